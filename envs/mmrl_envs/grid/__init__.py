@@ -1,0 +1,1 @@
+"""BabyAI's grid worlds, compiled and batched."""

@@ -1,0 +1,61 @@
+"""How the grid's kernels are compiled: numba, machine code cached on disk, stale code never used."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba.core import caching
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+@cache
+def _sources_hash(folder: Path) -> str:
+    """One hash over every Python file in ``folder``: it changes when any kernel's source does."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+class _WholeFolder:
+    """Numba stamps a cached kernel with the hash of its own file, so a caller in another file
+    would keep the old machine code of what it calls. The stamp here covers the whole folder.
+    """
+
+    def get_source_stamp(self) -> str:
+        return _sources_hash(Path(__file__).parent)
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
+        if Path(py_file).parent != Path(__file__).parent:
+            return None
+        return cast("Any", super()).from_function(py_func, py_file)
+
+
+class _UserProvided(_WholeFolder, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """The folder named by ``NUMBA_CACHE_DIR``."""
+
+
+class _InTree(_WholeFolder, caching.InTreeCacheLocator):  # type: ignore[misc]
+    """``__pycache__`` next to the source, where that is writable."""
+
+
+class _UserWide(_WholeFolder, caching.UserWideCacheLocator):  # type: ignore[misc]
+    """The user's cache folder, where the package is installed read-only."""
+
+
+_OURS = [_UserProvided, _InTree, _UserWide]
+caching.CacheImpl._locator_classes = _OURS + [
+    locator for locator in caching.CacheImpl._locator_classes if locator not in _OURS
+]
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Compile ``function`` with numba: no Python objects, no interpreter lock, cached on disk."""
+    return cast("Kernel", numba.njit(cache=True, nogil=True, boundscheck=False)(function))

@@ -1,0 +1,151 @@
+"""What an action does, and one step of the whole batch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl_envs.grid.cells import (
+    COLOR_SHIFT,
+    DOOR_CLOSED,
+    DOOR_LOCKED,
+    DOOR_OPEN,
+    DROP,
+    EMPTY_CELL,
+    FORWARD,
+    KEY,
+    KIND_MASK,
+    LEFT,
+    PASSABLE,
+    PICKUP,
+    PORTABLE,
+    RIGHT,
+    TOGGLE,
+)
+from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.verification import CONTINUE, SUCCESS, front_cell, remember_cells, verify
+from mmrl_envs.grid.vision import paint_view
+
+
+@kernel
+def object_at(state: State, e: int, cell: int) -> int:
+    """The object that stands in a cell, or NOTHING."""
+    for thing in range(state.object_count[e]):
+        if state.object_cell[e, thing] == cell:
+            return thing
+    return NOTHING
+
+
+@kernel
+def _toggle(state: State, e: int, front: int) -> None:
+    """Open or close a door, unlock one whose key is in the hands, empty a box."""
+    code = state.grid[e, front]
+    kind = code & KIND_MASK
+    thing = object_at(state, e, front)
+    if thing == NOTHING:
+        return
+    if kind == DOOR_OPEN:
+        code += DOOR_CLOSED - DOOR_OPEN
+    elif kind == DOOR_CLOSED:
+        code -= DOOR_CLOSED - DOOR_OPEN
+    elif kind == DOOR_LOCKED:
+        carried = state.carried[e]
+        key = KEY | (code >> COLOR_SHIFT) << COLOR_SHIFT
+        if carried == NOTHING or state.object_code[e, carried] != key:
+            return
+        code -= DOOR_LOCKED - DOOR_OPEN
+    else:
+        content = state.content[e, thing]
+        state.object_cell[e, thing] = NOWHERE
+        state.grid[e, front] = EMPTY_CELL
+        if content != NOTHING:
+            state.object_cell[e, content] = front
+            state.grid[e, front] = state.object_code[e, content]
+        return
+    state.grid[e, front] = code
+    state.object_code[e, thing] = code
+
+
+@kernel
+def act(state: State, layout: Layout, e: int, action: int) -> None:
+    """Carry out one action in environment ``e``."""
+    if action == LEFT:
+        state.agent_direction[e] = (state.agent_direction[e] + 3) & 3
+        return
+    if action == RIGHT:
+        state.agent_direction[e] = (state.agent_direction[e] + 1) & 3
+        return
+    front = front_cell(state, layout, e)
+    kind = state.grid[e, front] & KIND_MASK
+    if action == FORWARD:
+        if PASSABLE >> kind & 1:
+            state.agent_cell[e] = front
+    elif action == PICKUP:
+        if PORTABLE >> kind & 1 and state.carried[e] == NOTHING:
+            thing = object_at(state, e, front)
+            state.carried[e] = thing
+            state.object_cell[e, thing] = NOWHERE
+            state.grid[e, front] = EMPTY_CELL
+    elif action == DROP:
+        carried = state.carried[e]
+        if state.grid[e, front] == EMPTY_CELL and carried != NOTHING:
+            state.grid[e, front] = state.object_code[e, carried]
+            state.object_cell[e, carried] = front
+            state.carried[e] = NOTHING
+        remember_cells(state, e)
+    elif action == TOGGLE:
+        if (PORTABLE | 1 << DOOR_OPEN | 1 << DOOR_CLOSED | 1 << DOOR_LOCKED) >> kind & 1:
+            _toggle(state, e, front)
+
+
+@kernel
+def step_envs(
+    state: State,
+    layout: Layout,
+    actions: NDArray[np.int64],
+    paused: NDArray[np.bool_],
+    atlas: NDArray[np.uint64],
+    frames: NDArray[np.uint64],
+    rewards: NDArray[np.float64],
+    terminated: NDArray[np.bool_],
+    truncated: NDArray[np.bool_],
+    success: NDArray[np.bool_],
+) -> int:
+    """One step of every environment that is not ``paused``; what the agents see goes to ``frames``.
+
+    Reward 1 - 0.9 · steps / max_steps on success, else 0.
+
+    Args:
+        actions: int64 [N].
+        paused: bool [N]; a paused environment keeps its state, with reward 0 and no end.
+        atlas: sprites, see :mod:`mmrl_envs.grid.sprites`.
+        frames: uint64 [N, 56 · 21], written for every environment that did not end (the frame
+            of one that did is for the caller to paint, before or after its reset).
+        rewards, terminated, truncated, success: [N], written.
+
+    Returns:
+        How many episodes ended.
+    """
+    ended = 0
+    for e in range(len(actions)):
+        rewards[e] = 0.0
+        terminated[e] = False
+        truncated[e] = False
+        success[e] = False
+        if paused[e]:
+            continue
+        state.step_count[e] += 1
+        act(state, layout, e, actions[e])
+        outcome = verify(state, layout, e, actions[e])
+        truncated[e] = state.step_count[e] >= state.max_steps[e]
+        if outcome != CONTINUE:
+            terminated[e] = True
+            if outcome == SUCCESS:
+                success[e] = True
+                rewards[e] = 1 - 0.9 * (state.step_count[e] / state.max_steps[e])
+        if terminated[e] or truncated[e]:
+            ended += 1
+        else:
+            paint_view(state, layout, e, atlas, frames[e])
+    return ended

@@ -1,0 +1,124 @@
+"""One grid world as an ordinary Gymnasium environment: ``gym.make("mmrl/GoToLocal-v0")``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl_envs.grid import spaces
+from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.window import Window
+from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
+
+Observation = dict[str, Any]
+_RUNNING = np.zeros(1, np.bool_)
+
+
+class GridEnv(gym.Env[Observation, int]):
+    """A grid world of one level.
+
+    Observation: ``image`` uint8 [56, 56, 3], the agent's view, and ``instruction``, a sentence.
+    Action: 0 left, 1 right, 2 forward, 3 pickup, 4 drop, 5 toggle, 6 done. Reward:
+    1 - 0.9 · steps / max_steps on success, else 0. End: terminated on success (or on failure of
+    a strict instruction), truncated at max_steps; ``info["is_success"]`` tells at the end.
+
+    Args:
+        level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
+        render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
+        max_steps: the limit of steps of an episode; None for BabyAI's.
+        sizes: the level's parameters, such as ``room_size`` and ``num_dists``.
+
+    Raises:
+        ValueError: unknown level, parameter or mode; impossible sizes.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+
+    def __init__(
+        self,
+        level: str = "GoToLocal",
+        *,
+        render_mode: str | None = None,
+        max_steps: int | None = None,
+        **sizes: Any,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode={render_mode!r}: choose None, 'rgb_array' or 'human'")
+        self.worlds = GridWorlds(level, 1, max_steps=max_steps, **sizes)
+        self.render_mode = render_mode
+        self.observation_space = spaces.observation_space()
+        self.action_space = spaces.action_space()
+        self._pool = FramePool(1)
+        self._window: Window | None = None
+        self._has_episode = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin a new episode; without a ``seed`` the random stream goes on."""
+        started = self._np_random is not None
+        super().reset(seed=seed)
+        if seed is not None or not started:
+            drawn = seed if seed is not None else int(self.np_random.integers(2**63))
+            self.worlds.seed(np.array([drawn], np.uint64))
+        self.worlds.reset()
+        self._has_episode = True
+        frames = self._pool.take()
+        self.worlds.paint(frames)
+        self._show()
+        return self._observation(frames), {}
+
+    def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One step.
+
+        Raises:
+            ValueError: an action that is not 0 to 6; nothing was changed.
+            gymnasium.error.ResetNeeded: the episode is over, or none has begun.
+        """
+        chosen = np.asarray(action)
+        if chosen.shape not in ((), (1,)) or chosen.dtype.kind not in "iu":
+            raise ValueError(f"action {action!r}: must be an integer, 0 to {len(ACTIONS) - 1}")
+        if not 0 <= int(chosen.item()) < len(ACTIONS):
+            raise ValueError(f"action {int(chosen.item())}: must be 0 to {len(ACTIONS) - 1}")
+        if not self._has_episode:
+            raise gym.error.ResetNeeded("no episode is running: call reset() first")
+        frames = self._pool.take()
+        rewards, terminated, truncated, success, ended = self.worlds.step(
+            chosen.reshape(1).astype(np.int64), _RUNNING, frames
+        )
+        info: dict[str, Any] = {}
+        if ended:
+            self.worlds.paint(frames)
+            self._has_episode = False
+            info["is_success"] = bool(success[0])
+        self._show()
+        return (
+            self._observation(frames),
+            float(rewards[0]),
+            bool(terminated[0]),
+            bool(truncated[0]),
+            info,
+        )
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The whole grid from above, uint8 [H, W, 3], in mode "rgb_array"; else None."""
+        return self.worlds.picture(0) if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _observation(self, frames: NDArray[np.uint64]) -> Observation:
+        return {"image": as_pictures(frames)[0], "instruction": self.worlds.sentences[0]}
+
+    def _show(self) -> None:
+        if self.render_mode != "human":
+            return
+        if self._window is None:
+            self._window = Window(f"mmrl: {self.worlds.level}", self.metadata["render_fps"])
+        self._window.show(self.worlds.picture(0), self.worlds.sentences[0])

@@ -1,0 +1,41 @@
+"""One random stream per environment, eight bytes each: SplitMix64 (Steele, Lea & Flood, 2014)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl_envs.grid.compiler import kernel
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+@kernel
+def _mix(z: np.uint64) -> np.uint64:
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def below(streams: NDArray[np.uint64], e: int, bound: int) -> int:
+    """A uniform integer in [0, bound) from stream ``e``, which moves on by one draw.
+
+    Multiply-shift on 32 bits (Lemire, 2019): the bias is below bound / 2**32.
+    """
+    streams[e] += _GAMMA
+    high = _mix(streams[e]) >> np.uint64(32)
+    return np.int64((high * np.uint64(bound)) >> np.uint64(32))
+
+
+@kernel
+def seed_streams(streams: NDArray[np.uint64], seeds: NDArray[np.uint64]) -> None:
+    """Start stream ``e`` from ``seeds[e]``; both uint64 [N].
+
+    A stream depends on its own seed alone, so an environment's episodes do not change with the
+    size of the batch that it stands in.
+    """
+    for e in range(len(seeds)):
+        streams[e] = _mix(seeds[e] * _MIX_2 + _GAMMA)

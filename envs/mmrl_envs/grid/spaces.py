@@ -1,0 +1,29 @@
+"""The spaces of the grid worlds."""
+
+from __future__ import annotations
+
+import string
+
+import numpy as np
+from gymnasium import spaces
+
+from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.instructions import MAX_CHARACTERS
+from mmrl_envs.grid.vision import FRAME_SHAPE
+
+
+def observation_space() -> spaces.Dict:
+    """``image`` uint8 [56, 56, 3] and ``instruction``, a sentence in lower case."""
+    return spaces.Dict(
+        {
+            "image": spaces.Box(0, 255, FRAME_SHAPE, np.uint8),
+            "instruction": spaces.Text(
+                MAX_CHARACTERS, min_length=1, charset=string.ascii_lowercase + " ,"
+            ),
+        }
+    )
+
+
+def action_space() -> spaces.Discrete:
+    """The seven actions of Minigrid: left, right, forward, pickup, drop, toggle, done."""
+    return spaces.Discrete(len(ACTIONS))

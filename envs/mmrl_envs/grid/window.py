@@ -1,0 +1,66 @@
+"""A pygame window that shows a picture with a sentence under it."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+_FOOTER = 48
+_MARGIN = 12
+_PAPER = (250, 250, 247)
+_INK = (30, 30, 34)
+
+
+class Window:
+    """A window; opened at the first picture.
+
+    Where there is no screen (no DISPLAY on Linux), SDL's dummy driver is used, so that the same
+    program runs on a server.
+
+    Args:
+        title: what its frame says.
+        fps: pictures a second at most.
+    """
+
+    def __init__(self, title: str, fps: int) -> None:
+        if (
+            os.name == "posix"
+            and os.uname().sysname == "Linux"
+            and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+        ):
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+        import pygame
+
+        self._pygame = pygame
+        pygame.display.init()
+        pygame.font.init()
+        self._title = title
+        self._fps = fps
+        self._clock = pygame.time.Clock()
+        self._screen: pygame.Surface | None = None
+
+    def show(self, picture: NDArray[np.uint8], sentence: str) -> None:
+        """Show a picture, uint8 [H, W, 3], with ``sentence`` under it, at the window's pace."""
+        pygame = self._pygame
+        height, width = picture.shape[:2]
+        if self._screen is None or self._screen.get_size() != (width, height + _FOOTER):
+            self._screen = pygame.display.set_mode((width, height + _FOOTER))
+            pygame.display.set_caption(self._title)
+        self._screen.fill(_PAPER)
+        self._screen.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        font = pygame.font.Font(None, 24)
+        text = font.render(sentence, True, _INK)
+        if text.get_width() > width - 2 * _MARGIN:
+            scale = (width - 2 * _MARGIN) / text.get_width()
+            text = pygame.transform.smoothscale_by(text, scale)
+        self._screen.blit(text, (_MARGIN, height + (_FOOTER - text.get_height()) // 2))
+        pygame.event.pump()
+        pygame.display.flip()
+        self._clock.tick(self._fps)
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pygame.display.quit()
+        self._screen = None
