@@ -1,4 +1,4 @@
-"""How the grid's kernels are compiled: numba, machine code cached on disk, stale code never used."""
+"""How the grid's kernels are compiled: by numba, cached on disk, and never stale."""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import (
+    BOX,
     COLOR_SHIFT,
     DOOR_CLOSED,
     DOOR_LOCKED,
     DOOR_OPEN,
+    DOORS,
     DROP,
     EMPTY_CELL,
     FORWARD,
@@ -39,7 +41,9 @@ def object_at(state: State, e: int, cell: int) -> int:
 
 @kernel
 def _toggle(state: State, e: int, front: int) -> None:
-    """Open or close a door, unlock one whose key is in the hands, empty a box."""
+    """Open or close a door, unlock one whose key is in the hands; open a box, which is gone then
+    and leaves what was in it.
+    """
     code = state.grid[e, front]
     kind = code & KIND_MASK
     thing = object_at(state, e, front)
@@ -94,9 +98,8 @@ def act(state: State, layout: Layout, e: int, action: int) -> None:
             state.object_cell[e, carried] = front
             state.carried[e] = NOTHING
         remember_cells(state, e)
-    elif action == TOGGLE:
-        if (PORTABLE | 1 << DOOR_OPEN | 1 << DOOR_CLOSED | 1 << DOOR_LOCKED) >> kind & 1:
-            _toggle(state, e, front)
+    elif action == TOGGLE and (DOORS | 1 << BOX) >> kind & 1:
+        _toggle(state, e, front)
 
 
 @kernel

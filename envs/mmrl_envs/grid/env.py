@@ -17,7 +17,7 @@ Observation = dict[str, Any]
 _RUNNING = np.zeros(1, np.bool_)
 
 
-class GridEnv(gym.Env[Observation, int]):
+class GridEnv(gym.Env[Observation, np.int64]):
     """A grid world of one level.
 
     Observation: ``image`` uint8 [56, 56, 3], the agent's view, and ``instruction``, a sentence.
@@ -58,7 +58,7 @@ class GridEnv(gym.Env[Observation, int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a new episode; without a ``seed`` the random stream goes on."""
+        """Begin a new episode; ``options`` are not used; without a ``seed`` the random stream goes on."""
         started = self._np_random is not None
         super().reset(seed=seed)
         if seed is not None or not started:
@@ -71,7 +71,7 @@ class GridEnv(gym.Env[Observation, int]):
         self._show()
         return self._observation(frames), {}
 
-    def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step.
 
         Raises:

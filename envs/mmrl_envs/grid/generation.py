@@ -34,7 +34,6 @@ from mmrl_envs.grid.instructions import (
     PUT_NEXT,
     SEVERAL,
 )
-from mmrl_envs.grid.random import below
 from mmrl_envs.grid.recipe import (
     ADD_OBJECTS,
     CHOOSE,
@@ -46,6 +45,7 @@ from mmrl_envs.grid.recipe import (
     REQUIRE_REACHABLE,
 )
 from mmrl_envs.grid.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.streams import below
 from mmrl_envs.grid.verification import beside, holds, matching, track
 
 _ATTEMPTS: Final = 10_000  # of a whole level

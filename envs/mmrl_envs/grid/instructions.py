@@ -52,9 +52,13 @@ STRICT: Final = 1 << 24
 MAX_CHARACTERS: Final = 200
 """BabyAI's longest sentence has 166 characters."""
 
-VOCABULARY: Final = tuple(
-    ["a", "after", "and", "ball", "behind", "blue", "box", "door", "front", "go", "green", "grey", "in", "key", "left", "next", "object", "of", "on", "open", "pick", "purple", "put", "red", "right", "the", "then", "to", "up", "yellow", "you", "your"]
+# fmt: off
+VOCABULARY: Final = (
+    "a", "after", "and", "ball", "behind", "blue", "box", "door", "front", "go", "green",
+    "grey", "in", "key", "left", "next", "object", "of", "on", "open", "pick", "purple",
+    "put", "red", "right", "the", "then", "to", "up", "yellow", "you", "your",
 )
+# fmt: on
 """Every word that a sentence can hold, sorted."""
 
 

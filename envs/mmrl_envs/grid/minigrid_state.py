@@ -75,8 +75,8 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     for y in range(layout.height):
         for x in range(layout.width):
             thing = source.grid.get(x, y)
-            state.grid[e, layout.index(x, y)] = EMPTY_CELL if thing is None else _code(thing)
-    state.agent_cell[e] = layout.index(*map(int, source.agent_pos))
+            state.grid[e, layout.cell_index(x, y)] = EMPTY_CELL if thing is None else _code(thing)
+    state.agent_cell[e] = layout.cell_index(*map(int, source.agent_pos))
     state.agent_direction[e] = source.agent_dir
     state.carried[e] = number.get(id(source.carrying), NOTHING)
     state.object_count[e] = len(things)
@@ -86,7 +86,7 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
         for x in range(layout.width):
             k = number.get(id(source.grid.get(x, y)), NOTHING)
             if k != NOTHING:
-                state.object_cell[e, k] = layout.index(x, y)
+                state.object_cell[e, k] = layout.cell_index(x, y)
     state.known_cell[e] = state.object_cell[e]
     for k, thing in enumerate(things):
         state.object_code[e, k] = codes[k]
@@ -179,7 +179,7 @@ def _take_over_progress(
             for side, description in enumerate(_descriptions(clause)):
                 members = [number[id(thing)] for thing in description.obj_set]
                 state.tracked[e, clause_index, side] = np.uint64(sum(1 << k for k in set(members)))
-                seen_at = [layout.index(int(x), int(y)) for x, y in description.obj_poss]
+                seen_at = [layout.cell_index(int(x), int(y)) for x, y in description.obj_poss]
                 _remember(worlds, e, members, seen_at)
             held = getattr(clause, "preCarrying", None)
             state.held_before[e, clause_index] = number.get(id(held), NOTHING)

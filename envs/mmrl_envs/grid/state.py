@@ -32,7 +32,7 @@ class Layout(NamedTuple):
     max_objects: int
     blank: NDArray[np.uint8]  # [cells] the grid with its walls and nothing else
 
-    def index(self, x: int, y: int) -> int:
+    def cell_index(self, x: int, y: int) -> int:
         """The array index of the cell in column ``x``, row ``y``."""
         return (y + MARGIN) * self.stride + x + MARGIN
 
@@ -98,7 +98,7 @@ def make_state(num_envs: int, layout: Layout) -> State:
     return State(
         streams=np.zeros(n, np.uint64),
         grid=np.tile(layout.blank, (n, 1)),
-        agent_cell=np.full(n, layout.index(1, 1), np.int32),
+        agent_cell=np.full(n, layout.cell_index(1, 1), np.int32),
         agent_direction=zeros(n),
         carried=np.full(n, NOTHING, np.int32),
         object_count=zeros(n),

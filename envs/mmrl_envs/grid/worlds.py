@@ -13,8 +13,8 @@ from mmrl_envs.grid.dynamics import step_envs
 from mmrl_envs.grid.generation import reset_envs
 from mmrl_envs.grid.instructions import Instruction, sentence
 from mmrl_envs.grid.levels import find_level
-from mmrl_envs.grid.random import seed_streams
 from mmrl_envs.grid.state import make_state
+from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.vision import FRAME_SHAPE, FRAME_WORDS, paint_views, seen_cells
 
 
@@ -123,7 +123,7 @@ class GridWorlds:
         for y in range(layout.height):
             tiles = []
             for x in range(layout.width):
-                cell = layout.index(x, y)
+                cell = layout.cell_index(x, y)
                 here = cell == state.agent_cell[e]
                 tiles.append(
                     sprites.draw_tile(

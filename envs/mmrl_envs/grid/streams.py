@@ -27,7 +27,7 @@ def below(streams: NDArray[np.uint64], e: int, bound: int) -> int:
     """
     streams[e] += _GAMMA
     high = _mix(streams[e]) >> np.uint64(32)
-    return np.int64((high * np.uint64(bound)) >> np.uint64(32))
+    return np.int64((high * np.uint64(bound)) >> np.uint64(32))  # type: ignore[return-value]  # compiled
 
 
 @kernel
