@@ -1,0 +1,1 @@
+"""Agents on stable-baselines3 that act on an image and an instruction."""

@@ -24,13 +24,13 @@ from mmrl_envs.grid.cells import (
     RIGHT,
     TOGGLE,
 )
-from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.compiler import kernel, part
 from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.verification import CONTINUE, SUCCESS, front_cell, remember_cells, verify
 from mmrl_envs.grid.vision import paint_view
 
 
-@kernel
+@part
 def object_at(state: State, e: int, cell: int) -> int:
     """The object that stands in a cell, or NOTHING."""
     for thing in range(state.object_count[e]):
@@ -39,7 +39,7 @@ def object_at(state: State, e: int, cell: int) -> int:
     return NOTHING
 
 
-@kernel
+@part
 def _toggle(state: State, e: int, front: int) -> None:
     """Open or close a door, unlock one whose key is in the hands; open a box, which is gone then
     and leaves what was in it.
@@ -71,7 +71,7 @@ def _toggle(state: State, e: int, front: int) -> None:
     state.object_code[e, thing] = code
 
 
-@kernel
+@part
 def act(state: State, layout: Layout, e: int, action: int) -> None:
     """Carry out one action in environment ``e``."""
     if action == LEFT:
@@ -150,5 +150,5 @@ def step_envs(
         if terminated[e] or truncated[e]:
             ended += 1
         else:
-            paint_view(state, layout, e, atlas, frames[e])
+            paint_view(state, layout, e, atlas, frames, e)
     return ended

@@ -24,7 +24,7 @@ from mmrl_envs.grid.cells import (
     KIND_MASK,
     WALL,
 )
-from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.compiler import kernel, part
 from mmrl_envs.grid.instructions import (
     COLOR_BITS,
     DESCRIPTION_A,
@@ -57,7 +57,7 @@ _DX = np.array(DX)
 _DY = np.array(DY)
 
 
-@kernel
+@part
 def _room_cell(state: State, layout: Layout, e: int, column: int, row: int) -> int:
     """A random cell of a room, walls included."""
     pitch = layout.room_size - 1
@@ -66,7 +66,7 @@ def _room_cell(state: State, layout: Layout, e: int, column: int, row: int) -> i
     return (y + MARGIN) * layout.stride + x + MARGIN
 
 
-@kernel
+@part
 def _place_agent(state: State, layout: Layout, e: int, column: int, row: int) -> bool:
     """Stand the agent on a free cell of a room, not facing an object."""
     if column < 0:
@@ -86,7 +86,7 @@ def _place_agent(state: State, layout: Layout, e: int, column: int, row: int) ->
     return False
 
 
-@kernel
+@part
 def _add_object(state: State, layout: Layout, e: int, column: int, row: int, code: int) -> bool:
     """Put a new object on a free cell of a room, not on the agent's cell nor beside it."""
     agent = state.agent_cell[e]
@@ -107,7 +107,7 @@ def _add_object(state: State, layout: Layout, e: int, column: int, row: int, cod
     return False
 
 
-@kernel
+@part
 def _is_new(state: State, e: int, code: int) -> bool:
     """Whether no object of environment ``e`` looks like this yet."""
     for thing in range(state.object_count[e]):
@@ -116,7 +116,7 @@ def _is_new(state: State, e: int, code: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _add_objects(
     state: State,
     layout: Layout,
@@ -143,7 +143,7 @@ def _add_objects(
     return True
 
 
-@kernel
+@part
 def all_reachable(state: State, layout: Layout, e: int) -> bool:
     """Whether the agent could touch every object without moving another one."""
     cells = state.grid.shape[1]
@@ -171,14 +171,14 @@ def all_reachable(state: State, layout: Layout, e: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _describe(state: State, e: int, thing: int) -> int:
     """The description of an object by its kind and colour."""
     code = state.object_code[e, thing]
     return _NOUN[code & KIND_MASK] | (1 + (code >> COLOR_SHIFT)) << COLOR_BITS
 
 
-@kernel
+@part
 def _random_description(state: State, layout: Layout, e: int, nouns: int, locations: bool) -> int:
     """A random description that at least one object fits, or -1 after too many tries.
 
@@ -199,7 +199,7 @@ def _random_description(state: State, layout: Layout, e: int, nouns: int, locati
     return -1
 
 
-@kernel
+@part
 def _random_clause(state: State, layout: Layout, e: int, verbs: int, locations: bool) -> int:
     """A random clause about what is there, or -1 after too many tries."""
     verb = 1 + below(state.streams, e, 4)
@@ -218,7 +218,7 @@ def _random_clause(state: State, layout: Layout, e: int, verbs: int, locations: 
     return clause
 
 
-@kernel
+@part
 def _word_and_check(state: State, layout: Layout, e: int) -> bool:
     """Choose "the" or "a" in every description, and turn down what makes no sense: an object to
     be put next to itself, or next to one that it stands by already.
@@ -250,7 +250,7 @@ def _word_and_check(state: State, layout: Layout, e: int) -> bool:
     return True
 
 
-@kernel
+@part
 def _blank(state: State, layout: Layout, e: int) -> None:
     """Empty rooms, and the agent in the middle, where BabyAI keeps objects off until it moves."""
     for index in range(len(layout.blank)):
@@ -267,7 +267,7 @@ def _blank(state: State, layout: Layout, e: int) -> None:
         state.instruction[e, part] = 0
 
 
-@kernel
+@part
 def _follow(
     state: State, layout: Layout, e: int, recipe: NDArray[np.int32], register: NDArray[np.int32]
 ) -> bool:
@@ -316,7 +316,7 @@ def _follow(
     return True
 
 
-@kernel
+@part
 def _step_limit(state: State, layout: Layout, e: int) -> int:
     navigations = 0
     for clause in range(CLAUSES):

@@ -51,8 +51,8 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
         e: which of them.
 
     Raises:
-        ValueError: no BabyAI environment, another geometry, an object that ours does not know,
-            or more objects than the level of ``worlds`` has.
+        ValueError: no BabyAI environment, another geometry, an object or an instruction that
+            ours does not know, or more objects than the level of ``worlds`` has.
     """
     source = env.unwrapped
     state, layout = worlds.state, worlds.layout
@@ -104,7 +104,7 @@ def _objects(source: Any) -> list[Any]:
     found: dict[int, Any] = {}
 
     def add(thing: Any) -> None:
-        if thing is not None and thing.type != "wall" and id(thing) not in found:
+        if thing is not None and _named(thing) and id(thing) not in found:
             found[id(thing)] = thing
             add(thing.contains)
 
@@ -117,6 +117,11 @@ def _objects(source: Any) -> list[Any]:
             for thing in description.obj_set:
                 add(thing)
     return list(found.values())
+
+
+def _named(thing: Any) -> bool:
+    """Whether ours counts a thing as an object. In minigrid a "grey object" may be a wall too."""
+    return bool(thing.type != "wall")
 
 
 def _code(thing: Any) -> int:
@@ -132,6 +137,8 @@ def _code(thing: Any) -> int:
 def _halves(instr: Any) -> tuple[tuple[list[Any], list[Any]], str]:
     """The clauses of both halves, and the order between them."""
     name = type(instr).__name__
+    if getattr(instr, "strict", False) and name not in _VERBS:
+        raise ValueError(f"a strict {name}: no BabyAI level has that")
     if name in ("BeforeInstr", "AfterInstr"):
         first, second = _halves(instr.instr_a)[0][0], _halves(instr.instr_b)[0][0]
         return (first, second), "before" if name == "BeforeInstr" else "after"
@@ -149,6 +156,9 @@ def _descriptions(clause: Any) -> list[Any]:
 
 
 def _clause(clause: Any) -> Clause:
+    touched = _descriptions(clause)[-1]
+    if type(clause).__name__ != "PickupInstr" and not all(map(_named, touched.obj_set)):
+        raise ValueError(f"a clause about {touched} means walls too: no BabyAI level has that")
     described = [
         Description(
             one.type or "object", one.color or "", _LOCATIONS[one.loc], len(one.obj_set) > 1
@@ -171,37 +181,46 @@ def _take_over_progress(
     number: dict[int, int],
 ) -> None:
     """What the verifier refers to, has seen, and counts as done."""
-    state, layout = worlds.state, worlds.layout
+    state = worlds.state
     state.tracked[e] = 0
     state.held_before[e] = NOTHING
     for start, half in ((0, halves[0]), (2, halves[1])):
         for clause_index, clause in enumerate(half, start):
             for side, description in enumerate(_descriptions(clause)):
-                members = [number[id(thing)] for thing in description.obj_set]
+                members = [number[id(thing)] for thing in description.obj_set if _named(thing)]
                 state.tracked[e, clause_index, side] = np.uint64(sum(1 << k for k in set(members)))
-                seen_at = [layout.cell_index(int(x), int(y)) for x, y in description.obj_poss]
-                _remember(worlds, e, members, seen_at)
             held = getattr(clause, "preCarrying", None)
             state.held_before[e, clause_index] = number.get(id(held), NOTHING)
+    _remember((*halves[0], *halves[1]), worlds, e, number)
     state.progress[e] = _progress_bits(instr)
 
 
-def _remember(worlds: GridWorlds, e: int, members: list[int], seen_at: list[int]) -> None:
-    """Minigrid notes where a description's objects were, not which one was where: an object that
-    is there still is the one; what is left belongs to those that were picked up or opened since.
+def _remember(clauses: tuple[Any, ...], worlds: GridWorlds, e: int, number: dict[int, int]) -> None:
+    """Minigrid notes where a description's objects were, not which one was where. What is on the
+    grid is where it was; a box that was opened since keeps its position; and what is carried was
+    where every description of it knows of something, and nothing else is.
     """
-    state = worlds.state
-    here = {int(state.object_cell[e, k]): k for k in members}
-    gone = sorted(
-        (k for k in members if state.object_cell[e, k] == NOWHERE),
-        key=lambda k: k != state.carried[e],
-    )
-    for cell_index in seen_at:
-        k = here.get(cell_index)
-        if k is None and gone:
-            k = gone.pop(0)
-        if k is not None:
-            state.known_cell[e, k] = cell_index
+    state, layout = worlds.state, worlds.layout
+    gone: dict[int, Any] = {}
+    candidates: dict[int, set[int]] = {}
+    for clause in clauses:
+        for description in _descriptions(clause):
+            seen = {layout.cell_index(int(x), int(y)) for x, y in description.obj_poss}
+            for thing in filter(_named, description.obj_set):
+                k = number[id(thing)]
+                if state.object_cell[e, k] == NOWHERE:
+                    gone[k] = thing
+                    candidates[k] = candidates.get(k, seen) & seen
+    carried = gone.pop(int(state.carried[e]), None)
+    for k, thing in gone.items():
+        if thing.cur_pos is not None:
+            where = layout.cell_index(*map(int, thing.cur_pos))
+            if where in candidates[k]:
+                state.known_cell[e, k] = where
+    if carried is not None:
+        k = int(state.carried[e])
+        free = candidates[k] - set(state.known_cell[e].tolist())
+        state.known_cell[e, k] = min(free or candidates[k], default=NOWHERE)
 
 
 def _progress_bits(instr: Any) -> int:

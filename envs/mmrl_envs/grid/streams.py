@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.compiler import kernel, part
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-@kernel
+@part
 def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     return z ^ (z >> np.uint64(31))
 
 
-@kernel
+@part
 def below(streams: NDArray[np.uint64], e: int, bound: int) -> int:
     """A uniform integer in [0, bound) from stream ``e``, which moves on by one draw.
 

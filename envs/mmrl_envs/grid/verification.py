@@ -22,7 +22,7 @@ from mmrl_envs.grid.cells import (
     PICKUP,
     TOGGLE,
 )
-from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.compiler import part
 from mmrl_envs.grid.instructions import (
     AFTER,
     COLOR_BITS,
@@ -50,13 +50,13 @@ _DX = np.array(DX)
 _DY = np.array(DY)
 
 
-@kernel
+@part
 def holds(mask: np.uint64, thing: int) -> bool:
     """Whether object ``thing`` is in a set of objects written as one bit each."""
     return (mask >> np.uint64(thing)) & np.uint64(1) == np.uint64(1)
 
 
-@kernel
+@part
 def matching(state: State, layout: Layout, e: int, description: int) -> np.uint64:
     """The objects on the grid of environment ``e`` that a description fits, one bit each.
 
@@ -104,7 +104,7 @@ def matching(state: State, layout: Layout, e: int, description: int) -> np.uint6
     return found
 
 
-@kernel
+@part
 def track(state: State, layout: Layout, e: int) -> None:
     """Note which objects each description means, and start the bookkeeping of an episode."""
     for clause in range(CLAUSES):
@@ -122,28 +122,28 @@ def track(state: State, layout: Layout, e: int) -> None:
     remember_cells(state, e)
 
 
-@kernel
+@part
 def remember_cells(state: State, e: int) -> None:
     """Let "go to" and "next to" see where every object is now."""
     for thing in range(state.object_count[e]):
         state.known_cell[e, thing] = state.object_cell[e, thing]
 
 
-@kernel
+@part
 def front_cell(state: State, layout: Layout, e: int) -> int:
     """The index of the cell that the agent faces."""
     direction = state.agent_direction[e]
     return state.agent_cell[e] + _DX[direction] + _DY[direction] * layout.stride
 
 
-@kernel
+@part
 def beside(a: int, b: int, stride: int) -> bool:
     """Whether two cells share an edge."""
     distance = abs(a - b)
     return distance == 1 or distance == stride
 
 
-@kernel
+@part
 def next_to_any(state: State, layout: Layout, e: int, cell: int, others: np.uint64) -> bool:
     """Whether a cell shares an edge with where any of ``others`` was last known to be."""
     for thing in range(state.object_count[e]):
@@ -154,7 +154,7 @@ def next_to_any(state: State, layout: Layout, e: int, cell: int, others: np.uint
     return False
 
 
-@kernel
+@part
 def _verify_clause(state: State, layout: Layout, e: int, clause: int, action: int) -> int:
     code = state.instruction[e, 1 + clause]
     verb = code & 15
@@ -201,7 +201,7 @@ def _verify_clause(state: State, layout: Layout, e: int, clause: int, action: in
     return CONTINUE
 
 
-@kernel
+@part
 def _verify_half(state: State, layout: Layout, e: int, first: int, action: int) -> int:
     """One clause, or two joined by "and", which may be done in any order."""
     joined = state.instruction[e, 2 + first] != 0
@@ -219,7 +219,7 @@ def _verify_half(state: State, layout: Layout, e: int, first: int, action: int) 
     return SUCCESS if complete else CONTINUE
 
 
-@kernel
+@part
 def verify(state: State, layout: Layout, e: int, action: int) -> int:
     """After ``action`` was carried out in environment ``e``: CONTINUE, SUCCESS or FAILURE."""
     order = state.instruction[e, 0]

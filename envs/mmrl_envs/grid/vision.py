@@ -15,7 +15,7 @@ from mmrl_envs.grid.cells import (
     KIND_MASK,
     TRANSPARENT,
 )
-from mmrl_envs.grid.compiler import kernel
+from mmrl_envs.grid.compiler import kernel, part
 from mmrl_envs.grid.state import NOTHING, Layout, State
 
 VIEW: Final = 7
@@ -27,18 +27,27 @@ FRAME_WORDS: Final = SIDE * SIDE * 3 // 8
 _MIDDLE: Final = VIEW // 2
 _ROW: Final = (1 << VIEW) - 1
 _WORDS: Final = TILE * 3 // 8  # 64-bit words in one pixel row of a tile
-_FRAME_ROW: Final = VIEW * _WORDS
+_ATLAS_LINE: Final = _WORDS + 1  # padded: see sprites.view_atlas
+_FRAME_LINE: Final = VIEW * _WORDS
+_COPIES = np.uint64(sum(1 << 7 * k for k in range(VIEW)))
+_FEET = np.uint64(sum(1 << 8 * k for k in range(VIEW)))
+_OWN_PLACE = np.uint64(255 << 8 * _MIDDLE)
 _DX = np.array(DX)
 _DY = np.array(DY)
 
 
-@kernel
+@part
 def spread(seen: int, clear: int) -> tuple[int, int]:
     """Let sight spread along one row of the view, and on to the row ahead.
 
     Minigrid's rule: sight passes from a seen, transparent cell to its neighbour, first from left
     to right, then from right to left, and each such cell also shows the cell ahead of it and the
-    one diagonally ahead, in the direction of the pass. Here a row is seven bits.
+    one diagonally ahead, in the direction of the pass. Here a row is seven bits, the leftmost
+    the lowest.
+
+    To the right a sum does it: its carry runs through the transparent cells, from each that is
+    seen to the first that is not transparent. No carry runs to the left, where sight goes one
+    cell, then two, then four.
 
     Args:
         seen: the cells of this row that are seen already.
@@ -47,69 +56,112 @@ def spread(seen: int, clear: int) -> tuple[int, int]:
     Returns:
         The cells seen in this row, and those seen in the row ahead.
     """
-    for _ in range(VIEW - 1):
-        seen |= (seen & clear) << 1 & _ROW
+    seen |= ((seen & clear) + clear ^ clear) & _ROW
     rightward = seen & clear & (_ROW >> 1)
-    for _ in range(VIEW - 1):
-        seen |= (seen & clear) >> 1
-    leftward = seen & clear & (_ROW - 1)
+    reach = seen & clear
+    reach |= reach >> 1 & clear
+    pairs = clear & clear >> 1
+    reach |= reach >> 2 & pairs
+    reach |= reach >> 4 & pairs & pairs >> 2
+    seen |= reach | reach >> 1
+    leftward = reach & (_ROW - 1)
     return seen, (rightward | rightward << 1 | leftward | leftward >> 1) & _ROW
 
 
-@kernel
-def _copy_tiles(
-    atlas: NDArray[np.uint64], tiles: np.uint64, frame: NDArray[np.uint64], at: np.uint64
-) -> None:
-    """Write one row of tiles, pixel line by pixel line, from word ``at`` on.
+@part
+def _row_cells(grid: NDArray[np.uint8], e: np.uint64, start: int, right: int) -> np.uint64:
+    """Seven cells from ``start`` on in steps of ``right``, a byte each, the first one lowest."""
+    cells = np.uint64(0)
+    for column in range(VIEW):
+        cells |= np.uint64(grid[e, np.uint64(start + column * right)]) << np.uint64(8 * column)
+    return cells
 
-    ``tiles`` holds their seven numbers, a byte each. Indices are unsigned, since numba would ask
-    of a signed one whether it counts from the end.
+
+@part
+def _clear_bits(cells: np.uint64) -> int:
+    """Which of seven cells are transparent, a bit each."""
+    clear = 0
+    for column in range(VIEW):
+        kind = np.int64(cells >> np.uint64(8 * column) & np.uint64(KIND_MASK))
+        clear |= (TRANSPARENT >> kind & 1) << column
+    return clear
+
+
+@part
+def _byte_mask(bits: int) -> np.uint64:
+    """Seven bits, each as a byte of ones or zeros.
+
+    The product holds the bits seven times over, seven places apart, so that bit k of copy k
+    stands at the foot of byte k.
+    """
+    return (np.uint64(bits) * _COPIES & _FEET) * np.uint64(255)
+
+
+@part
+def _copy_tiles(
+    atlas: NDArray[np.uint64],
+    tiles: np.uint64,
+    frames: NDArray[np.uint64],
+    e: np.uint64,
+    at: np.uint64,
+) -> None:
+    """Write one row of tiles, pixel line by pixel line, from word ``at`` of a frame on.
+
+    ``tiles`` holds their seven numbers, a byte each. A line of a tile is three words, but four
+    are written where another tile follows, and overwrites the fourth: a processor moves four
+    words at once. Each is read before the first is written, or the compiler would have to
+    suppose that the writing changes the atlas.
     """
     for line in range(TILE):
         for column in range(VIEW):
             tile = tiles >> np.uint64(8 * column) & np.uint64(255)
-            word = tile * np.uint64(TILE * _WORDS) + np.uint64(line * _WORDS)
-            for part in range(_WORDS):
-                frame[at] = atlas[word + np.uint64(part)]
-                at += np.uint64(1)
+            word = (tile * np.uint64(TILE) + np.uint64(line)) * np.uint64(_ATLAS_LINE)
+            first, second = atlas[word], atlas[word + np.uint64(1)]
+            third, fourth = atlas[word + np.uint64(2)], atlas[word + np.uint64(3)]
+            frames[e, at] = first
+            frames[e, at + np.uint64(1)] = second
+            frames[e, at + np.uint64(2)] = third
+            if column < VIEW - 1:
+                frames[e, at + np.uint64(3)] = fourth
+            at += np.uint64(_WORDS)
 
 
-@kernel
+@part
 def paint_view(
-    state: State, layout: Layout, e: int, atlas: NDArray[np.uint64], frame: NDArray[np.uint64]
+    state: State,
+    layout: Layout,
+    e: int,
+    atlas: NDArray[np.uint64],
+    frames: NDArray[np.uint64],
+    k: int,
 ) -> None:
-    """Paint what the agent of environment ``e`` sees.
+    """Paint what the agent of environment ``e`` sees into frame ``k``, written whole.
 
     Row by row from the agent's own: read the cells, find which are seen, copy their tiles. There
-    is no branch on what a cell holds, since no processor could predict it.
+    is no branch on what a cell holds, since no processor could predict it; and indices are
+    unsigned, since of a signed one numba asks whether it counts from the end.
 
     Args:
-        atlas: :func:`mmrl_envs.grid.sprites.view_atlas`, uint64 [256 · 24].
-        frame: uint64 [56 · 21], a uint8 [56, 56, 3] picture as words; written whole.
+        atlas: :func:`mmrl_envs.grid.sprites.view_atlas`, uint64 [256 · 32].
+        frames: uint64 [K, 56 · 21], uint8 [K, 56, 56, 3] pictures as words.
     """
     direction = state.agent_direction[e]
     ahead = _DX[direction] + _DY[direction] * layout.stride
     right = -_DY[direction] + _DX[direction] * layout.stride
-    grid = state.grid[e]
+    start = state.agent_cell[e] - _MIDDLE * right
     carried = state.carried[e]
     own = EMPTY_CELL if carried == NOTHING else np.int64(state.object_code[e, carried])
-    start = state.agent_cell[e] - _MIDDLE * right
+    own_tile = np.uint64(CODES + own) << np.uint64(8 * _MIDDLE)
+    at = np.uint64((VIEW - 1) * TILE * _FRAME_LINE)
     seen = 1 << _MIDDLE
     for row in range(VIEW):
-        clear = 0
-        for column in range(VIEW):
-            kind = grid[np.uint64(start + column * right)] & KIND_MASK
-            clear |= (TRANSPARENT >> kind & 1) << column
-        seen, seen_ahead = spread(seen, clear)
-        tiles = np.uint64(0)
-        for column in range(VIEW):
-            # times 0 where the cell is not seen: UNSEEN
-            tile = np.int64(grid[np.uint64(start + column * right)]) * (seen >> column & 1)
-            tiles |= np.uint64(tile) << np.uint64(8 * column)
+        cells = _row_cells(state.grid, np.uint64(e), start, right)
+        seen, seen_ahead = spread(seen, _clear_bits(cells))
+        tiles = cells & _byte_mask(seen)  # 0 where the cell is not seen: UNSEEN
         if row == 0:
-            tiles &= ~(np.uint64(255) << np.uint64(8 * _MIDDLE))
-            tiles |= np.uint64(CODES + own) << np.uint64(8 * _MIDDLE)
-        _copy_tiles(atlas, tiles, frame, np.uint64((VIEW - 1 - row) * TILE * _FRAME_ROW))
+            tiles = tiles & ~_OWN_PLACE | own_tile
+        _copy_tiles(atlas, tiles, frames, np.uint64(k), at)
+        at -= np.uint64(TILE * _FRAME_LINE)
         seen = seen_ahead
         start += ahead
 
@@ -128,7 +180,7 @@ def paint_views(
     """
     for k in range(len(rows)):
         e = rows[k]
-        paint_view(state, layout, e, atlas, frames[k if compact else e])
+        paint_view(state, layout, e, atlas, frames, k if compact else e)
 
 
 @kernel

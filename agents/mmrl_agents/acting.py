@@ -1,0 +1,35 @@
+"""A trained SB3 algorithm as something that acts on observations of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from mmrl.observation import IMAGE, INSTRUCTION
+from mmrl.preprocessing.text import Tokenizer
+
+
+class SB3Actor:
+    """Chooses actions for pictures and sentences.
+
+    Args:
+        algorithm: any SB3 algorithm whose policy takes pictures and token ids.
+        tokenizer: the one it was trained with.
+    """
+
+    def __init__(self, algorithm: BaseAlgorithm, tokenizer: Tokenizer) -> None:
+        self.algorithm = algorithm
+        self.tokenizer = tokenizer
+
+    def act(
+        self, images: NDArray[np.uint8], instructions: Sequence[str], *, deterministic: bool
+    ) -> NDArray[Any]:
+        """Pictures uint8 [B, H, W, 3] and B sentences → actions [B]."""
+        tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
+        observation = {IMAGE: images.transpose(0, 3, 1, 2), INSTRUCTION: tokens}
+        actions, _ = self.algorithm.predict(observation, deterministic=deterministic)
+        return np.asarray(actions)

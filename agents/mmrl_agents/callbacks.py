@@ -1,0 +1,171 @@
+"""What happens beside the learning: progress, clips for TensorBoard, checkpoints."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.logger import TensorBoardOutputFormat
+
+from mmrl.actor import Actor
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.tensorboard.clips import record_clip, write_clip
+from mmrl.tensorboard.hyperparameters import write_hyperparameters
+
+
+def success_rate(model: Any) -> float | None:
+    """The share of successes among the last training episodes, or None before the first."""
+    recent = model.ep_success_buffer
+    return float(np.mean(recent)) if recent else None
+
+
+class ProgressCallback(BaseCallback):
+    """A progress bar with success rate and speed; plain lines where there is no terminal.
+
+    Args:
+        total: environment steps to come.
+    """
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self._total = total
+        self._console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,}/{task.total:,} steps"),
+            TextColumn("success {task.fields[success]}"),
+            TextColumn("{task.fields[fps]:,} steps/s"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=total, success="-", fps=0)
+        self._next_line = 0.0
+
+    def _on_training_start(self) -> None:
+        self._bar.start()
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        done = self.num_timesteps
+        rate = success_rate(self.model)
+        success = "-" if rate is None else f"{rate:.1%}"
+        fps = _speed(self.model)
+        self._bar.update(self._task, completed=min(done, self._total), success=success, fps=fps)
+        if not self._console.is_terminal and done / self._total >= self._next_line:
+            self._next_line += 0.05
+            print(f"{done:>10,} steps  success {success:>6}  {fps:,} steps/s", file=sys.stderr)
+
+    def _on_training_end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self._bar.stop()
+
+
+def _speed(model: Any) -> int:
+    """Environment steps a second since ``learn`` began."""
+    seconds = max((time.time_ns() - model.start_time) / 1e9, 1e-9)
+    return int((model.num_timesteps - model._num_timesteps_at_start) / seconds)
+
+
+class ClipCallback(BaseCallback):
+    """Every so often, one episode as an animated picture in TensorBoard.
+
+    Args:
+        config: names the environment and how often.
+        actor: whose episode it is.
+    """
+
+    def __init__(self, config: TrainConfig, actor: Actor) -> None:
+        super().__init__()
+        self._config = config
+        self._actor = actor
+        self._next = 0
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        every = self._config.clip_every
+        if every and self.num_timesteps >= self._next:
+            self._next = self.num_timesteps + every
+            self._write()
+
+    def _on_training_end(self) -> None:
+        if self._config.clip_every:
+            self._write()
+
+    def _write(self) -> None:
+        clip = record_clip(
+            self._actor, self._config.env, self._config.env_args, seed=self.num_timesteps
+        )
+        for output in self.logger.output_formats:
+            if isinstance(output, TensorBoardOutputFormat):
+                write_clip(output.writer, "rollout", clip, self.num_timesteps)
+
+
+class CheckpointCallback(BaseCallback):
+    """Saves the algorithm every so often.
+
+    Args:
+        config: says how often.
+        run: where to.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run) -> None:
+        super().__init__()
+        self._every = config.checkpoint_every
+        self._next = self._every
+        self._run = run
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if self._every and self.num_timesteps >= self._next:
+            self._next = self.num_timesteps + self._every
+            self._run.save_checkpoint(self.model.save, self.num_timesteps)
+
+
+class HyperparameterCallback(BaseCallback):
+    """Writes the configuration into TensorBoard's hyperparameter table.
+
+    Args:
+        values: the configuration, by dotted names.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__()
+        self._values = values
+
+    def _on_training_start(self) -> None:
+        for output in self.logger.output_formats:
+            if isinstance(output, TensorBoardOutputFormat):
+                write_hyperparameters(output.writer, self._values, ["rollout/success_rate"])
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def standard_callbacks(config: TrainConfig, run: Run, actor: Actor) -> CallbackList:
+    """What every training has beside it."""
+    return CallbackList(
+        [
+            HyperparameterCallback(run.flat_config()),
+            ProgressCallback(config.steps),
+            ClipCallback(config, actor),
+            CheckpointCallback(config, run),
+        ]
+    )

@@ -1,0 +1,143 @@
+"""A Gymnasium batch of environments as the VecEnv that stable-baselines3 wants."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
+
+from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
+from mmrl.preprocessing.text import Tokenizer
+
+Observation = dict[str, NDArray[Any]]
+
+
+class MultimodalVecEnv(VecEnv):
+    """Hands frames through untouched, and writes an instruction's token ids once, at its reset.
+
+    Observations: ``image`` uint8 [N, H, W, 3] and ``instruction`` int32 [N, L]. At an episode's
+    end the info holds what SB3 expects (``terminal_observation``, ``TimeLimit.truncated``,
+    ``episode`` with return ``r``, length ``l`` and seconds since the start ``t``) and
+    ``is_success``.
+
+    Args:
+        env: a batch that restarts within the step that ends an episode.
+        tokenizer: for the instructions.
+
+    Raises:
+        ValueError: ``env`` does not fulfil the contract, or restarts otherwise.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], tokenizer: Tokenizer) -> None:
+        space = env.single_observation_space
+        if (wrong := contract_violation(space)) is not None:
+            raise ValueError(wrong)
+        if env.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
+            raise ValueError("the batch must restart with autoreset_mode='SameStep'")
+        assert isinstance(space, spaces.Dict)
+        self.env = env
+        self.tokenizer = tokenizer
+        tokens = spaces.Box(0, tokenizer.size - 1, (tokenizer.length,), np.int32)
+        super().__init__(
+            env.num_envs,
+            spaces.Dict({IMAGE: space[IMAGE], INSTRUCTION: tokens}),
+            env.single_action_space,
+        )
+        self._started = time.time()
+        self._actions: NDArray[Any] | None = None
+        self._tokens = np.zeros((env.num_envs, tokenizer.length), np.int32)
+        self._returns = np.zeros(env.num_envs)
+        self._lengths = np.zeros(env.num_envs, np.int64)
+
+    def reset(self) -> Observation:
+        """Begin a new episode everywhere, from the seeds given to :meth:`seed`, if any."""
+        seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
+        observation, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]  # a list is allowed
+        self._reset_seeds()
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        self._read(observation, range(self.num_envs))
+        return self._observe(observation)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Note the actions; the step is made by :meth:`step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """One step of every environment: observation, rewards float32 [N], dones, infos."""
+        observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        self._returns += rewards
+        self._lengths += 1
+        dones = terminated | truncated
+        episodes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        ended = np.flatnonzero(dones)
+        for e in ended.tolist():
+            episodes[e] = self._summary(e, infos, bool(truncated[e] and not terminated[e]))
+        if len(ended):
+            self._returns[ended] = 0
+            self._lengths[ended] = 0
+            self._read(observation, ended.tolist())
+        return self._observe(observation), rewards.astype(np.float32), dones, episodes
+
+    def _summary(self, e: int, infos: dict[str, Any], truncated: bool) -> dict[str, Any]:
+        final = infos["final_obs"][e]
+        return {
+            IS_SUCCESS: bool(infos["final_info"][IS_SUCCESS][e]),
+            "TimeLimit.truncated": truncated,
+            "terminal_observation": {IMAGE: final[IMAGE], INSTRUCTION: self._tokens[e].copy()},
+            "episode": {
+                "r": float(self._returns[e]),
+                "l": int(self._lengths[e]),
+                "t": time.time() - self._started,
+            },
+        }
+
+    def _read(self, observation: dict[str, Any], rows: Sequence[int]) -> None:
+        sentences = observation[INSTRUCTION]
+        self._tokens = self._tokens.copy()  # the last observation still shows the old ones
+        for e in rows:
+            self._tokens[e] = self.tokenizer.encode(sentences[e])
+
+    def _observe(self, observation: dict[str, Any]) -> Observation:
+        return {IMAGE: observation[IMAGE], INSTRUCTION: self._tokens}
+
+    def close(self) -> None:
+        """Close the batch."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """An attribute of the batch, once for each index."""
+        return [getattr(self.env.unwrapped, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Set an attribute of the whole batch.
+
+        Raises:
+            ValueError: for some of the environments only.
+        """
+        if indices is not None:
+            raise ValueError("a native batch shares its attributes: indices must be None")
+        setattr(self.env.unwrapped, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the batch once, and repeat what it returns for each index."""
+        result = getattr(self.env.unwrapped, method_name)(*args, **kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type[Any], indices: VecEnvIndices = None) -> list[bool]:
+        """No environment of a native batch is wrapped; its episodes are monitored here."""
+        from stable_baselines3.common.monitor import Monitor
+
+        return [wrapper_class is Monitor] * len(list(self._get_indices(indices)))
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """A picture of every environment, where the batch can render."""
+        return self.env.render() or [None] * self.num_envs

@@ -1,0 +1,152 @@
+"""Any Gymnasium environment with an image and a string, made to fulfil the contract."""
+
+from __future__ import annotations
+
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+
+from mmrl.errors import UserError
+from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation, is_picture
+from mmrl.plugins import find_spec
+from mmrl.preprocessing.text import split_words
+
+MAX_CHARACTERS = 512
+"""Longest instruction of an environment that does not declare one."""
+
+
+class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
+    """Renames an image and a string to ``image`` and ``instruction`` and drops the rest.
+
+    ``info["is_success"]`` is taken from the environment where it gives one; otherwise an episode
+    that terminates with a positive reward counts as a success.
+
+    Args:
+        env: an environment with Dict observations.
+        image: the key of the image, uint8 [H, W, 3].
+        instruction: the key of the string.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], image: str, instruction: str) -> None:
+        super().__init__(env)
+        self._keys = {IMAGE: image, INSTRUCTION: instruction}
+        source = env.observation_space
+        assert isinstance(source, spaces.Dict)
+        text = source[instruction]
+        if not isinstance(text, spaces.Text):
+            text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
+        self.observation_space = spaces.Dict({IMAGE: source[image], INSTRUCTION: text})
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._pick(observation), info
+
+    def step(self, action: Any) -> tuple[dict[str, Any], SupportsFloat, bool, bool, dict[str, Any]]:
+        """One step; at the end ``info["is_success"]`` is there."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            info.setdefault(IS_SUCCESS, bool(terminated and float(reward) > 0))
+        return self._pick(observation), reward, terminated, truncated, info
+
+    def _pick(self, observation: dict[str, Any]) -> dict[str, Any]:
+        return {ours: observation[theirs] for ours, theirs in self._keys.items()}
+
+
+_PRINTABLE = "".join(map(chr, range(32, 127)))
+
+
+def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    """The environment itself where it fulfils the contract, else wrapped so that it does.
+
+    Minigrid's symbols are turned into pixels first (its own wrapper, 8 pixels a cell).
+
+    Raises:
+        UserError: there is not exactly one image and one string to be found.
+    """
+    if contract_violation(env.observation_space) is None:
+        return env
+    if type(env.unwrapped).__module__.startswith("minigrid."):
+        from minigrid.wrappers import RGBImgPartialObsWrapper
+
+        return ContractAdapter(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")
+    space = env.observation_space
+    if isinstance(space, spaces.Dict):
+        images = [key for key, one in space.items() if is_picture(one)]
+        texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
+        if len(images) == len(texts) == 1:
+            return ContractAdapter(env, images[0], texts[0])
+    name = env.spec.id if env.spec else str(env)
+    raise UserError(
+        f"environment {name!r} cannot be adapted by itself: {contract_violation(space)}. "
+        "Wrap it in mmrl.adapters.ContractAdapter, which takes the two keys"
+    )
+
+
+def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    """One environment that fulfils the contract.
+
+    Args:
+        env_id: a Gymnasium id, or ``module:id``.
+        kwargs: the environment's own arguments, ``render_mode`` among them.
+
+    Raises:
+        UserError: unknown id, arguments that it refuses, or nothing to adapt.
+    """
+    return adapt(_make(env_id, kwargs))
+
+
+def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
+    """``num_envs`` environments that fulfil the contract, restarting within the step that ends
+    an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
+
+    The environment's own batched engine is used where it has one that fulfils the contract.
+
+    Raises:
+        UserError: as :func:`make_env`.
+    """
+    spec = find_spec(env_id)
+    if spec.vector_entry_point is not None:
+        try:
+            batch = gym.make_vec(
+                spec,
+                num_envs,
+                vectorization_mode="vector_entry_point",
+                autoreset_mode=AutoresetMode.SAME_STEP,
+                **kwargs,
+            )
+        except (TypeError, ValueError) as error:
+            raise UserError(f"environment {env_id!r}: {error}") from error
+        if contract_violation(batch.single_observation_space) is None:
+            return batch
+        batch.close()
+    return SyncVectorEnv(
+        [lambda: make_env(env_id, **kwargs)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
+    )
+
+
+def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    spec = find_spec(env_id)
+    try:
+        return gym.make(spec, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"environment {env_id!r}: {error}") from error
+
+
+def instruction_words(env_id: str, *, samples: int = 512, **kwargs: Any) -> list[str]:
+    """The words that an environment's instructions are made of, sorted.
+
+    Taken from ``metadata["instruction_words"]`` where the environment says so, otherwise from
+    the instructions of ``samples`` episodes.
+    """
+    env = make_env(env_id, **kwargs)
+    declared = env.metadata.get("instruction_words")
+    if declared is None:
+        sentences = {env.reset(seed=seed)[0][INSTRUCTION] for seed in range(samples)}
+        declared = {word for sentence in sentences for word in split_words(sentence)}
+    env.close()
+    return sorted(declared)

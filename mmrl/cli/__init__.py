@@ -1,0 +1,67 @@
+"""The ``mmrl`` command: one file a subcommand, loaded only when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
+
+from mmrl import __version__
+from mmrl.errors import UserError
+
+COMMANDS: Final = {
+    "train": "train an agent; writes a run folder",
+    "eval": "play held-out episodes with a trained agent",
+    "envs": "list the environments that are installed",
+}
+
+_HELP: Final = """\
+usage: mmrl COMMAND [options]
+
+Train agents that see an image, read an instruction, and act.
+
+commands:
+{commands}
+
+'mmrl COMMAND --help' explains the options of a command. For a start:
+
+  mmrl train --env mmrl/GoToRedBallGrey-v0 --out runs/first
+  tensorboard --logdir runs
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0, 2 where the user asked for something that cannot be had, or 130 after
+        an interrupt.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] in ("-h", "--help"):
+        lines = "\n".join(f"  {name:<8}{text}" for name, text in COMMANDS.items())
+        print(_HELP.format(commands=lines), end="")
+        return 0
+    if given[0] == "--version":
+        print(f"mmrl {__version__}")
+        return 0
+    name, *rest = given
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(COMMANDS)}"
+        print(f"mmrl: unknown command {name!r}: {hint}", file=sys.stderr)
+        return 2
+    try:
+        status: int = import_module(f"mmrl.cli.{name}").run(rest)
+    except UserError as error:
+        print(f"mmrl {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"mmrl {name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status

@@ -1,0 +1,103 @@
+"""``mmrl eval``: held-out episodes with a trained agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mmrl.actor import Actor
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT, play_episodes
+from mmrl.evaluation.report import result
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.plugins import find_agent
+
+
+def run(arguments: list[str]) -> int:
+    """Evaluate a run, print the result, and write it to a file if asked to."""
+    parser = Parser(
+        prog="mmrl eval",
+        description="Play held-out episodes, one a seed, with the newest checkpoint of a run.",
+    )
+    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("--episodes", type=int, default=512, help="how many")
+    parser.add_argument("--env", type=str | None, default=None, help="another environment")
+    parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
+    parser.add_argument("--sample", type=bool, default=False, help="sample actions")
+    parser.add_argument("--json", type=str | None, default=None, help="write the result here")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    folder = Run.open(options.run)
+    if options.json and not Path(options.json).resolve().parent.is_dir():
+        raise UserError(f"--json {options.json}: its folder does not exist")
+    agent = find_agent(folder.config.get("agent", "ppo"))
+    actor = agent.load(folder, options.device)
+    env_id = options.env or folder.config["env"]
+    env_args = {} if options.env else folder.config.get("env_args", {})
+    report = evaluate(
+        actor,
+        env_id,
+        env_args,
+        options.episodes,
+        options.first_seed,
+        deterministic=not options.sample,
+        run=str(folder.path),
+        checkpoint=folder.newest_checkpoint().name,
+    )
+    print(sentence(report))
+    if options.json:
+        write_json(Path(options.json), report)
+        print(f"written to {options.json}")
+    return 0
+
+
+def evaluate(
+    actor: Actor,
+    env_id: str,
+    env_args: dict[str, Any],
+    episodes: int,
+    first_seed: int = HELD_OUT,
+    *,
+    deterministic: bool = True,
+    **more: Any,
+) -> dict[str, Any]:
+    """Play held-out episodes under a progress bar, and report; see
+    :func:`mmrl.evaluation.report.result`.
+    """
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("evaluating"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} episodes"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("evaluating", total=episodes)
+        played = play_episodes(
+            actor,
+            env_id,
+            episodes,
+            env_args=env_args,
+            first_seed=first_seed,
+            deterministic=deterministic,
+            on_episodes=lambda count: bar.advance(task, count),
+        )
+    return result(played, env_id, env_args, **more)
+
+
+def sentence(report: dict[str, Any]) -> str:
+    """The result in one line."""
+    low, high = report["success_rate_95"]
+    return (
+        f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
+        f"{report['episodes']} held-out episodes of {report['env']}, "
+        f"{report['mean_length']:.1f} steps on average"
+    )

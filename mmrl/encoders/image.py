@@ -1,0 +1,132 @@
+"""ResNets: a picture → a grid of tokens (He et al., 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from mmrl.errors import UserError, unknown
+from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.tokens import Tokens, TokensShape
+from mmrl.torchvision_compat import import_torchvision
+
+
+class ImageEncoder(nn.Module):
+    """Pictures → a token for every cell of the last feature map.
+
+    Args:
+        normalizer: for the pixels.
+        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns].
+        image_size: height and width of the pictures.
+    """
+
+    def __init__(
+        self, normalizer: ImageNormalizer, body: nn.Module, image_size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.normalizer = normalizer
+        self.body = body
+        self.image_size = image_size
+        with torch.no_grad():
+            was_training = body.training
+            maps = body.eval()(torch.zeros(1, 3, *image_size))
+            body.train(was_training)
+        self.shape = TokensShape(width=maps.shape[1], grid=(maps.shape[2], maps.shape[3]))
+
+    def forward(self, images: Tensor) -> Tokens:
+        """uint8 [B, 3, H, W] → Tokens of the grid.
+
+        Raises:
+            ValueError: pictures of another type or size than the encoder was built for.
+        """
+        if tuple(images.shape[-2:]) != self.image_size:
+            raise ValueError(
+                f"pictures of {list(images.shape[-2:])} pixels: "
+                f"this encoder was built for {list(self.image_size)}"
+            )
+        maps = self.body(self.normalizer(images))
+        values = maps.flatten(2).transpose(1, 2)
+        mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+        return Tokens(values, mask, self.shape.grid)
+
+
+def _group_norm(width: int) -> nn.Module:
+    """A norm without running statistics: the policy that collects is the one that learns."""
+    return nn.GroupNorm(1, width)
+
+
+def small_resnet(
+    image_size: tuple[int, int], *, width: int = 32, blocks: int = 1, patch: int = 8
+) -> ImageEncoder:
+    """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
+
+    Args:
+        image_size: height and width of the pictures.
+        width: channels.
+        blocks: how many residual blocks.
+        patch: side and stride of the first convolution, in pixels: one token a patch.
+    """
+    resnet = import_torchvision().models.resnet
+    body = nn.Sequential(
+        nn.Conv2d(3, width, patch, stride=patch),
+        nn.ReLU(inplace=True),
+        *(resnet.BasicBlock(width, width, norm_layer=_group_norm) for _ in range(blocks)),
+    )
+    return ImageEncoder(ImageNormalizer(), body, image_size)
+
+
+def torchvision_resnet(
+    name: str, image_size: tuple[int, int], *, weights: str | None = None
+) -> ImageEncoder:
+    """Any ResNet of torchvision without its classification head.
+
+    Args:
+        name: such as "resnet18".
+        image_size: height and width of the pictures.
+        weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random.
+
+    Raises:
+        UserError: the weights are not to be had.
+    """
+    models = import_torchvision().models
+    try:
+        network: Any = models.get_model(name, weights=weights)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
+            f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
+        ) from error
+    body = nn.Sequential(*list(network.children())[:-2])
+    normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
+    return ImageEncoder(normalizer, body, image_size)
+
+
+IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {"small_resnet": small_resnet}
+"""Our own, by name; every ``resnet…`` of torchvision is known besides."""
+
+
+def build_image_encoder(
+    name: str, image_size: tuple[int, int], *, weights: str | None = None, **kwargs: Any
+) -> ImageEncoder:
+    """The image encoder of that name.
+
+    Args:
+        name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
+        image_size: height and width of the pictures.
+        weights: pretrained weights, for torchvision's.
+        kwargs: arguments of ours.
+
+    Raises:
+        UserError: unknown name, or weights that are not to be had.
+    """
+    if name in IMAGE_ENCODERS:
+        if weights:
+            raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
+        return IMAGE_ENCODERS[name](image_size, **kwargs)
+    theirs = [one for one in import_torchvision().models.list_models() if "resnet" in one]
+    if name not in theirs or "/" in name:
+        raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
+    return torchvision_resnet(name, image_size, weights=weights)

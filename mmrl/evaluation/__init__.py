@@ -1,0 +1,1 @@
+"""Evaluation on episodes that training never saw."""

@@ -1,0 +1,66 @@
+"""The result of an evaluation, with all that is needed to do it again."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mmrl.evaluation.episodes import Episodes
+
+_PACKAGES = (
+    "multimodal-rl",
+    "gymnasium",
+    "stable-baselines3",
+    "torch",
+    "torchvision",
+    "transformers",
+    "numba",
+    "numpy",
+    "minigrid",
+)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of what results depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Processor, number of cores, and operating system."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].split(":", 1)[1].strip() if names else model
+    return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(terse=True)}
+
+
+def result(
+    episodes: Episodes, env_id: str, env_args: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """What ``result.json`` holds.
+
+    Args:
+        episodes: that were played.
+        env_id, env_args: where.
+        more: whatever else belongs to it, such as the training steps.
+    """
+    return {
+        "env": env_id,
+        "env_args": env_args,
+        **episodes.summary(),
+        **more,
+        "versions": versions(),
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,1 @@
+"""An experiment: configuration, run folder, and what an agent is to them."""

@@ -1,0 +1,39 @@
+"""The configuration of a training: one YAML file, every key also an option."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmrl.model import ModelConfig
+
+
+@dataclass
+class TrainConfig:
+    """What is trained, on what, for how long, and where it is kept.
+
+    Attributes:
+        env: id of the environment, or module:id.
+        out: run folder, which must not exist yet.
+        agent: name of the agent; its hyperparameters are the section of that name.
+        steps: environment steps to train for.
+        seed: of weights, sampling and environments; below one billion, where evaluation begins.
+        env_args: arguments of the environment, such as room_size.
+        model: what the model is made of.
+        device: auto, cpu or cuda.
+        eval_episodes: held-out episodes played at the end; 0 for none.
+        clip_every: steps between rollout clips in TensorBoard; 0 for none.
+        checkpoint_every: steps between checkpoints; 0 for one at the end only.
+    """
+
+    env: str
+    out: str
+    agent: str = "ppo"
+    steps: int = 500_000
+    seed: int = 0
+    env_args: dict[str, Any] = field(default_factory=dict)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    device: str = "auto"
+    eval_episodes: int = 512
+    clip_every: int = 100_000
+    checkpoint_every: int = 100_000

@@ -1,0 +1,49 @@
+"""Fusions: the tokens of several modalities → one feature vector. One file each.
+
+To add one, write a module with the signature of :class:`mmrl.fusion.base.Fusion` and name it in
+``FUSIONS``; or give the configuration a dotted path to your own class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+from mmrl.errors import UserError, unknown
+from mmrl.fusion.base import Fusion
+from mmrl.fusion.concat import ConcatFusion
+from mmrl.fusion.film import FilmFusion
+from mmrl.fusion.weighted_sum import WeightedSumFusion
+from mmrl.tokens import TokensShape
+
+FUSIONS: Final[dict[str, type[Fusion]]] = {
+    "concat": ConcatFusion,
+    "film": FilmFusion,
+    "weighted_sum": WeightedSumFusion,
+}
+
+
+def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fusion:
+    """The fusion of that name, or of a dotted path such as ``my_package.fusion.Mine``.
+
+    Args:
+        name: a key of :data:`FUSIONS`, or a dotted path.
+        shapes: what is known of each modality's tokens, image first.
+        features: width of the features.
+
+    Raises:
+        UserError: unknown name, or a path that does not lead to a class.
+    """
+    if name in FUSIONS:
+        return FUSIONS[name](shapes, features)
+    module, _, attribute = name.rpartition(".")
+    if not module:
+        raise unknown("fusion", name, FUSIONS)
+    try:
+        found: type[Fusion] = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"fusion {name!r} cannot be imported: {error}") from error
+    return found(shapes, features)
+
+
+__all__ = ["FUSIONS", "ConcatFusion", "FilmFusion", "Fusion", "WeightedSumFusion", "build_fusion"]

@@ -1,0 +1,1 @@
+"""Raw input → one normalised form."""

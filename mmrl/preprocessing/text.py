@@ -1,0 +1,147 @@
+"""Instructions: sentences → token ids of fixed length, 0 where there is no token."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.errors import UserError
+from mmrl.torchvision_compat import import_transformers
+
+PADDING: Final = 0
+UNKNOWN: Final = 1
+_START: Final = 2
+_SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]")
+_WORD: Final = re.compile(r"[\w']+|[^\w\s]")
+FILE: Final = "tokenizer.json"
+
+
+def split_words(sentence: str) -> list[str]:
+    """Words in lower case; punctuation marks are words of their own."""
+    return _WORD.findall(sentence.lower())
+
+
+class Tokenizer(Protocol):
+    """Turns sentences into ids.
+
+    Attributes:
+        size: ids are below this.
+        length: ids in an encoded sentence, padding included.
+    """
+
+    size: int
+    length: int
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length], padded with ``PADDING``, cut at ``length``."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what :func:`load_tokenizer` needs into a folder."""
+        ...
+
+
+class WordTokenizer:
+    """One id a word: the words of a grammar are few.
+
+    Args:
+        words: the vocabulary; others become ``UNKNOWN``.
+        length: ids in an encoded sentence.
+    """
+
+    def __init__(self, words: Iterable[str], length: int = 64) -> None:
+        self.words = tuple(sorted(set(words)))
+        self.length = length
+        self.size = len(_SPECIALS) + len(self.words)
+        self._ids = {word: len(_SPECIALS) + k for k, word in enumerate(self.words)}
+        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length], read-only: a start mark, then one a word."""
+        return self._encode(sentence)
+
+    def _encode(self, sentence: str) -> NDArray[np.int32]:
+        ids = [_START, *(self._ids.get(word, UNKNOWN) for word in split_words(sentence))]
+        encoded = np.full(self.length, PADDING, np.int32)
+        encoded[: len(ids)] = ids[: self.length]
+        encoded.setflags(write=False)
+        return encoded
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The words of a sequence of ids, padding and start mark left out."""
+        names = _SPECIALS + self.words
+        return " ".join(names[int(i)] for i in ids if i not in (PADDING, _START))
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabulary as JSON."""
+        text = json.dumps({"kind": "words", "length": self.length, "words": self.words}, indent=1)
+        (folder / FILE).write_text(text + "\n")
+
+
+class PretrainedTokenizer:
+    """The tokenizer of a transformers model, by hub name or local path.
+
+    Args:
+        name: as ``AutoTokenizer.from_pretrained`` takes it.
+        length: ids in an encoded sentence.
+
+    Raises:
+        UserError: it is neither in the cache nor to be fetched.
+    """
+
+    def __init__(self, name: str, length: int = 64) -> None:
+        self.name = name
+        self.length = length
+        try:
+            self._tokenizer = import_transformers().AutoTokenizer.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"tokenizer {name!r} is neither a local folder, nor cached, nor reachable "
+                f"({str(error).splitlines()[0]}). Offline, give a folder, or use text: small_bert"
+            ) from error
+        if self._tokenizer.pad_token_id is None:
+            raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
+        self.size = len(self._tokenizer)
+        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length], read-only."""
+        return self._encode(sentence)
+
+    def _encode(self, sentence: str) -> NDArray[np.int32]:
+        ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
+        if self._tokenizer.pad_token_id != PADDING:
+            raise UserError(f"tokenizer {self.name!r} pads with another id than 0")
+        encoded = np.full(self.length, PADDING, np.int32)
+        encoded[: len(ids)] = ids
+        encoded.setflags(write=False)
+        return encoded
+
+    def save(self, folder: Path) -> None:
+        """Keep the tokenizer's own files beside the name and length."""
+        self._tokenizer.save_pretrained(folder / "tokenizer")
+        text = json.dumps({"kind": "pretrained", "length": self.length, "path": "tokenizer"})
+        (folder / FILE).write_text(text + "\n")
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer that was saved in a folder.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = folder / FILE
+    try:
+        saved = json.loads(path.read_text())
+        if saved["kind"] == "words":
+            return WordTokenizer(saved["words"], saved["length"])
+        return PretrainedTokenizer(str(folder / saved["path"]), saved["length"])
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error

@@ -1,0 +1,184 @@
+"""Rollout clips: an episode as an animated picture that tells what was asked, done and reached."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
+
+from mmrl.actor import Actor
+from mmrl.adapters import make_env
+from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
+
+_SIDE: Final = 256  # pixels of each of the two pictures
+_GAP: Final = 12
+_PAPER: Final = (250, 250, 247)
+_INK: Final = (30, 30, 34)
+_FAINT: Final = (128, 128, 132)
+_GREEN: Final = (22, 128, 60)
+_RED: Final = (190, 40, 40)
+_FRAME_MS: Final = 250
+_LAST_FRAME_MS: Final = 1500
+
+
+@dataclass
+class Clip:
+    """One episode, ready to be shown.
+
+    Attributes:
+        instruction: what was asked.
+        success: whether it was carried out.
+        frames: uint8 [H, W, 3] each, with everything drawn in.
+    """
+
+    instruction: str
+    success: bool
+    frames: list[NDArray[np.uint8]]
+
+    def gif(self) -> bytes:
+        """The clip as an animated GIF that plays for ever."""
+        pictures = [Image.fromarray(frame) for frame in self.frames]
+        durations = [_FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS]
+        buffer = io.BytesIO()
+        pictures[0].save(
+            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+        )
+        return buffer.getvalue()
+
+    def save(self, path: Path) -> None:
+        """Write the GIF to a file."""
+        path.write_bytes(self.gif())
+
+
+def record_clip(
+    actor: Actor,
+    env_id: str,
+    env_args: dict[str, Any] | None = None,
+    *,
+    seed: int,
+    deterministic: bool = False,
+    max_frames: int = 200,
+) -> Clip:
+    """Play one episode and draw it.
+
+    Args:
+        actor: who acts.
+        env_id, env_args: where; the whole scene is shown beside what the agent sees where the
+            environment can render.
+        seed: of the episode.
+        deterministic: take the most probable action instead of sampling.
+        max_frames: longer episodes are shown to here.
+    """
+    try:
+        env = make_env(env_id, render_mode="rgb_array", **(env_args or {}))
+    except Exception:  # an environment that cannot render is shown by its observations
+        env = make_env(env_id, **(env_args or {}))
+    observation, _ = env.reset(seed=seed)
+    instruction = observation[INSTRUCTION]
+    names = action_names(env)
+    scenes = [(_scene(env), observation[IMAGE], "")]
+    over = success = False
+    while not over:
+        action = actor.act(observation[IMAGE][None], [instruction], deterministic=deterministic)[0]
+        observation, _, terminated, truncated, info = env.step(action)
+        over = terminated or truncated
+        success = bool(info.get(IS_SUCCESS, False))
+        if len(scenes) < max_frames:
+            scenes.append((_scene(env), observation[IMAGE], names.get(int(action), str(action))))
+    env.close()
+    last = len(scenes) - 1
+    frames = [
+        _draw(scene, view, instruction, action, step, success if step == last else None)
+        for step, (scene, view, action) in enumerate(scenes)
+    ]
+    return Clip(instruction, success, frames)
+
+
+def action_names(env: Any) -> dict[int, str]:
+    """What the actions are called, where the environment says so: by ``metadata["actions"]``, or
+    by an enumeration ``actions`` such as Minigrid's.
+    """
+    declared = env.metadata.get("actions")
+    if declared is None:
+        enumeration = getattr(env.unwrapped, "actions", None)
+        declared = getattr(enumeration, "__members__", {})
+    return dict(enumerate(declared))
+
+
+def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
+    """Write a clip and its instruction into TensorBoard.
+
+    The animated GIF goes in as an image, which TensorBoard plays; ``add_video`` would need
+    moviepy.
+
+    Args:
+        writer: of the run.
+        tag: the clip is ``<tag>/clip``, the instruction ``<tag>/instruction``.
+        clip: what to show.
+        step: environment steps so far.
+    """
+    height, width = clip.frames[0].shape[:2]
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=clip.gif())
+    summary = Summary(value=[Summary.Value(tag=f"{tag}/clip", image=image)])
+    writer._get_file_writer().add_summary(summary, step)
+    outcome = "carried out" if clip.success else "not carried out"
+    writer.add_text(f"{tag}/instruction", f"{clip.instruction} ({outcome})", step)
+
+
+def _scene(env: Any) -> NDArray[np.uint8] | None:
+    if env.render_mode != "rgb_array":
+        return None
+    return np.asarray(env.render(), np.uint8)
+
+
+def _draw(
+    scene: NDArray[np.uint8] | None,
+    view: NDArray[np.uint8],
+    instruction: str,
+    action: str,
+    step: int,
+    success: bool | None,
+) -> NDArray[np.uint8]:
+    """One frame: the scene, what the agent sees of it, and the words underneath."""
+    pictures = [("the scene", scene)] if scene is not None else []
+    pictures.append(("what the agent sees", view))
+    large, small = ImageFont.load_default(18), ImageFont.load_default(13)
+    width = _GAP + len(pictures) * (_SIDE + _GAP)
+    lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
+    top = _GAP + 18
+    height = top + _SIDE + _GAP + 24 * len(lines) + 30
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for k, (caption, picture) in enumerate(pictures):
+        left = _GAP + k * (_SIDE + _GAP)
+        draw.text((left, _GAP - 4), caption, _FAINT, small)
+        sheet.paste(_fit(picture), (left, top))
+    y = top + _SIDE + _GAP - 2
+    for line in lines:
+        draw.text((_GAP, y), line, _INK, large)
+        y += 24
+    draw.text((_GAP, y + 2), f"step {step}  {action}", _FAINT, small)
+    if success is not None:
+        word, color = ("carried out", _GREEN) if success else ("not carried out", _RED)
+        draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")
+    return np.asarray(sheet)
+
+
+def _fit(picture: NDArray[np.uint8]) -> Image.Image:
+    """A picture in a square of the sheet; small ones keep their sharp pixels."""
+    image = Image.fromarray(picture)
+    scale = _SIDE / max(image.size)
+    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    square = Image.new("RGB", (_SIDE, _SIDE), _PAPER)
+    fitted = image.resize(size, how)
+    square.paste(fitted, ((_SIDE - fitted.width) // 2, (_SIDE - fitted.height) // 2))
+    return square

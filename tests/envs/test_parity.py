@@ -1,0 +1,134 @@
+"""Ours and minigrid's environments, side by side: nothing that can be seen may differ."""
+
+import numpy as np
+import pytest
+
+from mmrl_envs.grid.cells import WALL, cell
+from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.state import NOTHING
+
+STEPS = 300
+OTHERS = {  # and whether they are strict: whether a wrong object ends the episode in failure
+    "BabyAI-BossLevel-v0": False,
+    "BabyAI-BlockedUnlockPickup-v0": False,
+    "BabyAI-GoToSeqS5R2-v0": False,
+    "BabyAI-KeyCorridorS3R2-v0": False,
+    "BabyAI-KeyInBox-v0": False,
+    "BabyAI-MiniBossLevel-v0": False,
+    "BabyAI-OneRoomS12-v0": False,
+    "BabyAI-OpenDoorDebug-v0": True,
+    "BabyAI-OpenDoorsOrderN4-v0": False,
+    "BabyAI-OpenDoorsOrderN4Debug-v0": True,
+    "BabyAI-PickupAbove-v0": False,
+    "BabyAI-PickupDistDebug-v0": True,
+    "BabyAI-PutNextS5N2Carrying-v0": False,
+    "BabyAI-SynthSeq-v0": False,
+    "BabyAI-UnlockPickup-v0": False,
+}
+
+
+def assert_no_difference(tally):
+    assert not tally.mismatches, "\n".join(tally.examples)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_level_equals_minigrid(parity, level):
+    tally = parity.compare(parity.minigrid_id(level), level, STEPS, seed=1)
+    assert_no_difference(tally)
+    assert tally.steps >= STEPS
+    assert min(tally.successes, tally.truncations, tally.imports_in_mid_episode) > 0
+    assert tally.pictures >= tally.episodes // 2
+
+
+@pytest.mark.parametrize(("env_id", "is_strict"), OTHERS.items())
+def test_rules_of_levels_that_ours_does_not_generate(parity, env_id, is_strict):
+    tally = parity.compare(env_id, None, STEPS, seed=4)
+    assert_no_difference(tally)
+    assert tally.steps >= STEPS
+    assert tally.imports_in_mid_episode > 0
+    if is_strict:
+        assert tally.failures > 0
+
+
+def test_scrambled_worlds_under_any_instruction(parity):
+    tally = parity.compare(parity.SCRAMBLED, None, 6000, seed=2)
+    assert_no_difference(tally)
+    assert min(tally.successes, tally.failures, tally.truncations) > 0
+    assert tally.imports_in_mid_episode > 10
+
+
+def _turned(state, _):
+    state.agent_direction[0] = (state.agent_direction[0] + 1) % 4
+
+
+def _moved(state, layout):
+    state.agent_cell[0] = layout.cell_index(1, 1)
+
+
+def _laden(state, _):
+    state.carried[0] = 0 if state.carried[0] == NOTHING else NOTHING
+
+
+def _repainted(state, layout):
+    state.grid[0, layout.cell_index(0, 0)] = cell(WALL, "red")
+
+
+def _later(state, _):
+    state.step_count[0] += 1
+
+
+def _shortened(state, _):
+    state.max_steps[0] = 1
+
+
+def _done(state, layout):
+    """Whatever is in front of the agent is what it was to go to."""
+    x, y = layout.position(int(state.agent_cell[0]))
+    ahead = layout.cell_index(x + (1, 0, -1, 0)[state.agent_direction[0]], y)
+    state.known_cell[0] = ahead + (0, 1, 0, -1)[state.agent_direction[0]] * layout.stride
+
+
+@pytest.mark.parametrize(
+    ("spoil", "noticed"),
+    [
+        (_turned, {"direction", "frame", "picture"}),
+        (_moved, {"position", "frame", "picture"}),
+        (_laden, {"carried", "frame"}),
+        (_repainted, {"grid", "picture"}),
+        (_later, {"step_count"}),
+        (_shortened, {"truncated", "success"}),
+        (_done, {"terminated", "reward", "success"}),
+    ],
+)
+def test_harness_notices_a_spoilt_state(parity, spoil, noticed):
+    twins = parity.Twins("BabyAI-GoToLocal-v0", "GoToLocal")
+    assert twins.reset(5) == []
+    worlds = twins.ours.worlds
+    spoil(worlds.state, worlds.layout)
+    differences, *_ = twins.step(6)
+    assert noticed <= {*differences, *twins.picture_differences()}
+
+
+def test_harness_notices_another_sentence(parity):
+    twins = parity.Twins("BabyAI-GoToLocal-v0", "GoToLocal")
+    assert twins.reset(3) == []
+    twins.ours.worlds.sentences[0] = "go to the red ball"
+    assert twins.step(6)[0] == ["sentence"]
+
+
+def test_every_action_by_chance_over_whole_episodes(parity):
+    """To the very last step of an episode as minigrid limits it: 64 steps and 128 steps."""
+    rng = np.random.default_rng(0)
+    for level, limit in (("GoToLocal", 64), ("PutNextLocal", 128)):
+        twins = parity.Twins(parity.minigrid_id(level), level)
+        lengths = []
+        for seed in range(8):
+            assert twins.reset(seed) == []
+            for t in range(1, limit + 1):
+                differences, terminated, truncated, _ = twins.step(int(rng.integers(7)))
+                assert differences == [], (level, seed, t)
+                assert truncated == (t == limit)
+                if terminated or truncated:
+                    break
+            lengths.append(t)
+        assert max(lengths) == limit
