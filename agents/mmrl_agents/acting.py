@@ -30,6 +30,9 @@ class SB3Actor:
     ) -> NDArray[Any]:
         """Pictures uint8 [B, H, W, 3] and B sentences → actions [B]."""
         tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
-        observation = {IMAGE: images.transpose(0, 3, 1, 2), INSTRUCTION: tokens}
+        observation: dict[str, NDArray[Any]] = {
+            IMAGE: images.transpose(0, 3, 1, 2),
+            INSTRUCTION: tokens,
+        }
         actions, _ = self.algorithm.predict(observation, deterministic=deterministic)
         return np.asarray(actions)

@@ -159,13 +159,26 @@ class HyperparameterCallback(BaseCallback):
         return True
 
 
-def standard_callbacks(config: TrainConfig, run: Run, actor: Actor) -> CallbackList:
-    """What every training has beside it."""
-    return CallbackList(
-        [
-            HyperparameterCallback(run.flat_config()),
-            ProgressCallback(config.steps),
-            ClipCallback(config, actor),
-            CheckpointCallback(config, run),
-        ]
-    )
+class StandardCallbacks(CallbackList):
+    """What every training has beside it.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        actor: who learns.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run, actor: Actor) -> None:
+        self._progress = ProgressCallback(config.steps)
+        super().__init__(
+            [
+                HyperparameterCallback(run.flat_config()),
+                self._progress,
+                ClipCallback(config, actor),
+                CheckpointCallback(config, run),
+            ]
+        )
+
+    def close(self) -> None:
+        """Leave the terminal in order, however the training ended."""
+        self._progress.close()

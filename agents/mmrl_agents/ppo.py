@@ -16,7 +16,7 @@ from mmrl.experiment.run import Run
 from mmrl.model import build_tokenizer
 from mmrl.preprocessing.text import load_tokenizer
 from mmrl_agents.acting import SB3Actor
-from mmrl_agents.callbacks import standard_callbacks
+from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -95,10 +95,11 @@ class PPOAgent:
         algorithm.set_logger(Logger(None, [TensorBoardOutputFormat(str(run.events))]))
         run.save_tokenizer(tokenizer)
         actor = SB3Actor(algorithm, tokenizer)
-        callbacks = standard_callbacks(config, run, actor)
+        callbacks = StandardCallbacks(config, run, actor)
         try:
             algorithm.learn(config.steps, callback=callbacks, log_interval=1)
         finally:
+            callbacks.close()
             run.save_checkpoint(algorithm.save, algorithm.num_timesteps)
             env.close()
         return actor

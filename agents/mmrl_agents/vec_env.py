@@ -140,4 +140,5 @@ class MultimodalVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """A picture of every environment, where the batch can render."""
-        return self.env.render() or [None] * self.num_envs
+        pictures: Any = self.env.render()
+        return pictures or [None] * self.num_envs

@@ -39,6 +39,9 @@ def run(arguments: list[str]) -> int:
     agent = find_agent(config.agent)
     try:
         actor = agent.train(config, hyper, folder)
+    except UserError:
+        folder.discard_unless_trained()
+        raise
     except KeyboardInterrupt:
         print(f"\ninterrupted: {folder.newest_checkpoint()} was saved")
         print(f"evaluate it with: mmrl eval {folder.path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,11 @@ class Run:
             save(str(draft))
             os.replace(draft, target)
         return target
+
+    def discard_unless_trained(self) -> None:
+        """Remove the folder again if training failed before there was anything to keep."""
+        if not list(self.checkpoints.iterdir()):
+            shutil.rmtree(self.path)
 
     def newest_checkpoint(self) -> Path:
         """The checkpoint with the most steps.

@@ -39,4 +39,4 @@ class ImageNormalizer(nn.Module):
             raise ValueError(
                 f"images must be uint8 [B, 3, H, W], got {images.dtype} {list(images.shape)}"
             )
-        return torch.addcmul(self.shift, images, self.scale)
+        return images.to(self.scale.dtype).mul_(self.scale).add_(self.shift)

@@ -165,7 +165,7 @@ def _draw(
     for line in lines:
         draw.text((_GAP, y), line, _INK, large)
         y += 24
-    draw.text((_GAP, y + 2), f"step {step}  {action}", _FAINT, small)
+    draw.text((_GAP, y), f"step {step}: {action}" if action else "start", _FAINT, large)
     if success is not None:
         word, color = ("carried out", _GREEN) if success else ("not carried out", _RED)
         draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")

@@ -133,7 +133,9 @@ def _crowded(env):
 
 
 def _unknown(env):
-    env.unwrapped.put_obj(Goal(), 1, 1)
+    one, two, *_ = (thing for thing in env.unwrapped.grid.grid if thing and thing.type != "wall")
+    env.unwrapped.grid.set(*one.cur_pos, Goal())
+    instruct(env, GoToInstr(ObjDesc(two.type, two.color)))
     return env
 
 
@@ -189,46 +191,41 @@ def test_a_grey_object_to_pick_up_is_no_wall(parity):
     assert play(twins, [PICKUP]) == (True, True)
 
 
-def test_go_to_sees_positions_of_the_last_drop(parity):
+def test_go_to_compares_with_the_last_drop(parity):
     """A ball that was picked up is still "there" until something is dropped."""
-    go = GoToInstr(ObjDesc("ball", "red"))
-    pick = PickupInstr(ObjDesc("key"))
-    things = {(4, 3): Ball("red"), (2, 3): Ball("blue"), (5, 5): parity.Key("red")}
-    twins = furnished(parity, things, AndInstr(go, pick))
-    play(twins, [PICKUP])  # facing the ball counted already
-    twins = furnished(parity, things, AndInstr(pick, go))
-    twins.source.instrs.b_done = False
-    play(twins, [LEFT])
-    assert twins.ours.worlds.state.progress[0] == 0
+    things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
+    order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), GoToInstr(ObjDesc("ball", "red")))
+    twins = furnished(parity, things, order)
+    assert play(twins, [PICKUP, LEFT, LEFT, RIGHT]) == (False, False)
+    assert play(twins, [RIGHT]) == (True, True)  # faces the cell where the red ball was
+    twins = furnished(parity, things, order)
+    assert play(twins, [PICKUP, LEFT, DROP, LEFT, LEFT, LEFT]) == (False, False)  # same cell
+    assert play(twins, [LEFT]) == (True, True)  # faces the red ball
 
 
-@pytest.mark.parametrize("box_first", [True, False])
-def test_import_knows_an_opened_box_from_a_ball_in_the_hands(parity, box_first):
+@pytest.mark.parametrize("ball_ahead", [True, False])
+@pytest.mark.parametrize("box_said_first", [True, False])
+def test_import_knows_an_opened_box_from_a_ball_in_the_hands(parity, ball_ahead, box_said_first):
     """Both are off the grid, and one description means both, another one only the box."""
-    ball, box = ((4, 3), (3, 4)) if box_first else ((3, 4), (4, 3))
+    ball, box = ((4, 3), (3, 4)) if ball_ahead else ((3, 4), (4, 3))
     things = {ball: Ball("red"), box: Box("red"), (6, 6): Ball("blue")}
-    only_box, both = ObjDesc("box", "red"), ObjDesc(None, "red")
-    later = BeforeInstr(
-        GoToInstr(ObjDesc("ball", "blue")), AndInstr(GoToInstr(only_box), GoToInstr(both))
-    )
-    for first_target in ((only_box, both), (both, only_box)):
-        later.instr_b.instr_a.desc, later.instr_b.instr_b.desc = first_target
-        to_ball, to_box = ([], [RIGHT]) if ball == (4, 3) else ([RIGHT], [LEFT])
-        twins = furnished(parity, things, later)
-        play(twins, [*to_ball, PICKUP, *to_box, TOGGLE])
-        remembered = dict(zip(*_known(twins), strict=True))
-        assert twins.bring_over() == []
-        imported = dict(zip(*_known(twins), strict=True))
-        assert {code: imported[code] for code in remembered} == remembered
-        for thing in (*things.values(),):
-            thing.cur_pos = None
+    clauses = [GoToInstr(ObjDesc("box", "red")), GoToInstr(ObjDesc(None, "red"))]
+    later = AndInstr(*(clauses if box_said_first else reversed(clauses)))
+    twins = furnished(parity, things, BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), later))
+    play(twins, [PICKUP, RIGHT, TOGGLE] if ball_ahead else [RIGHT, PICKUP, LEFT, TOGGLE])
+    remembered = _known(twins)
+    assert twins.bring_over() == []
+    assert _known(twins) == remembered
 
 
 def _known(twins):
-    """Codes of the red things, and where "go to" takes them to be."""
+    """Where "go to" takes each of the red things to be, by its code."""
     state = twins.ours.worlds.state
-    red = [k for k in range(state.object_count[0]) if state.object_code[0, k] >> 4 == 0]
-    return state.object_code[0, red].tolist(), state.known_cell[0, red].tolist()
+    return {
+        int(state.object_code[0, k]): int(state.known_cell[0, k])
+        for k in range(state.object_count[0])
+        if state.object_code[0, k] >> 4 == 0
+    }
 
 
 def test_an_import_runs_on_in_the_single_environment(source):

@@ -25,6 +25,8 @@ from mmrl_envs.grid.cells import (
     TOGGLE,
 )
 from mmrl_envs.grid.compiler import kernel, part
+from mmrl_envs.grid.generation import begin
+from mmrl_envs.grid.recipe import REGISTERS
 from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.verification import CONTINUE, SUCCESS, front_cell, remember_cells, verify
 from mmrl_envs.grid.vision import paint_view
@@ -102,12 +104,24 @@ def act(state: State, layout: Layout, e: int, action: int) -> None:
         _toggle(state, e, front)
 
 
+@part
+def _judge(state: State, layout: Layout, e: int, action: int) -> tuple[int, bool, float]:
+    """What came of an action: the verifier's outcome, whether time is up, the reward."""
+    outcome = verify(state, layout, e, action)
+    is_late = state.step_count[e] >= state.max_steps[e]
+    reward = 1 - 0.9 * (state.step_count[e] / state.max_steps[e]) if outcome == SUCCESS else 0.0
+    return outcome, is_late, reward
+
+
 @kernel
 def step_envs(
     state: State,
     layout: Layout,
+    recipe: NDArray[np.int32],
+    fixed_max_steps: int,
     actions: NDArray[np.int64],
     paused: NDArray[np.bool_],
+    restart: NDArray[np.bool_],
     atlas: NDArray[np.uint64],
     frames: NDArray[np.uint64],
     rewards: NDArray[np.float64],
@@ -115,40 +129,43 @@ def step_envs(
     truncated: NDArray[np.bool_],
     success: NDArray[np.bool_],
 ) -> int:
-    """One step of every environment that is not ``paused``; what the agents see goes to ``frames``.
+    """One step of every environment, or a new episode where ``restart``, or nothing where
+    ``paused``; what the agents see then goes to ``frames``.
 
+    All in one kernel, since to hand the state over costs as much as to step five environments.
     Reward 1 - 0.9 · steps / max_steps on success, else 0.
 
     Args:
+        recipe: how episodes begin, int32 [steps, 8]; see :mod:`mmrl_envs.grid.generation`.
+        fixed_max_steps: the limit of steps of new episodes; 0 for BabyAI's own.
         actions: int64 [N].
-        paused: bool [N]; a paused environment keeps its state, with reward 0 and no end.
+        paused: bool [N]; such an environment keeps its state and its frame.
+        restart: bool [N].
         atlas: sprites, see :mod:`mmrl_envs.grid.sprites`.
-        frames: uint64 [N, 56 · 21], written for every environment that did not end (the frame
-            of one that did is for the caller to paint, before or after its reset).
-        rewards, terminated, truncated, success: [N], written.
+        frames: uint64 [N, 56 · 21], or [0, 56 · 21] where nobody looks.
+        rewards, terminated, truncated, success: [N], written; 0 and False where no step is made.
 
     Returns:
-        How many episodes ended.
+        How many episodes ended; or -1 - e if environment e could not be given a level.
     """
     ended = 0
+    register = np.zeros(REGISTERS, np.int32)
+    words = frames.reshape(-1)
     for e in range(len(actions)):
         rewards[e] = 0.0
-        terminated[e] = False
-        truncated[e] = False
-        success[e] = False
+        terminated[e] = truncated[e] = success[e] = False
         if paused[e]:
             continue
-        state.step_count[e] += 1
-        act(state, layout, e, actions[e])
-        outcome = verify(state, layout, e, actions[e])
-        truncated[e] = state.step_count[e] >= state.max_steps[e]
-        if outcome != CONTINUE:
-            terminated[e] = True
-            if outcome == SUCCESS:
-                success[e] = True
-                rewards[e] = 1 - 0.9 * (state.step_count[e] / state.max_steps[e])
-        if terminated[e] or truncated[e]:
-            ended += 1
+        if restart[e]:
+            if not begin(state, layout, e, recipe, register, fixed_max_steps):
+                return -1 - e
         else:
-            paint_view(state, layout, e, atlas, frames, e)
+            state.step_count[e] += 1
+            act(state, layout, e, actions[e])
+            outcome, truncated[e], rewards[e] = _judge(state, layout, e, actions[e])
+            terminated[e] = outcome != CONTINUE
+            success[e] = outcome == SUCCESS
+            ended += terminated[e] or truncated[e]
+        if len(frames) > 0:
+            paint_view(state, layout, e, atlas, words)
     return ended

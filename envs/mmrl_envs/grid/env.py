@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.window import Window
 from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
 
@@ -35,7 +36,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         ValueError: unknown level, parameter or mode; impossible sizes.
     """
 
-    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array", "human"], **METADATA}
 
     def __init__(
         self,
@@ -64,10 +65,9 @@ class GridEnv(gym.Env[Observation, np.int64]):
         if seed is not None or not started:
             drawn = seed if seed is not None else int(self.np_random.integers(2**63))
             self.worlds.seed(np.array([drawn], np.uint64))
-        self.worlds.reset()
-        self._has_episode = True
         frames = self._pool.take()
-        self.worlds.paint(frames)
+        self.worlds.reset(None, frames)
+        self._has_episode = True
         self._show()
         return self._observation(frames), {}
 
@@ -91,7 +91,6 @@ class GridEnv(gym.Env[Observation, np.int64]):
         )
         info: dict[str, Any] = {}
         if ended:
-            self.worlds.paint(frames)
             self._has_episode = False
             info["is_success"] = bool(success[0])
         self._show()

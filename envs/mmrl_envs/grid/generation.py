@@ -24,7 +24,7 @@ from mmrl_envs.grid.cells import (
     KIND_MASK,
     WALL,
 )
-from mmrl_envs.grid.compiler import kernel, part
+from mmrl_envs.grid.compiler import part
 from mmrl_envs.grid.instructions import (
     COLOR_BITS,
     DESCRIPTION_A,
@@ -41,7 +41,6 @@ from mmrl_envs.grid.recipe import (
     PAINT,
     PLACE_AGENT,
     RANDOM_CLAUSE,
-    REGISTERS,
     REQUIRE_REACHABLE,
 )
 from mmrl_envs.grid.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
@@ -326,36 +325,31 @@ def _step_limit(state: State, layout: Layout, e: int) -> int:
     return navigations * layout.room_size * layout.room_size * layout.columns * layout.rows
 
 
-@kernel
-def reset_envs(
+@part
+def begin(
     state: State,
     layout: Layout,
-    rows: NDArray[np.int64],
+    e: int,
     recipe: NDArray[np.int32],
+    register: NDArray[np.int32],
     fixed_max_steps: int,
-) -> int:
-    """Begin a new episode in environments ``rows``, each from its own random stream.
+) -> bool:
+    """Begin a new episode in environment ``e``, from its own random stream.
 
     Args:
-        rows: int64 [K].
         recipe: int32 [steps, 8].
+        register: int32 [REGISTERS], for the recipe to note objects in.
         fixed_max_steps: the limit of steps; 0 for BabyAI's own, room_size² · rooms for each
             clause, twice that for a "put".
 
     Returns:
-        -1, or the environment whose level could not be generated.
+        Whether a level could be generated.
     """
-    register = np.zeros(REGISTERS, np.int32)
-    for k in range(len(rows)):
-        e = rows[k]
-        done = False
-        for _ in range(_ATTEMPTS):
-            _blank(state, layout, e)
-            if _follow(state, layout, e, recipe, register) and _word_and_check(state, layout, e):
-                done = True
-                break
-        if not done:
-            return e
-        track(state, layout, e)
-        state.max_steps[e] = fixed_max_steps if fixed_max_steps else _step_limit(state, layout, e)
-    return -1
+    for _ in range(_ATTEMPTS):
+        _blank(state, layout, e)
+        if _follow(state, layout, e, recipe, register) and _word_and_check(state, layout, e):
+            track(state, layout, e)
+            limit = fixed_max_steps if fixed_max_steps else _step_limit(state, layout, e)
+            state.max_steps[e] = limit
+            return True
+    return False

@@ -1,15 +1,23 @@
-"""The spaces of the grid worlds."""
+"""The spaces of the grid worlds, and what their metadata tells of words and actions."""
 
 from __future__ import annotations
 
 import string
+from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
 
 from mmrl_envs.grid.cells import ACTIONS
-from mmrl_envs.grid.instructions import MAX_CHARACTERS
+from mmrl_envs.grid.instructions import MAX_CHARACTERS, VOCABULARY
 from mmrl_envs.grid.vision import FRAME_SHAPE
+
+METADATA: Final[dict[str, Any]] = {
+    "render_fps": 10,
+    "actions": ACTIONS,
+    "instruction_words": (*VOCABULARY, ","),
+}
+"""What every grid world says of itself; agents learn the words of the language from it."""
 
 
 def observation_space() -> spaces.Dict:

@@ -19,7 +19,7 @@ def _mix(z: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@part
+@kernel
 def below(streams: NDArray[np.uint64], e: int, bound: int) -> int:
     """A uniform integer in [0, bound) from stream ``e``, which moves on by one draw.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
 
 Observation = dict[str, Any]
@@ -44,7 +45,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         ValueError: unknown level, parameter, or mode; impossible sizes.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], **METADATA}
 
     def __init__(
         self,
@@ -93,10 +94,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """
         rows = np.flatnonzero(self._reset_mask(options))
         self._seed(seed, rows)
-        self.worlds.reset(rows)
+        self.worlds.reset(rows, self._next_frames(keep=len(rows) < self.num_envs))
         self._over[rows] = False
-        frames = self._next_frames(keep=len(rows) < self.num_envs)
-        self.worlds.paint(frames, rows)
         return self._observation(), {}
 
     def step(
@@ -118,30 +117,25 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 environment whose episode is over.
         """
         actions = self._checked(actions)
-        over = self._over
-        restarting = self.autoreset_mode is AutoresetMode.NEXT_STEP and over.any()
-        paused = over.copy() if restarting else self._nobody
         frames = self._next_frames()
-        rewards, terminated, truncated, success, ended = self.worlds.step(actions, paused, frames)
-        if restarting:
-            self._restart(np.flatnonzero(paused), frames)
+        restarts_now = self.autoreset_mode is AutoresetMode.NEXT_STEP
+        rewards, terminated, truncated, success, ended = self.worlds.step(
+            actions, self._nobody, frames, self._over if restarts_now else None
+        )
+        self._over = terminated | truncated
         infos: dict[str, Any] = {}
         if ended:
-            done = terminated | truncated
-            rows = np.flatnonzero(done)
-            results = {"is_success": success, "_is_success": done}
+            done = self._over.copy()
+            infos = {"is_success": success, "_is_success": done}
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
                 infos = {
-                    "final_obs": self._final_observations(rows),
+                    "final_obs": self._final_observations(np.flatnonzero(done), frames),
                     "_final_obs": done,
-                    "final_info": results,
+                    "final_info": infos,
                     "_final_info": done,
                 }
-                self._restart(rows, frames)
-            else:
-                infos = results
-                over[rows] = True
-                self.worlds.paint(frames, rows)
+                self.worlds.reset(np.flatnonzero(done), frames)
+                self._over[:] = False
         return self._observation(), rewards, terminated, truncated, infos
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -161,14 +155,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 self._frames[:] = last
         return self._frames
 
-    def _restart(self, rows: NDArray[np.int64], frames: NDArray[np.uint64]) -> None:
-        self.worlds.reset(rows)
-        self.worlds.paint(frames, rows)
-        self._over[rows] = False
-
-    def _final_observations(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    def _final_observations(
+        self, rows: NDArray[np.int64], frames: NDArray[np.uint64]
+    ) -> NDArray[np.object_]:
         finals = np.full(self.num_envs, None, dtype=object)
-        for e, image in zip(rows.tolist(), self.worlds.views(rows), strict=True):
+        for e, image in zip(rows.tolist(), as_pictures(frames[rows]), strict=True):
             finals[e] = {"image": image, "instruction": self.worlds.sentences[e]}
         return finals
 
@@ -179,15 +170,16 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 f"actions must be integers of shape ({self.num_envs},), "
                 f"got {array.dtype} of shape {array.shape}"
             )
-        if array.min() < 0 or array.max() >= len(ACTIONS):
+        array = array.astype(np.int64, copy=False)
+        if array.view(np.uint64).max() >= len(ACTIONS):  # unsigned, a negative one is huge
             wrong = array[(array < 0) | (array >= len(ACTIONS))][0]
             raise ValueError(f"action {wrong}: must be 0 to {len(ACTIONS) - 1}")
-        if self._over.any() and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+        if self.autoreset_mode is not AutoresetMode.NEXT_STEP and self._over.any():
             e = int(np.flatnonzero(self._over)[0])
             raise gym.error.ResetNeeded(f"environment {e} has no episode: call reset() first")
         if not self._is_seeded:
             raise gym.error.ResetNeeded("call reset() before step()")
-        return array.astype(np.int64, copy=False)
+        return array
 
     def _reset_mask(self, options: dict[str, Any] | None) -> NDArray[np.bool_]:
         mask = (options or {}).get("reset_mask")

@@ -98,32 +98,53 @@ def _byte_mask(bits: int) -> np.uint64:
 
 
 @part
-def _copy_tiles(
-    atlas: NDArray[np.uint64],
-    tiles: np.uint64,
-    frames: NDArray[np.uint64],
-    e: np.uint64,
-    at: np.uint64,
-) -> None:
-    """Write one row of tiles, pixel line by pixel line, from word ``at`` of a frame on.
+def _line_of_tile(tiles: np.uint64, column: int, line: int) -> np.uint64:
+    """Where in the atlas a line of a tile begins; ``tiles`` holds seven numbers, a byte each."""
+    tile = tiles >> np.uint64(8 * column) & np.uint64(255)
+    return tile * np.uint64(TILE * _ATLAS_LINE) + np.uint64(line * _ATLAS_LINE)
 
-    ``tiles`` holds their seven numbers, a byte each. A line of a tile is three words, but four
-    are written where another tile follows, and overwrites the fourth: a processor moves four
-    words at once. Each is read before the first is written, or the compiler would have to
-    suppose that the writing changes the atlas.
+
+@part
+def _copy_three(
+    atlas: NDArray[np.uint64], word: np.uint64, frames: NDArray[np.uint64], at: np.uint64
+) -> None:
+    first, second, third = atlas[word], atlas[word + np.uint64(1)], atlas[word + np.uint64(2)]
+    frames[at] = first
+    frames[at + np.uint64(1)] = second
+    frames[at + np.uint64(2)] = third
+
+
+@part
+def _copy_four(
+    atlas: NDArray[np.uint64], word: np.uint64, frames: NDArray[np.uint64], at: np.uint64
+) -> None:
+    """A processor moves four words at once, if all are read before any is written: else the
+    compiler has to suppose that the writing changes what is yet to be read.
+    """
+    first, second = atlas[word], atlas[word + np.uint64(1)]
+    third, fourth = atlas[word + np.uint64(2)], atlas[word + np.uint64(3)]
+    frames[at] = first
+    frames[at + np.uint64(1)] = second
+    frames[at + np.uint64(2)] = third
+    frames[at + np.uint64(3)] = fourth
+
+
+@part
+def _copy_tiles(
+    atlas: NDArray[np.uint64], tiles: np.uint64, frames: NDArray[np.uint64], at: np.uint64
+) -> None:
+    """Write one row of tiles, pixel line by pixel line, from word ``at`` on.
+
+    A line of a tile is three words, yet four are written where another tile follows, which
+    overwrites the fourth: that is faster.
     """
     for line in range(TILE):
-        for column in range(VIEW):
-            tile = tiles >> np.uint64(8 * column) & np.uint64(255)
-            word = (tile * np.uint64(TILE) + np.uint64(line)) * np.uint64(_ATLAS_LINE)
-            first, second = atlas[word], atlas[word + np.uint64(1)]
-            third, fourth = atlas[word + np.uint64(2)], atlas[word + np.uint64(3)]
-            frames[e, at] = first
-            frames[e, at + np.uint64(1)] = second
-            frames[e, at + np.uint64(2)] = third
-            if column < VIEW - 1:
-                frames[e, at + np.uint64(3)] = fourth
-            at += np.uint64(_WORDS)
+        for column in range(VIEW - 1):
+            word = _line_of_tile(tiles, column, line)
+            _copy_four(atlas, word, frames, at + np.uint64(column * _WORDS))
+        word = _line_of_tile(tiles, VIEW - 1, line)
+        _copy_three(atlas, word, frames, at + np.uint64((VIEW - 1) * _WORDS))
+        at += np.uint64(_FRAME_LINE)
 
 
 @part
@@ -133,9 +154,8 @@ def paint_view(
     e: int,
     atlas: NDArray[np.uint64],
     frames: NDArray[np.uint64],
-    k: int,
 ) -> None:
-    """Paint what the agent of environment ``e`` sees into frame ``k``, written whole.
+    """Paint what the agent of environment ``e`` sees into its frame, written whole.
 
     Row by row from the agent's own: read the cells, find which are seen, copy their tiles. There
     is no branch on what a cell holds, since no processor could predict it; and indices are
@@ -143,7 +163,7 @@ def paint_view(
 
     Args:
         atlas: :func:`mmrl_envs.grid.sprites.view_atlas`, uint64 [256 · 32].
-        frames: uint64 [K, 56 · 21], uint8 [K, 56, 56, 3] pictures as words.
+        frames: uint64 [N · 56 · 21], uint8 [N, 56, 56, 3] pictures as words.
     """
     direction = state.agent_direction[e]
     ahead = _DX[direction] + _DY[direction] * layout.stride
@@ -152,7 +172,7 @@ def paint_view(
     carried = state.carried[e]
     own = EMPTY_CELL if carried == NOTHING else np.int64(state.object_code[e, carried])
     own_tile = np.uint64(CODES + own) << np.uint64(8 * _MIDDLE)
-    at = np.uint64((VIEW - 1) * TILE * _FRAME_LINE)
+    at = np.uint64(e * FRAME_WORDS + (VIEW - 1) * TILE * _FRAME_LINE)
     seen = 1 << _MIDDLE
     for row in range(VIEW):
         cells = _row_cells(state.grid, np.uint64(e), start, right)
@@ -160,7 +180,7 @@ def paint_view(
         tiles = cells & _byte_mask(seen)  # 0 where the cell is not seen: UNSEEN
         if row == 0:
             tiles = tiles & ~_OWN_PLACE | own_tile
-        _copy_tiles(atlas, tiles, frames, np.uint64(k), at)
+        _copy_tiles(atlas, tiles, frames, at)
         at -= np.uint64(TILE * _FRAME_LINE)
         seen = seen_ahead
         start += ahead
@@ -173,14 +193,11 @@ def paint_views(
     rows: NDArray[np.int64],
     atlas: NDArray[np.uint64],
     frames: NDArray[np.uint64],
-    compact: bool,
 ) -> None:
-    """Paint the views of environments ``rows`` into ``frames``: at their own places, or
-    one after the other where ``compact``.
-    """
-    for k in range(len(rows)):
-        e = rows[k]
-        paint_view(state, layout, e, atlas, frames, k if compact else e)
+    """Paint the views of environments ``rows`` at their own places in ``frames``."""
+    words = frames.reshape(-1)
+    for e in rows:
+        paint_view(state, layout, e, atlas, words)
 
 
 @kernel

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import sprites
 from mmrl_envs.grid.dynamics import step_envs
-from mmrl_envs.grid.generation import reset_envs
 from mmrl_envs.grid.instructions import Instruction, sentence
 from mmrl_envs.grid.levels import find_level
 from mmrl_envs.grid.state import make_state
@@ -47,6 +46,8 @@ class GridWorlds:
         self._max_steps = max_steps or 0
         self._seeds = np.zeros(num_envs, np.uint64)
         self._all = np.arange(num_envs)
+        self._nobody = np.zeros(num_envs, np.bool_)
+        self._no_frames = np.empty((0, FRAME_WORDS), np.uint64)
 
     def seed(self, seeds: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
         """Start the random streams of environments ``rows`` (all, if None) anew, uint64 [K]."""
@@ -56,33 +57,34 @@ class GridWorlds:
         self.state.streams[rows] = streams
         self._seeds[rows] = seeds
 
-    def reset(self, rows: NDArray[np.int64] | None = None) -> None:
-        """Begin a new episode in environments ``rows`` (all, if None), int64 [K].
+    def reset(
+        self, rows: NDArray[np.int64] | None = None, frames: NDArray[np.uint64] | None = None
+    ) -> None:
+        """Begin a new episode in environments ``rows`` (all, if None), int64 [K]; what their
+        agents see goes to ``frames``, uint64 [N, 1176], if given.
 
         Raises:
             RuntimeError: no level could be generated; names the level and the seed.
         """
-        rows = self._all if rows is None else rows
-        failed = reset_envs(self.state, self.layout, rows, self._recipe, self._max_steps)
-        if failed >= 0:
-            raise RuntimeError(
-                f"level {self.level} could not be generated from seed {self._seeds[failed]}: "
-                "every attempt was turned down; give it more room or fewer objects"
-            )
-        for e in rows.tolist():
-            self.sentences[e] = sentence(self.state.instruction[e].tobytes())
+        restart = np.zeros(self.num_envs, np.bool_)
+        restart[self._all if rows is None else rows] = True
+        self.step(self._all, ~restart, self._no_frames if frames is None else frames, restart)
 
     def step(
         self,
         actions: NDArray[np.int64],
         paused: NDArray[np.bool_],
         frames: NDArray[np.uint64],
+        restart: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], int]:
-        """Step every environment that is not ``paused``; see
-        :func:`mmrl_envs.grid.dynamics.step_envs`.
+        """Step every environment that is not ``paused``, or begin its new episode where
+        ``restart``; see :func:`mmrl_envs.grid.dynamics.step_envs`.
 
         Returns:
             Rewards, terminated, truncated, success (each [N]), and how many episodes ended.
+
+        Raises:
+            RuntimeError: no level could be generated; names the level and the seed.
         """
         n = self.num_envs
         rewards = np.empty(n)
@@ -90,8 +92,11 @@ class GridWorlds:
         ended = step_envs(
             self.state,
             self.layout,
+            self._recipe,
+            self._max_steps,
             actions,
             paused,
+            self._nobody if restart is None else restart,
             self._atlas,
             frames,
             rewards,
@@ -99,18 +104,26 @@ class GridWorlds:
             truncated,
             success,
         )
+        if ended < 0:
+            raise RuntimeError(
+                f"level {self.level} could not be generated from seed {self._seeds[-1 - ended]}: "
+                "every attempt was turned down; give it more room or fewer objects"
+            )
+        if restart is not None:
+            for e in np.flatnonzero(restart).tolist():
+                self.sentences[e] = sentence(self.state.instruction[e].tobytes())
         return rewards, terminated, truncated, success, ended
 
     def paint(self, frames: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
         """Paint the views of ``rows`` (all, if None) at their own places in ``frames``."""
         rows = self._all if rows is None else rows
-        paint_views(self.state, self.layout, rows, self._atlas, frames, False)
+        paint_views(self.state, self.layout, rows, self._atlas, frames)
 
     def views(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The views of ``rows``, uint8 [K, 56, 56, 3], in fresh memory."""
-        frames = np.empty((len(rows), FRAME_WORDS), np.uint64)
-        paint_views(self.state, self.layout, rows, self._atlas, frames, True)
-        return as_pictures(frames)
+        frames = np.empty((self.num_envs, FRAME_WORDS), np.uint64)
+        self.paint(frames, rows)
+        return as_pictures(frames[rows])
 
     def picture(self, e: int, tile_size: int = 32) -> NDArray[np.uint8]:
         """The whole grid of environment ``e`` from above, what the agent sees brightened: uint8

@@ -1,0 +1,40 @@
+# make demo   train an agent and look at it      make test   everything that must hold
+# make check  format, lint, types, import rules
+# Each makes .venv first if it is missing.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/installed
+DEMO   := runs/demo-$(shell date +%Y%m%d-%H%M%S)
+
+# Waiting threads sleep: on a shared machine a spinning one costs far more than it saves.
+export OMP_WAIT_POLICY = PASSIVE
+# No screen is needed, and nothing is fetched while tests run.
+test: export SDL_VIDEODRIVER = dummy
+test: export HF_HUB_OFFLINE = 1
+
+.PHONY: demo test check clean
+.DEFAULT_GOAL := demo
+
+demo: $(STAMP)
+	$(BIN)/mmrl train --config configs/demo.yaml --out $(DEMO)
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# torch first, at the pinned version: the others would bring another build of it.
+$(STAMP): pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt torch torchvision
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
