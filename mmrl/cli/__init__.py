@@ -14,6 +14,7 @@ from mmrl.errors import UserError
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
+    "clip": "record episodes of a trained agent as an animated picture",
     "envs": "list the environments that are installed",
 }
 
@@ -53,6 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(COMMANDS)}"
         print(f"mmrl: unknown command {name!r}: {hint}", file=sys.stderr)
         return 2
+    if os.getcwd() not in sys.path:  # as with python -m: your own modules are found
+        sys.path.insert(0, os.getcwd())
     try:
         status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -43,19 +43,20 @@ class Clip:
     success: bool
     frames: list[NDArray[np.uint8]]
 
-    def gif(self) -> bytes:
-        """The clip as an animated GIF that plays for ever."""
-        pictures = [Image.fromarray(frame) for frame in self.frames]
-        durations = [_FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS]
-        buffer = io.BytesIO()
-        pictures[0].save(
-            buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
-        )
-        return buffer.getvalue()
 
-    def save(self, path: Path) -> None:
-        """Write the GIF to a file."""
-        path.write_bytes(self.gif())
+def gif(clips: Sequence[Clip]) -> bytes:
+    """Clips one after the other as an animated GIF that plays for ever."""
+    pictures = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
+    durations = [
+        milliseconds
+        for clip in clips
+        for milliseconds in [_FRAME_MS] * (len(clip.frames) - 1) + [_LAST_FRAME_MS]
+    ]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
+    return buffer.getvalue()
 
 
 def record_clip(
@@ -126,7 +127,9 @@ def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
         step: environment steps so far.
     """
     height, width = clip.frames[0].shape[:2]
-    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=clip.gif())
+    image = Summary.Image(
+        height=height, width=width, colorspace=3, encoded_image_string=gif([clip])
+    )
     summary = Summary(value=[Summary.Value(tag=f"{tag}/clip", image=image)])
     writer._get_file_writer().add_summary(summary, step)
     outcome = "carried out" if clip.success else "not carried out"

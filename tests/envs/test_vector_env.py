@@ -55,7 +55,7 @@ def episodes(env, row, actions, seed):
             observation, _ = env.reset(options={"reset_mask": terminated | truncated})
             if over:
                 lived.append(seen(observation, row))
-    return lived
+    return lived if len(lived[-1]) > 2 else lived[:-1]  # a last reset comes late in "NextStep"
 
 
 def seen(observation, row):
@@ -63,10 +63,10 @@ def seen(observation, row):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("level", ["GoToLocal", "PutNextLocalS5N3"])
-def test_as_gymnasiums_own_vector_environment(assert_same, mode, level):
+@pytest.mark.parametrize(("level", "max_steps"), [("GoToLocal", 9), ("PickupLoc", 40)])
+def test_as_gymnasiums_own_vector_environment(assert_same, mode, level, max_steps):
     """Observations, rewards, ends, final_obs, final_info: the same as SyncVectorEnv's."""
-    options = {"num_envs": 5, "max_steps": 9}
+    options = {"num_envs": 5, "max_steps": max_steps}
     ours = gym.make_vec(f"mmrl/{level}-v0", autoreset_mode=mode, **options)
     theirs = gym.make_vec(
         f"mmrl/{level}-v0",
@@ -90,16 +90,16 @@ def test_as_gymnasiums_own_vector_environment(assert_same, mode, level):
         if mode is AutoresetMode.DISABLED and done.any():
             masked = [env.reset(options={"reset_mask": done.copy()}) for env in (ours, theirs)]
             assert_same(*masked, f"reset after step {t}")
-    assert successes > 5
-    assert ends - successes > 5
+    assert successes > 0
+    assert ends - successes > 10
     ours.close()
     theirs.close()
 
 
-@pytest.mark.parametrize("level", ["GoToRedBall", "PickupLoc", "PutNextLocalS5N3"])
+@pytest.mark.parametrize("level", ["GoToLocal", "GoToObjS4", "PickupLoc"])
 def test_an_episode_depends_on_its_seed_and_actions_alone(level):
     """In batches of whatever size, at whatever place, in whatever mode."""
-    actions = actions_of(0, 120, 1)[:, 0].tolist()
+    actions = actions_of(0, 600, 1)[:, 0].tolist()
     reference = None
     for num_envs, row in ((1, 0), (2, 1), (7, 0), (16, 13)):
         for mode in MODES:
@@ -109,7 +109,7 @@ def test_an_episode_depends_on_its_seed_and_actions_alone(level):
             lived = episodes(env, row, actions, seeds)
             reference = reference or lived
             assert lived == reference, (num_envs, row, mode)
-    assert len(reference) > 120 + 8
+    assert len(reference) > 600 + 600 // 15  # with at least one episode that ended in success
 
 
 @PROPERTY
@@ -256,7 +256,7 @@ def test_impossible_batches_are_turned_down(arguments, message):
 
 def test_a_room_too_full_to_generate_says_so():
     env = GridVectorEnv(1, "GoToLocal", room_size=5, num_dists=6)
-    with pytest.raises(RuntimeError, match="GoToLocal could not be generated from seed 3.*room"):
+    with pytest.raises(RuntimeError, match=r"GoToLocal could not be generated from seed 3.*room"):
         env.reset(seed=3)
 
 
@@ -287,7 +287,7 @@ def test_step_after_the_end_where_nobody_resets(bytes_of):
 def test_frames_that_were_handed_out_never_change(mode, kept):
     """Whoever holds a frame, or any view of it, for however long."""
     env = GridVectorEnv(3, "GoToLocal", autoreset_mode=mode, max_steps=7)
-    cut = {"image": slice(None), "one of it": 1, "a corner of it": np.s_[2, :8, ::2]}[kept]
+    cut = {"image": slice(None), "one of it": 1, "a corner of it": np.s_[2, 16:40, ::2]}[kept]
     held = [env.reset(seed=0)[0]["image"][cut]]
     copies = [held[0].copy()]
     for t, actions in enumerate(actions_of(4, 60, 3)):

@@ -59,7 +59,9 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a new episode; ``options`` are not used; without a ``seed`` the random stream goes on."""
+        """Begin a new episode; ``options`` are not used. Without a ``seed`` the random stream goes
+        on.
+        """
         started = self._np_random is not None
         super().reset(seed=seed)
         if seed is not None or not started:

@@ -262,8 +262,8 @@ def _blank(state: State, layout: Layout, e: int) -> None:
     state.carried[e] = NOTHING
     state.object_count[e] = 0
     state.step_count[e] = 0
-    for part in range(1 + CLAUSES):
-        state.instruction[e, part] = 0
+    for k in range(1 + CLAUSES):
+        state.instruction[e, k] = 0
 
 
 @part

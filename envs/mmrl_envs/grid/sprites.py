@@ -169,10 +169,10 @@ def _is_drawable(code: int) -> bool:
 def view_atlas(tile_size: int = 8) -> NDArray[np.uint64]:
     """The tiles of an agent's own view, as 64-bit words: uint64 [256 · tile_size · words a line].
 
-    A line of a tile is followed by one word of padding, so that (at 8 pixels) a processor can
-    read it in one go of four words. Tile ``code`` is a cell in view (tile 0, unseen: dark); tile ``128 + code`` is the agent's own
+    Tile ``code`` is a cell in view (tile 0, unseen: dark); tile ``128 + code`` is the agent's own
     cell, the agent pointing up, with what it carries drawn under it. Codes that no cell can have
-    stay black.
+    stay black. A line of a tile is followed by one word of padding, so that (at 8 pixels) a
+    processor can read it in one go of four words.
 
     Raises:
         ValueError: ``tile_size`` is no multiple of 8.

@@ -82,8 +82,8 @@ def _clear_bits(cells: np.uint64) -> int:
     """Which of seven cells are transparent, a bit each."""
     clear = 0
     for column in range(VIEW):
-        kind = np.int64(cells >> np.uint64(8 * column) & np.uint64(KIND_MASK))
-        clear |= (TRANSPARENT >> kind & 1) << column
+        kind = cells >> np.uint64(8 * column) & np.uint64(KIND_MASK)
+        clear |= (TRANSPARENT >> np.int64(kind) & 1) << column
     return clear
 
 

@@ -1,0 +1,121 @@
+"""Trains a configuration with several seeds by the ``mmrl train`` command, and keeps the curves.
+
+    python benchmarks/learning.py configs/demo.yaml --seeds 0 1 2
+    python benchmarks/learning.py configs/minigrid.yaml --seeds 0
+
+Each training is a process of its own, one after the other. What is kept in
+``benchmarks/results/learning-<name>.json``: the result on held-out episodes of seeds that were
+never trained on, wall time with and without the evaluation, and the success curve of the training
+episodes; a plot of the curves lies beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mmrl.evaluation.report import machine, versions
+from mmrl.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def train(config: Path, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """One training; its result, wall time and success curve."""
+    out = folder / f"seed-{seed}"
+    command = [sys.executable, "-m", "mmrl", "train", "--config", str(config)]
+    started = time.monotonic()
+    subprocess.run([*command, "--seed", str(seed), "--out", str(out), *overrides], check=True)
+    seconds = time.monotonic() - started
+    result = json.loads((out / "result.json").read_text())
+    return {
+        "seed": seed,
+        "success_rate": result["success_rate"],
+        "success_rate_95": result["success_rate_95"],
+        "episodes": result["episodes"],
+        "mean_length": result["mean_length"],
+        "steps": result["steps"],
+        "training_seconds": result["training_seconds"],
+        "command_seconds": round(seconds, 1),
+        "curve": curve(out / "events"),
+    }
+
+
+def curve(events: Path) -> list[tuple[int, float]]:
+    """Environment steps and the success rate of recent training episodes."""
+    accumulator = EventAccumulator(str(events), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    points = accumulator.Scalars("rollout/success_rate")
+    return [(point.step, round(point.value, 4)) for point in points]
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """The success curves of all seeds."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for run in report["runs"]:
+        steps, rates = zip(*run["curve"], strict=True)
+        axes.plot(steps, rates, label=f"seed {run['seed']}", linewidth=1.5)
+    axes.set(xlabel="environment steps", ylabel="success, training episodes", ylim=(0, 1.02))
+    axes.set_title(report["config"]["env"], fontsize=10)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    """Train every seed, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="YAML file of 'mmrl train'")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
+    parser.add_argument("overrides", nargs="*", help="after --: further options of 'mmrl train'")
+    options = parser.parse_args()
+    name = options.name or options.config.stem
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [
+            train(options.config, seed, Path(folder), options.overrides) for seed in options.seeds
+        ]
+    report = {
+        "command": f"python benchmarks/learning.py {options.config} "
+        f"--seeds {' '.join(map(str, options.seeds))}",
+        "config": yaml.safe_load(options.config.read_text()),
+        "overrides": options.overrides,
+        "runs": runs,
+        "wall_seconds": round(time.monotonic() - started, 1),
+        "versions": versions(),
+        "machine": machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / f"learning-{name}.json", report)
+    plot(report, RESULTS / f"learning-{name}.png")
+    print("| seed | success on held-out episodes | 95% interval | training | whole command |")
+    print("|---|---|---|---|---|")
+    for run in runs:
+        low, high = run["success_rate_95"]
+        print(
+            f"| {run['seed']} | {run['success_rate']:.1%} of {run['episodes']} "
+            f"| {low:.1%} to {high:.1%} | {run['training_seconds']:.0f} s "
+            f"| {run['command_seconds']:.0f} s |"
+        )
+
+
+if __name__ == "__main__":
+    main()

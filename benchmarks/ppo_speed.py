@@ -1,0 +1,208 @@
+"""PPO end to end: our command's path against stable-baselines3's own on Minigrid.
+
+    python benchmarks/ppo_speed.py
+
+The same algorithm (SB3's PPO), network, number of environments and settings everywhere; what
+differs is the path that the data takes:
+
+- ``ours``: mmrl's batched environment, policy and VecEnv; the text encoder runs once for each
+  distinct instruction.
+- ``sb3``: what a user of SB3 and Minigrid writes: a DummyVecEnv of Minigrid environments with
+  pixels and token ids, ``MultiInputPolicy`` with the same ResNet, BERT and fusion as its features
+  extractor, the text encoder on every row.
+- ``sb3, text once``: the same, with our text encoder's shortcut in it, so that only environment
+  and plumbing differ.
+
+The three take turns; a repetition is several whole updates (collecting and learning).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium import spaces
+from minigrid.wrappers import RGBImgPartialObsWrapper
+from rich.progress import track
+from stable_baselines3 import PPO
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor
+
+from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.evaluation.report import machine, versions
+from mmrl.files import write_json
+from mmrl.model import ModelConfig, build_model, build_tokenizer
+from mmrl.preprocessing.text import PADDING, Tokenizer
+from mmrl.tokens import Tokens
+from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+RESULTS = Path(__file__).parent / "results"
+
+
+class TokenWrapper(gym.ObservationWrapper[Any, Any, Any]):
+    """Minigrid's pixels and mission as SB3 can take them: the mission as token ids."""
+
+    def __init__(self, env: gym.Env[Any, Any], tokenizer: Tokenizer) -> None:
+        super().__init__(env)
+        self._tokenizer = tokenizer
+        source: Any = env.observation_space
+        self.observation_space = spaces.Dict(
+            {
+                "image": source["image"],
+                "instruction": spaces.Box(0, tokenizer.size - 1, (tokenizer.length,), np.int32),
+            }
+        )
+
+    def observation(self, observation: Any) -> dict[str, Any]:
+        """Image and ids."""
+        return {
+            "image": observation["image"],
+            "instruction": self._tokenizer.encode(observation["mission"]),
+        }
+
+
+class PlainExtractor(BaseFeaturesExtractor):
+    """The same network, as a user of SB3 puts it into ``MultiInputPolicy``.
+
+    SB3 hands pictures as floats from 0 to 1 and ids as floats.
+    """
+
+    def __init__(self, space: spaces.Dict, model: ModelConfig, text_once: bool) -> None:
+        super().__init__(space, model.features)
+        tokens: Any = space["instruction"]
+        shape: Any = space["image"].shape
+        self.model = build_model(model, shape[1:], int(tokens.high.max()) + 1)
+        self._text_once = text_once
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """Features float [B, F]."""
+        model, ids = self.model, observations["instruction"].long()
+        encoder = model.image_encoder
+        maps = encoder.body(observations["image"] * 2 - 1)
+        mask = torch.ones(len(maps), maps[0, 0].numel(), dtype=torch.bool)
+        image = Tokens(maps.flatten(2).transpose(1, 2), mask, encoder.shape.grid)
+        if self._text_once:
+            text = model.text_encoder(ids)
+        else:
+            mask = ids != PADDING
+            bert = model.text_encoder.bert
+            hidden = bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+            text = Tokens(hidden, mask)
+        features: Tensor = model.fusion({"image": image, "instruction": text})
+        return features
+
+
+def make_ours(level: str, settings: dict[str, Any], num_envs: int) -> PPO:
+    """Our path."""
+    env_id = f"mmrl/{level}-v0"
+    config = ModelConfig()
+    tokenizer = build_tokenizer(config, instruction_words(env_id))
+    env = MultimodalVecEnv(make_vec_env(env_id, num_envs), tokenizer)
+    return PPO(MultimodalPolicy, env, policy_kwargs={"model": config}, seed=0, **settings)
+
+
+def make_sb3(level: str, settings: dict[str, Any], num_envs: int, *, text_once: bool) -> PPO:
+    """SB3's own path on Minigrid."""
+    config = ModelConfig()
+    tokenizer = build_tokenizer(config, instruction_words(f"mmrl/{level}-v0"))
+
+    def make() -> gym.Env[Any, Any]:
+        env = RGBImgPartialObsWrapper(gym.make(f"BabyAI-{level}-v0"), tile_size=8)
+        return Monitor(TokenWrapper(env, tokenizer))
+
+    return PPO(
+        "MultiInputPolicy",
+        DummyVecEnv([make] * num_envs),
+        policy_kwargs={
+            "features_extractor_class": PlainExtractor,
+            "features_extractor_kwargs": {"model": config, "text_once": text_once},
+            "net_arch": {"pi": [64], "vf": [64]},
+            "ortho_init": False,
+        },
+        seed=0,
+        **settings,
+    )
+
+
+def fps(algorithm: PPO, updates: int) -> float:
+    """Environment steps a second over whole updates; Minigrid's messages are not shown."""
+    assert algorithm.env is not None
+    steps = updates * algorithm.n_steps * algorithm.env.num_envs
+    with contextlib.redirect_stdout(io.StringIO()):
+        started = time.perf_counter()
+        algorithm.learn(steps, reset_num_timesteps=False)
+    return steps / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Measure, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--level", default="GoToRedBallGrey")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--updates", type=int, default=2, help="in a repetition")
+    parser.add_argument("--num-envs", type=int, default=64)
+    options = parser.parse_args()
+    settings: dict[str, Any] = {
+        "n_steps": 32, "batch_size": 512, "n_epochs": 4, "learning_rate": 1e-3, "device": "cpu",
+    }  # fmt: skip
+    started = time.monotonic()
+    arms: dict[str, Callable[[], PPO]] = {
+        "ours": lambda: make_ours(options.level, settings, options.num_envs),
+        "sb3": lambda: make_sb3(options.level, settings, options.num_envs, text_once=False),
+        "sb3, text once": lambda: make_sb3(
+            options.level, settings, options.num_envs, text_once=True
+        ),
+    }
+    algorithms = {name: make() for name, make in arms.items()}
+    for algorithm in algorithms.values():
+        fps(algorithm, 1)
+    measured: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in track(range(options.repetitions), description="repetitions"):
+        for name, algorithm in algorithms.items():
+            measured[name].append(round(fps(algorithm, options.updates), 1))
+    medians = {name: statistics.median(values) for name, values in measured.items()}
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(measured["ours"], values, strict=True))
+        for name, values in measured.items()
+        if name != "ours"
+    }
+    print("| path | environment steps/s (median) | ours is faster by |")
+    print("|---|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {median:,.0f} | {f'{ratios[name]:.2f} ×' if name in ratios else ''} |")
+    RESULTS.mkdir(exist_ok=True)
+    write_json(
+        RESULTS / "ppo_speed.json",
+        {
+            "command": "python benchmarks/ppo_speed.py",
+            "level": options.level,
+            "num_envs": options.num_envs,
+            "settings": settings,
+            "threads": torch.get_num_threads(),
+            "steps_per_second": measured,
+            "medians": medians,
+            "ratio_of_ours_median_of_pairs": ratios,
+            "wall_seconds": round(time.monotonic() - started, 1),
+            "versions": versions(),
+            "machine": machine(),
+            "date": time.strftime("%Y-%m-%d"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

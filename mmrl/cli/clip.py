@@ -1,0 +1,50 @@
+"""``mmrl clip``: episodes of a trained agent as an animated picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.run import Run
+from mmrl.files import write_bytes
+from mmrl.plugins import find_agent
+from mmrl.tensorboard.clips import gif, record_clip
+
+
+def run(arguments: list[str]) -> int:
+    """Record episodes, one after the other, into one GIF."""
+    parser = Parser(
+        prog="mmrl clip",
+        description="Play held-out episodes with the newest checkpoint of a run and write them "
+        "as one animated GIF: the scene, what the agent sees of it, the instruction, the actions.",
+    )
+    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("--out", type=str, default="clip.gif", help="file to write")
+    parser.add_argument("--episodes", type=int, default=3, help="how many")
+    parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
+    parser.add_argument("--sample", type=bool, default=False, help="sample actions")
+    options = parser.parse_args(arguments)
+    if options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    target = Path(options.out)
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"--out {target}: its folder does not exist")
+    folder = Run.open(options.run)
+    actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
+    clips = [
+        record_clip(
+            actor,
+            folder.config["env"],
+            folder.config.get("env_args", {}),
+            seed=options.first_seed + k,
+            deterministic=not options.sample,
+        )
+        for k in range(options.episodes)
+    ]
+    for clip in clips:
+        print(f"{'carried out' if clip.success else 'not carried out':<16}{clip.instruction}")
+    write_bytes(target, gif(clips))
+    print(f"written to {target}")
+    return 0
