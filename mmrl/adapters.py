@@ -9,7 +9,14 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from mmrl.errors import UserError
-from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation, is_picture
+from mmrl.observation import (
+    IMAGE,
+    INSTRUCTION,
+    IS_SUCCESS,
+    contract_violation,
+    is_picture,
+    was_successful,
+)
 from mmrl.plugins import find_spec
 from mmrl.preprocessing.text import split_words
 
@@ -18,10 +25,8 @@ MAX_CHARACTERS = 512
 
 
 class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
-    """Renames an image and a string to ``image`` and ``instruction`` and drops the rest.
-
-    ``info["is_success"]`` is taken from the environment where it gives one; otherwise an episode
-    that terminates with a positive reward counts as a success.
+    """Renames an image and a string to ``image`` and ``instruction`` and drops the rest; at an
+    episode's end, ``info["is_success"]`` is there.
 
     Args:
         env: an environment with Dict observations.
@@ -50,7 +55,7 @@ class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         """One step; at the end ``info["is_success"]`` is there."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
-            info.setdefault(IS_SUCCESS, bool(terminated and float(reward) > 0))
+            info[IS_SUCCESS] = was_successful(info, terminated, float(reward))
         return self._pick(observation), reward, terminated, truncated, info
 
     def _pick(self, observation: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """
     if contract_violation(env.observation_space) is None:
         return env
-    if type(env.unwrapped).__module__.startswith("minigrid."):
+    if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
         from minigrid.wrappers import RGBImgPartialObsWrapper
 
         return ContractAdapter(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")

@@ -1,4 +1,4 @@
-"""The contract between environments and agents: what an observation holds.
+"""The contract between environments and agents: what an observation holds, what success is.
 
 An observation is a ``gymnasium.spaces.Dict`` with
 
@@ -6,15 +6,17 @@ An observation is a ``gymnasium.spaces.Dict`` with
 - ``instruction``: ``Text``, a sentence,
 
 and may have further entries, which are left alone. When an episode ends, ``info["is_success"]``
-tells whether the instruction was carried out.
+tells whether the instruction was carried out; where an environment does not say, an episode that
+terminates with a positive reward counts as a success.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
@@ -44,3 +46,28 @@ def is_picture(space: spaces.Space[object]) -> bool:
         and len(space.shape) == 3
         and space.shape[2] == 3
     )
+
+
+def was_successful(info: dict[str, Any], terminated: bool, reward: float) -> bool:
+    """Whether the episode that just ended was a success.
+
+    Args:
+        info, terminated, reward: of its last step.
+    """
+    return bool(info.get(IS_SUCCESS, terminated and reward > 0))
+
+
+def were_successful(
+    infos: dict[str, Any], terminated: NDArray[np.bool_], rewards: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which of the episodes that just ended in a batch were successes, bool [N].
+
+    Args:
+        infos: of a step in autoreset mode "SameStep".
+        terminated, rewards: of the same step, [N].
+    """
+    final = infos.get("final_info", {})
+    by_reward = terminated & (rewards > 0)
+    if IS_SUCCESS not in final:
+        return by_reward
+    return np.where(final[f"_{IS_SUCCESS}"], final[IS_SUCCESS], by_reward)

@@ -23,8 +23,8 @@ class Tokens(NamedTuple):
 
     def mean(self) -> Tensor:
         """The mean of the tokens that count, float [B, D]; 0 where none does."""
-        weights = self.mask.unsqueeze(-1).to(self.values.dtype)
-        return (self.values * weights).sum(1) / weights.sum(1).clamp_min(1)
+        kept = torch.where(self.mask.unsqueeze(-1), self.values, 0)
+        return kept.sum(1) / self.mask.sum(1, keepdim=True).clamp_min(1)
 
     def as_map(self) -> Tensor:
         """The tokens as feature maps, float [B, D, rows, columns], 0 where the mask is False.

@@ -12,7 +12,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
+from mmrl.observation import (
+    IMAGE,
+    INSTRUCTION,
+    IS_SUCCESS,
+    contract_violation,
+    were_successful,
+)
 from mmrl.preprocessing.text import Tokenizer
 
 Observation = dict[str, NDArray[Any]]
@@ -77,19 +83,19 @@ class MultimodalVecEnv(VecEnv):
         dones = terminated | truncated
         episodes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(dones)
-        for e in ended.tolist():
-            episodes[e] = self._summary(e, infos, bool(truncated[e] and not terminated[e]))
         if len(ended):
+            success = were_successful(infos, terminated, rewards)
+            for e in ended.tolist():
+                episodes[e] = self._summary(e, infos["final_obs"][e])
+                episodes[e][IS_SUCCESS] = bool(success[e])
+                episodes[e]["TimeLimit.truncated"] = bool(truncated[e] and not terminated[e])
             self._returns[ended] = 0
             self._lengths[ended] = 0
             self._read(observation, ended.tolist())
         return self._observe(observation), rewards.astype(np.float32), dones, episodes
 
-    def _summary(self, e: int, infos: dict[str, Any], truncated: bool) -> dict[str, Any]:
-        final = infos["final_obs"][e]
+    def _summary(self, e: int, final: dict[str, Any]) -> dict[str, Any]:
         return {
-            IS_SUCCESS: bool(infos["final_info"][IS_SUCCESS][e]),
-            "TimeLimit.truncated": truncated,
             "terminal_observation": {IMAGE: final[IMAGE], INSTRUCTION: self._tokens[e].copy()},
             "episode": {
                 "r": float(self._returns[e]),

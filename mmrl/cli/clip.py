@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmrl.cli.eval import DETERMINISTIC
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
@@ -24,7 +25,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out", type=str, default="clip.gif", help="file to write")
     parser.add_argument("--episodes", type=int, default=3, help="how many")
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
-    parser.add_argument("--sample", type=bool, default=False, help="sample actions")
+    parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
@@ -39,7 +40,7 @@ def run(arguments: list[str]) -> int:
             folder.config["env"],
             folder.config.get("env_args", {}),
             seed=options.first_seed + k,
-            deterministic=not options.sample,
+            deterministic=options.deterministic,
         )
         for k in range(options.episodes)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,6 +17,8 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.plugins import find_agent
 
+DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
+
 
 def run(arguments: list[str]) -> int:
     """Evaluate a run, print the result, and write it to a file if asked to."""
@@ -28,7 +30,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--episodes", type=int, default=512, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
-    parser.add_argument("--sample", type=bool, default=False, help="sample actions")
+    parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -47,7 +49,7 @@ def run(arguments: list[str]) -> int:
         env_args,
         options.episodes,
         options.first_seed,
-        deterministic=not options.sample,
+        deterministic=options.deterministic,
         run=str(folder.path),
         checkpoint=folder.newest_checkpoint().name,
     )
@@ -65,7 +67,7 @@ def evaluate(
     episodes: int,
     first_seed: int = HELD_OUT,
     *,
-    deterministic: bool = True,
+    deterministic: bool = False,
     **more: Any,
 ) -> dict[str, Any]:
     """Play held-out episodes under a progress bar, and report; see
@@ -90,7 +92,8 @@ def evaluate(
             deterministic=deterministic,
             on_episodes=lambda count: bar.advance(task, count),
         )
-    return result(played, env_id, env_args, **more)
+    actions = "most probable" if deterministic else "sampled"
+    return result(played, env_id, env_args, actions=actions, **more)
 
 
 def sentence(report: dict[str, Any]) -> str:

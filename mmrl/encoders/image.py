@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import Any, Final
 
 import torch
@@ -94,7 +95,7 @@ def torchvision_resnet(
     models = import_torchvision().models
     try:
         network: Any = models.get_model(name, weights=weights)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
         raise UserError(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
@@ -120,13 +121,19 @@ def build_image_encoder(
         kwargs: arguments of ours.
 
     Raises:
-        UserError: unknown name, or weights that are not to be had.
+        UserError: unknown name, arguments that do not fit, or weights that are not to be had.
     """
     if name in IMAGE_ENCODERS:
         if weights:
             raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
-        return IMAGE_ENCODERS[name](image_size, **kwargs)
-    theirs = [one for one in import_torchvision().models.list_models() if "resnet" in one]
-    if name not in theirs or "/" in name:
+        try:
+            return IMAGE_ENCODERS[name](image_size, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+    models = import_torchvision().models
+    theirs = [one for one in models.list_models(module=models) if "resnet" in one]
+    if name not in theirs:
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
+    if kwargs:
+        raise UserError(f"{name} takes no model.image_args, got {', '.join(kwargs)}")
     return torchvision_resnet(name, image_size, weights=weights)

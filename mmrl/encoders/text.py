@@ -52,7 +52,7 @@ def distinct_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         [U, L] and int64 [B], with ``rows[where]`` equal to ``ids``.
     """
-    powers = torch.arange(1, 2 * ids.shape[1], 2, device=ids.device) * _ODD
+    powers = torch.full((ids.shape[1],), _ODD, device=ids.device).cumprod(0)  # modulo 2^64
     hashes = (ids.long() * powers).sum(1)
     unique, where = torch.unique(hashes, return_inverse=True)
     first = torch.full_like(unique, ids.shape[0])
@@ -121,8 +121,13 @@ def build_text_encoder(name: str, vocabulary: int, length: int, **kwargs: Any) -
         kwargs: arguments of ours.
 
     Raises:
-        UserError: no such model is to be had.
+        UserError: no such model is to be had, or arguments that do not fit.
     """
     if name in TEXT_ENCODERS:
-        return TEXT_ENCODERS[name](vocabulary, length=length, **kwargs)
+        try:
+            return TEXT_ENCODERS[name](vocabulary, length=length, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"model.text_args {kwargs} do not fit {name}: {error}") from error
+    if kwargs:
+        raise UserError(f"{name} takes no model.text_args, got {', '.join(kwargs)}")
     return pretrained_bert(name)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mmrl.actor import Actor
 from mmrl.adapters import make_vec_env
 from mmrl.evaluation.statistics import wilson_interval
-from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.observation import IMAGE, INSTRUCTION, were_successful
 
 HELD_OUT: Final = 1_000_000_000
 """Seeds from here on are for evaluation; training seeds stay below."""
@@ -57,7 +58,7 @@ def play_episodes(
     *,
     env_args: dict[str, Any] | None = None,
     first_seed: int = HELD_OUT,
-    deterministic: bool = True,
+    deterministic: bool = False,
     on_episodes: Callable[[int], None] | None = None,
 ) -> Episodes:
     """Play one episode for each seed.
@@ -70,7 +71,8 @@ def play_episodes(
         env_id, env_args: where.
         episodes: how many.
         first_seed: episode k has seed ``first_seed + k``.
-        deterministic: take the most probable action instead of sampling.
+        deterministic: take the most probable action instead of sampling, as PPO's policy does
+            while it learns. Sampling is seeded by ``first_seed``.
         on_episodes: told how many more episodes have ended.
 
     Raises:
@@ -115,7 +117,7 @@ def _play_batch(
         returns += running * rewards
         ended = (terminated | truncated) & running
         if ended.any():
-            success[ended] = infos["final_info"][IS_SUCCESS][ended]
+            success[ended] = were_successful(infos, terminated, rewards)[ended]
             running &= ~ended
             if on_episodes is not None:
                 on_episodes(int(ended.sum()))

@@ -43,6 +43,8 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
         found: type[Fusion] = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"fusion {name!r} cannot be imported: {error}") from error
+    if not isinstance(found, type):
+        raise UserError(f"fusion {name!r} is no class: give the dotted path to one")
     return found(shapes, features)
 
 

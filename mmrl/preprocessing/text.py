@@ -57,7 +57,7 @@ class WordTokenizer:
     """
 
     def __init__(self, words: Iterable[str], length: int = 64) -> None:
-        self.words = tuple(sorted(set(words)))
+        self.words = tuple(sorted({word.lower() for word in words}))
         self.length = length
         self.size = len(_SPECIALS) + len(self.words)
         self._ids = {word: len(_SPECIALS) + k for k, word in enumerate(self.words)}
@@ -108,6 +108,8 @@ class PretrainedTokenizer:
             ) from error
         if self._tokenizer.pad_token_id is None:
             raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
+        if self._tokenizer.pad_token_id != PADDING:
+            raise UserError(f"tokenizer {name!r} pads with another id than {PADDING}")
         self.size = len(self._tokenizer)
         self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
 
@@ -117,8 +119,6 @@ class PretrainedTokenizer:
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
-        if self._tokenizer.pad_token_id != PADDING:
-            raise UserError(f"tokenizer {self.name!r} pads with another id than 0")
         encoded = np.full(self.length, PADDING, np.int32)
         encoded[: len(ids)] = ids
         encoded.setflags(write=False)
@@ -143,5 +143,5 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         if saved["kind"] == "words":
             return WordTokenizer(saved["words"], saved["length"])
         return PretrainedTokenizer(str(folder / saved["path"]), saved["length"])
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error

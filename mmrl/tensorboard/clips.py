@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.actor import Actor
 from mmrl.adapters import make_env
-from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.observation import IMAGE, INSTRUCTION, was_successful
 
 _SIDE: Final = 256  # pixels of each of the two pictures
 _GAP: Final = 12
@@ -89,9 +89,9 @@ def record_clip(
     over = success = False
     while not over:
         action = actor.act(observation[IMAGE][None], [instruction], deterministic=deterministic)[0]
-        observation, _, terminated, truncated, info = env.step(action)
+        observation, reward, terminated, truncated, info = env.step(action)
         over = terminated or truncated
-        success = bool(info.get(IS_SUCCESS, False))
+        success = over and was_successful(info, terminated, float(reward))
         if len(scenes) < max_frames:
             scenes.append((_scene(env), observation[IMAGE], names.get(int(action), str(action))))
     env.close()

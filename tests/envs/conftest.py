@@ -55,3 +55,41 @@ def assert_same():
             assert one == two, where
 
     return check
+
+
+@pytest.fixture
+def furnished(parity):
+    """A function that makes twins in an empty room, the agent at (3, 3) looking right, with things
+    by their positions and an instruction of minigrid.
+    """
+
+    def furnish(things, instr):
+        twins = parity.Twins("BabyAI-GoToLocal-v0")
+        twins.reset(0)
+        base = twins.source
+        for x in range(1, 7):
+            for y in range(1, 7):
+                base.grid.set(x, y, None)
+        for position, thing in things.items():
+            base.put_obj(thing, *position)
+        base.agent_pos, base.agent_dir = (3, 3), 0
+        base.instrs = instr
+        base.mission = instr.surface(base)
+        instr.reset_verifier(base)
+        assert twins.bring_over() == []
+        return twins
+
+    return furnish
+
+
+@pytest.fixture(scope="session")
+def play():
+    """A function that takes actions in both twins; terminated and success of the last one."""
+
+    def take(twins, actions):
+        for action in actions:
+            differences, terminated, _, success = twins.step(action)
+            assert differences == []
+        return terminated, success
+
+    return take

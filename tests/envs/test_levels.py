@@ -88,6 +88,8 @@ def test_what_always_holds(level, seed):
     assert (grid[:, [0, -1]] == WALL_CELL).all()
     if level in REACHABLE:
         assert set(things) <= reached(worlds)
+    column, row = ((x + 1, y), (x, y + 1), (x - 1, y), (x, y - 1))[state.agent_direction[0]]
+    assert (column, row) not in things  # it does not face an object
     if level in AGENT_FIRST:
         assert all(abs(i - x) + abs(j - y) > 1 for i, j in things)
 
@@ -107,6 +109,14 @@ def test_what_always_holds(level, seed):
         else:
             assert Counter(tracked) == Counter(meant)
         assert description.several == (len(tracked) > 1)
+
+
+def test_objects_placed_first_keep_off_the_middle():
+    """As in BabyAI, where the agent stands in the middle until it is placed."""
+    worlds = generated("PickupLoc", 0, count=200)
+    taken = {at for e in range(200) for at in objects(worlds, e)}
+    inner = {(x, y) for x in range(1, 7) for y in range(1, 7)}
+    assert taken == inner - {(4, 4), (3, 4), (5, 4), (4, 3), (4, 5)}
 
 
 @PROPERTY

@@ -20,7 +20,7 @@ from mmrl_envs.grid.env import GridEnv
 from mmrl_envs.grid.minigrid_state import import_minigrid
 from mmrl_envs.grid.worlds import GridWorlds
 
-PICKUP, DROP, TOGGLE, RIGHT, LEFT, DONE = 3, 4, 5, 1, 0, 6
+LEFT, RIGHT, PICKUP, TOGGLE, DONE = 0, 1, 3, 5, 6
 
 
 @pytest.fixture
@@ -48,30 +48,6 @@ def instruct(env, instr):
     base.instrs = instr
     base.mission = instr.surface(base)
     instr.reset_verifier(base)
-
-
-def furnished(parity, things, instr):
-    """Twins in an empty room, the agent at (3, 3) looking right, with ``things`` by position."""
-    twins = parity.Twins("BabyAI-GoToLocal-v0")
-    twins.reset(0)
-    base = twins.source
-    for x in range(1, 7):
-        for y in range(1, 7):
-            base.grid.set(x, y, None)
-    for position, thing in things.items():
-        base.put_obj(thing, *position)
-    base.agent_pos, base.agent_dir = (3, 3), 0
-    instruct(base, instr)
-    assert twins.bring_over() == []
-    return twins
-
-
-def play(twins, actions):
-    """Take actions in both; how the last one ended."""
-    for action in actions:
-        differences, terminated, _, success = twins.step(action)
-        assert differences == []
-    return terminated, success
 
 
 def test_only_the_chosen_row_changes(source, worlds):
@@ -183,35 +159,25 @@ def test_what_does_not_fit_is_turned_down_and_changes_nothing(
     assert bytes_of(worlds) == before
 
 
-def test_a_grey_object_to_pick_up_is_no_wall(parity):
+def test_a_grey_object_to_pick_up_is_no_wall(furnished, play):
     """Minigrid counts the grey walls too, and so says "a" where there is but one thing."""
     things = {(4, 3): Ball("grey"), (3, 5): Ball("red")}
-    twins = furnished(parity, things, PickupInstr(ObjDesc(None, "grey"), strict=True))
+    twins = furnished(things, PickupInstr(ObjDesc(None, "grey"), strict=True))
     assert twins.ours.worlds.sentences == ["pick up a grey object"]
     assert play(twins, [PICKUP]) == (True, True)
 
 
-def test_go_to_compares_with_the_last_drop(parity):
-    """A ball that was picked up is still "there" until something is dropped."""
-    things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
-    order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), GoToInstr(ObjDesc("ball", "red")))
-    twins = furnished(parity, things, order)
-    assert play(twins, [PICKUP, LEFT, LEFT, RIGHT]) == (False, False)
-    assert play(twins, [RIGHT]) == (True, True)  # faces the cell where the red ball was
-    twins = furnished(parity, things, order)
-    assert play(twins, [PICKUP, LEFT, DROP, LEFT, LEFT, LEFT]) == (False, False)  # same cell
-    assert play(twins, [LEFT]) == (True, True)  # faces the red ball
-
-
 @pytest.mark.parametrize("ball_ahead", [True, False])
 @pytest.mark.parametrize("box_said_first", [True, False])
-def test_import_knows_an_opened_box_from_a_ball_in_the_hands(parity, ball_ahead, box_said_first):
+def test_import_knows_an_opened_box_from_a_ball_in_the_hands(
+    furnished, play, ball_ahead, box_said_first
+):
     """Both are off the grid, and one description means both, another one only the box."""
     ball, box = ((4, 3), (3, 4)) if ball_ahead else ((3, 4), (4, 3))
     things = {ball: Ball("red"), box: Box("red"), (6, 6): Ball("blue")}
     clauses = [GoToInstr(ObjDesc("box", "red")), GoToInstr(ObjDesc(None, "red"))]
     later = AndInstr(*(clauses if box_said_first else reversed(clauses)))
-    twins = furnished(parity, things, BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), later))
+    twins = furnished(things, BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), later))
     play(twins, [PICKUP, RIGHT, TOGGLE] if ball_ahead else [RIGHT, PICKUP, LEFT, TOGGLE])
     remembered = _known(twins)
     assert twins.bring_over() == []

@@ -62,6 +62,9 @@ _OPTIONS: Final[dict[str, Any]] = {
     "nogil": True,
     "boundscheck": False,
     "error_model": "numpy",  # no kernel divides by zero, and none need check it
+    # No kernel makes an array, so none need count references: those counts are atomic, and cost
+    # more than what they are kept for, since a state is many arrays and goes through many calls.
+    "_nrt": False,
 }
 
 

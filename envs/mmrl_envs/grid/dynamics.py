@@ -26,8 +26,7 @@ from mmrl_envs.grid.cells import (
 )
 from mmrl_envs.grid.compiler import kernel, part
 from mmrl_envs.grid.generation import begin
-from mmrl_envs.grid.recipe import REGISTERS
-from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, Scratch, State
 from mmrl_envs.grid.verification import CONTINUE, SUCCESS, front_cell, remember_cells, verify
 from mmrl_envs.grid.vision import paint_view
 
@@ -118,6 +117,7 @@ def step_envs(
     state: State,
     layout: Layout,
     recipe: NDArray[np.int32],
+    scratch: Scratch,
     fixed_max_steps: int,
     actions: NDArray[np.int64],
     paused: NDArray[np.bool_],
@@ -142,22 +142,20 @@ def step_envs(
         paused: bool [N]; such an environment keeps its state and its frame.
         restart: bool [N].
         atlas: sprites, see :mod:`mmrl_envs.grid.sprites`.
-        frames: uint64 [N, 56 · 21], or [0, 56 · 21] where nobody looks.
+        frames: uint64 [N · 56 · 21], or [0] where nobody looks.
         rewards, terminated, truncated, success: [N], written; 0 and False where no step is made.
 
     Returns:
         How many episodes ended; or -1 - e if environment e could not be given a level.
     """
     ended = 0
-    register = np.zeros(REGISTERS, np.int32)
-    words = frames.reshape(-1)
     for e in range(len(actions)):
         rewards[e] = 0.0
         terminated[e] = truncated[e] = success[e] = False
         if paused[e]:
             continue
         if restart[e]:
-            if not begin(state, layout, e, recipe, register, fixed_max_steps):
+            if not begin(state, layout, e, recipe, scratch, fixed_max_steps):
                 return -1 - e
         else:
             state.step_count[e] += 1
@@ -167,5 +165,5 @@ def step_envs(
             success[e] = outcome == SUCCESS
             ended += terminated[e] or truncated[e]
         if len(frames) > 0:
-            paint_view(state, layout, e, atlas, words)
+            paint_view(state, layout, e, atlas, frames)
     return ended

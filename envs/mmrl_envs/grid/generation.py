@@ -43,7 +43,7 @@ from mmrl_envs.grid.recipe import (
     RANDOM_CLAUSE,
     REQUIRE_REACHABLE,
 )
-from mmrl_envs.grid.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, Scratch, State
 from mmrl_envs.grid.streams import below
 from mmrl_envs.grid.verification import beside, holds, matching, track
 
@@ -143,11 +143,11 @@ def _add_objects(
 
 
 @part
-def all_reachable(state: State, layout: Layout, e: int) -> bool:
+def all_reachable(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     """Whether the agent could touch every object without moving another one."""
-    cells = state.grid.shape[1]
-    reached = np.zeros(cells, np.bool_)
-    stack = np.empty(cells, np.int32)
+    reached, stack = scratch.reached, scratch.stack
+    for index in range(len(reached)):
+        reached[index] = False
     stack[0] = state.agent_cell[e]
     reached[stack[0]] = True
     height = 1
@@ -268,9 +268,10 @@ def _blank(state: State, layout: Layout, e: int) -> None:
 
 @part
 def _follow(
-    state: State, layout: Layout, e: int, recipe: NDArray[np.int32], register: NDArray[np.int32]
+    state: State, layout: Layout, e: int, recipe: NDArray[np.int32], scratch: Scratch
 ) -> bool:
     """Carry out a recipe once; False where a step turns the attempt down."""
+    register = scratch.register
     for k in range(len(recipe)):
         op, a, b, c, d, f, g, h = (
             recipe[k, 0],
@@ -295,7 +296,7 @@ def _follow(
                 state.object_code[e, thing] = code
                 state.grid[e, state.object_cell[e, thing]] = code
         elif op == REQUIRE_REACHABLE:
-            if not all_reachable(state, layout, e):
+            if not all_reachable(state, layout, e, scratch):
                 return False
         elif op == CHOOSE:
             chosen = register[b] + below(state.streams, e, c)
@@ -331,14 +332,13 @@ def begin(
     layout: Layout,
     e: int,
     recipe: NDArray[np.int32],
-    register: NDArray[np.int32],
+    scratch: Scratch,
     fixed_max_steps: int,
 ) -> bool:
     """Begin a new episode in environment ``e``, from its own random stream.
 
     Args:
         recipe: int32 [steps, 8].
-        register: int32 [REGISTERS], for the recipe to note objects in.
         fixed_max_steps: the limit of steps; 0 for BabyAI's own, room_size² · rooms for each
             clause, twice that for a "put".
 
@@ -347,7 +347,7 @@ def begin(
     """
     for _ in range(_ATTEMPTS):
         _blank(state, layout, e)
-        if _follow(state, layout, e, recipe, register) and _word_and_check(state, layout, e):
+        if _follow(state, layout, e, recipe, scratch) and _word_and_check(state, layout, e):
             track(state, layout, e)
             limit = fixed_max_steps if fixed_max_steps else _step_limit(state, layout, e)
             state.max_steps[e] = limit

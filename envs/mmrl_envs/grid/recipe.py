@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import BALL, BOX, COLORS, KEY
 from mmrl_envs.grid.instructions import GO_TO, PICK_UP, PUT_NEXT, VERBS
-from mmrl_envs.grid.state import Layout, make_layout
+from mmrl_envs.grid.state import REGISTERS, Layout, make_layout
 
 # Steps and their operands; -1 leaves a choice to chance.
 PLACE_AGENT: Final = 0  # column, row
@@ -26,7 +26,6 @@ CHOOSE: Final = 4  # register of the chosen, register, how many, register of one
 INSTRUCT: Final = 5  # clause, verb, register, register of the second object
 RANDOM_CLAUSE: Final = 6  # clause, verbs (a bit each), with locations
 STEP_WIDTH: Final = 8
-REGISTERS: Final = 16
 
 KINDS: Final = {"key": KEY, "ball": BALL, "box": BOX}
 Room = tuple[int, int]

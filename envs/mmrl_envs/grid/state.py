@@ -13,6 +13,7 @@ from mmrl_envs.grid.cells import EMPTY_CELL, WALL_CELL
 # its view never leaves the array and no kernel has to ask whether a cell exists.
 MARGIN: Final = 6
 CLAUSES: Final = 4
+REGISTERS: Final = 16  # groups of objects that a recipe can name
 NOWHERE: Final = -1  # position of an object that is carried, inside a box, or gone
 NOTHING: Final = -1  # the object index that means none
 
@@ -64,6 +65,22 @@ class State(NamedTuple):
     tracked: NDArray[np.uint64]  # [N, CLAUSES, 2] objects each description meant at the start
     progress: NDArray[np.int32]  # [N] bits: clauses done (0-3), first half done (4)
     held_before: NDArray[np.int32]  # [N, CLAUSES] what a clause last saw carried
+
+
+class Scratch(NamedTuple):
+    """Memory for generation to work in, since kernels make no arrays."""
+
+    register: NDArray[np.int32]  # [REGISTERS] objects that a recipe speaks of
+    reached: NDArray[np.bool_]  # [cells]
+    stack: NDArray[np.int32]  # [cells]
+
+
+def make_scratch(layout: Layout) -> Scratch:
+    """Scratch memory for one grid."""
+    cells = len(layout.blank)
+    return Scratch(
+        np.zeros(REGISTERS, np.int32), np.zeros(cells, np.bool_), np.zeros(cells, np.int32)
+    )
 
 
 def make_layout(room_size: int, columns: int, rows: int, max_objects: int) -> Layout:

@@ -194,10 +194,9 @@ def paint_views(
     atlas: NDArray[np.uint64],
     frames: NDArray[np.uint64],
 ) -> None:
-    """Paint the views of environments ``rows`` at their own places in ``frames``."""
-    words = frames.reshape(-1)
+    """Paint the views of environments ``rows`` at their own places in ``frames``, uint64 [N · 56 · 21]."""
     for e in rows:
-        paint_view(state, layout, e, atlas, words)
+        paint_view(state, layout, e, atlas, frames)
 
 
 @kernel
@@ -208,7 +207,8 @@ def seen_cells(state: State, layout: Layout, e: int, mask: NDArray[np.bool_]) ->
     right = -_DY[direction] + _DX[direction] * layout.stride
     start = state.agent_cell[e] - _MIDDLE * right
     seen = 1 << _MIDDLE
-    mask[:] = False
+    for index in range(len(mask)):
+        mask[index] = False
     for _ in range(VIEW):
         clear = 0
         for column in range(VIEW):

@@ -12,7 +12,7 @@ from mmrl_envs.grid import sprites
 from mmrl_envs.grid.dynamics import step_envs
 from mmrl_envs.grid.instructions import Instruction, sentence
 from mmrl_envs.grid.levels import find_level
-from mmrl_envs.grid.state import make_state
+from mmrl_envs.grid.state import make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.vision import FRAME_SHAPE, FRAME_WORDS, paint_views, seen_cells
 
@@ -41,6 +41,7 @@ class GridWorlds:
         self.num_envs = num_envs
         self.layout, self._recipe = find_level(level).recipe(**sizes).finish()
         self.state = make_state(num_envs, self.layout)
+        self._scratch = make_scratch(self.layout)
         self.sentences: list[str] = [""] * num_envs
         self._atlas = sprites.view_atlas()
         self._max_steps = max_steps or 0
@@ -93,12 +94,13 @@ class GridWorlds:
             self.state,
             self.layout,
             self._recipe,
+            self._scratch,
             self._max_steps,
             actions,
             paused,
             self._nobody if restart is None else restart,
             self._atlas,
-            frames,
+            frames.reshape(-1),
             rewards,
             terminated,
             truncated,
@@ -117,7 +119,7 @@ class GridWorlds:
     def paint(self, frames: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
         """Paint the views of ``rows`` (all, if None) at their own places in ``frames``."""
         rows = self._all if rows is None else rows
-        paint_views(self.state, self.layout, rows, self._atlas, frames)
+        paint_views(self.state, self.layout, rows, self._atlas, frames.reshape(-1))
 
     def views(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The views of ``rows``, uint8 [K, 56, 56, 3], in fresh memory."""

