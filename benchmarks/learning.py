@@ -46,7 +46,7 @@ def train(config: Path, seed: int, folder: Path, overrides: list[str]) -> dict[s
         "steps": result["steps"],
         "training_seconds": result["training_seconds"],
         "command_seconds": round(seconds, 1),
-        "curve": curve(out / "events"),
+        "curve": curve(out),
     }
 
 

@@ -81,13 +81,13 @@ def play_episodes(
     if episodes < 1:
         raise ValueError(f"{episodes} episodes: must be at least 1")
     parts = []
-    for start in range(0, episodes, _BATCH):
-        count = min(_BATCH, episodes - start)
-        parts.append(
-            _play_batch(
-                actor, env_id, count, env_args or {}, first_seed + start, deterministic, on_episodes
+    with torch.random.fork_rng():
+        torch.manual_seed(first_seed)
+        for start in range(0, episodes, _BATCH):
+            count, seed = min(_BATCH, episodes - start), first_seed + start
+            parts.append(
+                _play_batch(actor, env_id, count, env_args or {}, seed, deterministic, on_episodes)
             )
-        )
     success, lengths, returns = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Episodes(success, lengths, returns, first_seed)
 

@@ -26,14 +26,14 @@ class Run:
 
     Attributes:
         path: the folder.
-        events: where TensorBoard's files go.
+        events: where TensorBoard's files go: the folder itself, whose name they are shown under.
         checkpoints: where checkpoints go, ``step_<steps>.zip``.
         config: the resolved configuration.
     """
 
     def __init__(self, path: Path, config: dict[str, Any]) -> None:
         self.path = path
-        self.events = path / "events"
+        self.events = path
         self.checkpoints = path / "checkpoints"
         self.config = config
 
@@ -53,7 +53,6 @@ class Run:
         run = cls(path, config)
         try:
             run.checkpoints.mkdir(parents=True)
-            run.events.mkdir()
             write_atomically(path / CONFIG, yaml.safe_dump(config, sort_keys=False))
         except OSError as error:
             raise UserError(

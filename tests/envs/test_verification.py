@@ -28,6 +28,14 @@ def test_go_to_compares_with_the_last_drop(furnished, play):
     assert play(twins, [LEFT]) == (True, True)  # faces the red ball
 
 
+def test_a_drop_that_fails_makes_positions_known_too(furnished, play):
+    things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
+    order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), GoToInstr(ObjDesc("ball", "red")))
+    twins = furnished(things, order)
+    assert play(twins, [PICKUP, LEFT, LEFT, DROP, RIGHT, RIGHT]) == GOES_ON
+    assert twins.source.carrying is things[4, 3]
+
+
 def test_what_was_in_the_hands_before_must_be_picked_up_again(furnished, play):
     things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
     order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), PickupInstr(ObjDesc("ball", "red")))

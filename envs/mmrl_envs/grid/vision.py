@@ -82,8 +82,8 @@ def _clear_bits(cells: np.uint64) -> int:
     """Which of seven cells are transparent, a bit each."""
     clear = 0
     for column in range(VIEW):
-        kind = cells >> np.uint64(8 * column) & np.uint64(KIND_MASK)
-        clear |= (TRANSPARENT >> np.int64(kind) & 1) << column
+        kind = int(cells >> np.uint64(8 * column) & np.uint64(KIND_MASK))
+        clear |= (TRANSPARENT >> kind & 1) << column
     return clear
 
 
@@ -194,7 +194,9 @@ def paint_views(
     atlas: NDArray[np.uint64],
     frames: NDArray[np.uint64],
 ) -> None:
-    """Paint the views of environments ``rows`` at their own places in ``frames``, uint64 [N · 56 · 21]."""
+    """Paint the views of environments ``rows`` at their own places in ``frames``,
+    uint64 [N · 56 · 21].
+    """
     for e in rows:
         paint_view(state, layout, e, atlas, frames)
 

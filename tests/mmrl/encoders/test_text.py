@@ -1,0 +1,171 @@
+"""Instructions become tokens, each distinct one encoded once."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from mmrl.encoders import text
+from mmrl.encoders.text import build_text_encoder, distinct_rows, small_bert
+from mmrl.errors import UserError
+from mmrl.preprocessing.text import PretrainedTokenizer
+
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
+matrices = st.integers(1, 6).flatmap(
+    lambda width: st.lists(
+        st.lists(st.integers(0, 4), min_size=width, max_size=width), min_size=1, max_size=24
+    )
+)
+
+
+@pytest.fixture
+def encoder():
+    return small_bert(20, width=8, layers=1, heads=2, length=8).eval()
+
+
+def record_calls(encoder):
+    """What the encoder's BERT is given from now on."""
+    calls = []
+
+    def note(module, args, kwargs):
+        calls.append((kwargs["input_ids"].clone(), kwargs["attention_mask"].clone()))
+
+    encoder.bert.register_forward_pre_hook(note, with_kwargs=True)
+    return calls
+
+
+def check_distinct(rows):
+    ids = torch.tensor(rows)
+    distinct, where = distinct_rows(ids)
+    assert torch.equal(distinct[where], ids)
+    assert sorted(map(tuple, distinct.tolist())) == sorted({tuple(row) for row in rows})
+    assert where.dtype == torch.int64
+
+
+@PROPERTY
+@given(matrices)
+def test_distinct_rows_as_by_brute_force(rows):
+    check_distinct(rows)
+
+
+@PROPERTY
+@given(matrices)
+def test_distinct_rows_where_every_hash_collides(rows):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_ODD", 0)
+        check_distinct(rows)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_distinct_rows_keep_the_type(dtype):
+    ids = torch.tensor([[1, 2], [3, 4], [1, 2]], dtype=dtype)
+    assert distinct_rows(ids)[0].dtype == dtype
+
+
+def test_sentences_of_one_grammar_are_told_apart_by_their_hashes(monkeypatch):
+    words = torch.arange(3, 23)
+    first, second = torch.meshgrid(words, words, indexing="ij")
+    ids = torch.full((400, 6), 2)
+    ids[:, 2], ids[:, 3] = first.flatten(), second.flatten()
+    slow = []
+    unique = torch.unique
+
+    def watch(*args, **kwargs):
+        slow.append("dim" in kwargs)
+        return unique(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "unique", watch)
+    check_distinct(ids.tolist())
+    assert slow == [False]
+
+
+def test_each_distinct_instruction_is_encoded_once(encoder):
+    calls = record_calls(encoder)
+    one, two = [2, 5, 6, 0, 0, 0, 0, 0], [2, 7, 0, 0, 0, 0, 0, 0]
+    tokens = encoder(torch.tensor([one, two, one, one, two], dtype=torch.int32))
+    (ids, mask), *more = calls
+    assert not more
+    assert ids.shape == (2, 3)  # two sentences, as long as the longer one
+    assert sorted(mask.sum(1).tolist()) == [2, 3]
+    assert tokens.values.shape == (5, 3, 8)
+    assert tokens.mask.tolist() == [[True, True, k != 1] for k in (0, 1, 0, 0, 1)]
+    assert tokens.grid is None
+    assert torch.equal(tokens.values[0], tokens.values[2])
+    assert not torch.equal(tokens.values[0], tokens.values[1])
+
+
+def test_padding_does_not_change_anything(encoder):
+    short = torch.tensor([[2, 5, 6, 0, 0, 0, 0, 0]])
+    beside_long = torch.cat([short, torch.tensor([[2, 4, 4, 4, 4, 4, 4, 4]])])
+    alone, together = encoder(short), encoder(beside_long)
+    assert alone.values.shape[1] == 3
+    assert together.values.shape[1] == 8
+    assert_close(alone.values[0], together.values[0, :3], rtol=1e-4, atol=1e-5)
+    assert together.mask[0].tolist() == [True] * 3 + [False] * 5
+    assert_close(alone.mean()[0], together.mean()[0], rtol=1e-4, atol=1e-5)
+
+
+def test_order_of_the_words_counts(encoder):
+    one, two = encoder(torch.tensor([[2, 5, 6]])), encoder(torch.tensor([[2, 6, 5]]))
+    assert not torch.allclose(one.mean(), two.mean())
+
+
+def test_nothing_but_padding_is_no_disaster(encoder):
+    tokens = encoder(torch.zeros(2, 8, dtype=torch.int32))
+    assert not tokens.mask.any()
+    assert_close(tokens.mean(), torch.zeros(2, 8))
+
+
+def test_gradient_counts_every_row(encoder):
+    row = torch.tensor([[2, 5, 6]])
+    weights = encoder.bert.embeddings.word_embeddings.weight
+
+    def gradient(repeats):
+        weights.grad = None
+        encoder(row.expand(repeats, 3)).values.pow(3).sum().backward()
+        return weights.grad.clone()
+
+    assert_close(gradient(4), 4 * gradient(1), rtol=1e-4, atol=1e-5)
+
+
+def test_no_dropout_of_our_own():
+    encoder = small_bert(20, width=8, layers=1, heads=2).train()
+    ids = torch.tensor([[2, 5, 6]])
+    assert torch.equal(encoder(ids).values, encoder(ids).values)
+
+
+def test_pretrained_model_by_path(minilm, offline):
+    encoder = build_text_encoder(minilm, 0, 16).eval()
+    tokenizer = PretrainedTokenizer(minilm, 16)
+    sentences = ["go to the red ball", "walk over to the crimson sphere", "open a bank account"]
+    ids = torch.stack([torch.from_numpy(tokenizer.encode(s).copy()) for s in sentences])
+    with torch.no_grad():
+        tokens = encoder(ids)
+    assert encoder.shape == (384, None)
+    near, far = torch.cosine_similarity(tokens.mean()[0], tokens.mean()[1:])
+    assert near > far + 0.2  # it knows English
+
+
+def test_model_saved_by_a_user(tmp_path, offline):
+    ours = small_bert(20, width=8, layers=1, heads=2, length=8).eval()
+    ours.bert.save_pretrained(tmp_path)
+    theirs = build_text_encoder(str(tmp_path), 20, 8).eval()
+    ids = torch.tensor([[2, 5, 6, 0]])
+    assert theirs.shape.width == 8
+    assert_close(theirs(ids).values, ours(ids).values)
+
+
+def test_missing_model(offline):
+    with pytest.raises(UserError, match=r"'nobody/nothing'.*small_bert"):
+        build_text_encoder("nobody/nothing", 20, 8)
+
+
+def test_folder_without_a_model(tmp_path, offline):
+    with pytest.raises(UserError, match="text encoder"):
+        build_text_encoder(str(tmp_path), 20, 8)
+
+
+def test_arguments_of_ours_are_not_for_theirs(minilm, offline):
+    with pytest.raises(UserError, match=r"text_args.*width"):
+        build_text_encoder(minilm, 20, 8, width=16)
