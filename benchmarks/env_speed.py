@@ -19,10 +19,11 @@ from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
-from report import machine, versions, write_json
 from rich.progress import track
 
 import mmrl_envs  # noqa: F401  # registers the environments
+from mmrl.evaluation.report import machine, versions
+from mmrl.files import write_json
 
 BATCHES: Final = (64, 128, 256, 1024)
 ENVPOOL_BATCH: Final = 256
@@ -212,12 +213,11 @@ def main() -> None:
     write_json(
         arguments.output,
         {
+            "command": "python benchmarks/env_speed.py",
             "benchmark": "environment steps per second, GoToLocal, one core",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": about,
-            "versions": versions(
-                ["multimodal-rl", "gymnasium", "numpy", "numba", "minigrid", "envpool"]
-            ),
+            "versions": versions("envpool"),
             "seed": arguments.seed,
             "seconds_per_repetition": arguments.seconds,
             "wall_seconds": round(time.perf_counter() - start, 1),

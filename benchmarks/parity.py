@@ -12,13 +12,10 @@ import argparse
 import contextlib
 import io
 import json
-import os
-import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +39,8 @@ from minigrid.wrappers import RGBImgPartialObsWrapper
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from mmrl.evaluation.report import machine, versions
+from mmrl.files import write_json
 from mmrl_envs.grid import cells
 from mmrl_envs.grid.env import GridEnv
 from mmrl_envs.grid.levels import LEVELS
@@ -377,33 +376,6 @@ def compare(env_id: str, level: str | None, steps: int, seed: int) -> Tally:
     return tally
 
 
-def _machine() -> dict[str, Any]:
-    names = [
-        line.partition(":")[2].strip()
-        for line in _lines(Path("/proc/cpuinfo"))
-        if line.startswith("model name")
-    ]
-    return {
-        "system": platform.system(),
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-
-
-def _lines(path: Path) -> Iterator[str]:
-    if path.exists():
-        yield from path.read_text().splitlines()
-
-
-def _write(path: Path, report: dict[str, Any]) -> None:
-    """Write the report whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".json.tmp")
-    draft.write_text(json.dumps(report, indent=2) + "\n")
-    draft.replace(path)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
@@ -455,19 +427,17 @@ def main() -> None:
     }
     totals["mismatches"] = sum(sum(level["mismatches"].values()) for level in levels.values())
     report = {
+        "command": "python benchmarks/parity.py",
         "what": "steps compared with minigrid: frame, picture, sentence, position, direction, "
         "carried, grid, step count, reward, terminated, truncated, success",
-        "machine": _machine(),
-        "versions": {
-            name: version(name)
-            for name in ("multimodal-rl", "minigrid", "gymnasium", "numpy", "numba")
-        },
+        "machine": machine(),
+        "versions": versions(),
         "seed": options.seed,
         "wall_seconds": round(time.perf_counter() - began, 1),
         "totals": totals,
         "levels": levels,
     }
-    _write(options.output, report)
+    write_json(options.output, report)
     print(json.dumps(totals), f"in {report['wall_seconds']} s")
     if totals["mismatches"]:
         raise SystemExit("there are differences: see the examples in the report")

@@ -24,10 +24,10 @@ _PACKAGES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of what results depend on."""
+def versions(*more: str) -> dict[str, str]:
+    """The versions of Python, of what results depend on, and of ``more`` packages."""
     found = {"python": platform.python_version()}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *more):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
@@ -36,13 +36,18 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, number of cores, and operating system."""
+    """Processor, number of cores, load of the last minute, and operating system."""
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
-    return {"cpu": model, "cores": os.cpu_count(), "system": platform.platform(terse=True)}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def result(

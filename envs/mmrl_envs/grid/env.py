@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.spaces import METADATA
+from mmrl_envs.grid.streams import MAX_SEED, check_seed
 from mmrl_envs.grid.window import Window
 from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
 
@@ -55,6 +56,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         self._pool = FramePool(1)
         self._window: Window | None = None
         self._has_episode = False
+        self._is_seeded = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -62,11 +64,11 @@ class GridEnv(gym.Env[Observation, np.int64]):
         """Begin a new episode; ``options`` are not used. Without a ``seed`` the random stream goes
         on.
         """
-        started = self._np_random is not None
         super().reset(seed=seed)
-        if seed is not None or not started:
-            drawn = seed if seed is not None else int(self.np_random.integers(2**63))
+        if seed is not None or not self._is_seeded:
+            drawn = int(self.np_random.integers(MAX_SEED)) if seed is None else check_seed(seed)
             self.worlds.seed(np.array([drawn], np.uint64))
+            self._is_seeded = True
         frames = self._pool.take()
         self.worlds.reset(None, frames)
         self._has_episode = True

@@ -49,8 +49,8 @@ DESCRIPTION_B: Final = 14
 DESCRIPTION_MASK: Final = 1023
 STRICT: Final = 1 << 24
 
-MAX_CHARACTERS: Final = 200
-"""BabyAI's longest sentence has 166 characters."""
+MAX_CHARACTERS: Final = 400
+"""More than the longest sentence of the grammar: four times "put … next to …"."""
 
 # fmt: off
 VOCABULARY: Final = (

@@ -82,9 +82,12 @@ class Level:
             ValueError: a size that this level does not have, or that is impossible.
         """
         known = inspect.signature(self.build).parameters
-        for name in sizes:
+        for name, value in sizes.items():
             if name not in known:
                 raise ValueError(f"unknown parameter {name!r}: this level has {', '.join(known)}")
+            if type(value) is not type(known[name].default):
+                kind = type(known[name].default).__name__
+                raise ValueError(f"{name}={value!r}: must be {kind}")
         return self.build(**{**self.sizes, **sizes})
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.compiler import kernel, part
+
+MAX_SEED: Final = 2**63 - 1
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -39,3 +43,14 @@ def seed_streams(streams: NDArray[np.uint64], seeds: NDArray[np.uint64]) -> None
     """
     for e in range(len(seeds)):
         streams[e] = _mix(seeds[e] * _MIX_2 + _GAMMA)
+
+
+def check_seed(seed: int) -> int:
+    """The seed itself.
+
+    Raises:
+        ValueError: it is negative or larger than ``MAX_SEED``.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(f"seed {seed}: must be 0 to 2**63 - 1")
+    return int(seed)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.spaces import METADATA
+from mmrl_envs.grid.streams import check_seed
 from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
 
 Observation = dict[str, Any]
@@ -63,6 +64,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self.worlds = GridWorlds(level, num_envs, max_steps=max_steps, **sizes)
         self.num_envs = num_envs
         self.render_mode = render_mode
+        modes = [mode.value for mode in AutoresetMode]
+        if autoreset_mode not in (*AutoresetMode, *modes):
+            raise ValueError(f"autoreset_mode={autoreset_mode!r}: choose from {', '.join(modes)}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = spaces.observation_space()
@@ -90,7 +94,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             options: may hold ``reset_mask``.
 
         Raises:
-            ValueError: seeds or mask of another length, a negative seed.
+            ValueError: seeds or mask of another length, a seed below 0 or above 2**63 - 1.
+            gymnasium.error.ResetNeeded: a mask in the very first reset that leaves some out.
         """
         rows = np.flatnonzero(self._reset_mask(options))
         self._seed(seed, rows)
@@ -191,6 +196,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 f"options['reset_mask'] must be bool of shape ({self.num_envs},) with a True in "
                 f"it, got {mask.dtype} of shape {mask.shape}"
             )
+        if not self._is_seeded and not mask.all():
+            raise gym.error.ResetNeeded("the first reset must begin every environment's episode")
         return mask
 
     def _seed(self, seed: int | Sequence[int | None] | None, rows: NDArray[np.int64]) -> None:
@@ -205,11 +212,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if not self._is_seeded:
             fresh = np.random.SeedSequence().generate_state(self.num_envs, np.uint32)
             seeds = [int(f) if s is None else s for s, f in zip(seeds, fresh, strict=True)]
-        negative = [s for s in seeds if s is not None and s < 0]
-        if negative:
-            raise ValueError(f"seed {negative[0]}: must be 0 or more")
         chosen = rows if self._is_seeded else np.arange(self.num_envs)
         chosen = np.array([e for e in chosen.tolist() if seeds[e] is not None], np.int64)
         if len(chosen):
-            self.worlds.seed(np.array([seeds[e] for e in chosen.tolist()], np.uint64), chosen)
+            checked = [check_seed(seeds[e] or 0) for e in chosen.tolist()]
+            self.worlds.seed(np.array(checked, np.uint64), chosen)
         self._is_seeded = True
