@@ -29,6 +29,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    if options.first_seed < 0:
+        raise UserError(f"--first-seed {options.first_seed}: must be at least 0")
     target = Path(options.out)
     if not target.resolve().parent.is_dir():
         raise UserError(f"--out {target}: its folder does not exist")

@@ -36,6 +36,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
+    if options.first_seed < 0:
+        raise UserError(f"--first-seed {options.first_seed}: must be at least 0")
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-_KEY = re.compile(r"(?:[Kk]ey |argument[s]?: |No action for key |option )[\"']?(?:--)?([\w.]+)")
+_KEY = re.compile(r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.]+)")
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]

@@ -43,6 +43,9 @@ def run(arguments: list[str]) -> int:
         folder.discard_unless_trained()
         raise
     except KeyboardInterrupt:
+        folder.discard_unless_trained()
+        if not folder.path.exists():
+            raise
         print(f"\ninterrupted: {folder.newest_checkpoint()} was saved")
         print(f"evaluate it with: mmrl eval {folder.path}")
         raise
@@ -96,6 +99,9 @@ def check(config: TrainConfig) -> None:
 
     if config.steps < 1:
         raise UserError(f"steps={config.steps}: must be at least 1")
+    for name in ("eval_episodes", "clip_every", "checkpoint_every"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
     if not 0 <= config.seed < HELD_OUT:
         raise UserError(f"seed={config.seed}: must be 0 to {HELD_OUT - 1}; evaluation is above")
     if config.device == "cuda" and not torch.cuda.is_available():

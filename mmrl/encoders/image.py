@@ -95,7 +95,7 @@ def torchvision_resnet(
     models = import_torchvision().models
     try:
         network: Any = models.get_model(name, weights=weights)
-    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
+    except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
         raise UserError(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"

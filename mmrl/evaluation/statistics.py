@@ -19,4 +19,5 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     centre = (rate + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = math.sqrt(rate * (1 - rate) / trials + z2 / (4 * trials**2))
     half = _Z95 * spread / (1 + z2 / trials)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = centre - half, centre + half
+    return max(0.0, min(low, rate)), min(1.0, max(high, rate))  # whatever rounding did

@@ -19,7 +19,7 @@ class Signals(gym.Env):
     It neither calls its observations as mmrl does, nor says what a success is.
     """
 
-    metadata = {"render_modes": ["rgb_array"]}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
 
     def __init__(self, limit=4, render_mode=None):
         if limit < 1:

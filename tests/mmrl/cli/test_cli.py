@@ -97,7 +97,7 @@ def test_unknown_command(call, arguments, hint):
     ],
 )
 def test_wrong_training_leaves_no_folder(call, tmp_path, arguments, hint):
-    status, _, err = call("train", *arguments, "--out", tmp_path / "run")
+    status, _, err = call("train", "--steps", "64", *arguments, "--out", tmp_path / "run")
     assert status == 2
     assert hint in err
     assert "Traceback" not in err

@@ -101,3 +101,17 @@ def test_progress_adds_up(signals, scripted, monkeypatch):
 def test_fewer_than_one_episode(signals, scripted):
     with pytest.raises(ValueError, match="0 episodes"):
         play_episodes(scripted(always_left), signals, 0)
+
+
+def test_sampling_is_seeded_and_leaves_the_generator_alone(signals, scripted):
+    import torch
+
+    def play():
+        actor = scripted(lambda image, instruction: int(torch.randint(2, ())))
+        return play_episodes(actor, signals, 30).lengths.tolist()
+
+    torch.manual_seed(1)
+    first, after = play(), torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.rand(1) == after
+    assert play() == first

@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.adapters import make_env
 from mmrl.tensorboard import clips
-from mmrl.tensorboard.clips import action_names, record_clip, write_clip
+from mmrl.tensorboard.clips import action_names, gif, record_clip, write_clip
 
 GRID = "mmrl/GoToObjS4-v0"
 
@@ -50,10 +50,9 @@ def test_a_frame_a_step_and_one_before(turn, drawn):
     assert np.array_equal(drawn[0][1], observation["image"])
 
 
-def test_gif_is_readable_and_whole(turn, tmp_path):
+def test_gif_is_readable_and_whole(turn):
     clip = record_clip(turn, GRID, {"max_steps": 4}, seed=5)
-    clip.save(tmp_path / "clip.gif")
-    with Image.open(tmp_path / "clip.gif") as picture:
+    with Image.open(io.BytesIO(gif([clip]))) as picture:
         assert picture.format == "GIF"
         assert picture.n_frames == 5
         assert picture.size == clip.frames[0].shape[1::-1]
@@ -62,6 +61,13 @@ def test_gif_is_readable_and_whole(turn, tmp_path):
             picture.seek(k)
             shown = np.asarray(picture.convert("RGB"), np.int16)
             assert np.abs(shown - frame).mean() < 8  # GIF has 256 colours
+
+
+def test_clips_play_one_after_the_other(turn, scripted):
+    idle = scripted(lambda image, instruction: 6)
+    clips = [record_clip(one, GRID, {"max_steps": 2}, seed=5) for one in (turn, idle)]
+    with Image.open(io.BytesIO(gif(clips))) as picture:
+        assert picture.n_frames == 6
 
 
 def test_success_is_shown(signals, scripted, drawn):

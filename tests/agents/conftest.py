@@ -1,0 +1,119 @@
+"""What the tests of the agents share: tiny trainings on tiny rooms."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.model import ModelConfig, build_tokenizer
+from mmrl_agents.ppo import PPOConfig
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+GRID = "mmrl/GoToObjS4-v0"
+COUNTER = "test/Counter-v0"
+LETTERS = "abcdefghijklmnopqrstuvwxyz "
+
+
+class Counter(gym.Env):
+    """Its camera shows the step; action 1 ends with reward 1; truncated after 3 steps."""
+
+    def __init__(self, render_mode=None):
+        self.observation_space = spaces.Dict(
+            {
+                "camera": spaces.Box(0, 255, (16, 16, 3), np.uint8),
+                "task": spaces.Text(30, charset=LETTERS),
+            }
+        )
+        self.action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.word = 0, ("one", "two", "three")[self.np_random.integers(3)]
+        return self.look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        hit = int(action) == 1
+        return self.look(), float(hit), hit, self.steps == 3 and not hit, {}
+
+    def look(self):
+        camera = np.full((16, 16, 3), self.steps, np.uint8)
+        return {"camera": camera, "task": f"count to {self.word}"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def counter():
+    """The id of an environment that mmrl steps in Gymnasium's SyncVectorEnv."""
+    if COUNTER not in gym.registry:
+        gym.register(COUNTER, Counter)
+    return COUNTER
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The configuration of a model that takes milliseconds."""
+    return ModelConfig(
+        image_args={"width": 8},
+        text_args={"width": 8, "layers": 1, "heads": 2},
+        features=16,
+        instruction_length=10,
+    )
+
+
+@pytest.fixture
+def make_batch(tiny):
+    """Makes a MultimodalVecEnv of so many environments."""
+    made = []
+
+    def make(env_id=GRID, num_envs=4, **env_args):
+        tokenizer = build_tokenizer(tiny, instruction_words(env_id, samples=20, **env_args))
+        made.append(MultimodalVecEnv(make_vec_env(env_id, num_envs, **env_args), tokenizer))
+        return made[-1]
+
+    yield make
+    for env in made:
+        env.close()
+
+
+@pytest.fixture(scope="session")
+def hyper():
+    """PPO on few transitions."""
+    return PPOConfig(num_envs=8, n_steps=16, batch_size=64, n_epochs=2)
+
+
+@pytest.fixture(scope="session")
+def make_run(tiny):
+    """Makes a run folder, and the configuration that goes with it."""
+
+    def make(path, env=GRID, **changes):
+        settings = {"steps": 256, "device": "cpu", "clip_every": 0, "checkpoint_every": 0}
+        config = TrainConfig(
+            env=env, out=str(path), **{"model": tiny, "seed": 3, **settings, **changes}
+        )
+        resolved = {"env": env, "env_args": config.env_args, "steps": config.steps, "agent": "ppo"}
+        return config, Run.create(path, {**resolved, "model": {"fusion": config.model.fusion}})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pictures_and_sentences():
+    """Observations of an environment: uint8 [B, H, W, 3] and B sentences."""
+
+    def collect(env_id, count):
+        env = make_vec_env(env_id, count)
+        observation, _ = env.reset(seed=11)
+        env.close()
+        return observation["image"], observation["instruction"]
+
+    return collect

@@ -1,0 +1,206 @@
+"""A Gymnasium batch keeps what stable-baselines3 asks of a VecEnv."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecMonitor
+
+from mmrl.adapters import make_vec_env
+from mmrl.preprocessing.text import WordTokenizer
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+GRID = "mmrl/GoToLocalS5N2-v0"
+
+
+def play(env, steps, seed=0):
+    """Random play: (observation before, actions, what ``step`` gives) of every step."""
+    rng = np.random.default_rng(seed)
+    env.seed(seed)
+    observation = env.reset()
+    for _ in range(steps):
+        actions = rng.integers(0, env.action_space.n, env.num_envs)
+        before = observation
+        observation, *rest = env.step(actions)
+        yield before, actions, (observation, *rest)
+
+
+@pytest.fixture(params=["mmrl/GoToLocalS5N2-v0", "test/Counter-v0"])
+def env(request, counter, make_batch):
+    arguments = {"max_steps": 9} if request.param == GRID else {}
+    return make_batch(request.param, 6, **arguments)
+
+
+def test_observations_lie_in_their_space(env):
+    assert env.observation_space["image"].dtype == np.uint8
+    assert env.observation_space["instruction"].shape == (10,)
+    assert int(env.observation_space["instruction"].high.max()) == env.tokenizer.size - 1
+    for _, _, (observation, rewards, dones, infos) in play(env, 20):
+        assert set(observation) == {"image", "instruction"}
+        for key, space in env.observation_space.items():
+            assert observation[key].dtype == space.dtype
+            assert observation[key].shape == (6, *space.shape)
+            assert all(space.contains(row) for row in observation[key])
+        assert rewards.dtype == np.float32
+        assert dones.dtype == np.bool_
+        assert rewards.shape == dones.shape == (6,)
+        assert len(infos) == 6
+        assert all(isinstance(info, dict) for info in infos)
+
+
+def test_tokens_change_only_at_resets(env):
+    ends = changes = 0
+    for before, _, (after, _, dones, _) in play(env, 60):
+        same = (before["instruction"] == after["instruction"]).all(axis=1)
+        assert same[~dones].all()
+        ends += dones.sum()
+        changes += (~same).sum()
+    assert ends > 10
+    assert changes > 3
+
+
+def test_tokens_are_those_of_the_sentences(make_batch):
+    env = make_batch(GRID, 6, max_steps=5)
+    for _, _, (observation, *_) in play(env, 20):
+        for e, sentence in enumerate(env.env.unwrapped.worlds.sentences):
+            assert np.array_equal(observation["instruction"][e], env.tokenizer.encode(sentence))
+
+
+def test_end_of_an_episode(counter, make_batch):
+    env = make_batch(counter, 5)
+    returns, lengths = np.zeros(5), np.zeros(5, int)
+    kinds = set()
+    for before, actions, (after, rewards, dones, infos) in play(env, 40):
+        returns += rewards
+        lengths += 1
+        for e in range(5):
+            info = infos[e]
+            if not dones[e]:
+                assert "episode" not in info
+                assert "terminal_observation" not in info
+                assert after["image"][e].max() == lengths[e]
+                continue
+            final = info["terminal_observation"]
+            assert (final["image"] == lengths[e]).all()
+            assert (after["image"][e] == 0).all()
+            assert np.array_equal(final["instruction"], before["instruction"][e])
+            assert info["episode"]["r"] == returns[e]
+            assert info["episode"]["l"] == lengths[e]
+            assert info["episode"]["t"] >= 0
+            assert info["is_success"] is bool(actions[e] == 1)
+            assert info["TimeLimit.truncated"] is bool(actions[e] != 1)
+            kinds.add((info["is_success"], info["episode"]["l"]))
+            returns[e] = lengths[e] = 0
+    assert {(True, 1), (False, 3)} <= kinds
+
+
+def test_final_frame_and_old_instruction_of_the_native_batch(make_batch, tiny):
+    env = make_batch(GRID, 6, max_steps=4)
+    alone = gym.make_vec(GRID, 6, max_steps=4, autoreset_mode=AutoresetMode.DISABLED)
+    alone.reset(seed=list(range(6)))
+    changed = 0
+    for before, actions, (after, _, dones, infos) in play(env, 4):
+        final, *_ = alone.step(actions)
+        for e in np.flatnonzero(dones):
+            shown = infos[e]["terminal_observation"]
+            assert np.array_equal(shown["image"], final["image"][e])
+            assert np.array_equal(shown["instruction"], before["instruction"][e])
+            changed += not np.array_equal(shown["instruction"], after["instruction"][e])
+        if dones.any():
+            break
+    assert dones.any()
+    assert changed > 0 or not dones.all()
+
+
+def test_earlier_observations_stay_as_they_were(env):
+    kept = []
+    for before, _, _ in play(env, 15):
+        kept.append((before, {key: value.copy() for key, value in before.items()}))
+    for held, copy in kept:
+        for key in held:
+            assert np.array_equal(held[key], copy[key]), key
+
+
+def test_frames_are_not_copied(make_batch, monkeypatch):
+    env = make_batch(GRID, 4)
+    shown = []
+    for name in ("reset", "step"):
+        original = getattr(env.env, name)
+
+        def watch(*args, original=original, **kwargs):
+            result = original(*args, **kwargs)
+            shown.append(result[0]["image"])
+            return result
+
+        monkeypatch.setattr(env.env, name, watch)
+    observation = env.reset()
+    assert np.shares_memory(observation["image"], shown[-1])
+    observation, *_ = env.step(np.zeros(4, np.int64))
+    assert np.shares_memory(observation["image"], shown[-1])
+    assert len(shown) == 2
+
+
+def test_seeds_decide(env):
+    def record():
+        return [
+            (after["image"].copy(), after["instruction"], rewards)
+            for _, _, (after, rewards, *_) in play(env, 12, seed=5)
+        ]
+
+    for one, two in zip(record(), record(), strict=True):
+        for first, second in zip(one, two, strict=True):
+            assert np.array_equal(first, second)
+
+
+def test_reset_forgets_the_running_episodes(counter, make_batch):
+    env = make_batch(counter, 2)
+    env.reset()
+    env.step(np.zeros(2, np.int64))
+    env.reset()
+    *_, infos = env.step(np.ones(2, np.int64))
+    assert [info["episode"]["l"] for info in infos] == [1, 1]
+
+
+def test_attributes_and_methods(make_batch):
+    env = make_batch(GRID, 3)
+    assert env.get_attr("num_envs") == [3, 3, 3]
+    assert env.get_attr("num_envs", indices=[0, 2]) == [3, 3]
+    assert env.get_attr("num_envs", indices=1) == [3]
+    env.set_attr("nickname", "grid")
+    assert env.get_attr("nickname") == ["grid"] * 3
+    with pytest.raises(ValueError, match="indices must be None"):
+        env.set_attr("nickname", "x", indices=[0])
+    assert env.env_method("render") == [None] * 3
+    with pytest.raises(AttributeError):
+        env.get_attr("no_such_attribute")
+
+
+def test_episodes_are_monitored_already(env):
+    assert env.env_is_wrapped(Monitor) == [True] * 6
+    assert env.env_is_wrapped(VecMonitor) == [False] * 6
+
+
+def test_pictures(make_batch):
+    env = make_batch(GRID, 2, render_mode="rgb_array")
+    env.reset()
+    assert env.render_mode == "rgb_array"
+    first, second = env.get_images()
+    assert first.shape == second.shape == (160, 160, 3)
+
+
+def test_batches_that_do_not_fit_are_refused():
+    tokenizer = WordTokenizer(["go"], 4)
+    with pytest.raises(ValueError, match="SameStep"):
+        MultimodalVecEnv(gym.make_vec(GRID, 2), tokenizer)
+    with pytest.raises(ValueError, match="must be a Dict"):
+        MultimodalVecEnv(gym.make_vec("CartPole-v1", 2), tokenizer)
+
+
+def test_observations_of_a_plain_batch(make_batch):
+    plain = make_vec_env(GRID, 3)
+    expected, _ = plain.reset(seed=[5, 6, 7])
+    env = make_batch(GRID, 3)
+    env.seed(5)
+    assert np.array_equal(env.reset()["image"], expected["image"])
+    plain.close()
