@@ -94,7 +94,8 @@ def test_loaded_policy_learns_on(make_ppo, make_batch, tmp_path):
     again = PPO.load(tmp_path / "ppo.zip", env=make_batch(), device="cpu")
     before = [p.clone() for p in again.policy.parameters()]
     again.learn(32)
-    assert any(not torch.equal(a, b) for a, b in zip(before, again.policy.parameters()))
+    after = list(again.policy.parameters())
+    assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_actor_acts_as_predict(make_ppo, make_batch, pictures_and_sentences):

@@ -95,22 +95,19 @@ def test_end_of_an_episode(counter, make_batch):
     assert {(True, 1), (False, 3)} <= kinds
 
 
-def test_final_frame_and_old_instruction_of_the_native_batch(make_batch, tiny):
-    env = make_batch(GRID, 6, max_steps=4)
-    alone = gym.make_vec(GRID, 6, max_steps=4, autoreset_mode=AutoresetMode.DISABLED)
-    alone.reset(seed=list(range(6)))
-    changed = 0
-    for before, actions, (after, _, dones, infos) in play(env, 4):
-        final, *_ = alone.step(actions)
-        for e in np.flatnonzero(dones):
-            shown = infos[e]["terminal_observation"]
-            assert np.array_equal(shown["image"], final["image"][e])
-            assert np.array_equal(shown["instruction"], before["instruction"][e])
-            changed += not np.array_equal(shown["instruction"], after["instruction"][e])
-        if dones.any():
-            break
-    assert dones.any()
-    assert changed > 0 or not dones.all()
+def test_final_frame_and_old_instruction_of_the_native_batch(make_batch):
+    env = make_batch(GRID, 12, max_steps=1)
+    alone = gym.make_vec(GRID, 12, max_steps=1, autoreset_mode=AutoresetMode.DISABLED)
+    alone.reset(seed=0)
+    ((before, actions, (after, _, dones, infos)),) = play(env, 1)
+    final, *_ = alone.step(actions)
+    assert dones.all()
+    for e in range(12):
+        shown = infos[e]["terminal_observation"]
+        assert np.array_equal(shown["image"], final["image"][e])
+        assert np.array_equal(shown["instruction"], before["instruction"][e])
+    assert not np.array_equal(after["instruction"], before["instruction"])
+    alone.close()
 
 
 def test_earlier_observations_stay_as_they_were(env):
