@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -22,6 +24,8 @@ from mmrl.preprocessing.text import split_words
 
 MAX_CHARACTERS = 512
 """Longest instruction of an environment that does not declare one."""
+
+_PRINTABLE = "".join(map(chr, range(32, 127)))
 
 
 class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
@@ -62,13 +66,29 @@ class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         return {ours: observation[theirs] for ours, theirs in self._keys.items()}
 
 
-_PRINTABLE = "".join(map(chr, range(32, 127)))
+class MinigridAdapter(ContractAdapter):
+    """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and no
+    word on standard output about the layouts that it turned down.
+
+    Args:
+        env: an environment of the ``minigrid`` package.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        from minigrid.wrappers import RGBImgPartialObsWrapper
+
+        super().__init__(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return super().reset(seed=seed, options=options)
 
 
 def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     """The environment itself where it fulfils the contract, else wrapped so that it does.
-
-    Minigrid's symbols are turned into pixels first (its own wrapper, 8 pixels a cell).
 
     Raises:
         UserError: there is not exactly one image and one string to be found.
@@ -76,9 +96,7 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     if contract_violation(env.observation_space) is None:
         return env
     if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
-        from minigrid.wrappers import RGBImgPartialObsWrapper
-
-        return ContractAdapter(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")
+        return MinigridAdapter(env)
     space = env.observation_space
     if isinstance(space, spaces.Dict):
         images = [key for key, one in space.items() if is_picture(one)]
@@ -125,10 +143,12 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
                 **kwargs,
             )
         except (TypeError, ValueError) as error:
-            raise UserError(f"environment {env_id!r}: {error}") from error
-        if contract_violation(batch.single_observation_space) is None:
-            return batch
-        batch.close()
+            if "autoreset_mode" not in str(error):  # a batch that knows but one mode: not for us
+                raise UserError(f"environment {env_id!r}: {error}") from error
+        else:
+            if contract_violation(batch.single_observation_space) is None:
+                return batch
+            batch.close()
     return SyncVectorEnv(
         [lambda: make_env(env_id, **kwargs)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
     )

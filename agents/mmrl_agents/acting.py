@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.preprocessing.text import Tokenizer
 
@@ -28,7 +29,12 @@ class SB3Actor:
     def act(
         self, images: NDArray[np.uint8], instructions: Sequence[str], *, deterministic: bool
     ) -> NDArray[Any]:
-        """Pictures uint8 [B, H, W, 3] and B sentences → actions [B]."""
+        """Pictures uint8 [B, H, W, 3] and B sentences → actions [B].
+
+        Raises:
+            UserError: pictures of another size than the agent was trained on.
+        """
+        self._check(images)
         tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
         observation: dict[str, NDArray[Any]] = {
             IMAGE: images.transpose(0, 3, 1, 2),
@@ -36,3 +42,12 @@ class SB3Actor:
         }
         actions, _ = self.algorithm.predict(observation, deterministic=deterministic)
         return np.asarray(actions)
+
+    def _check(self, images: NDArray[np.uint8]) -> None:
+        space: Any = self.algorithm.observation_space
+        trained = space[IMAGE].shape[1:]
+        if images.shape[1:3] != trained:
+            raise UserError(
+                f"pictures of {list(images.shape[1:3])} pixels: "
+                f"this agent was trained on {list(trained)}"
+            )

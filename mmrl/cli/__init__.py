@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if os.getcwd() not in sys.path:  # as with python -m: your own modules are found
         sys.path.insert(0, os.getcwd())
+    # Read when torch is loaded: on a machine that others use too, a thread that spins while it
+    # waits costs ten times what it saves.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:

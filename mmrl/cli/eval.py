@@ -41,6 +41,8 @@ def run(arguments: list[str]) -> int:
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")
+    if options.json and Path(options.json).is_dir():
+        raise UserError(f"--json {options.json}: is a folder; name a file")
     agent = find_agent(folder.config.get("agent", "ppo"))
     actor = agent.load(folder, options.device)
     env_id = options.env or folder.config["env"]

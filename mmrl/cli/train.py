@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -30,7 +29,6 @@ checkpoints, and result.json with the success on held-out episodes.
 
 def run(arguments: list[str]) -> int:
     """Train as the arguments say."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     config, hyper, resolved = parse(arguments)
     check(config)
     folder = Run.create(config.out, resolved)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -88,7 +89,11 @@ def record_clip(
     scenes = [(_scene(env), observation[IMAGE], "")]
     over = success = False
     while not over:
-        action = actor.act(observation[IMAGE][None], [instruction], deterministic=deterministic)[0]
+        with torch.random.fork_rng():  # to look must not change what is learnt afterwards
+            torch.manual_seed(seed + len(scenes))
+            (action,) = actor.act(
+                observation[IMAGE][None], [instruction], deterministic=deterministic
+            )
         observation, reward, terminated, truncated, info = env.step(action)
         over = terminated or truncated
         success = over and was_successful(info, terminated, float(reward))
