@@ -13,7 +13,7 @@ from mmrl_envs.grid.cells import EMPTY_CELL, WALL_CELL
 # its view never leaves the array and no kernel has to ask whether a cell exists.
 MARGIN: Final = 6
 CLAUSES: Final = 4
-REGISTERS: Final = 16  # groups of objects that a recipe can name
+REGISTERS: Final = 32  # objects, groups of them, and rooms that a recipe can name
 NOWHERE: Final = -1  # position of an object that is carried, inside a box, or gone
 NOTHING: Final = -1  # the object index that means none
 
@@ -70,16 +70,24 @@ class State(NamedTuple):
 class Scratch(NamedTuple):
     """Memory for generation to work in, since kernels make no arrays."""
 
-    register: NDArray[np.int32]  # [REGISTERS] objects that a recipe speaks of
+    register: NDArray[np.int32]  # [REGISTERS] objects and rooms that a recipe speaks of
+    door: NDArray[np.int32]  # [rooms · 4] the door in each wall of each room, see rooms.py
+    is_locked: NDArray[np.bool_]  # [rooms] the last door added from this room was locked
+    start_carrying: NDArray[np.int32]  # [1] the object that an episode begins with in the hands
     reached: NDArray[np.bool_]  # [cells]
     stack: NDArray[np.int32]  # [cells]
 
 
 def make_scratch(layout: Layout) -> Scratch:
     """Scratch memory for one grid."""
-    cells = len(layout.blank)
+    cells, rooms = len(layout.blank), layout.columns * layout.rows
     return Scratch(
-        np.zeros(REGISTERS, np.int32), np.zeros(cells, np.bool_), np.zeros(cells, np.int32)
+        register=np.zeros(REGISTERS, np.int32),
+        door=np.zeros(4 * rooms, np.int32),
+        is_locked=np.zeros(rooms, np.bool_),
+        start_carrying=np.zeros(1, np.int32),
+        reached=np.zeros(cells, np.bool_),
+        stack=np.zeros(cells, np.int32),
     )
 
 

@@ -39,12 +39,13 @@ class GridWorlds:
             raise ValueError(f"max_steps={max_steps}: must be at least 1")
         self.level = level
         self.num_envs = num_envs
-        self.layout, self._recipe = find_level(level).recipe(**sizes).finish()
+        recipe = find_level(level).recipe(**sizes)
+        self.layout, self._recipe = recipe.finish()
         self.state = make_state(num_envs, self.layout)
         self._scratch = make_scratch(self.layout)
         self.sentences: list[str] = [""] * num_envs
         self._atlas = sprites.view_atlas()
-        self._max_steps = max_steps or 0
+        self._max_steps = max_steps or recipe.max_steps
         self._seeds = np.zeros(num_envs, np.uint64)
         self._all = np.arange(num_envs)
         self._nobody = np.zeros(num_envs, np.bool_)
