@@ -3,7 +3,8 @@
     python benchmarks/learning.py configs/demo.yaml --seeds 0 1 2
     python benchmarks/learning.py configs/minigrid.yaml --seeds 0
 
-Each training is a process of its own, one after the other. What is kept in
+Further options are handed to ``mmrl train``. Each training is a process of its own, one after the
+other. What is kept in
 ``benchmarks/results/learning-<name>.json``: the result on held-out episodes of seeds that were
 never trained on, wall time with and without the evaluation, and the success curve of the training
 episodes; a plot of the curves lies beside it.
@@ -84,19 +85,18 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="YAML file of 'mmrl train'")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
-    parser.add_argument("overrides", nargs="*", help="after --: further options of 'mmrl train'")
-    options = parser.parse_args()
+    options, overrides = parser.parse_known_args()
     name = options.name or options.config.stem
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            train(options.config, seed, Path(folder), options.overrides) for seed in options.seeds
+            train(options.config, seed, Path(folder), overrides) for seed in options.seeds
         ]
     report = {
         "command": f"python benchmarks/learning.py {options.config} "
-        f"--seeds {' '.join(map(str, options.seeds))}",
+        f"{' '.join(['--seeds', *map(str, options.seeds), *overrides])}",
         "config": yaml.safe_load(options.config.read_text()),
-        "overrides": options.overrides,
+        "overrides": overrides,
         "runs": runs,
         "wall_seconds": round(time.monotonic() - started, 1),
         "versions": versions(),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
-from numba.core import caching
+from numba.core import caching, codegen
 from numba.core.registry import CPUDispatcher
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -68,8 +69,27 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 
 
+@contextlib.contextmanager
+def _left_to_the_caller() -> Iterator[None]:
+    """Leave machine code for what it is: a kernel's callees are optimised again with it, so that
+    to optimise each by itself, at every depth of calls, would only cost compile time.
+    """
+    library = codegen.CPUCodeLibrary
+    optimise = library._optimize_final_module
+    library._optimize_final_module = lambda self: None
+    try:
+        yield
+    finally:
+        library._optimize_final_module = optimise
+
+
 class _Part(CPUDispatcher):  # type: ignore[misc]  # numba has no types
     """A compiled function without an entrance for Python, which would crash there: it says so."""
+
+    def compile(self, sig: Any) -> Any:
+        """Compile for a signature, without the optimisation that its caller gets anyway."""
+        with _left_to_the_caller():
+            return super().compile(sig)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = self.py_func.__name__
