@@ -89,9 +89,7 @@ def main() -> None:
     name = options.name or options.config.stem
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        runs = [
-            train(options.config, seed, Path(folder), overrides) for seed in options.seeds
-        ]
+        runs = [train(options.config, seed, Path(folder), overrides) for seed in options.seeds]
     report = {
         "command": f"python benchmarks/learning.py {options.config} "
         f"{' '.join(['--seeds', *map(str, options.seeds), *overrides])}",

@@ -1,8 +1,7 @@
 """Steps minigrid's BabyAI levels and ours side by side and counts every difference.
 
 Each episode begins in minigrid; :func:`mmrl_envs.grid.minigrid_state.import_minigrid` brings its
-state into ours, and both get the same actions. Levels that ours does not generate yet are compared
-too, since the rules and the instruction language already cover them, and so are scrambled worlds:
+state into ours, and both get the same actions. Besides the levels, scrambled worlds are compared:
 rooms strewn with walls, doors and things, under instructions that no level would give.
 """
 
@@ -61,18 +60,12 @@ def minigrid_id(level: str) -> str:
     return f"BabyAI-{level}-v{1 if level == 'GoToObjS6' else 0}"
 
 
-def other_ids() -> list[str]:
-    """The ids of minigrid's BabyAI levels that ours does not generate."""
-    ours = {minigrid_id(level) for level in LEVELS}
-    return sorted(name for name in gym.registry if name.startswith("BabyAI-") and name not in ours)
-
-
 class Twins:
     """A minigrid environment and one of ours that is kept in the same state.
 
     Args:
         env_id: what minigrid calls the level.
-        level: what ours calls it; None for one that ours does not generate.
+        level: what ours calls it; None where nothing is to be generated.
     """
 
     def __init__(self, env_id: str, level: str | None = None) -> None:
@@ -337,7 +330,7 @@ def compare(env_id: str, level: str | None, steps: int, seed: int) -> Tally:
 
     Args:
         env_id: what minigrid calls it; :data:`SCRAMBLED` for scrambled worlds.
-        level: what ours calls it; None for one that ours does not generate.
+        level: what ours calls it; None where nothing is to be generated.
         steps: how many at least.
         seed: of the actions and the episodes.
     """
@@ -381,12 +374,6 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=4000, help="steps of each level, at least")
-    parser.add_argument(
-        "--other-steps",
-        type=int,
-        default=1000,
-        help="steps of each minigrid level that ours does not generate; 0 leaves them out",
-    )
     parser.add_argument("--seed", type=int, default=0, help="of the actions and the episodes")
     parser.add_argument("--only", nargs="*", metavar="ID", help="minigrid ids of these levels only")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
@@ -400,8 +387,6 @@ def main() -> None:
         (minigrid_id(level), level, options.steps) for level in LEVELS
     ]
     work.append((SCRAMBLED, None, options.steps))
-    if options.other_steps:
-        work += [(env_id, None, options.other_steps) for env_id in other_ids()]
     if options.only:
         work = [item for item in work if item[0] in options.only]
     began = time.perf_counter()
@@ -413,7 +398,6 @@ def main() -> None:
             start = time.perf_counter()
             tally = compare(env_id, level, steps, options.seed)
             levels[env_id] = {
-                "generated_by_ours": level is not None,
                 **vars(tally),
                 "mismatches": dict(tally.mismatches),
                 "seconds": round(time.perf_counter() - start, 2),

@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> int:
         )
         folder.save_result(report)
         print(sentence(report))
-    print(f"see it: tensorboard --logdir {folder.path}")
+    print(f"see it: tensorboard --logdir {folder.path.parent}")
     return 0
 
 

@@ -212,8 +212,8 @@ def test_integers_of_any_width_are_actions(dtype, assert_same):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"seed": -1}, "seed -1: must be 0 or more"),
-        ({"seed": [0, 1, -5]}, "seed -5: must be 0 or more"),
+        ({"seed": -1}, "seed -1: must be 0 to"),
+        ({"seed": [0, 1, -5]}, "seed -5: must be 0 to"),
         ({"seed": [0, 1]}, "2 seeds for 3 environments"),
         ({"options": {"reset_mask": np.zeros(3, bool)}}, "with a True in it"),
         ({"options": {"reset_mask": np.ones(2, bool)}}, r"bool of shape \(3,\)"),

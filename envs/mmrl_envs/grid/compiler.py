@@ -76,7 +76,7 @@ def _left_to_the_caller() -> Iterator[None]:
     """
     library = codegen.CPUCodeLibrary
     optimise = library._optimize_final_module
-    library._optimize_final_module = lambda self: None
+    library._optimize_final_module = lambda _: None
     try:
         yield
     finally:
