@@ -11,11 +11,11 @@ import importlib
 import sys
 from types import ModuleType
 
-import torch
+from torch import library
 
 _OPERATORS = ("nms", "qnms")
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_declared: list[torch.library.Library] = []
+_declared: list[library.Library] = []
 
 
 def import_torchvision() -> ModuleType:
@@ -31,10 +31,10 @@ def import_torchvision() -> ModuleType:
             raise
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
-    library = torch.library.Library("torchvision", "DEF")
+    operators = library.Library("torchvision", "DEF")
     for operator in _OPERATORS:
-        library.define(operator + _SIGNATURE)
-    _declared.append(library)  # a library's operators go when it is collected
+        operators.define(operator + _SIGNATURE)
+    _declared.append(operators)  # a library's operators go when it is collected
     return importlib.import_module("torchvision")
 
 
