@@ -37,7 +37,8 @@ class TextEncoder(nn.Module):
         rows = rows[:, :longest].long()
         mask = rows != PADDING
         values = self.bert(input_ids=rows, attention_mask=mask.long()).last_hidden_state
-        return Tokens(values[where], mask[where])
+        # index_select, since the gradient of plain indexing adds up in no fixed order
+        return Tokens(values.index_select(0, where), mask[where])
 
 
 def distinct_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
