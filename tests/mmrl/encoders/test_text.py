@@ -169,3 +169,22 @@ def test_folder_without_a_model(tmp_path, offline):
 def test_arguments_of_ours_are_not_for_theirs(minilm, offline):
     with pytest.raises(UserError, match=r"text_args.*width"):
         build_text_encoder(minilm, 20, 8, width=16)
+
+
+def test_gradients_add_up_in_a_fixed_order():
+    """Training can be repeated to the last bit, however many threads share the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        torch.manual_seed(0)
+        encoder = small_bert(20, width=32, layers=1, heads=2, length=8)
+        ids = torch.randint(3, 5, (512, 8), dtype=torch.int32)
+        weights = torch.randn(512, 8, 32)
+        gradients = set()
+        for _ in range(20):
+            encoder.zero_grad()
+            (encoder(ids).values * weights).sum().backward()
+            gradients.add(encoder.bert.embeddings.word_embeddings.weight.grad.numpy().tobytes())
+        assert len(gradients) == 1
+    finally:
+        torch.set_num_threads(threads)
