@@ -411,7 +411,7 @@ def main() -> None:
     }
     totals["mismatches"] = sum(sum(level["mismatches"].values()) for level in levels.values())
     report = {
-        "command": "python benchmarks/parity.py",
+        "command": f"python benchmarks/parity.py --steps {options.steps} --seed {options.seed}",
         "what": "steps compared with minigrid: frame, picture, sentence, position, direction, "
         "carried, grid, step count, reward, terminated, truncated, success",
         "machine": machine(),
