@@ -59,19 +59,19 @@ def objects(worlds, e=0):
     }
 
 
-def reached(worlds, e=0):
-    """The cells that the agent can face without moving anything."""
+def faced(worlds, goes_on, e=0):
+    """The cells that the agent can face if it walks over those whose code ``goes_on`` accepts."""
     grid = inside(worlds, e)
     todo = [worlds.layout.position(int(worlds.state.agent_cell[e]))]
-    faced = set(todo)
+    seen = set(todo)
     while todo:
         x, y = todo.pop()
         for there in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)):
-            if there not in faced:
-                faced.add(there)
-                if grid[there[1], there[0]] == EMPTY_CELL:
+            if there not in seen:
+                seen.add(there)
+                if goes_on(grid[there[1], there[0]]):
                     todo.append(there)
-    return faced
+    return seen
 
 
 def matches(description, code):
@@ -100,7 +100,7 @@ def test_what_always_holds(level, seed):
     assert (grid[[0, -1]] == WALL_CELL).all()
     assert (grid[:, [0, -1]] == WALL_CELL).all()
     if not level.startswith(UNCHECKED):
-        assert set(things) <= reached(worlds)
+        assert set(things) <= faced(worlds, lambda code: code == EMPTY_CELL)
     column, row = ((x + 1, y), (x, y + 1), (x - 1, y), (x, y - 1))[state.agent_direction[0]]
     assert (column, row) not in things  # it does not face an object
     if not level.startswith(AGENT_LAST):
@@ -125,19 +125,11 @@ def test_what_always_holds(level, seed):
         assert description.several == (len(tracked) > 1 or walls)
 
 
-def rooms_by_doors(worlds, e=0):
+def rooms_by_doors(worlds):
     """The rooms that the agent could come to if every door were open and nothing in the way."""
-    grid = inside(worlds, e)
-    todo = [worlds.layout.position(int(worlds.state.agent_cell[e]))]
-    seen = set(todo)
-    while todo:
-        x, y = todo.pop()
-        for there in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)):
-            if there not in seen and grid[there[1], there[0]] & KIND_MASK != WALL:
-                seen.add(there)
-                todo.append(there)
     pitch = worlds.layout.room_size - 1
-    return {(x // pitch, y // pitch) for x, y in seen if x % pitch and y % pitch}
+    cells = faced(worlds, lambda code: code & KIND_MASK != WALL)
+    return {(x // pitch, y // pitch) for x, y in cells if x % pitch and y % pitch}
 
 
 @PROPERTY
@@ -176,25 +168,13 @@ def test_the_key_of_a_locked_room_is_elsewhere(level):
     worlds = generated(level, 0, count=200)
     locked = 0
     for e in range(200):
-        grid = inside(worlds, e)
         things = objects(worlds, e)
-        doors = [at for at, code in things.items() if code & KIND_MASK == DOOR_LOCKED]
-        for door in doors:
-            locked += 1
-            color = things[door] >> COLOR_SHIFT
-            blocked = grid.copy()
-            for at in doors:
-                blocked[at[1], at[0]] = WALL_CELL
-            start = worlds.layout.position(int(worlds.state.agent_cell[e]))
-            todo, seen = [start], {start}
-            while todo:
-                x, y = todo.pop()
-                for there in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)):
-                    if there not in seen and blocked[there[1], there[0]] != WALL_CELL:
-                        seen.add(there)
-                        todo.append(there)
-            keys = [at for at in seen if things.get(at) == KEY | color << COLOR_SHIFT]
-            assert keys, (level, e)
+        free = faced(worlds, lambda code: code & KIND_MASK not in (WALL, DOOR_LOCKED), e)
+        for code in things.values():
+            if code & KIND_MASK == DOOR_LOCKED:
+                locked += 1
+                key = KEY | code >> COLOR_SHIFT << COLOR_SHIFT
+                assert any(things.get(at) == key for at in free), (level, e)
     assert locked > 20
 
 
