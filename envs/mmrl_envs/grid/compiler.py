@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
@@ -17,38 +18,58 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 @cache
-def _sources_hash(folder: Path) -> str:
-    """One hash over every Python file in ``folder``: it changes when any kernel's source does."""
+def _imported(path: Path) -> frozenset[Path]:
+    """The files of this package that a file imports, itself among them, and those they import."""
+    package = __name__.partition(".")[0]
+    root = Path(__file__).parents[__name__.count(".") - 1]
+    found = {path}
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+            module = root.joinpath(*(node.module or "").split(".")[1:])
+            names = [module, *(module / alias.name for alias in node.names)]
+            for target in (name.with_suffix(".py") for name in names):
+                if target.is_file() and target not in found:
+                    found |= _imported(target)
+    return frozenset(found)
+
+
+@cache
+def _sources_hash(path: Path) -> str:
+    """One hash over a file and all that it imports of ours: it changes when a kernel in it, or
+    anything that this kernel calls, does.
+    """
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for source in sorted({*_imported(path), Path(__file__)}):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.hexdigest()
 
 
-class _WholeFolder:
+class _WithImports:
     """Numba stamps a cached kernel with the hash of its own file, so a caller in another file
-    would keep the old machine code of what it calls. The stamp here covers the whole folder.
+    would keep the old machine code of what it calls. The stamp here covers what it imports.
     """
 
+    _py_file: str
+
     def get_source_stamp(self) -> str:
-        return _sources_hash(Path(__file__).parent)
+        return _sources_hash(Path(self._py_file))
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
-        if Path(py_file).parent != Path(__file__).parent:
+        if not Path(py_file).is_relative_to(Path(__file__).parent):
             return None
         return cast("Any", super()).from_function(py_func, py_file)
 
 
-class _UserProvided(_WholeFolder, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+class _UserProvided(_WithImports, caching.UserProvidedCacheLocator):  # type: ignore[misc]
     """The folder named by ``NUMBA_CACHE_DIR``."""
 
 
-class _InTree(_WholeFolder, caching.InTreeCacheLocator):  # type: ignore[misc]
+class _InTree(_WithImports, caching.InTreeCacheLocator):  # type: ignore[misc]
     """``__pycache__`` next to the source, where that is writable."""
 
 
-class _UserWide(_WholeFolder, caching.UserWideCacheLocator):  # type: ignore[misc]
+class _UserWide(_WithImports, caching.UserWideCacheLocator):  # type: ignore[misc]
     """The user's cache folder, where the package is installed read-only."""
 
 
