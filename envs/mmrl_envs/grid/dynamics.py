@@ -27,17 +27,15 @@ from mmrl_envs.grid.cells import (
 from mmrl_envs.grid.compiler import kernel, part
 from mmrl_envs.grid.generation import begin
 from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, Scratch, State
-from mmrl_envs.grid.verification import CONTINUE, SUCCESS, front_cell, remember_cells, verify
+from mmrl_envs.grid.verification import (
+    CONTINUE,
+    SUCCESS,
+    front_cell,
+    object_at,
+    remember_cells,
+    verify,
+)
 from mmrl_envs.grid.vision import paint_view
-
-
-@part
-def object_at(state: State, e: int, cell: int) -> int:
-    """The object that stands in a cell, or NOTHING."""
-    for thing in range(state.object_count[e]):
-        if state.object_cell[e, thing] == cell:
-            return thing
-    return NOTHING
 
 
 @part

@@ -65,6 +65,7 @@ class State(NamedTuple):
     tracked: NDArray[np.uint64]  # [N, CLAUSES, 2] objects each description meant at the start
     progress: NDArray[np.int32]  # [N] bits: clauses done (0-3), first half done (4)
     held_before: NDArray[np.int32]  # [N, CLAUSES] what a clause last saw carried
+    seen: NDArray[np.bool_]  # [N, cells] what the agent has seen; [N, 0] where nobody asks
 
 
 class Scratch(NamedTuple):
@@ -137,4 +138,5 @@ def make_state(num_envs: int, layout: Layout) -> State:
         tracked=np.zeros((n, CLAUSES, 2), np.uint64),
         progress=zeros(n),
         held_before=np.full((n, CLAUSES), NOTHING, np.int32),
+        seen=np.zeros((n, 0), np.bool_),
     )

@@ -137,6 +137,15 @@ def front_cell(state: State, layout: Layout, e: int) -> int:
 
 
 @part
+def object_at(state: State, e: int, cell: int) -> int:
+    """The object that stands in a cell, or NOTHING."""
+    for thing in range(state.object_count[e]):
+        if state.object_cell[e, thing] == cell:
+            return thing
+    return NOTHING
+
+
+@part
 def beside(a: int, b: int, stride: int) -> bool:
     """Whether two cells share an edge."""
     distance = abs(a - b)
