@@ -129,5 +129,7 @@ def part(function: Kernel) -> Kernel:
     the time.
     """
     compiled = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    if compiled is function:  # NUMBA_DISABLE_JIT=1, for a debugger
+        return function
     compiled.__class__ = _Part
     return cast("Kernel", compiled)

@@ -45,18 +45,25 @@ from mmrl_envs.grid.pathfinding import (
     AVOID,
     BLOCKER,
     BLOCKER_WHEN_LADEN,
+    DRAWN,
+    FAR,
     FORBIDDEN,
     FREE,
     GOAL,
     MARKED,
+    NEVER,
     OFF_PATH,
     SHUT,
     SPARE,
     UNKNOWN,
     Chart,
     clear_marks,
+    cost_to_face,
+    draw_lots,
     draw_map,
+    faced,
     kind_at,
+    mark_way,
     search,
     set_tolls,
     trace,
@@ -75,6 +82,7 @@ _CANNOT_UNLOCK: Final = -2  # minus the colour
 
 _LINKS: Final = 24  # tasks at most, one leading to the next
 _COLORS: Final = 6
+_PATIENCE: Final = 16  # steps after which another place is tried where none is good
 
 _DX = np.array(DX)
 _DY = np.array(DY)
@@ -119,6 +127,16 @@ def _color(state: State, e: int, thing: int) -> int:
 
 
 @part
+def _keys_of(state: State, e: int, color: int) -> np.uint64:
+    """The keys of a colour, a bit each."""
+    keys = np.uint64(0)
+    for thing in range(state.object_count[e]):
+        if _is_key(state, e, thing) and _color(state, e, thing) == color:
+            keys |= np.uint64(1) << np.uint64(thing)
+    return keys
+
+
+@part
 def _means(state: State, e: int, chart: Chart, knows_all: bool, clause: int, banned: int) -> Means:
     keys = 0
     for thing in range(state.object_count[e]):
@@ -139,19 +157,24 @@ def _means(state: State, e: int, chart: Chart, knows_all: bool, clause: int, ban
 
 
 @part
-def _is_ready(state: State, e: int, chart: Chart, clause: int) -> bool:
-    """Whether it is known where to find what a clause is about."""
+def _any_known(state: State, e: int, chart: Chart, clause: int, side: int) -> bool:
+    """Whether it is known where to find one of the objects that a clause means."""
     verb = state.instruction[e, 1 + clause] & 15
-    for side in range(2 if verb == PUT_NEXT else 1):
-        is_found = False
-        for thing in range(state.object_count[e]):
-            if holds(state.tracked[e, clause, side], thing):
-                cell = state.known_cell[e, thing] if verb == GO_TO else state.object_cell[e, thing]
-                is_held = side == 0 and state.carried[e] == thing
-                is_found = is_found or is_held or _is_known(state, e, chart, cell)
-        if not is_found:
-            return False
-    return True
+    for thing in range(state.object_count[e]):
+        if holds(state.tracked[e, clause, side], thing):
+            cell = state.known_cell[e, thing] if verb == GO_TO else state.object_cell[e, thing]
+            if side == 0 and state.carried[e] == thing or _is_known(state, e, chart, cell):
+                return True
+    return False
+
+
+@part
+def _is_ready(state: State, e: int, chart: Chart, clause: int) -> bool:
+    """Whether it is known where to find all that a clause needs."""
+    verb = state.instruction[e, 1 + clause] & 15
+    return _any_known(state, e, chart, clause, 0) and (
+        verb != PUT_NEXT or _any_known(state, e, chart, clause, 1)
+    )
 
 
 @part
@@ -244,38 +267,20 @@ def _mark_doors(
 
 
 @part
-def _mark_keys(state: State, e: int, chart: Chart, knows_all: bool, color: int) -> None:
-    for thing in range(state.object_count[e]):
-        if _is_key(state, e, thing) and _color(state, e, thing) == color:
-            cell = _place_of(state, e, chart, knows_all, thing)
-            if cell != NOWHERE:
-                chart.mark[cell] |= GOAL
-
-
-@part
-def _mark_boxes(state: State, e: int, chart: Chart) -> int:
-    """Mark the boxes that may be opened to look inside: those nobody asks for; how many."""
+def _mark_boxes(state: State, e: int, chart: Chart) -> None:
+    """Mark the boxes that may be opened to look inside: those nobody asks for."""
     asked = np.uint64(0)
     for clause in range(CLAUSES):
         if not state.progress[e] >> clause & 1:
             asked |= state.tracked[e, clause, 0] | state.tracked[e, clause, 1]
-    count = 0
     for thing in range(state.object_count[e]):
         cell = state.object_cell[e, thing]
         is_box = state.object_code[e, thing] & KIND_MASK == BOX
         if is_box and not holds(asked, thing) and _is_known(state, e, chart, cell):
             chart.mark[cell] |= GOAL
-            count += 1
-    return count
 
 
 # Ways.
-
-
-@part
-def _faced(layout: Layout, pose: int) -> int:
-    """The cell in front of a pose."""
-    return (pose >> 2) + _DX[pose & 3] + _DY[pose & 3] * layout.stride
 
 
 @part
@@ -312,16 +317,19 @@ def _go(
     if pose == NOTHING:
         return _NO_WAY
     first, obstacle = trace(chart, pose)
-    uses_key = False
+    uses_key = is_laden = False
     if obstacle != NOTHING:
         thing = object_at(state, e, obstacle)
         if kind_at(chart, obstacle) == DOOR_LOCKED:
             uses_key = _color(state, e, thing) == means.key_color
             if not uses_key:
                 return _UNLOCK + thing
-        elif held != NOTHING:
-            return _FREE_HANDS
-    if final == PICKUP and held != NOTHING and not uses_key:
+        else:
+            is_laden = held != NOTHING
+    if is_laden or (final == PICKUP and held != NOTHING and not uses_key):
+        # The way to keep clear, as it is whichever way the agent looks just now.
+        pose = search(layout, chart, wanted, state.agent_cell[e], ANY_DIRECTION)
+        mark_way(layout, chart, pose)
         return _FREE_HANDS
     return final if first == NOTHING else _move(state, e, chart, first)
 
@@ -343,6 +351,7 @@ def _clear_way(
     pose = search(layout, chart, MARKED, place, ANY_DIRECTION)
     if pose == NOTHING:
         return _NO_WAY
+    mark_way(layout, chart, pose)
     _, obstacle = trace(chart, pose)
     if obstacle == NOTHING:
         return 0
@@ -352,37 +361,82 @@ def _clear_way(
     return 0 if _color(state, e, thing) == means.key_color else _UNLOCK + thing
 
 
+@part
+def _choose(
+    state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, things: np.uint64
+) -> int:
+    """Of some objects, the one that is the quickest to fetch and bring to a marked goal.
+
+    Returns:
+        Its place, or NOTHING.
+    """
+    count = 0
+    best = NOTHING
+    for thing in range(state.object_count[e]):
+        if holds(things, thing):
+            place = _place_of(state, e, chart, knows_all, thing)
+            if place != NOWHERE:
+                best = place
+                count += 1
+    if count <= 1:
+        return best
+    set_tolls(chart, means.keys, means.key_color, BLOCKER, means.may_open != 0)
+    _search_from_agent(state, layout, e, chart, NEVER)
+    for thing in range(state.object_count[e]):
+        chart.fetching[thing] = FAR
+        if holds(things, thing):
+            place = _place_of(state, e, chart, knows_all, thing)
+            if place != NOWHERE:
+                chart.fetching[thing] = cost_to_face(layout, chart, place)
+    least = np.int64(FAR)
+    best = NOTHING
+    for thing in range(state.object_count[e]):
+        if chart.fetching[thing] < FAR:
+            place = _place_of(state, e, chart, knows_all, thing)
+            pose = search(layout, chart, MARKED, place, ANY_DIRECTION)
+            bringing = FAR // 2 if pose == NOTHING else np.int64(chart.cost[pose])
+            if chart.fetching[thing] + bringing < least:
+                least = chart.fetching[thing] + bringing
+                best = place
+    return best
+
+
 # Tasks: each returns an action, another task that comes first, or a negative number.
 
 
 @part
 def _put(
-    state: State, layout: Layout, e: int, chart: Chart, means: Means, clause: int
+    state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, clause: int
 ) -> int:
     """Put one of some objects next to one of some others."""
     targets, others = state.tracked[e, clause, 0], state.tracked[e, clause, 1]
     held = state.carried[e]
-    if not _is_ready(state, e, chart, clause):
-        return _FREE_HANDS if held != NOTHING and holds(others, held) else _EXPLORE
-    if held != NOTHING and holds(targets, held):
+    if not _any_known(state, e, chart, clause, 0):
+        return _EXPLORE
+    if not _any_known(state, e, chart, clause, 1):
+        if held == NOTHING or not holds(others, held):
+            return _EXPLORE
+    elif held != NOTHING and holds(targets, held):
         if _mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
             return _FREE_HANDS
         return _go(state, layout, e, chart, means, MARKED, DROP)
-    _mark_objects(state, e, chart, targets)
-    plan = _go(state, layout, e, chart, means, MARKED, PICKUP)
-    if plan == _NO_WAY:
-        return _NO_WAY
-    set_tolls(chart, means.keys, means.key_color, BLOCKER, means.may_open != 0)
-    nearest = _faced(layout, _search_from_agent(state, layout, e, chart, MARKED))
-    clear_marks(chart, GOAL)
-    if _mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
-        # No room beside them: make some.
-        _mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
+    else:
+        if _mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
+            # No room beside them: make some.
+            _mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
+            return _go(state, layout, e, chart, means, MARKED, PICKUP)
+        place = _choose(state, layout, e, chart, knows_all, means, targets)
+        if place == NOTHING:
+            return _NO_WAY
+        with_it = Means(means.keys, NOTHING, means.may_carry, means.may_open)
+        before = _clear_way(state, layout, e, chart, with_it, place)
+        if before > 0:
+            return before
+        clear_marks(chart, GOAL)
+        chart.mark[place] |= GOAL
         return _go(state, layout, e, chart, means, MARKED, PICKUP)
-    before = _clear_way(
-        state, layout, e, chart, Means(means.keys, NOTHING, means.may_carry, means.may_open), nearest
-    )
-    return before if before > 0 else plan
+    _mark_objects(state, e, chart, targets)
+    return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
 @part
@@ -399,13 +453,13 @@ def _open(
         set_tolls(chart, means.keys, means.key_color, BLOCKER, True)
         pose = _search_from_agent(state, layout, e, chart, MARKED)
         if pose != NOTHING:
-            return _UNLOCK + object_at(state, e, _faced(layout, pose))
+            return _UNLOCK + object_at(state, e, faced(layout, pose))
     return _NO_WAY
 
 
 @part
 def _do_clause(
-    state: State, layout: Layout, e: int, chart: Chart, means: Means, clause: int
+    state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, clause: int
 ) -> int:
     verb = state.instruction[e, 1 + clause] & 15
     targets = state.tracked[e, clause, 0]
@@ -413,7 +467,7 @@ def _do_clause(
     if verb == OPEN:
         return _open(state, layout, e, chart, means, clause)
     if verb == PUT_NEXT:
-        return _put(state, layout, e, chart, means, clause)
+        return _put(state, layout, e, chart, knows_all, means, clause)
     if held != NOTHING and holds(targets, held):
         return _FREE_HANDS  # then it is in front, and the hands are empty
     if verb == GO_TO:
@@ -432,15 +486,11 @@ def _unlock(
     if color == means.key_color:
         chart.mark[state.object_cell[e, door]] |= GOAL
         return _go(state, layout, e, chart, means, MARKED, TOGGLE)
-    chart.mark[state.object_cell[e, door]] |= FORBIDDEN
-    _mark_keys(state, e, chart, knows_all, color)
-    set_tolls(chart, means.keys, means.key_color, BLOCKER, True)
-    pose = _search_from_agent(state, layout, e, chart, MARKED)
-    if pose == NOTHING:
+    chart.mark[state.object_cell[e, door]] |= FORBIDDEN | GOAL
+    keys = _keys_of(state, e, color)
+    place = _choose(state, layout, e, chart, knows_all, means, keys)
+    if place == NOTHING:
         return _CANNOT_UNLOCK - color
-    place = _faced(layout, pose)
-    clear_marks(chart, GOAL)
-    chart.mark[state.object_cell[e, door]] |= GOAL
     before = _clear_way(state, layout, e, chart, Means(means.keys, color, 1, 1), place)
     if before == _NO_WAY:
         return _CANNOT_UNLOCK - color
@@ -449,15 +499,17 @@ def _unlock(
     clear_marks(chart, GOAL)
     chart.mark[place] |= GOAL
     final = PICKUP if kind_at(chart, place) == KEY else TOGGLE  # a box that holds it
-    return _go(state, layout, e, chart, means, MARKED, final)
+    plan = _go(state, layout, e, chart, means, MARKED, final)
+    return _CANNOT_UNLOCK - color if plan == _NO_WAY else plan
 
 
 @part
 def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
-    """Put what is in the hands where it can stay."""
+    """Put what is in the hands where it can stay; where no place is good, try one after another."""
     set_tolls(chart, 0, NOTHING, SHUT, True)
     chart.toll[UNSEEN] = SHUT
-    for wanted in (SPARE, OFF_PATH, FREE):
+    draw_lots(chart, np.int64(state.step_count[e]) // _PATIENCE)
+    for wanted in (SPARE, OFF_PATH, DRAWN, FREE):
         pose = _search_from_agent(state, layout, e, chart, wanted)
         if pose != NOTHING:
             first, _ = trace(chart, pose)
@@ -469,9 +521,13 @@ def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
 def _explore(state: State, layout: Layout, e: int, chart: Chart, means: Means) -> int:
     """Look where nobody has looked: around every corner, then into boxes."""
     plan = _go(state, layout, e, chart, means, UNKNOWN, LEFT)
-    if plan == _NO_WAY and _mark_boxes(state, e, chart):
-        return _go(state, layout, e, chart, means, MARKED, TOGGLE)
-    return plan
+    if plan != _NO_WAY:
+        return plan
+    held = state.carried[e]
+    if held != NOTHING and state.object_code[e, held] & KIND_MASK == BOX:
+        return _FREE_HANDS
+    _mark_boxes(state, e, chart)
+    return _go(state, layout, e, chart, means, MARKED, TOGGLE)
 
 
 @part
@@ -490,7 +546,7 @@ def _attempt(
         clear_marks(chart, GOAL)
         task, thing = plan & ~63, plan & 63
         if task == _CLAUSE:
-            plan = _do_clause(state, layout, e, chart, means, clause)
+            plan = _do_clause(state, layout, e, chart, knows_all, means, clause)
             if plan == _NO_WAY:
                 plan = _EXPLORE
         elif task == _FETCH:

@@ -46,18 +46,21 @@ MARKED: Final = 0  # … carries the mark GOAL
 UNKNOWN: Final = 1  # … was never seen
 SPARE: Final = 2  # … is empty, and cuts nothing off if something lies there
 OFF_PATH: Final = 3  # … is empty and on no way traced so far
-FREE: Final = 4  # … is empty
+DRAWN: Final = 4  # … is empty and carries the mark LOT
+FREE: Final = 5  # … is empty
+NEVER: Final = 6  # … no cell at all: the search goes wherever it can
 
 # Marks of cells.
 GOAL: Final = 1
 FORBIDDEN: Final = 2  # not to be entered
 AVOID: Final = 4  # nothing is to be put there
 ON_PATH: Final = 8
+LOT: Final = 16  # drawn by chance
 
 ANY_DIRECTION: Final = -1
 _OBSTACLES: Final = PORTABLE | 1 << DOOR_LOCKED
 _OPEN_GROUND: Final = 1 << EMPTY | 1 << UNSEEN | DOORS
-_FAR: Final = 1 << 24
+FAR: Final = 1 << 24
 _DX = np.array(DX)
 _DY = np.array(DY)
 # The eight neighbours of a cell in a ring, from the right one on; the even ones share an edge.
@@ -79,6 +82,7 @@ class Chart(NamedTuple):
     queue_pose: NDArray[np.int32]  # [cells · 12] entries of the buckets …
     queue_next: NDArray[np.int32]  # [cells · 12] … and the entry that follows in the same one
     may_differ: NDArray[np.bool_]  # [cells] where one cannot know without looking
+    fetching: NDArray[np.int32]  # [64] what it costs to get to each object
 
 
 def make_chart(layout: Layout) -> Chart:
@@ -101,6 +105,7 @@ def make_chart(layout: Layout) -> Chart:
         queue_pose=np.empty(12 * cells, np.int32),
         queue_next=np.empty(12 * cells, np.int32),
         may_differ=may_differ.ravel(),
+        fetching=np.empty(64, np.int32),
     )
 
 
@@ -182,9 +187,12 @@ def _is_wanted(layout: Layout, chart: Chart, wanted: int, cell: int) -> bool:
         return chart.code[cell] == UNSEEN
     if chart.code[cell] != EMPTY_CELL:
         return False
+    mark = chart.mark[cell]
     if wanted == SPARE:
-        return chart.mark[cell] & AVOID == 0 and is_spare(layout, chart, cell)
-    return wanted == FREE or chart.mark[cell] & ON_PATH == 0
+        return mark & AVOID == 0 and is_spare(layout, chart, cell)
+    if wanted == OFF_PATH:
+        return mark & (AVOID | ON_PATH) == 0
+    return wanted == FREE or (wanted == DRAWN and mark & LOT != 0)
 
 
 @part
@@ -202,7 +210,7 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
         The pose, or NOTHING. ``chart.parent`` leads back from it to the beginning.
     """
     for pose in range(len(chart.cost)):
-        chart.cost[pose] = _FAR
+        chart.cost[pose] = FAR
     for k in range(_BUCKETS):
         chart.bucket[k] = NOTHING
     entries = 0
@@ -227,7 +235,7 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
         if chart.cost[pose] != cost:  # a cheaper way to it was found since
             continue
         facing = pose & 3
-        front = (pose >> 2) + _DX[facing] + _DY[facing] * layout.stride
+        front = faced(layout, pose)
         if _is_wanted(layout, chart, wanted, front):
             return pose
         for move in range(3):
@@ -251,8 +259,34 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
 
 
 @part
+def faced(layout: Layout, pose: int) -> int:
+    """The cell in front of a pose."""
+    return (pose >> 2) + _DX[pose & 3] + _DY[pose & 3] * layout.stride
+
+
+@part
+def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
+    """What it costs to face a cell, after a search for NEVER; FAR where there is no way."""
+    cost = FAR
+    for direction in range(4):
+        beside = cell - _DX[direction] - _DY[direction] * layout.stride
+        cost = min(cost, np.int64(chart.cost[4 * beside + direction]))
+    return cost
+
+
+@part
+def draw_lots(chart: Chart, seed: int) -> None:
+    """Mark a quarter of all cells by chance, others with another seed."""
+    for cell in range(len(chart.mark)):
+        mixed = (cell * 2654435761 + seed * 40503) & 0xFFFFFFFF
+        mixed = (mixed ^ mixed >> 15) * 2246822519 & 0xFFFFFFFF
+        if mixed >> 30 == 0:
+            chart.mark[cell] |= LOT
+
+
+@part
 def trace(chart: Chart, goal: int) -> tuple[int, int]:
-    """Follow a way back from its end, and mark its cells with ON_PATH.
+    """Follow a way back from its end.
 
     Args:
         chart: as :func:`search` left it.
@@ -267,13 +301,21 @@ def trace(chart: Chart, goal: int) -> tuple[int, int]:
     while chart.parent[pose] != NOTHING:
         before = np.int64(chart.parent[pose])
         cell = pose >> 2
-        if cell != before >> 2:
-            if _OBSTACLES >> kind_at(chart, cell) & 1:
-                obstacle = cell
-        chart.mark[cell] |= ON_PATH
+        if cell != before >> 2 and _OBSTACLES >> kind_at(chart, cell) & 1:
+            obstacle = cell
         first = pose
         pose = before
     return first, obstacle
+
+
+@part
+def mark_way(layout: Layout, chart: Chart, goal: int) -> None:
+    """Mark the cells of a way but its first, and the cell that is faced at its end, with ON_PATH."""
+    chart.mark[faced(layout, goal)] |= ON_PATH
+    pose = goal
+    while chart.parent[pose] != NOTHING:
+        chart.mark[pose >> 2] |= ON_PATH
+        pose = np.int64(chart.parent[pose])
 
 
 @part
