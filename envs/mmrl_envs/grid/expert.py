@@ -12,17 +12,15 @@ carried out of the way, the hands freed. Why it does not go around in circles:
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import (
     BOX,
-    COLOR_SHIFT,
     DONE,
     DOOR_LOCKED,
-    DOOR_OPEN,
     DROP,
     DX,
     DY,
@@ -39,7 +37,21 @@ from mmrl_envs.grid.cells import (
     UNSEEN,
 )
 from mmrl_envs.grid.compiler import kernel, part
-from mmrl_envs.grid.instructions import AFTER, GO_TO, OPEN, PICK_UP, PUT_NEXT, SINGLE, STRICT
+from mmrl_envs.grid.goals import (
+    Means,
+    any_known,
+    clause_to_do,
+    color_of,
+    keys_of,
+    mark_beside,
+    mark_boxes,
+    mark_doors,
+    mark_last_places,
+    mark_objects,
+    place_of,
+    take_stock,
+)
+from mmrl_envs.grid.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT
 from mmrl_envs.grid.pathfinding import (
     ANY_DIRECTION,
     AVOID,
@@ -68,7 +80,7 @@ from mmrl_envs.grid.pathfinding import (
     set_tolls,
     trace,
 )
-from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.verification import front_cell, holds, object_at
 
 # What to do next is one number: an action, or a task: 64 · task + object.
@@ -86,198 +98,6 @@ _PATIENCE: Final = 16  # steps after which another place is tried where none is 
 
 _DX = np.array(DX)
 _DY = np.array(DY)
-
-
-class Means(NamedTuple):
-    """What an agent can make use of."""
-
-    keys: int  # colours of the keys that could be fetched, a bit each
-    key_color: int  # that of the key in the hands, or NOTHING
-    may_carry: int  # things may be picked up that the instruction does not speak of
-    may_open: int  # doors likewise
-
-
-# Where things are, as far as is known.
-
-
-@part
-def _is_known(state: State, e: int, chart: Chart, cell: int) -> bool:
-    return cell != NOWHERE and chart.code[cell] == state.grid[e, cell]
-
-
-@part
-def _place_of(state: State, e: int, chart: Chart, knows_all: bool, thing: int) -> int:
-    """Where an object is known to be, or the box that it is known to be in; or NOWHERE."""
-    cell = state.object_cell[e, thing]
-    if cell == NOWHERE and knows_all:
-        for box in range(state.object_count[e]):
-            if state.content[e, box] == thing:
-                cell = state.object_cell[e, box]
-    return cell if _is_known(state, e, chart, cell) else NOWHERE
-
-
-@part
-def _is_key(state: State, e: int, thing: int) -> bool:
-    return state.object_code[e, thing] & KIND_MASK == KEY
-
-
-@part
-def _color(state: State, e: int, thing: int) -> int:
-    return np.int64(state.object_code[e, thing]) >> COLOR_SHIFT  # type: ignore[return-value]  # compiled
-
-
-@part
-def _keys_of(state: State, e: int, color: int) -> np.uint64:
-    """The keys of a colour, a bit each."""
-    keys = np.uint64(0)
-    for thing in range(state.object_count[e]):
-        if _is_key(state, e, thing) and _color(state, e, thing) == color:
-            keys |= np.uint64(1) << np.uint64(thing)
-    return keys
-
-
-@part
-def _means(state: State, e: int, chart: Chart, knows_all: bool, clause: int, banned: int) -> Means:
-    keys = 0
-    for thing in range(state.object_count[e]):
-        if _is_key(state, e, thing) and _place_of(state, e, chart, knows_all, thing) != NOWHERE:
-            keys |= 1 << _color(state, e, thing)
-    held = state.carried[e]
-    key_color = NOTHING
-    if held != NOTHING and _is_key(state, e, held):
-        key_color = _color(state, e, held)
-        keys |= 1 << key_color
-    code = state.instruction[e, 1 + clause]
-    verb, strict = code & 15, code & STRICT != 0
-    may_carry = 0 if strict and (verb == PICK_UP or verb == PUT_NEXT) else 1
-    may_open = 0 if strict and verb == OPEN else 1
-    if may_carry == 0 or may_open == 0:
-        keys = 0
-    return Means(keys & ~banned, key_color, may_carry, may_open)
-
-
-@part
-def _any_known(state: State, e: int, chart: Chart, clause: int, side: int) -> bool:
-    """Whether it is known where to find one of the objects that a clause means."""
-    verb = state.instruction[e, 1 + clause] & 15
-    for thing in range(state.object_count[e]):
-        if holds(state.tracked[e, clause, side], thing):
-            cell = state.known_cell[e, thing] if verb == GO_TO else state.object_cell[e, thing]
-            if side == 0 and state.carried[e] == thing or _is_known(state, e, chart, cell):
-                return True
-    return False
-
-
-@part
-def _is_ready(state: State, e: int, chart: Chart, clause: int) -> bool:
-    """Whether it is known where to find all that a clause needs."""
-    verb = state.instruction[e, 1 + clause] & 15
-    return _any_known(state, e, chart, clause, 0) and (
-        verb != PUT_NEXT or _any_known(state, e, chart, clause, 1)
-    )
-
-
-@part
-def _clause_to_do(state: State, e: int, chart: Chart) -> int:
-    """Of the half that is due, the first clause that is not done and whose objects are known; else
-    the first that is not done; NOTHING if there is none.
-    """
-    order = state.instruction[e, 0]
-    second_is_due = state.progress[e] >> CLAUSES & 1 != 0
-    half = 2 if order != SINGLE and second_is_due == (order != AFTER) else 0
-    first = NOTHING
-    for clause in range(half, half + 2):
-        if state.instruction[e, 1 + clause] == 0 or state.progress[e] >> clause & 1:
-            continue
-        if _is_ready(state, e, chart, clause):
-            return clause
-        if first == NOTHING:
-            first = clause
-    return first
-
-
-# What to face: goals on the map.
-
-
-@part
-def _mark_objects(state: State, e: int, chart: Chart, things: np.uint64) -> int:
-    """Mark where objects lie; how many are known."""
-    count = 0
-    for thing in range(state.object_count[e]):
-        cell = state.object_cell[e, thing]
-        if holds(things, thing) and _is_known(state, e, chart, cell):
-            chart.mark[cell] |= GOAL
-            count += 1
-    return count
-
-
-@part
-def _mark_last_places(state: State, e: int, chart: Chart, things: np.uint64) -> int:
-    """Mark where the verifier believes objects to be, which is what "go to" asks for."""
-    count = 0
-    for thing in range(state.object_count[e]):
-        cell = state.known_cell[e, thing]
-        if holds(things, thing) and _is_known(state, e, chart, cell):
-            chart.mark[cell] |= GOAL
-            count += 1
-    return count
-
-
-@part
-def _mark_beside(
-    state: State, layout: Layout, e: int, chart: Chart, things: np.uint64, kinds: int, mark: int
-) -> int:
-    """Mark the cells next to objects that hold one of some kinds, a bit each; how many."""
-    count = 0
-    for thing in range(state.object_count[e]):
-        cell = state.object_cell[e, thing]
-        if holds(things, thing) and _is_known(state, e, chart, cell):
-            for direction in range(4):
-                near = cell + _DX[direction] + _DY[direction] * layout.stride
-                if kinds >> kind_at(chart, near) & 1:
-                    chart.mark[near] |= mark
-                    count += 1
-    return count
-
-
-@part
-def _mark_doors(
-    state: State, e: int, chart: Chart, means: Means, clause: int, locked: bool
-) -> int:
-    """Mark the doors that a clause is about: those that can be opened as things are, or else those
-    whose key has to be fetched; how many.
-    """
-    strict = state.instruction[e, 1 + clause] & STRICT != 0
-    count = 0
-    for thing in range(state.object_count[e]):
-        cell = state.object_cell[e, thing]
-        if not holds(state.tracked[e, clause, 0], thing) or not _is_known(state, e, chart, cell):
-            continue
-        kind = kind_at(chart, cell)
-        color = _color(state, e, thing)
-        needs_key = kind == DOOR_LOCKED and color != means.key_color
-        if locked:
-            fits = needs_key and means.keys >> color & 1 != 0
-        else:  # an open one is closed first, which a strict clause forgives nobody
-            fits = not needs_key and not (strict and kind == DOOR_OPEN)
-        if fits:
-            chart.mark[cell] |= GOAL
-            count += 1
-    return count
-
-
-@part
-def _mark_boxes(state: State, e: int, chart: Chart) -> None:
-    """Mark the boxes that may be opened to look inside: those nobody asks for."""
-    asked = np.uint64(0)
-    for clause in range(CLAUSES):
-        if not state.progress[e] >> clause & 1:
-            asked |= state.tracked[e, clause, 0] | state.tracked[e, clause, 1]
-    for thing in range(state.object_count[e]):
-        cell = state.object_cell[e, thing]
-        is_box = state.object_code[e, thing] & KIND_MASK == BOX
-        if is_box and not holds(asked, thing) and _is_known(state, e, chart, cell):
-            chart.mark[cell] |= GOAL
 
 
 # Ways.
@@ -310,7 +130,7 @@ def _go(
         An action, a task that comes first, or _NO_WAY.
     """
     held = state.carried[e]
-    blocker = BLOCKER if held == NOTHING else BLOCKER_WHEN_LADEN
+    blocker = BLOCKER_WHEN_LADEN if means.is_laden else BLOCKER
     blocker = blocker if means.may_carry else SHUT
     set_tolls(chart, means.keys, means.key_color, blocker, means.may_open != 0)
     pose = _search_from_agent(state, layout, e, chart, wanted)
@@ -321,7 +141,7 @@ def _go(
     if obstacle != NOTHING:
         thing = object_at(state, e, obstacle)
         if kind_at(chart, obstacle) == DOOR_LOCKED:
-            uses_key = _color(state, e, thing) == means.key_color
+            uses_key = color_of(state, e, thing) == means.key_color
             if not uses_key:
                 return _UNLOCK + thing
         else:
@@ -335,9 +155,7 @@ def _go(
 
 
 @part
-def _clear_way(
-    state: State, layout: Layout, e: int, chart: Chart, means: Means, place: int
-) -> int:
+def _clear_way(state: State, layout: Layout, e: int, chart: Chart, means: Means, place: int) -> int:
     """Whether what lies in ``place`` could be carried to a marked goal.
 
     Args:
@@ -358,12 +176,18 @@ def _clear_way(
     thing = object_at(state, e, obstacle)
     if kind_at(chart, obstacle) != DOOR_LOCKED:
         return _FETCH + thing
-    return 0 if _color(state, e, thing) == means.key_color else _UNLOCK + thing
+    return 0 if color_of(state, e, thing) == means.key_color else _UNLOCK + thing
 
 
 @part
 def _choose(
-    state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, things: np.uint64
+    state: State,
+    layout: Layout,
+    e: int,
+    chart: Chart,
+    knows_all: bool,
+    means: Means,
+    things: np.uint64,
 ) -> int:
     """Of some objects, the one that is the quickest to fetch and bring to a marked goal.
 
@@ -374,7 +198,7 @@ def _choose(
     best = NOTHING
     for thing in range(state.object_count[e]):
         if holds(things, thing):
-            place = _place_of(state, e, chart, knows_all, thing)
+            place = place_of(state, e, chart, knows_all, thing)
             if place != NOWHERE:
                 best = place
                 count += 1
@@ -385,14 +209,14 @@ def _choose(
     for thing in range(state.object_count[e]):
         chart.fetching[thing] = FAR
         if holds(things, thing):
-            place = _place_of(state, e, chart, knows_all, thing)
+            place = place_of(state, e, chart, knows_all, thing)
             if place != NOWHERE:
                 chart.fetching[thing] = cost_to_face(layout, chart, place)
     least = np.int64(FAR)
     best = NOTHING
     for thing in range(state.object_count[e]):
         if chart.fetching[thing] < FAR:
-            place = _place_of(state, e, chart, knows_all, thing)
+            place = place_of(state, e, chart, knows_all, thing)
             pose = search(layout, chart, MARKED, place, ANY_DIRECTION)
             bringing = FAR // 2 if pose == NOTHING else np.int64(chart.cost[pose])
             if chart.fetching[thing] + bringing < least:
@@ -411,45 +235,43 @@ def _put(
     """Put one of some objects next to one of some others."""
     targets, others = state.tracked[e, clause, 0], state.tracked[e, clause, 1]
     held = state.carried[e]
-    if not _any_known(state, e, chart, clause, 0):
+    if not any_known(state, e, chart, clause, 0):
         return _EXPLORE
-    if not _any_known(state, e, chart, clause, 1):
+    if not any_known(state, e, chart, clause, 1):
         if held == NOTHING or not holds(others, held):
             return _EXPLORE
     elif held != NOTHING and holds(targets, held):
-        if _mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
+        if mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
             return _FREE_HANDS
         return _go(state, layout, e, chart, means, MARKED, DROP)
     else:
-        if _mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
+        if mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
             # No room beside them: make some.
-            _mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
+            mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
             return _go(state, layout, e, chart, means, MARKED, PICKUP)
         place = _choose(state, layout, e, chart, knows_all, means, targets)
         if place == NOTHING:
             return _NO_WAY
-        with_it = Means(means.keys, NOTHING, means.may_carry, means.may_open)
+        with_it = Means(means.keys, NOTHING, means.may_carry, means.may_open, 1)
         before = _clear_way(state, layout, e, chart, with_it, place)
         if before > 0:
             return before
         clear_marks(chart, GOAL)
         chart.mark[place] |= GOAL
         return _go(state, layout, e, chart, means, MARKED, PICKUP)
-    _mark_objects(state, e, chart, targets)
+    mark_objects(state, e, chart, targets)
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
 @part
-def _open(
-    state: State, layout: Layout, e: int, chart: Chart, means: Means, clause: int
-) -> int:
+def _open(state: State, layout: Layout, e: int, chart: Chart, means: Means, clause: int) -> int:
     """Open one of some doors."""
-    if _mark_doors(state, e, chart, means, clause, False):
+    if mark_doors(state, e, chart, means, clause, False):
         plan = _go(state, layout, e, chart, means, MARKED, TOGGLE)
         if plan != _NO_WAY:
             return plan
         clear_marks(chart, GOAL)
-    if _mark_doors(state, e, chart, means, clause, True):
+    if mark_doors(state, e, chart, means, clause, True):
         set_tolls(chart, means.keys, means.key_color, BLOCKER, True)
         pose = _search_from_agent(state, layout, e, chart, MARKED)
         if pose != NOTHING:
@@ -471,9 +293,9 @@ def _do_clause(
     if held != NOTHING and holds(targets, held):
         return _FREE_HANDS  # then it is in front, and the hands are empty
     if verb == GO_TO:
-        _mark_last_places(state, e, chart, targets)
+        mark_last_places(state, e, chart, targets)
         return _go(state, layout, e, chart, means, MARKED, DONE)
-    _mark_objects(state, e, chart, targets)
+    mark_objects(state, e, chart, targets)
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
@@ -482,16 +304,16 @@ def _unlock(
     state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, door: int
 ) -> int:
     """Get the key of a locked door, once the way from there to the door is clear; then open it."""
-    color = _color(state, e, door)
+    color = color_of(state, e, door)
     if color == means.key_color:
         chart.mark[state.object_cell[e, door]] |= GOAL
         return _go(state, layout, e, chart, means, MARKED, TOGGLE)
     chart.mark[state.object_cell[e, door]] |= FORBIDDEN | GOAL
-    keys = _keys_of(state, e, color)
+    keys = keys_of(state, e, color)
     place = _choose(state, layout, e, chart, knows_all, means, keys)
     if place == NOTHING:
         return _CANNOT_UNLOCK - color
-    before = _clear_way(state, layout, e, chart, Means(means.keys, color, 1, 1), place)
+    before = _clear_way(state, layout, e, chart, Means(means.keys, color, 1, 1, 1), place)
     if before == _NO_WAY:
         return _CANNOT_UNLOCK - color
     if before != 0:
@@ -508,7 +330,7 @@ def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
     """Put what is in the hands where it can stay; where no place is good, try one after another."""
     set_tolls(chart, 0, NOTHING, SHUT, True)
     chart.toll[UNSEEN] = SHUT
-    draw_lots(chart, np.int64(state.step_count[e]) // _PATIENCE)
+    draw_lots(chart, int(state.step_count[e]) // _PATIENCE)
     for wanted in (SPARE, OFF_PATH, DRAWN, FREE):
         pose = _search_from_agent(state, layout, e, chart, wanted)
         if pose != NOTHING:
@@ -526,7 +348,7 @@ def _explore(state: State, layout: Layout, e: int, chart: Chart, means: Means) -
     held = state.carried[e]
     if held != NOTHING and state.object_code[e, held] & KIND_MASK == BOX:
         return _FREE_HANDS
-    _mark_boxes(state, e, chart)
+    mark_boxes(state, e, chart)
     return _go(state, layout, e, chart, means, MARKED, TOGGLE)
 
 
@@ -540,7 +362,7 @@ def _attempt(
     is_put = state.instruction[e, 1 + clause] & 15 == PUT_NEXT
     if is_put and held != NOTHING and not holds(state.tracked[e, clause, 0], held):
         others = state.tracked[e, clause, 1]
-        _mark_beside(state, layout, e, chart, others, 1 << EMPTY, AVOID)
+        mark_beside(state, layout, e, chart, others, 1 << EMPTY, AVOID)
     plan = _CLAUSE
     for _ in range(_LINKS):
         clear_marks(chart, GOAL)
@@ -579,12 +401,12 @@ def _is_too_early(state: State, layout: Layout, e: int, clause: int, action: int
 def _decide(state: State, layout: Layout, e: int, chart: Chart, knows_all: bool) -> int:
     """The expert's action in environment ``e``; DONE where nothing can be done any more."""
     draw_map(state, e, chart, knows_all)
-    clause = _clause_to_do(state, e, chart)
+    clause = clause_to_do(state, e, chart)
     if clause == NOTHING:
         return DONE
     banned = 0
     for _ in range(1 + _COLORS):
-        means = _means(state, e, chart, knows_all, clause, banned)
+        means = take_stock(state, e, chart, knows_all, clause, banned)
         action = _attempt(state, layout, e, chart, knows_all, clause, means)
         if action >= 0:
             return DONE if _is_too_early(state, layout, e, clause, action) else action

@@ -215,7 +215,7 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
         chart.bucket[k] = NOTHING
     entries = 0
     for first in range(4):
-        if direction == ANY_DIRECTION or direction == first:
+        if direction in (ANY_DIRECTION, first):
             chart.cost[4 * cell + first] = 0
             chart.parent[4 * cell + first] = NOTHING
             chart.queue_pose[entries] = 4 * cell + first
@@ -231,7 +231,7 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
             continue
         chart.bucket[cost & (_BUCKETS - 1)] = chart.queue_next[entry]
         waiting -= 1
-        pose = np.int64(chart.queue_pose[entry])
+        pose = np.int64(chart.queue_pose[entry])  # type: ignore[assignment]  # compiled
         if chart.cost[pose] != cost:  # a cheaper way to it was found since
             continue
         facing = pose & 3
@@ -270,7 +270,9 @@ def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
     cost = FAR
     for direction in range(4):
         beside = cell - _DX[direction] - _DY[direction] * layout.stride
-        cost = min(cost, np.int64(chart.cost[4 * beside + direction]))
+        here = chart.cost[4 * beside + direction]
+        if here < cost:
+            cost = np.int64(here)  # type: ignore[assignment]  # compiled
     return cost
 
 
@@ -299,7 +301,7 @@ def trace(chart: Chart, goal: int) -> tuple[int, int]:
     first = obstacle = NOTHING
     pose = goal
     while chart.parent[pose] != NOTHING:
-        before = np.int64(chart.parent[pose])
+        before: int = np.int64(chart.parent[pose])  # type: ignore[assignment]  # compiled
         cell = pose >> 2
         if cell != before >> 2 and _OBSTACLES >> kind_at(chart, cell) & 1:
             obstacle = cell
@@ -310,12 +312,12 @@ def trace(chart: Chart, goal: int) -> tuple[int, int]:
 
 @part
 def mark_way(layout: Layout, chart: Chart, goal: int) -> None:
-    """Mark the cells of a way but its first, and the cell that is faced at its end, with ON_PATH."""
+    """Mark the cells of a way, but its first, and the cell faced at its end with ON_PATH."""
     chart.mark[faced(layout, goal)] |= ON_PATH
     pose = goal
     while chart.parent[pose] != NOTHING:
         chart.mark[pose >> 2] |= ON_PATH
-        pose = np.int64(chart.parent[pose])
+        pose = np.int64(chart.parent[pose])  # type: ignore[assignment]  # compiled
 
 
 @part
