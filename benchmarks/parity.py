@@ -45,12 +45,12 @@ from mmrl_envs.grid.env import GridEnv
 from mmrl_envs.grid.levels import LEVELS
 from mmrl_envs.grid.minigrid_state import import_minigrid
 from mmrl_envs.grid.state import NOTHING, make_layout, make_state
+from mmrl_envs.grid.views import make_view
 
 RESULTS: Final = Path(__file__).parent / "results" / "parity.json"
 EPISODE_STEPS: Final = 150  # an episode is broken off here: a lost agent shows nothing new
 PICTURE_EVERY: Final = 50
 _SYMBOLS: Final = cells.symbols()
-_ONLY: Final = np.array([0])
 SCRAMBLED: Final = "scrambled"
 _SCRAMBLED_FROM: Final = ("BabyAI-GoToLocal-v0", "BabyAI-BossLevel-v0", "BabyAI-GoToObjS6-v1")
 
@@ -78,6 +78,7 @@ class Twins:
             worlds, source = self.ours.worlds, self.source
             worlds.layout = make_layout(source.room_size, source.num_cols, source.num_rows, 64)
             worlds.state = make_state(1, worlds.layout)
+            worlds.view = make_view(worlds.layout, "egocentric", "pixels", 8, worlds.theme)
             # Nothing is generated: what stands there is what was imported.
             worlds.reset = lambda *_: None  # type: ignore[method-assign]
 
@@ -112,7 +113,7 @@ class Twins:
         import_minigrid(self.theirs, self.ours.worlds)
         if observation is None:
             observation = self.theirs.observation(self.source.gen_obs())
-        frame = self.ours.worlds.views(_ONLY)[0]
+        frame = self.ours.worlds.frame(0)
         sentence = self.ours.worlds.sentences[0]
         return [*self._differences(observation, frame, sentence), *self.picture_differences()]
 
@@ -131,7 +132,7 @@ class Twins:
             "reward": our_reward == float(reward),
             "terminated": our_terminated == terminated,
             "truncated": our_truncated == truncated,
-            "success": info == ({"is_success": success} if ended else {}),
+            "success": info.get("is_success") == (success if ended else None),
         }.items():
             if not same:
                 differences.append(name)

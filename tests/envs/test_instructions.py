@@ -71,7 +71,7 @@ def test_words_are_in_the_vocabulary_and_the_sentence_in_the_space(instruction):
     text = str(instruction)
     assert set(text.replace(",", "").split()) <= set(VOCABULARY)
     fits = len(text) <= MAX_CHARACTERS
-    assert observation_space()["instruction"].contains(text) == fits
+    assert observation_space((56, 56, 3))["instruction"].contains(text) == fits
     assert sentence(instruction.code.tobytes()) == text
 
 

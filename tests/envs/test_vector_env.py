@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import mmrl_envs  # noqa: F401  # registers
 from mmrl_envs.grid.vector_env import GridVectorEnv
-from mmrl_envs.grid.worlds import FramePool
+from mmrl_envs.grid.frame_pool import FramePool
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=20)
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]
@@ -154,7 +154,7 @@ def test_a_masked_reset_leaves_the_others_alone(mode):
     state = [array.copy() for array in env.worlds.state]
     mask = np.array([True, False, False, True])
     after, infos = env.reset(options={"reset_mask": mask})
-    assert infos == {}
+    assert not infos["clauses_done"].any()
     for e in (1, 2):
         assert seen(after, e) == seen(before, e)
     for one, two in zip(state, env.worlds.state, strict=True):

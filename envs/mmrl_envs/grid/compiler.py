@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 import numba
+import numpy as np
 from numba.core import caching, codegen
 from numba.core.registry import CPUDispatcher
 
@@ -133,3 +134,9 @@ def part(function: Kernel) -> Kernel:
         return function
     compiled.__class__ = _Part
     return cast("Kernel", compiled)
+
+
+@part
+def signed(number: Any) -> int:
+    """A number of any integer type as int64: numba makes floats of mixtures with unsigned ones."""
+    return np.int64(number)  # type: ignore[return-value]  # compiled

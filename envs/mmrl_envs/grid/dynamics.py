@@ -35,7 +35,6 @@ from mmrl_envs.grid.verification import (
     remember_cells,
     verify,
 )
-from mmrl_envs.grid.vision import paint_view
 
 
 @part
@@ -117,37 +116,34 @@ def step_envs(
     recipe: NDArray[np.int32],
     scratch: Scratch,
     fixed_max_steps: int,
+    start: int,
+    stop: int,
     actions: NDArray[np.int64],
     paused: NDArray[np.bool_],
     restart: NDArray[np.bool_],
-    atlas: NDArray[np.uint64],
-    frames: NDArray[np.uint64],
     rewards: NDArray[np.float64],
     terminated: NDArray[np.bool_],
     truncated: NDArray[np.bool_],
     success: NDArray[np.bool_],
 ) -> int:
-    """One step of every environment, or a new episode where ``restart``, or nothing where
-    ``paused``; what the agents see then goes to ``frames``.
+    """One step of environments ``start`` to ``stop - 1``, or a new episode where ``restart``, or
+    nothing where ``paused``.
 
-    All in one kernel, since to hand the state over costs as much as to step five environments.
     Reward 1 - 0.9 · steps / max_steps on success, else 0.
 
     Args:
         recipe: how episodes begin, int32 [steps, 8]; see :mod:`mmrl_envs.grid.generation`.
         fixed_max_steps: the limit of steps of new episodes; 0 for BabyAI's own.
         actions: int64 [N].
-        paused: bool [N]; such an environment keeps its state and its frame.
+        paused: bool [N]; such an environment keeps its state.
         restart: bool [N].
-        atlas: sprites, see :mod:`mmrl_envs.grid.sprites`.
-        frames: uint64 [N · 56 · 21], or [0] where nobody looks.
         rewards, terminated, truncated, success: [N], written; 0 and False where no step is made.
 
     Returns:
         How many episodes ended; or -1 - e if environment e could not be given a level.
     """
     ended = 0
-    for e in range(len(actions)):
+    for e in range(start, stop):
         rewards[e] = 0.0
         terminated[e] = truncated[e] = success[e] = False
         if paused[e]:
@@ -162,6 +158,4 @@ def step_envs(
             terminated[e] = outcome != CONTINUE
             success[e] = outcome == SUCCESS
             ended += terminated[e] or truncated[e]
-        if len(frames) > 0:
-            paint_view(state, layout, e, atlas, frames)
     return ended

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.frame_pool import FramePool
+from mmrl_envs.grid.instructions import Instruction
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import MAX_SEED, check_seed
 from mmrl_envs.grid.window import Window
-from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
+from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 Observation = dict[str, Any]
 _RUNNING = np.zeros(1, np.bool_)
@@ -22,16 +24,20 @@ _RUNNING = np.zeros(1, np.bool_)
 class GridEnv(gym.Env[Observation, np.int64]):
     """A grid world of one level.
 
-    Observation: ``image`` uint8 [56, 56, 3], the agent's view, and ``instruction``, a sentence.
+    Observation: ``image`` uint8 [56, 56, 3], the agent's view (other views have other shapes), and
+    ``instruction``, a sentence.
     Action: 0 left, 1 right, 2 forward, 3 pickup, 4 drop, 5 toggle, 6 done. Reward:
     1 - 0.9 · steps / max_steps on success, else 0. End: terminated on success (or on failure of
     a strict instruction), truncated at max_steps; ``info["is_success"]`` tells at the end.
+    ``info["clauses_done"]``, bool [4], tells always which clauses of the first (0, 1) and of the
+    second half (2, 3) of the instruction are done.
 
     Args:
         level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
         render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
-        max_steps: the limit of steps of an episode; None for BabyAI's.
-        sizes: the level's parameters, such as ``room_size`` and ``num_dists``.
+        options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
+            ``tile_size``, ``theme``, and the level's own parameters, such as ``room_size`` and
+            ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter or mode; impossible sizes.
@@ -44,16 +50,15 @@ class GridEnv(gym.Env[Observation, np.int64]):
         level: str = "GoToLocal",
         *,
         render_mode: str | None = None,
-        max_steps: int | None = None,
-        **sizes: Any,
+        **options: Any,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode={render_mode!r}: choose None, 'rgb_array' or 'human'")
-        self.worlds = GridWorlds(level, 1, max_steps=max_steps, **sizes)
+        self.worlds = GridWorlds(level, 1, **options)
         self.render_mode = render_mode
-        self.observation_space = spaces.observation_space()
+        self.observation_space = spaces.observation_space(self.worlds.view.shape)
         self.action_space = spaces.action_space()
-        self._pool = FramePool(1)
+        self._pool = FramePool(self.worlds.frames_shape)
         self._window: Window | None = None
         self._has_episode = False
         self._is_seeded = False
@@ -73,7 +78,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         self.worlds.reset(None, frames)
         self._has_episode = True
         self._show()
-        return self._observation(frames), {}
+        return self._observation(frames), self._progress()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step.
@@ -93,7 +98,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         rewards, terminated, truncated, success, ended = self.worlds.step(
             chosen.reshape(1).astype(np.int64), _RUNNING, frames
         )
-        info: dict[str, Any] = {}
+        info = self._progress()
         if ended:
             self._has_episode = False
             info["is_success"] = bool(success[0])
@@ -110,14 +115,28 @@ class GridEnv(gym.Env[Observation, np.int64]):
         """The whole grid from above, uint8 [H, W, 3], in mode "rgb_array"; else None."""
         return self.worlds.picture(0) if self.render_mode == "rgb_array" else None
 
+    @property
+    def instruction(self) -> Instruction:
+        """The instruction of the episode, parsed."""
+        return self.worlds.instruction(0)
+
+    def expert_action(self, knowledge: Knowledge = "seen") -> int:
+        """What an expert would do now, 0 to 6; see
+        :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.
+        """
+        return int(self.worlds.expert_actions(knowledge)[0])
+
     def close(self) -> None:
         """Close the window, if there is one."""
         if self._window is not None:
             self._window.close()
             self._window = None
 
-    def _observation(self, frames: NDArray[np.uint64]) -> Observation:
-        return {"image": as_pictures(frames)[0], "instruction": self.worlds.sentences[0]}
+    def _observation(self, frames: NDArray[np.uint8]) -> Observation:
+        return {"image": frames[0], "instruction": self.worlds.sentences[0]}
+
+    def _progress(self) -> dict[str, Any]:
+        return {"clauses_done": self.worlds.clauses_done()[0]}
 
     def _show(self) -> None:
         if self.render_mode != "human":

@@ -36,7 +36,7 @@ from mmrl_envs.grid.cells import (
     TOGGLE,
     UNSEEN,
 )
-from mmrl_envs.grid.compiler import kernel, part
+from mmrl_envs.grid.compiler import kernel, part, signed
 from mmrl_envs.grid.goals import (
     Means,
     any_known,
@@ -212,13 +212,13 @@ def _choose(
             place = place_of(state, e, chart, knows_all, thing)
             if place != NOWHERE:
                 chart.fetching[thing] = cost_to_face(layout, chart, place)
-    least = np.int64(FAR)
+    least = signed(FAR)
     best = NOTHING
     for thing in range(state.object_count[e]):
         if chart.fetching[thing] < FAR:
             place = place_of(state, e, chart, knows_all, thing)
             pose = search(layout, chart, MARKED, place, ANY_DIRECTION)
-            bringing = FAR // 2 if pose == NOTHING else np.int64(chart.cost[pose])
+            bringing = FAR // 2 if pose == NOTHING else signed(chart.cost[pose])
             if chart.fetching[thing] + bringing < least:
                 least = chart.fetching[thing] + bringing
                 best = place

@@ -20,7 +20,7 @@ from mmrl_envs.grid.cells import (
     KEY,
     KIND_MASK,
 )
-from mmrl_envs.grid.compiler import part
+from mmrl_envs.grid.compiler import part, signed
 from mmrl_envs.grid.instructions import AFTER, GO_TO, OPEN, PICK_UP, PUT_NEXT, SINGLE, STRICT
 from mmrl_envs.grid.pathfinding import GOAL, Chart, kind_at
 from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE, Layout, State
@@ -66,7 +66,7 @@ def is_key(state: State, e: int, thing: int) -> bool:
 @part
 def color_of(state: State, e: int, thing: int) -> int:
     """The number of an object's colour."""
-    return np.int64(state.object_code[e, thing]) >> COLOR_SHIFT  # type: ignore[return-value]  # compiled
+    return signed(state.object_code[e, thing]) >> COLOR_SHIFT
 
 
 @part

@@ -185,8 +185,14 @@ class Instruction:
 
 
 @lru_cache(maxsize=1 << 16)
-def sentence(code: bytes) -> str:
-    """The sentence of an instruction given as the bytes of its int32 [5]; remembered, since the
-    same few instructions come back at every reset.
+def parsed(code: bytes) -> Instruction:
+    """The instruction given as the bytes of its int32 [5]; remembered, since the same few
+    instructions come back at every reset.
     """
-    return str(Instruction.from_code(np.frombuffer(code, np.int32)))
+    return Instruction.from_code(np.frombuffer(code, np.int32))
+
+
+@lru_cache(maxsize=1 << 16)
+def sentence(code: bytes) -> str:
+    """The sentence of an instruction given as the bytes of its int32 [5]; remembered likewise."""
+    return str(parsed(code))

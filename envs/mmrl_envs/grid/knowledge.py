@@ -6,40 +6,26 @@ and sees. So what was seen is still true, and one bit a cell is all the memory t
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.cells import DX, DY, KIND_MASK, TRANSPARENT
 from mmrl_envs.grid.compiler import kernel, part
+from mmrl_envs.grid.sight import MIDDLE, VIEW, sight, spread, transparent_bits
 from mmrl_envs.grid.state import Layout, State
-from mmrl_envs.grid.vision import VIEW, spread
-
-_MIDDLE: Final = VIEW // 2
-_DX = np.array(DX)
-_DY = np.array(DY)
 
 
 @part
 def look(state: State, layout: Layout, e: int) -> None:
     """Add what the agent of environment ``e`` sees now to what it has seen."""
-    direction = state.agent_direction[e]
-    ahead = _DX[direction] + _DY[direction] * layout.stride
-    right = -_DY[direction] + _DX[direction] * layout.stride
-    start = state.agent_cell[e] - _MIDDLE * right
-    visible = 1 << _MIDDLE
+    cell, ahead, right = sight(state, layout, e)
+    visible = 1 << MIDDLE
     for _ in range(VIEW):
-        clear = 0
-        for column in range(VIEW):
-            kind = state.grid[e, start + column * right] & KIND_MASK
-            clear |= (TRANSPARENT >> kind & 1) << column
-        visible, visible_ahead = spread(visible, clear)
+        visible, visible_ahead = spread(visible, transparent_bits(state, e, cell, right))
         for column in range(VIEW):
             if visible >> column & 1:
-                state.seen[e, start + column * right] = True
+                state.seen[e, cell + column * right] = True
         visible = visible_ahead
-        start += ahead
+        cell += ahead
 
 
 @kernel

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from mmrl_envs.grid.cells import COLOR_SHIFT, DOOR_LOCKED, DOORS, GREY, KIND_MASK
-from mmrl_envs.grid.compiler import part
+from mmrl_envs.grid.compiler import part, signed
 from mmrl_envs.grid.instructions import (
     AFTER,
     BEFORE,
@@ -60,7 +60,7 @@ def _describe(state: State, e: int, thing: int, ways: int) -> int:
     """The description of an object, in one of several ways by chance."""
     code = state.object_code[e, thing]
     noun: int = _NOUN[code & KIND_MASK]
-    color: int = np.int64(1 + (code >> COLOR_SHIFT)) << COLOR_BITS  # type: ignore[assignment]  # compiled
+    color: int = signed(1 + (code >> COLOR_SHIFT)) << COLOR_BITS
     way = draw_bit(state, e, ways)
     if way == BY_KIND:
         return noun

@@ -29,7 +29,7 @@ from mmrl_envs.grid.cells import (
     UNSEEN,
     WALL,
 )
-from mmrl_envs.grid.compiler import part
+from mmrl_envs.grid.compiler import part, signed
 from mmrl_envs.grid.state import MARGIN, NOTHING, Layout, State
 
 # Tolls; each is below the number of buckets.
@@ -153,7 +153,7 @@ def draw_map(state: State, e: int, chart: Chart, knows_all: bool) -> None:
 @part
 def kind_at(chart: Chart, cell: int) -> int:
     """The kind of what a cell holds, as far as it is known."""
-    return np.int64(chart.code[cell]) & KIND_MASK  # type: ignore[return-value]  # compiled
+    return signed(chart.code[cell]) & KIND_MASK
 
 
 @part
@@ -231,7 +231,7 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
             continue
         chart.bucket[cost & (_BUCKETS - 1)] = chart.queue_next[entry]
         waiting -= 1
-        pose = np.int64(chart.queue_pose[entry])  # type: ignore[assignment]  # compiled
+        pose = signed(chart.queue_pose[entry])
         if chart.cost[pose] != cost:  # a cheaper way to it was found since
             continue
         facing = pose & 3
@@ -272,7 +272,7 @@ def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
         beside = cell - _DX[direction] - _DY[direction] * layout.stride
         here = chart.cost[4 * beside + direction]
         if here < cost:
-            cost = np.int64(here)  # type: ignore[assignment]  # compiled
+            cost = signed(here)
     return cost
 
 
@@ -301,7 +301,7 @@ def trace(chart: Chart, goal: int) -> tuple[int, int]:
     first = obstacle = NOTHING
     pose = goal
     while chart.parent[pose] != NOTHING:
-        before: int = np.int64(chart.parent[pose])  # type: ignore[assignment]  # compiled
+        before: int = signed(chart.parent[pose])
         cell = pose >> 2
         if cell != before >> 2 and _OBSTACLES >> kind_at(chart, cell) & 1:
             obstacle = cell
@@ -317,7 +317,7 @@ def mark_way(layout: Layout, chart: Chart, goal: int) -> None:
     pose = goal
     while chart.parent[pose] != NOTHING:
         chart.mark[pose >> 2] |= ON_PATH
-        pose = np.int64(chart.parent[pose])  # type: ignore[assignment]  # compiled
+        pose = signed(chart.parent[pose])
 
 
 @part

@@ -10,7 +10,6 @@ from gymnasium import spaces
 
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.instructions import MAX_CHARACTERS, VOCABULARY
-from mmrl_envs.grid.vision import FRAME_SHAPE
 
 METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
@@ -20,11 +19,11 @@ METADATA: Final[dict[str, Any]] = {
 """What every grid world says of itself; agents learn the words of the language from it."""
 
 
-def observation_space() -> spaces.Dict:
-    """``image`` uint8 [56, 56, 3] and ``instruction``, a sentence in lower case."""
+def observation_space(frame_shape: tuple[int, int, int]) -> spaces.Dict:
+    """``image`` uint8 of the shape of a view, and ``instruction``, a sentence in lower case."""
     return spaces.Dict(
         {
-            "image": spaces.Box(0, 255, FRAME_SHAPE, np.uint8),
+            "image": spaces.Box(0, 255, frame_shape, np.uint8),
             "instruction": spaces.Text(
                 MAX_CHARACTERS, min_length=1, charset=string.ascii_lowercase + " ,"
             ),

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.frame_pool import FramePool
+from mmrl_envs.grid.instructions import Instruction
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import check_seed
-from mmrl_envs.grid.worlds import FramePool, GridWorlds, as_pictures
+from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 Observation = dict[str, Any]
 
@@ -23,14 +25,16 @@ Observation = dict[str, Any]
 class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Many grid worlds of one level, in one compiled loop.
 
-    Observation: ``image`` uint8 [N, 56, 56, 3], the agent's view, and ``instruction``, a tuple of
-    N sentences. Action: int [N], 0 to 6. Reward: 1 - 0.9 · steps / max_steps on success, else 0.
-    End: terminated on success (or on failure of a strict instruction), truncated at max_steps.
+    Observation: ``image`` uint8 [N, 56, 56, 3], the agent's view (others have other shapes), and
+    ``instruction``, a tuple of N sentences. Action: int [N], 0 to 6. Reward: 1 - 0.9 · steps /
+    max_steps on success, else 0. End: terminated on success (or on failure of a strict
+    instruction), truncated at max_steps.
 
-    At an episode's end the infos hold ``is_success`` (bool [N], with its mask ``_is_success``);
-    in autoreset mode "SameStep" they stand in ``final_info``, beside ``final_obs``, as in
-    Gymnasium's own vector environments. An episode depends on its environment's seed alone, not
-    on the batch around it.
+    The infos hold ``clauses_done``, bool [N, 4]: which clauses of the first (columns 0, 1) and of
+    the second half (2, 3) of each instruction are done. At an episode's end they hold
+    ``is_success`` (bool [N], with its mask ``_is_success``); in autoreset mode "SameStep" it
+    stands in ``final_info``, beside ``final_obs``, as in Gymnasium's own vector environments. An
+    episode depends on its environment's seed alone, not on the batch around it.
 
     Args:
         num_envs: how many worlds.
@@ -39,8 +43,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         copy: True hands out frames that stay as they are; False hands out views of one buffer
             that the next step overwrites.
         render_mode: None or "rgb_array".
-        max_steps: the limit of steps of an episode; None for BabyAI's.
-        sizes: the level's parameters, such as ``room_size`` and ``num_dists``.
+        options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
+            ``tile_size``, ``theme``, ``num_threads``, and the level's own parameters, such as
+            ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter, or mode; impossible sizes.
@@ -56,12 +61,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
-        max_steps: int | None = None,
-        **sizes: Any,
+        **options: Any,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode={render_mode!r}: a batch has None and 'rgb_array'")
-        self.worlds = GridWorlds(level, num_envs, max_steps=max_steps, **sizes)
+        self.worlds = GridWorlds(level, num_envs, **options)
         self.num_envs = num_envs
         self.render_mode = render_mode
         modes = [mode.value for mode in AutoresetMode]
@@ -69,15 +73,17 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise ValueError(f"autoreset_mode={autoreset_mode!r}: choose from {', '.join(modes)}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = spaces.observation_space()
+        self.single_observation_space = spaces.observation_space(self.worlds.view.shape)
         self.single_action_space = spaces.action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._pool = FramePool(num_envs)
-        self._frames = self._pool.take()
+        self._pool = FramePool(self.worlds.frames_shape)
+        self._frames = self._own = self._pool.take()
+        self._given: NDArray[np.uint8] | None = None
         self._copy = copy
         self._over = np.ones(num_envs, np.bool_)  # waiting for a reset
         self._nobody = np.zeros(num_envs, np.bool_)
+        self._all = np.ones(num_envs, np.bool_)
         self._is_seeded = False
 
     def reset(
@@ -97,11 +103,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             ValueError: seeds or mask of another length, a seed below 0 or above 2**63 - 1.
             gymnasium.error.ResetNeeded: a mask in the very first reset that leaves some out.
         """
-        rows = np.flatnonzero(self._reset_mask(options))
+        mask = self._reset_mask(options)
+        rows = np.flatnonzero(mask)
         self._seed(seed, rows)
         self.worlds.reset(rows, self._next_frames(keep=len(rows) < self.num_envs))
         self._over[rows] = False
-        return self._observation(), {}
+        return self._observation(), self._progress(mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -133,15 +140,55 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             done = self._over.copy()
             infos = {"is_success": success, "_is_success": done}
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                rows = np.flatnonzero(done)
                 infos = {
-                    "final_obs": self._final_observations(np.flatnonzero(done), frames),
+                    "final_obs": self._final_observations(rows, frames),
                     "_final_obs": done,
-                    "final_info": infos,
+                    "final_info": infos | self._progress(done),
                     "_final_info": done,
                 }
-                self.worlds.reset(np.flatnonzero(done), frames)
+                self.worlds.reset(rows, frames)
                 self._over[:] = False
+        infos |= self._progress(self._all)
         return self._observation(), rewards, terminated, truncated, infos
+
+    def write_into(self, buffer: NDArray[np.uint8]) -> None:
+        """Have the next reset or step write its frames straight into ``buffer``, which its
+        observation's ``image`` then is: a rollout buffer is filled without a copy.
+
+        Args:
+            buffer: uint8 [N, H, W, 3] in one piece of memory, such as ``rollout[t]`` or the numpy
+                view of a torch tensor. It is used once.
+
+        Raises:
+            ValueError: another shape, type or memory layout.
+        """
+        expected = self.worlds.frames_shape
+        if not isinstance(buffer, np.ndarray) or buffer.dtype != np.uint8:
+            kind = buffer.dtype if isinstance(buffer, np.ndarray) else type(buffer).__name__
+            raise ValueError(f"buffer must be a numpy array of uint8, got {kind}")
+        if buffer.shape != expected:
+            raise ValueError(f"buffer of shape {buffer.shape}: must be {expected}")
+        if not (buffer.flags.c_contiguous and buffer.flags.writeable):
+            raise ValueError("buffer must be writeable and C-contiguous, without gaps between rows")
+        if buffer.ctypes.data % 8:
+            raise ValueError("buffer must begin at a multiple of 8 bytes")
+        self._given = buffer
+
+    @property
+    def instructions(self) -> tuple[Instruction, ...]:
+        """The N instructions, parsed."""
+        return tuple(self.worlds.instruction(e) for e in range(self.num_envs))
+
+    def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
+        """What an expert would do now, int64 [N]; see
+        :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.
+        """
+        return self.worlds.expert_actions(knowledge)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Let go of the threads."""
+        self.worlds.close()
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Every whole grid from above, or None without a ``render_mode``."""
@@ -150,21 +197,30 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return tuple(self.worlds.picture(e) for e in range(self.num_envs))
 
     def _observation(self) -> Observation:
-        return {"image": as_pictures(self._frames), "instruction": tuple(self.worlds.sentences)}
+        return {"image": self._frames, "instruction": tuple(self.worlds.sentences)}
 
-    def _next_frames(self, *, keep: bool = False) -> NDArray[np.uint64]:
+    def _progress(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        done = self.worlds.clauses_done()
+        if mask is not self._all:
+            done &= mask[:, None]
+        return {"clauses_done": done, "_clauses_done": mask}
+
+    def _next_frames(self, *, keep: bool = False) -> NDArray[np.uint8]:
         """The buffer to paint into; with the present frames in it where some are to ``keep``."""
-        if self._copy:
-            last, self._frames = self._frames, self._pool.take()
-            if keep:
-                self._frames[:] = last
+        last = self._frames
+        if self._given is not None:
+            self._frames, self._given = self._given, None
+        else:
+            self._frames = self._pool.take() if self._copy else self._own
+        if keep and self._frames is not last:
+            self._frames[:] = last
         return self._frames
 
     def _final_observations(
-        self, rows: NDArray[np.int64], frames: NDArray[np.uint64]
+        self, rows: NDArray[np.int64], frames: NDArray[np.uint8]
     ) -> NDArray[np.object_]:
         finals = np.full(self.num_envs, None, dtype=object)
-        for e, image in zip(rows.tolist(), as_pictures(frames[rows]), strict=True):
+        for e, image in zip(rows.tolist(), frames[rows], strict=True):
             finals[e] = {"image": image, "instruction": self.worlds.sentences[e]}
         return finals
 

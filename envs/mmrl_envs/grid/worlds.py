@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid import sprites
 from mmrl_envs.grid.dynamics import step_envs
-from mmrl_envs.grid.instructions import Instruction, sentence
+from mmrl_envs.grid.expert import decide
+from mmrl_envs.grid.instructions import Instruction, parsed, sentence
+from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.levels import find_level
-from mmrl_envs.grid.state import make_scratch, make_state
+from mmrl_envs.grid.pathfinding import make_chart
+from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
-from mmrl_envs.grid.vision import FRAME_SHAPE, FRAME_WORDS, paint_views, seen_cells
+from mmrl_envs.grid.themes import find_theme
+from mmrl_envs.grid.views import make_view
+from mmrl_envs.grid.views.overview import OverviewPixels
+
+_CLAUSES_DONE = np.arange(16)[:, None] >> np.arange(CLAUSES) & 1 == 1
+Knowledge = Literal["seen", "full"]
+_NOTHING_SKIPPED = np.zeros(1, np.bool_)
 
 
 class GridWorlds:
@@ -24,32 +33,60 @@ class GridWorlds:
         level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
         num_envs: how many.
         max_steps: the limit of steps of an episode; None for BabyAI's.
+        view: what the frames show: "egocentric" or "full".
+        obs: how: "pixels" or "symbolic".
+        tile_size: pixels a side of a cell.
+        theme: the look of the pixels.
+        num_threads: how many share the batch.
         sizes: the level's parameters, such as ``room_size``.
 
     Raises:
-        ValueError: unknown level or parameter, impossible sizes.
+        ValueError: unknown level, parameter or name; impossible sizes or numbers.
     """
 
     def __init__(
-        self, level: str, num_envs: int, *, max_steps: int | None = None, **sizes: Any
+        self,
+        level: str,
+        num_envs: int,
+        *,
+        max_steps: int | None = None,
+        view: str = "egocentric",
+        obs: str = "pixels",
+        tile_size: int = 8,
+        theme: str = "minigrid",
+        num_threads: int = 1,
+        **sizes: Any,
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs={num_envs}: must be at least 1")
         if max_steps is not None and max_steps < 1:
             raise ValueError(f"max_steps={max_steps}: must be at least 1")
+        if type(num_threads) is not int or num_threads < 1:
+            raise ValueError(f"num_threads={num_threads!r}: must be a whole number, 1 or more")
         self.level = level
         self.num_envs = num_envs
         recipe = find_level(level).recipe(**sizes)
         self.layout, self._recipe = recipe.finish()
         self.state = make_state(num_envs, self.layout)
-        self._scratch = make_scratch(self.layout)
         self.sentences: list[str] = [""] * num_envs
-        self._atlas = sprites.view_atlas()
+        self.theme = theme
+        self.view = make_view(self.layout, view, obs, tile_size, theme)
         self._max_steps = max_steps or recipe.max_steps
-        self._seeds = np.zeros(num_envs, np.uint64)
+        self.seeds = np.zeros(num_envs, np.uint64)
         self._all = np.arange(num_envs)
         self._nobody = np.zeros(num_envs, np.bool_)
-        self._no_frames = np.empty((0, FRAME_WORDS), np.uint64)
+        threads = min(num_threads, num_envs)
+        edges = [num_envs * k // threads for k in range(threads + 1)]
+        self._ranges = list(itertools.pairwise(edges))
+        self._scratch = [make_scratch(self.layout) for _ in self._ranges]
+        self._chart = make_chart(self.layout)
+        self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._pictures: dict[int, OverviewPixels] = {}
+
+    @property
+    def frames_shape(self) -> tuple[int, int, int, int]:
+        """The shape of the frames of the batch, (N, H, W, 3); uint8."""
+        return (self.num_envs, *self.view.shape)
 
     def seed(self, seeds: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
         """Start the random streams of environments ``rows`` (all, if None) anew, uint64 [K]."""
@@ -57,30 +94,36 @@ class GridWorlds:
         streams = np.empty(len(rows), np.uint64)
         seed_streams(streams, seeds)
         self.state.streams[rows] = streams
-        self._seeds[rows] = seeds
+        self.seeds[rows] = seeds
 
     def reset(
-        self, rows: NDArray[np.int64] | None = None, frames: NDArray[np.uint64] | None = None
+        self, rows: NDArray[np.int64] | None = None, frames: NDArray[np.uint8] | None = None
     ) -> None:
         """Begin a new episode in environments ``rows`` (all, if None), int64 [K]; what their
-        agents see goes to ``frames``, uint64 [N, 1176], if given.
+        agents see goes to ``frames``, uint8 [N, H, W, 3], if given.
 
         Raises:
             RuntimeError: no level could be generated; names the level and the seed.
         """
         restart = np.zeros(self.num_envs, np.bool_)
         restart[self._all if rows is None else rows] = True
-        self.step(self._all, ~restart, self._no_frames if frames is None else frames, restart)
+        self.step(self._all, ~restart, frames, restart)
 
     def step(
         self,
         actions: NDArray[np.int64],
         paused: NDArray[np.bool_],
-        frames: NDArray[np.uint64],
+        frames: NDArray[np.uint8] | None = None,
         restart: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], int]:
         """Step every environment that is not ``paused``, or begin its new episode where
         ``restart``; see :func:`mmrl_envs.grid.dynamics.step_envs`.
+
+        Args:
+            actions: int64 [N].
+            paused: bool [N]; such a frame is left as it is, too.
+            frames: uint8 [N, H, W, 3] to paint into; None where nobody looks.
+            restart: bool [N]; None for none.
 
         Returns:
             Rewards, terminated, truncated, success (each [N]), and how many episodes ended.
@@ -91,106 +134,128 @@ class GridWorlds:
         n = self.num_envs
         rewards = np.empty(n)
         terminated, truncated, success = np.empty((3, n), np.bool_)
-        ended = step_envs(
-            self.state,
-            self.layout,
-            self._recipe,
-            self._scratch,
-            self._max_steps,
-            actions,
-            paused,
-            self._nobody if restart is None else restart,
-            self._atlas,
-            frames.reshape(-1),
-            rewards,
-            terminated,
-            truncated,
-            success,
-        )
-        if ended < 0:
+        begins = self._nobody if restart is None else restart
+
+        def step_range(k: int) -> int:
+            start, stop = self._ranges[k]
+            ended = step_envs(
+                self.state,
+                self.layout,
+                self._recipe,
+                self._scratch[k],
+                self._max_steps,
+                start,
+                stop,
+                actions,
+                paused,
+                begins,
+                rewards,
+                terminated,
+                truncated,
+                success,
+            )
+            if ended >= 0:
+                if self.has_memory:
+                    look_around(self.state, self.layout, start, stop, begins)
+                if frames is not None:
+                    self.view.paint(self.state, start, stop, paused, frames)
+            return ended
+
+        if self._others is None:
+            counts = [step_range(0)]
+        else:
+            elsewhere = self._others.map(step_range, range(1, len(self._ranges)))
+            counts = [step_range(0), *elsewhere]
+        if min(counts) < 0:
             raise RuntimeError(
-                f"level {self.level} could not be generated from seed {self._seeds[-1 - ended]}: "
-                "every attempt was turned down; give it more room or fewer objects"
+                f"level {self.level} could not be generated from seed "
+                f"{self.seeds[-1 - min(counts)]}: every attempt was turned down; "
+                "give it more room or fewer objects"
             )
         if restart is not None:
-            for e in np.flatnonzero(restart).tolist():
-                self.sentences[e] = sentence(self.state.instruction[e].tobytes())
-        return rewards, terminated, truncated, success, ended
+            self.word(np.flatnonzero(restart))
+        return rewards, terminated, truncated, success, sum(counts)
 
-    def paint(self, frames: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
-        """Paint the views of ``rows`` (all, if None) at their own places in ``frames``."""
-        rows = self._all if rows is None else rows
-        paint_views(self.state, self.layout, rows, self._atlas, frames.reshape(-1))
+    def word(self, rows: NDArray[np.int64]) -> None:
+        """Put the instructions of environments ``rows``, int64 [K], into words."""
+        for e in rows.tolist():
+            self.sentences[e] = sentence(self.state.instruction[e].tobytes())
 
-    def views(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The views of ``rows``, uint8 [K, 56, 56, 3], in fresh memory."""
-        frames = np.empty((self.num_envs, FRAME_WORDS), np.uint64)
-        self.paint(frames, rows)
-        return as_pictures(frames[rows])
+    def paint(self, frames: NDArray[np.uint8]) -> None:
+        """Paint what every agent sees into ``frames``, uint8 [N, H, W, 3]."""
+        self.view.paint(self.state, 0, self.num_envs, self._nobody, frames)
+
+    def frame(self, e: int) -> NDArray[np.uint8]:
+        """What the agent of environment ``e`` sees, uint8 [H, W, 3], in fresh memory."""
+        frames = np.empty((1, *self.view.shape), np.uint8)
+        self.view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
+        return frames[0]
 
     def picture(self, e: int, tile_size: int = 32) -> NDArray[np.uint8]:
         """The whole grid of environment ``e`` from above, what the agent sees brightened: uint8
         [height · tile_size, width · tile_size, 3], as Minigrid draws it.
         """
-        state, layout = self.state, self.layout
-        mask = np.empty(state.grid.shape[1], np.bool_)
-        seen_cells(state, layout, e, mask)
-        rows = []
-        for y in range(layout.height):
-            tiles = []
-            for x in range(layout.width):
-                cell = layout.cell_index(x, y)
-                here = cell == state.agent_cell[e]
-                tiles.append(
-                    sprites.draw_tile(
-                        int(state.grid[e, cell]),
-                        tile_size,
-                        highlight=bool(mask[cell]),
-                        agent_direction=int(state.agent_direction[e]) if here else None,
-                    )
-                )
-            rows.append(np.concatenate(tiles, axis=1))
-        return np.concatenate(rows)
+        if tile_size not in self._pictures:
+            theme = find_theme(self.theme)
+            self._pictures[tile_size] = OverviewPixels(self.layout, theme, tile_size)
+        view = self._pictures[tile_size]
+        frames = np.empty((1, *view.shape), np.uint8)
+        view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
+        return frames[0]
 
     def instruction(self, e: int) -> Instruction:
         """The instruction of environment ``e``, parsed."""
-        return Instruction.from_code(self.state.instruction[e])
+        return parsed(self.state.instruction[e].tobytes())
 
+    def clauses_done(self) -> NDArray[np.bool_]:
+        """Which clauses are done, bool [N, 4]: the one or two of the first half of each
+        instruction in columns 0 and 1, those of the second in 2 and 3; False where there is none.
+        """
+        return _CLAUSES_DONE[self.state.progress & 15]
 
-def as_pictures(frames: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Frames written as words, uint64 [K, 1176], as pictures, uint8 [K, 56, 56, 3]; no copy."""
-    return frames.view(np.uint8).reshape(-1, *FRAME_SHAPE)
+    @property
+    def has_memory(self) -> bool:
+        """Whether it is noted what the agents have seen."""
+        return self.state.seen.shape[1] > 0
 
+    def remember(self) -> None:
+        """From now on note what the agents see; an episode that is under way is known from its
+        present view on.
+        """
+        if not self.has_memory:
+            seen = np.zeros(self.state.grid.shape, np.bool_)
+            self.state = self.state._replace(seen=seen)
+            look_around(self.state, self.layout, 0, self.num_envs, self._nobody)
 
-def _holders(buffers: list[NDArray[np.uint64]], index: int) -> int:
-    """How many references there are to a buffer, those of this very look included."""
-    return sys.getrefcount(buffers[index])
+    def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
+        """What an expert would do now in every environment, int64 [N]; see
+        :mod:`mmrl_envs.grid.expert`.
 
+        Args:
+            knowledge: "seen" plans with what the agent has seen since its episode began (or
+                since :meth:`remember`, which the first call does by itself); "full" with all
+                there is.
 
-_UNHELD = _holders([np.empty(0, np.uint64)], 0)
+        Returns:
+            Actions; 6 ("done") where the instruction cannot be carried out any more.
 
+        Raises:
+            ValueError: another ``knowledge``.
+        """
+        if knowledge not in ("seen", "full"):
+            raise ValueError(f"knowledge={knowledge!r}: choose 'seen' or 'full'")
+        if knowledge == "seen":
+            self.remember()
+        actions = np.empty(self.num_envs, np.int64)
+        knows_all = knowledge == "full"
+        decide(self.state, self.layout, self._chart, knows_all, 0, self.num_envs, actions)
+        return actions
 
-class FramePool:
-    """Memory for frames that is used again as soon as nobody holds it.
+    def close(self) -> None:
+        """Let go of the threads."""
+        if self._others is not None:
+            self._others.shutdown()
 
-    A fresh array at every step would cost more in page faults than the whole engine. The pool
-    hands out an array, keeps it, and hands it out again when the last view of it is gone: what a
-    user still holds is never written to.
-
-    Args:
-        num_envs: frames in an array.
-    """
-
-    def __init__(self, num_envs: int) -> None:
-        self._shape = (num_envs, FRAME_WORDS)
-        self._buffers: list[NDArray[np.uint64]] = []
-
-    def take(self) -> NDArray[np.uint64]:
-        """An array uint64 [N, 1176] that nobody else holds; its contents are old."""
-        for index in range(len(self._buffers)):
-            if _holders(self._buffers, index) == _UNHELD:
-                return self._buffers[index]
-        if len(self._buffers) == 8:  # held by somebody who collects them: let those go
-            self._buffers.clear()
-        self._buffers.append(np.empty(self._shape, np.uint64))
-        return self._buffers[-1]
+    def _row(self, e: int) -> State:
+        """The state of one environment alone; a view."""
+        return State._make(array[e : e + 1] for array in self.state)

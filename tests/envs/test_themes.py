@@ -5,9 +5,11 @@ import pytest
 from minigrid.core.grid import Grid
 from minigrid.core.world_object import Ball, Box, Door, Key, Wall
 
-from mmrl_envs.grid import cells, sprites
+from mmrl_envs.grid import cells
+from mmrl_envs.grid.themes import THEMES, find_theme
 from mmrl_envs.grid.cells import COLORS, cell
 
+MINIGRID = THEMES["minigrid"]
 THINGS = {
     cells.WALL: Wall,
     cells.KEY: Key,
@@ -23,15 +25,16 @@ def assert_tiles_equal(tile_size, highlight, direction, colors):
     for kind, make in THINGS.items():
         for color in colors:
             theirs = Grid.render_tile(make(color), direction, highlight, tile_size)
-            ours = sprites.draw_tile(
+            ours = MINIGRID.tile(
                 cell(kind, color), tile_size, highlight=highlight, agent_direction=direction
             )
             # to bytes, as Grid.render makes them when it puts tiles together
             assert np.array_equal(ours, theirs.astype(np.uint8)), (kind, color)
     empty = Grid.render_tile(None, direction, highlight, tile_size).astype(np.uint8)
-    for code in (cells.EMPTY_CELL, cells.UNSEEN):
-        ours = sprites.draw_tile(code, tile_size, highlight=highlight, agent_direction=direction)
-        assert np.array_equal(ours, empty)
+    ours = MINIGRID.tile(cells.EMPTY, tile_size, highlight=highlight, agent_direction=direction)
+    assert np.array_equal(ours, empty)
+    if not highlight and direction is None:
+        assert np.array_equal(MINIGRID.tile(cells.UNSEEN, tile_size), empty)
 
 
 @pytest.mark.parametrize("highlight", [False, True])
@@ -56,16 +59,28 @@ def test_symbols_equal_minigrid():
             assert tuple(table[cell(kind, color)]) == tuple(make(color).encode())
 
 
-def test_no_two_cells_look_alike():
-    tiles = {
-        sprites.draw_tile(cell(kind, color), 8, highlight=True).tobytes()
-        for kind in THINGS
-        for color in COLORS
-    }
-    assert len(tiles) == len(THINGS) * len(COLORS)
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("highlight", [False, True])
+def test_no_two_cells_look_alike(theme, highlight):
+    """Not even nearly: every pair differs by 20 of 255 somewhere."""
+    draw = THEMES[theme].tile
+    codes = [cell(kind, color) for kind in THINGS for color in COLORS] + [cells.EMPTY]
+    tiles = [draw(code, 8, highlight=highlight) for code in codes]
+    tiles += [draw(cells.UNSEEN, 8)] if highlight else []
+    tiles += [draw(cells.EMPTY, 8, highlight=highlight, agent_direction=k) for k in range(4)]
+    stack = np.stack(tiles).astype(int).reshape(len(tiles), -1)
+    gaps = np.abs(stack[:, None] - stack[None]).max(axis=2)
+    np.fill_diagonal(gaps, 255)
+    assert gaps.min() > 20
 
 
-@pytest.mark.parametrize("tile_size", [0, 4, 12, -8])
-def test_atlas_wants_multiples_of_eight(tile_size):
-    with pytest.raises(ValueError, match=f"tile_size={tile_size}.*multiple of 8"):
-        sprites.view_atlas(tile_size)
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "minigrid"])
+def test_themes_are_looks_of_their_own(theme):
+    for code in (cells.EMPTY, cells.WALL_CELL, cell(cells.BALL, "red"), cell(cells.KEY, "blue")):
+        ours, theirs = THEMES[theme].tile(code, 8), MINIGRID.tile(code, 8)
+        assert np.abs(ours.astype(int) - theirs).mean() > 10
+
+
+def test_unknown_theme_is_refused():
+    with pytest.raises(ValueError, match="theme='retro': choose from minigrid, paper, neon"):
+        find_theme("retro")

@@ -1,0 +1,78 @@
+"""What agents get to see: a view is one file, and one line here.
+
+A view knows the shape of its frames and paints a range of the batch. The rules know nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl_envs.grid.state import Layout, State
+from mmrl_envs.grid.themes import Theme, find_theme
+from mmrl_envs.grid.views.egocentric import EgocentricPixels, EgocentricSymbols
+from mmrl_envs.grid.views.overview import OverviewPixels, OverviewSymbols
+
+
+class View(Protocol):
+    """Turns states into frames."""
+
+    shape: tuple[int, int, int]
+
+    def paint(
+        self,
+        state: State,
+        start: int,
+        stop: int,
+        skip: NDArray[np.bool_],
+        frames: NDArray[np.uint8],
+    ) -> None:
+        """Write the frames of environments ``start`` to ``stop - 1`` that are not to be skipped."""
+
+
+PIXELS: Final[dict[str, Callable[[Layout, Theme, int], View]]] = {
+    "egocentric": EgocentricPixels,
+    "full": OverviewPixels,
+}
+"""Views in pixels by name; made from a layout, a theme and a tile size."""
+
+SYMBOLS: Final[dict[str, Callable[[Layout], View]]] = {
+    "egocentric": EgocentricSymbols,
+    "full": OverviewSymbols,
+}
+"""Views in Minigrid's symbols by name; made from a layout."""
+
+OBS: Final = ("pixels", "symbolic")
+
+
+def make_view(layout: Layout, view: str, obs: str, tile_size: int, theme: str) -> View:
+    """The view that users name.
+
+    Args:
+        layout: of the grids.
+        view: "egocentric" or "full".
+        obs: "pixels" or "symbolic".
+        tile_size: pixels a side of a cell.
+        theme: a key of :data:`mmrl_envs.grid.themes.THEMES`.
+
+    Raises:
+        ValueError: an unknown name, or a tile size below 1.
+    """
+    look = find_theme(theme)
+    if obs not in OBS:
+        raise ValueError(f"obs={obs!r}: choose from {', '.join(OBS)}")
+    if view not in PIXELS:
+        raise ValueError(f"view={view!r}: choose from {', '.join(PIXELS)}")
+    if type(tile_size) is not int or tile_size < 1:
+        raise ValueError(f"tile_size={tile_size!r}: must be a whole number of pixels, 1 or more")
+    if obs == "symbolic":
+        if view not in SYMBOLS:
+            raise ValueError(f"view={view!r} has no symbols: choose from {', '.join(SYMBOLS)}")
+        return SYMBOLS[view](layout)
+    return PIXELS[view](layout, look, tile_size)
+
+
+__all__ = ["OBS", "PIXELS", "SYMBOLS", "View", "make_view"]
