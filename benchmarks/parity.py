@@ -46,11 +46,13 @@ from mmrl_envs.grid.levels import LEVELS
 from mmrl_envs.grid.minigrid_state import import_minigrid
 from mmrl_envs.grid.state import NOTHING, make_layout, make_state
 from mmrl_envs.grid.views import make_view
+from mmrl_envs.grid.views.egocentric import EgocentricSymbols
 
 RESULTS: Final = Path(__file__).parent / "results" / "parity.json"
 EPISODE_STEPS: Final = 150  # an episode is broken off here: a lost agent shows nothing new
 PICTURE_EVERY: Final = 50
 _SYMBOLS: Final = cells.symbols()
+_RUNNING: Final = np.zeros(1, np.bool_)
 SCRAMBLED: Final = "scrambled"
 _SCRAMBLED_FROM: Final = ("BabyAI-GoToLocal-v0", "BabyAI-BossLevel-v0", "BabyAI-GoToObjS6-v1")
 
@@ -74,6 +76,7 @@ class Twins:
         self.theirs = RGBImgPartialObsWrapper(self.source, tile_size=8)
         self.ours = GridEnv(level or "GoToObj")
         self._limit = self.source.max_steps
+        self._symbols = np.empty((1, 7, 7, 3), np.uint8)
         if level is None:
             worlds, source = self.ours.worlds, self.source
             worlds.layout = make_layout(source.room_size, source.num_cols, source.num_rows, 64)
@@ -115,7 +118,11 @@ class Twins:
             observation = self.theirs.observation(self.source.gen_obs())
         frame = self.ours.worlds.frame(0)
         sentence = self.ours.worlds.sentences[0]
-        return [*self._differences(observation, frame, sentence), *self.picture_differences()]
+        symbols = self.source.gen_obs()["image"]
+        return [
+            *self._differences(observation, symbols, frame, sentence),
+            *self.picture_differences(),
+        ]
 
     def step(self, action: int) -> tuple[list[str], bool, bool, bool]:
         """One action in both.
@@ -123,10 +130,13 @@ class Twins:
         Returns:
             What differs, then minigrid's terminated, truncated and success.
         """
-        observation, reward, terminated, truncated, _ = self.theirs.step(action)
+        symbols, reward, terminated, truncated, _ = self.source.step(action)
+        observation = self.theirs.observation(symbols)
         success = bool(terminated and float(reward) > 0)
         ours, our_reward, our_terminated, our_truncated, info = self.ours.step(action)
-        differences = self._differences(observation, ours["image"], ours["instruction"])
+        differences = self._differences(
+            observation, symbols["image"], ours["image"], ours["instruction"]
+        )
         ended = terminated or truncated
         for name, same in {
             "reward": our_reward == float(reward),
@@ -143,8 +153,19 @@ class Twins:
         theirs = self.source.get_frame(highlight=True, tile_size=32)
         return [] if np.array_equal(theirs, self.ours.worlds.picture(0)) else ["picture"]
 
+    def symbols(self) -> NDArray[np.uint8]:
+        """Our symbols of what the agent sees, uint8 [7, 7, 3]."""
+        worlds = self.ours.worlds
+        view = EgocentricSymbols(worlds.layout)
+        view.paint(worlds.state, 0, 1, _RUNNING, self._symbols)
+        return self._symbols[0]
+
     def _differences(
-        self, observation: dict[str, Any], frame: NDArray[np.uint8], sentence: str
+        self,
+        observation: dict[str, Any],
+        symbols: NDArray[np.uint8],
+        frame: NDArray[np.uint8],
+        sentence: str,
     ) -> list[str]:
         source, state, layout = self.source, self.ours.worlds.state, self.ours.worlds.layout
         x, y = layout.position(int(state.agent_cell[0]))
@@ -156,6 +177,7 @@ class Twins:
         hands = source.carrying and list(source.carrying.encode())
         pairs = {
             "frame": np.array_equal(observation["image"], frame),
+            "symbols": np.array_equal(symbols, self.symbols()),
             "sentence": observation["mission"] == sentence,
             "position": tuple(map(int, source.agent_pos)) == (x, y),
             "direction": int(source.agent_dir) == int(state.agent_direction[0]),
@@ -259,6 +281,7 @@ class _Patience(list[Any]):
         return super().__getitem__(index)
 
 
+_ACTORS: Final = ("everybody", "random", "expert")
 Actor = Callable[[], int]
 
 
@@ -370,11 +393,49 @@ def compare(env_id: str, level: str | None, steps: int, seed: int) -> Tally:
     return tally
 
 
+def compare_by_seeds(env_id: str, level: str, seeds: int, steps: int, by: str) -> Tally:
+    """Compare a level for ``steps`` steps from each of ``seeds`` seeds; an episode that ends is
+    followed by one with the seed ``seeds`` higher.
+
+    Args:
+        env_id: what minigrid calls the level.
+        level: what ours calls it.
+        seeds: 0, 1, …, this many.
+        steps: of each seed, at least.
+        by: who acts: "random", or "expert", with what the agent has seen.
+    """
+    tally = Tally()
+    pair = Twins(env_id, level)
+    for first in range(seeds):
+        rng = np.random.default_rng(first)
+        left, seed = steps, first
+        while left > 0:
+            tally.note(pair.reset(seed), f"seed {seed}, reset")
+            tally.episodes += 1
+            ended = False
+            while left > 0 and not ended:
+                action = int(rng.integers(7)) if by == "random" else pair.ours.expert_action()
+                differences, terminated, truncated, success = pair.step(action)
+                ended = terminated or truncated
+                left -= 1
+                tally.steps += 1
+                tally.truncations += truncated
+                tally.successes += success
+                tally.failures += terminated and not success
+                tally.note(differences, f"seed {seed}, action {action}")
+                if differences:
+                    left = 0
+            seed += seeds
+    return tally
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=4000, help="steps of each level, at least")
+    parser.add_argument("--seeds", type=int, default=20, help="played by chance and by the expert")
+    parser.add_argument("--seed-steps", type=int, default=200, help="steps of each of these seeds")
     parser.add_argument("--seed", type=int, default=0, help="of the actions and the episodes")
     parser.add_argument("--only", nargs="*", metavar="ID", help="minigrid ids of these levels only")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the JSON goes")
@@ -397,24 +458,34 @@ def main() -> None:
         for env_id, level, steps in work:
             progress.update(task, description=env_id)
             start = time.perf_counter()
-            tally = compare(env_id, level, steps, options.seed)
+            tallies = {"everybody": compare(env_id, level, steps, options.seed)}
+            for by in ("random", "expert") if level else ():
+                tallies[by] = compare_by_seeds(
+                    env_id, level or "", options.seeds, options.seed_steps, by
+                )
+            for by, tally in tallies.items():
+                if tally.mismatches:
+                    progress.console.print(env_id, by, dict(tally.mismatches), *tally.examples)
             levels[env_id] = {
-                **vars(tally),
-                "mismatches": dict(tally.mismatches),
                 "seconds": round(time.perf_counter() - start, 2),
+                **{by: vars(t) | {"mismatches": dict(t.mismatches)} for by, t in tallies.items()},
             }
-            if tally.mismatches:
-                progress.console.print(env_id, dict(tally.mismatches), *tally.examples)
             progress.advance(task)
     totals = {
-        name: sum(level[name] for level in levels.values())
+        name: sum(level[by][name] for level in levels.values() for by in _ACTORS if by in level)
         for name in ("steps", "episodes", "successes", "failures", "truncations", "pictures")
     }
-    totals["mismatches"] = sum(sum(level["mismatches"].values()) for level in levels.values())
+    totals["mismatches"] = sum(
+        sum(level[by]["mismatches"].values())
+        for level in levels.values()
+        for by in _ACTORS
+        if by in level
+    )
     report = {
-        "command": f"python benchmarks/parity.py --steps {options.steps} --seed {options.seed}",
-        "what": "steps compared with minigrid: frame, picture, sentence, position, direction, "
-        "carried, grid, step count, reward, terminated, truncated, success",
+        "command": f"python benchmarks/parity.py --steps {options.steps} --seeds {options.seeds} "
+        f"--seed-steps {options.seed_steps} --seed {options.seed}",
+        "what": "steps compared with minigrid: frame, symbols, picture, sentence, position, "
+        "direction, carried, grid, step count, reward, terminated, truncated, success",
         "machine": machine(),
         "versions": versions(),
         "seed": options.seed,

@@ -6,8 +6,8 @@ from minigrid.core.grid import Grid
 from minigrid.core.world_object import Ball, Box, Door, Key, Wall
 
 from mmrl_envs.grid import cells
-from mmrl_envs.grid.themes import THEMES, find_theme
 from mmrl_envs.grid.cells import COLORS, cell
+from mmrl_envs.grid.themes import THEMES, find_theme
 
 MINIGRID = THEMES["minigrid"]
 THINGS = {

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmrl_envs  # noqa: F401  # registers
-from mmrl_envs.grid.vector_env import GridVectorEnv
 from mmrl_envs.grid.frame_pool import FramePool
+from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=20)
 MODES = [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED]

@@ -20,6 +20,7 @@ from mmrl_envs.grid.cells import (
     cell,
 )
 from mmrl_envs.grid.instructions import Clause, Description, Instruction, sentence
+from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE
 from mmrl_envs.grid.worlds import GridWorlds
 
@@ -43,7 +44,8 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     """Make environment ``e`` of ``worlds`` the same as a live BabyAI environment of minigrid.
 
     Grid, agent, what it carries, step count and limit, instruction and what its parts refer to
-    and have seen are taken over; the random stream stays ours.
+    and have seen are taken over; the random stream stays ours, and what the agent saw before is not
+    known.
 
     Args:
         env: a BabyAI environment (wrapped or not) that has been reset.
@@ -97,6 +99,9 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     state.progress[e] = 0
     _take_over_progress(source.instrs, halves, worlds, e, number)
     worlds.sentences[e] = sentence(state.instruction[e].tobytes())
+    if worlds.has_memory:
+        begun = np.ones(worlds.num_envs, np.bool_)
+        look_around(state, layout, e, e + 1, begun)
 
 
 def _objects(source: Any) -> list[Any]:
