@@ -26,7 +26,8 @@ from rich.progress import track
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid.instructions import GO_TO, OPEN, PUT_NEXT, SINGLE, STRICT
+from mmrl_envs.grid.cells import BOX, DOOR_CLOSED, DOOR_OPEN, EMPTY, KIND_MASK
+from mmrl_envs.grid.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT, SINGLE, STRICT
 from mmrl_envs.grid.levels import LEVELS
 from mmrl_envs.grid.state import CLAUSES, NOWHERE
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
@@ -41,9 +42,10 @@ BOT_LOOKS: Final = 1000  # of BabyAI's bot at its plan before it counts as hangi
 def is_hopeless(worlds: GridWorlds, e: int) -> bool:
     """Whether BabyAI's rules leave no way to carry out the instruction of environment ``e``.
 
-    Either all that a clause speaks of is gone with opened boxes; or both halves are strict "open"
-    clauses about different doors: the very toggle that completes the first is judged by the second,
-    too, and fails it (so it is in minigrid, see ``OpenDoorsOrderN2Debug``).
+    All that a clause speaks of is gone with opened boxes; or both halves are strict "open" clauses
+    about different doors: the very toggle that completes the first is judged by the second, too,
+    and fails it (so it is in minigrid, see ``OpenDoorsOrderN2Debug``); or a strict "pick up" is
+    about things that are walled in by others, which must not be picked up (a box may be opened).
     """
     state = worlds.state
     code, progress = state.instruction[e], int(state.progress[e])
@@ -60,10 +62,31 @@ def is_hopeless(worlds: GridWorlds, e: int) -> bool:
                 continue
             if not things & present:
                 return True
+    if int(code[1]) & STRICT and int(code[1]) & 15 == PICK_UP and is_walled_in(worlds, e):
+        return True
     halves = [int(code[1]), int(code[3])]
     both_strict = all(half & STRICT and half & 15 == OPEN for half in halves)
     same = int(state.tracked[e, 0, 0]) & int(state.tracked[e, 2, 0])
     return int(code[0]) != SINGLE and both_strict and not same
+
+
+def is_walled_in(worlds: GridWorlds, e: int) -> bool:
+    """Whether the agent cannot face any object of the first clause without picking one up."""
+    state, layout = worlds.state, worlds.layout
+    asked = int(state.tracked[e, 0, 0])
+    goals = {int(state.object_cell[e, k]) for k in range(64) if asked >> k & 1}
+    steps = (1, -1, layout.stride, -layout.stride)
+    reached, edge = {int(state.agent_cell[e])}, [int(state.agent_cell[e])]
+    while edge:
+        here = edge.pop()
+        for near in (here + step for step in steps):
+            if near in goals:
+                return False
+            kind = int(state.grid[e, near]) & KIND_MASK
+            if near not in reached and kind in (EMPTY, DOOR_OPEN, DOOR_CLOSED, BOX):
+                reached.add(near)
+                edge.append(near)
+    return True
 
 
 def play(worlds: GridWorlds, knowledge: Knowledge, over: NDArray[np.bool_]) -> Any:

@@ -109,7 +109,14 @@ def _search_from_agent(state: State, layout: Layout, e: int, chart: Chart, wante
 
 
 @part
-def _move(state: State, e: int, chart: Chart, first: int) -> int:
+def _set_tolls(chart: Chart, means: Means, blocker: int) -> None:
+    """What it costs to clear the way; a box can also be opened, and is gone then."""
+    thing = blocker if means.may_carry else SHUT
+    set_tolls(chart, means.keys, means.key_color, thing, blocker, means.may_open != 0)
+
+
+@part
+def _move(state: State, e: int, chart: Chart, may_carry: int, first: int) -> int:
     """The action that leads to the next pose, or towards it: a door opened, a thing taken away."""
     facing = state.agent_direction[e]
     if first & 3 != facing:
@@ -117,7 +124,7 @@ def _move(state: State, e: int, chart: Chart, first: int) -> int:
     kind = kind_at(chart, first >> 2)
     if PASSABLE >> kind & 1:
         return FORWARD
-    return PICKUP if PORTABLE >> kind & 1 else TOGGLE
+    return PICKUP if PORTABLE >> kind & 1 and may_carry else TOGGLE  # a box is opened then
 
 
 @part
@@ -131,8 +138,7 @@ def _go(
     """
     held = state.carried[e]
     blocker = BLOCKER_WHEN_LADEN if means.is_laden else BLOCKER
-    blocker = blocker if means.may_carry else SHUT
-    set_tolls(chart, means.keys, means.key_color, blocker, means.may_open != 0)
+    _set_tolls(chart, means, blocker)
     pose = _search_from_agent(state, layout, e, chart, wanted)
     if pose == NOTHING:
         return _NO_WAY
@@ -145,13 +151,13 @@ def _go(
             if not uses_key:
                 return _UNLOCK + thing
         else:
-            is_laden = held != NOTHING
+            is_laden = held != NOTHING and means.may_carry != 0
     if is_laden or (final == PICKUP and held != NOTHING and not uses_key):
         # The way to keep clear, as it is whichever way the agent looks just now.
         pose = search(layout, chart, wanted, state.agent_cell[e], ANY_DIRECTION)
         mark_way(layout, chart, pose)
         return _FREE_HANDS
-    return final if first == NOTHING else _move(state, e, chart, first)
+    return final if first == NOTHING else _move(state, e, chart, means.may_carry, first)
 
 
 @part
@@ -164,8 +170,7 @@ def _clear_way(state: State, layout: Layout, e: int, chart: Chart, means: Means,
     Returns:
         0 if so, a task that has to be done before, or _NO_WAY.
     """
-    blocker = BLOCKER if means.may_carry else SHUT
-    set_tolls(chart, means.keys, means.key_color, blocker, means.may_open != 0)
+    _set_tolls(chart, means, BLOCKER)
     pose = search(layout, chart, MARKED, place, ANY_DIRECTION)
     if pose == NOTHING:
         return _NO_WAY
@@ -204,7 +209,7 @@ def _choose(
                 count += 1
     if count <= 1:
         return best
-    set_tolls(chart, means.keys, means.key_color, BLOCKER, means.may_open != 0)
+    _set_tolls(chart, means, BLOCKER)
     _search_from_agent(state, layout, e, chart, NEVER)
     for thing in range(state.object_count[e]):
         chart.fetching[thing] = FAR
@@ -272,7 +277,7 @@ def _open(state: State, layout: Layout, e: int, chart: Chart, means: Means, clau
             return plan
         clear_marks(chart, GOAL)
     if mark_doors(state, e, chart, means, clause, True):
-        set_tolls(chart, means.keys, means.key_color, BLOCKER, True)
+        _set_tolls(chart, means, BLOCKER)
         pose = _search_from_agent(state, layout, e, chart, MARKED)
         if pose != NOTHING:
             return _UNLOCK + object_at(state, e, faced(layout, pose))
@@ -328,14 +333,14 @@ def _unlock(
 @part
 def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
     """Put what is in the hands where it can stay; where no place is good, try one after another."""
-    set_tolls(chart, 0, NOTHING, SHUT, True)
+    set_tolls(chart, 0, NOTHING, SHUT, SHUT, True)
     chart.toll[UNSEEN] = SHUT
     draw_lots(chart, int(state.step_count[e]) // _PATIENCE)
     for wanted in (SPARE, OFF_PATH, DRAWN, FREE):
         pose = _search_from_agent(state, layout, e, chart, wanted)
         if pose != NOTHING:
             first, _ = trace(chart, pose)
-            return DROP if first == NOTHING else _move(state, e, chart, first)
+            return DROP if first == NOTHING else _move(state, e, chart, 1, first)
     return _NO_WAY
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import (
+    BOX,
     CODES,
     COLOR_SHIFT,
     COLORS,
@@ -110,14 +111,17 @@ def make_chart(layout: Layout) -> Chart:
 
 
 @part
-def set_tolls(chart: Chart, openable: int, key_color: int, blocker: int, door: bool) -> None:
+def set_tolls(
+    chart: Chart, openable: int, key_color: int, blocker: int, box: int, door: bool
+) -> None:
     """Say what each cell costs to enter.
 
     Args:
         chart: its tolls are written.
         openable: colours of locked doors that could be opened after fetching a key, a bit each.
         key_color: that of the key in the hands, or NOTHING.
-        blocker: toll of an object that can be carried away; SHUT if it may not be.
+        blocker: toll of a key or a ball in the way; SHUT if it may not be carried away.
+        box: toll of a box in the way.
         door: closed doors may be opened.
     """
     for code in range(CODES):
@@ -128,6 +132,8 @@ def set_tolls(chart: Chart, openable: int, key_color: int, blocker: int, door: b
             toll = _UNKNOWN
         elif PASSABLE >> kind & 1:
             toll = 1
+        elif kind == BOX:
+            toll = box
         elif PORTABLE >> kind & 1:
             toll = blocker
         elif kind == DOOR_CLOSED and door:
