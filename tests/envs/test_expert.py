@@ -190,8 +190,12 @@ def test_seen_is_what_the_view_shows(begun):
     for e in range(20):
         for x in range(layout.width):
             for y in range(layout.height):
+                cell = layout.cell_index(x, y)
+                if cell == worlds.state.agent_cell[e]:
+                    continue
                 tile = frames[e, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8]
-                assert (tile.min() > 0) == worlds.state.seen[e, layout.cell_index(x, y)]
+                code, is_seen = int(worlds.state.grid[e, cell]), bool(worlds.state.seen[e, cell])
+                assert np.array_equal(tile, MINIGRID.tile(code, 8, highlight=is_seen))
     seen = worlds.state.seen.copy()
     worlds.step(np.zeros(20, np.int64), np.zeros(20, bool))
     assert (worlds.state.seen >= seen).all()

@@ -12,6 +12,7 @@ from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
+from mmrl_envs.grid.snapshot import Snapshot
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import MAX_SEED, check_seed
 from mmrl_envs.grid.window import Window
@@ -36,8 +37,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
         level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
         render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
-            ``tile_size``, ``theme``, and the level's own parameters, such as ``room_size`` and
-            ``num_dists``.
+            ``tile_size``, ``theme``, ``debug``, and the level's own parameters, such as
+            ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter or mode; impossible sizes.
@@ -119,6 +120,37 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def instruction(self) -> Instruction:
         """The instruction of the episode, parsed."""
         return self.worlds.instruction(0)
+
+    def observe(self) -> Observation:
+        """The present observation once more, painted anew."""
+        frames = self._pool.take()
+        self.worlds.paint(frames)
+        return self._observation(frames)
+
+    def get_state(self) -> Snapshot:
+        """The exact state as a dictionary of arrays of one row; see
+        :meth:`mmrl_envs.grid.vector_env.GridVectorEnv.get_state`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if not self._is_seeded:
+            raise gym.error.ResetNeeded("call reset() before get_state()")
+        return self.worlds.get_state() | {"over": np.array([not self._has_episode])}
+
+    def set_state(self, state: Snapshot) -> None:
+        """Go on from a state; see :meth:`mmrl_envs.grid.vector_env.GridVectorEnv.set_state`.
+
+        Raises:
+            ValueError: no state of one such environment; nothing was changed.
+        """
+        given = dict(state)
+        over = given.pop("over", None)
+        if not isinstance(over, np.ndarray) or over.dtype != np.bool_ or over.shape != (1,):
+            raise ValueError("'over' of the state must be bool of shape (1,)")
+        self.worlds.set_state(given)
+        self._has_episode = not over[0]
+        self._is_seeded = True
 
     def expert_action(self, knowledge: Knowledge = "seen") -> int:
         """What an expert would do now, 0 to 6; see

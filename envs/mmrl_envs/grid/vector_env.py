@@ -15,6 +15,7 @@ from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
+from mmrl_envs.grid.snapshot import Snapshot
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import check_seed
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
@@ -44,8 +45,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             that the next step overwrites.
         render_mode: None or "rgb_array".
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
-            ``tile_size``, ``theme``, ``num_threads``, and the level's own parameters, such as
-            ``room_size`` and ``num_dists``.
+            ``tile_size``, ``theme``, ``num_threads``, ``debug``, and the level's own parameters,
+            such as ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter, or mode; impossible sizes.
@@ -186,6 +187,48 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """
         return self.worlds.expert_actions(knowledge)
 
+    def observe(self) -> Observation:
+        """The present observation once more, painted anew."""
+        self.worlds.paint(self._next_frames())
+        return self._observation()
+
+    def get_state(self, rows: Sequence[int] | None = None) -> Snapshot:
+        """The exact state of some environments (all, if None), random streams and episodes that
+        are over included, as a dictionary of arrays: see :mod:`mmrl_envs.grid.snapshot`.
+
+        Raises:
+            ValueError: rows that there are not.
+            gymnasium.error.ResetNeeded: before the first reset.
+        """
+        if not self._is_seeded:
+            raise gym.error.ResetNeeded("call reset() before get_state()")
+        chosen = self._rows(rows)
+        return self.worlds.get_state(chosen) | {"over": self._over[chosen]}
+
+    def set_state(self, state: Snapshot, rows: Sequence[int] | None = None) -> None:
+        """Go on from a state that :meth:`get_state` of this or another environment of the same
+        level and sizes gave; :meth:`observe` shows it.
+
+        Args:
+            state: of as many environments as there are ``rows``.
+            rows: which to replace; all, if None.
+
+        Raises:
+            ValueError: no such state, with the reason; nothing was changed.
+            gymnasium.error.ResetNeeded: some rows, before the first reset of the others.
+        """
+        chosen = self._rows(rows)
+        if not self._is_seeded and len(chosen) < self.num_envs:
+            raise gym.error.ResetNeeded("call reset() first: some environments have no state yet")
+        given = dict(state)
+        over = given.pop("over", None)
+        fits = isinstance(over, np.ndarray) and over.dtype == np.bool_
+        if over is None or not fits or over.shape != chosen.shape:
+            raise ValueError(f"'over' of the state must be bool of shape {chosen.shape}")
+        self.worlds.set_state(given, chosen)
+        self._over[chosen] = over
+        self._is_seeded = True
+
     def close_extras(self, **kwargs: Any) -> None:
         """Let go of the threads."""
         self.worlds.close()
@@ -198,6 +241,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def _observation(self) -> Observation:
         return {"image": self._frames, "instruction": tuple(self.worlds.sentences)}
+
+    def _rows(self, rows: Sequence[int] | None) -> NDArray[np.int64]:
+        chosen = np.arange(self.num_envs) if rows is None else np.asarray(rows, np.int64).ravel()
+        if len(set(chosen.tolist()) & set(range(self.num_envs))) < len(chosen):
+            raise ValueError(f"rows {chosen.tolist()}: each of 0 to {self.num_envs - 1} once")
+        return chosen
 
     def _progress(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
         done = self.worlds.clauses_done()

@@ -12,12 +12,15 @@ from typing import Final
 import numpy as np
 
 from mmrl_envs.grid.cells import (
+    BALL,
+    BOX,
     COLOR_SHIFT,
     DOOR_OPEN,
     DOORS,
     DROP,
     DX,
     DY,
+    KEY,
     KIND_MASK,
     PICKUP,
     TOGGLE,
@@ -45,7 +48,7 @@ SUCCESS: Final = 1
 FAILURE: Final = 2
 
 _FIRST_HALF_DONE: Final = 1 << CLAUSES
-_NOUN_KIND: Final = (0, 7, 6, 5, DOOR_OPEN)  # object, box, ball, key, door
+NOUN_KINDS: Final = (0, BOX, BALL, KEY, DOOR_OPEN)  # object, box, ball, key, door
 _DX = np.array(DX)
 _DY = np.array(DY)
 
@@ -81,7 +84,7 @@ def matching(state: State, layout: Layout, e: int, description: int) -> np.uint6
         if noun == DOOR_NOUN:
             if not DOORS >> kind & 1:
                 continue
-        elif noun != 0 and kind != _NOUN_KIND[noun]:
+        elif noun != 0 and kind != NOUN_KINDS[noun]:
             continue
         if color != 0 and code >> COLOR_SHIFT != color - 1:
             continue

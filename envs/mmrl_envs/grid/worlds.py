@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.dynamics import step_envs
 from mmrl_envs.grid.expert import decide
 from mmrl_envs.grid.instructions import Instruction, parsed, sentence
+from mmrl_envs.grid.invariants import RULES, check_envs
 from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.levels import find_level
 from mmrl_envs.grid.pathfinding import make_chart
+from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.themes import find_theme
@@ -38,6 +40,7 @@ class GridWorlds:
         tile_size: pixels a side of a cell.
         theme: the look of the pixels.
         num_threads: how many share the batch.
+        debug: check after every step that the state is one that can be.
         sizes: the level's parameters, such as ``room_size``.
 
     Raises:
@@ -55,6 +58,7 @@ class GridWorlds:
         tile_size: int = 8,
         theme: str = "minigrid",
         num_threads: int = 1,
+        debug: bool = False,
         **sizes: Any,
     ) -> None:
         if num_envs < 1:
@@ -66,12 +70,12 @@ class GridWorlds:
         self.level = level
         self.num_envs = num_envs
         recipe = find_level(level).recipe(**sizes)
-        self.layout, self._recipe = recipe.finish()
+        self.layout, self.recipe = recipe.finish()
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
         self.theme = theme
         self.view = make_view(self.layout, view, obs, tile_size, theme)
-        self._max_steps = max_steps or recipe.max_steps
+        self.fixed_max_steps = max_steps or recipe.max_steps
         self.seeds = np.zeros(num_envs, np.uint64)
         self._all = np.arange(num_envs)
         self._nobody = np.zeros(num_envs, np.bool_)
@@ -81,6 +85,7 @@ class GridWorlds:
         self._scratch = [make_scratch(self.layout) for _ in self._ranges]
         self._chart = make_chart(self.layout)
         self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._debug = debug
         self._pictures: dict[int, OverviewPixels] = {}
 
     @property
@@ -129,7 +134,8 @@ class GridWorlds:
             Rewards, terminated, truncated, success (each [N]), and how many episodes ended.
 
         Raises:
-            RuntimeError: no level could be generated; names the level and the seed.
+            RuntimeError: no level could be generated; names the level and the seed. Or, in debug
+                mode, the state breaks a rule of :mod:`mmrl_envs.grid.invariants`.
         """
         n = self.num_envs
         rewards = np.empty(n)
@@ -141,9 +147,9 @@ class GridWorlds:
             ended = step_envs(
                 self.state,
                 self.layout,
-                self._recipe,
+                self.recipe,
                 self._scratch[k],
-                self._max_steps,
+                self.fixed_max_steps,
                 start,
                 stop,
                 actions,
@@ -155,6 +161,8 @@ class GridWorlds:
                 success,
             )
             if ended >= 0:
+                if self._debug:
+                    self._check(start, stop)
                 if self.has_memory:
                     look_around(self.state, self.layout, start, stop, begins)
                 if frames is not None:
@@ -251,10 +259,32 @@ class GridWorlds:
         decide(self.state, self.layout, self._chart, knows_all, 0, self.num_envs, actions)
         return actions
 
+    def get_state(self, rows: NDArray[np.int64] | None = None) -> Snapshot:
+        """The exact state of environments ``rows`` (all, if None), int64 [K], as a dictionary of
+        arrays; see :mod:`mmrl_envs.grid.snapshot`.
+        """
+        return take_snapshot(self, self._all if rows is None else rows)
+
+    def set_state(self, state: Snapshot, rows: NDArray[np.int64] | None = None) -> None:
+        """Replace the state of environments ``rows`` (all, if None), int64 [K].
+
+        Raises:
+            ValueError: no state of K such environments; nothing was changed.
+        """
+        put_snapshot(self, state, self._all if rows is None else rows)
+
     def close(self) -> None:
         """Let go of the threads."""
         if self._others is not None:
             self._others.shutdown()
+
+    def _check(self, start: int, stop: int) -> None:
+        broken, e = check_envs(self.state, self.layout, start, stop)
+        if broken:
+            raise RuntimeError(
+                f"level {self.level}, environment {e} of seed {self.seeds[e]}, step "
+                f"{self.state.step_count[e]}: {RULES[broken]}"
+            )
 
     def _row(self, e: int) -> State:
         """The state of one environment alone; a view."""
