@@ -343,3 +343,26 @@ def test_render_draws_every_world():
 @pytest.mark.parametrize("mode", MODES)
 def test_mode_may_be_a_word(mode):
     assert GridVectorEnv(1, autoreset_mode=mode.value).autoreset_mode is mode
+
+
+@pytest.mark.parametrize("level", ["GoToLocal", "BossLevel"])
+def test_sync_async_and_native_live_alike(level):
+    """All three ways of ``make_vec``, in Gymnasium's default autoreset mode."""
+    ways = ("sync", "async", "vector_entry_point")
+    batches = [
+        gym.make_vec(f"mmrl/{level}-v0", 3, vectorization_mode=way, max_steps=15) for way in ways
+    ]
+    lives = []
+    for envs in batches:
+        observation, _ = envs.reset(seed=2)
+        life = [(observation["image"].copy(), tuple(observation["instruction"]))]
+        for action in actions_of(0, 40, 3):
+            observation, *ends, _ = envs.step(action)
+            shown = (observation["image"].copy(), tuple(observation["instruction"]))
+            life.append((*shown, *(np.array(end) for end in ends)))
+        lives.append(life)
+        envs.close()
+    for life in lives[1:]:
+        for one, two in zip(lives[0], life, strict=True):
+            for a, b in zip(one, two, strict=True):
+                assert np.array_equal(a, b)
