@@ -1,5 +1,7 @@
 """The instruction language: every code is a sentence, and every sentence has its code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -131,3 +133,56 @@ def test_longest_sentence_of_two_clauses_fits():
 )
 def test_sentences_as_babyai_says_them(instruction, text):
     assert str(instruction) == text
+
+
+doors = descriptions.map(lambda one: replace(one, noun="door"))
+things = st.sampled_from([noun for noun in NOUNS if noun != "door"]).flatmap(
+    lambda noun: descriptions.map(lambda one: replace(one, noun=noun))
+)
+said = (
+    st.builds(Clause, st.just("go to"), descriptions)
+    | st.builds(Clause, st.just("pick up"), things)
+    | st.builds(Clause, st.just("open"), doors)
+    | st.builds(Clause, st.just("put"), things, descriptions)
+)
+said_halves = st.lists(said, min_size=1, max_size=2).map(tuple)
+sentences = st.builds(Instruction, first=said_halves) | st.builds(
+    Instruction, said_halves, said_halves, st.sampled_from(("before", "after"))
+)
+
+
+@PROPERTY
+@given(sentences)
+def test_every_sentence_is_read_back(instruction):
+    assert Instruction.from_sentence(str(instruction)) == instruction
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "must begin with one of go to, pick up, open, put"),
+        ("fetch the ball", "must begin with one of go to, pick up, open, put"),
+        ("go to ball", "must begin with 'the' or 'a'"),
+        ("go to the cat", "'cat' stands where one of red, .* door is expected"),
+        ("go to the red", "'nothing' stands where"),
+        ("go to the ball behind me", "'behind me' is none of on your left"),
+        ("put the ball next the box", "'put' needs 'next to'"),
+        ("open the box", "only doors open"),
+        ("pick up the door", "doors stay"),
+        ("go to the ball, then go to the box, then go to the key", "more than two halves"),
+        ("go to a key and go to a key and go to a key", "more than two clauses"),
+    ],
+)
+def test_what_is_no_sentence_is_refused_with_the_reason(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        Instruction.from_sentence(text)
+
+
+def test_kind_and_clauses():
+    text = "open the door and go to a key after you put a ball next to the box"
+    instruction = Instruction.from_sentence(text)
+    assert instruction.kind == "open and go to after put"
+    assert [clause.verb for clause in instruction.clauses] == ["open", "go to", "put"]
+    assert (
+        Instruction.from_sentence("pick up the key, then open a door").kind == "pick up, then open"
+    )

@@ -21,7 +21,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.cells import BALL, BOX, COLORS, DOOR_OPEN, KEY
+from mmrl_envs.grid.cells import (
+    BALL,
+    BOX,
+    COLOR_SHIFT,
+    COLORS,
+    DOOR_OPEN,
+    DOORS,
+    KEY,
+    KIND_MASK,
+)
 
 # Orders of the two halves.
 SINGLE: Final = 0
@@ -81,6 +90,13 @@ class Description:
     def __str__(self) -> str:
         words = ("a" if self.several else "the", self.color, self.noun, self.location)
         return " ".join(word for word in words if word)
+
+    def fits(self, code: int) -> bool:
+        """Whether an object that looks like a cell code is one of this noun and colour."""
+        kind = code & KIND_MASK
+        noun = NOUN_OF_KIND[DOOR_OPEN if DOORS >> kind & 1 else kind]
+        has_color = not self.color or COLORS[code >> COLOR_SHIFT] == self.color
+        return has_color and self.noun in ("object", NOUNS[noun])
 
     @property
     def code(self) -> int:
@@ -165,6 +181,23 @@ class Instruction:
         return (" after you " if self.order == "after" else ", then ").join(halves)
 
     @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """All clauses, in the order in which they are said."""
+        return (*self.first, *self.second)
+
+    @property
+    def kind(self) -> str:
+        """What is asked for without the objects, such as "go to", "open and put" or "pick up,
+        then open": to group results by, or to split them.
+        """
+        halves = [
+            " and ".join(clause.verb for clause in half)
+            for half in (self.first, self.second)
+            if half
+        ]
+        return (" after " if self.order == "after" else ", then ").join(halves)
+
+    @property
     def code(self) -> NDArray[np.int32]:
         """The five integers that the kernels read, int32 [5]."""
         code = np.zeros(5, np.int32)
@@ -182,6 +215,63 @@ class Instruction:
             for i in (1, 3)
         )
         return cls(first, second, ("", "before", "after")[int(code[0])])
+
+    @classmethod
+    def from_sentence(cls, text: str) -> Instruction:
+        """Read a sentence of the language; ``str`` gives it back.
+
+        Words do not tell whether a clause is strict: it is read as one that is not.
+
+        Raises:
+            ValueError: a sentence that the grammar does not have, with what does not fit.
+        """
+        order, halves = "", [text]
+        for name, link in (("before", ", then "), ("after", " after you ")):
+            if link in text:
+                order, halves = name, text.split(link)
+                break
+        if len(halves) > 2 or ", then " in halves[-1]:
+            raise ValueError(f"{text!r}: more than two halves")
+        read = [tuple(_read_clause(clause) for clause in half.split(" and ")) for half in halves]
+        if max(map(len, read)) > 2:
+            raise ValueError(f"{text!r}: more than two clauses joined by 'and'")
+        return cls(read[0], read[1] if order else (), order)
+
+
+def _read_clause(text: str) -> Clause:
+    for verb in VERBS:
+        if text.startswith(f"{verb} "):
+            rest = text.removeprefix(f"{verb} ")
+            break
+    else:
+        raise ValueError(f"{text!r}: must begin with one of {', '.join(VERBS)}")
+    if verb == "put":
+        moved, link, fixed = rest.partition(" next to ")
+        if not link:
+            raise ValueError(f"{text!r}: 'put' needs 'next to'")
+        clause = Clause(verb, _read_description(moved), _read_description(fixed))
+    else:
+        clause = Clause(verb, _read_description(rest))
+    is_door = clause.target.noun == "door"
+    if is_door != (verb == "open") and verb != "go to":
+        raise ValueError(f"{text!r}: {'only doors open' if verb == 'open' else 'doors stay'}")
+    return clause
+
+
+def _read_description(text: str) -> Description:
+    article, *words = text.split(" ")
+    if article not in ("the", "a"):
+        raise ValueError(f"{text!r}: must begin with 'the' or 'a'")
+    color = words.pop(0) if words and words[0] in COLORS else ""
+    if not words or words[0] not in NOUNS:
+        raise ValueError(
+            f"{text!r}: {words[0] if words else 'nothing'!r} stands where one of "
+            f"{', '.join((*COLORS, *NOUNS))} is expected"
+        )
+    noun, location = words[0], " ".join(words[1:])
+    if location not in LOCATIONS:
+        raise ValueError(f"{text!r}: {location!r} is none of {', '.join(LOCATIONS[1:])}")
+    return Description(noun, color, location, article == "a")
 
 
 @lru_cache(maxsize=1 << 16)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl_envs.grid.achievements import Moment
 from mmrl_envs.grid.dynamics import step_envs
 from mmrl_envs.grid.expert import decide
 from mmrl_envs.grid.instructions import Instruction, parsed, sentence
@@ -214,6 +215,10 @@ class GridWorlds:
     def instruction(self, e: int) -> Instruction:
         """The instruction of environment ``e``, parsed."""
         return parsed(self.state.instruction[e].tobytes())
+
+    def moment(self, e: int) -> Moment:
+        """Environment ``e`` as it is now, to judge from; see :mod:`mmrl_envs.grid.achievements`."""
+        return Moment(State._make(array.copy() for array in self._row(e)), self.layout)
 
     def clauses_done(self) -> NDArray[np.bool_]:
         """Which clauses are done, bool [N, 4]: the one or two of the first half of each
