@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.distributions import CategoricalDistribution
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION
@@ -34,14 +37,36 @@ class SB3Actor:
         Raises:
             UserError: pictures of another size than the agent was trained on.
         """
-        self._check(images)
-        tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
-        observation: dict[str, NDArray[Any]] = {
-            IMAGE: images.transpose(0, 3, 1, 2),
-            INSTRUCTION: tokens,
-        }
+        observation = self._observation(images, instructions)
         actions, _ = self.algorithm.predict(observation, deterministic=deterministic)
         return np.asarray(actions)
+
+    def probabilities(
+        self, images: NDArray[np.uint8], instructions: Sequence[str]
+    ) -> NDArray[np.float32] | None:
+        """Pictures uint8 [B, H, W, 3] and B sentences → probability of each action, float32
+        [B, A]; None where the policy has no distribution over discrete actions.
+
+        Raises:
+            UserError: pictures of another size than the agent was trained on.
+        """
+        policy = self.algorithm.policy
+        if not isinstance(policy, ActorCriticPolicy):
+            return None
+        policy.set_training_mode(False)
+        observation, _ = policy.obs_to_tensor(self._observation(images, instructions))
+        with torch.no_grad():
+            distribution = policy.get_distribution(observation)
+        if not isinstance(distribution, CategoricalDistribution):
+            return None
+        return distribution.distribution.probs.float().cpu().numpy()
+
+    def _observation(
+        self, images: NDArray[np.uint8], instructions: Sequence[str]
+    ) -> dict[str, NDArray[Any]]:
+        self._check(images)
+        tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
+        return {IMAGE: images.transpose(0, 3, 1, 2), INSTRUCTION: tokens}
 
     def _check(self, images: NDArray[np.uint8]) -> None:
         space: Any = self.algorithm.observation_space

@@ -117,6 +117,11 @@ class GridEnv(gym.Env[Observation, np.int64]):
         return self.worlds.picture(0) if self.render_mode == "rgb_array" else None
 
     @property
+    def max_steps(self) -> int:
+        """The limit of steps of this episode."""
+        return int(self.worlds.state.max_steps[0])
+
+    @property
     def instruction(self) -> Instruction:
         """The instruction of the episode, parsed."""
         return self.worlds.instruction(0)

@@ -1,0 +1,47 @@
+"""``mmrl play``: an environment in your own hands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.viewer.play import Player, play
+from mmrl.viewer.recording import Recording
+from mmrl.viewer.session import Session
+from mmrl.viewer.window import Window
+
+
+def run(arguments: list[str]) -> int:
+    """Play by hand until the window is closed."""
+    parser = Parser(
+        prog="mmrl play",
+        description="Play an environment by hand, seeing what an agent sees. Arrow keys move, p "
+        "picks up, d drops, space toggles, enter is 'done'; other actions are on the number keys. "
+        "Tab shows the whole scene, r begins again, n is the next episode, escape ends.",
+    )
+    parser.add_argument("env", type=str, help="a Gymnasium id such as mmrl/BossLevel-v0")
+    parser.add_argument(
+        "--env_args", type=dict[str, Any], default={}, help="such as --env_args.room_size 6"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first episode")
+    parser.add_argument("--map", type=bool, default=False, help="begin with the whole scene")
+    parser.add_argument("--record", type=str | None, default=None, help="write a GIF at the end")
+    parser.add_argument("--fps", type=float, default=30.0, help="how often keys are looked at")
+    options = parser.parse_args(arguments)
+    if options.seed < 0:
+        raise UserError(f"--seed {options.seed}: must be at least 0")
+    if options.fps <= 0:
+        raise UserError(f"--fps {options.fps}: must be above 0")
+    recording = Recording(options.record)
+    session = Session(options.env, options.env_args, options.seed)
+    window = Window(f"mmrl play {options.env}", options.fps)
+    try:
+        play(Player(session, shows_map=options.map), window, recording)
+    finally:
+        window.close()
+        session.close()
+        written = recording.save()
+        if written:
+            print(f"written to {written}")
+    return 0

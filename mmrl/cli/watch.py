@@ -1,0 +1,57 @@
+"""``mmrl watch``: a trained agent at work, with what it is inclined to do."""
+
+from __future__ import annotations
+
+from mmrl.cli.eval import DETERMINISTIC
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.run import Run
+from mmrl.plugins import find_agent
+from mmrl.viewer.recording import Recording
+from mmrl.viewer.session import Session
+from mmrl.viewer.watch import Watcher, watch
+from mmrl.viewer.window import Window
+
+
+def run(arguments: list[str]) -> int:
+    """Show an agent until the window is closed or its episodes are over."""
+    parser = Parser(
+        prog="mmrl watch",
+        description="Watch the newest checkpoint of a run act on held-out episodes; bars show the "
+        "probability of each action. Space pauses, the right arrow takes one step, + and - change "
+        "the speed, tab switches between the whole scene and what the agent sees, n is the next "
+        "episode, escape ends.",
+    )
+    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("--env", type=str | None, default=None, help="another environment")
+    parser.add_argument("--episodes", type=int, default=0, help="how many; 0 for no end")
+    parser.add_argument("--seed", type=int, default=HELD_OUT, help="of the first episode")
+    parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
+    parser.add_argument("--record", type=str | None, default=None, help="write a GIF at the end")
+    parser.add_argument("--fps", type=float, default=4.0, help="steps a second")
+    options = parser.parse_args(arguments)
+    for name in ("episodes", "seed"):
+        if options[name] < 0:
+            raise UserError(f"--{name} {options[name]}: must be at least 0")
+    if options.fps <= 0:
+        raise UserError(f"--fps {options.fps}: must be above 0")
+    recording = Recording(options.record)
+    folder = Run.open(options.run)
+    actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
+    env_id = options.env or folder.config["env"]
+    env_args = {} if options.env else folder.config.get("env_args", {})
+    session = Session(env_id, env_args, options.seed)
+    window = Window(f"mmrl watch {options.run}", options.fps)
+    watcher = Watcher(
+        session, actor, episodes=options.episodes, deterministic=options.deterministic
+    )
+    try:
+        watch(watcher, window, recording, options.fps)
+    finally:
+        window.close()
+        session.close()
+        written = recording.save()
+        if written:
+            print(f"written to {written}")
+    return 0

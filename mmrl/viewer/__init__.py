@@ -1,0 +1,1 @@
+"""Playing and watching: one environment in a window, by hand or by an agent."""

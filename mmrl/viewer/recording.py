@@ -1,0 +1,55 @@
+"""What was shown, written as an animated GIF."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmrl.errors import UserError
+from mmrl.files import write_bytes
+
+_FRAME_MS: Final = 250
+_PAUSE_MS: Final = 1500
+
+
+class Recording:
+    """Collects pictures, and writes them when it is saved.
+
+    Args:
+        path: the GIF to write; None records nothing.
+
+    Raises:
+        UserError: its folder does not exist, or it is a folder.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = Path(path) if path else None
+        if self._path and not self._path.resolve().parent.is_dir():
+            raise UserError(f"--record {path}: its folder does not exist")
+        if self._path and self._path.is_dir():
+            raise UserError(f"--record {path}: is a folder; name a file such as play.gif")
+        self._frames: list[Image.Image] = []
+        self._durations: list[int] = []
+
+    def add(self, picture: NDArray[np.uint8], *, pause: bool = False) -> None:
+        """Add a picture, uint8 [H, W, 3]; ``pause`` keeps it for longer."""
+        if self._path:
+            self._frames.append(Image.fromarray(picture).quantize(128))
+            self._durations.append(_PAUSE_MS if pause else _FRAME_MS)
+
+    def save(self) -> Path | None:
+        """Write what there is, whole or not at all; the path, or None if there is nothing."""
+        if not self._path or not self._frames:
+            return None
+        buffer = io.BytesIO()
+        first, *rest = self._frames
+        first.save(
+            buffer, "GIF", save_all=True, append_images=rest, duration=self._durations, loop=0
+        )
+        write_bytes(self._path, buffer.getvalue())
+        return self._path

@@ -1,0 +1,77 @@
+"""A pygame window: shows pictures, and tells which keys were pressed."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.errors import UserError
+
+CLOSED: Final = "close"
+"""The name of the key that stands for the window's own closing."""
+
+
+class Window:
+    """A window, opened at the first picture.
+
+    Where there is no screen (Linux without DISPLAY), SDL's dummy driver is used: the same program
+    runs on a server, and can record.
+
+    Args:
+        title: what its frame says.
+        fps: pictures a second at most.
+
+    Raises:
+        UserError: pygame is missing.
+    """
+
+    def __init__(self, title: str, fps: float) -> None:
+        has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if platform.system() == "Linux" and not has_screen:
+            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+        os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+        try:
+            import pygame
+        except ImportError as error:
+            raise UserError(f"a window needs pygame: pip install pygame-ce ({error})") from error
+        self._pygame: Any = pygame
+        pygame.display.init()
+        self._title = title
+        self.fps = fps
+        self._clock = pygame.time.Clock()
+        self._screen: Any = None
+
+    def show(self, picture: NDArray[np.uint8]) -> None:
+        """Show a picture, uint8 [H, W, 3]."""
+        pygame = self._pygame
+        height, width = picture.shape[:2]
+        if self._screen is None:
+            self._screen = pygame.display.set_mode((width, height), pygame.RESIZABLE)
+            pygame.display.set_caption(self._title)
+        surface = pygame.surfarray.make_surface(picture.swapaxes(0, 1))
+        if self._screen.get_size() != (width, height):
+            surface = pygame.transform.smoothscale(surface, self._screen.get_size())
+        self._screen.blit(surface, (0, 0))
+        pygame.display.flip()
+
+    def pressed(self) -> list[str]:
+        """Wait for the next picture's time; the names of the keys pressed meanwhile, as pygame
+        calls them ("left", "space", "p"), :data:`CLOSED` among them if the window was closed.
+        """
+        pygame = self._pygame
+        self._clock.tick(self.fps)
+        keys = []
+        for event in pygame.event.get():
+            if event.type == pygame.QUIT:
+                keys.append(CLOSED)
+            elif event.type == pygame.KEYDOWN:
+                keys.append(pygame.key.name(event.key))
+        return keys
+
+    def close(self) -> None:
+        """Close the window."""
+        self._pygame.display.quit()

@@ -1,0 +1,210 @@
+"""Playing and watching without a screen: keys go in, pictures and a recording come out."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from PIL import Image
+
+from mmrl.actor import action_probabilities
+from mmrl.errors import UserError
+from mmrl.viewer import drawing
+from mmrl.viewer.drawing import GREEN, HEIGHT, RED, WIDTH, Scene, draw
+from mmrl.viewer.play import Player, keys_of, play
+from mmrl.viewer.recording import Recording
+from mmrl.viewer.session import Session
+from mmrl.viewer.watch import Watcher, watch
+from mmrl.viewer.window import CLOSED, Window
+
+GRID = "mmrl/GoToObjS4-v0"
+RIGHT, GO = 1, 2
+
+
+class Hands:
+    """A window that shows nothing and presses keys, a list at each look."""
+
+    def __init__(self, *presses):
+        self.presses = [*presses, [CLOSED]]
+        self.shown = []
+        self.fps = 0
+
+    def show(self, picture):
+        self.shown.append(picture)
+
+    def pressed(self):
+        return self.presses.pop(0)
+
+
+class Sure:
+    """Always turns right, and says so."""
+
+    def act(self, images, instructions, *, deterministic):
+        return np.full(len(images), RIGHT)
+
+    def probabilities(self, images, instructions):
+        return np.tile(np.float32([0.1, 0.8, 0.1, 0, 0, 0, 0]), (len(images), 1))
+
+
+@pytest.fixture
+def session():
+    made = Session(GRID, {"max_steps": 5}, 3)
+    yield made
+    made.close()
+
+
+def colored(picture, color):
+    return int((picture == np.array(color, np.uint8)).all(axis=2).sum())
+
+
+def test_keys_become_actions(session):
+    player = Player(session)
+    before = session.view
+    assert player.press("right")
+    assert (session.steps, session.last_action) == (1, "right")
+    assert not np.array_equal(session.view, before)
+    assert not player.press("F13")
+    assert session.steps == 1
+    assert player.press("r")
+    assert (session.steps, session.seed) == (0, 3)
+    assert np.array_equal(session.view, before)
+    assert player.press("n")
+    assert session.seed == 4
+
+
+def test_an_episode_ends_and_the_next_one_begins(session):
+    player = Player(session)
+    for _ in range(5):
+        player.press("d")
+    assert session.success is False
+    assert session.limit == 5
+    assert colored(draw(player.scene()), RED) > 10_000
+    assert not player.press("d")  # it is over
+    assert session.steps == 5
+    assert player.press("return")
+    assert (session.success, session.steps, session.seed) == (None, 0, 4)
+
+
+def test_success_is_green():
+    session = Session(GRID, {}, 3)
+    player = Player(session)
+    keys = {action: key for key, action in keys_of(session.actions).items()}
+    while session.success is None:
+        player.press(keys[session._env.unwrapped.expert_action()])
+    assert session.success
+    assert colored(draw(player.scene()), GREEN) > 10_000
+    assert session.clauses_done == 1
+    assert 0 < session.reward <= 1
+
+
+def test_the_map_and_the_view_change_places(session):
+    player = Player(session)
+    small = draw(player.scene())
+    player.press("tab")
+    large = draw(player.scene())
+    assert player.scene().caption == "the whole scene"
+    assert player.scene().inset_caption == "what the agent sees"
+    assert (small != large).any(axis=2).mean() > 0.2
+
+
+def test_playing_until_the_window_is_closed(session, tmp_path):
+    file = tmp_path / "play.gif"
+    recording = Recording(str(file))
+    hands = Hands(["up", "right"], [], ["tab"])
+    play(Player(session), hands, recording)
+    assert recording.save() == file
+    with Image.open(file) as written:
+        assert written.n_frames == 4
+        assert written.size == (WIDTH, HEIGHT)
+    assert len(hands.shown) == 4
+    assert np.array_equal(hands.shown[1], hands.shown[2])
+    assert not np.array_equal(hands.shown[0], hands.shown[1])
+
+
+def test_a_strangers_environment_is_played_with_the_number_keys(signals):
+    session = Session(signals, {}, 0)
+    player = Player(session)
+    assert player.scene().keys[:2] == [("1", "action 0"), ("2", "action 1")]
+    assert player.press("1")
+    assert session.steps == 1
+    assert session.clauses_done is None
+    assert "clauses done" not in dict(player.scene().status)
+    assert keys_of(["left", "jump"]) == {"left": 0, "2": 1}
+
+
+def test_an_agent_is_watched(session):
+    watcher = Watcher(session, Sure(), episodes=2)
+    hands = Hands(*[[]] * 60)
+    watch(watcher, hands, Recording(None), fps=8)
+    assert watcher.is_over
+    assert session.seed == 4  # two episodes
+    assert session.success is not None
+    assert hands.fps == 8
+    assert watcher.scene().bars[RIGHT] == ("right", pytest.approx(0.8), True)
+    picture = draw(watcher.scene())
+    assert colored(picture, drawing._BLUE) > 500
+
+
+def test_pause_step_and_speed(session):
+    watcher = Watcher(session, Sure())
+    hands = Hands(["space"], [], [], ["right"], [], ["+", "+"], ["-"])
+    watch(watcher, hands, Recording(None), fps=4)
+    assert session.steps == 1
+    assert watcher.is_paused
+    assert watcher.speed == 2
+    assert hands.fps == 8
+    watcher.press("n")
+    assert (session.steps, session.seed) == (0, 4)
+
+
+def test_no_bars_where_nobody_tells(session, scripted):
+    actor = scripted(lambda view, instruction: 0)
+    assert action_probabilities(actor, session.view[None], ["go"]) is None
+    watcher = Watcher(session, actor)
+    watcher.advance()
+    assert watcher.scene().bars == ()
+
+
+def test_long_instructions_fit():
+    blank = np.zeros((8, 8, 3), np.uint8)
+    text = "put the green box on your left next to the purple door behind you and " * 5
+    picture = draw(Scene("x", text, blank, "view"))
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    above = picture[100:103, 24 : 24 + 300]
+    assert (above == above[0, 0]).all()  # nothing runs into the picture
+
+
+def test_a_real_window_without_a_screen(session, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame = pytest.importorskip("pygame")
+    window = Window("test", fps=1000)
+    picture = draw(Player(session).scene())
+    window.show(picture)
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE))
+    pygame.event.post(pygame.event.Event(pygame.QUIT))
+    assert window.pressed() == ["space", CLOSED]
+    shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
+    assert np.array_equal(shown, picture)
+    window.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("no/such/folder/x.gif", "does not exist"), (".", "is a folder")]
+)
+def test_a_recording_that_cannot_be_written_is_refused_at_once(path, reason):
+    with pytest.raises(UserError, match=reason):
+        Recording(path)
+
+
+class Steering(gym.Env):
+    """Has a steering wheel."""
+
+    def __init__(self, render_mode=None):
+        image = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+        self.observation_space = spaces.Dict(image=image, instruction=spaces.Text(9))
+        self.action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+
+def test_only_discrete_actions_are_played():
+    gym.register("test/Steering-v0", Steering, disable_env_checker=True)
+    with pytest.raises(UserError, match="only Discrete"):
+        Session("test/Steering-v0", {}, 0)
