@@ -25,10 +25,10 @@ import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
 
-BATCHES: Final = (64, 128, 256, 1024)
+LEVELS: Final = ("GoToLocal", "BossLevel")
+BATCHES: Final = (64, 256, 1024, 16384)
+THREADED: Final = (1024, 4096, 16384)
 ENVPOOL_BATCH: Final = 256
-OURS: Final = "mmrl/GoToLocal-v0"
-THEIRS: Final = "BabyAI-GoToLocal-v0"
 MINIGRID: Final = "Minigrid, pixels, one"
 ENVPOOL: Final = "EnvPool, symbols, batch of 256"
 RESULT: Final = Path(__file__).parent / "results" / "env_speed.json"
@@ -36,16 +36,18 @@ RESULT: Final = Path(__file__).parent / "results" / "env_speed.json"
 Runner = Callable[[float], float]
 """Takes seconds; steps for about that long and returns steps a second."""
 
-_FIRST_STEP: Final = f"""
+_FIRST_STEP: Final = """
 import time
 import gymnasium as gym, numpy as np
 start = time.perf_counter()
 import mmrl_envs.grid.vector_env
 imported = time.perf_counter()
-envs = gym.make_vec({OURS!r}, num_envs=64)
+envs = gym.make_vec("mmrl/GoToLocal-v0", num_envs=64)
 envs.reset(seed=0)
 envs.step(np.zeros(64, np.int64))
-print(imported - start, time.perf_counter() - imported)
+stepped = time.perf_counter()
+envs.unwrapped.expert_actions()
+print(imported - start, stepped - imported, time.perf_counter() - stepped)
 """
 
 
@@ -62,12 +64,12 @@ def _timed(step: Callable[[int], None], steps_each: int, seconds: float) -> floa
 
 
 def _actions(seed: int, *shape: int) -> Any:
-    return np.random.default_rng(seed).integers(0, 7, (256, *shape))
+    return np.random.default_rng(seed).integers(0, 7, (256, *shape), np.int8).astype(np.int64)
 
 
-def our_batch(num_envs: int, seed: int) -> Runner:
+def our_batch(level: str, num_envs: int, seed: int, num_threads: int = 1) -> Runner:
     """Our native batch; it begins ended episodes anew by itself."""
-    envs = gym.make_vec(OURS, num_envs=num_envs)
+    envs = gym.make_vec(f"mmrl/{level}-v0", num_envs=num_envs, num_threads=num_threads)
     envs.reset(seed=seed)
     actions = _actions(seed, num_envs)
     return lambda seconds: _timed(lambda k: envs.step(actions[k % 256]), num_envs, seconds)
@@ -86,12 +88,12 @@ def one_env(env: gym.Env[Any, Any], seed: int) -> Runner:
     return lambda seconds: _timed(step, 1, seconds)
 
 
-def minigrid_env(seed: int) -> Runner:
+def minigrid_env(level: str, seed: int) -> Runner:
     """Minigrid's own environment with the same pixels; what it prints is swallowed."""
     from minigrid.wrappers import RGBImgPartialObsWrapper
 
     with contextlib.redirect_stdout(io.StringIO()):
-        run = one_env(RGBImgPartialObsWrapper(gym.make(THEIRS), tile_size=8), seed)
+        run = one_env(RGBImgPartialObsWrapper(gym.make(f"BabyAI-{level}-v0"), tile_size=8), seed)
 
     def quietly(seconds: float) -> float:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -100,28 +102,37 @@ def minigrid_env(seed: int) -> Runner:
     return quietly
 
 
-def envpool_batch(seed: int) -> Runner:
+def envpool_batch(level: str, seed: int) -> Runner:
     """EnvPool's C++ environments, one thread: symbols 7 × 7 × 3 instead of pixels."""
     import envpool
 
     envs = envpool.make(
-        THEIRS, env_type="gymnasium", num_envs=ENVPOOL_BATCH, num_threads=1, seed=seed
+        f"BabyAI-{level}-v0", env_type="gymnasium", num_envs=ENVPOOL_BATCH, num_threads=1, seed=seed
     )
     envs.reset()
     actions = _actions(seed, ENVPOOL_BATCH)
     return lambda seconds: _timed(lambda k: envs.step(actions[k % 256]), ENVPOOL_BATCH, seconds)
 
 
-def contestants(seed: int) -> dict[str, Runner]:
-    """Everything that is measured, by its name in the table."""
-    runners = {f"mmrl, pixels, batch of {n}": our_batch(n, seed) for n in BATCHES}
-    runners["mmrl, pixels, one"] = one_env(gym.make(OURS), seed)
-    runners[MINIGRID] = minigrid_env(seed)
+def contestants(level: str, seed: int) -> dict[str, Runner]:
+    """Everything that is measured on one core, by its name in the table."""
+    runners = {f"mmrl, pixels, batch of {n}": our_batch(level, n, seed) for n in BATCHES}
+    runners["mmrl, pixels, one"] = one_env(gym.make(f"mmrl/{level}-v0"), seed)
+    runners[MINIGRID] = minigrid_env(level, seed)
     if importlib.util.find_spec("envpool"):
-        runners[ENVPOOL] = envpool_batch(seed)
+        runners[ENVPOOL] = envpool_batch(level, seed)
     else:
         print("EnvPool is left out: it is not installed (pip install 'multimodal-rl[bench]')")
     return runners
+
+
+def threaded(level: str, seed: int) -> dict[str, Runner]:
+    """One thread and two, in turn."""
+    return {
+        f"batch of {n}, {threads} thread{'s' * (threads > 1)}": our_batch(level, n, seed, threads)
+        for n in THREADED
+        for threads in (1, 2)
+    }
 
 
 def measure(runners: dict[str, Runner], repetitions: int, seconds: float) -> dict[str, list[float]]:
@@ -136,8 +147,9 @@ def measure(runners: dict[str, Runner], repetitions: int, seconds: float) -> dic
 
 
 def first_steps() -> dict[str, float]:
-    """Seconds to import the engine, and from there to the first step of a batch: as a fresh
-    install compiles it (cold), and as a new process finds it compiled (warm).
+    """Seconds to import the engine, from there to the first step of a batch, and to the expert's
+    first answer: as a fresh install compiles them (cold), and as a new process finds them
+    compiled (warm).
     """
     seconds = {}
     with tempfile.TemporaryDirectory() as cache:
@@ -149,8 +161,15 @@ def first_steps() -> dict[str, float]:
                 text=True,
                 check=True,
             ).stdout
-            seconds[f"{name}_import"], seconds[f"{name}_first_step"] = map(float, printed.split())
+            what = ("import", "first_step", "first_expert_action")
+            taken = map(float, printed.split())
+            seconds |= {f"{name}_{one}": t for one, t in zip(what, taken, strict=True)}
     return seconds
+
+
+def medians_of(speeds: dict[str, list[float]]) -> dict[str, float]:
+    """The median of each."""
+    return {name: statistics.median(runs) for name, runs in speeds.items()}
 
 
 def ratios(medians: dict[str, float]) -> dict[str, float]:
@@ -165,9 +184,9 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
     return found
 
 
-def table(speeds: dict[str, list[float]]) -> str:
+def table(level: str, speeds: dict[str, list[float]]) -> str:
     """Median, slowest and fastest repetition of each, as Markdown."""
-    lines = ["| GoToLocal | steps/s, median | slowest | fastest |", "|---|--:|--:|--:|"]
+    lines = [f"| {level} | steps/s, median | slowest | fastest |", "|---|--:|--:|--:|"]
     for name, runs in speeds.items():
         lines.append(
             f"| {name} | {statistics.median(runs):,.0f} | {min(runs):,.0f} | {max(runs):,.0f} |"
@@ -178,9 +197,10 @@ def table(speeds: dict[str, list[float]]) -> str:
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        description="How many steps a second do the grid worlds make? Random actions on GoToLocal, "
-        "with resets and sentences included, on one core; ours beside Minigrid's (the same pixels) "
-        "and EnvPool's (symbols only). All take turns, so compare within one run only.",
+        description="How many steps a second do the grid worlds make? Random actions on GoToLocal "
+        "and BossLevel, with resets and sentences included, on one core; ours beside Minigrid's "
+        "(the same pixels) and EnvPool's (symbols only). All take turns, so compare within one run only; two "
+        "threads are compared with one on all cores.",
         epilog="example: python benchmarks/env_speed.py --repetitions 9 --seconds 2",
     )
     parser.add_argument("--repetitions", type=int, default=7, help="turns of each (default 7)")
@@ -199,31 +219,55 @@ def main() -> None:
     arguments = parse_arguments()
     start = time.perf_counter()
     about = machine()
+    cores = set(range(os.cpu_count() or 1))
     if hasattr(os, "sched_setaffinity"):
+        cores = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {arguments.core})
     first = first_steps()
-    speeds = measure(contestants(arguments.seed), arguments.repetitions, arguments.seconds)
-    medians = {name: statistics.median(runs) for name, runs in speeds.items()}
-    compared = ratios(medians)
-    print(table(speeds), end="\n\n")
-    for name, ratio in compared.items():
-        print(f"{name}: {ratio:,.1f} times")
+    levels: dict[str, Any] = {}
+    for level in LEVELS:
+        runners = contestants(level, arguments.seed)
+        speeds = measure(runners, arguments.repetitions, arguments.seconds)
+        medians = medians_of(speeds)
+        levels[level] = {
+            "steps_per_second": speeds,
+            "median_steps_per_second": medians,
+            "ratios": ratios(medians),
+        }
+        print(table(level, speeds), end="\n\n")
+        for name, ratio in levels[level]["ratios"].items():
+            print(f"{name}: {ratio:,.1f} times")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
+    for level in LEVELS:
+        speeds = measure(threaded(level, arguments.seed), arguments.repetitions, arguments.seconds)
+        medians = medians_of(speeds)
+        gains = {
+            f"batch of {n}, two threads / one": medians[f"batch of {n}, 2 threads"]
+            / medians[f"batch of {n}, 1 thread"]
+            for n in THREADED
+        }
+        levels[level]["threads"] = {
+            "steps_per_second": speeds,
+            "median_steps_per_second": medians,
+            "ratios": gains,
+        }
+        for name, ratio in gains.items():
+            print(f"{level}, {name}: {ratio:.2f} times")
     for name, seconds in first.items():
         print(f"{name}: {seconds:.2f} s")
     write_json(
         arguments.output,
         {
             "command": "python benchmarks/env_speed.py",
-            "benchmark": "environment steps per second, GoToLocal, one core",
+            "benchmark": "environment steps per second; one core but where threads are named",
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": about,
             "versions": versions("envpool"),
             "seed": arguments.seed,
             "seconds_per_repetition": arguments.seconds,
             "wall_seconds": round(time.perf_counter() - start, 1),
-            "steps_per_second": speeds,
-            "median_steps_per_second": medians,
-            "ratios": compared,
+            "levels": levels,
             "first_step_seconds": first,
         },
     )
