@@ -199,8 +199,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="How many steps a second do the grid worlds make? Random actions on GoToLocal "
         "and BossLevel, with resets and sentences included, on one core; ours beside Minigrid's "
-        "(the same pixels) and EnvPool's (symbols only). All take turns, so compare within one run only; two "
-        "threads are compared with one on all cores.",
+        "(the same pixels) and EnvPool's (symbols only). All take turns, so compare within one "
+        "run only; two threads are compared with one on all cores.",
         epilog="example: python benchmarks/env_speed.py --repetitions 9 --seconds 2",
     )
     parser.add_argument("--repetitions", type=int, default=7, help="turns of each (default 7)")

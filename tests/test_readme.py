@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmrl.cli import main
@@ -30,11 +31,20 @@ def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_gymnasium_block() -> None:
     scope: dict[str, object] = {}
-    exec(block("gym.make_vec"), scope)
+    exec(block("import mmrl_envs"), scope)
     observation = scope["observation"]
     assert isinstance(observation, dict)
     assert observation["image"].shape == (64, 56, 56, 3)
     assert len(observation["instruction"]) == 64
+
+
+def test_grid_worlds_block() -> None:
+    scope: dict[str, object] = {}
+    exec("import numpy as np\n" + block("import mmrl_envs"), scope)
+    exec(block("expert_actions"), scope)
+    rollout = scope["rollout"]
+    assert isinstance(rollout, np.ndarray)
+    assert (rollout.reshape(16, -1).std(axis=1) > 0).all()
 
 
 def test_stable_baselines3_block() -> None:

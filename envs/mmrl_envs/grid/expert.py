@@ -22,8 +22,6 @@ from mmrl_envs.grid.cells import (
     DONE,
     DOOR_LOCKED,
     DROP,
-    DX,
-    DY,
     EMPTY,
     FORWARD,
     KEY,
@@ -95,10 +93,6 @@ _CANNOT_UNLOCK: Final = -2  # minus the colour
 _LINKS: Final = 24  # tasks at most, one leading to the next
 _COLORS: Final = 6
 _PATIENCE: Final = 16  # steps after which another place is tried where none is good
-
-_DX = np.array(DX)
-_DY = np.array(DY)
-
 
 # Ways.
 
@@ -240,31 +234,29 @@ def _put(
     """Put one of some objects next to one of some others."""
     targets, others = state.tracked[e, clause, 0], state.tracked[e, clause, 1]
     held = state.carried[e]
+    knows_others = any_known(state, e, chart, clause, 1)
     if not any_known(state, e, chart, clause, 0):
         return _EXPLORE
-    if not any_known(state, e, chart, clause, 1):
-        if held == NOTHING or not holds(others, held):
-            return _EXPLORE
-    elif held != NOTHING and holds(targets, held):
-        if mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
-            return _FREE_HANDS
-        return _go(state, layout, e, chart, means, MARKED, DROP)
-    else:
-        if mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL) == 0:
-            # No room beside them: make some.
-            mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
-            return _go(state, layout, e, chart, means, MARKED, PICKUP)
-        place = _choose(state, layout, e, chart, knows_all, means, targets)
-        if place == NOTHING:
-            return _NO_WAY
-        with_it = Means(means.keys, NOTHING, means.may_carry, means.may_open, 1)
-        before = _clear_way(state, layout, e, chart, with_it, place)
-        if before > 0:
-            return before
-        clear_marks(chart, GOAL)
-        chart.mark[place] |= GOAL
+    if not knows_others and (held == NOTHING or not holds(others, held)):
+        return _EXPLORE
+    if not knows_others:  # they are in the hands, which have to be free to fetch the first
+        mark_objects(state, e, chart, targets)
         return _go(state, layout, e, chart, means, MARKED, PICKUP)
-    mark_objects(state, e, chart, targets)
+    room = mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL)
+    if held != NOTHING and holds(targets, held):
+        return _go(state, layout, e, chart, means, MARKED, DROP) if room else _FREE_HANDS
+    if room == 0:  # make some
+        mark_beside(state, layout, e, chart, others, PORTABLE, GOAL)
+        return _go(state, layout, e, chart, means, MARKED, PICKUP)
+    place = _choose(state, layout, e, chart, knows_all, means, targets)
+    if place == NOTHING:
+        return _NO_WAY
+    with_it = Means(means.keys, NOTHING, means.may_carry, means.may_open, 1)
+    before = _clear_way(state, layout, e, chart, with_it, place)
+    if before > 0:
+        return before
+    clear_marks(chart, GOAL)
+    chart.mark[place] |= GOAL
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
