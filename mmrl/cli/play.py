@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 from mmrl.cli.parser import Parser
@@ -34,14 +35,10 @@ def run(arguments: list[str]) -> int:
     if options.fps <= 0:
         raise UserError(f"--fps {options.fps}: must be above 0")
     recording = Recording(options.record)
-    session = Session(options.env, options.env_args, options.seed)
-    window = Window(f"mmrl play {options.env}", options.fps)
-    try:
+    with (
+        closing(Session(options.env, options.env_args, options.seed)) as session,
+        closing(Window(f"mmrl play {options.env}", options.fps)) as window,
+        recording,
+    ):
         play(Player(session, shows_map=options.map), window, recording)
-    finally:
-        window.close()
-        session.close()
-        written = recording.save()
-        if written:
-            print(f"written to {written}")
     return 0

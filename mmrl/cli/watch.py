@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from mmrl.cli.eval import DETERMINISTIC
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError
@@ -41,17 +43,13 @@ def run(arguments: list[str]) -> int:
     actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
     env_id = options.env or folder.config["env"]
     env_args = {} if options.env else folder.config.get("env_args", {})
-    session = Session(env_id, env_args, options.seed)
-    window = Window(f"mmrl watch {options.run}", options.fps)
-    watcher = Watcher(
-        session, actor, episodes=options.episodes, deterministic=options.deterministic
-    )
-    try:
+    with (
+        closing(Session(env_id, env_args, options.seed)) as session,
+        closing(Window(f"mmrl watch {options.run}", options.fps)) as window,
+        recording,
+    ):
+        watcher = Watcher(
+            session, actor, episodes=options.episodes, deterministic=options.deterministic
+        )
         watch(watcher, window, recording, options.fps)
-    finally:
-        window.close()
-        session.close()
-        written = recording.save()
-        if written:
-            print(f"written to {written}")
     return 0

@@ -18,7 +18,7 @@ _PAUSE_MS: Final = 1500
 
 
 class Recording:
-    """Collects pictures, and writes them when it is saved.
+    """Collects pictures; used in a ``with`` statement, it writes them at its end and says where.
 
     Args:
         path: the GIF to write; None records nothing.
@@ -35,6 +35,14 @@ class Recording:
             raise UserError(f"--record {path}: is a folder; name a file such as play.gif")
         self._frames: list[Image.Image] = []
         self._durations: list[int] = []
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        written = self.save()
+        if written:
+            print(f"written to {written}")
 
     def add(self, picture: NDArray[np.uint8], *, pause: bool = False) -> None:
         """Add a picture, uint8 [H, W, 3]; ``pause`` keeps it for longer."""

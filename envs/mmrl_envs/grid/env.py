@@ -12,7 +12,7 @@ from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
-from mmrl_envs.grid.snapshot import Snapshot
+from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import MAX_SEED, check_seed
 from mmrl_envs.grid.window import Window
@@ -20,6 +20,7 @@ from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 Observation = dict[str, Any]
 _RUNNING = np.zeros(1, np.bool_)
+_ROW = np.zeros(1, np.int64)
 
 
 class GridEnv(gym.Env[Observation, np.int64]):
@@ -141,7 +142,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         """
         if not self._is_seeded:
             raise gym.error.ResetNeeded("call reset() before get_state()")
-        return self.worlds.get_state() | {"over": np.array([not self._has_episode])}
+        return take_snapshot(self.worlds, _ROW) | {"over": np.array([not self._has_episode])}
 
     def set_state(self, state: Snapshot) -> None:
         """Go on from a state; see :meth:`mmrl_envs.grid.vector_env.GridVectorEnv.set_state`.
@@ -153,7 +154,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         over = given.pop("over", None)
         if not isinstance(over, np.ndarray) or over.dtype != np.bool_ or over.shape != (1,):
             raise ValueError("'over' of the state must be bool of shape (1,)")
-        self.worlds.set_state(given)
+        put_snapshot(self.worlds, given, _ROW)
         self._has_episode = not over[0]
         self._is_seeded = True
 

@@ -44,7 +44,6 @@ from mmrl_envs.grid.goals import (
     mark_beside,
     mark_boxes,
     mark_doors,
-    mark_last_places,
     mark_objects,
     place_of,
     take_stock,
@@ -240,7 +239,7 @@ def _put(
     if not knows_others and (held == NOTHING or not holds(others, held)):
         return _EXPLORE
     if not knows_others:  # they are in the hands, which have to be free to fetch the first
-        mark_objects(state, e, chart, targets)
+        mark_objects(state, e, chart, targets, state.object_cell)
         return _go(state, layout, e, chart, means, MARKED, PICKUP)
     room = mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL)
     if held != NOTHING and holds(targets, held):
@@ -290,9 +289,9 @@ def _do_clause(
     if held != NOTHING and holds(targets, held):
         return _FREE_HANDS  # then it is in front, and the hands are empty
     if verb == GO_TO:
-        mark_last_places(state, e, chart, targets)
+        mark_objects(state, e, chart, targets, state.known_cell)
         return _go(state, layout, e, chart, means, MARKED, DONE)
-    mark_objects(state, e, chart, targets)
+    mark_objects(state, e, chart, targets, state.object_cell)
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import (
     BOX,
@@ -149,27 +150,16 @@ def clause_to_do(state: State, e: int, chart: Chart) -> int:
 
 
 @part
-def mark_objects(state: State, e: int, chart: Chart, things: np.uint64) -> int:
-    """Mark where objects lie; how many are known."""
-    count = 0
+def mark_objects(
+    state: State, e: int, chart: Chart, things: np.uint64, cells: NDArray[np.int32]
+) -> None:
+    """Mark where objects are: by ``state.object_cell``, or where the verifier believes them to be,
+    which is what "go to" asks for: by ``state.known_cell``.
+    """
     for thing in range(state.object_count[e]):
-        cell = state.object_cell[e, thing]
+        cell = cells[e, thing]
         if holds(things, thing) and is_known(state, e, chart, cell):
             chart.mark[cell] |= GOAL
-            count += 1
-    return count
-
-
-@part
-def mark_last_places(state: State, e: int, chart: Chart, things: np.uint64) -> int:
-    """Mark where the verifier believes objects to be, which is what "go to" asks for."""
-    count = 0
-    for thing in range(state.object_count[e]):
-        cell = state.known_cell[e, thing]
-        if holds(things, thing) and is_known(state, e, chart, cell):
-            chart.mark[cell] |= GOAL
-            count += 1
-    return count
 
 
 @part

@@ -7,7 +7,7 @@ It holds one row an environment, and can go into any rows of a batch of the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.invariants import RULES, check_envs
 from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.state import State
-
-if TYPE_CHECKING:
-    from mmrl_envs.grid.worlds import GridWorlds
+from mmrl_envs.grid.worlds import GridWorlds
 
 Snapshot = dict[str, NDArray[Any]]
 

@@ -15,7 +15,7 @@ from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
-from mmrl_envs.grid.snapshot import Snapshot
+from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.spaces import METADATA
 from mmrl_envs.grid.streams import check_seed
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
@@ -203,7 +203,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if not self._is_seeded:
             raise gym.error.ResetNeeded("call reset() before get_state()")
         chosen = self._rows(rows)
-        return self.worlds.get_state(chosen) | {"over": self._over[chosen]}
+        return take_snapshot(self.worlds, chosen) | {"over": self._over[chosen]}
 
     def set_state(self, state: Snapshot, rows: Sequence[int] | None = None) -> None:
         """Go on from a state that :meth:`get_state` of this or another environment of the same
@@ -225,7 +225,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         fits = isinstance(over, np.ndarray) and over.dtype == np.bool_
         if over is None or not fits or over.shape != chosen.shape:
             raise ValueError(f"'over' of the state must be bool of shape {chosen.shape}")
-        self.worlds.set_state(given, chosen)
+        put_snapshot(self.worlds, given, chosen)
         self._over[chosen] = over
         self._is_seeded = True
 

@@ -17,7 +17,6 @@ from mmrl_envs.grid.invariants import RULES, check_envs
 from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.levels import find_level
 from mmrl_envs.grid.pathfinding import make_chart
-from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.themes import find_theme
@@ -263,20 +262,6 @@ class GridWorlds:
         knows_all = knowledge == "full"
         decide(self.state, self.layout, self._chart, knows_all, 0, self.num_envs, actions)
         return actions
-
-    def get_state(self, rows: NDArray[np.int64] | None = None) -> Snapshot:
-        """The exact state of environments ``rows`` (all, if None), int64 [K], as a dictionary of
-        arrays; see :mod:`mmrl_envs.grid.snapshot`.
-        """
-        return take_snapshot(self, self._all if rows is None else rows)
-
-    def set_state(self, state: Snapshot, rows: NDArray[np.int64] | None = None) -> None:
-        """Replace the state of environments ``rows`` (all, if None), int64 [K].
-
-        Raises:
-            ValueError: no state of K such environments; nothing was changed.
-        """
-        put_snapshot(self, state, self._all if rows is None else rows)
 
     def close(self) -> None:
         """Let go of the threads."""
