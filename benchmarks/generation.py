@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import io
 import re
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -91,14 +92,29 @@ def ours(level: str, resets: int, seed: int) -> list[dict[str, Any]]:
     return [features(worlds, e) for e in range(resets)]
 
 
-def theirs(level: str, resets: int, seed: int) -> list[dict[str, Any]]:
-    """Features of minigrid's resets."""
+class _Hanging(BaseException):
+    """A reset of minigrid that does not end: it looks for a free cell where there is none."""
+
+
+def _give_up(*_: object) -> None:
+    raise _Hanging
+
+
+def theirs(level: str, resets: int, seed: int, hangs: list[int]) -> list[dict[str, Any]]:
+    """Features of minigrid's resets; seeds of those that do not end go to ``hangs``."""
     worlds = GridWorlds(level, 1)
     env = gym.make(minigrid_id(level)).unwrapped
     found = []
+    signal.signal(signal.SIGALRM, _give_up)
     for k in range(resets):
-        with contextlib.redirect_stdout(io.StringIO()):
-            env.reset(seed=seed + k)
+        try:
+            signal.alarm(PATIENCE)
+            with contextlib.redirect_stdout(io.StringIO()):
+                env.reset(seed=seed + k)
+            signal.alarm(0)
+        except _Hanging:
+            hangs.append(seed + k)
+            continue
         import_minigrid(env, worlds)
         found.append(features(worlds, 0))
     return found
@@ -138,9 +154,13 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     levels: dict[str, Any] = {}
+    hanging: dict[str, list[int]] = {}
     for level in track(options.only, description="levels"):
         a = ours(level, options.resets, options.seed)
-        b = theirs(level, options.resets, options.seed)
+        hangs: list[int] = []
+        b = theirs(level, options.resets, options.seed, hangs)
+        if hangs:
+            hanging[level] = hangs
         levels[level] = {
             name: p_value([one[name] for one in a], [one[name] for one in b]) for name in a[0]
         }
@@ -159,6 +179,7 @@ def main() -> None:
             "smallest_p": min(tests.values()),
             "share_below_0.05": float(np.mean([p < 0.05 for p in informative])),
             "failed": failed,
+            "minigrid_hangs_at_seeds": hanging,
             "wall_seconds": round(time.monotonic() - began, 1),
             "versions": versions(),
             "machine": machine(),
