@@ -38,7 +38,7 @@ from mmrl_envs.grid.state import NOWHERE
 from mmrl_envs.grid.worlds import GridWorlds
 
 RESULT = Path(__file__).parent / "results" / "generation.json"
-PATIENCE: Final = 10  # seconds for one reset of minigrid, which takes milliseconds
+PATIENCE = 10  # seconds for one reset of minigrid, which takes milliseconds
 KINDS = {
     "keys": cells.KEY,
     "balls": cells.BALL,
