@@ -49,7 +49,8 @@ class ModelConfig:
         image_args: arguments of small_resnet: width, blocks, patch.
         text: text encoder: small_bert, or a model of transformers by hub name or folder.
         text_args: arguments of small_bert: width, layers, heads.
-        fusion: concat, film, weighted_sum, or a dotted path to your own class.
+        fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
+            your own class.
         features: width of the fused features.
         instruction_length: the longest instruction, in tokens.
     """

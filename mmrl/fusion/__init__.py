@@ -11,14 +11,20 @@ from typing import Final
 
 from mmrl.errors import UserError, unknown
 from mmrl.fusion.base import Fusion
+from mmrl.fusion.bilinear import BilinearFusion
 from mmrl.fusion.concat import ConcatFusion
+from mmrl.fusion.cross_attention import CrossAttentionFusion
 from mmrl.fusion.film import FilmFusion
+from mmrl.fusion.gated import GatedFusion
 from mmrl.fusion.weighted_sum import WeightedSumFusion
 from mmrl.tokens import TokensShape
 
 FUSIONS: Final[dict[str, type[Fusion]]] = {
+    "bilinear": BilinearFusion,
     "concat": ConcatFusion,
+    "cross_attention": CrossAttentionFusion,
     "film": FilmFusion,
+    "gated": GatedFusion,
     "weighted_sum": WeightedSumFusion,
 }
 
@@ -48,4 +54,4 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
     return found(shapes, features)
 
 
-__all__ = ["FUSIONS", "ConcatFusion", "FilmFusion", "Fusion", "WeightedSumFusion", "build_fusion"]
+__all__ = ["FUSIONS", "Fusion", "build_fusion"]

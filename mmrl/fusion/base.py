@@ -14,6 +14,9 @@ from mmrl.tokens import Tokens, TokensShape
 class Fusion(nn.Module, ABC):
     """Tokens of two modalities or more → features.
 
+    A modality may be missing from a batch, such as speech where nobody spoke; at least one has to
+    be there.
+
     Args:
         shapes: what is known of each modality's tokens, by its name.
         features: width F of the features.
@@ -30,7 +33,53 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
-        """The tokens of every modality, by name → float [B, F]."""
+        """The tokens of the modalities that are there, by name → float [B, F]."""
+
+
+class Readouts(nn.Module):
+    """One vector a modality, of the same width.
+
+    Args:
+        shapes: of each modality's tokens.
+        features: width of the vectors.
+    """
+
+    def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
+        super().__init__()
+        self.each = nn.ModuleDict({k: Readout(s, features) for k, s in shapes.items()})
+        self._features = features
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+        """The tokens of the modalities that are there, by name.
+
+        Returns:
+            Vectors float [M, B, features], 0 for a modality that is missing, and which are there,
+            bool [M].
+
+        Raises:
+            ValueError: none is there, or one that the fusion does not know.
+        """
+        first = some_tokens(tokens, list(self.each)).values
+        nothing = first.new_zeros(first.shape[0], self._features)
+        vectors = [
+            readout(tokens[name]) if name in tokens else nothing
+            for name, readout in self.each.items()
+        ]
+        there = torch.tensor([name in tokens for name in self.each], device=first.device)
+        return torch.stack(vectors), there
+
+
+def some_tokens(tokens: Mapping[str, Tokens], known: list[str]) -> Tokens:
+    """The tokens of any modality that is there.
+
+    Raises:
+        ValueError: none is there, or one that the fusion does not know.
+    """
+    strange = [name for name in tokens if name not in known]
+    if strange or not tokens:
+        got = ", ".join(tokens) or "nothing"
+        raise ValueError(f"a fusion of {', '.join(known)} got {got}")
+    return next(iter(tokens.values()))
 
 
 class Readout(nn.Module):

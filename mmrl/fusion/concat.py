@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmrl.fusion.base import Fusion, Readout
+from mmrl.fusion.base import Fusion, Readouts
 from mmrl.tokens import Tokens, TokensShape
 
 
@@ -16,10 +16,12 @@ class ConcatFusion(Fusion):
 
     def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
         super().__init__(shapes, features)
-        self.readouts = nn.ModuleDict({k: Readout(s, features) for k, s in shapes.items()})
+        self.readouts = Readouts(shapes, features)
         self.mix = nn.Linear(features * len(shapes), features)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
-        """The tokens of every modality, by name → float [B, F]."""
-        vectors = [readout(tokens[name]) for name, readout in self.readouts.items()]
-        return torch.relu(self.mix(torch.cat(vectors, dim=1)))
+        """The tokens of the modalities that are there, by name → float [B, F]; a missing one's
+        vector is 0.
+        """
+        vectors, _ = self.readouts(tokens)
+        return torch.relu(self.mix(vectors.transpose(0, 1).flatten(1)))

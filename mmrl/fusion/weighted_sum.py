@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmrl.fusion.base import Fusion, Readout
+from mmrl.fusion.base import Fusion, Readouts
 from mmrl.tokens import Tokens, TokensShape
 
 
@@ -16,7 +16,7 @@ class WeightedSumFusion(Fusion):
 
     def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
         super().__init__(shapes, features)
-        self.readouts = nn.ModuleDict({k: Readout(s, features) for k, s in shapes.items()})
+        self.readouts = Readouts(shapes, features)
         self.logits = nn.Parameter(torch.zeros(len(shapes)))
         self.mix = nn.Linear(features, features)
 
@@ -24,10 +24,12 @@ class WeightedSumFusion(Fusion):
     def weights(self) -> dict[str, float]:
         """The share of each modality; they add up to 1."""
         shares = self.logits.detach().softmax(0).tolist()
-        return dict(zip(self.readouts, shares, strict=True))
+        return dict(zip(self.readouts.each, shares, strict=True))
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
-        """The tokens of every modality, by name → float [B, F]."""
-        vectors = torch.stack([readout(tokens[name]) for name, readout in self.readouts.items()])
-        mixed = torch.einsum("m,mbf->bf", self.logits.softmax(0), vectors)
-        return torch.relu(self.mix(mixed))
+        """The tokens of the modalities that are there, by name → float [B, F]; they share the
+        weight of a missing one.
+        """
+        vectors, there = self.readouts(tokens)
+        shares = self.logits.masked_fill(~there, -torch.inf).softmax(0)
+        return torch.relu(self.mix(torch.einsum("m,mbf->bf", shares, vectors)))

@@ -48,7 +48,7 @@ def test_help_of_every_command(call, name):
 
 def test_help_explains_what_can_be_configured(call):
     out = call("train", "--help")[1]
-    for words in ("--model.fusion", "concat, film, weighted_sum", "--ppo.learning_rate", "YAML"):
+    for words in ("--model.fusion", "cross_attention", "--ppo.learning_rate", "YAML"):
         assert words in out
 
 

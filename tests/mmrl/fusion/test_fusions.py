@@ -92,6 +92,92 @@ def test_three_modalities(fusion):
     assert wider({**batch(), "speech": speech}).shape == (ROWS, FEATURES)
 
 
+@pytest.mark.parametrize("missing", SHAPES)
+def test_a_modality_may_be_missing(fusion, missing):
+    tokens = batch(requires_grad=True)
+    (there,) = set(SHAPES) - {missing}
+    features = fusion({there: tokens[there]})
+    assert features.shape == (ROWS, FEATURES)
+    assert features.isfinite().all()
+    features.sum().backward()
+    assert tokens[there].values.grad.abs().sum() > 0
+    other = tokens[there]._replace(values=torch.randn_like(tokens[there].values))
+    assert not torch.allclose(features, fusion({there: other}))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_rows_without_a_single_token(fusion, name):
+    """Such as an empty instruction: nothing is read, and nothing breaks."""
+    tokens = batch()
+    mask = tokens[name].mask.clone()
+    mask[1] = False
+    features = fusion({**tokens, name: tokens[name]._replace(mask=mask)})
+    assert features.isfinite().all()
+    assert_close(features[[0, 2]], fusion(tokens)[[0, 2]])
+
+
+def test_at_least_one_modality_has_to_be_there(fusion):
+    with pytest.raises(ValueError, match="got nothing"):
+        fusion({})
+    with pytest.raises(ValueError, match="image, instruction got smell"):
+        fusion({"smell": batch()["image"]})
+
+
+def test_save_and_load(fusion, tmp_path):
+    tokens = batch()
+    torch.save(fusion.state_dict(), tmp_path / "fusion.pt")
+    other = type(fusion)(SHAPES, FEATURES)
+    other.load_state_dict(torch.load(tmp_path / "fusion.pt", weights_only=True))
+    assert torch.equal(other(tokens), fusion(tokens))
+
+
+def test_bf16(fusion):
+    tokens = batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        features = fusion(tokens)
+    assert_close(features.float(), fusion(tokens), rtol=0.1, atol=0.05)
+
+
+def test_gates_share_each_feature():
+    fusion = build_fusion("gated", SHAPES, FEATURES)
+    gates = fusion.gates(batch())
+    assert gates.shape == (2, ROWS, FEATURES)
+    assert_close(gates.sum(0), torch.ones(ROWS, FEATURES))
+    alone = fusion.gates({"image": batch()["image"]})
+    assert_close(alone[0], torch.ones(ROWS, FEATURES))
+
+
+def test_gated_follows_its_formula():
+    fusion = build_fusion("gated", SHAPES, FEATURES)
+    tokens = batch()
+    vectors, _ = fusion.readouts(tokens)
+    image, said = (layer(one).tanh() for layer, one in zip(fusion.transforms, vectors, strict=True))
+    first, second = fusion.gates(tokens)
+    assert_close(fusion(tokens), first * image + second * said)
+
+
+def test_bilinear_follows_its_formula():
+    fusion = build_fusion("bilinear", SHAPES, FEATURES)
+    tokens = batch()
+    (image, said), _ = fusion.readouts(tokens)
+    first, second = fusion.factors
+    assert_close(fusion(tokens), fusion.mix(first(image).tanh() * second(said).tanh()).relu())
+
+
+def test_attention_weights_are_for_pictures():
+    fusion = build_fusion("cross_attention", SHAPES, FEATURES)
+    tokens = batch()
+    weights = fusion.attention(tokens)
+    for name, one in tokens.items():
+        assert weights[name].shape == one.mask.shape
+        assert (weights[name][~one.mask] == 0).all()
+        assert (weights[name].sum(1) <= 1 + 1e-6).all()
+        assert (weights[name][one.mask] > 0).all()
+    said = tokens["instruction"]._replace(values=torch.randn(ROWS, 5, 6) * 20)
+    asked = fusion.attention({**tokens, "instruction": said})
+    assert not torch.allclose(asked["image"], weights["image"])  # the words say where to look
+
+
 def test_own_class_by_dotted_path():
     fusion = build_fusion(f"{__name__}.Mine", SHAPES, FEATURES)
     assert type(fusion) is Mine
@@ -102,7 +188,7 @@ def test_own_class_by_dotted_path():
     ("name", "words"),
     [
         ("flim", "did you mean 'film'"),
-        ("zzz", "there are: concat, film, weighted_sum"),
+        ("zzz", "there are: bilinear, concat, cross_attention"),
         ("no_such_package.fusion.Mine", "cannot be imported"),
         ("mmrl.fusion.NoSuchClass", "cannot be imported"),
         ("mmrl.fusion.build_fusion", "is no class"),
