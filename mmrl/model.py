@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mmrl.encoders.distinct import TextEncoder
 from mmrl.encoders.image import ImageEncoder, build_image_encoder
-from mmrl.encoders.text import TEXT_ENCODERS, TextEncoder, build_text_encoder
+from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.fusion import Fusion, build_fusion
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.preprocessing.text import PretrainedTokenizer, Tokenizer, WordTokenizer
@@ -47,8 +48,9 @@ class ModelConfig:
         image: image encoder: small_resnet, or a ResNet of torchvision such as resnet18.
         image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
         image_args: arguments of small_resnet: width, blocks, patch.
-        text: text encoder: small_bert, or a model of transformers by hub name or folder.
-        text_args: arguments of small_bert: width, layers, heads.
+        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, or a model of
+            transformers by hub name or folder.
+        text_args: arguments of ours: width, and small_bert's layers and heads.
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
             your own class.
         features: width of the fused features.

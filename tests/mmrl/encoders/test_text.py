@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from mmrl.encoders import text
-from mmrl.encoders.text import build_text_encoder, distinct_rows, small_bert
+from mmrl.encoders import distinct
+from mmrl.encoders.bert import small_bert
+from mmrl.encoders.distinct import distinct_rows
+from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import PretrainedTokenizer
 
@@ -37,9 +39,9 @@ def record_calls(encoder):
 
 def check_distinct(rows):
     ids = torch.tensor(rows)
-    distinct, where = distinct_rows(ids)
-    assert torch.equal(distinct[where], ids)
-    assert sorted(map(tuple, distinct.tolist())) == sorted({tuple(row) for row in rows})
+    unique, where = distinct_rows(ids)
+    assert torch.equal(unique[where], ids)
+    assert sorted(map(tuple, unique.tolist())) == sorted({tuple(row) for row in rows})
     assert where.dtype == torch.int64
 
 
@@ -53,7 +55,7 @@ def test_distinct_rows_as_by_brute_force(rows):
 @given(matrices)
 def test_distinct_rows_where_every_hash_collides(rows):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_ODD", 0)
+        patch.setattr(distinct, "_ODD", 0)
         check_distinct(rows)
 
 
@@ -188,3 +190,45 @@ def test_gradients_add_up_in_a_fixed_order():
         assert len(gradients) == 1
     finally:
         torch.set_num_threads(threads)
+
+
+WORDS = ["bag_of_words", "word_vectors", "word_gru"]
+
+
+@pytest.mark.parametrize("name", TEXT_ENCODERS)
+def test_every_encoder_keeps_the_promises(name):
+    args = {"layers": 1, "heads": 2} if name == "small_bert" else {}
+    encoder = build_text_encoder(name, 20, 8, width=8, **args).eval()
+    ids = torch.tensor([[2, 5, 6, 0, 0, 0], [2, 4, 4, 4, 4, 7], [2, 5, 6, 0, 0, 0], [0] * 6])
+    tokens = encoder(ids)
+    assert tokens.values.shape[0] == 4
+    assert tokens.values.shape[2] == encoder.shape.width == 8
+    assert torch.equal(tokens.values[0], tokens.values[2])
+    assert not tokens.mask[3].any()
+    assert tokens.mean()[3].abs().sum() == 0
+    alone = encoder(ids[:1])
+    assert_close(alone.mean(), tokens.mean()[:1], rtol=1e-4, atol=1e-5)
+    tokens.mean().sum().backward()
+    assert all(weight.grad is not None for weight in encoder.parameters())
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_order_counts_where_it_should(name):
+    encoder = build_text_encoder(name, 20, 8, width=8)
+    one, two = encoder(torch.tensor([[2, 5, 6]])), encoder(torch.tensor([[2, 6, 5]]))
+    assert torch.allclose(one.mean(), two.mean()) == (name != "word_gru")
+
+
+def test_bag_of_words_counts():
+    encoder = build_text_encoder("bag_of_words", 20, 8, width=8)
+    once, twice = encoder(torch.tensor([[5, 6, 0]])), encoder(torch.tensor([[5, 6, 6]]))
+    assert_close(twice.values - once.values, encoder.weight.weight[6].view(1, 1, 8))
+
+
+def test_word_gru_is_torchs():
+    encoder = build_text_encoder("word_gru", 20, 8, width=8)
+    ids = torch.tensor([[2, 5, 6, 7], [2, 3, 0, 0]])
+    tokens = encoder(ids)
+    for row, length in ((0, 4), (1, 2)):
+        states, _ = encoder.gru(encoder.vectors(ids[row : row + 1, :length]))
+        assert_close(tokens.values[row, :length], states[0])

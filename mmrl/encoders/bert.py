@@ -1,0 +1,63 @@
+"""BERT (Devlin et al., 2019), to be trained from scratch or pretrained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mmrl.encoders.distinct import TextEncoder
+from mmrl.preprocessing.text import PADDING
+from mmrl.torchvision_compat import import_transformers
+
+
+class BertEncoder(TextEncoder):
+    """A transformers model of BERT's family: a token for each of the text's.
+
+    Args:
+        bert: takes ``input_ids`` and ``attention_mask``, gives ``last_hidden_state``.
+    """
+
+    def __init__(self, bert: nn.Module) -> None:
+        config: Any = bert.config
+        super().__init__(int(config.hidden_size))
+        self.bert = bert
+
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.encode`, K = L."""
+        values: Tensor = self.bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        return values, mask
+
+
+def small_bert(
+    vocabulary: int, *, width: int = 64, layers: int = 2, heads: int = 4, length: int = 64
+) -> BertEncoder:
+    """A BERT to be trained from scratch, small enough for a CPU.
+
+    Args:
+        vocabulary: ids are below this.
+        width, layers, heads: of the transformer.
+        length: the longest sentence, in tokens.
+    """
+    transformers = import_transformers()
+    config = transformers.BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
+        max_position_embeddings=length,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        pad_token_id=PADDING,
+    )
+    return BertEncoder(transformers.BertModel(config, add_pooling_layer=False))
+
+
+def pretrained_bert(name: str) -> BertEncoder:
+    """A model of BERT's family by hub name or local path.
+
+    Raises:
+        OSError, ValueError: it is neither in the cache nor to be fetched, as transformers says.
+    """
+    return BertEncoder(import_transformers().AutoModel.from_pretrained(name))
