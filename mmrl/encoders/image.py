@@ -69,7 +69,15 @@ def small_resnet(
         width: channels.
         blocks: how many residual blocks.
         patch: side and stride of the first convolution, in pixels: one token a patch.
+
+    Raises:
+        ValueError: a patch that is larger than the pictures.
     """
+    if patch > min(image_size):
+        raise ValueError(
+            f"patch={patch} is larger than pictures of {list(image_size)} pixels; "
+            "give a smaller one, such as 1 for symbols"
+        )
     resnet = import_torchvision().models.resnet
     body = nn.Sequential(
         nn.Conv2d(3, width, patch, stride=patch),

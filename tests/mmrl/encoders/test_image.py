@@ -148,3 +148,9 @@ def test_any_body_will_do():
     tokens = encoder(images)
     first = images[:, :, :8, :8].float().mean((2, 3)) / 127.5 - 1
     assert_close(tokens.values[:, 0], first)
+
+
+def test_symbols_need_a_small_patch():
+    with pytest.raises(UserError, match=r"patch=8 is larger than pictures of \[7, 7\]"):
+        build_image_encoder("small_resnet", (7, 7))
+    assert build_image_encoder("small_resnet", (7, 7), patch=1).shape.grid == (7, 7)
