@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mmrl.encoders.distinct import TextEncoder
 from mmrl.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
+from mmrl.errors import UserError
 from mmrl.fusion import Fusion, build_fusion
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.preprocessing.text import PretrainedTokenizer, Tokenizer, WordTokenizer
@@ -45,12 +46,14 @@ class ModelConfig:
     """What a model is made of.
 
     Attributes:
-        image: image encoder: small_resnet, or a ResNet of torchvision such as resnet18.
+        image: image encoder: small_resnet, nature_cnn, or a ResNet of torchvision such as resnet18.
         image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
-        image_args: arguments of small_resnet: width, blocks, patch.
+        image_args: arguments of ours: width, and small_resnet's blocks and patch.
+        image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, or a model of
             transformers by hub name or folder.
         text_args: arguments of ours: width, and small_bert's layers and heads.
+        text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
             your own class.
         features: width of the fused features.
@@ -60,8 +63,10 @@ class ModelConfig:
     image: str = "small_resnet"
     image_weights: str | None = None
     image_args: dict[str, Any] = field(default_factory=dict)
+    image_trained: int | None = None
     text: str = "small_bert"
     text_args: dict[str, Any] = field(default_factory=dict)
+    text_trained: int | None = None
     fusion: str = "film"
     features: int = 128
     instruction_length: int = 64
@@ -98,5 +103,14 @@ def build_model(
     text = build_text_encoder(
         config.text, vocabulary, config.instruction_length, **config.text_args
     )
+    for name, encoder, trained in (
+        ("image", image, config.image_trained),
+        ("text", text, config.text_trained),
+    ):
+        if trained is not None:
+            try:
+                encoder.freeze(trained)
+            except ValueError as error:
+                raise UserError(f"model.{name}_trained: {error}") from error
     shapes = {IMAGE: image.shape, INSTRUCTION: text.shape}
     return MultimodalModel(image, text, build_fusion(config.fusion, shapes, config.features))

@@ -23,6 +23,12 @@ class BertEncoder(TextEncoder):
         super().__init__(int(config.hidden_size))
         self.bert = bert
 
+    def stages(self) -> list[nn.Module]:
+        """The embeddings, then each layer of the transformer."""
+        bert: Any = self.bert
+        layers = next(part for part in bert.modules() if isinstance(part, nn.ModuleList))
+        return [bert.embeddings, *layers]
+
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`TextEncoder.encode`, K = L."""
         values: Tensor = self.bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.preprocessing.text import PADDING
 from mmrl.tokens import Tokens, TokensShape
 
 
-class TextEncoder(nn.Module, ABC):
+class TextEncoder(Encoder):
     """Token ids → Tokens.
 
     A batch of observations holds few distinct instructions: each is encoded once, as long as it
@@ -26,6 +27,10 @@ class TextEncoder(nn.Module, ABC):
         super().__init__()
         self.shape = TokensShape(width=width)
 
+    def stages(self) -> list[nn.Module]:
+        """Its children that have parameters."""
+        return with_parameters(self)
+
     @abstractmethod
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Distinct instructions, int64 [U, L], and which of their tokens there are, bool [U, L] →
@@ -37,7 +42,8 @@ class TextEncoder(nn.Module, ABC):
         rows, where = distinct_rows(ids)
         longest = max(int((rows != PADDING).sum(1).max()), 1)
         rows = rows[:, :longest].long()
-        values, mask = self.encode(rows, rows != PADDING)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+            values, mask = self.encode(rows, rows != PADDING)
         # index_select, since the gradient of plain indexing adds up in no fixed order
         return Tokens(values.index_select(0, where), mask[where])
 

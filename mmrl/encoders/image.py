@@ -9,13 +9,14 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
 from mmrl.tokens import Tokens, TokensShape
 from mmrl.torchvision_compat import import_torchvision
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(Encoder):
     """Pictures → a token for every cell of the last feature map.
 
     Args:
@@ -37,6 +38,10 @@ class ImageEncoder(nn.Module):
             body.train(was_training)
         self.shape = TokensShape(width=maps.shape[1], grid=(maps.shape[2], maps.shape[3]))
 
+    def stages(self) -> list[nn.Module]:
+        """The body's children that have parameters: a ResNet's stem, then its four stages."""
+        return with_parameters(self.body)
+
     def forward(self, images: Tensor) -> Tokens:
         """uint8 [B, 3, H, W] → Tokens of the grid.
 
@@ -48,7 +53,8 @@ class ImageEncoder(nn.Module):
                 f"pictures of {list(images.shape[-2:])} pixels: "
                 f"this encoder was built for {list(self.image_size)}"
             )
-        maps = self.body(self.normalizer(images))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+            maps = self.body(self.normalizer(images))
         values = maps.flatten(2).transpose(1, 2)
         mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
         return Tokens(values, mask, self.shape.grid)
@@ -113,7 +119,33 @@ def torchvision_resnet(
     return ImageEncoder(normalizer, body, image_size)
 
 
-IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {"small_resnet": small_resnet}
+def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
+    """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
+
+    Args:
+        image_size: height and width of the pictures, 36 pixels or more.
+        width: channels of the first one; the others have twice as many.
+
+    Raises:
+        ValueError: smaller pictures.
+    """
+    if min(image_size) < 36:
+        raise ValueError(f"pictures of {list(image_size)} pixels: needs 36 or more")
+    body = nn.Sequential(
+        nn.Conv2d(3, width, 8, stride=4),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 4, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(2 * width, 2 * width, 3),
+        nn.ReLU(),
+    )
+    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+
+
+IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
+    "small_resnet": small_resnet,
+    "nature_cnn": nature_cnn,
+}
 """Our own, by name; every ``resnet…`` of torchvision is known besides."""
 
 

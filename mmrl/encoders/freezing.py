@@ -1,0 +1,58 @@
+"""Encoders that are trained, frozen, or trained in their last stages only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+from torch import nn
+
+
+class Encoder(nn.Module, ABC):
+    """A module of stages, from the input to the output, which may be frozen from below.
+
+    What is frozen is really so: no gradient, no moving statistics of BatchNorm and no dropout,
+    even after ``train()``, which stable-baselines3 calls before every update.
+    """
+
+    _trained: int | None = None
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """The parts with parameters, the first one next to the input."""
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether nothing of it is trained."""
+        return self._trained == 0
+
+    def freeze(self, trained: int) -> None:
+        """Train the last ``trained`` stages only; 0 for none.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        stages = self.stages()
+        if not 0 <= trained <= len(stages):
+            raise ValueError(f"{trained} trained stages: there are 0 to {len(stages)}")
+        self._trained = trained
+        self.requires_grad_(False)
+        for stage in stages[len(stages) - trained :]:
+            stage.requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch, but what is frozen stays as in evaluation."""
+        super().train(mode)
+        if self._trained is not None:
+            stages = self.stages()
+            super().train(False)
+            for stage in stages[len(stages) - self._trained :]:
+                stage.train(mode)
+            self.training = mode
+        return self
+
+
+def with_parameters(modules: nn.Module) -> list[nn.Module]:
+    """The children that have parameters, in their order."""
+    return [child for child in modules.children() if any(True for _ in child.parameters())]
