@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 from scipy import stats
+from twins import minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
@@ -48,11 +49,6 @@ KINDS = {
     "locked doors": cells.DOOR_LOCKED,
 }
 _COLOR = re.compile(rf"\b({'|'.join(cells.COLORS)})\b")
-
-
-def minigrid_id(level: str) -> str:
-    """The id of a level in the minigrid package."""
-    return f"BabyAI-{level}-{'v1' if level == 'GoToObjS6' else 'v0'}"
 
 
 def features(worlds: GridWorlds, e: int) -> dict[str, Any]:

@@ -8,8 +8,6 @@ rooms strewn with walls, doors and things, under instructions that no level woul
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import time
 from collections import Counter
@@ -18,253 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import gymnasium as gym
 import numpy as np
-from minigrid.core.constants import COLOR_NAMES
-from minigrid.core.world_object import Ball, Box, Door, Key, Wall
-from minigrid.envs.babyai.core.verifier import (
-    LOC_NAMES,
-    AfterInstr,
-    AndInstr,
-    BeforeInstr,
-    GoToInstr,
-    ObjDesc,
-    OpenInstr,
-    PickupInstr,
-    PutNextInstr,
-)
 from minigrid.utils.baby_ai_bot import BabyAIBot
-from minigrid.wrappers import RGBImgPartialObsWrapper
-from numpy.typing import NDArray
 from rich.progress import Progress
+from twins import EPISODE_STEPS, Twins, minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid import cells
-from mmrl_envs.grid.env import GridEnv
 from mmrl_envs.grid.levels import LEVELS
-from mmrl_envs.grid.minigrid_state import import_minigrid
-from mmrl_envs.grid.state import NOTHING, make_layout, make_state
-from mmrl_envs.grid.views import make_view
-from mmrl_envs.grid.views.egocentric import EgocentricSymbols
 
 RESULTS: Final = Path(__file__).parent / "results" / "parity.json"
-EPISODE_STEPS: Final = 150  # an episode is broken off here: a lost agent shows nothing new
 PICTURE_EVERY: Final = 50
-_SYMBOLS: Final = cells.symbols()
-_RUNNING: Final = np.zeros(1, np.bool_)
 SCRAMBLED: Final = "scrambled"
 _SCRAMBLED_FROM: Final = ("BabyAI-GoToLocal-v0", "BabyAI-BossLevel-v0", "BabyAI-GoToObjS6-v1")
-
-
-def minigrid_id(level: str) -> str:
-    """The id under which minigrid registers a level of ours."""
-    return f"BabyAI-{level}-v{1 if level == 'GoToObjS6' else 0}"
-
-
-class Twins:
-    """A minigrid environment and one of ours that is kept in the same state.
-
-    Args:
-        env_id: what minigrid calls the level.
-        level: what ours calls it; None where nothing is to be generated.
-    """
-
-    def __init__(self, env_id: str, level: str | None = None) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):
-            self.source: Any = gym.make(env_id).unwrapped
-        self.theirs = RGBImgPartialObsWrapper(self.source, tile_size=8)
-        self.ours = GridEnv(level or "GoToObj")
-        self._limit = self.source.max_steps
-        self._symbols = np.empty((1, 7, 7, 3), np.uint8)
-        if level is None:
-            worlds, source = self.ours.worlds, self.source
-            worlds.layout = make_layout(source.room_size, source.num_cols, source.num_rows, 64)
-            worlds.state = make_state(1, worlds.layout)
-            worlds.view = make_view(worlds.layout, "egocentric", "pixels", 8, worlds.theme)
-            # Nothing is generated: what stands there is what was imported.
-            worlds.reset = lambda *_: None  # type: ignore[method-assign]
-
-    def reset(self, seed: int, max_steps: int | None = None) -> list[str]:
-        """Begin an episode in minigrid and bring it over; what differs afterwards.
-
-        Args:
-            seed: of minigrid's episode.
-            max_steps: the limit of steps, if not the level's own.
-        """
-        self.source.max_steps = self._limit  # some levels keep it, others set it anew at a reset
-        with contextlib.redirect_stdout(io.StringIO()):  # minigrid tells of every level it rejects
-            observation, _ = self.theirs.reset(seed=seed)
-        if max_steps is not None:
-            self.source.max_steps = max_steps
-        self.ours.reset(seed=seed)
-        return self.bring_over(observation)
-
-    def scramble(self, rng: np.random.Generator) -> list[str]:
-        """Strew minigrid's rooms with whatever there is, give it an instruction of any form, and
-        bring it over; what differs afterwards.
-        """
-        _strew(self.source, rng)
-        self.source.instrs = _any_instruction(self.source, rng)
-        self.source.mission = self.source.surface = self.source.instrs.surface(self.source)
-        self.source.instrs.reset_verifier(self.source)
-        self.source.max_steps = int(rng.integers(20, EPISODE_STEPS))
-        return self.bring_over()
-
-    def bring_over(self, observation: dict[str, Any] | None = None) -> list[str]:
-        """Import minigrid's present state; what differs afterwards."""
-        import_minigrid(self.theirs, self.ours.worlds)
-        if observation is None:
-            observation = self.theirs.observation(self.source.gen_obs())
-        frame = self.ours.worlds.frame(0)
-        sentence = self.ours.worlds.sentences[0]
-        symbols = self.source.gen_obs()["image"]
-        return [
-            *self._differences(observation, symbols, frame, sentence),
-            *self.picture_differences(),
-        ]
-
-    def step(self, action: int) -> tuple[list[str], bool, bool, bool]:
-        """One action in both.
-
-        Returns:
-            What differs, then minigrid's terminated, truncated and success.
-        """
-        symbols, reward, terminated, truncated, _ = self.source.step(action)
-        observation = self.theirs.observation(symbols)
-        success = bool(terminated and float(reward) > 0)
-        ours, our_reward, our_terminated, our_truncated, info = self.ours.step(action)
-        differences = self._differences(
-            observation, symbols["image"], ours["image"], ours["instruction"]
-        )
-        ended = terminated or truncated
-        for name, same in {
-            "reward": our_reward == float(reward),
-            "terminated": our_terminated == terminated,
-            "truncated": our_truncated == truncated,
-            "success": info.get("is_success") == (success if ended else None),
-        }.items():
-            if not same:
-                differences.append(name)
-        return differences, terminated, truncated, success
-
-    def picture_differences(self) -> list[str]:
-        """Whether the whole grids, drawn from above, differ."""
-        theirs = self.source.get_frame(highlight=True, tile_size=32)
-        return [] if np.array_equal(theirs, self.ours.worlds.picture(0)) else ["picture"]
-
-    def symbols(self) -> NDArray[np.uint8]:
-        """Our symbols of what the agent sees, uint8 [7, 7, 3]."""
-        worlds = self.ours.worlds
-        view = EgocentricSymbols(worlds.layout)
-        view.paint(worlds.state, 0, 1, _RUNNING, self._symbols)
-        return self._symbols[0]
-
-    def _differences(
-        self,
-        observation: dict[str, Any],
-        symbols: NDArray[np.uint8],
-        frame: NDArray[np.uint8],
-        sentence: str,
-    ) -> list[str]:
-        source, state, layout = self.source, self.ours.worlds.state, self.ours.worlds.layout
-        x, y = layout.position(int(state.agent_cell[0]))
-        held = int(state.carried[0])
-        carried = None if held == NOTHING else _SYMBOLS[state.object_code[0, held]].tolist()
-        grid = state.grid[0].reshape(-1, layout.stride)
-        margin = (layout.stride - layout.width) // 2
-        inside = grid[margin : margin + layout.height, margin : margin + layout.width]
-        hands = source.carrying and list(source.carrying.encode())
-        pairs = {
-            "frame": np.array_equal(observation["image"], frame),
-            "symbols": np.array_equal(symbols, self.symbols()),
-            "sentence": observation["mission"] == sentence,
-            "position": tuple(map(int, source.agent_pos)) == (x, y),
-            "direction": int(source.agent_dir) == int(state.agent_direction[0]),
-            "carried": hands == carried,
-            "grid": np.array_equal(source.grid.encode().swapaxes(0, 1), _SYMBOLS[inside]),
-            "step_count": (source.step_count, source.max_steps)
-            == (int(state.step_count[0]), int(state.max_steps[0])),
-        }
-        return [name for name, same in pairs.items() if not same]
-
-
-def _any_thing(rng: np.random.Generator) -> Any:
-    color = COLOR_NAMES[rng.integers(6)]
-    kind = rng.integers(8)
-    if kind == 0:
-        return Wall(color)
-    if kind <= 2:
-        state = rng.integers(3)
-        return Door(color, is_open=state == 0, is_locked=state == 2)
-    if kind <= 4:
-        return Key(color)
-    if kind == 5:
-        return Ball(color)
-    inside = (None, Key(color), Ball("grey"), Box("red", Ball(color)))[rng.integers(4)]
-    return Box(color, inside)
-
-
-def _strew(source: Any, rng: np.random.Generator) -> None:
-    """Put things on about a fifth of the inner cells (40 at most), and the agent on a free one."""
-    source.carrying = None
-    left = 40
-    free = []
-    for x in range(1, source.width - 1):
-        for y in range(1, source.height - 1):
-            here = source.grid.get(x, y)
-            if here is not None and here.type == "wall" and rng.random() < 0.9:
-                continue
-            source.grid.set(x, y, None)
-            if left and rng.random() < 0.2:
-                source.put_obj(_any_thing(rng), x, y)
-                left -= 1
-            else:
-                free.append((x, y))
-    # one at least of what every kind of clause needs
-    for needed in (Door(COLOR_NAMES[rng.integers(6)]), Ball(COLOR_NAMES[rng.integers(6)])):
-        source.put_obj(needed, *free.pop(int(rng.integers(len(free)))))
-    source.agent_pos = free[rng.integers(len(free))]
-    source.agent_dir = int(rng.integers(4))
-    source.step_count = 0
-
-
-def _any_description(source: Any, rng: np.random.Generator, kinds: list[str | None]) -> ObjDesc:
-    """A description that something on the grid fits."""
-    while True:
-        color = COLOR_NAMES[rng.integers(6)] if rng.random() < 0.4 else None
-        place = LOC_NAMES[rng.integers(4)] if rng.random() < 0.3 else None
-        description = ObjDesc(kinds[rng.integers(len(kinds))], color, place)
-        found, _ = description.find_matching_objs(source)
-        if found and not any(thing.type == "wall" for thing in found):
-            return description
-
-
-def _any_clause(source: Any, rng: np.random.Generator) -> Any:
-    things: list[str | None] = [None, "box", "ball", "key"]
-    strict = bool(rng.random() < 0.25)
-    verb = rng.integers(4)
-    if verb == 0:
-        return GoToInstr(_any_description(source, rng, [*things, "door"]))
-    if verb == 1:
-        return PickupInstr(_any_description(source, rng, things), strict)
-    if verb == 2:
-        return OpenInstr(_any_description(source, rng, ["door"]), strict)
-    moved = _any_description(source, rng, things)
-    return PutNextInstr(moved, _any_description(source, rng, [*things, "door"]), strict)
-
-
-def _any_half(source: Any, rng: np.random.Generator) -> Any:
-    clause = _any_clause(source, rng)
-    return AndInstr(clause, _any_clause(source, rng)) if rng.random() < 0.5 else clause
-
-
-def _any_instruction(source: Any, rng: np.random.Generator) -> Any:
-    first = _any_half(source, rng)
-    order = rng.integers(3)
-    if order == 0:
-        return first
-    return (BeforeInstr if order == 1 else AfterInstr)(first, _any_half(source, rng))
 
 
 class _Patience(list[Any]):

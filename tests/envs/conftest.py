@@ -12,6 +12,7 @@ import pytest
 def parity():
     """The module ``benchmarks/parity.py``: environments of minigrid and ours, kept side by side."""
     path = Path(__file__).parents[2] / "benchmarks" / "parity.py"
+    sys.path.append(str(path.parent))  # where it looks for twins and scrambled worlds
     spec = importlib.util.spec_from_file_location("mmrl_benchmarks_parity", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up

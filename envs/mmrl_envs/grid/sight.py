@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmrl_envs.grid.cells import DX, DY, KIND_MASK, TRANSPARENT
+from mmrl_envs.grid.cells import DX, DY, EMPTY_CELL, KIND_MASK, TRANSPARENT, UNSEEN
 from mmrl_envs.grid.compiler import part
-from mmrl_envs.grid.state import Layout, State
+from mmrl_envs.grid.state import NOTHING, Layout, State
 
 VIEW: Final = 7
 MIDDLE: Final = VIEW // 2
@@ -72,3 +73,24 @@ def transparent_bits(state: State, e: int, start: int, right: int) -> int:
         kind = state.grid[e, start + column * right] & KIND_MASK
         clear |= (TRANSPARENT >> kind & 1) << column
     return clear
+
+
+@part
+def see(state: State, layout: Layout, e: int, codes: NDArray[np.uint8]) -> None:
+    """Note what the agent of environment ``e`` sees.
+
+    Args:
+        codes: uint8 [7, 7], written: rows from the agent's own on, columns from the left; UNSEEN
+            where it does not see, and in its own cell what it carries.
+    """
+    cell, ahead, right = sight(state, layout, e)
+    seen = 1 << MIDDLE
+    for row in range(VIEW):
+        seen, seen_ahead = spread(seen, transparent_bits(state, e, cell, right))
+        for column in range(VIEW):
+            code = state.grid[e, cell + column * right]
+            codes[row, column] = code if seen >> column & 1 else UNSEEN
+        seen = seen_ahead
+        cell += ahead
+    carried = state.carried[e]
+    codes[0, MIDDLE] = EMPTY_CELL if carried == NOTHING else state.object_code[e, carried]

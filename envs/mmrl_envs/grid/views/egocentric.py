@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.cells import CODES, EMPTY_CELL, KIND_MASK, TRANSPARENT, symbols
 from mmrl_envs.grid.compiler import kernel, part, signed
-from mmrl_envs.grid.sight import MIDDLE, VIEW, sight, spread, transparent_bits
+from mmrl_envs.grid.sight import MIDDLE, VIEW, see, sight, spread
 from mmrl_envs.grid.state import NOTHING, Layout, State
 from mmrl_envs.grid.themes import Theme
 from mmrl_envs.grid.views.tiles import Units, as_units, copy_tile, stack_tiles
@@ -174,30 +174,26 @@ def _paint_any(
     stop: int,
     skip: NDArray[np.bool_],
     tile_size: int,
+    codes: NDArray[np.uint8],
     atlas: Units,
     frames: Units,
 ) -> None:
-    """Tiles of any size; ``frames`` [N · 7 · tile_size · 7 · units of a line of a tile]."""
+    """Tiles of any size; ``codes`` uint8 [7, 7] to work in, ``frames`` [N · 7 · tile_size · 7 ·
+    units of a line of a tile].
+    """
     width = len(atlas) // (2 * CODES * tile_size)  # of a line of a tile
     line = VIEW * width
     for e in range(start, stop):
         if skip[e]:
             continue
-        cell, ahead, right = sight(state, layout, e)
-        carried = state.carried[e]
-        own = EMPTY_CELL if carried == NOTHING else signed(state.object_code[e, carried])
-        seen = 1 << MIDDLE
+        see(state, layout, e, codes)
         for row in range(VIEW):
-            seen, seen_ahead = spread(seen, transparent_bits(state, e, cell, right))
             for column in range(VIEW):
-                code = signed(state.grid[e, cell + column * right])
-                tile = code if seen >> column & 1 else 0
+                tile = signed(codes[row, column])
                 if row == 0 and column == MIDDLE:
-                    tile = CODES + own
+                    tile += CODES
                 at = (e * VIEW + VIEW - 1 - row) * tile_size * line + column * width
                 copy_tile(atlas, tile, tile_size, width, frames, at, line)
-            seen = seen_ahead
-            cell += ahead
 
 
 class EgocentricPixels:
@@ -239,7 +235,9 @@ class EgocentricPixels:
             _paint_small(state, self._layout, start, stop, skip, self._atlas, words)
             return
         units = as_units(frames, self._atlas)
-        _paint_any(state, self._layout, start, stop, skip, self._tile_size, self._atlas, units)
+        codes = np.empty((VIEW, VIEW), np.uint8)
+        size, atlas = self._tile_size, self._atlas
+        _paint_any(state, self._layout, start, stop, skip, size, codes, atlas, units)
 
 
 @kernel
@@ -250,27 +248,18 @@ def _write_symbols(
     stop: int,
     skip: NDArray[np.bool_],
     table: NDArray[np.uint8],
+    codes: NDArray[np.uint8],
     frames: NDArray[np.uint8],
 ) -> None:
-    """``frames`` uint8 [N, 7, 7, 3], indexed [e, column, row]."""
+    """``codes`` uint8 [7, 7] to work in, ``frames`` uint8 [N, 7, 7, 3]: [e, column, row]."""
     for e in range(start, stop):
         if skip[e]:
             continue
-        cell, ahead, right = sight(state, layout, e)
-        carried = state.carried[e]
-        own = EMPTY_CELL if carried == NOTHING else signed(state.object_code[e, carried])
-        seen = 1 << MIDDLE
+        see(state, layout, e, codes)
         for row in range(VIEW):
-            seen, seen_ahead = spread(seen, transparent_bits(state, e, cell, right))
             for column in range(VIEW):
-                code = signed(state.grid[e, cell + column * right])
-                code = code if seen >> column & 1 else 0
-                if row == 0 and column == MIDDLE:
-                    code = own
                 for k in range(3):
-                    frames[e, column, VIEW - 1 - row, k] = table[code, k]
-            seen = seen_ahead
-            cell += ahead
+                    frames[e, column, VIEW - 1 - row, k] = table[codes[row, column], k]
 
 
 class EgocentricSymbols:
@@ -299,4 +288,5 @@ class EgocentricSymbols:
         frames: NDArray[np.uint8],
     ) -> None:
         """As :meth:`EgocentricPixels.paint`."""
-        _write_symbols(state, self._layout, start, stop, skip, self._table, frames)
+        codes = np.empty((VIEW, VIEW), np.uint8)
+        _write_symbols(state, self._layout, start, stop, skip, self._table, codes, frames)
