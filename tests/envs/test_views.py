@@ -192,7 +192,8 @@ def test_threads_change_nothing(mode, assert_same):
     for threads in (1, 2, 3, 9):
         env = GridVectorEnv(7, "PickupLoc", num_threads=threads, autoreset_mode=mode, max_steps=12)
         life = [env.reset(seed=5)]
-        life += [env.step(a) for a in np.random.default_rng(0).integers(0, 7, (60, 7))]
+        for action in np.random.default_rng(0).integers(0, 7, (60, 7)):
+            life += [env.step(action), env.expert_actions("seen"), env.expert_actions("full")]
         lives.append(tuple(life))
         env.close()
     for life in lives[1:]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ class GridWorlds:
         edges = [num_envs * k // threads for k in range(threads + 1)]
         self._ranges = list(itertools.pairwise(edges))
         self._scratch = [make_scratch(self.layout) for _ in self._ranges]
-        self._chart = make_chart(self.layout)
+        self._charts = [make_chart(self.layout) for _ in self._ranges]
         self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._debug = debug
         self._pictures: dict[int, OverviewPixels] = {}
@@ -169,11 +170,7 @@ class GridWorlds:
                     self.view.paint(self.state, start, stop, paused, frames)
             return ended
 
-        if self._others is None:
-            counts = [step_range(0)]
-        else:
-            elsewhere = self._others.map(step_range, range(1, len(self._ranges)))
-            counts = [step_range(0), *elsewhere]
+        counts = self._share(step_range)
         if min(counts) < 0:
             raise RuntimeError(
                 f"level {self.level} could not be generated from seed "
@@ -260,13 +257,25 @@ class GridWorlds:
             self.remember()
         actions = np.empty(self.num_envs, np.int64)
         knows_all = knowledge == "full"
-        decide(self.state, self.layout, self._chart, knows_all, 0, self.num_envs, actions)
+
+        def decide_range(k: int) -> int:
+            decide(self.state, self.layout, self._charts[k], knows_all, *self._ranges[k], actions)
+            return 0
+
+        self._share(decide_range)
         return actions
 
     def close(self) -> None:
         """Let go of the threads."""
         if self._others is not None:
             self._others.shutdown()
+
+    def _share(self, work: Callable[[int], int]) -> list[int]:
+        """Have every range of the batch worked on, each by a thread; what came of each."""
+        if self._others is None:
+            return [work(0)]
+        elsewhere = self._others.map(work, range(1, len(self._ranges)))
+        return [work(0), *elsewhere]
 
     def _check(self, start: int, stop: int) -> None:
         broken, e = check_envs(self.state, self.layout, start, stop)
