@@ -82,6 +82,26 @@ def some_tokens(tokens: Mapping[str, Tokens], known: list[str]) -> Tokens:
     return next(iter(tokens.values()))
 
 
+def with_blanks(
+    tokens: Mapping[str, Tokens], shapes: Mapping[str, TokensShape]
+) -> dict[str, Tokens]:
+    """The tokens of every modality of ``shapes``: zeros for those that are missing.
+
+    Raises:
+        ValueError: none is there, or one that the fusion does not know.
+    """
+    some = some_tokens(tokens, list(shapes)).values
+
+    def blank(shape: TokensShape) -> Tokens:
+        rows, columns = shape.grid or (1, 1)
+        values = some.new_zeros(some.shape[0], rows * columns, shape.width)
+        return Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), shape.grid)
+
+    return {
+        name: tokens[name] if name in tokens else blank(shape) for name, shape in shapes.items()
+    }
+
+
 class Readout(nn.Module):
     """Tokens → one vector: a grid is flattened, since place matters; a sequence is averaged.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmrl.fusion.base import Fusion, Readout, some_tokens
+from mmrl.fusion.base import Fusion, Readout, with_blanks
 from mmrl.tokens import Tokens, TokensShape
 
 
@@ -49,33 +49,22 @@ class FilmFusion(Fusion):
             raise ValueError(
                 f"film needs exactly one modality on a grid, got {', '.join(grids) or 'none'}"
             )
+        self._shapes = dict(shapes)
         self._picture = grids[0]
-        self._others = {name: one.width for name, one in shapes.items() if name != self._picture}
-        self._width, grid = shapes[self._picture]
-        assert grid is not None
-        self._grid = grid
-        condition = sum(self._others.values())
-        self.film = nn.ModuleList(FilmBlock(self._width, condition) for _ in range(self.blocks))
+        self._others = [name for name in shapes if name != self._picture]
+        width = shapes[self._picture].width
+        condition = sum(shapes[name].width for name in self._others)
+        self.film = nn.ModuleList(FilmBlock(width, condition) for _ in range(self.blocks))
         self.readout = Readout(shapes[self._picture], features)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
         """The tokens of the modalities that are there, by name → float [B, F]; a missing one
         counts as 0.
         """
-        some = some_tokens(tokens, [self._picture, *self._others]).values
-        rows = some.shape[0]
-        condition = torch.cat(
-            [
-                tokens[name].mean() if name in tokens else some.new_zeros(rows, width)
-                for name, width in self._others.items()
-            ],
-            dim=1,
-        )
-        if self._picture in tokens:
-            maps = tokens[self._picture].as_map()
-        else:
-            maps = some.new_zeros(rows, self._width, *self._grid)
+        tokens = with_blanks(tokens, self._shapes)
+        condition = torch.cat([tokens[name].mean() for name in self._others], dim=1)
+        picture = tokens[self._picture]
+        maps = picture.as_map()
         for block in self.film:
             maps = block(maps, condition)
-        mask = torch.ones(maps.shape[0], maps[0, 0].numel(), dtype=torch.bool, device=maps.device)
-        return self.readout(Tokens(maps.flatten(2).transpose(1, 2), mask, self._grid))
+        return self.readout(picture._replace(values=maps.flatten(2).transpose(1, 2)))
