@@ -50,8 +50,8 @@ class ModelConfig:
         image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
         image_args: arguments of ours: width, and small_resnet's blocks and patch.
         image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, or a model of
-            transformers by hub name or folder.
+        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, minilm (pretrained,
+            offline), or a model of transformers by hub name or folder.
         text_args: arguments of ours: width, and small_bert's layers and heads.
         text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to

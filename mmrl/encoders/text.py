@@ -9,6 +9,7 @@ from mmrl.encoders.bert import pretrained_bert, small_bert
 from mmrl.encoders.distinct import TextEncoder
 from mmrl.encoders.words import BagOfWords, WordGRU, WordVectors
 from mmrl.errors import UserError
+from mmrl.preprocessing.packaged import PACKAGED, model_path
 
 TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "small_bert": small_bert,
@@ -16,7 +17,9 @@ TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "word_vectors": WordVectors,
     "word_gru": WordGRU,
 }
-"""Our own, by name; every other name is a model of transformers."""
+"""Our own, by name; every other name is a packaged model such as "minilm", or one of transformers,
+by hub name or folder.
+"""
 
 
 def build_text_encoder(name: str, vocabulary: int, length: int, **kwargs: Any) -> TextEncoder:
@@ -39,9 +42,10 @@ def build_text_encoder(name: str, vocabulary: int, length: int, **kwargs: Any) -
     if kwargs:
         raise UserError(f"{name} takes no model.text_args, got {', '.join(kwargs)}")
     try:
-        return pretrained_bert(name)
+        return pretrained_bert(model_path(name))
     except (OSError, ValueError) as error:
+        ours = ", ".join((*TEXT_ENCODERS, *PACKAGED))
         raise UserError(
-            f"text encoder {name!r} is neither ours ({', '.join(TEXT_ENCODERS)}), nor a local "
-            f"folder, nor cached, nor reachable ({str(error).splitlines()[0]})"
+            f"text encoder {name!r} is neither ours ({ours}), nor a local folder, nor cached, nor "
+            f"reachable ({str(error).splitlines()[0]})"
         ) from error

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.preprocessing.packaged import model_path
 from mmrl.torchvision_compat import import_transformers
 
 PADDING: Final = 0
@@ -89,7 +90,7 @@ class PretrainedTokenizer:
     """The tokenizer of a transformers model, by hub name or local path.
 
     Args:
-        name: as ``AutoTokenizer.from_pretrained`` takes it.
+        name: a packaged model, or as ``AutoTokenizer.from_pretrained`` takes it.
         length: ids in an encoded sentence.
 
     Raises:
@@ -100,7 +101,7 @@ class PretrainedTokenizer:
         self.name = name
         self.length = length
         try:
-            self._tokenizer = import_transformers().AutoTokenizer.from_pretrained(name)
+            self._tokenizer = import_transformers().AutoTokenizer.from_pretrained(model_path(name))
         except (OSError, ValueError) as error:
             raise UserError(
                 f"tokenizer {name!r} is neither a local folder, nor cached, nor reachable "

