@@ -23,22 +23,28 @@ class MultimodalModel(nn.Module):
         image_encoder: pictures → Tokens.
         text_encoder: token ids → Tokens.
         fusion: Tokens of both → features.
+        dropout: share of the features that is left out in training (Srivastava et al., 2014).
     """
 
     def __init__(
-        self, image_encoder: ImageEncoder, text_encoder: TextEncoder, fusion: Fusion
+        self,
+        image_encoder: ImageEncoder,
+        text_encoder: TextEncoder,
+        fusion: Fusion,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.text_encoder = text_encoder
         self.fusion = fusion
+        self.dropout = nn.Dropout(dropout)
         self.features = fusion.features
 
     def forward(self, images: Tensor, ids: Tensor) -> Tensor:
         """Pictures uint8 [B, 3, H, W] and token ids [B, L] → features float [B, F]."""
         seen = self.image_encoder(images)
         read = self.text_encoder(ids)
-        return self.fusion({IMAGE: seen, INSTRUCTION: read})
+        return self.dropout(self.fusion({IMAGE: seen, INSTRUCTION: read}))
 
 
 @dataclass
@@ -57,6 +63,7 @@ class ModelConfig:
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
             your own class.
         features: width of the fused features.
+        dropout: share of the fused features that is left out while learning.
         instruction_length: the longest instruction, in tokens.
     """
 
@@ -69,6 +76,7 @@ class ModelConfig:
     text_trained: int | None = None
     fusion: str = "film"
     features: int = 128
+    dropout: float = 0.0
     instruction_length: int = 64
 
 
@@ -113,4 +121,7 @@ def build_model(
             except ValueError as error:
                 raise UserError(f"model.{name}_trained: {error}") from error
     shapes = {IMAGE: image.shape, INSTRUCTION: text.shape}
-    return MultimodalModel(image, text, build_fusion(config.fusion, shapes, config.features))
+    if not 0 <= config.dropout < 1:
+        raise UserError(f"model.dropout={config.dropout}: must be at least 0 and below 1")
+    fusion = build_fusion(config.fusion, shapes, config.features)
+    return MultimodalModel(image, text, fusion, config.dropout)

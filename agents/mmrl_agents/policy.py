@@ -11,8 +11,10 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
+from mmrl.experiment.config import OptimizerConfig
 from mmrl.model import ModelConfig, build_model
 from mmrl.observation import IMAGE, INSTRUCTION
+from mmrl_agents.optimizers import build_optimizer
 
 
 class MultimodalExtractor(BaseFeaturesExtractor):
@@ -46,6 +48,7 @@ class MultimodalPolicy(ActorCriticPolicy):
 
     Args:
         model: what the model is made of.
+        optimizer: its name, arguments and penalties.
         kwargs: the other arguments of ``ActorCriticPolicy``.
     """
 
@@ -56,6 +59,7 @@ class MultimodalPolicy(ActorCriticPolicy):
         lr_schedule: Schedule,
         *,
         model: ModelConfig | None = None,
+        optimizer: OptimizerConfig | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs = {
@@ -65,6 +69,8 @@ class MultimodalPolicy(ActorCriticPolicy):
             "features_extractor_class": MultimodalExtractor,
             "features_extractor_kwargs": {"model": model or ModelConfig()},
             "normalize_images": False,
+            "optimizer_class": build_optimizer,
+            "optimizer_kwargs": {"config": optimizer or OptimizerConfig()},
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
@@ -91,6 +97,7 @@ class MultimodalPolicy(ActorCriticPolicy):
         """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
         data: dict[str, Any] = super()._get_constructor_parameters()
         kwargs = data.pop("features_extractor_kwargs")
-        for fixed in ("features_extractor_class", "normalize_images"):
+        optimizer = data.pop("optimizer_kwargs")
+        for fixed in ("features_extractor_class", "normalize_images", "optimizer_class"):
             data.pop(fixed)
-        return {**data, "model": kwargs["model"]}
+        return {**data, "model": kwargs["model"], "optimizer": optimizer["config"]}

@@ -30,7 +30,7 @@ class PPOConfig:
         n_steps: steps of each environment between updates.
         batch_size: transitions in a gradient step.
         n_epochs: passes over the collected transitions.
-        learning_rate: of Adam, at the start.
+        learning_rate: at the start.
         final_learning_rate: at the end; the way between is straight.
         gamma: discount.
         gae_lambda: of the advantage estimator.
@@ -88,7 +88,7 @@ class PPOAgent:
             vf_coef=hyper.vf_coef,
             max_grad_norm=hyper.max_grad_norm,
             stats_window_size=max(100, 2 * hyper.num_envs),
-            policy_kwargs={"model": config.model},
+            policy_kwargs={"model": config.model, "optimizer": config.optimizer},
             seed=config.seed,
             device=config.device,
         )

@@ -9,6 +9,23 @@ from mmrl.model import ModelConfig
 
 
 @dataclass
+class OptimizerConfig:
+    """How weights follow their gradients; the learning rate is the agent's.
+
+    Attributes:
+        name: adam, adamw, rmsprop or sgd.
+        args: its own arguments, as in torch.optim, such as momentum or betas.
+        l1: weight of the L1 penalty, l1 · sum of |w|.
+        l2: weight of the L2 penalty, l2 / 2 · sum of w².
+    """
+
+    name: str = "adam"
+    args: dict[str, Any] = field(default_factory=dict)
+    l1: float = 0.0
+    l2: float = 0.0
+
+
+@dataclass
 class TrainConfig:
     """What is trained, on what, for how long, and where it is kept.
 
@@ -20,6 +37,7 @@ class TrainConfig:
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
         env_args: arguments of the environment, such as room_size.
         model: what the model is made of.
+        optimizer: how it learns, and its penalties on large weights.
         device: auto, cpu or cuda.
         eval_episodes: held-out episodes played at the end; 0 for none.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
@@ -33,6 +51,7 @@ class TrainConfig:
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
     model: ModelConfig = field(default_factory=ModelConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     device: str = "auto"
     eval_episodes: int = 512
     clip_every: int = 100_000

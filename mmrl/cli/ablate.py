@@ -1,0 +1,155 @@
+"""``mmrl ablate``: trains variants of a configuration alike, and compares them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mmrl.cli.parser import Parser
+from mmrl.cli.train import check, parse
+from mmrl.errors import UserError
+from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
+from mmrl.files import write_atomically
+
+_DESCRIPTION = """\
+Train variants of a configuration with the same budget and several seeds, and write a table
+(Markdown and CSV) and a plot with intervals:
+
+  mmrl ablate configs/demo.yaml --over model.fusion=concat,film,gated
+      --over optimizer.name=adamw,sgd[ppo.learning_rate=0.05] --seeds 3 --out ablations/demo
+
+Each --over changes one key at a time, the rest staying as configured; --product trains every
+combination instead. A value may bring settings that go with it, in brackets. Call it again to
+resume: what is finished is kept, what was interrupted starts anew.
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Train what is missing, then write the tables."""
+    parser = Parser(prog="mmrl ablate", description=_DESCRIPTION)
+    parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
+    parser.add_argument("--over", type=str, action="append", help="key=value,value,… (repeatable)")
+    parser.add_argument("--out", type=str, required=True, help="folder of all runs and the tables")
+    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
+    parser.add_argument("--steps", type=int | None, default=None, help="environment steps of each")
+    parser.add_argument("--product", type=bool, default=False, help="every combination of values")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    options = parser.parse_args(arguments)
+    for name in ("seeds", "jobs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    if not options.over:
+        raise UserError(
+            "--over is missing: say what to vary, such as --over model.fusion=film,concat"
+        )
+    if not Path(options.config).is_file():
+        raise UserError(f"{options.config}: there is no such file")
+    arms = plan(options.over, product=options.product)
+    common = [f"--config={options.config}"]
+    common += [] if options.steps is None else [f"--steps={options.steps}"]
+    for arm in arms:  # a typing error shows now, not after hours
+        config, _, _ = parse([*common, "--out=unused", *arm.options])
+        check(config)
+        if not config.eval_episodes:
+            raise UserError("eval_episodes=0: nothing would be compared")
+    folder, seeds = Path(options.out), range(options.seeds)
+    _claim(folder, {"config": Path(options.config).read_text(), "steps": options.steps})
+    _train_all(arms, folder, seeds, common, options.jobs)
+    rows = [row for arm in arms if (row := read_row(arm, folder, seeds))]
+    title = f"{config.env}, {config.steps:,} steps"
+    write_tables(folder, rows, title)
+    print(markdown([row.summary() for row in rows], title))
+    print(f"written to {folder}/ablation.md, .csv and .png")
+    return 0
+
+
+def _claim(folder: Path, settings: dict[str, object]) -> None:
+    """Make the folder, or make sure that it belongs to the same configuration and budget."""
+    file = folder / "ablation.yaml"
+    if file.is_file():
+        if yaml.safe_load(file.read_text()) != settings:
+            raise UserError(
+                f"{folder} holds an ablation of another configuration or budget: "
+                "give another --out, or remove it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: is not empty, and no ablation")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, yaml.safe_dump(settings))
+
+
+def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], jobs: int) -> None:
+    """Train every arm with every seed that has no result yet, in processes of their own."""
+    missing = [
+        (arm, seed)
+        for seed in seeds  # all arms once before any twice: the table is fair at any time
+        for arm in arms
+        if not (folder / arm.folder / f"seed-{seed}" / "result.json").is_file()
+    ]
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("trainings"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("trainings", total=len(missing))
+
+        def train(job: tuple[Arm, int]) -> None:
+            arm, seed = job
+            _train(arm, seed, folder, common, jobs)
+            console.print(f"{arm.name}, seed {seed}: done", highlight=False)
+            bar.advance(task)
+
+        _in_parallel(train, missing, jobs)
+
+
+def _in_parallel(
+    work: Callable[[tuple[Arm, int]], None], items: list[tuple[Arm, int]], jobs: int
+) -> None:
+    """Do the work, so many at once; the first error ends it."""
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _train(arm: Arm, seed: int, folder: Path, common: list[str], jobs: int) -> None:
+    """One training as a process; what an interrupted one left is removed first.
+
+    Raises:
+        UserError: it failed; its last words.
+    """
+    out = folder / arm.folder / f"seed-{seed}"
+    if out.exists():
+        shutil.rmtree(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    threads = max((os.cpu_count() or 1) // jobs, 1)
+    command = [sys.executable, "-m", "mmrl", "train", *common, *arm.options]
+    log = out.parent / f"seed-{seed}.log"
+    with log.open("w") as file:
+        status = subprocess.run(
+            [*command, f"--seed={seed}", f"--out={out}"],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        ).returncode
+    if status:
+        last = log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
+        raise UserError(f"{arm.name}, seed {seed} failed: {last[0]} (all of it: {log})")
