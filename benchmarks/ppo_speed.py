@@ -89,15 +89,15 @@ class PlainExtractor(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Features float [B, F]."""
         model, ids = self.model, observations["instruction"].long()
-        encoder = model.image_encoder
+        encoder = model.encoders["image"]
         maps = encoder.body(observations["image"] * 2 - 1)
         mask = torch.ones(len(maps), maps[0, 0].numel(), dtype=torch.bool)
         image = Tokens(maps.flatten(2).transpose(1, 2), mask, encoder.shape.grid)
         if self._text_once:
-            text = model.text_encoder(ids)
+            text = model.encoders["instruction"](ids)
         else:
             mask = ids != PADDING
-            bert = model.text_encoder.bert
+            bert = model.encoders["instruction"].bert
             hidden = bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
             text = Tokens(hidden, mask)
         features: Tensor = model.fusion({"image": image, "instruction": text})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,19 +12,23 @@ from numpy.typing import NDArray
 class Actor(Protocol):
     """Acts on observations of the contract."""
 
-    def act(
-        self, images: NDArray[np.uint8], instructions: Sequence[str], *, deterministic: bool
-    ) -> NDArray[Any]:
-        """Pictures uint8 [B, H, W, 3] and B sentences → actions [B]."""
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """A batch of observations → actions [B].
+
+        Args:
+            observation: ``image`` uint8 [B, H, W, 3], ``instruction`` B sentences, and whatever
+                else the environment gives, such as ``speech`` float32 [B, T].
+            deterministic: take the most probable action instead of sampling.
+        """
         ...
 
 
 def action_probabilities(
-    actor: Actor, images: NDArray[np.uint8], instructions: Sequence[str]
+    actor: Actor, observation: Mapping[str, Any]
 ) -> NDArray[np.float32] | None:
     """How inclined an actor is to each action, float32 [B, A]; None where it cannot tell.
 
-    An actor tells by a method ``probabilities`` of pictures uint8 [B, H, W, 3] and B sentences.
+    An actor tells by a method ``probabilities`` of a batch of observations.
     """
     tell = getattr(actor, "probabilities", None)
-    return None if tell is None else tell(images, instructions)
+    return None if tell is None else tell(observation)

@@ -15,12 +15,15 @@ from mmrl.observation import (
     IMAGE,
     INSTRUCTION,
     IS_SUCCESS,
+    SPEECH,
     contract_violation,
     is_picture,
+    is_speech,
     was_successful,
 )
 from mmrl.plugins import find_spec
 from mmrl.preprocessing.text import split_words
+from mmrl.spoken import Speakers, SpokenInstructions, SpokenInstructionsVector
 
 MAX_CHARACTERS = 512
 """Longest instruction of an environment that does not declare one."""
@@ -29,8 +32,8 @@ _PRINTABLE = "".join(map(chr, range(32, 127)))
 
 
 class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
-    """Renames an image and a string to ``image`` and ``instruction`` and drops the rest; at an
-    episode's end, ``info["is_success"]`` is there.
+    """Renames an image and a string to ``image`` and ``instruction``, keeps ``speech`` and drops
+    the rest; at an episode's end, ``info["is_success"]`` is there.
 
     Args:
         env: an environment with Dict observations.
@@ -43,10 +46,14 @@ class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         self._keys = {IMAGE: image, INSTRUCTION: instruction}
         source = env.observation_space
         assert isinstance(source, spaces.Dict)
+        kept = {}
+        if SPEECH in source.spaces and is_speech(source[SPEECH]):
+            self._keys[SPEECH] = SPEECH
+            kept[SPEECH] = source[SPEECH]
         text = source[instruction]
         if not isinstance(text, spaces.Text):
             text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
-        self.observation_space = spaces.Dict({IMAGE: source[image], INSTRUCTION: text})
+        self.observation_space = spaces.Dict({IMAGE: source[image], INSTRUCTION: text, **kept})
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -115,12 +122,15 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
     Args:
         env_id: a Gymnasium id, or ``module:id``.
-        kwargs: the environment's own arguments, ``render_mode`` among them.
+        kwargs: the environment's own arguments, ``render_mode`` among them; and ``speech``,
+            arguments of :class:`mmrl.spoken.Speakers`, to have the instructions said aloud.
 
     Raises:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
-    return adapt(_make(env_id, kwargs))
+    speakers = _speakers(kwargs.pop("speech", None))
+    env = adapt(_make(env_id, kwargs))
+    return env if speakers is None else SpokenInstructions(env, speakers)
 
 
 def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
@@ -132,6 +142,19 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
     Raises:
         UserError: as :func:`make_env`.
     """
+    speakers = _speakers(kwargs.pop("speech", None))
+    batch = _make_batch(env_id, num_envs, kwargs)
+    return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
+
+
+def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
+    try:
+        return None if arguments is None else Speakers(**arguments)
+    except TypeError as error:
+        raise UserError(f"env_args.speech {arguments}: {error}") from error
+
+
+def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
     spec = find_spec(env_id)
     if spec.vector_entry_point is not None:
         try:

@@ -5,7 +5,8 @@ An observation is a ``gymnasium.spaces.Dict`` with
 - ``image``: ``Box`` uint8 [H, W, 3], 0 to 255, and
 - ``instruction``: ``Text``, a sentence,
 
-and may have further entries, which are left alone. When an episode ends, ``info["is_success"]``
+and may have ``speech``: ``Box`` float32 [T], the instruction as it is said, at 16 kHz, followed by
+zeros. Further entries are left alone. When an episode ends, ``info["is_success"]``
 tells whether the instruction was carried out; where an environment does not say, an episode that
 terminates with a positive reward counts as a success.
 """
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
+SPEECH: Final = "speech"
 IS_SUCCESS: Final = "is_success"
 
 
@@ -35,6 +37,8 @@ def contract_violation(space: spaces.Space[object]) -> str | None:
         return f"'{IMAGE}' must be a Box of uint8 [H, W, 3], got {image}"
     if not isinstance(instruction, spaces.Text):
         return f"'{INSTRUCTION}' must be a Text space, got {instruction}"
+    if SPEECH in space.spaces and not is_speech(space[SPEECH]):
+        return f"'{SPEECH}' must be a Box of float32 [T], got {space[SPEECH]}"
     return None
 
 
@@ -46,6 +50,21 @@ def is_picture(space: spaces.Space[object]) -> bool:
         and len(space.shape) == 3
         and space.shape[2] == 3
     )
+
+
+def is_speech(space: spaces.Space[object]) -> bool:
+    """Whether a space holds waveforms float32 [T]."""
+    return (
+        isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape or ()) == 1
+    )
+
+
+def batch_of_one(observation: dict[str, Any]) -> dict[str, Any]:
+    """An observation of one environment as a batch has it."""
+    return {
+        key: value[None] if isinstance(value, np.ndarray) else [value]
+        for key, value in observation.items()
+    }
 
 
 def was_successful(info: dict[str, Any], terminated: bool, reward: float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,60 +13,61 @@ from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from mmrl.errors import UserError
-from mmrl.observation import IMAGE, INSTRUCTION
-from mmrl.preprocessing.text import Tokenizer
+from mmrl.observation import IMAGE
+from mmrl.preprocessing.inputs import Preprocessing
 
 
 class SB3Actor:
-    """Chooses actions for pictures and sentences.
+    """Chooses actions for observations of the contract.
 
     Args:
-        algorithm: any SB3 algorithm whose policy takes pictures and token ids.
-        tokenizer: the one it was trained with.
+        algorithm: any SB3 algorithm whose policy takes pictures and encoded instructions.
+        preprocessing: the one it was trained with.
+
+    Raises:
+        UserError: it was trained with another one.
     """
 
-    def __init__(self, algorithm: BaseAlgorithm, tokenizer: Tokenizer) -> None:
+    def __init__(self, algorithm: BaseAlgorithm, preprocessing: Preprocessing) -> None:
+        space: Any = algorithm.observation_space
+        preprocessing.check(space.spaces)
         self.algorithm = algorithm
-        self.tokenizer = tokenizer
+        self.preprocessing = preprocessing
 
-    def act(
-        self, images: NDArray[np.uint8], instructions: Sequence[str], *, deterministic: bool
-    ) -> NDArray[Any]:
-        """Pictures uint8 [B, H, W, 3] and B sentences → actions [B].
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """A batch of observations → actions [B], see :class:`mmrl.actor.Actor`.
 
         Raises:
-            UserError: pictures of another size than the agent was trained on.
+            UserError: pictures of another size than the agent was trained on, or no speech.
         """
-        observation = self._observation(images, instructions)
-        actions, _ = self.algorithm.predict(observation, deterministic=deterministic)
+        encoded = self._encode(observation)
+        actions, _ = self.algorithm.predict(encoded, deterministic=deterministic)
         return np.asarray(actions)
 
-    def probabilities(
-        self, images: NDArray[np.uint8], instructions: Sequence[str]
-    ) -> NDArray[np.float32] | None:
-        """Pictures uint8 [B, H, W, 3] and B sentences → probability of each action, float32
-        [B, A]; None where the policy has no distribution over discrete actions.
+    def probabilities(self, observation: Mapping[str, Any]) -> NDArray[np.float32] | None:
+        """A batch of observations → probability of each action, float32 [B, A]; None where the
+        policy has no distribution over discrete actions.
 
         Raises:
-            UserError: pictures of another size than the agent was trained on.
+            UserError: as :meth:`act`.
         """
         policy = self.algorithm.policy
         if not isinstance(policy, ActorCriticPolicy):
             return None
         policy.set_training_mode(False)
-        observation, _ = policy.obs_to_tensor(self._observation(images, instructions))
+        encoded, _ = policy.obs_to_tensor(self._encode(observation))
         with torch.no_grad():
-            distribution = policy.get_distribution(observation)
+            distribution = policy.get_distribution(encoded)
         if not isinstance(distribution, CategoricalDistribution):
             return None
         return distribution.distribution.probs.float().cpu().numpy()
 
-    def _observation(
-        self, images: NDArray[np.uint8], instructions: Sequence[str]
-    ) -> dict[str, NDArray[Any]]:
+    def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        images = observation[IMAGE]
         self._check(images)
-        tokens = np.stack([self.tokenizer.encode(sentence) for sentence in instructions])
-        return {IMAGE: images.transpose(0, 3, 1, 2), INSTRUCTION: tokens}
+        rows = [self.preprocessing.encode(observation, row) for row in range(len(images))]
+        told = {key: np.stack([row[key] for row in rows]) for key in self.preprocessing.spaces}
+        return {IMAGE: images.transpose(0, 3, 1, 2), **told}
 
     def _check(self, images: NDArray[np.uint8]) -> None:
         space: Any = self.algorithm.observation_space

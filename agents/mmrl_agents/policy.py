@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmrl.experiment.config import OptimizerConfig
 from mmrl.model import ModelConfig, build_model
-from mmrl.observation import IMAGE, INSTRUCTION
+from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.optimizers import build_optimizer
 
 
@@ -21,21 +21,27 @@ class MultimodalExtractor(BaseFeaturesExtractor):
     """The model as SB3's feature extractor.
 
     Args:
-        observation_space: Dict of ``image`` uint8 [3, H, W] and ``instruction`` integers [L].
+        observation_space: Dict of ``image`` uint8 [3, H, W], and ``instruction`` integers [L] or
+            ``speech`` floats, or both.
         model: what the model is made of.
     """
 
     def __init__(self, observation_space: spaces.Dict, model: ModelConfig) -> None:
         super().__init__(observation_space, model.features)
         _, height, width = observation_space[IMAGE].shape or (0, 0, 0)
-        tokens = observation_space[INSTRUCTION]
-        assert isinstance(tokens, spaces.Box)
-        vocabulary = int(tokens.high.max()) + 1
-        self.model = build_model(model, (height, width), vocabulary)
+        tokens: Any = observation_space.spaces.get(INSTRUCTION)
+        heard = observation_space.spaces.get(SPEECH)
+        words = getattr(tokens, "words", ())
+        self.model = build_model(
+            model,
+            (height, width),
+            words or (None if tokens is None else int(tokens.high.max()) + 1),
+            None if heard is None else heard.shape,
+        )
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """``image`` uint8 [B, 3, H, W] and ``instruction`` [B, L] → float [B, F]."""
-        features: Tensor = self.model(observations[IMAGE], observations[INSTRUCTION])
+        """A batch of each of the spaces → float [B, F]."""
+        features: Tensor = self.model(observations)
         return features
 
 

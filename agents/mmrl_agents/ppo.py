@@ -9,12 +9,12 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 
-from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.adapters import make_vec_env
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
-from mmrl.model import build_tokenizer
-from mmrl.preprocessing.text import load_tokenizer
+from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.policy import MultimodalPolicy
@@ -69,10 +69,9 @@ class PPOAgent:
         """
         _check(hyper)
         torch.manual_seed(config.seed)
-        words = instruction_words(config.env, **config.env_args)
-        tokenizer = build_tokenizer(config.model, words)
         batch = make_vec_env(config.env, hyper.num_envs, **config.env_args)
-        env = MultimodalVecEnv(batch, tokenizer)
+        preprocessing = build_preprocessing(config, batch.single_observation_space)
+        env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech)
         start, end = hyper.learning_rate, hyper.final_learning_rate
         algorithm = PPO(
             MultimodalPolicy,
@@ -93,8 +92,8 @@ class PPOAgent:
             device=config.device,
         )
         algorithm.set_logger(Logger(None, [TensorBoardOutputFormat(str(run.events))]))
-        run.save_tokenizer(tokenizer)
-        actor = SB3Actor(algorithm, tokenizer)
+        run.save_preprocessing(preprocessing)
+        actor = SB3Actor(algorithm, preprocessing)
         callbacks = StandardCallbacks(config, run, actor)
         try:
             algorithm.learn(config.steps, callback=callbacks, log_interval=1)
@@ -116,7 +115,7 @@ class PPOAgent:
             algorithm = PPO.load(path, device=device)
         except (ValueError, KeyError, OSError, RuntimeError) as error:
             raise UserError(f"checkpoint {path} cannot be read: {error}") from error
-        return SB3Actor(algorithm, load_tokenizer(run.path))
+        return SB3Actor(algorithm, Preprocessing.load(run.path))
 
 
 def _check(hyper: PPOConfig) -> None:

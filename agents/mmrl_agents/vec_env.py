@@ -14,33 +14,42 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 
 from mmrl.observation import (
     IMAGE,
-    INSTRUCTION,
     IS_SUCCESS,
     contract_violation,
     were_successful,
 )
+from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
 
 Observation = dict[str, NDArray[Any]]
 
 
 class MultimodalVecEnv(VecEnv):
-    """Hands frames through untouched, and writes an instruction's token ids once, at its reset.
+    """Hands frames through untouched, and encodes an instruction once, at its reset.
 
-    Observations: ``image`` uint8 [N, H, W, 3] and ``instruction`` int32 [N, L]. At an episode's
+    Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
+    tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it. At an episode's
     end the info holds what SB3 expects (``terminal_observation``, ``TimeLimit.truncated``,
     ``episode`` with return ``r``, length ``l`` and seconds since the start ``t``) and
     ``is_success``.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
-        tokenizer: for the instructions.
+        tokenizer: for instructions that are read.
+        speech: for instructions that are heard.
 
     Raises:
-        ValueError: ``env`` does not fulfil the contract, or restarts otherwise.
+        ValueError: ``env`` does not fulfil the contract, restarts otherwise, or there is neither
+            tokenizer nor speech.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        tokenizer: Tokenizer | None = None,
+        speech: SpeechPreprocessor | None = None,
+    ) -> None:
         space = env.single_observation_space
         if (wrong := contract_violation(space)) is not None:
             raise ValueError(wrong)
@@ -48,16 +57,18 @@ class MultimodalVecEnv(VecEnv):
             raise ValueError("the batch must restart with autoreset_mode='SameStep'")
         assert isinstance(space, spaces.Dict)
         self.env = env
-        self.tokenizer = tokenizer
-        tokens = spaces.Box(0, tokenizer.size - 1, (tokenizer.length,), np.int32)
+        self.preprocessing = Preprocessing(tokenizer, speech)
+        told = self.preprocessing.spaces
         super().__init__(
             env.num_envs,
-            spaces.Dict({IMAGE: space[IMAGE], INSTRUCTION: tokens}),
+            spaces.Dict({IMAGE: space[IMAGE], **told}),
             env.single_action_space,
         )
         self._started = time.time()
         self._actions: NDArray[Any] | None = None
-        self._tokens = np.zeros((env.num_envs, tokenizer.length), np.int32)
+        self._told = {
+            key: np.zeros((env.num_envs, *one.shape), one.dtype) for key, one in told.items()
+        }
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, np.int64)
 
@@ -96,7 +107,10 @@ class MultimodalVecEnv(VecEnv):
 
     def _summary(self, e: int, final: dict[str, Any]) -> dict[str, Any]:
         return {
-            "terminal_observation": {IMAGE: final[IMAGE], INSTRUCTION: self._tokens[e].copy()},
+            "terminal_observation": {
+                IMAGE: final[IMAGE],
+                **{key: told[e].copy() for key, told in self._told.items()},
+            },
             "episode": {
                 "r": float(self._returns[e]),
                 "l": int(self._lengths[e]),
@@ -105,13 +119,14 @@ class MultimodalVecEnv(VecEnv):
         }
 
     def _read(self, observation: dict[str, Any], rows: Sequence[int]) -> None:
-        sentences = observation[INSTRUCTION]
-        self._tokens = self._tokens.copy()  # the last observation still shows the old ones
+        # the last observation still shows the old ones
+        self._told = {key: told.copy() for key, told in self._told.items()}
         for e in rows:
-            self._tokens[e] = self.tokenizer.encode(sentences[e])
+            for key, encoded in self.preprocessing.encode(observation, e).items():
+                self._told[key][e] = encoded
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
-        return {IMAGE: observation[IMAGE], INSTRUCTION: self._tokens}
+        return {IMAGE: observation[IMAGE], **self._told}
 
     def close(self) -> None:
         """Close the batch."""

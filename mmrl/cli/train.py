@@ -14,6 +14,7 @@ from mmrl.cli.parser import Parser
 from mmrl.errors import UserError, unknown
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.preprocessing import CHANNELS, with_speakers
 from mmrl.experiment.run import Run
 from mmrl.fusion import FUSIONS
 from mmrl.plugins import agent_names, find_agent
@@ -31,6 +32,8 @@ def run(arguments: list[str]) -> int:
     """Train as the arguments say."""
     config, hyper, resolved = parse(arguments)
     check(config)
+    config = with_speakers(config)
+    resolved["env_args"] = config.env_args
     folder = Run.create(config.out, resolved)
     print(f"training {config.agent} on {config.env} for {config.steps:,} steps → {folder.path}")
     started = time.monotonic()
@@ -108,4 +111,6 @@ def check(config: TrainConfig) -> None:
         raise UserError(f"device {config.device!r}: use auto, cpu or cuda")
     if config.model.fusion not in FUSIONS and "." not in config.model.fusion:
         raise unknown("fusion", config.model.fusion, FUSIONS)
+    if config.instruction not in CHANNELS:
+        raise unknown("instruction", config.instruction, CHANNELS)
     make_env(config.env, **config.env_args).close()

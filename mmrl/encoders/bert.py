@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mmrl.encoders.distinct import TextEncoder
+from mmrl.encoders.distinct import TextEncoder, Vocabulary, size_of
 from mmrl.preprocessing.text import PADDING
 from mmrl.torchvision_compat import import_transformers
 
@@ -20,7 +20,7 @@ class BertEncoder(TextEncoder):
 
     def __init__(self, bert: nn.Module) -> None:
         config: Any = bert.config
-        super().__init__(int(config.hidden_size))
+        super().__init__(int(config.hidden_size), int(config.vocab_size))
         self.bert = bert
 
     def stages(self) -> list[nn.Module]:
@@ -36,18 +36,18 @@ class BertEncoder(TextEncoder):
 
 
 def small_bert(
-    vocabulary: int, *, width: int = 64, layers: int = 2, heads: int = 4, length: int = 64
+    vocabulary: Vocabulary, *, width: int = 64, layers: int = 2, heads: int = 4, length: int = 64
 ) -> BertEncoder:
     """A BERT to be trained from scratch, small enough for a CPU.
 
     Args:
-        vocabulary: ids are below this.
+        vocabulary: ids are below this, or the words by their ids.
         width, layers, heads: of the transformer.
         length: the longest sentence, in tokens.
     """
     transformers = import_transformers()
     config = transformers.BertConfig(
-        vocab_size=vocabulary,
+        vocab_size=size_of(vocabulary),
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads,

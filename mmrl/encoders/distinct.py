@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -11,6 +12,14 @@ from torch import Tensor, nn
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.preprocessing.text import PADDING
 from mmrl.tokens import Tokens, TokensShape
+
+Vocabulary = int | Sequence[str]
+"""How many token ids there are, or the words by their ids."""
+
+
+def size_of(vocabulary: Vocabulary) -> int:
+    """Token ids are below this."""
+    return vocabulary if isinstance(vocabulary, int) else len(vocabulary)
 
 
 class TextEncoder(Encoder):
@@ -21,10 +30,12 @@ class TextEncoder(Encoder):
 
     Args:
         width: of the tokens.
+        vocabulary: ids are below this.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, vocabulary: int) -> None:
         super().__init__()
+        self.vocabulary = vocabulary
         self.shape = TokensShape(width=width)
 
     def stages(self) -> list[nn.Module]:
@@ -38,30 +49,39 @@ class TextEncoder(Encoder):
         """
 
     def forward(self, ids: Tensor) -> Tokens:
-        """Integers [B, L], ``PADDING`` where there is no token → Tokens [B, K, D]."""
+        """Integers [B, L], ``PADDING`` where there is no token → Tokens [B, K, D].
+
+        Raises:
+            ValueError: a token outside the vocabulary.
+        """
         rows, where = distinct_rows(ids)
+        if (largest := int(rows.max())) >= self.vocabulary or int(rows.min()) < 0:
+            raise ValueError(
+                f"token {largest if largest >= self.vocabulary else int(rows.min())}: this text "
+                f"encoder has {self.vocabulary}; it was given another tokenizer than its own"
+            )
         longest = max(int((rows != PADDING).sum(1).max()), 1)
         rows = rows[:, :longest].long()
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
-            values, mask = self.encode(rows, rows != PADDING)
+        values, mask = self.encoded(rows, lambda some: self.encode(some, some != PADDING))
         # index_select, since the gradient of plain indexing adds up in no fixed order
         return Tokens(values.index_select(0, where), mask[where])
 
 
 def distinct_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows of an integer matrix, and which of them each row is.
+    """The distinct rows of a matrix, and which of them each row is.
 
     Rows are told apart by a hash, which is much faster than sorting them; should two different
     rows ever share one, the slow way is taken.
 
     Args:
-        ids: integers [B, L].
+        ids: integers [B, L], or floats, of which half precision tells apart.
 
     Returns:
         [U, L] and int64 [B], with ``rows[where]`` equal to ``ids``.
     """
-    powers = torch.full((ids.shape[1],), _ODD, device=ids.device).cumprod(0)  # modulo 2^64
-    hashes = (ids.long() * powers).sum(1)
+    whole = _as_integers(ids)
+    powers = torch.full((whole.shape[1],), _ODD, device=ids.device).cumprod(0)  # modulo 2^64
+    hashes = (whole * powers).sum(1)
     unique, where = torch.unique(hashes, return_inverse=True)
     first = torch.full_like(unique, ids.shape[0])
     first.scatter_reduce_(0, where, torch.arange(len(ids), device=ids.device), "amin")
@@ -70,6 +90,15 @@ def distinct_rows(ids: Tensor) -> tuple[Tensor, Tensor]:
         return rows, where
     rows, where = torch.unique(ids, dim=0, return_inverse=True)
     return rows, where
+
+
+def _as_integers(rows: Tensor) -> Tensor:
+    """The same rows as int64; four half floats make one."""
+    if not rows.is_floating_point():
+        return rows.long()
+    rows = rows.half()
+    rows = torch.nn.functional.pad(rows, (0, -rows.shape[1] % 4))
+    return rows.contiguous().view(torch.int64)
 
 
 _ODD: Final = 0x9E3779B97F4A7C15 - (1 << 64)  # as a signed 64-bit number

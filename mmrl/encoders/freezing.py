@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import Any, Self
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from mmrl.encoders.cache import Encode, FeatureCache
+from mmrl.tokens import TokensShape
 
 
 class Encoder(nn.Module, ABC):
@@ -15,6 +19,8 @@ class Encoder(nn.Module, ABC):
     even after ``train()``, which stable-baselines3 calls before every update.
     """
 
+    shape: TokensShape
+    cache: FeatureCache | None = None
     _trained: int | None = None
 
     @abstractmethod
@@ -40,6 +46,33 @@ class Encoder(nn.Module, ABC):
         for stage in stages[len(stages) - trained :]:
             stage.requires_grad_(True)
         self.train(self.training)
+
+    def remember(self, capacity: int) -> None:
+        """Encode each distinct input once from now on, as long as the encoder is frozen.
+
+        Args:
+            capacity: bytes of features that may be kept.
+        """
+        self.cache = FeatureCache(capacity)
+
+    def encoded(self, rows: Tensor, encode: Encode) -> tuple[Tensor, Tensor]:
+        """``encode(rows)``, without gradient where nothing is trained, and from the cache where
+        there is one.
+
+        Args:
+            rows: inputs [B, …].
+            encode: inputs → values float [B, K, D] and their mask, bool [B, K].
+        """
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
+            if self.cache is None or not self.is_frozen:
+                return encode(rows)
+            return self.cache.lookup(rows, encode, self._state(rows.device))
+
+    def _state(self, device: torch.device) -> tuple[Any, ...]:
+        """What features depend on besides the input; torch counts the changes of each tensor."""
+        weights = [(w.data_ptr(), w._version) for w in (*self.parameters(), *self.buffers())]
+        autocast = torch.is_autocast_enabled(device.type)
+        return autocast and torch.get_autocast_dtype(device.type), *weights
 
     def train(self, mode: bool = True) -> Self:
         """As in torch, but what is frozen stays as in evaluation."""

@@ -22,13 +22,20 @@ class ImageEncoder(Encoder):
     Args:
         normalizer: for the pixels.
         body: float [B, 3, H, W] → feature maps float [B, D, rows, columns].
-        image_size: height and width of the pictures.
+        image_size: height and width of the pictures that the body sees.
+        pooled: one token, the mean of the maps, instead of a grid.
     """
 
     def __init__(
-        self, normalizer: ImageNormalizer, body: nn.Module, image_size: tuple[int, int]
+        self,
+        normalizer: ImageNormalizer,
+        body: nn.Module,
+        image_size: tuple[int, int],
+        *,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
+        self.pooled = pooled
         self.normalizer = normalizer
         self.body = body
         self.image_size = image_size
@@ -36,7 +43,8 @@ class ImageEncoder(Encoder):
             was_training = body.training
             maps = body.eval()(torch.zeros(1, 3, *image_size))
             body.train(was_training)
-        self.shape = TokensShape(width=maps.shape[1], grid=(maps.shape[2], maps.shape[3]))
+        grid = None if pooled else (maps.shape[2], maps.shape[3])
+        self.shape = TokensShape(width=maps.shape[1], grid=grid)
 
     def stages(self) -> list[nn.Module]:
         """The body's children that have parameters: a ResNet's stem, then its four stages."""
@@ -48,16 +56,19 @@ class ImageEncoder(Encoder):
         Raises:
             ValueError: pictures of another type or size than the encoder was built for.
         """
-        if tuple(images.shape[-2:]) != self.image_size:
+        if self.normalizer.size is None and tuple(images.shape[-2:]) != self.image_size:
             raise ValueError(
                 f"pictures of {list(images.shape[-2:])} pixels: "
-                f"this encoder was built for {list(self.image_size)}"
+                f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
-            maps = self.body(self.normalizer(images))
+        return Tokens(*self.encoded(images, self._encode), self.shape.grid)
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.body(self.normalizer(images))
         values = maps.flatten(2).transpose(1, 2)
-        mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
-        return Tokens(values, mask, self.shape.grid)
+        if self.pooled:
+            values = values.mean(1, keepdim=True)
+        return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
 
 
 def _group_norm(width: int) -> nn.Module:
@@ -94,7 +105,12 @@ def small_resnet(
 
 
 def torchvision_resnet(
-    name: str, image_size: tuple[int, int], *, weights: str | None = None
+    name: str,
+    image_size: tuple[int, int],
+    *,
+    weights: str | None = None,
+    stage: int = 4,
+    pooled: bool = False,
 ) -> ImageEncoder:
     """Any ResNet of torchvision without its classification head.
 
@@ -102,10 +118,15 @@ def torchvision_resnet(
         name: such as "resnet18".
         image_size: height and width of the pictures.
         weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random.
+        stage: the last of the four stages of blocks that is kept.
+        pooled: one token, the mean, instead of a grid.
 
     Raises:
         UserError: the weights are not to be had.
+        ValueError: no such stage.
     """
+    if not 1 <= stage <= 4:
+        raise ValueError(f"stage={stage}: a ResNet has 1 to 4")
     models = import_torchvision().models
     try:
         network: Any = models.get_model(name, weights=weights)
@@ -114,9 +135,9 @@ def torchvision_resnet(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
-    body = nn.Sequential(*list(network.children())[:-2])
+    body = nn.Sequential(*list(network.children())[: 4 + stage])
     normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
-    return ImageEncoder(normalizer, body, image_size)
+    return ImageEncoder(normalizer, body, image_size, pooled=pooled)
 
 
 def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
@@ -150,7 +171,12 @@ IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
 
 
 def build_image_encoder(
-    name: str, image_size: tuple[int, int], *, weights: str | None = None, **kwargs: Any
+    name: str,
+    image_size: tuple[int, int],
+    *,
+    weights: str | None = None,
+    resize: tuple[int, int] | None = None,
+    **kwargs: Any,
 ) -> ImageEncoder:
     """The image encoder of that name.
 
@@ -158,11 +184,20 @@ def build_image_encoder(
         name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
         image_size: height and width of the pictures.
         weights: pretrained weights, for torchvision's.
-        kwargs: arguments of ours.
+        resize: height and width that pictures of any size are brought to first.
+        kwargs: its own arguments.
 
     Raises:
         UserError: unknown name, arguments that do not fit, or weights that are not to be had.
     """
+    encoder = _build(name, resize or image_size, weights, kwargs)
+    encoder.normalizer.size = resize
+    return encoder
+
+
+def _build(
+    name: str, image_size: tuple[int, int], weights: str | None, kwargs: dict[str, Any]
+) -> ImageEncoder:
     if name in IMAGE_ENCODERS:
         if weights:
             raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
@@ -174,6 +209,7 @@ def build_image_encoder(
     theirs = [one for one in models.list_models(module=models) if "resnet" in one]
     if name not in theirs:
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
-    if kwargs:
-        raise UserError(f"{name} takes no model.image_args, got {', '.join(kwargs)}")
-    return torchvision_resnet(name, image_size, weights=weights)
+    try:
+        return torchvision_resnet(name, image_size, weights=weights, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error

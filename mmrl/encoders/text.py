@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mmrl.encoders.bert import pretrained_bert, small_bert
-from mmrl.encoders.distinct import TextEncoder
+from mmrl.encoders.distinct import TextEncoder, Vocabulary
 from mmrl.encoders.words import BagOfWords, WordGRU, WordVectors
 from mmrl.errors import UserError
 from mmrl.preprocessing.packaged import PACKAGED, model_path
@@ -22,12 +22,14 @@ by hub name or folder.
 """
 
 
-def build_text_encoder(name: str, vocabulary: int, length: int, **kwargs: Any) -> TextEncoder:
+def build_text_encoder(
+    name: str, vocabulary: Vocabulary, length: int, **kwargs: Any
+) -> TextEncoder:
     """The text encoder of that name.
 
     Args:
         name: a key of :data:`TEXT_ENCODERS`, a hub name or a local path.
-        vocabulary: ids are below this.
+        vocabulary: ids are below this, or the words by their ids.
         length: the longest sentence, in tokens.
         kwargs: arguments of ours.
 

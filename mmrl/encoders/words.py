@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from mmrl.encoders.distinct import TextEncoder
+from mmrl.encoders.distinct import TextEncoder, Vocabulary, size_of
+from mmrl.encoders.word_files import read_word_vectors
 from mmrl.preprocessing.text import PADDING
+
+
+def word_embedding(vocabulary: Vocabulary, width: int, vectors: str | None) -> nn.Embedding:
+    """A vector for each id, 0 for ``PADDING``.
+
+    Args:
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the vectors, unless they come from a file.
+        vectors: the file to begin with, if any.
+
+    Raises:
+        ValueError: a file, but no words.
+        UserError: the file cannot be read.
+    """
+    if vectors is None:
+        return nn.Embedding(size_of(vocabulary), width, padding_idx=PADDING)
+    if isinstance(vocabulary, int):
+        raise ValueError("vectors: a file needs the words, and only their number is known")
+    found = read_word_vectors(vectors, vocabulary)
+    values = np.stack(list(found.values()))
+    embedding = nn.Embedding(len(vocabulary), values.shape[1], padding_idx=PADDING)
+    with torch.no_grad():
+        embedding.weight.mul_(float(values.std()) or 1.0)
+        for id_, word in enumerate(vocabulary):
+            if word in found:
+                embedding.weight[id_] = torch.from_numpy(found[word])
+    return embedding
 
 
 class BagOfWords(TextEncoder):
@@ -19,9 +48,9 @@ class BagOfWords(TextEncoder):
         length: the longest sentence, in tokens; it may be any.
     """
 
-    def __init__(self, vocabulary: int, *, width: int = 64, length: int = 64) -> None:
-        super().__init__(width)
-        self.weight = nn.Embedding(vocabulary, width, padding_idx=PADDING)
+    def __init__(self, vocabulary: Vocabulary, *, width: int = 64, length: int = 64) -> None:
+        super().__init__(width, size_of(vocabulary))
+        self.weight = nn.Embedding(self.vocabulary, width, padding_idx=PADDING)
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`TextEncoder.encode`, K = 1."""
@@ -30,17 +59,30 @@ class BagOfWords(TextEncoder):
 
 
 class WordVectors(TextEncoder):
-    """A learned vector a word: one token each.
+    """A vector a word: one token each.
 
     Args:
-        vocabulary: ids are below this.
-        width: of the tokens.
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the tokens; the file's, where there is one.
         length: the longest sentence, in tokens; it may be any.
+        vectors: a text file of GloVe or word2vec to begin with; words that are not in it begin at
+            random.
+
+    Raises:
+        ValueError: a file, but no words.
     """
 
-    def __init__(self, vocabulary: int, *, width: int = 64, length: int = 64) -> None:
-        super().__init__(width)
-        self.vectors = nn.Embedding(vocabulary, width, padding_idx=PADDING)
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int = 64,
+        length: int = 64,
+        vectors: str | None = None,
+    ) -> None:
+        embedding = word_embedding(vocabulary, width, vectors)
+        super().__init__(embedding.embedding_dim, embedding.num_embeddings)
+        self.vectors = embedding
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`TextEncoder.encode`, K = L."""
@@ -52,15 +94,24 @@ class WordGRU(TextEncoder):
     tokens, the last one knows the whole sentence.
 
     Args:
-        vocabulary: ids are below this.
-        width: of vectors and states.
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the states, and of the vectors that come from no file.
         length: the longest sentence, in tokens; it may be any.
+        vectors: as for :class:`WordVectors`.
     """
 
-    def __init__(self, vocabulary: int, *, width: int = 64, length: int = 64) -> None:
-        super().__init__(width)
-        self.vectors = nn.Embedding(vocabulary, width, padding_idx=PADDING)
-        self.gru = nn.GRU(width, width, batch_first=True)
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int = 64,
+        length: int = 64,
+        vectors: str | None = None,
+    ) -> None:
+        embedding = word_embedding(vocabulary, width, vectors)
+        super().__init__(width, embedding.num_embeddings)
+        self.vectors = embedding
+        self.gru = nn.GRU(embedding.embedding_dim, width, batch_first=True)
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`TextEncoder.encode`, K = L."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmrl.actor import Actor
 from mmrl.adapters import make_vec_env
 from mmrl.evaluation.statistics import wilson_interval
-from mmrl.observation import IMAGE, INSTRUCTION, were_successful
+from mmrl.observation import were_successful
 
 HELD_OUT: Final = 1_000_000_000
 """Seeds from here on are for evaluation; training seeds stay below."""
@@ -109,9 +109,7 @@ def _play_batch(
     seeds: Any = list(range(first_seed, first_seed + count))  # Gymnasium types one seed only
     observation, _ = env.reset(seed=seeds)
     while running.any():
-        actions = actor.act(
-            observation[IMAGE], observation[INSTRUCTION], deterministic=deterministic
-        )
+        actions = actor.act(observation, deterministic=deterministic)
         observation, rewards, terminated, truncated, infos = env.step(actions)
         lengths += running
         returns += running * rewards

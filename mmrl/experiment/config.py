@@ -35,7 +35,9 @@ class TrainConfig:
         agent: name of the agent; its hyperparameters are the section of that name.
         steps: environment steps to train for.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
-        env_args: arguments of the environment, such as room_size.
+        env_args: arguments of the environment, such as room_size; and speech, who says the
+            instructions (voices, words_per_minute, pitch, noise, seconds).
+        instruction: how the agent is told what to do: text, speech or both.
         model: what the model is made of.
         optimizer: how it learns, and its penalties on large weights.
         device: auto, cpu or cuda.
@@ -50,6 +52,7 @@ class TrainConfig:
     steps: int = 500_000
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
+    instruction: str = "text"
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     device: str = "auto"

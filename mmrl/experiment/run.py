@@ -14,7 +14,7 @@ import yaml
 
 from mmrl.errors import UserError
 from mmrl.files import write_atomically, write_json
-from mmrl.preprocessing.text import Tokenizer
+from mmrl.preprocessing.inputs import Preprocessing
 
 CONFIG: Final = "config.yaml"
 RESULT: Final = "result.json"
@@ -113,9 +113,9 @@ class Run:
             raise UserError(f"{self.path} has no checkpoint yet")
         return found[max(found)]
 
-    def save_tokenizer(self, tokenizer: Tokenizer) -> None:
-        """Keep the tokenizer that the model is trained with."""
-        tokenizer.save(self.path)
+    def save_preprocessing(self, preprocessing: Preprocessing) -> None:
+        """Keep the preprocessing that the model is trained with."""
+        preprocessing.save(self.path)
 
     def save_result(self, result: dict[str, Any]) -> Path:
         """Write the result of the evaluation."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.packaged import model_path
 from mmrl.torchvision_compat import import_transformers
 
@@ -22,6 +26,7 @@ _START: Final = 2
 _SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]")
 _WORD: Final = re.compile(r"[\w']+|[^\w\s]")
 FILE: Final = "tokenizer.json"
+UNKNOWN_PIECE: Final = "[UNK]"
 
 
 def split_words(sentence: str) -> list[str]:
@@ -35,10 +40,17 @@ class Tokenizer(Protocol):
     Attributes:
         size: ids are below this.
         length: ids in an encoded sentence, padding included.
+        counts: what went by, see :class:`Counts`.
     """
 
     size: int
     length: int
+    counts: Counts
+
+    @property
+    def space(self) -> EncodedSpace:
+        """int32 [length], ids below ``size``."""
+        ...
 
     def encode(self, sentence: str) -> NDArray[np.int32]:
         """The ids of a sentence, int32 [length], padded with ``PADDING``, cut at ``length``."""
@@ -47,6 +59,39 @@ class Tokenizer(Protocol):
     def save(self, folder: Path) -> None:
         """Write what :func:`load_tokenizer` needs into a folder."""
         ...
+
+
+@dataclass
+class Counts:
+    """What a tokenizer met, each distinct sentence counted once.
+
+    Attributes:
+        sentences: that were encoded.
+        truncated: of them, those that were longer than the limit; the first one is warned of.
+        unknown: words outside the vocabulary, and how often.
+    """
+
+    sentences: int = 0
+    truncated: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+
+    def note(self, sentence: str, tokens: int, limit: int) -> None:
+        """Count a sentence.
+
+        Raises:
+            UserError: it is empty.
+        """
+        if not sentence.strip():
+            raise UserError("an instruction is empty: the environment has to say what to do")
+        self.sentences += 1
+        if tokens > limit:
+            if not self.truncated:
+                warnings.warn(
+                    f"an instruction of {tokens} tokens is cut at {limit}; further ones are only "
+                    f"counted. A larger model.instruction_length keeps it whole: {sentence!r}",
+                    stacklevel=3,
+                )
+            self.truncated += 1
 
 
 class WordTokenizer:
@@ -62,14 +107,43 @@ class WordTokenizer:
         self.length = length
         self.size = len(_SPECIALS) + len(self.words)
         self._ids = {word: len(_SPECIALS) + k for k, word in enumerate(self.words)}
+        self.counts = Counts()
         self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
 
+    @classmethod
+    def from_corpus(
+        cls, sentences: Iterable[str], length: int = 64, *, min_count: int = 1
+    ) -> WordTokenizer:
+        """One whose vocabulary is the words of a corpus.
+
+        Args:
+            sentences: the corpus.
+            length: ids in an encoded sentence.
+            min_count: rarer words stay unknown.
+        """
+        counts = Counter(word for sentence in sentences for word in split_words(sentence))
+        return cls((word for word, count in counts.items() if count >= min_count), length)
+
+    @cached_property
+    def space(self) -> EncodedSpace:
+        """int32 [length], ids below ``size``."""
+        mark = fingerprint(kind="words", words=self.words, length=self.length)
+        words = _SPECIALS + self.words
+        return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark, words)
+
     def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only: a start mark, then one a word."""
+        """The ids of a sentence, int32 [length], read-only: a start mark, then one a word.
+
+        Raises:
+            UserError: the sentence is empty.
+        """
         return self._encode(sentence)
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
-        ids = [_START, *(self._ids.get(word, UNKNOWN) for word in split_words(sentence))]
+        words = split_words(sentence)
+        ids = [_START, *(self._ids.get(word, UNKNOWN) for word in words)]
+        self.counts.note(sentence, len(ids), self.length)
+        self.counts.unknown.update(word for word in words if word not in self._ids)
         encoded = np.full(self.length, PADDING, np.int32)
         encoded[: len(ids)] = ids[: self.length]
         encoded.setflags(write=False)
@@ -112,14 +186,34 @@ class PretrainedTokenizer:
         if self._tokenizer.pad_token_id != PADDING:
             raise UserError(f"tokenizer {name!r} pads with another id than {PADDING}")
         self.size = len(self._tokenizer)
+        self.counts = Counts()
         self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
 
+    @cached_property
+    def space(self) -> EncodedSpace:
+        """int32 [length], ids below ``size``."""
+        words = sorted(self._tokenizer.get_vocab().items())
+        mark = fingerprint(kind=type(self._tokenizer).__name__, words=words, length=self.length)
+        return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of ids, without padding and marks."""
+        return str(self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))
+
     def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only."""
+        """The ids of a sentence, int32 [length], read-only.
+
+        Raises:
+            UserError: the sentence is empty.
+        """
         return self._encode(sentence)
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
-        ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
+        ids = self._tokenizer(sentence)["input_ids"]
+        self.counts.note(sentence, len(ids), self.length)
+        if len(ids) > self.length:
+            ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
+        self.counts.unknown.update([UNKNOWN_PIECE] * ids.count(self._tokenizer.unk_token_id))
         encoded = np.full(self.length, PADDING, np.int32)
         encoded[: len(ids)] = ids
         encoded.setflags(write=False)

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.actor import Actor
 from mmrl.adapters import make_env
-from mmrl.observation import IMAGE, INSTRUCTION, was_successful
+from mmrl.observation import IMAGE, INSTRUCTION, batch_of_one, was_successful
 
 _SIDE: Final = 256  # pixels of each of the two pictures
 _GAP: Final = 12
@@ -91,9 +91,7 @@ def record_clip(
     while not over:
         with torch.random.fork_rng():  # to look must not change what is learnt afterwards
             torch.manual_seed(seed + len(scenes))
-            (action,) = actor.act(
-                observation[IMAGE][None], [instruction], deterministic=deterministic
-            )
+            (action,) = actor.act(batch_of_one(observation), deterministic=deterministic)
         observation, reward, terminated, truncated, info = env.step(action)
         over = terminated or truncated
         success = over and was_successful(info, terminated, float(reward))

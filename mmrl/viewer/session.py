@@ -25,7 +25,8 @@ class Session:
 
     Attributes:
         actions: what the actions are called.
-        view: what the agent sees, uint8 [H, W, 3].
+        observation: the last one.
+        view: what the agent sees of it, uint8 [H, W, 3].
         overview: the whole scene, uint8 [H, W, 3]; None where the environment cannot render.
         instruction: what is asked.
         steps: made in this episode.
@@ -91,6 +92,7 @@ class Session:
         self._env.close()
 
     def _look(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
+        self.observation = observation
         self.view: NDArray[np.uint8] = np.asarray(observation[IMAGE])
         self.instruction = observation[INSTRUCTION]
         self.overview: NDArray[np.uint8] | None = None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.actor import Actor, action_probabilities
+from mmrl.observation import batch_of_one
 from mmrl.viewer.drawing import Scene, draw
 from mmrl.viewer.play import scene_of
 from mmrl.viewer.recording import Recording
@@ -90,8 +91,8 @@ class Watcher:
             return True
         if self._chosen is not None:
             self._probabilities = self._inclination()
-        view, instruction = self.session.view[None], [self.session.instruction]
-        (action,) = self._actor.act(view, instruction, deterministic=self._deterministic)
+        observation = batch_of_one(self.session.observation)
+        (action,) = self._actor.act(observation, deterministic=self._deterministic)
         self._chosen = int(action)
         self.session.act(self._chosen)
         return True
@@ -110,8 +111,7 @@ class Watcher:
         self._probabilities = self._inclination()
 
     def _inclination(self) -> NDArray[np.float32] | None:
-        view, instruction = self.session.view[None], [self.session.instruction]
-        probabilities = action_probabilities(self._actor, view, instruction)
+        probabilities = action_probabilities(self._actor, batch_of_one(self.session.observation))
         return None if probabilities is None else probabilities[0]
 
 

@@ -107,13 +107,13 @@ def make_run(tiny):
 
 
 @pytest.fixture(scope="session")
-def pictures_and_sentences():
-    """Observations of an environment: uint8 [B, H, W, 3] and B sentences."""
+def observations():
+    """The first observations of a batch of environments."""
 
     def collect(env_id, count):
         env = make_vec_env(env_id, count)
         observation, _ = env.reset(seed=11)
         env.close()
-        return observation["image"], observation["instruction"]
+        return observation
 
     return collect

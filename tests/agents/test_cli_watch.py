@@ -48,13 +48,13 @@ def test_watch(keys, run_folder, tmp_path):
         assert written.n_frames > 1
 
 
-def test_probabilities_are_those_of_the_policy(run_folder, pictures_and_sentences):
+def test_probabilities_are_those_of_the_policy(run_folder, observations):
     actor = PPOAgent.load(run_folder)
-    images, sentences = pictures_and_sentences(GRID, 6)
-    probabilities = actor.probabilities(images, sentences)
+    observation = observations(GRID, 6)
+    probabilities = actor.probabilities(observation)
     assert probabilities.shape == (6, 7)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
-    best = actor.act(images, sentences, deterministic=True)
+    best = actor.act(observation, deterministic=True)
     assert probabilities.argmax(axis=1).tolist() == best.tolist()
 
 

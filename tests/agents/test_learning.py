@@ -16,8 +16,8 @@ class Chance:
     def __init__(self):
         self.rng = np.random.default_rng(0)
 
-    def act(self, images, instructions, *, deterministic):
-        return self.rng.integers(0, 7, len(images))
+    def act(self, observation, *, deterministic):
+        return self.rng.integers(0, 7, len(observation["image"]))
 
 
 def test_success_is_far_above_chance(make_run, tmp_path):

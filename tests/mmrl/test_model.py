@@ -18,13 +18,13 @@ def batch(rows=3):
     images = torch.randint(0, 256, (rows, 3, *SIZE), dtype=torch.uint8)
     ids = torch.zeros(rows, 10, dtype=torch.int32)
     ids[:, :4] = torch.randint(1, 12, (rows, 4))
-    return images, ids
+    return {"image": images, "instruction": ids}
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_features(tiny, fusion):
     model = build_model(replace(tiny, fusion=fusion), SIZE, 12)
-    features = model(*batch())
+    features = model(batch())
     assert features.shape == (3, model.features) == (3, 8)
     assert features.dtype == torch.float32
     features.sum().backward()
@@ -33,26 +33,27 @@ def test_features(tiny, fusion):
 
 def test_both_modalities_matter(tiny):
     model = build_model(tiny, SIZE, 12).eval()
-    images, ids = batch()
-    features = model(images, ids)
-    assert not torch.allclose(features, model(255 - images, ids))
-    assert not torch.allclose(features, model(images, torch.where(ids > 0, 12 - ids, 0)))
+    seen = batch()
+    features = model(seen)
+    assert not torch.allclose(features, model({**seen, "image": 255 - seen["image"]}))
+    other = torch.where(seen["instruction"] > 0, 12 - seen["instruction"], 0)
+    assert not torch.allclose(features, model({**seen, "instruction": other}))
 
 
 def test_rows_do_not_influence_each_other(tiny):
     model = build_model(tiny, SIZE, 12).eval()
-    images, ids = batch(5)
-    ids[0, 4:9] = 3  # a longer sentence than the others
-    together = model(images, ids)
-    alone = torch.cat([model(images[k : k + 1], ids[k : k + 1]) for k in range(5)])
+    seen = batch(5)
+    seen["instruction"][0, 4:9] = 3  # a longer sentence than the others
+    together = model(seen)
+    alone = torch.cat([model({k: v[e : e + 1] for k, v in seen.items()}) for e in range(5)])
     assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_survive_a_state_dict(tiny):
     first, second = build_model(tiny, SIZE, 12), build_model(tiny, SIZE, 12)
     second.load_state_dict(first.state_dict())
-    images, ids = batch()
-    assert_close(first(images, ids), second(images, ids))
+    seen = batch()
+    assert_close(first(seen), second(seen))
 
 
 def test_tokenizer_goes_with_the_encoder(tiny, minilm, offline):

@@ -116,10 +116,10 @@ def test_by_configuration():
         image_trained=1, text_trained=0, text_args={"width": 8, "layers": 1, "heads": 2}
     )
     model = build_model(config, (64, 64), 20)
-    assert model.text_encoder.is_frozen
-    assert not model.image_encoder.is_frozen
-    model(IMAGES, IDS).sum().backward()
-    assert all(p.grad is None for p in model.text_encoder.parameters())
+    assert model.encoders["instruction"].is_frozen
+    assert not model.encoders["image"].is_frozen
+    model({"image": IMAGES, "instruction": IDS}).sum().backward()
+    assert all(p.grad is None for p in model.encoders["instruction"].parameters())
     with pytest.raises(UserError, match=r"model.text_trained: 9 trained stages: there are 0 to 2"):
         build_model(
             ModelConfig(text_trained=9, text_args={"width": 8, "layers": 1, "heads": 2}),

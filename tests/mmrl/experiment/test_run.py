@@ -7,6 +7,7 @@ import yaml
 
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.preprocessing.inputs import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, load_tokenizer
 
 CONFIG = {"env": "some/Env-v0", "model": {"fusion": "film", "image_args": {"width": 8}}}
@@ -109,7 +110,7 @@ def test_discard_only_what_holds_nothing(run):
 
 
 def test_tokenizer_and_result(run):
-    run.save_tokenizer(WordTokenizer(["go"], 4))
+    run.save_preprocessing(Preprocessing(WordTokenizer(["go"], 4)))
     assert load_tokenizer(run.path).size == 4
     assert run.save_result({"success_rate": 1.0}).read_text() == '{\n  "success_rate": 1.0\n}\n'
 

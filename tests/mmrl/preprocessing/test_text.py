@@ -44,7 +44,8 @@ def test_round_trip(sentence, length):
 
 
 @PROPERTY
-@given(st.text(max_size=60), st.lists(words, max_size=5), st.integers(1, 12))
+@pytest.mark.filterwarnings("ignore:an instruction of")
+@given(st.text(max_size=60).filter(str.strip), st.lists(words, max_size=5), st.integers(1, 12))
 def test_any_sentence_fits(sentence, vocabulary, length):
     tokenizer = WordTokenizer(vocabulary, length)
     ids = tokenizer.encode(sentence)
@@ -71,7 +72,43 @@ def test_case_does_not_matter():
 
 def test_long_sentences_are_cut():
     tokenizer = WordTokenizer(["a", "b"], 4)
-    assert tokenizer.decode(tokenizer.encode("a b a b a b")) == "a b a"
+    with pytest.warns(UserWarning, match=r"7 tokens is cut at 4.*model.instruction_length"):
+        assert tokenizer.decode(tokenizer.encode("a b a b a b")) == "a b a"
+    tokenizer.encode("b b b b")  # warned of once, then counted
+    tokenizer.encode("b b b b")
+    tokenizer.encode("a b")
+    assert (tokenizer.counts.truncated, tokenizer.counts.sentences) == (2, 3)
+
+
+@pytest.mark.parametrize("sentence", ["", "  "])
+def test_an_empty_instruction_is_refused(sentence, minilm, offline):
+    for tokenizer in (WordTokenizer(["a"], 4), PretrainedTokenizer(minilm, 8)):
+        with pytest.raises(UserError, match="instruction is empty"):
+            tokenizer.encode(sentence)
+
+
+def test_vocabulary_from_a_corpus():
+    corpus = ["go to the door", "go to the Box", "open the door"]
+    assert WordTokenizer.from_corpus(corpus).words == ("box", "door", "go", "open", "the", "to")
+    assert WordTokenizer.from_corpus(corpus, min_count=2).words == ("door", "go", "the", "to")
+
+
+def test_unknown_words_are_counted():
+    tokenizer = WordTokenizer(["go", "to"], 6)
+    tokenizer.encode("go to Rome")
+    tokenizer.encode("to Rome, Rome")
+    assert tokenizer.counts.unknown == {"rome": 3, ",": 1}
+
+
+def test_spaces_tell_tokenizers_apart(minilm, offline):
+    one, same = WordTokenizer(["go", "to"], 6).space, WordTokenizer(["to", "go"], 6).space
+    assert one == same
+    assert one.words == ("[PAD]", "[UNK]", "[CLS]", "go", "to")
+    assert one != WordTokenizer(["go", "of"], 6).space
+    pieces = PretrainedTokenizer(minilm, 8)
+    assert pieces.space == PretrainedTokenizer(minilm, 8).space
+    assert pieces.space != PretrainedTokenizer(minilm, 9).space
+    assert pieces.decode(pieces.encode("go to Rome")) == "go to rome"
 
 
 def test_order_of_the_words_given_does_not_matter():
@@ -99,7 +136,8 @@ def test_pretrained_save_and_load(tmp_path, minilm, offline):
     assert ids.shape == (9,)
     assert ids.dtype == np.int32
     assert (ids != PADDING).sum() == 7  # with BERT's marks at both ends
-    assert (tokenizer.encode("a " * 50) != PADDING).all()
+    with pytest.warns(UserWarning, match="52 tokens is cut at 9"):
+        assert (tokenizer.encode("a " * 50) != PADDING).all()
     tokenizer.save(tmp_path)
     again = load_tokenizer(tmp_path)
     assert (again.size, again.length) == (tokenizer.size, 9)

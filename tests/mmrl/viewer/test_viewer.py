@@ -8,6 +8,7 @@ from PIL import Image
 
 from mmrl.actor import action_probabilities
 from mmrl.errors import UserError
+from mmrl.observation import batch_of_one
 from mmrl.viewer import drawing
 from mmrl.viewer.drawing import GREEN, HEIGHT, RED, WIDTH, Scene, draw
 from mmrl.viewer.play import Player, keys_of, play
@@ -38,11 +39,12 @@ class Hands:
 class Sure:
     """Always turns right, and says so."""
 
-    def act(self, images, instructions, *, deterministic):
-        return np.full(len(images), RIGHT)
+    def act(self, observation, *, deterministic):
+        return np.full(len(observation["image"]), RIGHT)
 
-    def probabilities(self, images, instructions):
-        return np.tile(np.float32([0.1, 0.8, 0.1, 0, 0, 0, 0]), (len(images), 1))
+    def probabilities(self, observation):
+        shares = np.float32([0.1, 0.8, 0.1, 0, 0, 0, 0])
+        return np.tile(shares, (len(observation["image"]), 1))
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def test_pause_step_and_speed(session):
 
 def test_no_bars_where_nobody_tells(session, scripted):
     actor = scripted(lambda view, instruction: 0)
-    assert action_probabilities(actor, session.view[None], ["go"]) is None
+    assert action_probabilities(actor, batch_of_one(session.observation)) is None
     watcher = Watcher(session, actor)
     watcher.advance()
     assert watcher.scene().bars == ()

@@ -1,0 +1,126 @@
+"""Agents that hear: trained from speech alone, tested on clean and on noisy speech.
+
+    python benchmarks/spoken.py configs/spoken.yaml --seeds 0 1 2
+
+The agent gets the picture and the waveform of the instruction, never its text. Each seed is
+trained by ``mmrl train`` and tested on held-out episodes: as in training, by one clean voice, in
+noise up to ten times as loud as in training, and by voices that it never heard. To see what the
+speech is worth, it is also tested with its ears shut.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.plugins import find_agent
+
+RESULTS = Path(__file__).parent / "results"
+UNHEARD = ["en-029", "en-us+f5", "en+m7"]
+
+
+class Deaf:
+    """An actor whose speech is silenced."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def act(self, observation: Any, *, deterministic: bool) -> Any:
+        """As the actor does when nobody speaks."""
+        silent = np.zeros_like(observation["speech"])
+        return self._actor.act({**observation, "speech": silent}, deterministic=deterministic)
+
+
+def conditions(speech: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Who speaks in each test."""
+    return {
+        "as trained": speech,
+        "clean": {**speech, "noise": 0.0},
+        "noise 0.05": {**speech, "noise": 0.05},
+        "noise 0.1": {**speech, "noise": 0.1},
+        "unheard voices": {**speech, "voices": UNHEARD},
+    }
+
+
+def main() -> None:
+    """Train and test every seed, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="YAML file of 'mmrl train' with speech")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--episodes", type=int, default=512, help="of each test")
+    parser.add_argument("--name", help="of the result file; the configuration's name otherwise")
+    options, overrides = parser.parse_known_args()
+    started = time.monotonic()
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in options.seeds:
+            out = Path(folder) / f"seed-{seed}"
+            command = [sys.executable, "-m", "mmrl", "train", "--config", str(options.config)]
+            more = ["--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides]
+            begun = time.monotonic()
+            subprocess.run([*command, *more], check=True)
+            seconds = round(time.monotonic() - begun, 1)
+            runs.append({"seed": seed, "training_seconds": seconds, **test(out, options.episodes)})
+    names = [name for name in runs[0] if name not in ("seed", "training_seconds")]
+    print("| test | success, mean over seeds | 95% |")
+    print("|---|---|---|")
+    summary = {}
+    for name in names:
+        rates = [run[name]["success_rate"] for run in runs]
+        low, high = mean_interval(rates)
+        summary[name] = {"mean": float(np.mean(rates)), "interval_95": [low, min(high, 1.0)]}
+        print(f"| {name} | {np.mean(rates):.1%} | {low:.1%} to {min(high, 1.0):.1%} |")
+    RESULTS.mkdir(exist_ok=True)
+    write_json(
+        RESULTS / f"{options.name or options.config.stem}.json",
+        {
+            "command": f"python benchmarks/spoken.py {options.config}"
+            + "".join(f" {word}" for word in overrides),
+            "config": yaml.safe_load(options.config.read_text()),
+            "overrides": overrides,
+            "summary": summary,
+            "runs": runs,
+            "wall_seconds": round(time.monotonic() - started, 1),
+            "versions": versions("espeakng-loader"),
+            "machine": machine(),
+            "date": time.strftime("%Y-%m-%d"),
+        },
+    )
+
+
+def test(out: Path, episodes: int) -> dict[str, Any]:
+    """The results of one trained agent, by test."""
+    run = Run.open(out)
+    actor = find_agent(run.config["agent"]).load(run)
+    env_args = dict(run.config["env_args"])
+    results = {}
+    tests = conditions(env_args.pop("speech"))
+    for name, speech in tests.items():
+        played = play_episodes(
+            actor, run.config["env"], episodes, env_args={**env_args, "speech": speech}
+        )
+        results[name] = played.summary()
+    played = play_episodes(
+        Deaf(actor), run.config["env"], episodes, env_args={**env_args, "speech": tests["clean"]}
+    )
+    results["deaf"] = played.summary()
+    return results
+
+
+if __name__ == "__main__":
+    main()

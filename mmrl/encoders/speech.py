@@ -1,0 +1,173 @@
+"""Speech encoders: features of an utterance → Tokens, each distinct utterance encoded once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.encoders.distinct import distinct_rows
+from mmrl.encoders.freezing import Encoder, with_parameters
+from mmrl.errors import UserError
+from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
+from mmrl.tokens import Tokens, TokensShape
+from mmrl.torchvision_compat import import_transformers
+
+
+class SpeechEncoder(Encoder):
+    """Features of utterances → Tokens.
+
+    Args:
+        width: of the tokens.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.shape = TokensShape(width=width)
+
+    def stages(self) -> list[nn.Module]:
+        """Its children that have parameters."""
+        return with_parameters(self)
+
+    @abstractmethod
+    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Distinct utterances, float32 [U, …] → values float [U, K, D] and their mask, bool
+        [U, K].
+        """
+
+    def forward(self, features: Tensor) -> Tokens:
+        """Floats [B, …], as the preprocessing makes them → Tokens [B, K, D]."""
+        rows, where = distinct_rows(features.flatten(1))
+        utterances = rows.unflatten(1, features.shape[1:]).float()
+        values, mask = self.encoded(utterances, self.encode)
+        return Tokens(values.index_select(0, where), mask[where])
+
+
+class LogMelCNN(SpeechEncoder):
+    """Three strided convolutions over time: a token for every 80 ms.
+
+    Frames after the last word are zeros before each layer, so that neither the length of the
+    recording nor the other utterances of a batch change anything.
+
+    Args:
+        shape: frames and bands of an utterance.
+        width: of the tokens.
+    """
+
+    def __init__(self, shape: tuple[int, ...], *, width: int = 64) -> None:
+        if len(shape) != 2:
+            raise ValueError(f"log-mel features are [frames, bands], got {list(shape)}")
+        super().__init__(width)
+        widths = (shape[1], width, width)
+        self.layers = nn.ModuleList(nn.Conv1d(n, width, 5, stride=2, padding=2) for n in widths)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in widths)
+
+    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`SpeechEncoder.encode`; features float32 [U, frames, bands], K = frames / 8."""
+        heard = (features != 0).any(2)
+        longest = max(int(heard.sum(1).max()), 1)
+        maps, heard = features[:, :longest].transpose(1, 2), heard[:, :longest]
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            maps, heard = layer(maps), heard[:, ::2]
+            maps = functional.relu(norm(maps.transpose(1, 2))).transpose(1, 2)
+            maps = maps * heard.unsqueeze(1)
+        return maps.transpose(1, 2), heard
+
+
+class PretrainedSpeechEncoder(SpeechEncoder):
+    """The encoder of a Wav2Vec2 (Baevski et al., 2020) or Whisper (Radford et al., 2022) model.
+
+    Args:
+        model: of transformers.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        config: Any = model.config
+        super().__init__(int(config.hidden_size))
+        whole: Any = model
+        self.model = whole.get_encoder() if config.model_type == "whisper" else whole
+        self._is_whisper = config.model_type == "whisper"
+
+    def stages(self) -> list[nn.Module]:
+        """What comes before the transformer, then each of its layers."""
+        layers = max(
+            (part for part in self.model.modules() if isinstance(part, nn.ModuleList)), key=len
+        )
+        inside = {id(part) for layer in layers for part in layer.modules()}
+        front = [
+            part
+            for part in self.model.modules()
+            if id(part) not in inside and part._parameters and not _holds(part, layers)
+        ]
+        return [nn.ModuleList(front), *layers]
+
+    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`SpeechEncoder.encode`.
+
+        Wav2Vec2's norms look at the whole recording: each utterance is encoded alone, without
+        the silence after it.
+        """
+        if self._is_whisper:
+            values = self.model(features).last_hidden_state
+            return values, torch.ones_like(values[..., 0], dtype=torch.bool)
+        least = 400  # samples that Wav2Vec2's convolutions need for one token
+        encoded = []
+        for utterance in features:
+            heard = int((utterance != 0).nonzero().max()) + 1 if utterance.any() else 0
+            encoded.append(self.model(utterance[None, : max(heard, least)]).last_hidden_state[0])
+        values = nn.utils.rnn.pad_sequence(encoded, batch_first=True)
+        lengths = torch.tensor([len(one) for one in encoded], device=values.device)
+        return values, torch.arange(values.shape[1], device=values.device) < lengths[:, None]
+
+
+def _holds(module: nn.Module, part: nn.Module) -> bool:
+    return any(one is part for one in module.modules())
+
+
+SPEECH_ENCODERS: Final[dict[str, Callable[..., SpeechEncoder]]] = {"log_mel_cnn": LogMelCNN}
+"""Our own, by name; every other name is a Wav2Vec2 or Whisper model, by hub name or folder."""
+
+
+def build_speech_preprocessor(name: str, seconds: float) -> SpeechPreprocessor:
+    """The preprocessing that goes with a speech encoder.
+
+    Raises:
+        UserError: it is not to be had.
+    """
+    return LogMel(seconds) if name in SPEECH_ENCODERS else PretrainedSpeech(name, seconds)
+
+
+def build_speech_encoder(name: str, shape: tuple[int, ...], **kwargs: Any) -> SpeechEncoder:
+    """The speech encoder of that name.
+
+    Args:
+        name: a key of :data:`SPEECH_ENCODERS`, a hub name or a local path.
+        shape: of the features of one utterance.
+        kwargs: arguments of ours.
+
+    Raises:
+        UserError: no such model is to be had, or arguments that do not fit.
+    """
+    if name in SPEECH_ENCODERS:
+        try:
+            return SPEECH_ENCODERS[name](shape, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"model.speech_args {kwargs} do not fit {name}: {error}") from error
+    if kwargs:
+        raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
+    try:
+        model = import_transformers().AutoModel.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"speech encoder {name!r} is neither ours ({', '.join(SPEECH_ENCODERS)}), nor a local "
+            f"folder, nor cached, nor reachable ({str(error).splitlines()[0]})"
+        ) from error
+    if model.config.model_type not in ("wav2vec2", "whisper"):
+        raise UserError(
+            f"speech encoder {name!r} is a {model.config.model_type}: give a wav2vec2 or whisper"
+        )
+    return PretrainedSpeechEncoder(model)

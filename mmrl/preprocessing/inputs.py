@@ -1,0 +1,100 @@
+"""All that makes an observation's instruction into numbers: what is read, and what is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.errors import UserError
+from mmrl.observation import INSTRUCTION, SPEECH
+from mmrl.preprocessing import speech as speech_files
+from mmrl.preprocessing import text as text_files
+from mmrl.preprocessing.encoded import EncodedSpace
+from mmrl.preprocessing.speech import SpeechPreprocessor, load_speech
+from mmrl.preprocessing.text import Tokenizer, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an agent is told what to do: by text, by speech, or by both.
+
+    Attributes:
+        tokenizer: for ``instruction``; None where it is not read.
+        speech: for ``speech``; None where it is not heard.
+
+    Raises:
+        ValueError: neither is given.
+    """
+
+    tokenizer: Tokenizer | None = None
+    speech: SpeechPreprocessor | None = None
+
+    def __post_init__(self) -> None:
+        if self.tokenizer is None and self.speech is None:
+            raise ValueError("an agent reads or hears its instruction: give either or both")
+
+    @property
+    def spaces(self) -> dict[str, EncodedSpace]:
+        """The spaces of what :meth:`encode` makes, by the observation's keys."""
+        parts = {INSTRUCTION: self.tokenizer, SPEECH: self.speech}
+        return {key: part.space for key, part in parts.items() if part is not None}
+
+    def encode(self, observation: Mapping[str, Any], row: int) -> dict[str, NDArray[Any]]:
+        """One row of a batch of observations → its encoded instruction, by the keys of spaces.
+
+        Raises:
+            UserError: the environment has no speech.
+        """
+        encoded: dict[str, NDArray[Any]] = {}
+        if self.tokenizer is not None:
+            encoded[INSTRUCTION] = self.tokenizer.encode(observation[INSTRUCTION][row])
+        if self.speech is not None:
+            if SPEECH not in observation:
+                raise UserError(
+                    "this agent hears its instructions, and the environment does not speak: "
+                    "give env_args.speech={}"
+                )
+            encoded[SPEECH] = self.speech.encode(np.asarray(observation[SPEECH][row]))
+        return encoded
+
+    def check(self, spaces: Mapping[str, Any]) -> None:
+        """Make sure that an agent was trained with this preprocessing.
+
+        Args:
+            spaces: of the observations it was trained on, by key.
+
+        Raises:
+            UserError: it was trained with another.
+        """
+        for key, space in self.spaces.items():
+            trained = getattr(spaces.get(key), "fingerprint", None)
+            if trained != space.fingerprint:
+                raise UserError(
+                    f"this agent was trained with another preprocessing of {key!r} "
+                    f"({trained} instead of {space.fingerprint}): it would not understand. "
+                    f"Restore its {text_files.FILE} or {speech_files.FILE}"
+                )
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`load` needs into a folder."""
+        for part in (self.tokenizer, self.speech):
+            if part is not None:
+                part.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Preprocessing:
+        """What was saved in a folder.
+
+        Raises:
+            UserError: there is nothing, or it cannot be read.
+        """
+        heard = load_speech(folder) if (folder / speech_files.FILE).exists() else None
+        read = (
+            load_tokenizer(folder) if heard is None or (folder / text_files.FILE).exists() else None
+        )
+        return cls(read, heard)

@@ -1,0 +1,246 @@
+"""Speech: waveforms at 16 kHz → features of fixed shape, all zeros where nobody speaks any more."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from math import gcd
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.errors import UserError
+from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
+from mmrl.torchvision_compat import import_transformers
+
+RATE: Final = 16_000
+"""Samples a second of every waveform in an observation."""
+
+FILE: Final = "speech.json"
+_LOWEST: Final = 1e-10  # power that counts as silence
+_RANGE: Final = 8.0  # powers of ten below an utterance's loudest that are kept, as in Whisper
+
+
+class SpeechPreprocessor(Protocol):
+    """Turns waveforms into features.
+
+    Attributes:
+        space: of the features of one waveform.
+    """
+
+    @property
+    def space(self) -> EncodedSpace:
+        """Shape and type of the features."""
+        ...
+
+    def encode(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:
+        """A waveform float32 [T] at 16 kHz, silent at its end → its features."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what :func:`load_speech` needs into a folder."""
+        ...
+
+
+def resample(waveform: NDArray[Any], rate: int) -> NDArray[np.float32]:
+    """A waveform at another rate → float32 at 16 kHz, by a polyphase filter.
+
+    Args:
+        waveform: float [T], or int16 [T], whose range becomes -1 to 1.
+        rate: its samples a second.
+
+    Raises:
+        ValueError: it is no waveform, or the rate is not positive.
+    """
+    if waveform.ndim != 1 or rate < 1:
+        raise ValueError(f"a waveform [T] and its rate are needed, got {waveform.shape}, {rate}")
+    if waveform.dtype == np.int16:
+        waveform = waveform.astype(np.float32) / 32768
+    if rate == RATE:
+        return np.asarray(waveform, np.float32)
+    try:
+        from scipy.signal import resample_poly
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"speech at {rate} Hz has to be resampled to {RATE}, which needs scipy: "
+            "pip install 'multimodal-rl[speech]'"
+        ) from error
+    shared = gcd(RATE, rate)
+    return np.asarray(resample_poly(waveform, RATE // shared, rate // shared), np.float32)
+
+
+def check_waveform(waveform: NDArray[Any]) -> None:
+    """Refuse what is no waveform of the contract.
+
+    Raises:
+        ValueError: another type, shape, or range; what comes at another rate usually does not
+            look wrong, so :func:`resample` asks for it.
+    """
+    if waveform.ndim != 1 or waveform.dtype != np.float32:
+        raise ValueError(
+            f"speech must be float32 [T] at {RATE} Hz, got {waveform.dtype} "
+            f"{list(waveform.shape)}; mmrl.preprocessing.speech.resample makes it so"
+        )
+    if waveform.size and not np.abs(waveform).max() <= 8:
+        raise ValueError("speech must lie around -1 to 1 and be finite")
+
+
+def spoken_length(waveform: NDArray[np.float32]) -> int:
+    """Samples up to the last one that is not 0."""
+    spoken = np.flatnonzero(waveform)
+    return int(spoken[-1]) + 1 if spoken.size else 0
+
+
+class LogMel:
+    """log₁₀ of the power in mel bands, 25 ms windows every 10 ms (as Whisper: floor 8 below the
+    loudest, (x + 4) / 4).
+
+    Args:
+        seconds: longest utterance; what is longer is cut.
+        mels: number of bands.
+    """
+
+    window, hop = 400, 160
+
+    def __init__(self, seconds: float = 4.0, mels: int = 40) -> None:
+        if seconds <= 0 or mels < 1:
+            raise UserError(f"log-mel speech of {seconds} s and {mels} bands: both must be above 0")
+        self.seconds, self.mels = seconds, mels
+        self.frames = max(round(seconds * RATE / self.hop), 1)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it is made of."""
+        return {"kind": "log_mel", "seconds": self.seconds, "mels": self.mels}
+
+    @cached_property
+    def space(self) -> EncodedSpace:
+        """float16 [frames, mels]."""
+        shape = (self.frames, self.mels)
+        return EncodedSpace(-np.inf, np.inf, shape, np.float16, fingerprint(**self.settings))
+
+    @cached_property
+    def _filters(self) -> Tensor:
+        """float32 [mels, frequencies]."""
+        bank = import_transformers().audio_utils.mel_filter_bank(
+            num_frequency_bins=self.window // 2 + 1,
+            num_mel_filters=self.mels,
+            min_frequency=0.0,
+            max_frequency=RATE / 2,
+            sampling_rate=RATE,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        return torch.from_numpy(bank.T).float()
+
+    def encode(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:
+        """A waveform float32 [T] → float16 [frames, mels], 0 after its last sample.
+
+        Raises:
+            ValueError: it is no waveform at 16 kHz.
+        """
+        check_waveform(waveform)
+        encoded = np.zeros((self.frames, self.mels), np.float16)
+        spoken = torch.from_numpy(waveform[: spoken_length(waveform)].copy())
+        if not len(spoken):
+            return encoded
+        spoken = torch.nn.functional.pad(spoken, (0, max(self.window - len(spoken), 0)))
+        spectrum = torch.stft(
+            spoken,
+            self.window,
+            self.hop,
+            window=torch.hann_window(self.window),
+            pad_mode="constant",
+            return_complex=True,
+        )
+        power = self._filters @ spectrum.abs().square()
+        logs = power.clamp_min(_LOWEST).log10()
+        logs = (logs.clamp_min(logs.max() - _RANGE) + 4) / 4
+        frames = logs.T[: self.frames].half().numpy()
+        encoded[: len(frames)] = np.where(frames == 0, np.float16(1e-4), frames)
+        return encoded
+
+    def save(self, folder: Path) -> None:
+        """Write the settings as JSON."""
+        (folder / FILE).write_text(json.dumps(self.settings) + "\n")
+
+
+class PretrainedSpeech:
+    """The feature extractor of a Wav2Vec2 or Whisper model, by hub name or local path.
+
+    Args:
+        name: as ``AutoFeatureExtractor.from_pretrained`` takes it.
+        seconds: longest utterance; Whisper's own features are always of 30 seconds.
+
+    Raises:
+        UserError: it is neither in the cache nor to be fetched, or for another rate.
+    """
+
+    def __init__(self, name: str, seconds: float = 4.0) -> None:
+        transformers = import_transformers()
+        try:
+            extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"speech features {name!r} are neither a local folder (with "
+                "preprocessor_config.json), nor cached, nor reachable "
+                f"({str(error).splitlines()[0]}). Offline, give a folder, or use log_mel_cnn"
+            ) from error
+        if extractor.sampling_rate != RATE:
+            raise UserError(
+                f"speech model {name!r} wants {extractor.sampling_rate} Hz; speech here has {RATE}"
+            )
+        self.name, self.seconds, self._extractor = name, seconds, extractor
+        self._length = round(seconds * RATE)
+
+    @cached_property
+    def space(self) -> EncodedSpace:
+        """float16 [T] for Wav2Vec2, [bands, frames] for Whisper."""
+        shape = self.encode(np.ones(RATE, np.float32)).shape
+        settings = self._extractor.to_dict()
+        mark = fingerprint(seconds=self.seconds, **{k: str(v) for k, v in settings.items()})
+        return EncodedSpace(-np.inf, np.inf, shape, np.float16, mark)
+
+    def encode(self, waveform: NDArray[np.float32]) -> NDArray[np.float16]:
+        """A waveform float32 [T] at 16 kHz → features, 0 after its last sample.
+
+        Raises:
+            ValueError: it is no waveform at 16 kHz.
+        """
+        check_waveform(waveform)
+        spoken = waveform[: min(spoken_length(waveform), self._length)]
+        if hasattr(self._extractor, "nb_max_frames"):  # Whisper
+            made = self._extractor(spoken, sampling_rate=RATE, return_tensors="np")
+            return np.asarray(made["input_features"][0], np.float16)
+        encoded = np.zeros(self._length, np.float16)
+        if len(spoken):
+            made = self._extractor(spoken, sampling_rate=RATE, return_tensors="np")
+            values = made["input_values"][0].astype(np.float16)
+            encoded[: len(spoken)] = np.where(values == 0, np.float16(1e-7), values)
+        return encoded
+
+    def save(self, folder: Path) -> None:
+        """Keep the extractor's own files beside the settings."""
+        self._extractor.save_pretrained(folder / "speech")
+        settings = {"kind": "pretrained", "seconds": self.seconds, "path": "speech"}
+        (folder / FILE).write_text(json.dumps(settings) + "\n")
+
+
+def load_speech(folder: Path) -> SpeechPreprocessor:
+    """The speech preprocessing that was saved in a folder.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    path = folder / FILE
+    try:
+        saved = json.loads(path.read_text())
+        if saved["kind"] == "log_mel":
+            return LogMel(saved["seconds"], saved["mels"])
+        return PretrainedSpeech(str(folder / saved["path"]), saved["seconds"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is no speech preprocessing of mmrl: {error!r}") from error
