@@ -40,9 +40,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
 
 from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.building import ModelConfig, build_model, build_tokenizer
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl.model import ModelConfig, build_model, build_tokenizer
 from mmrl.preprocessing.text import PADDING, Tokenizer
 from mmrl.tokens import Tokens
 from mmrl_agents.policy import MultimodalPolicy

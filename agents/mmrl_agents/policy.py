@@ -11,8 +11,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
+from mmrl.building import ModelConfig, build_model
 from mmrl.experiment.config import OptimizerConfig
-from mmrl.model import ModelConfig, build_model
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.optimizers import build_optimizer
 

@@ -60,10 +60,39 @@ def small_bert(
     return BertEncoder(transformers.BertModel(config, add_pooling_layer=False))
 
 
-def pretrained_bert(name: str) -> BertEncoder:
+def pretrained_bert(name: str, *, weights: bool = True) -> BertEncoder:
     """A model of BERT's family by hub name or local path.
+
+    Args:
+        name: as transformers takes it.
+        weights: load them; otherwise only the configuration, and weights are random.
 
     Raises:
         OSError, ValueError: it is neither in the cache nor to be fetched, as transformers says.
     """
-    return BertEncoder(import_transformers().AutoModel.from_pretrained(name))
+    transformers = import_transformers()
+    if weights:
+        return BertEncoder(transformers.AutoModel.from_pretrained(name))
+    return BertEncoder(transformers.AutoModel.from_config(bert_config(name)))
+
+
+def bert_config(name: str) -> Any:
+    """The configuration of a model of BERT's family; the most common ones need no file.
+
+    Raises:
+        OSError, ValueError: as :func:`pretrained_bert`.
+    """
+    transformers = import_transformers()
+    known = {
+        "bert-base-uncased": transformers.BertConfig,
+        "bert-large-uncased": lambda: transformers.BertConfig(
+            hidden_size=1024,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            intermediate_size=4096,
+        ),
+        "distilbert-base-uncased": transformers.DistilBertConfig,
+    }
+    if name in known:
+        return known[name]()
+    return transformers.AutoConfig.from_pretrained(name)

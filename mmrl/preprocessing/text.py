@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from mmrl.errors import UserError
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
-from mmrl.preprocessing.packaged import model_path
+from mmrl.preprocessing.packaged import hub_cache, model_path
 from mmrl.torchvision_compat import import_transformers
 
 PADDING: Final = 0
@@ -178,8 +179,9 @@ class PretrainedTokenizer:
             self._tokenizer = import_transformers().AutoTokenizer.from_pretrained(model_path(name))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"tokenizer {name!r} is neither a local folder, nor cached, nor reachable "
-                f"({str(error).splitlines()[0]}). Offline, give a folder, or use text: small_bert"
+                f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
+                f"{hub_cache()}, nor reachable ({str(error).splitlines()[0]}). Offline: a folder, "
+                "text: minilm (pretrained, as a package), or text: small_bert (trained here)"
             ) from error
         if self._tokenizer.pad_token_id is None:
             raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
@@ -226,6 +228,48 @@ class PretrainedTokenizer:
         (folder / FILE).write_text(text + "\n")
 
 
+class HashingTokenizer:
+    """Any word has an id, its hash (Weinberger et al., 2009): no vocabulary is needed, and none is
+    unknown; for text models of random weights, whose ids mean nothing yet.
+
+    Args:
+        size: ids are below this.
+        length: ids in an encoded sentence.
+    """
+
+    def __init__(self, size: int = 30_522, length: int = 64) -> None:
+        self.size, self.length = size, length
+        self.counts = Counts()
+
+    @cached_property
+    def space(self) -> EncodedSpace:
+        """int32 [length], ids below ``size``."""
+        mark = fingerprint(kind="hashing", size=self.size, length=self.length)
+        return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark)
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length]: a start mark, then one a word.
+
+        Raises:
+            UserError: the sentence is empty.
+        """
+        words = split_words(sentence)
+        self.counts.note(sentence, 1 + len(words), self.length)
+        ids = [_START, *(self._id(word) for word in words)]
+        encoded = np.full(self.length, PADDING, np.int32)
+        encoded[: len(ids)] = ids[: self.length]
+        return encoded
+
+    def _id(self, word: str) -> int:
+        first = len(_SPECIALS)
+        return first + int.from_bytes(sha256(word.encode()).digest()[:8]) % (self.size - first)
+
+    def save(self, folder: Path) -> None:
+        """Write its size and length as JSON."""
+        text = json.dumps({"kind": "hashing", "size": self.size, "length": self.length})
+        (folder / FILE).write_text(text + "\n")
+
+
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer that was saved in a folder.
 
@@ -237,6 +281,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         saved = json.loads(path.read_text())
         if saved["kind"] == "words":
             return WordTokenizer(saved["words"], saved["length"])
+        if saved["kind"] == "hashing":
+            return HashingTokenizer(saved["size"], saved["length"])
         return PretrainedTokenizer(str(folder / saved["path"]), saved["length"])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error

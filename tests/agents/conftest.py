@@ -7,9 +7,9 @@ import torch
 from gymnasium import spaces
 
 from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl.model import ModelConfig, build_tokenizer
 from mmrl_agents.ppo import PPOConfig
 from mmrl_agents.vec_env import MultimodalVecEnv
 

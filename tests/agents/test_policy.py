@@ -8,7 +8,7 @@ from stable_baselines3.common.callbacks import BaseCallback, EvalCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecTransposeImage
 
-from mmrl.model import build_model
+from mmrl.building import build_model
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.policy import MultimodalPolicy
 

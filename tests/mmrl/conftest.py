@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from mmrl.model import ModelConfig
+from mmrl.building import ModelConfig
 
 SIGNALS = "test/Signals-v0"
 SIDES = ("left", "right")

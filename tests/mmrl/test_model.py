@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from mmrl.building import ModelConfig, build_model, build_tokenizer
 from mmrl.errors import UserError
 from mmrl.fusion import FUSIONS
-from mmrl.model import ModelConfig, build_model, build_tokenizer
 from mmrl.preprocessing.text import PretrainedTokenizer, WordTokenizer
 
 SIZE = (16, 24)

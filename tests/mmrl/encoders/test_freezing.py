@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from mmrl.building import ModelConfig, build_model
 from mmrl.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.encoders.text import build_text_encoder
 from mmrl.errors import UserError
-from mmrl.model import ModelConfig, build_model
 from mmrl.preprocessing.image import ImageNormalizer
 
 IMAGES = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)

@@ -1,0 +1,246 @@
+"""PPO with ResNet-18 and a frozen BERT-base: features computed once against at every step.
+
+    python benchmarks/frozen_features.py
+
+The same algorithm (SB3's PPO), network and settings everywhere, on BabyAI's GoToLocal; BERT-base
+and ResNet-18 have their published sizes and random weights, which take the same time as trained
+ones.
+
+- ``naive``: what a user of SB3 and Minigrid writes: ``MultiInputPolicy`` with ResNet and BERT in
+  its features extractor, which encodes every row of every batch, padded to 64 tokens.
+- ``naive, trimmed``: the same, each batch cut to its longest instruction.
+- ``ours``: the text encoder frozen, each instruction encoded once in its life; ``bf16`` with
+  channels-last pictures besides.
+- ``… frozen``: the ResNet is frozen as well; ours encodes each distinct picture once.
+
+All arms take turns; a repetition is whole updates, collecting and learning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from gymnasium import spaces
+from minigrid.wrappers import RGBImgPartialObsWrapper
+from ppo_speed import TokenWrapper, fps
+from rich.progress import track
+from stable_baselines3 import PPO
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import DummyVecEnv
+from torch import Tensor
+
+from mmrl.adapters import instruction_words, make_vec_env
+from mmrl.building import ModelConfig, build_tokenizer
+from mmrl.evaluation.report import machine, versions
+from mmrl.files import write_json
+from mmrl.fusion import build_fusion
+from mmrl.preprocessing.text import PADDING
+from mmrl.tokens import Tokens, TokensShape
+from mmrl.torchvision_compat import import_torchvision, import_transformers
+from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+RESULTS = Path(__file__).parent / "results"
+LEVEL = "GoToLocal"
+
+
+def save_bert_base(folder: str) -> None:
+    """BERT-base as its hub keeps it, with random weights, and a word-piece tokenizer."""
+    transformers = import_transformers()
+    transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False).save_pretrained(
+        folder
+    )
+    from mmrl.preprocessing.packaged import model_path
+
+    transformers.AutoTokenizer.from_pretrained(model_path("minilm")).save_pretrained(folder)
+
+
+class NaiveExtractor(BaseFeaturesExtractor):
+    """ResNet-18 and a frozen BERT, run on every row.
+
+    SB3 hands pictures as floats from 0 to 1 and ids as floats.
+    """
+
+    def __init__(self, space: spaces.Dict, bert: str, trimmed: bool, frozen: bool) -> None:
+        super().__init__(space, 128)
+        resnet = import_torchvision().models.resnet18()
+        self.resnet = torch.nn.Sequential(*list(resnet.children())[:-2])
+        self.bert = import_transformers().AutoModel.from_pretrained(bert).requires_grad_(False)
+        self._trimmed, self._frozen = trimmed, frozen
+        if frozen:
+            self.resnet.requires_grad_(False)
+        shapes = {"image": TokensShape(512, (2, 2)), "instruction": TokensShape(768)}
+        self.fusion = build_fusion("concat", shapes, 128)
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """Features float [B, 128]."""
+        ids = observations["instruction"].long()
+        if self._trimmed:
+            ids = ids[:, : int((ids != PADDING).sum(1).max())]
+        mask = ids != PADDING
+        self.bert.eval()
+        if self._frozen:
+            self.resnet.eval()
+        with torch.no_grad():
+            hidden = self.bert(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
+            maps = self.resnet(observations["image"] * 2 - 1)
+        values = maps.flatten(2).transpose(1, 2)
+        seen = Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), (2, 2))
+        features: Tensor = self.fusion({"image": seen, "instruction": Tokens(hidden, mask)})
+        return features
+
+
+def make_naive(settings: dict[str, Any], num_envs: int, bert: str, **how: bool) -> PPO:
+    """SB3's own path on Minigrid."""
+    words = instruction_words(f"mmrl/{LEVEL}-v0")
+    tokenizer = build_tokenizer(ModelConfig(text=bert), words)
+
+    def make() -> gym.Env[Any, Any]:
+        env = RGBImgPartialObsWrapper(gym.make(f"BabyAI-{LEVEL}-v0"), tile_size=8)
+        return Monitor(TokenWrapper(env, tokenizer))
+
+    return PPO(
+        "MultiInputPolicy",
+        DummyVecEnv([make] * num_envs),
+        policy_kwargs={
+            "features_extractor_class": NaiveExtractor,
+            "features_extractor_kwargs": {"bert": bert, **how},
+            "net_arch": {"pi": [64], "vf": [64]},
+            "ortho_init": False,
+        },
+        seed=0,
+        **settings,
+    )
+
+
+def make_ours(settings: dict[str, Any], num_envs: int, bert: str, **how: Any) -> PPO:
+    """Our path."""
+    env_id = f"mmrl/{LEVEL}-v0"
+    config = ModelConfig(image="resnet18", text=bert, text_trained=0, fusion="concat", **how)
+    tokenizer = build_tokenizer(config, instruction_words(env_id))
+    env = MultimodalVecEnv(make_vec_env(env_id, num_envs), tokenizer)
+    return PPO(MultimodalPolicy, env, policy_kwargs={"model": config}, seed=0, **settings)
+
+
+class Stopwatch:
+    """The time that an encoder takes."""
+
+    def __init__(self, encoder: Any) -> None:
+        self.seconds, self._encode = 0.0, encoder.forward
+        encoder.forward = self._timed
+
+    def _timed(self, given: Tensor) -> Tokens:
+        started = time.perf_counter()
+        tokens: Tokens = self._encode(given)
+        self.seconds += time.perf_counter() - started
+        return tokens
+
+
+def main() -> None:
+    """Measure, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--num-envs", type=int, default=16)
+    parser.add_argument("--n-steps", type=int, default=8)
+    options = parser.parse_args()
+    settings: dict[str, Any] = {
+        "n_steps": options.n_steps, "batch_size": options.num_envs * options.n_steps,
+        "n_epochs": 4, "learning_rate": 1e-4, "device": "cpu",
+    }  # fmt: skip
+    fast = {"precision": "bf16", "channels_last": True}
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        save_bert_base(folder)
+        common = (settings, options.num_envs, folder)
+        arms: dict[str, tuple[Callable[[], PPO], int]] = {
+            "naive": (lambda: make_naive(*common, trimmed=False, frozen=False), 1),
+            "naive, trimmed": (lambda: make_naive(*common, trimmed=True, frozen=False), 1),
+            "ours": (lambda: make_ours(*common), 4),
+            "ours, bf16": (lambda: make_ours(*common, **fast), 4),
+            "naive, frozen": (lambda: make_naive(*common, trimmed=False, frozen=True), 1),
+            "naive, trimmed, frozen": (
+                lambda: make_naive(*common, trimmed=True, frozen=True), 1
+            ),
+            "ours, frozen": (lambda: make_ours(*common, image_trained=0), 16),
+            "ours, frozen, bf16": (lambda: make_ours(*common, image_trained=0, **fast), 16),
+        }  # fmt: skip
+        algorithms = {name: make() for name, (make, _) in arms.items()}
+        encoders = {
+            name: algorithm.policy.features_extractor.model.encoders
+            for name, algorithm in algorithms.items()
+            if name.startswith("ours")
+        }
+        watches = {name: Stopwatch(both["instruction"]) for name, both in encoders.items()}
+        measured: dict[str, list[float]] = {name: [] for name in arms}
+        shares: dict[str, list[float]] = {name: [] for name in watches}
+        for algorithm in algorithms.values():
+            fps(algorithm, 1)
+        for _ in track(range(options.repetitions), description="repetitions"):
+            for name, algorithm in algorithms.items():
+                if name in watches:
+                    watches[name].seconds = 0.0
+                begun = time.perf_counter()
+                measured[name].append(round(fps(algorithm, arms[name][1]), 2))
+                if name in watches:
+                    seconds = time.perf_counter() - begun
+                    shares[name].append(round(watches[name].seconds / seconds, 4))
+    medians = {name: statistics.median(values) for name, values in measured.items()}
+
+    def ratio(name: str, rival: str) -> float:
+        pairs = zip(measured[name], measured[rival], strict=True)
+        return round(statistics.median(a / b for a, b in pairs), 1)
+
+    ratios = {
+        f"{name} / {rival}": ratio(name, rival)
+        for name in watches
+        for rival in arms
+        if rival.startswith("naive") and ("frozen" in rival) <= ("frozen" in name)
+    }
+    print("| path | environment steps/s (median) | text encoder's share |")
+    print("|---|---|---|")
+    for name, median in medians.items():
+        share = f"{statistics.median(shares[name]):.1%}" if name in shares else ""
+        print(f"| {name} | {median:,.1f} | {share} |")
+    for name, value in ratios.items():
+        print(f"{name}: {value} ×")
+    RESULTS.mkdir(exist_ok=True)
+    write_json(
+        RESULTS / "frozen_features.json",
+        {
+            "command": "python benchmarks/frozen_features.py",
+            "level": LEVEL,
+            "num_envs": options.num_envs,
+            "settings": settings,
+            "threads": torch.get_num_threads(),
+            "steps_per_second": measured,
+            "medians": medians,
+            "ratios_median_of_pairs": ratios,
+            "text_share": shares,
+            "hit_rates": {
+                f"{name}, {modality}": round(encoder.cache.hit_rate, 4)
+                for name, both in encoders.items()
+                for modality, encoder in both.items()
+                if encoder.cache is not None
+            },
+            "wall_seconds": round(time.monotonic() - started, 1),
+            "versions": versions(),
+            "machine": machine(),
+            "date": time.strftime("%Y-%m-%d"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

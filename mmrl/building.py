@@ -1,0 +1,180 @@
+"""What a model is made of, and how it is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from mmrl.encoders.distinct import Vocabulary
+from mmrl.encoders.freezing import Encoder
+from mmrl.encoders.image import build_image_encoder
+from mmrl.encoders.speech import build_speech_encoder, build_speech_preprocessor
+from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
+from mmrl.errors import UserError, unknown
+from mmrl.fusion import build_fusion
+from mmrl.model import PRECISIONS, MultimodalModel
+from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
+from mmrl.preprocessing.speech import SpeechPreprocessor
+from mmrl.preprocessing.text import PretrainedTokenizer, Tokenizer, WordTokenizer
+
+
+@dataclass
+class ModelConfig:
+    """What a model is made of.
+
+    Attributes:
+        image: image encoder: small_resnet, nature_cnn, or a ResNet of torchvision such as resnet18.
+        image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
+        image_args: its arguments: width, and small_resnet's blocks and patch; for torchvision's
+            stage (how many of the four are kept) and pooled (one token instead of a grid).
+        image_size: height and width that pictures are resized to; as they are, if empty.
+        image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
+        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, minilm (pretrained,
+            offline), or a model of transformers by hub name or folder.
+        text_args: arguments of ours: width, small_bert's layers and heads, vectors (a GloVe or
+            word2vec text file) for word_vectors and word_gru.
+        text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
+        speech: speech encoder, where the agent hears: log_mel_cnn, or a Wav2Vec2 or Whisper model
+            of transformers by hub name or folder.
+        speech_args: arguments of ours: width.
+        speech_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
+        fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
+            your own class.
+        features: width of the fused features.
+        dropout: share of the fused features that is left out while learning.
+        instruction_length: the longest instruction, in tokens.
+        precision: fp32, or bf16 for matrix products in bfloat16.
+        channels_last: keep pictures channel by channel of a pixel, which some processors like.
+        compile: compile the model with torch.compile, which takes a minute and a C++ compiler.
+        cache_mb: memory for the features of frozen encoders, each picture and instruction
+            encoded once; 0 computes them anew.
+    """
+
+    image: str = "small_resnet"
+    image_weights: str | None = None
+    image_args: dict[str, Any] = field(default_factory=dict)
+    image_size: tuple[int, int] | None = None
+    image_trained: int | None = None
+    text: str = "small_bert"
+    text_args: dict[str, Any] = field(default_factory=dict)
+    text_trained: int | None = None
+    speech: str = "log_mel_cnn"
+    speech_args: dict[str, Any] = field(default_factory=dict)
+    speech_trained: int | None = None
+    fusion: str = "film"
+    features: int = 128
+    dropout: float = 0.0
+    instruction_length: int = 64
+    precision: str = "fp32"
+    channels_last: bool = False
+    compile: bool = False
+    cache_mb: int = 512
+
+
+def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
+    """The tokenizer that goes with the text encoder.
+
+    Args:
+        config: of the model.
+        words: the environment's words, for a text encoder that is trained from scratch.
+    """
+    if config.text in TEXT_ENCODERS:
+        return WordTokenizer(words, config.instruction_length)
+    return PretrainedTokenizer(config.text, config.instruction_length)
+
+
+def build_speech(config: ModelConfig, seconds: float) -> SpeechPreprocessor:
+    """The preprocessing that goes with the speech encoder.
+
+    Args:
+        config: of the model.
+        seconds: length of the waveforms.
+    """
+    return build_speech_preprocessor(config.speech, seconds)
+
+
+def build_model(
+    config: ModelConfig,
+    image_size: tuple[int, int],
+    vocabulary: Vocabulary | None = None,
+    speech: tuple[int, ...] | None = None,
+    *,
+    pretrained: bool = True,
+) -> MultimodalModel:
+    """The model that a configuration describes, for the modalities that there are.
+
+    Args:
+        config: names and arguments.
+        image_size: height and width of the pictures.
+        vocabulary: token ids are below this, or the words by their ids; None where nothing is
+            read.
+        speech: shape of the features of one utterance; None where nothing is heard.
+        pretrained: load the pretrained weights that the configuration names; otherwise they are
+            random, to be replaced by saved ones.
+
+    Raises:
+        UserError: an unknown name, or weights that are not to be had.
+    """
+    if config.precision not in PRECISIONS:
+        raise unknown("model.precision", config.precision, PRECISIONS)
+    if not 0 <= config.dropout < 1:
+        raise UserError(f"model.dropout={config.dropout}: must be at least 0 and below 1")
+    encoders: dict[str, Encoder] = {
+        IMAGE: build_image_encoder(
+            config.image,
+            image_size,
+            weights=config.image_weights if pretrained else None,
+            resize=config.image_size,
+            **config.image_args,
+        )
+    }
+    if vocabulary is not None:
+        encoders[INSTRUCTION] = build_text_encoder(
+            config.text,
+            vocabulary,
+            config.instruction_length,
+            pretrained=pretrained,
+            **config.text_args,
+        )
+    if speech is not None:
+        encoders[SPEECH] = build_speech_encoder(
+            config.speech, speech, pretrained=pretrained, **config.speech_args
+        )
+    shapes = {name: encoder.shape for name, encoder in encoders.items()}
+    fusion = build_fusion(config.fusion, shapes, config.features)
+    model = MultimodalModel(encoders, fusion, dropout=config.dropout, precision=config.precision)
+    _freeze(encoders, config)
+    if config.channels_last:
+        encoders[IMAGE].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.compile:
+        model.compile()
+    model.recipe = {
+        "kind": "config",
+        "config": asdict(config),
+        "image_size": list(image_size),
+        "vocabulary": vocabulary if isinstance(vocabulary, int | None) else list(vocabulary),
+        "speech": None if speech is None else list(speech),
+    }
+    return model
+
+
+def _freeze(encoders: Mapping[str, Encoder], config: ModelConfig) -> None:
+    """Freeze what the configuration says, and cache what is wholly frozen."""
+    options = {
+        IMAGE: ("image_trained", config.image_trained),
+        INSTRUCTION: ("text_trained", config.text_trained),
+        SPEECH: ("speech_trained", config.speech_trained),
+    }
+    for name, encoder in encoders.items():
+        option, trained = options[name]
+        if trained is None:
+            continue
+        try:
+            encoder.freeze(trained)
+        except ValueError as error:
+            raise UserError(f"model.{option}: {error}") from error
+        if trained == 0 and config.cache_mb:
+            encoder.remember(config.cache_mb << 20)

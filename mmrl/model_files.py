@@ -1,0 +1,155 @@
+"""Model folders: weights in safetensors, the rest in JSON; nothing that is unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError
+from safetensors.torch import load_model as load_weights
+from safetensors.torch import save_model as save_weights
+
+from mmrl.building import ModelConfig, build_model
+from mmrl.encoders.bert import BertEncoder
+from mmrl.encoders.speech import PretrainedSpeechEncoder
+from mmrl.errors import UserError
+from mmrl.model import MultimodalModel
+from mmrl.named_model import build_named_model
+from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
+from mmrl.preprocessing.encoded import fingerprint
+from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.preprocessing.text import load_tokenizer
+
+MODEL: Final = "model.json"
+WEIGHTS: Final = "model.safetensors"
+_FOLDERS: Final = {INSTRUCTION: "text", SPEECH: "heard"}
+
+
+def save_model(model: MultimodalModel, folder: Path) -> None:
+    """Write a model into a folder, which is replaced only by a whole new one.
+
+    Raises:
+        UserError: the model was put together by hand, or the folder is something else.
+    """
+    if model.recipe is None:
+        raise UserError(
+            "this model was put together by hand: save its state_dict, or build it by "
+            "build_model or MultimodalModel.from_names"
+        )
+    if folder.exists() and not (folder / MODEL).is_file():
+        raise UserError(f"{folder} exists and holds no model: nothing was overwritten")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        draft = Path(place) / folder.name
+        draft.mkdir()
+        for name, part in _transformers(model).items():
+            part.config.save_pretrained(draft / _FOLDERS[name])
+        if model.tokenizer is not None:
+            model.tokenizer.save(draft)
+        save_weights(model, str(draft / WEIGHTS))
+        about = {**model.recipe, "preprocessing": preprocessing_of(model)}
+        (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n")
+        if folder.exists():
+            shutil.move(folder, Path(place) / "replaced")
+        os.replace(draft, folder)
+
+
+def load_model(folder: Path) -> MultimodalModel:
+    """The model in a folder.
+
+    Raises:
+        UserError: there is none, a file is spoilt, or its preprocessing is not the one that it
+            was trained with.
+    """
+    try:
+        about = json.loads((folder / MODEL).read_text())
+        model = _build(about, folder)
+        load_weights(model, str(folder / WEIGHTS))
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder} is no whole model of mmrl: {error!r}") from error
+    now = preprocessing_of(model)
+    for name, trained in about["preprocessing"].items():
+        if now.get(name) != trained:
+            raise UserError(
+                f"{folder}: the preprocessing of {name!r} is not the one that the model was "
+                f"trained with ({now.get(name)} instead of {trained}): restore its files"
+            )
+    return model.eval()
+
+
+def preprocessing_of(model: MultimodalModel) -> dict[str, str]:
+    """Fingerprints of how pictures and sentences become numbers."""
+    marks = {}
+    for module in model.modules():
+        if isinstance(module, ImageNormalizer):
+            numbers = [module.scale.flatten().tolist(), module.shift.flatten().tolist()]
+            marks[IMAGE] = fingerprint(
+                size=module.size, numbers=[[f"{x:.6g}" for x in row] for row in numbers]
+            )
+    if model.tokenizer is not None:
+        marks[INSTRUCTION] = model.tokenizer.space.fingerprint
+    return marks
+
+
+def _transformers(model: MultimodalModel) -> dict[str, Any]:
+    """The parts that are models of transformers and named by a hub or a folder."""
+    found: dict[str, Any] = {}
+    for name, encoder in model.encoders.items():
+        if isinstance(encoder, BertEncoder):
+            found[name] = encoder.bert
+        elif isinstance(encoder, PretrainedSpeechEncoder):
+            found[name] = encoder.model
+    return found
+
+
+def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
+    if about["kind"] == "names":
+        model = build_named_model(
+            str(folder / _FOLDERS[INSTRUCTION]),
+            about["image"],
+            about["fusion"],
+            image_features=about["image_features"],
+            image_size=tuple(about["image_size"]),
+            length=about["length"],
+            precision=about["precision"],
+            pretrained=False,
+        )
+    else:
+        config = ModelConfig(**about["config"])
+        for name, part in _FOLDERS.items():
+            if (folder / part).is_dir() and not _is_ours(config, name):
+                setattr(config, "text" if name == INSTRUCTION else "speech", str(folder / part))
+        model = build_model(
+            config,
+            tuple(about["image_size"]),
+            about["vocabulary"],
+            None if about["speech"] is None else tuple(about["speech"]),
+            pretrained=False,
+        )
+    if about.get("image_normalizer", "") == "imagenet" or (
+        about["kind"] == "config" and about["config"]["image_weights"]
+    ):
+        _use_imagenet(model)
+    tokenizer = folder / "tokenizer.json"
+    model.tokenizer = load_tokenizer(folder) if tokenizer.exists() else None
+    model.recipe = {key: value for key, value in about.items() if key != "preprocessing"}
+    return model
+
+
+def _is_ours(config: ModelConfig, name: str) -> bool:
+    from mmrl.encoders.speech import SPEECH_ENCODERS
+    from mmrl.encoders.text import TEXT_ENCODERS
+
+    return config.text in TEXT_ENCODERS if name == INSTRUCTION else config.speech in SPEECH_ENCODERS
+
+
+def _use_imagenet(model: MultimodalModel) -> None:
+    """Pretrained ResNets keep ImageNet's normalisation when their weights come from a folder."""
+    like = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD)
+    for module in model.modules():
+        if isinstance(module, ImageNormalizer):
+            module.scale, module.shift = like.scale, like.shift
