@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,9 @@ class SharedEmbedding(nn.Module):
     def __init__(self, model: MultimodalModel, width: int = 128) -> None:
         super().__init__()
         self.model = model
+        encoders: dict[str, Any] = dict(model.encoders.items())
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(one.shape.width, width) for name, one in model.encoders.items()}
+            {name: nn.Linear(encoder.shape.width, width) for name, encoder in encoders.items()}
         )
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 

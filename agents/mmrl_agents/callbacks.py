@@ -139,6 +139,26 @@ class CheckpointCallback(BaseCallback):
             self._run.save_checkpoint(self.model.save, self.num_timesteps)
 
 
+class CacheCallback(BaseCallback):
+    """Logs how often features of frozen encoders were remembered, and how much memory they take;
+    and instructions that were cut.
+    """
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        model = getattr(self.model.policy.features_extractor, "model", None)
+        for name, encoder in getattr(model, "encoders", {}).items():
+            if encoder.cache is not None:
+                self.logger.record(f"cache/{name}_hit_rate", encoder.cache.hit_rate)
+                self.logger.record(f"cache/{name}_mb", encoder.cache.bytes / 2**20)
+        preprocessing = getattr(self.training_env, "preprocessing", None)
+        tokenizer = getattr(preprocessing, "tokenizer", None)
+        if tokenizer is not None and tokenizer.counts.truncated:
+            self.logger.record("instructions/truncated", tokenizer.counts.truncated)
+
+
 class HyperparameterCallback(BaseCallback):
     """Writes the configuration into TensorBoard's hyperparameter table.
 
@@ -174,6 +194,7 @@ class StandardCallbacks(CallbackList):
             [
                 HyperparameterCallback(run.flat_config()),
                 self._progress,
+                CacheCallback(),
                 ClipCallback(config, actor),
                 CheckpointCallback(config, run),
             ]

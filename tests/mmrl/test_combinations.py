@@ -105,7 +105,7 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     for name, encoder in model.encoders.items():
         moved = [p.grad is not None and bool(p.grad.any()) for p in encoder.parameters()]
         assert any(moved), name
-    model.eval()
+    features = model.eval()(batch)  # BatchNorm has seen a batch
 
     for name in batch:  # any one may be missing, from every row
         rest = {key: value for key, value in batch.items() if key != name}

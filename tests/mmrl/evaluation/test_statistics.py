@@ -1,10 +1,11 @@
 """The score interval of a rate."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.evaluation.statistics import wilson_interval
+from mmrl.evaluation.statistics import mean_interval, wilson_interval
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=200)
 counts = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -56,3 +57,16 @@ def test_more_trials_tell_more():
 def test_impossible_counts(successes, trials):
     with pytest.raises(ValueError, match=f"{successes} successes of {trials} trials"):
         wilson_interval(successes, trials)
+
+
+def test_interval_of_a_mean_agrees_with_scipy():
+    from scipy import stats
+
+    generator = np.random.default_rng(0)
+    for count in (2, 3, 5, 11, 12, 40):
+        values = generator.normal(3, 2, count).tolist()
+        right = stats.t.interval(0.95, count - 1, np.mean(values), stats.sem(values))
+        assert mean_interval(values) == pytest.approx(right, rel=1e-3)
+    assert mean_interval([0.5]) == (0.5, 0.5)
+    with pytest.raises(ValueError, match="no values"):
+        mean_interval([])

@@ -1,0 +1,78 @@
+"""``mmrl ablate`` trains what is missing, resumes, and refuses what would not be comparable."""
+
+import csv
+
+import pytest
+
+from mmrl.cli import main
+
+CONFIG = """\
+env: mmrl/GoToObjS4-v0
+steps: 256
+model: {image_args: {width: 8}, text: bag_of_words, text_args: {width: 8}, features: 8}
+ppo: {num_envs: 8, n_steps: 16, batch_size: 64, n_epochs: 1}
+clip_every: 0
+eval_episodes: 16
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def ablate(config, out, *more):
+    return main(["ablate", str(config), "--out", str(out), "--seeds", "1", *more])
+
+
+def test_train_and_resume(config, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert ablate(config, out, "--over", "optimizer.name=sgd", "--jobs", "2") == 0
+    said = capsys.readouterr().out
+    assert "| optimizer.name=sgd | 1 |" in said
+    rows = list(csv.DictReader((out / "ablation.csv").open()))
+    assert [row["arm"] for row in rows] == ["as configured", "optimizer.name=sgd"]
+    finished = out / "as_configured" / "seed-0" / "result.json"
+    before = finished.stat().st_mtime_ns
+    (out / "optimizer.name=sgd" / "seed-0" / "result.json").unlink()  # as if it was interrupted
+    assert ablate(config, out, "--over", "optimizer.name=sgd") == 0
+    assert finished.stat().st_mtime_ns == before
+    assert (out / "optimizer.name=sgd" / "seed-0" / "result.json").is_file()
+    config.write_text(CONFIG.replace("256", "512"))
+    assert ablate(config, out, "--over", "optimizer.name=sgd") == 2
+    assert "another configuration or budget" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ([], "--over is missing"),
+        (["--over", "model.fusion=flim"], "did you mean 'film'"),
+        (["--over", "model.fsuion=film"], "model.fusion"),
+        (["--over", "x"], "write key=value"),
+        (["--over", "seed=1", "--jobs", "0"], "--jobs 0"),
+        (["--over", "eval_episodes=0"], "nothing would be compared"),
+    ],
+)
+def test_typing_errors_show_at_once(config, tmp_path, capsys, more, words):
+    try:
+        status = ablate(config, tmp_path / "out", *more)
+    except SystemExit as leaving:
+        status = leaving.code
+    assert status == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_something_else(config, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("whole")
+    assert ablate(config, tmp_path / "out", "--over", "seed=1") == 2
+    assert "no ablation" in capsys.readouterr().err
+
+
+def test_a_training_that_fails_is_named(config, tmp_path, capsys):
+    assert ablate(config, tmp_path / "out", "--over", "ppo.batch_size=60") == 2
+    assert "ppo.batch_size=60, seed 0 failed: " in capsys.readouterr().err
