@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.logger import KVWriter, Logger
 
 from mmrl_agents.callbacks import CacheCallback
 from mmrl_agents.policy import MultimodalPolicy
 
 
-class Memory:
+class Memory(KVWriter):
     """Keeps what is logged."""
 
     def __init__(self):
