@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -150,6 +152,7 @@ def build_model(
     if config.channels_last:
         encoders[IMAGE].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if config.compile:
+        _check_compiler()
         model.compile()
     model.recipe = {
         "kind": "config",
@@ -159,6 +162,20 @@ def build_model(
         "speech": None if speech is None else list(speech),
     }
     return model
+
+
+def _check_compiler() -> None:
+    """torch.compile writes C++ for processors.
+
+    Raises:
+        UserError: there is no compiler.
+    """
+    compiler = os.environ.get("CXX", "g++")
+    if not torch.cuda.is_available() and shutil.which(compiler) is None:
+        raise UserError(
+            f"model.compile needs a C++ compiler, and {compiler!r} is not installed: "
+            "install g++, set CXX, or leave model.compile off"
+        )
 
 
 def _freeze(encoders: Mapping[str, Encoder], config: ModelConfig) -> None:

@@ -39,6 +39,10 @@ def import_torchvision() -> ModuleType:
 
 
 def import_transformers() -> ModuleType:
-    """transformers, which imports torchvision itself where there is one."""
+    """transformers, which imports torchvision itself where there is one; without its progress bar
+    for weights that are there already.
+    """
     import_torchvision()
-    return importlib.import_module("transformers")
+    transformers = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    return transformers

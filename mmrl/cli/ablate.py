@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mmrl.cli.parser import Parser
+from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
@@ -35,7 +35,7 @@ resume: what is finished is kept, what was interrupted starts anew.
 
 def run(arguments: list[str]) -> int:
     """Train what is missing, then write the tables."""
-    parser = Parser(prog="mmrl ablate", description=_DESCRIPTION)
+    parser = Parser(prog="mmrl ablate", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
     parser.add_argument("--over", type=str, action="append", help="key=value,value,… (repeatable)")
     parser.add_argument("--out", type=str, required=True, help="folder of all runs and the tables")

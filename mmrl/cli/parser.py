@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from argparse import RawDescriptionHelpFormatter
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 _KEY = re.compile(r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.]+)")
+
+
+class AsWritten(DefaultHelpFormatter, RawDescriptionHelpFormatter):  # type: ignore[misc]
+    """Help whose description keeps its lines."""
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]

