@@ -55,3 +55,12 @@ def test_stable_baselines3_block() -> None:
     exec(short.replace("ModelConfig(", "ModelConfig(features=16, image_args={'width': 8}, "), scope)
     agent = scope["agent"]
     assert agent.num_timesteps >= 2048  # type: ignore[attr-defined]
+
+
+def test_model_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = block("MultimodalModel.from_names")
+    scope: dict[str, object] = {}
+    exec(text.replace("bert-base-uncased", "distilbert-base-uncased").replace("224", "64"), scope)
+    assert scope["features"].shape == (2, 768 + 512)  # type: ignore[attr-defined]
+    assert (tmp_path / "model" / "model.safetensors").is_file()
