@@ -19,7 +19,9 @@ All arms take turns; a repetition is whole updates, collecting and learning.
 from __future__ import annotations
 
 import argparse
+import shlex
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -219,7 +221,7 @@ def main() -> None:
     write_json(
         RESULTS / "frozen_features.json",
         {
-            "command": "python benchmarks/frozen_features.py",
+            "command": shlex.join(["python", "benchmarks/frozen_features.py", *sys.argv[1:]]),
             "level": LEVEL,
             "num_envs": options.num_envs,
             "settings": settings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,13 +63,18 @@ def run(arguments: list[str]) -> int:
         if not config.eval_episodes:
             raise UserError("eval_episodes=0: nothing would be compared")
     folder, seeds = Path(options.out), range(options.seeds)
-    _claim(folder, {"config": Path(options.config).read_text(), "steps": options.steps})
+    configured = Path(options.config).read_text()
+    _claim(folder, {"config": configured, "steps": options.steps})
     _train_all(arms, folder, seeds, common, options.jobs)
     rows = [row for arm in arms if (row := read_row(arm, folder, seeds))]
     title = f"{config.env}, {config.steps:,} steps"
-    write_tables(folder, rows, title)
+    about = {
+        "command": f"mmrl ablate {shlex.join(arguments)}",
+        "config": yaml.safe_load(configured),
+    }
+    write_tables(folder, rows, title, about)
     print(markdown([row.summary() for row in rows], title))
-    print(f"written to {folder}/ablation.md, .csv and .png")
+    print(f"written to {folder}/ablation.md, .csv, .json and .png")
     return 0
 
 

@@ -7,14 +7,16 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
+from mmrl.evaluation.report import machine, versions
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.files import write_atomically, write_bytes
+from mmrl.files import write_atomically, write_bytes, write_json
 
 _VALUE: Final = re.compile(r"(?P<value>[^\[\]]*)(?:\[(?P<more>[^\[\]]*)\])?")
 BASE: Final = "as configured"
@@ -161,8 +163,17 @@ def area_under_curve(run: Path) -> float:
     return float(area / (points[-1][0] - points[0][0]))
 
 
-def write_tables(folder: Path, rows: Sequence[Row], title: str) -> None:
-    """``ablation.md``, ``ablation.csv``, ``ablation.json`` and the plot ``ablation.png``."""
+def write_tables(
+    folder: Path, rows: Sequence[Row], title: str, about: Mapping[str, Any] | None = None
+) -> None:
+    """``ablation.md``, ``ablation.csv``, ``ablation.json`` and the plot ``ablation.png``.
+
+    Args:
+        folder: where to.
+        rows: what the arms reached, at least one.
+        title: of table and plot.
+        about: whatever else belongs into the JSON file, such as the command.
+    """
     summaries = [row.summary() for row in rows]
     write_atomically(folder / "ablation.md", markdown(summaries, title))
     table = io.StringIO()
@@ -170,6 +181,18 @@ def write_tables(folder: Path, rows: Sequence[Row], title: str) -> None:
     writer.writeheader()
     writer.writerows(summaries)
     write_atomically(folder / "ablation.csv", table.getvalue())
+    write_json(
+        folder / "ablation.json",
+        {
+            "title": title,
+            "rows": [{**row.summary(), "each_seed": asdict(row)} for row in rows],
+            "wall_seconds_of_trainings": round(sum(sum(row.seconds) for row in rows), 1),
+            "versions": versions(),
+            "machine": machine(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            **(about or {}),
+        },
+    )
     plot(rows, folder / "ablation.png", title)
 
 

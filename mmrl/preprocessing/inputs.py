@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from mmrl.preprocessing import text as text_files
 from mmrl.preprocessing.encoded import EncodedSpace
 from mmrl.preprocessing.speech import SpeechPreprocessor, load_speech
 from mmrl.preprocessing.text import Tokenizer, load_tokenizer
+
+_REMEMBERED: Final = 512  # utterances whose features are kept
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Preprocessing:
 
     tokenizer: Tokenizer | None = None
     speech: SpeechPreprocessor | None = None
+    _heard: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tokenizer is None and self.speech is None:
@@ -59,8 +63,18 @@ class Preprocessing:
                     "this agent hears its instructions, and the environment does not speak: "
                     "give env_args.speech={}"
                 )
-            encoded[SPEECH] = self.speech.encode(np.asarray(observation[SPEECH][row]))
+            encoded[SPEECH] = self._hear(np.asarray(observation[SPEECH][row]))
         return encoded
+
+    def _hear(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
+        """Speech features; an episode's waveform comes at every step and is encoded once."""
+        assert self.speech is not None
+        key = blake2b(waveform.tobytes(), digest_size=16).digest()
+        if key not in self._heard:
+            if len(self._heard) >= _REMEMBERED:
+                del self._heard[next(iter(self._heard))]
+            self._heard[key] = self.speech.encode(waveform)
+        return self._heard[key]
 
     def check(self, spaces: Mapping[str, Any]) -> None:
         """Make sure that an agent was trained with this preprocessing.

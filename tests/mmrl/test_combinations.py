@@ -29,7 +29,7 @@ TEXTS = {
     "bert folder": {},
 }
 SPEECHES = {"log_mel_cnn": {"speech_args": {"width": 8}}, "wav2vec2": {}, "whisper": {}}
-LEARNT = sorted(set(FUSIONS) - {"plain_concat"})  # it has no weights, nor features to choose
+EVERY_FUSION = sorted(FUSIONS)
 
 
 def test_none_is_forgotten():
@@ -93,7 +93,7 @@ COMBINATIONS = [
 ]
 
 
-@pytest.mark.parametrize("fusion", LEARNT)
+@pytest.mark.parametrize("fusion", EVERY_FUSION)
 @pytest.mark.parametrize(("image", "text", "speech"), COMBINATIONS)
 def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     model, batch = make(image, text, speech, fusion)
@@ -124,7 +124,7 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     assert torch.equal(again(batch), model(batch))
 
 
-@pytest.mark.parametrize("fusion", LEARNT)
+@pytest.mark.parametrize("fusion", EVERY_FUSION)
 @pytest.mark.parametrize(
     ("text", "speech"), [*((text, None) for text in TEXTS), ("bag_of_words", "log_mel_cnn")]
 )
