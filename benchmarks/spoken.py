@@ -11,6 +11,7 @@ speech is worth, it is also tested with its ears shut.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -63,18 +64,15 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="YAML file of 'mmrl train' with speech")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--episodes", type=int, default=512, help="of each test")
+    parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
     parser.add_argument("--name", help="of the result file; the configuration's name otherwise")
     options, overrides = parser.parse_known_args()
     started = time.monotonic()
     runs = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for seed in options.seeds:
-            out = Path(folder) / f"seed-{seed}"
-            command = [sys.executable, "-m", "mmrl", "train", "--config", str(options.config)]
-            more = ["--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides]
-            begun = time.monotonic()
-            subprocess.run([*command, *more], check=True)
-            seconds = round(time.monotonic() - begun, 1)
+            out = (options.runs or Path(temporary)) / f"seed-{seed}"
+            seconds = train(options.config, seed, out, overrides)
             runs.append({"seed": seed, "training_seconds": seconds, **test(out, options.episodes)})
     names = [name for name in runs[0] if name not in ("seed", "training_seconds")]
     print("| test | success, mean over seeds | 95% |")
@@ -101,6 +99,19 @@ def main() -> None:
             "date": time.strftime("%Y-%m-%d"),
         },
     )
+
+
+def train(config: Path, seed: int, out: Path, overrides: list[str]) -> float:
+    """One training, unless it is there already; its wall time in seconds."""
+    timing = out / "seconds.json"
+    if not timing.is_file():
+        command = [sys.executable, "-m", "mmrl", "train", "--config", str(config)]
+        more = ["--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides]
+        begun = time.monotonic()
+        subprocess.run([*command, *more], check=True)
+        write_json(timing, round(time.monotonic() - begun, 1))
+    seconds: float = json.loads(timing.read_text())
+    return seconds
 
 
 def test(out: Path, episodes: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _STREAM: Final = 0x5EAC  # keeps the speakers' generator apart from the environm
 class Speakers:
     """Who says the instructions, and how.
 
-    Each episode draws a voice, a speed and a pitch, and the noise.
+    Each episode draws a voice, a speed and a pitch (in steps of 10), and the noise.
 
     Attributes:
         voices: of eSpeak NG, such as en-us or en+f3.
@@ -79,8 +79,7 @@ class Speakers:
     def say(self, sentence: str, generator: np.random.Generator) -> Waveform:
         """A sentence as one of the speakers says it, float32 [T]."""
         voice = self.voices[int(generator.integers(len(self.voices)))]
-        speed = int(generator.integers(self.words_per_minute[0], self.words_per_minute[1] + 1))
-        pitch = int(generator.integers(self.pitch[0], self.pitch[1] + 1))
+        speed, pitch = (_draw(one, generator) for one in (self.words_per_minute, self.pitch))
         spoken = speak(sentence, voice, speed, pitch)
         if len(spoken) > self.samples:
             warnings.warn(
@@ -95,6 +94,11 @@ class Speakers:
             heard = spoken_length(waveform)
             waveform[:heard] += self.noise * generator.standard_normal(heard, np.float32)
         return waveform
+
+
+def _draw(bounds: Sequence[int], generator: np.random.Generator) -> int:
+    """The lowest, or so many tens above it: few enough that each way to speak is remembered."""
+    return bounds[0] + 10 * int(generator.integers((bounds[1] - bounds[0]) // 10 + 1))
 
 
 def _generator(seed: int | None) -> np.random.Generator:
