@@ -58,9 +58,7 @@ LEVEL = "GoToLocal"
 def save_bert_base(folder: str) -> None:
     """BERT-base as its hub keeps it, with random weights, and a word-piece tokenizer."""
     transformers = import_transformers()
-    transformers.BertModel(transformers.BertConfig(), add_pooling_layer=False).save_pretrained(
-        folder
-    )
+    transformers.BertModel(transformers.BertConfig()).save_pretrained(folder)
     from mmrl.preprocessing.packaged import model_path
 
     transformers.AutoTokenizer.from_pretrained(model_path("minilm")).save_pretrained(folder)
