@@ -128,7 +128,8 @@ def build_model(
         IMAGE: build_image_encoder(
             config.image,
             image_size,
-            weights=config.image_weights if pretrained else None,
+            weights=config.image_weights,
+            pretrained=pretrained,
             resize=config.image_size,
             **config.image_args,
         )

@@ -14,14 +14,14 @@ from safetensors.torch import load_model as load_weights
 from safetensors.torch import save_model as save_weights
 
 from mmrl.building import ModelConfig, build_model
-from mmrl.encoders.bert import BertEncoder
-from mmrl.encoders.speech import PretrainedSpeechEncoder
+from mmrl.encoders.speech import SPEECH_ENCODERS
+from mmrl.encoders.text import TEXT_ENCODERS
 from mmrl.errors import UserError
 from mmrl.model import MultimodalModel
 from mmrl.named_model import build_named_model
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl.preprocessing.encoded import fingerprint
-from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.preprocessing.image import ImageNormalizer
 from mmrl.preprocessing.text import load_tokenizer
 
 MODEL: Final = "model.json"
@@ -46,8 +46,9 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         draft = Path(place) / folder.name
         draft.mkdir()
-        for name, part in _transformers(model).items():
-            part.config.save_pretrained(draft / _FOLDERS[name])
+        for name in _named(model.recipe):
+            encoder: Any = model.encoders[name]
+            encoder.config.save_pretrained(draft / _FOLDERS[name])
         if model.tokenizer is not None:
             model.tokenizer.save(draft)
         save_weights(model, str(draft / WEIGHTS))
@@ -95,15 +96,14 @@ def preprocessing_of(model: MultimodalModel) -> dict[str, str]:
     return marks
 
 
-def _transformers(model: MultimodalModel) -> dict[str, Any]:
-    """The parts that are models of transformers and named by a hub or a folder."""
-    found: dict[str, Any] = {}
-    for name, encoder in model.encoders.items():
-        if isinstance(encoder, BertEncoder):
-            found[name] = encoder.bert
-        elif isinstance(encoder, PretrainedSpeechEncoder):
-            found[name] = encoder.model
-    return found
+def _named(recipe: dict[str, Any]) -> list[str]:
+    """The modalities whose encoder is a model of transformers, named by a hub or a folder."""
+    if recipe["kind"] == "names":
+        return [INSTRUCTION]
+    config = recipe["config"]
+    reads = recipe["vocabulary"] is not None and config["text"] not in TEXT_ENCODERS
+    hears = recipe["speech"] is not None and config["speech"] not in SPEECH_ENCODERS
+    return [INSTRUCTION] * reads + [SPEECH] * hears
 
 
 def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
@@ -112,6 +112,7 @@ def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
             str(folder / _FOLDERS[INSTRUCTION]),
             about["image"],
             about["fusion"],
+            image_weights=about["image_weights"],
             image_features=about["image_features"],
             image_size=tuple(about["image_size"]),
             length=about["length"],
@@ -119,10 +120,9 @@ def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
             pretrained=False,
         )
     else:
-        config = ModelConfig(**about["config"])
-        for name, part in _FOLDERS.items():
-            if (folder / part).is_dir() and not _is_ours(config, name):
-                setattr(config, "text" if name == INSTRUCTION else "speech", str(folder / part))
+        options = {INSTRUCTION: "text", SPEECH: "speech"}
+        folders = {options[name]: str(folder / _FOLDERS[name]) for name in _named(about)}
+        config = ModelConfig(**{**about["config"], **folders})
         model = build_model(
             config,
             tuple(about["image_size"]),
@@ -130,26 +130,7 @@ def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
             None if about["speech"] is None else tuple(about["speech"]),
             pretrained=False,
         )
-    if about.get("image_normalizer", "") == "imagenet" or (
-        about["kind"] == "config" and about["config"]["image_weights"]
-    ):
-        _use_imagenet(model)
     tokenizer = folder / "tokenizer.json"
     model.tokenizer = load_tokenizer(folder) if tokenizer.exists() else None
     model.recipe = {key: value for key, value in about.items() if key != "preprocessing"}
     return model
-
-
-def _is_ours(config: ModelConfig, name: str) -> bool:
-    from mmrl.encoders.speech import SPEECH_ENCODERS
-    from mmrl.encoders.text import TEXT_ENCODERS
-
-    return config.text in TEXT_ENCODERS if name == INSTRUCTION else config.speech in SPEECH_ENCODERS
-
-
-def _use_imagenet(model: MultimodalModel) -> None:
-    """Pretrained ResNets keep ImageNet's normalisation when their weights come from a folder."""
-    like = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD)
-    for module in model.modules():
-        if isinstance(module, ImageNormalizer):
-            module.scale, module.shift = like.scale, like.shift

@@ -41,8 +41,11 @@ class ProjectedImages(Encoder):
 
     def forward(self, images: Tensor) -> Tokens:
         """uint8 [B, 3, H, W] → Tokens."""
+        return Tokens(*self.encoded(images, self._encode), self.shape.grid)
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         tokens: Tokens = self.encoder(images)
-        return tokens._replace(values=self.project(tokens.values))
+        return self.project(tokens.values), tokens.mask
 
 
 def build_named_model(
@@ -52,6 +55,7 @@ def build_named_model(
     *,
     image_features: int = 512,
     pretrained: bool = True,
+    image_weights: str | None = None,
     image_size: tuple[int, int] = (224, 224),
     length: int = 64,
     precision: str = "fp32",
@@ -67,6 +71,8 @@ def build_named_model(
         image_features: width of the projected picture.
         pretrained: load both models' weights; otherwise they are built from their configurations
             alone, with random weights and a tokenizer that needs no vocabulary.
+        image_weights: the image model's; IMAGENET1K_V1 where they are loaded and none are named.
+            They settle how pixels are normalised, loaded or not.
         image_size: height and width that pictures of any size are resized to.
         length: longest sentence, in tokens.
         precision: fp32 or bf16.
@@ -84,8 +90,15 @@ def build_named_model(
         raise unknown("precision", precision, PRECISIONS)
     read, tokenizer = _text(text, pretrained, length)
     arguments = {} if fusion == "film" else {"pooled": True}
-    weights = _WEIGHTS if pretrained else None
-    resnet = build_image_encoder(image, image_size, weights=weights, resize=image_size, **arguments)
+    weights = image_weights or (_WEIGHTS if pretrained else None)
+    resnet = build_image_encoder(
+        image,
+        image_size,
+        weights=weights,
+        pretrained=pretrained,
+        resize=image_size,
+        **arguments,
+    )
     seen = ProjectedImages(resnet, image_features)
     encoders: dict[str, Encoder] = {INSTRUCTION: read, IMAGE: seen}
     shapes = {name: encoder.shape for name, encoder in encoders.items()}
@@ -99,7 +112,7 @@ def build_named_model(
     model.recipe = {
         "kind": "names",
         "image": image,
-        "image_normalizer": "imagenet" if pretrained else "half",
+        "image_weights": weights,
         "fusion": fusion,
         "image_features": image_features,
         "image_size": list(image_size),

@@ -22,6 +22,7 @@ class BertEncoder(TextEncoder):
         config: Any = bert.config
         super().__init__(int(config.hidden_size), int(config.vocab_size))
         self.bert = bert
+        self.config = config
 
     def stages(self) -> list[nn.Module]:
         """The embeddings, then each layer of the transformer."""

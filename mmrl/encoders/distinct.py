@@ -55,11 +55,12 @@ class TextEncoder(Encoder):
             ValueError: a token outside the vocabulary.
         """
         rows, where = distinct_rows(ids)
-        if (largest := int(rows.max())) >= self.vocabulary or int(rows.min()) < 0:
-            raise ValueError(
-                f"token {largest if largest >= self.vocabulary else int(rows.min())}: this text "
-                f"encoder has {self.vocabulary}; it was given another tokenizer than its own"
-            )
+        for token in map(int, rows.aminmax()):
+            if not 0 <= token < self.vocabulary:
+                raise ValueError(
+                    f"token {token}: this text encoder has {self.vocabulary}; "
+                    "it was given another tokenizer than its own"
+                )
         longest = max(int((rows != PADDING).sum(1).max()), 1)
         rows = rows[:, :longest].long()
         values, mask = self.encoded(rows, lambda some: self.encode(some, some != PADDING))

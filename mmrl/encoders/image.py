@@ -109,6 +109,7 @@ def torchvision_resnet(
     image_size: tuple[int, int],
     *,
     weights: str | None = None,
+    pretrained: bool = True,
     stage: int = 4,
     pooled: bool = False,
 ) -> ImageEncoder:
@@ -117,7 +118,9 @@ def torchvision_resnet(
     Args:
         name: such as "resnet18".
         image_size: height and width of the pictures.
-        weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random.
+        weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
+            settle how pixels are normalised.
+        pretrained: load the weights; otherwise they are to follow from elsewhere.
         stage: the last of the four stages of blocks that is kept.
         pooled: one token, the mean, instead of a grid.
 
@@ -129,7 +132,7 @@ def torchvision_resnet(
         raise ValueError(f"stage={stage}: a ResNet has 1 to 4")
     models = import_torchvision().models
     try:
-        network: Any = models.get_model(name, weights=weights)
+        network: Any = models.get_model(name, weights=weights if pretrained else None)
     except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
         raise UserError(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
@@ -175,6 +178,7 @@ def build_image_encoder(
     image_size: tuple[int, int],
     *,
     weights: str | None = None,
+    pretrained: bool = True,
     resize: tuple[int, int] | None = None,
     **kwargs: Any,
 ) -> ImageEncoder:
@@ -184,19 +188,24 @@ def build_image_encoder(
         name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
         image_size: height and width of the pictures.
         weights: pretrained weights, for torchvision's.
+        pretrained: load them; otherwise they are to follow from elsewhere.
         resize: height and width that pictures of any size are brought to first.
         kwargs: its own arguments.
 
     Raises:
         UserError: unknown name, arguments that do not fit, or weights that are not to be had.
     """
-    encoder = _build(name, resize or image_size, weights, kwargs)
+    encoder = _build(name, resize or image_size, weights, pretrained, kwargs)
     encoder.normalizer.size = resize
     return encoder
 
 
 def _build(
-    name: str, image_size: tuple[int, int], weights: str | None, kwargs: dict[str, Any]
+    name: str,
+    image_size: tuple[int, int],
+    weights: str | None,
+    pretrained: bool,
+    kwargs: dict[str, Any],
 ) -> ImageEncoder:
     if name in IMAGE_ENCODERS:
         if weights:
@@ -210,6 +219,8 @@ def _build(
     if name not in theirs:
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
     try:
-        return torchvision_resnet(name, image_size, weights=weights, **kwargs)
+        return torchvision_resnet(
+            name, image_size, weights=weights, pretrained=pretrained, **kwargs
+        )
     except (TypeError, ValueError) as error:
         raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error

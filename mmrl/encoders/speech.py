@@ -92,6 +92,7 @@ class PretrainedSpeechEncoder(SpeechEncoder):
         config.apply_spec_augment = False  # a policy must not see noise of its own
         whole: Any = model
         self.model = whole.get_encoder() if config.model_type == "whisper" else whole
+        self.config = config
         self._is_whisper = config.model_type == "whisper"
 
     def stages(self) -> list[nn.Module]:
