@@ -12,12 +12,16 @@ from mmrl.actor import Actor
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT, play_episodes
+from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import result
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.plugins import find_agent
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
+MISLED: Final = (
+    "tell the agent another episode's instruction: what success is left is had without listening"
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -31,6 +35,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
+    parser.add_argument("--misled", type=bool, default=False, help=MISLED)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -48,12 +53,13 @@ def run(arguments: list[str]) -> int:
     env_id = options.env or folder.config["env"]
     env_args = {} if options.env else folder.config.get("env_args", {})
     report = evaluate(
-        actor,
+        Misled(actor) if options.misled else actor,
         env_id,
         env_args,
         options.episodes,
         options.first_seed,
         deterministic=options.deterministic,
+        misled=options.misled,
         run=str(folder.path),
         checkpoint=folder.newest_checkpoint().name,
     )
@@ -107,4 +113,5 @@ def sentence(report: dict[str, Any]) -> str:
         f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
         f"{report['episodes']} held-out episodes of {report['env']}, "
         f"{report['mean_length']:.1f} steps on average"
+        + (", told another instruction" if report.get("misled") else "")
     )

@@ -70,7 +70,7 @@ class Encoder(nn.Module, ABC):
 
     def _state(self, device: torch.device) -> tuple[Any, ...]:
         """What features depend on besides the input; torch counts the changes of each tensor."""
-        weights = [(w.data_ptr(), w._version) for w in (*self.parameters(), *self.buffers())]
+        weights = [(w.data_ptr(), w._version) for w in tensors(self)]
         autocast = torch.is_autocast_enabled(device.type)
         return autocast and torch.get_autocast_dtype(device.type), *weights
 
@@ -84,6 +84,22 @@ class Encoder(nn.Module, ABC):
                 stage.train(mode)
             self.training = mode
         return self
+
+
+def tensors(module: nn.Module) -> list[Tensor]:
+    """All parameters and buffers, those that two modules share more than once.
+
+    A fourth of the time of ``parameters()``, which makes names and leaves out repetitions: the
+    weights of BERT-base are looked over before every call.
+    """
+    found: list[Tensor] = []
+    modules: list[nn.Module | None] = [module]
+    for one in modules:
+        if one is not None:
+            found.extend(w for w in one._parameters.values() if w is not None)
+            found.extend(w for w in one._buffers.values() if w is not None)
+            modules.extend(one._modules.values())
+    return found
 
 
 def with_parameters(modules: nn.Module) -> list[nn.Module]:

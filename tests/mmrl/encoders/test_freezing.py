@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mmrl.building import ModelConfig, build_model
+from mmrl.encoders.freezing import tensors
 from mmrl.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.encoders.text import build_text_encoder
 from mmrl.errors import UserError
@@ -126,3 +127,9 @@ def test_by_configuration():
             (64, 64),
             20,
         )
+
+
+def test_all_tensors_are_looked_over(encoder_and_input):
+    encoder, _ = encoder_and_input
+    once = {id(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+    assert {id(tensor) for tensor in tensors(encoder)} == once

@@ -1,0 +1,59 @@
+"""Does an agent do what it is told? It is told something else, and should do that instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.actor import Actor
+from mmrl.errors import UserError
+from mmrl.observation import INSTRUCTION, SPEECH
+
+
+class Misled:
+    """An actor that reads and hears the instruction of another episode.
+
+    An agent that follows its instructions fails then; success that stays is what can be had
+    without them, by luck or by trying everything. An episode keeps its wrong instruction, one of
+    those that other episodes had so far.
+
+    Args:
+        actor: who acts.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._heard: dict[str, Any] = {}  # how each sentence was said, None without speech
+        self._told: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
+
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """As :meth:`mmrl.actor.Actor.act`, misled.
+
+        Raises:
+            UserError: there is only one instruction.
+        """
+        own = observation[INSTRUCTION]
+        speech = observation.get(SPEECH)
+        for row, sentence in enumerate(own):
+            if sentence not in self._heard:
+                self._heard[sentence] = None if speech is None else speech[row].copy()
+        for row, sentence in enumerate(own):
+            if row not in self._told or self._told[row][0] != sentence:
+                self._told[row] = sentence, self._another(row, sentence)
+        told = [self._told[row][1] for row in range(len(own))]
+        misleading = {**observation, INSTRUCTION: tuple(told)}
+        if speech is not None:
+            misleading[SPEECH] = np.stack([self._heard[sentence] for sentence in told])
+        return self._actor.act(misleading, deterministic=deterministic)
+
+    def _another(self, row: int, sentence: str) -> str:
+        others = [other for other in self._heard if other != sentence]
+        if not others:
+            raise UserError(
+                f"all episodes say {sentence!r}: there is nothing else to tell. Take another "
+                "environment, or more episodes"
+            )
+        return others[row % len(others)]
