@@ -1,17 +1,21 @@
 """Agents that hear: trained from speech alone, tested on clean and on noisy speech.
 
-    python benchmarks/spoken.py configs/spoken.yaml --seeds 0 1 2
+    python benchmarks/spoken.py configs/spoken.yaml
+    python benchmarks/spoken.py configs/listening.yaml
+    python benchmarks/spoken.py configs/listening.yaml --instruction text --name listening-text
 
 The agent gets the picture and the waveform of the instruction, never its text. Each seed is
 trained by ``mmrl train`` and tested on held-out episodes: as in training, by one clean voice, in
 noise up to ten times as loud as in training, and by voices that it never heard. To see what the
-speech is worth, it is also tested with its ears shut.
+speech is worth, it is also tested with its ears shut, and told another episode's instruction. An
+agent that reads (``--instruction text``) is tested as it was trained, and misled.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,7 @@ import numpy as np
 import yaml
 
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import machine, versions
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.experiment.run import Run
@@ -75,7 +80,7 @@ def main() -> None:
             seconds = train(options.config, seed, out, overrides)
             runs.append({"seed": seed, "training_seconds": seconds, **test(out, options.episodes)})
     names = [name for name in runs[0] if name not in ("seed", "training_seconds")]
-    print("| test | success, mean over seeds | 95% |")
+    print("| test | success, mean over seeds | 95% |", flush=True)
     print("|---|---|---|")
     summary = {}
     for name in names:
@@ -87,8 +92,7 @@ def main() -> None:
     write_json(
         RESULTS / f"{options.name or options.config.stem}.json",
         {
-            "command": f"python benchmarks/spoken.py {options.config}"
-            + "".join(f" {word}" for word in overrides),
+            "command": shlex.join(["python", "benchmarks/spoken.py", *sys.argv[1:]]),
             "config": yaml.safe_load(options.config.read_text()),
             "overrides": overrides,
             "summary": summary,
@@ -119,17 +123,18 @@ def test(out: Path, episodes: int) -> dict[str, Any]:
     run = Run.open(out)
     actor = find_agent(run.config["agent"]).load(run)
     env_args = dict(run.config["env_args"])
-    results = {}
-    tests = conditions(env_args.pop("speech"))
-    for name, speech in tests.items():
-        played = play_episodes(
-            actor, run.config["env"], episodes, env_args={**env_args, "speech": speech}
-        )
-        results[name] = played.summary()
-    played = play_episodes(
-        Deaf(actor), run.config["env"], episodes, env_args={**env_args, "speech": tests["clean"]}
-    )
-    results["deaf"] = played.summary()
+
+    def play(actor: Any, speech: dict[str, Any] | None) -> dict[str, Any]:
+        spoken = env_args if speech is None else {**env_args, "speech": speech}
+        played = play_episodes(actor, run.config["env"], episodes, env_args=spoken)
+        return played.summary()
+
+    speech = env_args.pop("speech", None)
+    if run.config["instruction"] == "text":
+        return {"as trained": play(actor, None), "misled": play(Misled(actor), None)}
+    results = {name: play(actor, how) for name, how in conditions(speech).items()}
+    results["deaf"] = play(Deaf(actor), speech)
+    results["misled"] = play(Misled(actor), speech)
     return results
 
 
