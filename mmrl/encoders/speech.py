@@ -50,13 +50,29 @@ class SpeechEncoder(Encoder):
         return Tokens(values.index_select(0, where), mask[where])
 
 
+class SpeechBlock(nn.Module):
+    """relu(norm(convolution)) over time, at half the rate; zeros where nothing is heard."""
+
+    def __init__(self, bands: int, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(bands, width, 5, stride=2, padding=2)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, maps: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """Float [U, bands, T] and bool [U, T] → the same at half the rate, [U, width, T / 2]."""
+        maps, heard = self.conv(maps), heard[:, ::2]
+        maps = functional.relu(self.norm(maps.transpose(1, 2))).transpose(1, 2)
+        return maps * heard.unsqueeze(1), heard
+
+
 class LogMelCNN(SpeechEncoder):
-    """Three strided convolutions over time: a token for every 80 ms, and on top of each what was
-    strongest in the whole utterance.
+    """Three strided convolutions over time: a token for every 80 ms, to each of which is added
+    what was strongest in the whole utterance.
 
     Each band has mean 0 and variance 1 over the utterance, which takes much of the voice and the
-    noise away, and a maximum keeps one word among others, which a mean drowns: without the two a
-    policy hears its rewards in the colours it is told many times more slowly, or never.
+    noise away; the maximum keeps one word among others, which a mean drowns; the last norm keeps
+    tokens as large as those of text. Without the three a policy learns from its rewards what it is
+    told many times more slowly, or never.
 
     Frames after the last word are zeros before each layer, so that neither the length of the
     recording nor the other utterances of a batch change anything.
@@ -70,9 +86,12 @@ class LogMelCNN(SpeechEncoder):
         if len(shape) != 2:
             raise ValueError(f"log-mel features are [frames, bands], got {list(shape)}")
         super().__init__(width)
-        widths = (shape[1], width, width)
-        self.layers = nn.ModuleList(nn.Conv1d(n, width, 5, stride=2, padding=2) for n in widths)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in widths)
+        self.blocks = nn.ModuleList(SpeechBlock(n, width) for n in (shape[1], width, width))
+        self.norm = nn.LayerNorm(width)
+
+    def stages(self) -> list[nn.Module]:
+        """The convolutions; the last norm is part of the last one."""
+        return [*self.blocks[:-1], nn.ModuleList([self.blocks[-1], self.norm])]
 
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`SpeechEncoder.encode`; features float32 [U, frames, bands], K = frames / 8."""
@@ -80,12 +99,10 @@ class LogMelCNN(SpeechEncoder):
         longest = max(int(heard.sum(1).max()), 1)
         heard = heard[:, :longest]
         maps = standardized(features[:, :longest], heard).transpose(1, 2)
-        for layer, norm in zip(self.layers, self.norms, strict=True):
-            maps, heard = layer(maps), heard[:, ::2]
-            maps = functional.relu(norm(maps.transpose(1, 2))).transpose(1, 2)
-            maps = maps * heard.unsqueeze(1)
-        strongest = maps.amax(2, keepdim=True)  # none is below 0
-        return (maps + strongest).transpose(1, 2), heard
+        for block in self.blocks:
+            maps, heard = block(maps, heard)
+        strongest = maps.amax(2, keepdim=True)  # no other is below 0
+        return self.norm((maps + strongest).transpose(1, 2)), heard
 
 
 def standardized(features: Tensor, heard: Tensor) -> Tensor:
