@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmrl.actor import ActorWrapper
 from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.encoders.text import build_text_encoder
 from mmrl.evaluation.episodes import play_episodes
@@ -51,7 +52,7 @@ WORDINGS = {
 }
 
 
-class Reworded:
+class Reworded(ActorWrapper):
     """An actor that is told the same in other words.
 
     Args:
@@ -60,16 +61,16 @@ class Reworded:
     """
 
     def __init__(self, actor: Any, wording: str) -> None:
-        self._actor = actor
+        super().__init__(actor)
         self._wording = wording
 
-    def act(self, observation: Any, *, deterministic: bool) -> Any:
-        """As the actor does for the other wording."""
+    def change(self, observation: Any) -> Any:
+        """The same in the other wording."""
         said = [
             self._wording.format(sentence.removeprefix("open ").removeprefix("the "))
             for sentence in observation["instruction"]
         ]
-        return self._actor.act({**observation, "instruction": said}, deterministic=deterministic)
+        return {**observation, "instruction": said}
 
 
 def embed(name: str, sentences: list[str]) -> NDArray[np.float32]:

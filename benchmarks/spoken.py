@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mmrl.actor import ActorWrapper
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import machine, versions
@@ -38,16 +39,12 @@ RESULTS = Path(__file__).parent / "results"
 UNHEARD = ["en-029", "en-us+f5", "en+m7"]
 
 
-class Deaf:
+class Deaf(ActorWrapper):
     """An actor whose speech is silenced."""
 
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def act(self, observation: Any, *, deterministic: bool) -> Any:
-        """As the actor does when nobody speaks."""
-        silent = np.zeros_like(observation["speech"])
-        return self._actor.act({**observation, "speech": silent}, deterministic=deterministic)
+    def change(self, observation: Any) -> Any:
+        """Nobody speaks."""
+        return {**observation, "speech": np.zeros_like(observation["speech"])}
 
 
 def conditions(speech: dict[str, Any]) -> dict[str, dict[str, Any]]:

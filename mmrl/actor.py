@@ -23,6 +23,39 @@ class Actor(Protocol):
         ...
 
 
+def begin_episodes(actor: Actor, count: int) -> None:
+    """Tell an actor that ``count`` episodes begin with the next observation, all at once.
+
+    An actor with a memory forgets then, by a method ``begin`` that is given their number.
+    """
+    begin = getattr(actor, "begin", None)
+    if begin is not None:
+        begin(count)
+
+
+class ActorWrapper:
+    """An actor that is shown something else.
+
+    Args:
+        actor: who acts.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def begin(self, count: int) -> None:
+        """As :func:`begin_episodes`."""
+        begin_episodes(self._actor, count)
+
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """As :meth:`Actor.act`, on the other observation."""
+        return self._actor.act(self.change(observation), deterministic=deterministic)
+
+    def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the actor is shown instead of a batch of observations."""
+        return observation
+
+
 def action_probabilities(
     actor: Actor, observation: Mapping[str, Any]
 ) -> NDArray[np.float32] | None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.distributions import CategoricalDistribution
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
+from mmrl_agents.policy import MultimodalPolicy
 
 
 class SB3Actor:
     """Chooses actions for observations of the contract.
+
+    Where the policy has a memory, it remembers from call to call what the same row has seen, until
+    :meth:`begin`.
 
     Args:
         algorithm: any SB3 algorithm whose policy takes pictures and encoded instructions.
@@ -33,6 +36,11 @@ class SB3Actor:
         preprocessing.check(space.spaces)
         self.algorithm = algorithm
         self.preprocessing = preprocessing
+        self._state: tuple[NDArray[np.float32]] | None = None
+
+    def begin(self, count: int) -> None:
+        """Episodes begin everywhere: what was remembered is forgotten."""
+        self._state = None
 
     def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
         """A batch of observations → actions [B], see :class:`mmrl.actor.Actor`.
@@ -40,27 +48,39 @@ class SB3Actor:
         Raises:
             UserError: pictures of another size than the agent was trained on, or no speech.
         """
-        encoded = self._encode(observation)
-        actions, _ = self.algorithm.predict(encoded, deterministic=deterministic)
+        state = self._state if self._fits(observation) else None
+        actions, after = self.algorithm.predict(
+            self._encode(observation), cast("Any", state), deterministic=deterministic
+        )
+        self._state = cast("tuple[NDArray[np.float32]] | None", after)
         return np.asarray(actions)
 
     def probabilities(self, observation: Mapping[str, Any]) -> NDArray[np.float32] | None:
         """A batch of observations → probability of each action, float32 [B, A]; None where the
-        policy has no distribution over discrete actions.
+        policy has no distribution over discrete actions. Nothing is remembered of it.
 
         Raises:
             UserError: as :meth:`act`.
         """
         policy = self.algorithm.policy
-        if not isinstance(policy, ActorCriticPolicy):
+        if not isinstance(policy, MultimodalPolicy):
             return None
         policy.set_training_mode(False)
         encoded, _ = policy.obs_to_tensor(self._encode(observation))
+        count = len(observation[IMAGE])
+        state = policy.begin(count)
+        if self._state is not None and self._fits(observation):
+            state = torch.from_numpy(self._state[0]).to(policy.device)
         with torch.no_grad():
-            distribution = policy.get_distribution(encoded)
+            starts = torch.zeros(count, dtype=torch.bool, device=policy.device)
+            distribution = policy.distribution(encoded, state, starts)
         if not isinstance(distribution, CategoricalDistribution):
             return None
         return distribution.distribution.probs.float().cpu().numpy()
+
+    def _fits(self, observation: Mapping[str, Any]) -> bool:
+        """Whether what is remembered is of as many episodes."""
+        return self._state is None or len(self._state[0]) == len(observation[IMAGE])
 
     def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         images = observation[IMAGE]

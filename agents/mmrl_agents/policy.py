@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
+import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
@@ -14,6 +17,7 @@ from torch import Tensor
 from mmrl.building import ModelConfig, build_model
 from mmrl.experiment.config import OptimizerConfig
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
+from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
 
 
@@ -46,17 +50,24 @@ class MultimodalExtractor(BaseFeaturesExtractor):
 
 
 class MultimodalPolicy(ActorCriticPolicy):
-    """Actor and critic on shared multimodal features.
+    """Actor and critic on shared multimodal features, with or without a memory.
 
     Use it as any SB3 policy: ``PPO(MultimodalPolicy, env, policy_kwargs={"model": ModelConfig()})``
     with a :class:`mmrl_agents.vec_env.MultimodalVecEnv`. Frames stay uint8 until the model, and
     SB3's orthogonal initialisation, which would overwrite pretrained weights, is off.
 
+    SB3's own methods, which know of no state, see every observation as the beginning of an episode;
+    :meth:`act`, :meth:`values`, :meth:`evaluate` and :meth:`predict` hand the state on.
+
     Args:
         model: what the model is made of.
         optimizer: its name, arguments and penalties.
+        memory: lstm, gru, frame_stack, or None.
+        memory_args: its arguments, see :mod:`mmrl_agents.memory`.
         kwargs: the other arguments of ``ActorCriticPolicy``.
     """
+
+    memory: Memory | None
 
     def __init__(
         self,
@@ -66,8 +77,11 @@ class MultimodalPolicy(ActorCriticPolicy):
         *,
         model: ModelConfig | None = None,
         optimizer: OptimizerConfig | None = None,
+        memory: str | None = None,
+        memory_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        self._recall = (memory, memory_args or {})
         kwargs = {
             "ortho_init": False,
             "net_arch": {"pi": [64], "vf": [64]},
@@ -80,14 +94,118 @@ class MultimodalPolicy(ActorCriticPolicy):
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
+    def _build_mlp_extractor(self) -> None:
+        """The heads' layers, on the memory's features where there is one."""
+        name, args = self._recall
+        width = self.features_dim
+        self.memory = None if name is None else build_memory(name, width, args)
+        if self.memory is not None:
+            self.features_dim = self.memory.features
+        super()._build_mlp_extractor()
+        self.features_dim = width
+
+    def begin(self, count: int) -> Tensor:
+        """The state of ``count`` episodes that begin, [count, S]; S = 0 without a memory."""
+        if self.memory is None:
+            return torch.zeros(count, 0, device=self.device)
+        return self.memory.begin(count)
+
+    def act(
+        self, obs: PyTorchObs, state: Tensor, starts: Tensor, *, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step.
+
+        Args:
+            obs: tensors [N, …].
+            state: as :meth:`begin` or the last step gave it, float [N, S].
+            starts: whether an episode begins here, bool [N].
+            deterministic: take the most probable action.
+
+        Returns:
+            Actions [N] or [N, A], values and log-probabilities [N], and the next state.
+        """
+        features, state = self._recollect(self._encode(obs), state, starts)
+        values, distribution = self._heads(features)
+        actions = distribution.get_actions(deterministic=deterministic)
+        return actions, values, distribution.log_prob(actions), state
+
+    def values(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Tensor:
+        """The critic's estimates, float [N]; arguments as of :meth:`act`."""
+        features, _ = self._recollect(self._encode(obs), state, starts)
+        latent = self.mlp_extractor.forward_critic(features)
+        return cast("Tensor", self.value_net(latent)).flatten()
+
+    def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
+        """The actor's distribution over actions; arguments as of :meth:`act`."""
+        features, _ = self._recollect(self._encode(obs), state, starts)
+        return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
+
+    def evaluate(
+        self, obs: PyTorchObs, actions: Tensor, state: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What SB3's ``evaluate_actions`` gives, for sequences of T steps of N environments.
+
+        Args:
+            obs: tensors [T · N, …], all environments of a step side by side.
+            actions: that were taken, [T · N] or [T · N, A].
+            state: before the first step, float [N, S].
+            starts: whether an episode begins there, bool [T, N].
+
+        Returns:
+            Values, log-probabilities and entropies of the actions, float [T · N].
+        """
+        assert self.memory is not None
+        features = self._encode(obs).unflatten(0, starts.shape)
+        values, distribution = self._heads(
+            self.memory.sequences(features, state, starts).flatten(0, 1)
+        )
+        return values, distribution.log_prob(actions), distribution.entropy()
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], Any]:
+        """As in SB3: actions [N], and the state where there is a memory, as a tuple of one array.
+
+        Args:
+            observation: arrays [N, …].
+            state: of the last call; None at the beginning.
+            episode_start: whether an episode begins here, bool [N]; nowhere, if None.
+            deterministic: take the most probable action.
+        """
+        if self.memory is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.set_training_mode(False)
+        obs, several = self.obs_to_tensor(observation)
+        count = len(next(iter(obs.values())))
+        before = self.begin(count) if state is None else torch.as_tensor(state[0])
+        starts = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start)
+        with torch.no_grad():
+            actions, _, _, after = self.act(
+                obs,
+                before.to(self.device),
+                torch.as_tensor(starts, device=self.device),
+                deterministic=deterministic,
+            )
+        chosen = actions.cpu().numpy()
+        if isinstance(self.action_space, spaces.Box):
+            chosen = np.clip(chosen, self.action_space.low, self.action_space.high)
+        return chosen if several else chosen[0], (after.cpu().numpy(),)
+
     def extract_features(
         self,
         obs: PyTorchObs,
         features_extractor: BaseFeaturesExtractor | None = None,
     ) -> Tensor:
-        """Features of a batch of observations, without SB3's cast of everything to float."""
-        features: Tensor = (features_extractor or self.features_extractor)(obs)
-        return features
+        """Features of observations as if each began an episode, without SB3's cast of everything
+        to float.
+        """
+        features = self._encode(obs)
+        starts = torch.ones(len(features), dtype=torch.bool, device=features.device)
+        return self._recollect(features, self.begin(len(features)), starts)[0]
 
     def predict_values(self, obs: PyTorchObs) -> Tensor:
         """The critic's estimate for a batch of observations, float [B, 1]."""
@@ -99,6 +217,20 @@ class MultimodalPolicy(ActorCriticPolicy):
         latent = self.mlp_extractor.forward_actor(self.extract_features(obs))
         return self._get_action_dist_from_latent(latent)
 
+    def _encode(self, obs: PyTorchObs) -> Tensor:
+        features: Tensor = self.features_extractor(obs)
+        return features
+
+    def _recollect(self, features: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        if self.memory is None:
+            return features, state
+        after: tuple[Tensor, Tensor] = self.memory(features, state, starts)
+        return after
+
+    def _heads(self, features: Tensor) -> tuple[Tensor, Distribution]:
+        actor, critic = self.mlp_extractor(features)
+        return self.value_net(critic).flatten(), self._get_action_dist_from_latent(actor)
+
     def _get_constructor_parameters(self) -> dict[str, Any]:
         """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
         data: dict[str, Any] = super()._get_constructor_parameters()
@@ -106,4 +238,6 @@ class MultimodalPolicy(ActorCriticPolicy):
         optimizer = data.pop("optimizer_kwargs")
         for fixed in ("features_extractor_class", "normalize_images", "optimizer_class"):
             data.pop(fixed)
-        return {**data, "model": kwargs["model"], "optimizer": optimizer["config"]}
+        name, args = self._recall
+        recall = {"memory": name, "memory_args": args}
+        return {**data, "model": kwargs["model"], "optimizer": optimizer["config"], **recall}

@@ -1,24 +1,240 @@
-"""PPO (Schulman et al., 2017): stable-baselines3's own, on our policy and batch."""
+"""PPO (Schulman et al., 2017): stable-baselines3's, with data where it is used, and a memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
 
+import numpy as np
+import stable_baselines3
 import torch
-from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
+from stable_baselines3.common.utils import explained_variance, obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
 
-from mmrl.adapters import make_vec_env
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.preprocessing import build_preprocessing
-from mmrl.experiment.run import Run
-from mmrl.preprocessing.inputs import Preprocessing
-from mmrl_agents.acting import SB3Actor
-from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.rollout import Rollout
+from mmrl_agents.training import SB3Agent, check_positive, straight_line
 from mmrl_agents.vec_env import MultimodalVecEnv
+
+
+class PPO(stable_baselines3.PPO):
+    """SB3's PPO, with its arguments, callbacks, logs, losses and, without a memory, its numbers.
+
+    Frames go into one buffer when they are made and out of it with their minibatch, as bytes; what
+    episodes cut short would have earned is estimated for all of them at once. Where the policy has
+    a memory (``policy_kwargs={"memory": "lstm"}``), minibatches are whole rollouts of some
+    environments, whose episodes the memory goes through side by side.
+
+    Args:
+        policy: :class:`~mmrl_agents.policy.MultimodalPolicy`, or one made of it.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+
+    Raises:
+        ValueError: with a memory, a batch size that is no multiple of ``n_steps``.
+    """
+
+    policy: MultimodalPolicy
+    rollout_buffer: Rollout
+    _state: Tensor
+
+    def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
+        super().__init__(policy, env, **{"rollout_buffer_class": Rollout, **kwargs})
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self._state = self.policy.begin(self.n_envs)
+        if self.policy.memory is not None and self.batch_size % self.n_steps:
+            raise ValueError(
+                f"batch_size={self.batch_size}: with a memory, minibatches are whole rollouts: "
+                f"give a multiple of n_steps={self.n_steps}"
+            )
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Fill the buffer; False if a callback wants no more. As in SB3, callbacks find the local
+        variables by their names.
+        """
+        rollout = cast("Rollout", rollout_buffer)
+        starts = cast("NDArray[np.bool_]", self._last_episode_starts)
+        new_obs: Any = self._last_obs
+        self.policy.set_training_mode(False)
+        rollout.reset()
+        rollout.state = self._state
+        callback.on_rollout_start()
+        for _ in range(n_rollout_steps):
+            obs_tensor = rollout.observe(new_obs)
+            with torch.no_grad():
+                chosen, values, log_probs, self._state = self.policy.act(
+                    obs_tensor, self._state, self._on_device(starts)
+                )
+            actions = chosen.cpu().numpy()
+            new_obs, rewards, dones, infos = env.step(self._bounded(actions))
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            self._update_info_buffer(infos, dones)
+            self._add_what_was_cut(rewards, dones, infos)
+            rollout.add(None, actions, rewards, starts, values, log_probs)
+            self._last_obs = new_obs
+            self._last_episode_starts = starts = dones
+        with torch.no_grad():
+            values = self.policy.values(
+                obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
+            )
+        rollout.compute_returns_and_advantage(last_values=values, dones=dones)
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _add_what_was_cut(
+        self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+    ) -> None:
+        """The discounted value of the last observation, where a time limit ended the episode."""
+        ended = np.flatnonzero(dones).tolist()
+        rows = [e for e in ended if infos[e].get("TimeLimit.truncated", False)]
+        if not rows:
+            return
+        last = [infos[e]["terminal_observation"] for e in rows]
+        stacked = {key: np.stack([one[key] for one in last]) for key in last[0]}
+        with torch.no_grad():
+            values = self.policy.values(
+                obs_as_tensor(stacked, self.device),
+                self._state[torch.tensor(rows)],
+                torch.zeros(len(rows), dtype=torch.bool, device=self.device),
+            )
+        rewards[rows] += self.gamma * values.cpu().numpy()
+
+    def train(self) -> None:
+        """Learn from the rollout."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        clip_range = self._now(self.clip_range)
+        logs: list[dict[str, Tensor]] = []
+        for _ in range(self.n_epochs):
+            begun = len(logs)
+            goes_on = self._epoch(logs, clip_range)
+            self._n_updates += 1
+            if not goes_on:
+                break
+        self._log(logs, begun, clip_range)
+
+    def _epoch(self, logs: list[dict[str, Tensor]], clip_range: float) -> bool:
+        """Once through the rollout; False where the policy has moved farther than ``target_kl``."""
+        for batch, outcome in self._minibatches():
+            loss, about = self._loss(batch, outcome, clip_range)
+            logs.append(about)
+            if self.target_kl is not None and about["approx_kl"] > 1.5 * self.target_kl:
+                return False
+            self.policy.optimizer.zero_grad()
+            loss.backward()
+            clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            self.policy.optimizer.step()
+        return True
+
+    def _minibatches(self) -> Iterator[tuple[DictRolloutBufferSamples, Any]]:
+        """Transitions, with the values, log-probabilities and entropies of their actions now."""
+        if self.policy.memory is None:
+            for batch in self.rollout_buffer.get(self.batch_size):
+                values, *others = self.policy.evaluate_actions(
+                    cast("Any", batch.observations), self._actions(batch)
+                )
+                yield batch, (values.flatten(), *others)
+        else:
+            for batch, state, starts in self.rollout_buffer.sequences(self.batch_size):
+                yield (
+                    batch,
+                    self.policy.evaluate(
+                        cast("Any", batch.observations), self._actions(batch), state, starts
+                    ),
+                )
+
+    def _loss(
+        self,
+        batch: DictRolloutBufferSamples,
+        outcome: tuple[Tensor, Tensor, Tensor | None],
+        clip_range: float,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a minibatch, and what is logged of it."""
+        values, log_prob, entropy = outcome
+        advantages = batch.advantages
+        if self.normalize_advantage and len(advantages) > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = log_prob - batch.old_log_prob
+        ratio = torch.exp(log_ratio)
+        clipped = torch.clamp(ratio, 1 - clip_range, 1 + clip_range)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        if self.clip_range_vf is not None:
+            bound = self._now(self.clip_range_vf)
+            values = batch.old_values + torch.clamp(values - batch.old_values, -bound, bound)
+        value_loss = functional.mse_loss(batch.returns, values)
+        entropy_loss = torch.mean(log_prob) if entropy is None else -torch.mean(entropy)
+        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+        with torch.no_grad():
+            approx_kl = torch.mean((ratio - 1) - log_ratio)  # http://joschu.net/blog/kl-approx.html
+            clip_fraction = torch.mean((torch.abs(ratio - 1) > clip_range).float())
+        return loss, {
+            "loss": loss.detach(),
+            "policy_gradient_loss": policy_loss.detach(),
+            "value_loss": value_loss.detach(),
+            "entropy_loss": entropy_loss.detach(),
+            "approx_kl": approx_kl,
+            "clip_fraction": clip_fraction,
+        }
+
+    def _log(self, logs: list[dict[str, Tensor]], last_epoch: int, clip_range: float) -> None:
+        """As SB3: means of all minibatches, the divergence of the last epoch, the last loss."""
+        table = {name: torch.stack([one[name] for one in logs]).cpu() for name in logs[0]}
+        for name in ("entropy_loss", "policy_gradient_loss", "value_loss", "clip_fraction"):
+            self.logger.record(f"train/{name}", float(table[name].mean()))
+        self.logger.record("train/approx_kl", float(table["approx_kl"][last_epoch:].mean()))
+        self.logger.record("train/loss", float(table["loss"][-1]))
+        rollout = self.rollout_buffer
+        variance = explained_variance(rollout.values.flatten(), rollout.returns.flatten())
+        self.logger.record("train/explained_variance", variance)
+        if hasattr(self.policy, "log_std"):
+            std = torch.exp(cast("Tensor", self.policy.log_std)).mean().item()
+            self.logger.record("train/std", std)
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/clip_range", clip_range)
+        if self.clip_range_vf is not None:
+            self.logger.record("train/clip_range_vf", self._now(self.clip_range_vf))
+
+    def _now(self, schedule: Any) -> float:
+        """The present value of one of SB3's schedules."""
+        value: float = schedule(self._current_progress_remaining)
+        return value
+
+    def _actions(self, batch: DictRolloutBufferSamples) -> Tensor:
+        if isinstance(self.action_space, spaces.Discrete):
+            return batch.actions.long().flatten()
+        return batch.actions
+
+    def _bounded(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """What the environment gets: samples of a Gaussian may lie beyond its bounds."""
+        if isinstance(self.action_space, spaces.Box):
+            return np.clip(actions, self.action_space.low, self.action_space.high)
+        return actions
+
+    def _on_device(self, starts: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(starts).to(self.device)
 
 
 @dataclass
@@ -38,6 +254,8 @@ class PPOConfig:
         ent_coef: weight of the entropy bonus.
         vf_coef: weight of the value loss.
         max_grad_norm: gradients are scaled down to it.
+        memory: lstm, gru or frame_stack; none, if empty.
+        memory_args: size of the lstm's or gru's state, frames of the stack.
     """
 
     num_envs: int = 64
@@ -52,31 +270,23 @@ class PPOConfig:
     ent_coef: float = 0.01
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
+    memory: str | None = None
+    memory_args: dict[str, Any] = field(default_factory=dict)
 
 
-class PPOAgent:
-    """Trains and loads PPO for the command line; see :class:`mmrl.experiment.agent.Agent`."""
+class PPOAgent(SB3Agent):
+    """PPO for the command line."""
 
     Config = PPOConfig
+    Algorithm = PPO
 
-    @staticmethod
-    def train(config: TrainConfig, hyper: PPOConfig, run: Run) -> SB3Actor:
-        """Train for ``config.steps`` environment steps and save what was learnt.
-
-        Raises:
-            UserError: a hyperparameter that cannot be.
-            KeyboardInterrupt: the user interrupted; a checkpoint was saved.
-        """
-        _check(hyper)
-        torch.manual_seed(config.seed)
-        batch = make_vec_env(config.env, hyper.num_envs, **config.env_args)
-        preprocessing = build_preprocessing(config, batch.single_observation_space)
-        env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech)
-        start, end = hyper.learning_rate, hyper.final_learning_rate
-        algorithm = PPO(
+    @classmethod
+    def build(cls, config: TrainConfig, hyper: PPOConfig, env: MultimodalVecEnv) -> PPO:
+        """As :meth:`SB3Agent.build`."""
+        return PPO(
             MultimodalPolicy,
             env,
-            learning_rate=lambda remaining: end + (start - end) * remaining,
+            learning_rate=straight_line(hyper.learning_rate, hyper.final_learning_rate),
             n_steps=hyper.n_steps,
             batch_size=hyper.batch_size,
             n_epochs=hyper.n_epochs,
@@ -87,45 +297,28 @@ class PPOAgent:
             vf_coef=hyper.vf_coef,
             max_grad_norm=hyper.max_grad_norm,
             stats_window_size=max(100, 2 * hyper.num_envs),
-            policy_kwargs={"model": config.model, "optimizer": config.optimizer},
+            policy_kwargs={
+                "model": config.model,
+                "optimizer": config.optimizer,
+                "memory": hyper.memory,
+                "memory_args": hyper.memory_args,
+            },
             seed=config.seed,
             device=config.device,
         )
-        algorithm.set_logger(Logger(None, [TensorBoardOutputFormat(str(run.events))]))
-        run.save_preprocessing(preprocessing)
-        actor = SB3Actor(algorithm, preprocessing)
-        callbacks = StandardCallbacks(config, run, actor)
-        try:
-            algorithm.learn(config.steps, callback=callbacks, log_interval=1)
-        finally:
-            callbacks.close()
-            run.save_checkpoint(algorithm.save, algorithm.num_timesteps)
-            env.close()
-        return actor
 
-    @staticmethod
-    def load(run: Run, device: str = "auto") -> SB3Actor:
-        """The agent of a run, from its newest checkpoint.
-
-        Raises:
-            UserError: there is no checkpoint, or it cannot be read.
-        """
-        path: Path = run.newest_checkpoint()
-        try:
-            algorithm = PPO.load(path, device=device)
-        except (ValueError, KeyError, OSError, RuntimeError) as error:
-            raise UserError(f"checkpoint {path} cannot be read: {error}") from error
-        return SB3Actor(algorithm, Preprocessing.load(run.path))
-
-
-def _check(hyper: PPOConfig) -> None:
-    """Refuse what SB3 would fail on later, or silently do otherwise."""
-    for name in ("num_envs", "n_steps", "batch_size", "n_epochs"):
-        if getattr(hyper, name) < 1:
-            raise UserError(f"ppo.{name}={getattr(hyper, name)}: must be at least 1")
-    collected = hyper.num_envs * hyper.n_steps
-    if hyper.batch_size > collected or collected % hyper.batch_size:
-        raise UserError(
-            f"ppo.batch_size={hyper.batch_size} must divide "
-            f"num_envs · n_steps = {hyper.num_envs} · {hyper.n_steps} = {collected}"
-        )
+    @classmethod
+    def check(cls, hyper: PPOConfig) -> None:
+        """As :meth:`SB3Agent.check`."""
+        check_positive("ppo", hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
+        collected = hyper.num_envs * hyper.n_steps
+        if hyper.batch_size > collected or collected % hyper.batch_size:
+            raise UserError(
+                f"ppo.batch_size={hyper.batch_size} must divide "
+                f"num_envs · n_steps = {hyper.num_envs} · {hyper.n_steps} = {collected}"
+            )
+        if hyper.memory is not None and hyper.batch_size % hyper.n_steps:
+            raise UserError(
+                f"ppo.batch_size={hyper.batch_size}: with a memory, minibatches are whole rollouts "
+                f"of some environments: give a multiple of n_steps={hyper.n_steps}"
+            )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.actor import Actor
+from mmrl.actor import Actor, begin_episodes
 from mmrl.adapters import make_vec_env
 from mmrl.evaluation.statistics import wilson_interval
 from mmrl.observation import were_successful
@@ -108,6 +108,7 @@ def _play_batch(
     running = np.ones(count, np.bool_)
     seeds: Any = list(range(first_seed, first_seed + count))  # Gymnasium types one seed only
     observation, _ = env.reset(seed=seeds)
+    begin_episodes(actor, count)
     while running.any():
         actions = actor.act(observation, deterministic=deterministic)
         observation, rewards, terminated, truncated, infos = env.step(actions)

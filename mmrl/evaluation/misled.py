@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mmrl.actor import Actor
+from mmrl.actor import Actor, ActorWrapper
 from mmrl.errors import UserError
 from mmrl.observation import INSTRUCTION, SPEECH
 
 
-class Misled:
+class Misled(ActorWrapper):
     """An actor that reads and hears the instruction of another episode.
 
     An agent that follows its instructions fails then; success that stays is what can be had
@@ -25,12 +24,12 @@ class Misled:
     """
 
     def __init__(self, actor: Actor) -> None:
-        self._actor = actor
+        super().__init__(actor)
         self._heard: dict[str, Any] = {}  # how each sentence was said, None without speech
         self._told: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
 
-    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
-        """As :meth:`mmrl.actor.Actor.act`, misled.
+    def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same pictures with other instructions.
 
         Raises:
             UserError: there is only one instruction.
@@ -47,7 +46,7 @@ class Misled:
         misleading = {**observation, INSTRUCTION: tuple(told)}
         if speech is not None:
             misleading[SPEECH] = np.stack([self._heard[sentence] for sentence in told])
-        return self._actor.act(misleading, deterministic=deterministic)
+        return misleading
 
     def _another(self, row: int, sentence: str) -> str:
         others = [other for other in self._heard if other != sentence]

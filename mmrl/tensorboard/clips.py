@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from mmrl.actor import Actor
+from mmrl.actor import Actor, begin_episodes
 from mmrl.adapters import make_env
 from mmrl.observation import IMAGE, INSTRUCTION, batch_of_one, was_successful
 
@@ -84,6 +84,7 @@ def record_clip(
     except Exception:  # an environment that cannot render is shown by its observations
         env = make_env(env_id, **(env_args or {}))
     observation, _ = env.reset(seed=seed)
+    begin_episodes(actor, 1)
     instruction = observation[INSTRUCTION]
     names = action_names(env)
     scenes = [(_scene(env), observation[IMAGE], "")]

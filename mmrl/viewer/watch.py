@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.actor import Actor, action_probabilities
+from mmrl.actor import Actor, action_probabilities, begin_episodes
 from mmrl.observation import batch_of_one
 from mmrl.viewer.drawing import Scene, draw
 from mmrl.viewer.play import scene_of
@@ -107,6 +107,7 @@ class Watcher:
 
     def _begin(self) -> None:
         self.session.next_episode()
+        begin_episodes(self._actor, 1)
         self._rest, self._chosen = 0, None
         self._probabilities = self._inclination()
 

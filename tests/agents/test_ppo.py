@@ -1,153 +1,167 @@
-"""A tiny training writes all that a run should hold, and can be done again."""
+"""Our PPO: stable-baselines3's numbers, and a memory that carries what was seen."""
 
-from dataclasses import replace
-
+import gymnasium as gym
 import numpy as np
 import pytest
+import stable_baselines3
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 
-from mmrl.errors import UserError
-from mmrl.experiment.run import Run
-from mmrl_agents.ppo import PPOAgent
-from mmrl_agents.vec_env import MultimodalVecEnv
+from mmrl.building import ModelConfig
+from mmrl_agents.acting import SB3Actor
+from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.ppo import PPO
 
-GRID = "mmrl/GoToObjS4-v0"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, make_run, hyper):
-    """A training of 1,024 steps, and who came out of it."""
-    torch.set_num_threads(1)
-    path = tmp_path_factory.mktemp("runs") / "run"
-    config, run = make_run(path, steps=1024, clip_every=512, checkpoint_every=512)
-    return PPOAgent.train(config, hyper, run), run
+SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
 
 
-@pytest.fixture(scope="module")
-def events(trained):
-    accumulator = EventAccumulator(str(trained[1].events), {"images": 0, "tensors": 0})
-    accumulator.Reload()
-    return accumulator
-
-
-def weights(actor):
-    return torch.cat([p.detach().flatten() for p in actor.algorithm.policy.parameters()])
-
-
-def test_curves(events):
-    curves = set(events.Tags()["scalars"])
-    assert {
-        "rollout/success_rate",
-        "rollout/ep_len_mean",
-        "rollout/ep_rew_mean",
-        "time/fps",
-        "train/policy_gradient_loss",
-        "train/value_loss",
-        "train/entropy_loss",
-        "train/approx_kl",
-        "train/learning_rate",
-    } <= curves
-    rates = [event.value for event in events.Scalars("rollout/success_rate")]
-    assert all(0 <= rate <= 1 for rate in rates)
-    assert max(rates) > 0
-    assert [event.step for event in events.Scalars("time/fps")] == list(range(128, 1025, 128))
-    rate = [event.value for event in events.Scalars("train/learning_rate")]
-    assert rate == sorted(rate, reverse=True)
-    assert len(set(rate)) > 4
-
-
-def test_clips_and_instructions(events):
-    clips = events.Images("rollout/clip")
-    texts = events.Tensors("rollout/instruction/text_summary")
-    assert [clip.step for clip in clips] == [text.step for text in texts] == [128, 640, 1024]
-    assert clips[0].encoded_image_string.startswith(b"GIF89a")
-    assert texts[0].tensor_proto.string_val[0].startswith(b"go to the ")
-
-
-def test_hyperparameters_are_in_the_same_file(events, trained):
-    written = set(events.PluginTagToContent("hparams"))
-    assert {"_hparams_/experiment", "_hparams_/session_start_info"} <= written
-    assert len(list(trained[1].events.glob("events.out.tfevents.*"))) == 1
-
-
-def test_checkpoints(trained):
-    _, run = trained
-    assert run.newest_checkpoint().name == "step_1024.zip"
-    assert sorted(p.name for p in run.checkpoints.iterdir()) == ["step_1024.zip", "step_512.zip"]
-
-
-def test_loaded_agent_acts_the_same(trained, observations):
-    actor, run = trained
-    loaded = PPOAgent.load(Run.open(run.path), "cpu")
-    assert torch.equal(weights(loaded), weights(actor))
-    observation = observations(GRID, 32)
-    for deterministic in (True, False):
-        torch.manual_seed(5)
-        first = actor.act(observation, deterministic=deterministic)
-        torch.manual_seed(5)
-        assert np.array_equal(first, loaded.act(observation, deterministic=deterministic))
-
-
-def test_same_seed_same_weights(make_run, hyper, tmp_path):
-    def train(name, seed):
-        config, run = make_run(tmp_path / name, seed=seed)
-        return weights(PPOAgent.train(config, hyper, run))
-
-    first, again, other = train("a", 3), train("b", 3), train("c", 4)
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-
-
-def test_other_environments(make_run, hyper, tmp_path, counter):
-    config, run = make_run(tmp_path / "run", env=counter, clip_every=64)
-    actor = PPOAgent.train(config, hyper, run)
-    assert run.newest_checkpoint().name == "step_256.zip"
-    assert (
-        actor.preprocessing.tokenizer.decode(actor.preprocessing.tokenizer.encode("count to two"))
-        == "count to two"
-    )
+def make(kind, env, model, **settings):
+    kwargs = {"model": model, **settings.pop("policy", {})}
+    algorithm = kind(MultimodalPolicy, env, policy_kwargs=kwargs, **{**SETTINGS, **settings})
+    algorithm.set_logger(Logger(None, []))
+    return algorithm
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    "settings",
+    [{}, {"clip_range_vf": 0.1, "ent_coef": 0.1}, {"target_kl": 1e-5}, {"normalize_advantage": False}],
+)
+def test_as_sb3(settings, make_batch, tiny):
+    """Same seed and environments, episodes cut short included: the same weights and logs."""
+
+    def learn(kind):
+        algorithm = make(kind, make_batch(num_envs=8, max_steps=9), tiny, **settings)
+        return algorithm.learn(512)
+
+    theirs, ours = learn(stable_baselines3.PPO), learn(PPO)
+    for one, other in zip(theirs.policy.parameters(), ours.policy.parameters(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-4)
+    logged, expected = ours.logger.name_to_value, theirs.logger.name_to_value
+    assert logged.keys() == expected.keys()
+    for name in expected:
+        if name.startswith(("train", "rollout")):
+            assert logged[name] == pytest.approx(expected[name], rel=1e-2, abs=1e-5), name
+    assert ours._n_updates == theirs._n_updates
+
+
+def test_callbacks_find_what_sb3_shows_them(make_batch, tiny):
+    names = {"actions", "rewards", "dones", "infos", "new_obs", "values", "log_probs", "obs_tensor"}
+
+    class Curious(BaseCallback):
+        def _on_step(self):
+            assert names <= set(self.locals)
+            return self.num_timesteps < 50
+
+    algorithm = make(PPO, make_batch(num_envs=8), tiny)
+    algorithm.learn(512, callback=Curious())
+    assert algorithm.num_timesteps == 56
+
+
+def test_what_was_cut_is_estimated(make_batch, tiny):
+    """Rewards of episodes at their time limit, all at once, as SB3 does it one by one."""
+    algorithm = make(PPO, make_batch(num_envs=4, max_steps=1), tiny)
+    env = algorithm.get_env()
+    env.seed(1)
+    env.reset()
+    _, rewards, dones, infos = env.step(np.full(4, 6))
+    assert dones.all()
+    before = rewards.copy()
+    algorithm._add_what_was_cut(rewards, dones, infos)
+    for e in range(4):
+        last = {k: torch.from_numpy(v[None]) for k, v in infos[e]["terminal_observation"].items()}
+        with torch.no_grad():
+            value = algorithm.policy.predict_values(last).item()
+        cut = infos[e]["TimeLimit.truncated"]
+        assert rewards[e] == pytest.approx(before[e] + cut * algorithm.gamma * value, abs=1e-6)
+
+
+class Recall(gym.Env):
+    """A colour is shown once; three black frames later the action of that colour earns 1."""
+
+    def __init__(self, render_mode=None):
+        self.observation_space = spaces.Dict(
+            {
+                "image": spaces.Box(0, 255, (16, 16, 3), np.uint8),
+                "instruction": spaces.Text(30, charset="recal "),
+            }
+        )
+        self.action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.colour = 0, int(self.np_random.integers(2))
+        return self.look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        over = self.steps == 4
+        return self.look(), float(over and action == self.colour), over, False, {}
+
+    def look(self):
+        image = np.zeros((16, 16, 3), np.uint8)
+        if self.steps == 0:
+            image[..., self.colour] = 255
+        return {"image": image, "instruction": "recall"}
+
+
+@pytest.fixture
+def recall():
+    if "test/Recall-v0" not in gym.registry:
+        gym.register("test/Recall-v0", Recall)
+    return "test/Recall-v0"
+
+
+def success(algorithm, env, episodes=200):
+    """Rate of successes of a trained agent that carries its state, as SB3's users do."""
+    env.seed(5)
+    observation, state = env.reset(), None
+    starts, outcomes = np.ones(env.num_envs, bool), []
+    while len(outcomes) < episodes:
+        observation["image"] = observation["image"].transpose(0, 3, 1, 2)
+        actions, state = algorithm.predict(observation, state, starts, deterministic=True)
+        observation, rewards, starts, _ = env.step(actions)
+        outcomes += rewards[starts].tolist()
+    return np.mean(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("memory", "args", "reaches"),
     [
-        ({"num_envs": 0}, "ppo.num_envs=0: must be at least 1"),
-        ({"n_steps": -3}, "ppo.n_steps=-3: must be at least 1"),
-        ({"n_epochs": 0}, "ppo.n_epochs=0: must be at least 1"),
-        ({"batch_size": 0}, "ppo.batch_size=0: must be at least 1"),
-        ({"batch_size": 48}, "ppo.batch_size=48 must divide"),
-        ({"batch_size": 256}, "8 · 16 = 128"),
+        (None, {}, False),
+        ("lstm", {"size": 16}, True),
+        ("gru", {"size": 16}, True),
+        ("frame_stack", {"frames": 4}, True),
+        ("frame_stack", {"frames": 3}, False),  # one frame too short
     ],
 )
-def test_impossible_hyperparameters(make_run, hyper, tmp_path, changes, words):
-    config, run = make_run(tmp_path / "run")
-    with pytest.raises(UserError) as caught:
-        PPOAgent.train(config, replace(hyper, **changes), run)
-    assert words in str(caught.value)
+def test_only_a_memory_that_reaches_back_recalls(memory, args, reaches, recall, make_batch):
+    model = ModelConfig(image_args={"width": 8}, text="bag_of_words", fusion="concat", features=16)
+    env = make_batch(recall, num_envs=16)
+    policy = {"memory": memory, "memory_args": args}
+    algorithm = make(PPO, env, model, policy=policy, learning_rate=5e-3, n_epochs=4)
+    algorithm.learn(8192)
+    rate = success(algorithm, env)
+    assert rate > 0.95 if reaches else rate < 0.75
 
 
-def test_interrupt_saves_what_was_learnt(make_run, hyper, tmp_path, monkeypatch):
-    config, run = make_run(tmp_path / "run", steps=100_000)
-    step, closed, count = MultimodalVecEnv.step_wait, [], [0]
-
-    def interrupted(self):
-        count[0] += 1
-        if count[0] == 40:
-            raise KeyboardInterrupt
-        return step(self)
-
-    monkeypatch.setattr(MultimodalVecEnv, "step_wait", interrupted)
-    monkeypatch.setattr(MultimodalVecEnv, "close", lambda self: closed.append(self))
-    with pytest.raises(KeyboardInterrupt):
-        PPOAgent.train(config, hyper, run)
-    assert run.newest_checkpoint().name == "step_312.zip"
-    assert len(closed) == 1
-    assert PPOAgent.load(run, "cpu").algorithm.num_timesteps == 312
+@pytest.mark.parametrize("memory", ["lstm", "frame_stack"])
+def test_an_actor_remembers_until_episodes_begin(memory, make_batch, tiny, observations, tmp_path):
+    algorithm = make(PPO, make_batch(), tiny, policy={"memory": memory})
+    algorithm.save(tmp_path / "agent.zip")
+    loaded = PPO.load(tmp_path / "agent.zip", device="cpu")
+    actor = SB3Actor(loaded, algorithm.get_env().venv.preprocessing)
+    seen = observations("mmrl/GoToObjS4-v0", 4)
+    actor.begin(4)
+    first = actor.probabilities(seen)
+    assert np.array_equal(actor.probabilities(seen), first)  # asking changes nothing
+    actor.act(seen, deterministic=True)
+    assert not np.array_equal(actor.probabilities(seen), first)
+    actor.begin(4)
+    assert np.array_equal(actor.probabilities(seen), first)
 
 
-def test_broken_checkpoint(make_run, tmp_path):
-    _, run = make_run(tmp_path / "run")
-    (run.checkpoints / "step_5.zip").write_text("no zip")
-    with pytest.raises(UserError, match=r"step_5.zip cannot be read"):
-        PPOAgent.load(run)
+def test_a_batch_that_cuts_rollouts(make_batch, tiny):
+    with pytest.raises(ValueError, match="batch_size=24: with a memory.*n_steps=16"):
+        make(PPO, make_batch(num_envs=6), tiny, policy={"memory": "gru"}, batch_size=24)

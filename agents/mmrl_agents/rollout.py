@@ -1,0 +1,174 @@
+"""The transitions of one collection, kept once, in tensors that are written in place."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import Tensor
+
+Observation = Mapping[str, NDArray[Any]]
+
+
+class Rollout(RolloutBuffer):
+    """SB3's rollout buffer for dictionaries, in the same order and with the same numbers.
+
+    Observations stay what they are (frames uint8, ids int32), on the device where they are used,
+    and are copied twice at most: in when they are made, and out with their minibatch.
+
+    Args:
+        buffer_size: steps T of each environment.
+        observation_space, action_space: of one environment.
+        device: of the observations.
+        gae_lambda, gamma: of the advantage estimator (Schulman et al., 2016).
+        n_envs: environments N.
+
+    Attributes:
+        state: of the policy's memory before the first step, float [N, S].
+        observations: by key, tensors [T, N, …].
+        actions: numpy array [T, N, A] of the space's type; rewards, returns, episode_starts,
+            values, log_probs, advantages: float32 [T, N].
+    """
+
+    observation_space: spaces.Dict
+    observations: dict[str, Tensor]  # type: ignore[assignment]  # SB3 has one array
+    state: Tensor
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Dict,
+        action_space: spaces.Space[Any],
+        device: torch.device | str = "auto",
+        gae_lambda: float = 1.0,
+        gamma: float = 0.99,
+        n_envs: int = 1,
+    ) -> None:
+        super(RolloutBuffer, self).__init__(
+            buffer_size, observation_space, action_space, device, n_envs=n_envs
+        )
+        self.gae_lambda, self.gamma = gae_lambda, gamma
+        steps = (buffer_size, n_envs)
+        self.observations = {
+            key: torch.zeros((*steps, *(space.shape or ())), dtype=_dtype(space), device=device)
+            for key, space in observation_space.spaces.items()
+        }
+        self.actions = np.zeros((*steps, self.action_dim), action_space.dtype)
+        for name in ("rewards", "returns", "episode_starts", "values", "log_probs", "advantages"):
+            setattr(self, name, np.zeros(steps, np.float32))
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew; what is there will be overwritten."""
+        self.pos, self.full = 0, False
+
+    def observe(self, observation: Observation) -> dict[str, Tensor]:
+        """Keep what is seen before the next action.
+
+        Args:
+            observation: by key, arrays [N, …].
+
+        Returns:
+            Tensors [N, …], the kept ones.
+        """
+        rows = {key: kept[self.pos] for key, kept in self.observations.items()}
+        for key, row in rows.items():
+            row.copy_(torch.from_numpy(observation[key]))
+        return rows
+
+    def add(  # type: ignore[override]  # observations are dictionaries
+        self,
+        obs: Observation | None,
+        action: NDArray[Any],
+        reward: NDArray[np.float32],
+        episode_start: NDArray[np.bool_],
+        value: Tensor,
+        log_prob: Tensor,
+    ) -> None:
+        """Keep a step of every environment.
+
+        Args:
+            obs: what was seen before; None where :meth:`observe` has kept it.
+            action: [N] or [N, A].
+            reward: [N].
+            episode_start: whether ``obs`` began an episode, [N].
+            value, log_prob: of the critic and of the action, [N].
+        """
+        if obs is not None:
+            self.observe(obs)
+        self.actions[self.pos] = action.reshape(self.n_envs, self.action_dim)
+        self.rewards[self.pos] = reward
+        self.episode_starts[self.pos] = episode_start
+        self.values[self.pos] = value.cpu().numpy().reshape(self.n_envs)
+        self.log_probs[self.pos] = log_prob.cpu().numpy().reshape(self.n_envs)
+        self.pos += 1
+        self.full = self.pos == self.buffer_size
+
+    def get(  # type: ignore[override]  # observations are dictionaries
+        self, batch_size: int | None = None
+    ) -> Generator[DictRolloutBufferSamples, None, None]:
+        """All transitions in a random order, ``batch_size`` at a time, or all at once.
+
+        Raises:
+            ValueError: the rollout is not full yet.
+        """
+        if not self.full:
+            raise ValueError(f"{self.pos} of {self.buffer_size} steps are there: collect the rest")
+        total = self.buffer_size * self.n_envs
+        order = np.random.permutation(total)  # of (environment, step), as SB3 numbers them
+        order = order % self.buffer_size * self.n_envs + order // self.buffer_size
+        for start in range(0, total, batch_size or total):
+            yield self._get_samples(order[start : start + (batch_size or total)])
+
+    def sequences(
+        self, batch_size: int
+    ) -> Generator[tuple[DictRolloutBufferSamples, Tensor, Tensor], None, None]:
+        """All transitions, whole environments at a time, in a random order.
+
+        Args:
+            batch_size: transitions at a time, a multiple of the steps T.
+
+        Returns:
+            Transitions [T · n], all environments of a step side by side, the memory's state before
+            the first step, float [n, S], and where episodes begin, bool [T, n].
+        """
+        order = np.random.permutation(self.n_envs)
+        for first in range(0, self.n_envs, batch_size // self.buffer_size):
+            rows = order[first : first + batch_size // self.buffer_size]
+            steps = np.arange(self.buffer_size)[:, None] * self.n_envs + rows
+            starts = torch.from_numpy(self.episode_starts[:, rows] > 0).to(self.device)
+            yield self._get_samples(steps.ravel()), self.state[rows], starts
+
+    def _get_samples(  # type: ignore[override]  # observations are dictionaries
+        self, batch_inds: NDArray[np.int64], env: VecNormalize | None = None
+    ) -> DictRolloutBufferSamples:
+        """Steps by their numbers, step · N + environment."""
+        chosen = torch.from_numpy(batch_inds).to(self.device)
+
+        def pick(array: NDArray[Any]) -> Tensor:
+            rows = array.reshape(-1, *array.shape[2:])[batch_inds]
+            return torch.from_numpy(rows.astype(np.float32, copy=False)).to(self.device)
+
+        return DictRolloutBufferSamples(
+            observations={
+                key: kept.flatten(0, 1).index_select(0, chosen)
+                for key, kept in self.observations.items()
+            },
+            actions=pick(self.actions),
+            old_values=pick(self.values),
+            old_log_prob=pick(self.log_probs),
+            advantages=pick(self.advantages),
+            returns=pick(self.returns),
+        )
+
+
+def _dtype(space: spaces.Space[Any]) -> torch.dtype:
+    """The tensor type of a space's arrays."""
+    return torch.from_numpy(np.empty(0, space.dtype)).dtype
