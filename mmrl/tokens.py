@@ -23,8 +23,7 @@ class Tokens(NamedTuple):
 
     def mean(self) -> Tensor:
         """The mean of the tokens that count, float [B, D]; 0 where none does."""
-        kept = torch.where(self.mask.unsqueeze(-1), self.values, 0)
-        return kept.sum(1) / self.mask.sum(1, keepdim=True).clamp_min(1)
+        return self._kept().sum(1) / self.mask.sum(1, keepdim=True).clamp_min(1)
 
     def as_map(self) -> Tensor:
         """The tokens as feature maps, float [B, D, rows, columns], 0 where the mask is False.
@@ -34,8 +33,13 @@ class Tokens(NamedTuple):
         """
         if self.grid is None:
             raise ValueError("these tokens lie on no grid")
-        kept = torch.where(self.mask.unsqueeze(-1), self.values, 0)
-        return kept.transpose(1, 2).unflatten(2, self.grid)
+        return self._kept().transpose(1, 2).unflatten(2, self.grid)
+
+    def _kept(self) -> Tensor:
+        """The values, 0 where the mask is False; themselves, and not a copy, where it never is."""
+        if self.mask.all():
+            return self.values
+        return torch.where(self.mask.unsqueeze(-1), self.values, 0)
 
 
 class TokensShape(NamedTuple):

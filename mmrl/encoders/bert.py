@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+import torch
 from torch import Tensor, nn
 
 from mmrl.encoders.distinct import TextEncoder, Vocabulary, size_of
 from mmrl.preprocessing.text import PADDING
 from mmrl.torchvision_compat import import_transformers
+
+_LARGER_WORDS: Final = 10.0
 
 
 class BertEncoder(TextEncoder):
@@ -41,6 +44,9 @@ def small_bert(
 ) -> BertEncoder:
     """A BERT to be trained from scratch, small enough for a CPU.
 
+    Words begin with larger vectors than BERT's, which are drowned by those of places and types: a
+    policy is to tell sentences apart from the first update on.
+
     Args:
         vocabulary: ids are below this, or the words by their ids.
         width, layers, heads: of the transformer.
@@ -58,7 +64,10 @@ def small_bert(
         attention_probs_dropout_prob=0.0,
         pad_token_id=PADDING,
     )
-    return BertEncoder(transformers.BertModel(config, add_pooling_layer=False))
+    bert = transformers.BertModel(config, add_pooling_layer=False)
+    with torch.no_grad():
+        bert.embeddings.word_embeddings.weight.mul_(_LARGER_WORDS)
+    return BertEncoder(bert)
 
 
 def pretrained_bert(name: str, *, weights: bool = True) -> BertEncoder:
