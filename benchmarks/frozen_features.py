@@ -14,8 +14,9 @@ same time as trained ones.
 - ``… frozen``: the ResNet is frozen as well; ours encodes each distinct picture once.
 
 All arms take turns; a repetition is whole updates, collecting and learning. The text encoder's
-share of the time is measured on its own, at updates as large as trainings have them
-(``--share-envs``, ``--share-steps``), which the naive paths would take hours for.
+share of the time is measured on its own, once the level's sentences have been met, at updates as
+large as trainings have them (``--share-envs``, ``--share-steps``), which the naive paths would take
+hours for.
 """
 
 from __future__ import annotations
@@ -152,8 +153,15 @@ class Stopwatch:
 
 
 def text_shares(algorithm: PPO, updates: int) -> list[float]:
-    """The text encoder's share of the time of each update, after one to warm up."""
-    watch = Stopwatch(encoders(algorithm)["instruction"])
+    """The text encoder's share of the time of each update, after one to warm up, and after the
+    level's sentences have been met.
+    """
+    encoder = encoders(algorithm)["instruction"]
+    env: Any = algorithm.get_env()
+    algorithm.policy.set_training_mode(False)
+    for sentence in level_sentences():
+        encoder(torch.as_tensor(env.unwrapped.preprocessing.tokenizer.encode(sentence))[None])
+    watch = Stopwatch(encoder)
     fps(algorithm, 1)
     shares = []
     for _ in range(updates):
@@ -161,6 +169,14 @@ def text_shares(algorithm: PPO, updates: int) -> list[float]:
         fps(algorithm, 1)
         shares.append(round(watch.seconds / (time.perf_counter() - begun), 4))
     return shares
+
+
+def level_sentences(episodes: int = 4096) -> list[str]:
+    """The instructions that the level gives in so many episodes."""
+    envs = make_vec_env(f"mmrl/{LEVEL}-v0", episodes)
+    sentences = envs.reset(seed=0)[0]["instruction"]
+    envs.close()
+    return sorted(set(sentences))
 
 
 def encoders(algorithm: stable_baselines3.PPO) -> Any:
@@ -249,7 +265,7 @@ def main() -> None:
             "text_share": {
                 "num_envs": options.share_envs,
                 "settings": large,
-                "after_the_first_update": shares,
+                "shares": shares,
             },
             "hit_rates": {
                 f"{name}, {modality}": round(encoder.cache.hit_rate, 4)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+from functools import partial
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from mmrl.environment_errors import Accountable
 from mmrl.errors import UserError
 from mmrl.observation import (
     IMAGE,
@@ -173,8 +175,13 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
                 return batch
             batch.close()
     return SyncVectorEnv(
-        [lambda: make_env(env_id, **kwargs)] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP
+        [partial(_make_accountable, env_id, number, kwargs) for number in range(num_envs)],
+        autoreset_mode=AutoresetMode.SAME_STEP,
     )
+
+
+def _make_accountable(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    return Accountable(make_env(env_id, **kwargs), number)
 
 
 def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:

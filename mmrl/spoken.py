@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from mmrl.environment_state import batch_state, set_batch_state
 from mmrl.errors import UserError
 from mmrl.observation import INSTRUCTION, SPEECH
 from mmrl.preprocessing.espeak import check_voice, speak
@@ -192,6 +193,35 @@ class SpokenInstructionsVector(VectorWrapper):
             self._said[e] = ""
             infos["final_obs"][e] = {**infos["final_obs"][e], SPEECH: self._speech[e]}
         return self._speak(observation), rewards, terminated, truncated, infos
+
+    def get_state(self) -> dict[str, Any] | None:
+        """The batch's state, see :mod:`mmrl.environment_state`, what is being said, and the
+        speakers' generators; None where the batch cannot tell.
+        """
+        batch = batch_state(self.env)
+        if batch is None:
+            return None
+        return {
+            "batch": batch,
+            "generators": [one.bit_generator.state for one in self._generators],
+            "said": list(self._said),
+            "speech": self._speech.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that :meth:`get_state` of a batch like this one gave.
+
+        Raises:
+            ValueError: it is another batch's.
+        """
+        if state["speech"].shape != self._speech.shape:
+            raise ValueError(
+                f"speech of {list(state['speech'].shape)} samples, not {list(self._speech.shape)}"
+            )
+        set_batch_state(self.env, state["batch"])
+        for generator, its_state in zip(self._generators, state["generators"], strict=True):
+            generator.bit_generator.state = its_state
+        self._said, self._speech = list(state["said"]), state["speech"].copy()
 
     def _speak(self, observation: dict[str, Any]) -> dict[str, Any]:
         sentences = observation[INSTRUCTION]

@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.distributions import CategoricalDistribution
+from stable_baselines3.common.policies import BasePolicy
 
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE
@@ -24,17 +24,12 @@ class SB3Actor:
     :meth:`begin`.
 
     Args:
-        algorithm: any SB3 algorithm whose policy takes pictures and encoded instructions.
+        policy: of any SB3 algorithm, for pictures and encoded instructions.
         preprocessing: the one it was trained with.
-
-    Raises:
-        UserError: it was trained with another one.
     """
 
-    def __init__(self, algorithm: BaseAlgorithm, preprocessing: Preprocessing) -> None:
-        space: Any = algorithm.observation_space
-        preprocessing.check(space.spaces)
-        self.algorithm = algorithm
+    def __init__(self, policy: BasePolicy, preprocessing: Preprocessing) -> None:
+        self.policy = policy
         self.preprocessing = preprocessing
         self._state: tuple[NDArray[np.float32]] | None = None
 
@@ -49,7 +44,7 @@ class SB3Actor:
             UserError: pictures of another size than the agent was trained on, or no speech.
         """
         state = self._state if self._fits(observation) else None
-        actions, after = self.algorithm.predict(
+        actions, after = self.policy.predict(
             self._encode(observation), cast("Any", state), deterministic=deterministic
         )
         self._state = cast("tuple[NDArray[np.float32]] | None", after)
@@ -62,7 +57,7 @@ class SB3Actor:
         Raises:
             UserError: as :meth:`act`.
         """
-        policy = self.algorithm.policy
+        policy = self.policy
         if not isinstance(policy, MultimodalPolicy):
             return None
         policy.set_training_mode(False)
@@ -90,7 +85,7 @@ class SB3Actor:
         return {IMAGE: images.transpose(0, 3, 1, 2), **told}
 
     def _check(self, images: NDArray[np.uint8]) -> None:
-        space: Any = self.algorithm.observation_space
+        space: Any = self.policy.observation_space
         trained = space[IMAGE].shape[1:]
         if images.shape[1:3] != trained:
             raise UserError(

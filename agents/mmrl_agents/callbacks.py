@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,14 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from mmrl.actor import Actor
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.tensorboard.clips import record_clip, write_clip
 from mmrl.tensorboard.hyperparameters import write_hyperparameters
+from mmrl_agents.acting import SB3Actor
+from mmrl_agents.training_state import learnt, moment
 
 
 def success_rate(model: Any) -> float | None:
@@ -117,26 +123,68 @@ class ClipCallback(BaseCallback):
 
 
 class CheckpointCallback(BaseCallback):
-    """Saves the algorithm every so often.
+    """Saves the training every so often, as it is between two updates.
+
+    A training that is stopped in the middle of a rollout is saved as it was at its beginning.
 
     Args:
-        config: says how often.
+        config: says how often, and how many are kept.
         run: where to.
     """
 
     def __init__(self, config: TrainConfig, run: Run) -> None:
         super().__init__()
-        self._every = config.checkpoint_every
+        self._every, self._keep = config.checkpoint_every, config.keep_checkpoints
         self._next = self._every
         self._run = run
+        self._moment: Tree = None  # of the rollout that is being collected
+        self.fingerprints: dict[str, str] = {}
+        self.marks: Callable[[], Tree] = dict
+        self.stop_asked = False
 
     def _on_step(self) -> bool:
-        return True
+        return not self.stop_asked
+
+    def _on_rollout_start(self) -> None:
+        due = self._every > 0 and self.num_timesteps >= self._next
+        if due:
+            self._next = self.num_timesteps + self._every
+        self._moment = self._now()
+        if due:
+            try:
+                self.save()
+            except UserError as error:  # the disk is full: it may be better next time
+                warnings.warn(f"{error}; the training goes on", stacklevel=2)
 
     def _on_rollout_end(self) -> None:
-        if self._every and self.num_timesteps >= self._next:
-            self._next = self.num_timesteps + self._every
-            self._run.save_checkpoint(self.model.save, self.num_timesteps)
+        self._moment = None
+
+    def _on_training_end(self) -> None:
+        if self._moment is None:
+            self._moment = self._now()
+
+    @property
+    def can_save(self) -> bool:
+        """Whether weights and optimiser are between two updates."""
+        return self._moment is not None
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of what :meth:`save` would write."""
+        return int(self._moment["counters"]["num_timesteps"])
+
+    def save(self) -> None:
+        """Write down the training as it was when the present rollout began.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        weights, optimizer = learnt(self.model)
+        state = {**self._moment, "optimizer": optimizer, "fingerprints": self.fingerprints}
+        self._run.save_checkpoint(Checkpoint(self.steps, weights, state), self._keep)
+
+    def _now(self) -> Tree:
+        return {**moment(self.model), "callbacks": self.marks()}
 
 
 class CacheCallback(BaseCallback):
@@ -186,19 +234,39 @@ class StandardCallbacks(CallbackList):
         config: of the training.
         run: where it is kept.
         actor: who learns.
+
+    Attributes:
+        checkpoints: saves the training.
     """
 
-    def __init__(self, config: TrainConfig, run: Run, actor: Actor) -> None:
+    def __init__(self, config: TrainConfig, run: Run, actor: SB3Actor) -> None:
         self._progress = ProgressCallback(config.steps)
+        self._clips = ClipCallback(config, actor)
+        self.checkpoints = CheckpointCallback(config, run)
+        self.checkpoints.fingerprints = actor.preprocessing.fingerprints
+        self.checkpoints.marks = self._marks
         super().__init__(
             [
                 HyperparameterCallback(run.flat_config()),
                 self._progress,
                 CacheCallback(),
-                ClipCallback(config, actor),
-                CheckpointCallback(config, run),
+                self._clips,
+                self.checkpoints,
             ]
         )
+
+    def _marks(self) -> Tree:
+        return {
+            "line": self._progress._next_line,
+            "clip": self._clips._next,
+            "checkpoint": self.checkpoints._next,
+        }
+
+    def resume(self, marks: Tree) -> None:
+        """Go on with clips and checkpoints from where a training was."""
+        self._progress._next_line = marks["line"]
+        self._clips._next = marks["clip"]
+        self.checkpoints._next = marks["checkpoint"]
 
     def close(self) -> None:
         """Leave the terminal in order, however the training ended."""

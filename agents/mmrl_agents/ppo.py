@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import stable_baselines3
@@ -24,7 +24,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
-from mmrl_agents.training import SB3Agent, check_positive, straight_line
+from mmrl_agents.training import DivergedError, SB3Agent, check_positive, straight_line
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
@@ -137,10 +137,16 @@ class PPO(stable_baselines3.PPO):
         self._log(logs, begun, clip_range)
 
     def _epoch(self, logs: list[dict[str, Tensor]], clip_range: float) -> bool:
-        """Once through the rollout; False where the policy has moved farther than ``target_kl``."""
+        """Once through the rollout; False where the policy has moved farther than ``target_kl``.
+
+        Raises:
+            DivergedError: a loss is not finite.
+        """
         for batch, outcome in self._minibatches():
             loss, about = self._loss(batch, outcome, clip_range)
             logs.append(about)
+            if not bool(loss.isfinite()):
+                self._give_up(logs)
             if self.target_kl is not None and about["approx_kl"] > 1.5 * self.target_kl:
                 return False
             self.policy.optimizer.zero_grad()
@@ -148,6 +154,30 @@ class PPO(stable_baselines3.PPO):
             clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
             self.policy.optimizer.step()
         return True
+
+    def _give_up(self, logs: list[dict[str, Tensor]]) -> NoReturn:
+        """Say what a loss that is not finite was made of."""
+        rollout, steps = self.rollout_buffer, self.num_timesteps
+        looks = ("rewards", "values", "returns", "advantages", "log_probs")
+        weights = [weight.detach().abs().max() for weight in self.policy.parameters()]
+        raise DivergedError(
+            f"the loss is {float(logs[-1]['loss'])} in minibatch {len(logs)} of the update "
+            f"after {steps:,} steps: the training stopped, its last checkpoint is as good as it "
+            "was. Try a lower learning_rate, or look for rewards that are too large",
+            {
+                "steps": steps,
+                "minibatch": len(logs),
+                "learning_rate": float(self.policy.optimizer.param_groups[0]["lr"]),
+                "losses": [
+                    {name: str(float(value)) for name, value in one.items()} for one in logs
+                ],
+                "rollout": {
+                    name: [str(getattr(rollout, name).min()), str(getattr(rollout, name).max())]
+                    for name in looks
+                },
+                "largest_weight_now": str(float(torch.stack(weights).max())),
+            },
+        )
 
     def _minibatches(self) -> Iterator[tuple[DictRolloutBufferSamples, Any]]:
         """Transitions, with the values, log-probabilities and entropies of their actions now."""
@@ -278,7 +308,7 @@ class PPOAgent(SB3Agent):
     """PPO for the command line."""
 
     Config = PPOConfig
-    Algorithm = PPO
+    Policy = MultimodalPolicy
 
     @classmethod
     def build(cls, config: TrainConfig, hyper: PPOConfig, env: MultimodalVecEnv) -> PPO:
@@ -297,15 +327,20 @@ class PPOAgent(SB3Agent):
             vf_coef=hyper.vf_coef,
             max_grad_norm=hyper.max_grad_norm,
             stats_window_size=max(100, 2 * hyper.num_envs),
-            policy_kwargs={
-                "model": config.model,
-                "optimizer": config.optimizer,
-                "memory": hyper.memory,
-                "memory_args": hyper.memory_args,
-            },
+            policy_kwargs=cls.policy_kwargs(config, hyper),
             seed=config.seed,
             device=config.device,
         )
+
+    @classmethod
+    def policy_kwargs(cls, config: TrainConfig, hyper: PPOConfig) -> dict[str, Any]:
+        """As :meth:`SB3Agent.policy_kwargs`."""
+        return {
+            "model": config.model,
+            "optimizer": config.optimizer,
+            "memory": hyper.memory,
+            "memory_args": hyper.memory_args,
+        }
 
     @classmethod
     def check(cls, hyper: PPOConfig) -> None:

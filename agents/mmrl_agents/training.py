@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
+import traceback
+import warnings
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, cast
 
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.vec_env import VecTransposeImage
+from torch.utils.tensorboard import SummaryWriter
 
-from mmrl.adapters import make_vec_env
+from mmrl.adapters import make_env, make_vec_env
+from mmrl.environment_errors import EnvironmentFailedError
 from mmrl.errors import UserError
-from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.checkpoint import Checkpoint, put_weights
+from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
+from mmrl.files import write_atomically, write_json
+from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
-from mmrl_agents.callbacks import StandardCallbacks
+from mmrl_agents.callbacks import CheckpointCallback, StandardCallbacks
+from mmrl_agents.training_state import resume_learnt, resume_moment
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
 class SB3Agent(ABC):
     """An algorithm for the command line; see :class:`mmrl.experiment.agent.Agent`.
 
-    A subclass says what its hyperparameters are and how the algorithm is built of them.
+    A subclass says what its hyperparameters are and how algorithm and policy are built of them.
 
     Attributes:
         Config: dataclass of the hyperparameters; ``num_envs`` is one of them.
-        Algorithm: the class that reads its checkpoints.
+        Policy: its class.
     """
 
     Config: ClassVar[type[Any]]
-    Algorithm: ClassVar[type[BaseAlgorithm]]
+    Policy: ClassVar[type[BasePolicy]]
 
     @classmethod
     @abstractmethod
@@ -44,6 +61,11 @@ class SB3Agent(ABC):
 
     @classmethod
     @abstractmethod
+    def policy_kwargs(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
+        """The arguments of :attr:`Policy`, beside its spaces and learning rate."""
+
+    @classmethod
+    @abstractmethod
     def check(cls, hyper: Any) -> None:
         """Refuse what SB3 would fail on later, or silently do otherwise.
 
@@ -52,28 +74,41 @@ class SB3Agent(ABC):
         """
 
     @classmethod
-    def train(cls, config: TrainConfig, hyper: Any, run: Run) -> SB3Actor:
+    def train(cls, config: TrainConfig, hyper: Any, run: Run, *, resume: bool = False) -> SB3Actor:
         """Train for ``config.steps`` environment steps and save what was learnt.
 
+        Args:
+            config, hyper: the configuration.
+            run: where everything is kept.
+            resume: go on from the run's newest checkpoint, exactly where the environments can tell
+                their state.
+
         Raises:
-            UserError: a hyperparameter that cannot be.
+            UserError: a hyperparameter that cannot be, an environment that fails, numbers that are
+                not finite any more, or a checkpoint that cannot be read or written.
             KeyboardInterrupt: the user interrupted; a checkpoint was saved.
         """
         cls.check(hyper)
+        checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
         batch = make_vec_env(config.env, hyper.num_envs, **config.env_args)
-        preprocessing = build_preprocessing(config, batch.single_observation_space)
+        if checkpoint is None:
+            preprocessing = build_preprocessing(config, batch.single_observation_space)
+            run.save_preprocessing(preprocessing)
+        else:
+            preprocessing = load_preprocessing(run, checkpoint)
         env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech)
         algorithm = cls.build(config, hyper, env)
-        algorithm.set_logger(Logger(None, [TensorBoardOutputFormat(str(run.events))]))
-        run.save_preprocessing(preprocessing)
-        actor = SB3Actor(algorithm, preprocessing)
+        algorithm.set_logger(_logger(run, checkpoint))
+        actor = SB3Actor(algorithm.policy, preprocessing)
         callbacks = StandardCallbacks(config, run, actor)
         try:
-            algorithm.learn(config.steps, callback=callbacks, log_interval=1)
+            if checkpoint is not None:
+                _resume(algorithm, checkpoint, callbacks, config)
+            if algorithm.num_timesteps < config.steps:
+                _learn(algorithm, config.steps, callbacks, run)
         finally:
             callbacks.close()
-            run.save_checkpoint(algorithm.save, algorithm.num_timesteps)
             env.close()
         return actor
 
@@ -82,14 +117,127 @@ class SB3Agent(ABC):
         """The agent of a run, from its newest checkpoint.
 
         Raises:
-            UserError: there is no checkpoint, or it cannot be read.
+            UserError: there is none, or it does not fit the run's configuration.
         """
-        path = run.newest_checkpoint()
-        try:
-            algorithm = cls.Algorithm.load(path, device=device)
-        except (ValueError, KeyError, OSError, RuntimeError) as error:
-            raise UserError(f"checkpoint {path} cannot be read: {error}") from error
-        return SB3Actor(algorithm, Preprocessing.load(run.path))
+        checkpoint = run.read_checkpoint()
+        preprocessing = load_preprocessing(run, checkpoint)
+        config, hyper = read_config(run.config, cls.Config)
+        env = make_env(config.env, **config.env_args)
+        observation, action = env.observation_space, env.action_space
+        env.close()
+        image = VecTransposeImage.transpose_space(cast("Any", observation)[IMAGE])
+        policy = cls.Policy(
+            spaces.Dict({IMAGE: image, **preprocessing.spaces}),
+            action,
+            lambda _: 0.0,
+            **cls.policy_kwargs(config, hyper),
+        )
+        put_weights(policy, checkpoint.weights)
+        return SB3Actor(policy.to(get_device(device)), preprocessing)
+
+
+def load_preprocessing(run: Run, checkpoint: Checkpoint) -> Preprocessing:
+    """The preprocessing of a run.
+
+    Raises:
+        UserError: it is not the one that the checkpoint was trained with.
+    """
+    preprocessing = Preprocessing.load(run.path)
+    preprocessing.check(checkpoint.state["fingerprints"])
+    return preprocessing
+
+
+def _logger(run: Run, checkpoint: Checkpoint | None) -> Logger:
+    """Writes TensorBoard's events; what a killed training wrote after its last checkpoint, and will
+    write again, is not shown twice.
+    """
+    events = TensorBoardOutputFormat(str(run.events))
+    if checkpoint is not None:
+        events.writer.close()
+        events.writer = SummaryWriter(str(run.events), purge_step=checkpoint.steps + 1)
+    return Logger(None, [events])
+
+
+def _resume(
+    algorithm: BaseAlgorithm, checkpoint: Checkpoint, callbacks: StandardCallbacks, config: Any
+) -> None:
+    state = checkpoint.state
+    try:
+        resume_learnt(algorithm, checkpoint.weights, state["optimizer"])
+        exact = resume_moment(algorithm, state, config.seed + checkpoint.steps)
+        callbacks.resume(state["callbacks"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
+        ) from error
+    if not exact:
+        warnings.warn(
+            f"{config.env} cannot tell its state (get_state and set_state): its episodes begin "
+            "anew, and the training goes on, but not exactly as it would have",
+            stacklevel=2,
+        )
+
+
+def _learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
+    """Learn until there are so many steps, and save, whatever happens, what can be gone on with."""
+    checkpoints = callbacks.checkpoints
+    done = algorithm.num_timesteps
+    try:
+        with _interrupts_wait(checkpoints):
+            algorithm.learn(steps - done, callbacks, log_interval=1, reset_num_timesteps=not done)
+    except DivergedError as error:
+        file = run.path / "diverged.json"
+        write_json(file, error.report)
+        raise UserError(f"{error}. What it looked like: {file}") from error
+    except EnvironmentFailedError as error:
+        if not checkpoints.can_save:  # the very first reset
+            raise
+        checkpoints.save()
+        file = run.path / "environment_error.txt"
+        write_atomically(file, "".join(traceback.format_exception(error)))
+        raise UserError(
+            f"{error}, {algorithm.num_timesteps:,} steps into the training. Its traceback is in "
+            f"{file}; 'mmrl train --resume {run.path}' goes on from {run.newest_checkpoint().name}"
+        ) from error
+    finally:
+        if checkpoints.can_save and checkpoints.steps:
+            checkpoints.save()
+        algorithm.logger.close()
+    if checkpoints.stop_asked:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts_wait(checkpoints: CheckpointCallback) -> Iterator[None]:
+    """The first Ctrl-C ends the training after the present update, the second one at once."""
+
+    def wait(*_: Any) -> None:
+        if checkpoints.stop_asked:
+            raise KeyboardInterrupt
+        checkpoints.stop_asked = True
+        print("\nstopping after this update; Ctrl-C again stops at once", file=sys.stderr)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class DivergedError(Exception):
+    """Numbers are not finite any more.
+
+    Args:
+        message: says where.
+        report: what they looked like, as plain data.
+    """
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 def straight_line(start: float, end: float) -> Any:

@@ -12,6 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
+from mmrl.environment_errors import EnvironmentFailedError
+from mmrl.environment_state import batch_state, set_batch_state
+from mmrl.errors import UserError
 from mmrl.observation import (
     IMAGE,
     IS_SUCCESS,
@@ -88,7 +91,15 @@ class MultimodalVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """One step of every environment: observation, rewards float32 [N], dones, infos."""
-        observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        try:
+            observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
+        except UserError:
+            raise
+        except Exception as error:
+            name = self.env.spec.id if self.env.spec else str(self.env)
+            raise EnvironmentFailedError(
+                f"a batch of environments {name} raised {type(error).__name__}: {error}"
+            ) from error
         self._returns += rewards
         self._lengths += 1
         dones = terminated | truncated
@@ -127,6 +138,30 @@ class MultimodalVecEnv(VecEnv):
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
         return {IMAGE: observation[IMAGE], **self._told}
+
+    def get_state(self) -> dict[str, Any] | None:
+        """The exact state, for :meth:`set_state`, as plain data; None where the environments
+        cannot tell theirs, see :mod:`mmrl.environment_state`.
+        """
+        batch = batch_state(self.env)
+        if batch is None:
+            return None
+        return {
+            "batch": batch,
+            "told": {key: told.copy() for key, told in self._told.items()},
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Raises:
+            ValueError: it is another batch's.
+        """
+        set_batch_state(self.env, state["batch"])
+        self._told = {key: told.copy() for key, told in state["told"].items()}
+        self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()
 
     def close(self) -> None:
         """Close the batch."""

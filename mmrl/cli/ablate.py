@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
     common = [f"--config={options.config}"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     for arm in arms:  # a typing error shows now, not after hours
-        config, _, _ = parse([*common, "--out=unused", *arm.options])
+        config = parse([*common, "--out=unused", *arm.options]).config
         check(config)
         if not config.eval_episodes:
             raise UserError("eval_episodes=0: nothing would be compared")

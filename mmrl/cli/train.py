@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -15,7 +17,7 @@ from mmrl.errors import UserError, unknown
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.preprocessing import CHANNELS, with_speakers
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import CONFIG, Run, flat
 from mmrl.fusion import FUSIONS
 from mmrl.plugins import agent_names, find_agent
 
@@ -25,21 +27,29 @@ Train an agent on an environment with an image and an instruction.
 A YAML file gives any of the options below (--config configs/demo.yaml); options that follow it
 override it. The run folder holds the resolved configuration, TensorBoard's event files,
 checkpoints, and result.json with the success on held-out episodes.
+
+A training that was interrupted goes on by --resume RUN, exactly as it would have without the
+interruption: mmrl train --resume runs/first. Options that follow and differ from what the run was
+trained with are refused, unless --allow_changes says that they are meant.
 """
 
 
 def run(arguments: list[str]) -> int:
     """Train as the arguments say."""
-    config, hyper, resolved = parse(arguments)
+    request = parse(arguments)
+    config = request.config
     check(config)
     config = with_speakers(config)
-    resolved["env_args"] = config.env_args
-    folder = Run.create(config.out, resolved)
-    print(f"training {config.agent} on {config.env} for {config.steps:,} steps → {folder.path}")
+    request.resolved["env_args"] = config.env_args
+    if request.resume is None:
+        folder = Run.create(config.out, request.resolved)
+        print(f"training {config.agent} on {config.env} for {config.steps:,} steps → {folder.path}")
+    else:
+        folder = go_on(request)
     started = time.monotonic()
-    agent = find_agent(config.agent)
     try:
-        actor = agent.train(config, hyper, folder)
+        more = {} if request.resume is None else {"resume": True}
+        actor = find_agent(config.agent).train(config, request.hyper, folder, **more)
     except UserError:
         folder.discard_unless_trained()
         raise
@@ -48,6 +58,7 @@ def run(arguments: list[str]) -> int:
         if not folder.path.exists():
             raise
         print(f"\ninterrupted: {folder.newest_checkpoint()} was saved")
+        print(f"go on with:       mmrl train --resume {folder.path}")
         print(f"evaluate it with: mmrl eval {folder.path}")
         raise
     seconds = round(time.monotonic() - started, 1)
@@ -69,25 +80,91 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def parse(arguments: list[str]) -> tuple[TrainConfig, Any, dict[str, Any]]:
-    """The configuration, the chosen agent's hyperparameters, and both as plain values."""
+@dataclass
+class Request:
+    """What the arguments ask for.
+
+    Attributes:
+        config: of the training.
+        hyper: the chosen agent's hyperparameters.
+        resolved: both as plain values.
+        resume: the run that is to go on, if any.
+        allow_changes: whether its configuration may change.
+    """
+
+    config: TrainConfig
+    hyper: Any
+    resolved: dict[str, Any]
+    resume: Run | None
+    allow_changes: bool
+
+
+def go_on(request: Request) -> Run:
+    """The run folder of a training that goes on.
+
+    Raises:
+        UserError: the configuration has changed, and nobody said that this is meant; or there is
+            no checkpoint.
+    """
+    run = request.resume
+    assert run is not None
+    before, now = flat(run.config), flat(request.resolved)
+    differences = [
+        f"{key}: {before.get(key)} → {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and key != "out"
+    ]
+    if differences and not request.allow_changes:
+        raise UserError(
+            f"{run.path} was trained with another configuration; nothing was changed:\n  "
+            + "\n  ".join(differences)
+            + "\nIf that is meant, add --allow_changes true"
+        )
+    name = run.newest_checkpoint().name
+    run.resume({**request.resolved, "out": run.config["out"]})
+    config = request.config
+    changes = f", with {len(differences)} changes" if differences else ""
+    print(f"going on with {run.path} from {name} to {config.steps:,} steps{changes}")
+    return run
+
+
+def parse(arguments: list[str]) -> Request:
+    """What the arguments ask for.
+
+    Raises:
+        UserError: an agent that there is not, or no run to go on with.
+    """
     parser = Parser(prog="mmrl train", description=_DESCRIPTION)
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--resume", type=str | None, default=None, help="run folder to go on with")
+    parser.add_argument(
+        "--allow_changes", type=bool, default=False, help="go on with another configuration"
+    )
     parser.add_class_arguments(TrainConfig)
     for name in agent_names():
         parser.add_class_arguments(find_agent(name).Config, name)
+    resumed = _resumed(arguments)
+    if resumed is not None:
+        arguments = [f"--config={resumed.path / CONFIG}", *arguments]
     parsed = parser.parse_args(arguments)
     agent = parsed.agent
     if agent not in agent_names():
         raise unknown("agent", agent, agent_names())
     plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
-    plain.pop("config", None)
-    others = set(agent_names()) - {agent}
+    others = set(agent_names()) - {agent} | {"config", "resume", "allow_changes"}
     resolved = {key: value for key, value in plain.items() if key not in others}
     objects = parser.instantiate_classes(parsed)
-    sections = {"config", *agent_names()}
+    sections = {"config", "resume", "allow_changes", *agent_names()}
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k not in sections})
-    return config, objects[agent], resolved
+    return Request(config, objects[agent], resolved, resumed, parsed.allow_changes)
+
+
+def _resumed(arguments: list[str]) -> Run | None:
+    """The run that ``--resume`` names: its configuration is read before all other arguments."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--resume")
+    named = first.parse_known_args(arguments)[0].resume
+    return None if named is None else Run.open(named)
 
 
 def check(config: TrainConfig) -> None:
@@ -100,6 +177,8 @@ def check(config: TrainConfig) -> None:
 
     if config.steps < 1:
         raise UserError(f"steps={config.steps}: must be at least 1")
+    if config.keep_checkpoints < 1:
+        raise UserError(f"keep_checkpoints={config.keep_checkpoints}: must be at least 1")
     for name in ("eval_episodes", "clip_every", "checkpoint_every"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")

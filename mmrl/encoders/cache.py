@@ -43,6 +43,11 @@ class FeatureCache:
         """The share of inputs that were not encoded; 0 before the first."""
         return self.hits / max(self.hits + self.misses, 1)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self.bytes = 0
+
     def lookup(self, rows: Tensor, encode: Encode, state: Any) -> tuple[Tensor, Tensor]:
         """Features of each row, as ``encode`` would give them.
 
@@ -55,8 +60,8 @@ class FeatureCache:
             Values float [B, K, D] and mask bool [B, K].
         """
         if state != self._state:
-            self._kept.clear()
-            self.bytes, self._state = 0, state
+            self.clear()
+            self._state = state
         raw = rows.detach().cpu().contiguous().flatten(1).numpy()
         keys = [blake2b(row, digest_size=16).digest() for row in raw]
         first: dict[bytes, int] = {}

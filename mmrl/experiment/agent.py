@@ -21,8 +21,10 @@ class Agent(Protocol):
     Config: type[Any]
 
     @staticmethod
-    def train(config: TrainConfig, hyper: Any, run: Run) -> Actor:
-        """Train, log into ``run.events`` and save checkpoints through ``run``."""
+    def train(config: TrainConfig, hyper: Any, run: Run, *, resume: bool = False) -> Actor:
+        """Train, log into ``run.events`` and save checkpoints through ``run``; or go on from the
+        newest one.
+        """
         ...
 
     @staticmethod

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmrl.building import ModelConfig
+from mmrl.errors import UserError
 
 
 @dataclass
@@ -44,6 +46,7 @@ class TrainConfig:
         eval_episodes: held-out episodes played at the end; 0 for none.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
         checkpoint_every: steps between checkpoints; 0 for one at the end only.
+        keep_checkpoints: how many of the newest are kept.
     """
 
     env: str
@@ -59,3 +62,27 @@ class TrainConfig:
     eval_episodes: int = 512
     clip_every: int = 100_000
     checkpoint_every: int = 100_000
+    keep_checkpoints: int = 3
+
+
+def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[TrainConfig, Any]:
+    """The configuration of a run, and its agent's hyperparameters.
+
+    Args:
+        plain: as it is in the run's YAML file; what it does not name has its default.
+        hyperparameters: the agent's dataclass.
+
+    Raises:
+        UserError: it has keys that there are not.
+    """
+    given = dict(plain)
+    agent = given.get("agent", TrainConfig.agent)
+    try:
+        hyper = hyperparameters(**given.pop(agent, {}))
+        model = ModelConfig(**given.pop("model", {}))
+        if model.image_size is not None:
+            model = replace(model, image_size=(model.image_size[0], model.image_size[1]))
+        optimizer = OptimizerConfig(**given.pop("optimizer", {}))
+        return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
+    except TypeError as error:
+        raise UserError(f"this configuration is of another version of mmrl: {error}") from error

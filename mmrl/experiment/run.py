@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import (
+    Checkpoint,
+    DamagedCheckpointError,
+    read_checkpoint,
+    remove_drafts,
+    write_checkpoint,
+)
 from mmrl.files import write_atomically, write_json
 from mmrl.preprocessing.inputs import Preprocessing
 
 CONFIG: Final = "config.yaml"
 RESULT: Final = "result.json"
-_CHECKPOINT: Final = re.compile(r"step_(\d+)\.zip")
+_CHECKPOINT: Final = re.compile(r"step_(\d+)")
 
 
 class Run:
@@ -27,7 +32,7 @@ class Run:
     Attributes:
         path: the folder.
         events: where TensorBoard's files go: the folder itself, whose name they are shown under.
-        checkpoints: where checkpoints go, ``step_<steps>.zip``.
+        checkpoints: where checkpoints go, folders ``step_<steps>``.
         config: the resolved configuration.
     """
 
@@ -79,39 +84,84 @@ class Run:
             raise UserError(f"{file} is no configuration of a training: it names no env")
         return cls(path, config)
 
-    def save_checkpoint(self, save: Callable[[str], Any], steps: int) -> Path:
-        """Write a checkpoint; one of the same name is replaced only by a whole new one.
+    def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
+        """Write a checkpoint as a folder that appears when all of it is on the disk.
 
         Args:
-            save: writes to the path that it is given.
-            steps: environment steps so far.
+            checkpoint: what to write; a whole one of the same steps is left as it is.
+            keep: how many of the newest to keep, with this one.
+
+        Raises:
+            UserError: it cannot be written; the older ones are as they were.
         """
-        target = self.checkpoints / f"step_{steps}.zip"
-        with tempfile.TemporaryDirectory(dir=self.checkpoints) as folder:
-            draft = Path(folder) / target.name
-            save(str(draft))
-            os.replace(draft, target)
+        target = self.checkpoints / f"step_{checkpoint.steps}"
+        if not _is_whole(target):
+            try:
+                write_checkpoint(target, checkpoint)
+            except OSError as error:
+                raise UserError(
+                    f"checkpoint {target} cannot be written: {error.strerror or error}; "
+                    "the older ones are as they were"
+                ) from error
+        for old in self._newest_first()[keep:]:
+            shutil.rmtree(old, ignore_errors=True)
         return target
+
+    def resume(self, config: dict[str, Any]) -> None:
+        """Make the folder ready for a training that goes on, with this configuration from now on;
+        what a process that was killed while it wrote has left is removed.
+        """
+        remove_drafts(self.checkpoints)
+        if config != self.config:
+            write_atomically(self.path / CONFIG, yaml.safe_dump(config, sort_keys=False))
+            self.config = config
 
     def discard_unless_trained(self) -> None:
         """Remove the folder again if training failed before there was anything to keep."""
-        if not list(self.checkpoints.iterdir()):
+        if not self._newest_first():
             shutil.rmtree(self.path)
 
     def newest_checkpoint(self) -> Path:
-        """The checkpoint with the most steps.
+        """The whole checkpoint with the most steps; damaged ones are passed over with a warning.
 
         Raises:
             UserError: there is none.
         """
+        return self._newest()[0]
+
+    def read_checkpoint(self) -> Checkpoint:
+        """What is in :meth:`newest_checkpoint`.
+
+        Raises:
+            UserError: there is none.
+        """
+        return self._newest()[1]
+
+    def _newest(self) -> tuple[Path, Checkpoint]:
+        damaged = []
+        for path in self._newest_first():
+            try:
+                checkpoint = read_checkpoint(path)
+            except DamagedCheckpointError as error:
+                damaged.append(str(error))
+            else:
+                if damaged:
+                    warnings.warn(f"{'; '.join(damaged)}: using {path.name}", stacklevel=3)
+                return path, checkpoint
+        raise UserError(
+            f"{self.path} has no whole checkpoint: {'; '.join(damaged)}"
+            if damaged
+            else f"{self.path} has no checkpoint yet"
+        )
+
+    def _newest_first(self) -> list[Path]:
+        """The folders of checkpoints, whole or not."""
         found = {
             int(match[1]): path
-            for path in self.checkpoints.glob("*.zip")
+            for path in self.checkpoints.glob("step_*")
             if (match := _CHECKPOINT.fullmatch(path.name))
         }
-        if not found:
-            raise UserError(f"{self.path} has no checkpoint yet")
-        return found[max(found)]
+        return [found[steps] for steps in sorted(found, reverse=True)]
 
     def save_preprocessing(self, preprocessing: Preprocessing) -> None:
         """Keep the preprocessing that the model is trained with."""
@@ -125,7 +175,20 @@ class Run:
 
     def flat_config(self) -> dict[str, Any]:
         """The configuration by dotted names; only the chosen agent's section."""
-        return dict(_flatten(self.config))
+        return flat(self.config)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_checkpoint(folder)
+    except DamagedCheckpointError:
+        return False
+    return True
+
+
+def flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration by dotted names."""
+    return dict(_flatten(config))
 
 
 def _flatten(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

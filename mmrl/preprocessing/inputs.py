@@ -76,21 +76,25 @@ class Preprocessing:
             self._heard[key] = self.speech.encode(waveform)
         return self._heard[key]
 
-    def check(self, spaces: Mapping[str, Any]) -> None:
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What tells each part from others, by the keys of :attr:`spaces`."""
+        return {key: space.fingerprint for key, space in self.spaces.items()}
+
+    def check(self, trained: Mapping[str, str]) -> None:
         """Make sure that an agent was trained with this preprocessing.
 
         Args:
-            spaces: of the observations it was trained on, by key.
+            trained: the fingerprints of what it was trained with.
 
         Raises:
             UserError: it was trained with another.
         """
-        for key, space in self.spaces.items():
-            trained = getattr(spaces.get(key), "fingerprint", None)
-            if trained != space.fingerprint:
+        for key, fingerprint in self.fingerprints.items():
+            if trained.get(key) != fingerprint:
                 raise UserError(
                     f"this agent was trained with another preprocessing of {key!r} "
-                    f"({trained} instead of {space.fingerprint}): it would not understand. "
+                    f"({trained.get(key)} instead of {fingerprint}): it would not understand. "
                     f"Restore its {text_files.FILE} or {speech_files.FILE}"
                 )
 

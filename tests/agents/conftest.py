@@ -1,5 +1,7 @@
 """What the tests of the agents share: tiny trainings on tiny rooms."""
 
+from dataclasses import asdict
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ def hyper():
 
 
 @pytest.fixture(scope="session")
-def make_run(tiny):
+def make_run(tiny, hyper):
     """Makes a run folder, and the configuration that goes with it."""
 
     def make(path, env=GRID, **changes):
@@ -100,8 +102,7 @@ def make_run(tiny):
         config = TrainConfig(
             env=env, out=str(path), **{"model": tiny, "seed": 3, **settings, **changes}
         )
-        resolved = {"env": env, "env_args": config.env_args, "steps": config.steps, "agent": "ppo"}
-        return config, Run.create(path, {**resolved, "model": {"fusion": config.model.fusion}})
+        return config, Run.create(path, {**asdict(config), "ppo": asdict(hyper)})
 
     return make
 

@@ -24,7 +24,7 @@ def test_train_and_evaluate(tmp_path, channel, capsys):
     run = Run.open(out)
     assert run.config["env_args"] == {"speech": {}}
     actor = find_agent("ppo").load(run)
-    spaces = actor.algorithm.observation_space.spaces
+    spaces = actor.policy.observation_space.spaces
     assert set(spaces) == {"image", "speech"} | ({"instruction"} if channel == "both" else set())
     assert (out / "speech.json").is_file()
     assert (out / "tokenizer.json").is_file() == (channel == "both")

@@ -73,7 +73,7 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     more = ["--episodes", "9", "--first-seed", "500", "--json", str(report), "--device", "cpu"]
     assert main(["eval", str(out), *more]) == 0
     check_result(json.loads(report.read_text()), GRID, 9, 500)
-    assert json.loads(report.read_text())["checkpoint"] == "step_128.zip"
+    assert json.loads(report.read_text())["checkpoint"] == "step_128"
     assert "9 held-out episodes" in capsys.readouterr().out
 
     assert main(["eval", str(out), "--episodes", "6", "--json", str(report)]) == 0
@@ -113,4 +113,4 @@ def test_minigrid_itself(config, tmp_path):
     result = json.loads((out / "result.json").read_text())
     check_result(result, env, 3)
     assert "minigrid" in result["versions"]
-    assert (out / "checkpoints" / "step_256.zip").is_file()
+    assert (out / "checkpoints" / "step_256").is_dir()

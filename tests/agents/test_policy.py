@@ -109,7 +109,7 @@ def test_actor_acts_as_predict(make_ppo, make_batch, observations):
     ppo = make_ppo(env)
     seen = observations("mmrl/GoToObjS4-v0", 16)
     images, sentences = seen["image"], seen["instruction"]
-    actions = SB3Actor(ppo, env.preprocessing).act(seen, deterministic=True)
+    actions = SB3Actor(ppo.policy, env.preprocessing).act(seen, deterministic=True)
     tokens = np.stack([env.preprocessing.tokenizer.encode(one) for one in sentences])
     expected, _ = ppo.predict({"image": images, "instruction": tokens}, deterministic=True)
     assert actions.shape == (16,)

@@ -156,7 +156,7 @@ def test_an_actor_remembers_until_episodes_begin(memory, make_batch, tiny, obser
     algorithm = make(PPO, make_batch(), tiny, policy={"memory": memory})
     algorithm.save(tmp_path / "agent.zip")
     loaded = PPO.load(tmp_path / "agent.zip", device="cpu")
-    actor = SB3Actor(loaded, algorithm.get_env().venv.preprocessing)
+    actor = SB3Actor(loaded.policy, algorithm.get_env().venv.preprocessing)
     seen = observations("mmrl/GoToObjS4-v0", 4)
     actor.begin(4)
     first = actor.probabilities(seen)

@@ -1,11 +1,14 @@
 """Run folders are never overwritten, and their checkpoints are whole."""
 
-from pathlib import Path
+import shutil
 
+import numpy as np
 import pytest
+import torch
 import yaml
 
 from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, load_tokenizer
@@ -18,9 +21,8 @@ def run(tmp_path):
     return Run.create(tmp_path / "deep" / "run", CONFIG)
 
 
-def write(content):
-    """A function that saves ``content`` to the path that it is given."""
-    return lambda path: Path(path).write_text(content)
+def checkpoint(steps, number=0.0):
+    return Checkpoint(steps, {"w": torch.full((3,), number)}, {"steps": steps})
 
 
 def test_create_and_open(run):
@@ -73,11 +75,34 @@ def test_folder_that_is_no_run(tmp_path, content, words):
 
 def test_newest_checkpoint_is_by_number(run):
     for steps in (900, 10_000, 2_000):
-        run.save_checkpoint(write(str(steps)), steps)
-    (run.checkpoints / "step_99999.zip.part").write_text("x")
-    (run.checkpoints / "notes.zip").write_text("x")
-    assert run.newest_checkpoint().name == "step_10000.zip"
-    assert run.newest_checkpoint().read_text() == "10000"
+        run.save_checkpoint(checkpoint(steps))
+    (run.checkpoints / "step_99999.part").write_text("x")
+    (run.checkpoints / "notes").mkdir()
+    assert run.newest_checkpoint().name == "step_10000"
+    assert run.read_checkpoint().state == {"steps": 10_000}
+
+
+def test_the_newest_are_kept(run):
+    for steps in range(1, 6):
+        run.save_checkpoint(checkpoint(steps), keep=2)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step_4", "step_5"]
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "state.json", "state.npz"])
+def test_damaged_checkpoints_are_passed_over(run, file):
+    for steps in (1, 2, 3):
+        run.save_checkpoint(checkpoint(steps))
+    spoilt = run.checkpoints / "step_3" / file
+    spoilt.write_bytes(spoilt.read_bytes()[:-1])
+    (run.checkpoints / "step_2" / file).unlink()
+    with pytest.warns(UserWarning, match=f"step_3 is damaged: {file}.*step_2.*using step_1"):
+        assert run.read_checkpoint().steps == 1
+    for path in run.checkpoints.glob("step_1/*"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="has no whole checkpoint.*step_1 is damaged"):
+        run.read_checkpoint()
+    run.save_checkpoint(checkpoint(3))  # in the place of the spoilt one
+    assert run.read_checkpoint().steps == 3
 
 
 def test_no_checkpoint_yet(run):
@@ -85,26 +110,32 @@ def test_no_checkpoint_yet(run):
         run.newest_checkpoint()
 
 
-def test_failed_save_leaves_the_old_checkpoint(run):
-    path = run.save_checkpoint(write("old"), 5)
+def test_a_full_disk_leaves_the_old_checkpoints(run, monkeypatch):
+    run.save_checkpoint(checkpoint(5), keep=1)
 
-    def fail(draft):
-        Path(draft).write_text("half")
-        raise OSError("disk is full")
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="disk is full"):
-        run.save_checkpoint(fail, 5)
-    assert path.read_text() == "old"
-    assert [p.name for p in run.checkpoints.iterdir()] == ["step_5.zip"]
-    run.save_checkpoint(write("new"), 5)
-    assert path.read_text() == "new"
+    monkeypatch.setattr(np, "savez", fail)
+    with pytest.raises(UserError, match=r"step_6 cannot be written: No space left.*as they were"):
+        run.save_checkpoint(checkpoint(6), keep=1)
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step_5"]
+    assert run.read_checkpoint().steps == 5
+
+
+def test_going_on_keeps_the_configuration_and_removes_drafts(run):
+    (run.checkpoints / ".draft-abc").mkdir()
+    run.resume(CONFIG)
+    assert not list(run.checkpoints.iterdir())
+    run.resume({**CONFIG, "steps": 9})
+    assert Run.open(run.path).config == run.config == {**CONFIG, "steps": 9}
 
 
 def test_discard_only_what_holds_nothing(run):
-    run.save_checkpoint(write("x"), 1)
+    run.save_checkpoint(checkpoint(1))
     run.discard_unless_trained()
-    assert run.newest_checkpoint().is_file()
-    run.newest_checkpoint().unlink()
+    assert run.newest_checkpoint().is_dir()
+    shutil.rmtree(run.newest_checkpoint())
     run.discard_unless_trained()
     assert not run.path.exists()
 

@@ -23,7 +23,7 @@ def test_encode_save_and_load(tmp_path, keys):
     made.save(tmp_path)
     again = Preprocessing.load(tmp_path)
     assert again.spaces == made.spaces
-    again.check(made.spaces)
+    again.check(made.fingerprints)
     encoded = made.encode(observation(), 1)
     assert set(encoded) == set(made.spaces)
     for key, value in encoded.items():
@@ -67,4 +67,4 @@ def test_another_preprocessing_is_refused():
         Preprocessing(BOTH["tokenizer"], LogMel(1.0, mels=9)),
     ):
         with pytest.raises(UserError, match="trained with another preprocessing"):
-            other.check(made.spaces)
+            other.check(made.fingerprints)

@@ -1,0 +1,136 @@
+"""All that a training of stable-baselines3 needs to go on exactly, as plain data.
+
+Between two updates, before anything of the next rollout is done, a training is its weights, its
+optimiser, and the small things here: counters, random generators, environments, what was last
+seen, what is remembered of recent episodes, and what is not logged yet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+from mmrl.encoders.freezing import Encoder
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
+
+
+def moment(algorithm: Any) -> Tree:
+    """The small things, copied: they may be written down later, as long as nothing is learnt."""
+    log = algorithm.logger
+    return {
+        "counters": {name: getattr(algorithm, name) for name in _COUNTERS},
+        "random": random_state(),
+        "actions": algorithm.action_space.np_random.bit_generator.state,
+        "env": algorithm.env.unwrapped.get_state(),
+        "seen": {
+            "observation": {key: seen.copy() for key, seen in algorithm._last_obs.items()},
+            "starts": algorithm._last_episode_starts.copy(),
+            "memory": algorithm._state.clone(),
+        },
+        "recent": {
+            "episodes": list(algorithm.ep_info_buffer),
+            "successes": [bool(success) for success in algorithm.ep_success_buffer],
+        },
+        "log": {
+            name: [float(value), log.name_to_count[name], log.name_to_excluded[name]]
+            for name, value in log.name_to_value.items()
+            if isinstance(value, int | float | np.number)
+        },
+    }
+
+
+def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
+    """Go on from a moment.
+
+    Args:
+        algorithm: built as the one that it was of.
+        state: from :func:`moment`.
+        seed: for the environments, where they could not tell their state.
+
+    Returns:
+        Whether the environments are exactly where they were; otherwise they begin anew.
+
+    Raises:
+        ValueError, KeyError: it is another algorithm's.
+    """
+    env = algorithm.env.unwrapped
+    for name, value in state["counters"].items():
+        setattr(algorithm, name, value)
+    exact = state["env"] is not None
+    if exact:
+        env.set_state(state["env"])
+        algorithm._last_obs = dict(state["seen"]["observation"])
+        algorithm._last_episode_starts = state["seen"]["starts"].copy()
+        algorithm._state = state["seen"]["memory"].to(algorithm.device)
+    else:
+        algorithm.env.seed(seed)
+        algorithm._last_obs = algorithm.env.reset()
+        algorithm._last_episode_starts = np.ones(env.num_envs, np.bool_)
+    window = algorithm._stats_window_size
+    algorithm.ep_info_buffer = deque(state["recent"]["episodes"], maxlen=window)
+    algorithm.ep_success_buffer = deque(state["recent"]["successes"], maxlen=window)
+    log = algorithm.logger
+    for name, (value, count, excluded) in state["log"].items():
+        log.name_to_value[name], log.name_to_count[name] = value, count
+        log.name_to_excluded[name] = tuple(excluded) if isinstance(excluded, list) else excluded
+    algorithm.action_space.np_random.bit_generator.state = state["actions"]
+    set_random_state(state["random"])
+    return exact
+
+
+def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
+    """Weights, and the optimiser's state. What frozen encoders remember is forgotten, so that
+    whoever goes on from here computes what this training will compute.
+    """
+    for part in algorithm.policy.modules():
+        if isinstance(part, Encoder) and part.cache is not None:
+            part.cache.clear()
+    return weights_of(algorithm.policy), _optimizer_state(algorithm.policy.optimizer)
+
+
+def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], optimizer: Tree) -> None:
+    """Go on from what :func:`learnt` gave.
+
+    Raises:
+        UserError: they are of another model or optimiser.
+    """
+    put_weights(algorithm.policy, weights)
+    try:
+        state = {int(k): value for k, value in optimizer["state"].items()}
+        algorithm.policy.optimizer.load_state_dict({**optimizer, "state": state})
+    except (ValueError, KeyError) as error:
+        raise UserError(f"the optimiser's state is another one's: {error}") from error
+
+
+def _optimizer_state(optimizer: Optimizer) -> Tree:
+    state = optimizer.state_dict()
+    return {**state, "state": {str(k): value for k, value in state["state"].items()}}
+
+
+def random_state() -> Tree:
+    """Of Python's, numpy's and torch's generators."""
+    version, numbers, gauss = random.getstate()
+    return {
+        "python": [version, np.array(numbers, np.uint32), gauss],
+        "numpy": np.random.get_state(legacy=False),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: Tree) -> None:
+    """As :func:`random_state` gave it; a GPU that is not there any more is left out."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers.tolist()), gauss))
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    for device, its_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(its_state, device)

@@ -1,0 +1,269 @@
+"""A training that was stopped goes on as if it had not been."""
+
+import json
+import signal
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mmrl.cli import main
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import read_checkpoint
+from mmrl.experiment.run import Run
+from mmrl_agents.ppo import PPO, PPOAgent
+from mmrl_agents.training_state import random_state, set_random_state
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+GRID = "mmrl/GoToObjS4-v0"
+
+
+class Killed(BaseException):
+    """What no code catches."""
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Has the batch raise at a step, once."""
+
+    def arrange(at, error):
+        step, count = MultimodalVecEnv.step_wait, [0]
+
+        def stepping(self):
+            count[0] += 1
+            if count[0] == at:
+                raise error
+            return step(self)
+
+        monkeypatch.setattr(MultimodalVecEnv, "step_wait", stepping)
+
+    return arrange
+
+
+def curves(run):
+    accumulator = EventAccumulator(str(run.events), {"scalars": 0, "images": 0})
+    accumulator.Reload()
+    tags = [tag for tag in accumulator.Tags()["scalars"] if not tag.startswith(("time/", "cache/"))]
+    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in tags}
+
+
+def files(run, name="step_1024"):
+    """What is in a checkpoint, but the manifest."""
+    return {
+        file: (run.checkpoints / name / file).read_bytes()
+        for file in ("weights.safetensors", "state.npz")
+    }
+
+
+VARIANTS = {
+    "film": ({}, {}),
+    "lstm": ({}, {"memory": "lstm"}),
+    "frame_stack": ({}, {"memory": "frame_stack"}),
+    "frozen": ({"text": "word_gru", "text_trained": 0, "image_trained": 0}, {}),
+    "dropout": ({"dropout": 0.3, "fusion": "concat"}, {}),
+    "heard": ({"fusion": "gated"}, {}),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("lost", [False, True], ids=["stopped", "killed"])
+def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, variant, lost):
+    model, more = VARIANTS[variant]
+    if variant == "frozen" and not lost:
+        pytest.skip("what is remembered is forgotten at checkpoints, and this adds one")
+    if variant == "heard":
+        pytest.importorskip("espeakng_loader")
+    heard = {"speech": {"noise": 0.01, "seconds": 2.0}} if variant == "heard" else {}
+    settings = {
+        "model": replace(tiny, **{**model, "text_args": {}} if "text" in model else model),
+        "steps": 1024, "clip_every": 300, "checkpoint_every": 256, "env_args": heard,
+        "instruction": "speech" if heard else "text",
+    }  # fmt: skip
+    hyper = replace(hyper, **more)
+    config, whole = make_run(tmp_path / "whole", **settings)
+    PPOAgent.train(config, hyper, whole)
+
+    config, run = make_run(tmp_path / "stopped", **settings)
+    stop(85, Killed())  # in the middle of the rollout after 640 steps
+    with pytest.raises(Killed):
+        PPOAgent.train(config, hyper, run)
+    assert run.newest_checkpoint().name == "step_640"
+    if lost:  # a killed process had no time to write it
+        for file in (run.checkpoints / "step_640").iterdir():
+            file.write_bytes(b"")
+        with pytest.warns(UserWarning, match="step_640 is damaged.*using step_512"):
+            PPOAgent.train(config, hyper, run, resume=True)
+    else:
+        PPOAgent.train(config, hyper, run, resume=True)
+    assert files(run) == files(whole)
+    assert curves(run) == curves(whole)
+
+
+def test_environments_that_cannot_tell_their_state_begin_anew(
+    make_run, hyper, tmp_path, counter, stop
+):
+    config, run = make_run(tmp_path / "run", env=counter, steps=512)
+    stop(20, Killed())
+    with pytest.raises(Killed):
+        PPOAgent.train(config, hyper, run)
+    with pytest.warns(UserWarning, match="test/Counter-v0 cannot tell its state"):
+        PPOAgent.train(config, hyper, run, resume=True)
+    assert run.newest_checkpoint().name == "step_512"
+
+
+def test_a_training_that_has_ended_is_left_alone(make_run, hyper, tmp_path):
+    config, run = make_run(tmp_path / "run", steps=256)
+    PPOAgent.train(config, hyper, run)
+    before = files(run, "step_256")
+    actor = PPOAgent.train(config, hyper, run, resume=True)
+    assert files(run, "step_256") == before
+    again = PPOAgent.load(run, "cpu")
+    for one, other in zip(actor.policy.parameters(), again.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_checkpoint_of_another_model_is_refused(make_run, hyper, tiny, tmp_path):
+    config, run = make_run(tmp_path / "run")
+    PPOAgent.train(config, hyper, run)
+    other = replace(config, steps=512, model=replace(tiny, features=8))
+    with pytest.raises(UserError, match="these weights are of another model"):
+        PPOAgent.train(other, hyper, run, resume=True)
+    with pytest.raises(UserError, match="does not fit this training"):
+        PPOAgent.train(replace(config, steps=512), replace(hyper, num_envs=4), run, resume=True)
+
+
+def test_interrupts_wait_for_the_update(make_run, hyper, tmp_path, monkeypatch, capsys):
+    config, run = make_run(tmp_path / "run", steps=100_000)
+    learn, closed = PPO.train, []
+
+    def interrupted(self):
+        if self.num_timesteps == 256:
+            signal.raise_signal(signal.SIGINT)
+        learn(self)
+
+    monkeypatch.setattr(PPO, "train", interrupted)
+    monkeypatch.setattr(MultimodalVecEnv, "close", lambda self: closed.append(self))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        PPOAgent.train(config, hyper, run)
+    assert "stopping after this update" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(closed) == 1
+    assert read_checkpoint(run.newest_checkpoint()).state["counters"] == {
+        "num_timesteps": 256, "_n_updates": 4, "_episode_num": 0,
+    }  # fmt: skip
+
+
+def test_an_interrupt_before_anything_was_learnt_saves_nothing(make_run, hyper, tmp_path, stop):
+    config, run = make_run(tmp_path / "run")
+    stop(5, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        PPOAgent.train(config, hyper, run)
+    assert not list(run.checkpoints.iterdir())
+
+
+def test_an_environment_that_raises(make_run, hyper, tmp_path, monkeypatch, counter):
+    config, run = make_run(tmp_path / "run", env=counter, steps=512)
+    step, count = gym.spec(counter).entry_point.step, [0]
+
+    def broken(self, action):
+        count[0] += 1
+        if count[0] == 8 * 20 + 3:
+            raise ZeroDivisionError("the camera is off")
+        return step(self, action)
+
+    monkeypatch.setattr(gym.spec(counter).entry_point, "step", broken)
+    with pytest.raises(UserError) as caught:
+        PPOAgent.train(config, hyper, run)
+    said = str(caught.value)
+    assert "test/Counter-v0 (number 2 of the batch, seeded with 5, episode" in said
+    assert "ZeroDivisionError: the camera is off, 160 steps into the training" in said
+    assert "goes on from step_128" in said
+    assert "in broken" in (run.path / "environment_error.txt").read_text()
+    with pytest.warns(UserWarning, match="cannot tell its state"):
+        PPOAgent.train(config, hyper, run, resume=True)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_a_loss_that_is_not_finite(make_run, hyper, tmp_path, monkeypatch):
+    config, run = make_run(tmp_path / "run", steps=1024, checkpoint_every=128)
+    step, count = MultimodalVecEnv.step_wait, [0]
+
+    def exploding(self):
+        observation, rewards, dones, infos = step(self)
+        count[0] += 1
+        if count[0] > 40:
+            rewards[:] = np.inf
+        return observation, rewards, dones, infos
+
+    monkeypatch.setattr(MultimodalVecEnv, "step_wait", exploding)
+    with pytest.raises(UserError, match=r"the loss is nan in minibatch 1 .*after 384 steps.*json"):
+        PPOAgent.train(config, hyper, run)
+    report = json.loads((run.path / "diverged.json").read_text())
+    assert report["steps"] == 384
+    assert report["rollout"]["rewards"][1] == "inf"
+    assert run.newest_checkpoint().name == "step_256"
+    weights = run.read_checkpoint().weights.values()
+    assert all(bool(weight.isfinite().all()) for weight in weights)
+
+
+def test_a_full_disk_while_training(make_run, hyper, tmp_path, monkeypatch):
+    config, run = make_run(tmp_path / "run", steps=512, checkpoint_every=128)
+    savez, full = np.savez, [False, True, False, False]
+
+    def sometimes(*arguments, **arrays):
+        if full.pop(0):
+            raise OSError(28, "No space left on device")
+        savez(*arguments, **arrays)
+
+    monkeypatch.setattr(np, "savez", sometimes)
+    with pytest.warns(UserWarning, match="step_256 cannot be written: No space.*training goes on"):
+        PPOAgent.train(config, hyper, run)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == [
+        "step_128", "step_384", "step_512",
+    ]  # fmt: skip
+
+
+def test_random_generators_there_and_back():
+    state = random_state()
+    first = torch.rand(3), np.random.rand(3), np.random.randn(1)
+    set_random_state(state)
+    again = torch.rand(3), np.random.rand(3), np.random.randn(1)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+
+
+TINY = [
+    "--env", GRID, "--steps", "256", "--clip_every", "0", "--eval_episodes", "4", "--device", "cpu",
+    "--model.image_args", "{width: 8}", "--model.text", "bag_of_words", "--model.features", "8",
+    "--ppo.num_envs", "8", "--ppo.n_steps", "16", "--ppo.batch_size", "64", "--ppo.n_epochs", "1",
+]  # fmt: skip
+
+
+def test_the_command(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", *TINY, "--out", str(out)]) == 0
+    saved = (out / "config.yaml").read_text()
+    assert main(["train", "--resume", str(out), "--steps", "512", "--ppo.gamma", "0.9"]) == 2
+    said = capsys.readouterr().err
+    assert "ppo.gamma: 0.99 → 0.9" in said
+    assert "steps: 256 → 512" in said
+    assert "--allow_changes true" in said
+    assert (out / "config.yaml").read_text() == saved
+    more = ["--steps", "512", "--allow_changes", "true"]
+    assert main(["train", "--resume", str(out), *more]) == 0
+    assert "from step_256 to 512 steps, with 1 changes" in capsys.readouterr().out
+    assert yaml.safe_load((out / "config.yaml").read_text())["steps"] == 512
+    assert Run.open(out).newest_checkpoint().name == "step_512"
+    assert json.loads((out / "result.json").read_text())["steps"] == 512
+    assert main(["train", "--resume", str(tmp_path / "none")]) == 2
+    assert "is no run folder" in capsys.readouterr().err
+
+
+def test_a_run_without_checkpoint_does_not_go_on(make_run, tmp_path, capsys):
+    _, run = make_run(tmp_path / "run")
+    assert main(["train", "--resume", str(run.path)]) == 2
+    assert "has no checkpoint yet" in capsys.readouterr().err
