@@ -179,8 +179,8 @@ class CheckpointCallback(BaseCallback):
         Raises:
             UserError: it cannot be written.
         """
-        weights, optimizer = learnt(self.model)
-        state = {**self._moment, "optimizer": optimizer, "fingerprints": self.fingerprints}
+        weights, rest = learnt(self.model)
+        state = {**self._moment, "learnt": rest, "fingerprints": self.fingerprints}
         self._run.save_checkpoint(Checkpoint(self.steps, weights, state), self._keep)
 
     def _now(self) -> Tree:

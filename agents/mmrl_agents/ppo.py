@@ -6,35 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
-import numpy as np
 import stable_baselines3
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
-from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
-from stable_baselines3.common.utils import explained_variance, obs_as_tensor
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl_agents.collecting import Collecting
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
-from mmrl_agents.training import DivergedError, SB3Agent, check_positive, straight_line
-from mmrl_agents.vec_env import MultimodalVecEnv
+from mmrl_agents.training import DivergedError, SB3Agent, check_positive
 
 
-class PPO(stable_baselines3.PPO):
+class PPO(Collecting, stable_baselines3.PPO):
     """SB3's PPO, with its arguments, callbacks, logs, losses and, without a memory, its numbers.
 
-    Frames go into one buffer when they are made and out of it with their minibatch, as bytes; what
-    episodes cut short would have earned is estimated for all of them at once. Where the policy has
-    a memory (``policy_kwargs={"memory": "lstm"}``), minibatches are whole rollouts of some
-    environments, whose episodes the memory goes through side by side.
+    Frames go into one buffer when they are made and out of it with their minibatch, as bytes; see
+    :class:`~mmrl_agents.collecting.Collecting`. Where the policy has a memory
+    (``policy_kwargs={"memory": "lstm"}``), minibatches are whole rollouts of some environments,
+    whose episodes the memory goes through side by side.
 
     Args:
         policy: :class:`~mmrl_agents.policy.MultimodalPolicy`, or one made of it.
@@ -45,82 +40,16 @@ class PPO(stable_baselines3.PPO):
         ValueError: with a memory, a batch size that is no multiple of ``n_steps``.
     """
 
-    policy: MultimodalPolicy
-    rollout_buffer: Rollout
-    _state: Tensor
-
     def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
         super().__init__(policy, env, **{"rollout_buffer_class": Rollout, **kwargs})
 
     def _setup_model(self) -> None:
         super()._setup_model()
-        self._state = self.policy.begin(self.n_envs)
         if self.policy.memory is not None and self.batch_size % self.n_steps:
             raise ValueError(
                 f"batch_size={self.batch_size}: with a memory, minibatches are whole rollouts: "
                 f"give a multiple of n_steps={self.n_steps}"
             )
-
-    def collect_rollouts(
-        self,
-        env: VecEnv,
-        callback: BaseCallback,
-        rollout_buffer: RolloutBuffer,
-        n_rollout_steps: int,
-    ) -> bool:
-        """Fill the buffer; False if a callback wants no more. As in SB3, callbacks find the local
-        variables by their names.
-        """
-        rollout = cast("Rollout", rollout_buffer)
-        starts = cast("NDArray[np.bool_]", self._last_episode_starts)
-        new_obs: Any = self._last_obs
-        self.policy.set_training_mode(False)
-        rollout.reset()
-        rollout.state = self._state
-        callback.on_rollout_start()
-        for _ in range(n_rollout_steps):
-            obs_tensor = rollout.observe(new_obs)
-            with torch.no_grad():
-                chosen, values, log_probs, self._state = self.policy.act(
-                    obs_tensor, self._state, self._on_device(starts)
-                )
-            actions = chosen.cpu().numpy()
-            new_obs, rewards, dones, infos = env.step(self._bounded(actions))
-            self.num_timesteps += env.num_envs
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            self._update_info_buffer(infos, dones)
-            self._add_what_was_cut(rewards, dones, infos)
-            rollout.add(None, actions, rewards, starts, values, log_probs)
-            self._last_obs = new_obs
-            self._last_episode_starts = starts = dones
-        with torch.no_grad():
-            values = self.policy.values(
-                obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
-            )
-        rollout.compute_returns_and_advantage(last_values=values, dones=dones)
-        callback.update_locals(locals())
-        callback.on_rollout_end()
-        return True
-
-    def _add_what_was_cut(
-        self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
-    ) -> None:
-        """The discounted value of the last observation, where a time limit ended the episode."""
-        ended = np.flatnonzero(dones).tolist()
-        rows = [e for e in ended if infos[e].get("TimeLimit.truncated", False)]
-        if not rows:
-            return
-        last = [infos[e]["terminal_observation"] for e in rows]
-        stacked = {key: np.stack([one[key] for one in last]) for key in last[0]}
-        with torch.no_grad():
-            values = self.policy.values(
-                obs_as_tensor(stacked, self.device),
-                self._state[torch.tensor(rows)],
-                torch.zeros(len(rows), dtype=torch.bool, device=self.device),
-            )
-        rewards[rows] += self.gamma * values.cpu().numpy()
 
     def train(self) -> None:
         """Learn from the rollout."""
@@ -257,15 +186,6 @@ class PPO(stable_baselines3.PPO):
             return batch.actions.long().flatten()
         return batch.actions
 
-    def _bounded(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """What the environment gets: samples of a Gaussian may lie beyond its bounds."""
-        if isinstance(self.action_space, spaces.Box):
-            return np.clip(actions, self.action_space.low, self.action_space.high)
-        return actions
-
-    def _on_device(self, starts: NDArray[np.bool_]) -> Tensor:
-        return torch.from_numpy(starts).to(self.device)
-
 
 @dataclass
 class PPOConfig:
@@ -307,45 +227,27 @@ class PPOConfig:
 class PPOAgent(SB3Agent):
     """PPO for the command line."""
 
+    name = "ppo"
     Config = PPOConfig
+    Algorithm = PPO
     Policy = MultimodalPolicy
-
-    @classmethod
-    def build(cls, config: TrainConfig, hyper: PPOConfig, env: MultimodalVecEnv) -> PPO:
-        """As :meth:`SB3Agent.build`."""
-        return PPO(
-            MultimodalPolicy,
-            env,
-            learning_rate=straight_line(hyper.learning_rate, hyper.final_learning_rate),
-            n_steps=hyper.n_steps,
-            batch_size=hyper.batch_size,
-            n_epochs=hyper.n_epochs,
-            gamma=hyper.gamma,
-            gae_lambda=hyper.gae_lambda,
-            clip_range=hyper.clip_range,
-            ent_coef=hyper.ent_coef,
-            vf_coef=hyper.vf_coef,
-            max_grad_norm=hyper.max_grad_norm,
-            stats_window_size=max(100, 2 * hyper.num_envs),
-            policy_kwargs=cls.policy_kwargs(config, hyper),
-            seed=config.seed,
-            device=config.device,
-        )
 
     @classmethod
     def policy_kwargs(cls, config: TrainConfig, hyper: PPOConfig) -> dict[str, Any]:
         """As :meth:`SB3Agent.policy_kwargs`."""
-        return {
-            "model": config.model,
-            "optimizer": config.optimizer,
-            "memory": hyper.memory,
-            "memory_args": hyper.memory_args,
-        }
+        kwargs = super().policy_kwargs(config, hyper)
+        return {**kwargs, "memory": hyper.memory, "memory_args": hyper.memory_args}
+
+    @classmethod
+    def algorithm_kwargs(cls, hyper: PPOConfig) -> dict[str, Any]:
+        """As :meth:`SB3Agent.algorithm_kwargs`; the memory is the policy's."""
+        kwargs = super().algorithm_kwargs(hyper)
+        return {name: kwargs[name] for name in kwargs if not name.startswith("memory")}
 
     @classmethod
     def check(cls, hyper: PPOConfig) -> None:
         """As :meth:`SB3Agent.check`."""
-        check_positive("ppo", hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
+        check_positive(cls.name, hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
         collected = hyper.num_envs * hyper.n_steps
         if hyper.batch_size > collected or collected % hyper.batch_size:
             raise UserError(

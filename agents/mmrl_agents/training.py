@@ -10,6 +10,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 import torch
@@ -40,29 +41,58 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 class SB3Agent(ABC):
     """An algorithm for the command line; see :class:`mmrl.experiment.agent.Agent`.
 
-    A subclass says what its hyperparameters are and how algorithm and policy are built of them.
+    A subclass names the classes, and says what is particular to it.
 
     Attributes:
-        Config: dataclass of the hyperparameters; ``num_envs`` is one of them.
-        Policy: its class.
+        name: by which it is known, and its hyperparameters.
+        Config: dataclass of the hyperparameters, named as SB3's arguments; ``num_envs``,
+            ``learning_rate`` and ``final_learning_rate`` are among them.
+        Algorithm: SB3's, or one made of it.
+        Policy: its policy.
     """
 
+    name: ClassVar[str]
     Config: ClassVar[type[Any]]
+    Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
 
     @classmethod
-    @abstractmethod
     def build(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> BaseAlgorithm:
         """The algorithm, ready to learn.
 
         Raises:
-            UserError: a hyperparameter that cannot be.
+            UserError: a hyperparameter that cannot be, or actions of a kind that it does not take.
         """
+        kwargs: dict[str, Any] = {
+            "stats_window_size": max(100, 2 * hyper.num_envs),
+            "policy_kwargs": cls.policy_kwargs(config, hyper),
+            "seed": config.seed,
+            "device": config.device,
+            **cls.algorithm_kwargs(hyper),
+        }
+        try:
+            return cls.Algorithm(cls.Policy, env, **kwargs)
+        except AssertionError as error:
+            if "action spaces" not in str(error):
+                raise
+            raise UserError(
+                f"agent {config.agent!r} cannot act in {config.env}, whose actions are "
+                f"{env.action_space}: PPO and A2C take any, DQN and QR-DQN discrete ones, SAC and "
+                "TD3 continuous ones"
+            ) from error
 
     @classmethod
-    @abstractmethod
+    def algorithm_kwargs(cls, hyper: Any) -> dict[str, Any]:
+        """The hyperparameters as SB3 takes them: by their names, the learning rate as a line."""
+        kwargs = asdict(hyper)
+        del kwargs["num_envs"]
+        start, end = kwargs.pop("learning_rate"), kwargs.pop("final_learning_rate")
+        return {**kwargs, "learning_rate": straight_line(start, end)}
+
+    @classmethod
     def policy_kwargs(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
         """The arguments of :attr:`Policy`, beside its spaces and learning rate."""
+        return {"model": config.model, "optimizer": config.optimizer}
 
     @classmethod
     @abstractmethod
@@ -163,7 +193,7 @@ def _resume(
 ) -> None:
     state = checkpoint.state
     try:
-        resume_learnt(algorithm, checkpoint.weights, state["optimizer"])
+        resume_learnt(algorithm, checkpoint.weights, state["learnt"])
         exact = resume_moment(algorithm, state, config.seed + checkpoint.steps)
         callbacks.resume(state["callbacks"])
     except (KeyError, ValueError, TypeError) as error:

@@ -13,27 +13,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from stable_baselines3.common.save_util import recursive_getattr
 from torch.optim import Optimizer
 
 from mmrl.encoders.freezing import Encoder
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
 
-_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num")
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
 
 
 def moment(algorithm: Any) -> Tree:
     """The small things, copied: they may be written down later, as long as nothing is learnt."""
     log = algorithm.logger
     return {
-        "counters": {name: getattr(algorithm, name) for name in _COUNTERS},
+        "counters": {n: getattr(algorithm, n) for n in _COUNTERS if hasattr(algorithm, n)},
         "random": random_state(),
         "actions": algorithm.action_space.np_random.bit_generator.state,
         "env": algorithm.env.unwrapped.get_state(),
         "seen": {
             "observation": {key: seen.copy() for key, seen in algorithm._last_obs.items()},
             "starts": algorithm._last_episode_starts.copy(),
-            "memory": algorithm._state.clone(),
+            "memory": _memory(algorithm),
         },
         "recent": {
             "episodes": list(algorithm.ep_info_buffer),
@@ -69,7 +70,8 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
         env.set_state(state["env"])
         algorithm._last_obs = dict(state["seen"]["observation"])
         algorithm._last_episode_starts = state["seen"]["starts"].copy()
-        algorithm._state = state["seen"]["memory"].to(algorithm.device)
+        if state["seen"]["memory"] is not None:
+            algorithm._state = state["seen"]["memory"].to(algorithm.device)
     else:
         algorithm.env.seed(seed)
         algorithm._last_obs = algorithm.env.reset()
@@ -86,31 +88,60 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     return exact
 
 
+def _memory(algorithm: Any) -> torch.Tensor | None:
+    """The state of a policy's memory, where the algorithm knows of such."""
+    state = getattr(algorithm, "_state", None)
+    return None if state is None else state.clone()
+
+
 def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
-    """Weights, and the optimiser's state. What frozen encoders remember is forgotten, so that
-    whoever goes on from here computes what this training will compute.
+    """Weights; and what else is learnt or learnt from: the states of the optimisers, single tensors
+    such as SAC's entropy coefficient, and the replay buffer.
+
+    What frozen encoders remember is forgotten, so that whoever goes on from here computes what this
+    training will compute.
     """
     for part in algorithm.policy.modules():
         if isinstance(part, Encoder) and part.cache is not None:
             part.cache.clear()
-    return weights_of(algorithm.policy), _optimizer_state(algorithm.policy.optimizer)
+    optimizers, tensors = _names(algorithm)
+    replay = getattr(algorithm, "replay_buffer", None)
+    return weights_of(algorithm.policy), {
+        "optimizers": {name: _state(recursive_getattr(algorithm, name)) for name in optimizers},
+        "tensors": {name: recursive_getattr(algorithm, name).clone() for name in tensors},
+        "replay": None if replay is None else replay.get_state(),
+    }
 
 
-def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], optimizer: Tree) -> None:
+def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) -> None:
     """Go on from what :func:`learnt` gave.
 
     Raises:
-        UserError: they are of another model or optimiser.
+        UserError: it is of another model or algorithm.
     """
     put_weights(algorithm.policy, weights)
+    optimizers, tensors = _names(algorithm)
     try:
-        state = {int(k): value for k, value in optimizer["state"].items()}
-        algorithm.policy.optimizer.load_state_dict({**optimizer, "state": state})
+        for name in optimizers:
+            state = rest["optimizers"][name]
+            by_number = {int(k): value for k, value in state["state"].items()}
+            recursive_getattr(algorithm, name).load_state_dict({**state, "state": by_number})
+        for name in tensors:
+            with torch.no_grad():
+                recursive_getattr(algorithm, name).copy_(rest["tensors"][name])
     except (ValueError, KeyError) as error:
         raise UserError(f"the optimiser's state is another one's: {error}") from error
+    if rest["replay"] is not None:
+        algorithm.replay_buffer.set_state(rest["replay"])
 
 
-def _optimizer_state(optimizer: Optimizer) -> Tree:
+def _names(algorithm: Any) -> tuple[list[str], list[str]]:
+    """The names of an algorithm's optimisers and single tensors, as SB3's ``save`` knows them."""
+    modules, tensors = algorithm._get_torch_save_params()
+    return [name for name in modules if name != "policy"], tensors
+
+
+def _state(optimizer: Optimizer) -> Tree:
     state = optimizer.state_dict()
     return {**state, "state": {str(k): value for k, value in state["state"].items()}}
 

@@ -1,0 +1,105 @@
+"""Collecting a rollout: SB3's loop, with data where it is used, and a memory."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
+
+from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.rollout import Rollout
+
+
+class Collecting(OnPolicyAlgorithm):
+    """The part of SB3's on-policy algorithms that acts.
+
+    Frames go into one buffer when they are made; what episodes cut short would have earned is
+    estimated for all of them at once; the state of the policy's memory is handed from step to step.
+    """
+
+    policy: MultimodalPolicy
+    rollout_buffer: Rollout
+    _state: Tensor
+
+    def _setup_model(self) -> None:
+        super()._setup_model()
+        self._state = self.policy.begin(self.n_envs)
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Fill the buffer; False if a callback wants no more. As in SB3, callbacks find the local
+        variables by their names.
+        """
+        rollout = cast("Rollout", rollout_buffer)
+        starts = cast("NDArray[np.bool_]", self._last_episode_starts)
+        new_obs: Any = self._last_obs
+        self.policy.set_training_mode(False)
+        rollout.reset()
+        rollout.state = self._state
+        callback.on_rollout_start()
+        for _ in range(n_rollout_steps):
+            obs_tensor = rollout.observe(new_obs)
+            with torch.no_grad():
+                chosen, values, log_probs, self._state = self.policy.act(
+                    obs_tensor, self._state, self._on_device(starts)
+                )
+            actions = chosen.cpu().numpy()
+            new_obs, rewards, dones, infos = env.step(self._bounded(actions))
+            self.num_timesteps += env.num_envs
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            self._update_info_buffer(infos, dones)
+            self._add_what_was_cut(rewards, dones, infos)
+            rollout.add(None, actions, rewards, starts, values, log_probs)
+            self._last_obs = new_obs
+            self._last_episode_starts = starts = dones
+        with torch.no_grad():
+            values = self.policy.values(
+                obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
+            )
+        rollout.compute_returns_and_advantage(last_values=values, dones=dones)
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _add_what_was_cut(
+        self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+    ) -> None:
+        """The discounted value of the last observation, where a time limit ended the episode."""
+        ended = np.flatnonzero(dones).tolist()
+        rows = [e for e in ended if infos[e].get("TimeLimit.truncated", False)]
+        if not rows:
+            return
+        last = [infos[e]["terminal_observation"] for e in rows]
+        stacked = {key: np.stack([one[key] for one in last]) for key in last[0]}
+        with torch.no_grad():
+            values = self.policy.values(
+                obs_as_tensor(stacked, self.device),
+                self._state[torch.tensor(rows)],
+                torch.zeros(len(rows), dtype=torch.bool, device=self.device),
+            )
+        rewards[rows] += self.gamma * values.cpu().numpy()
+
+    def _bounded(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """What the environment gets: samples of a Gaussian may lie beyond its bounds."""
+        if isinstance(self.action_space, spaces.Box):
+            return np.clip(actions, self.action_space.low, self.action_space.high)
+        return actions
+
+    def _on_device(self, starts: NDArray[np.bool_]) -> Tensor:
+        return torch.from_numpy(starts).to(self.device)

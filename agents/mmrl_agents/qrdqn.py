@@ -1,0 +1,65 @@
+"""QR-DQN (Dabney et al., 2018): sb3-contrib's, on pictures and instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sb3_contrib
+from sb3_contrib.qrdqn import policies
+
+from mmrl.experiment.config import TrainConfig
+from mmrl_agents.dqn import DQNConfig
+from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, OffPolicyAgent
+from mmrl_agents.training import check_positive
+
+
+class QuantileNetwork(AsTheyAre, policies.QuantileNetwork):
+    """Quantiles of the return of each action."""
+
+
+class QRDQNPolicy(MultimodalNetworks, policies.QRDQNPolicy):
+    """The policy of QR-DQN around :class:`mmrl.model.MultimodalModel`."""
+
+    def make_quantile_net(self) -> QuantileNetwork:
+        """A network with a model of its own."""
+        arguments = self._update_features_extractor(self.net_args, features_extractor=None)
+        return QuantileNetwork(**arguments).to(self.device)
+
+
+@dataclass
+class QRDQNConfig(DQNConfig):
+    """Hyperparameters of QR-DQN: those of DQN, and the quantiles.
+
+    Attributes:
+        n_quantiles: of the return's distribution.
+    """
+
+    n_quantiles: int = 50
+
+
+class QRDQNAgent(OffPolicyAgent):
+    """QR-DQN for the command line."""
+
+    name = "qrdqn"
+    Config = QRDQNConfig
+    Algorithm = sb3_contrib.QRDQN
+    Policy = QRDQNPolicy
+
+    @classmethod
+    def policy_kwargs(cls, config: TrainConfig, hyper: QRDQNConfig) -> dict[str, Any]:
+        """As :meth:`SB3Agent.policy_kwargs`."""
+        return {**super().policy_kwargs(config, hyper), "n_quantiles": hyper.n_quantiles}
+
+    @classmethod
+    def algorithm_kwargs(cls, hyper: QRDQNConfig) -> dict[str, Any]:
+        """As :meth:`SB3Agent.algorithm_kwargs`; the quantiles are the policy's."""
+        kwargs = super().algorithm_kwargs(hyper)
+        del kwargs["n_quantiles"]
+        return kwargs
+
+    @classmethod
+    def check(cls, hyper: QRDQNConfig) -> None:
+        """As :meth:`SB3Agent.check`."""
+        super().check(hyper)
+        check_positive(cls.name, hyper, "n_quantiles")
