@@ -51,11 +51,11 @@ class DQNConfig:
     batch_size: int = 128
     train_freq: int = 4
     gradient_steps: int = 4
-    learning_rate: float = 5e-4
+    learning_rate: float = 3e-4
     final_learning_rate: float = 1e-4
     gamma: float = 0.97
-    tau: float = 1.0
-    target_update_interval: int = 2_000
+    tau: float = 0.02
+    target_update_interval: int = 16
     exploration_fraction: float = 0.3
     exploration_initial_eps: float = 1.0
     exploration_final_eps: float = 0.05

@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from stable_baselines3.common.save_util import recursive_getattr
 from torch.optim import Optimizer
 
 from mmrl.encoders.freezing import Encoder
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
+from mmrl.observation import IMAGE
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
 
@@ -68,7 +70,7 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     exact = state["env"] is not None
     if exact:
         env.set_state(state["env"])
-        algorithm._last_obs = dict(state["seen"]["observation"])
+        algorithm._last_obs = _as_transposed(state["seen"]["observation"])
         algorithm._last_episode_starts = state["seen"]["starts"].copy()
         if state["seen"]["memory"] is not None:
             algorithm._state = state["seen"]["memory"].to(algorithm.device)
@@ -92,6 +94,14 @@ def _memory(algorithm: Any) -> torch.Tensor | None:
     """The state of a policy's memory, where the algorithm knows of such."""
     state = getattr(algorithm, "_state", None)
     return None if state is None else state.clone()
+
+
+def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Pictures [N, 3, H, W] laid out in memory as SB3's transposing wrapper leaves them: torch adds
+    up in another order where the layout is another.
+    """
+    pixels = np.ascontiguousarray(observation[IMAGE].transpose(0, 2, 3, 1))
+    return {**observation, IMAGE: pixels.transpose(0, 3, 1, 2)}
 
 
 def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:

@@ -118,3 +118,52 @@ def observations():
         return observation
 
     return collect
+
+
+REACH = "test/Reach-v0"
+
+
+class Reach(gym.Env):
+    """A wheel to be turned: the reward is how near the action was to what word and colour ask for.
+
+    "left" asks for minus the brightness of the picture, "right" for plus.
+    """
+
+    observation_space = spaces.Dict(
+        image=spaces.Box(0, 255, (16, 16, 3), np.uint8),
+        instruction=spaces.Text(10, charset=LETTERS),
+    )
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, render_mode=None):
+        pass
+
+    def look(self):
+        self.light = int(self.np_random.integers(256))
+        return {"image": np.full((16, 16, 3), self.light, np.uint8), "instruction": self.word}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.word, self.steps = ("left", "right")[self.np_random.integers(2)], 0
+        return self.look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        wanted = self.light / 255 * (1 if self.word == "right" else -1)
+        miss = abs(float(action[0]) - wanted)
+        over = self.steps == 4
+        return self.look(), 1 - miss, over, False, {"is_success": miss < 0.25} if over else {}
+
+    def get_state(self):
+        return {"word": self.word, "steps": self.steps, "light": self.light}
+
+    def set_state(self, state):
+        self.word, self.steps, self.light = state["word"], state["steps"], state["light"]
+
+
+@pytest.fixture(scope="session")
+def reach():
+    """The id of an environment with continuous actions, and a state that it can tell."""
+    if REACH not in gym.registry:
+        gym.register(REACH, Reach)
+    return REACH
