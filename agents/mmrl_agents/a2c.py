@@ -60,6 +60,11 @@ class A2CAgent(SB3Agent):
     """A2C for the command line."""
 
     name = "a2c"
+    search = (
+        "a2c.learning_rate=1e-4..3e-3:log",
+        "a2c.ent_coef=1e-3..1e-1:log",
+        "a2c.n_steps=4..32:int",
+    )
     Config = A2CConfig
     Algorithm = A2C
     Policy = MultimodalPolicy

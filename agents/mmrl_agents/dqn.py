@@ -66,6 +66,12 @@ class DQNAgent(OffPolicyAgent):
     """DQN for the command line."""
 
     name = "dqn"
+    search = (
+        "dqn.learning_rate=5e-5..1e-3:log",
+        "dqn.gradient_steps=1..8:int",
+        "dqn.gamma=0.9..0.99",
+        "dqn.exploration_fraction=0.1..0.6",
+    )
     Config = DQNConfig
     Algorithm = stable_baselines3.DQN
     Policy = DQNPolicy

@@ -228,6 +228,13 @@ class PPOAgent(SB3Agent):
     """PPO for the command line."""
 
     name = "ppo"
+    search = (
+        "ppo.learning_rate=1e-4..3e-3:log",
+        "ppo.ent_coef=1e-3..1e-1:log",
+        "ppo.n_epochs=1..8:int",
+        "ppo.gae_lambda=0.8..0.99",
+        "ppo.gamma=0.95..0.999",
+    )
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy

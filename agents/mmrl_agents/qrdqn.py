@@ -42,6 +42,12 @@ class QRDQNAgent(OffPolicyAgent):
     """QR-DQN for the command line."""
 
     name = "qrdqn"
+    search = (
+        "qrdqn.learning_rate=5e-5..1e-3:log",
+        "qrdqn.gradient_steps=1..8:int",
+        "qrdqn.gamma=0.9..0.99",
+        "qrdqn.n_quantiles=20..200:int",
+    )
     Config = QRDQNConfig
     Algorithm = sb3_contrib.QRDQN
     Policy = QRDQNPolicy

@@ -66,6 +66,12 @@ class SACAgent(OffPolicyAgent):
     """SAC for the command line."""
 
     name = "sac"
+    search = (
+        "sac.learning_rate=1e-4..3e-3:log",
+        "sac.gradient_steps=1..8:int",
+        "sac.tau=0.002..0.05:log",
+        "sac.gamma=0.9..0.99",
+    )
     Config = SACConfig
     Algorithm = stable_baselines3.SAC
     Policy = SACPolicy

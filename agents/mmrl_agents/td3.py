@@ -76,6 +76,12 @@ class TD3Agent(OffPolicyAgent):
     """TD3 for the command line."""
 
     name = "td3"
+    search = (
+        "td3.learning_rate=1e-4..3e-3:log",
+        "td3.gradient_steps=1..8:int",
+        "td3.tau=0.002..0.05:log",
+        "td3.action_noise=0.05..0.5",
+    )
     Config = TD3Config
     Algorithm = stable_baselines3.TD3
     Policy = TD3Policy

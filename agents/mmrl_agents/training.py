@@ -34,6 +34,7 @@ from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.callbacks import CheckpointCallback, StandardCallbacks
+from mmrl_agents.profiling import FOLDER, ProfileCallback
 from mmrl_agents.training_state import resume_learnt, resume_moment
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -47,11 +48,14 @@ class SB3Agent(ABC):
         name: by which it is known, and its hyperparameters.
         Config: dataclass of the hyperparameters, named as SB3's arguments; ``num_envs``,
             ``learning_rate`` and ``final_learning_rate`` are among them.
+        search: what ``mmrl tune`` searches, unless it is told; see
+            :func:`mmrl.experiment.search.parse_search`.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
 
     name: ClassVar[str]
+    search: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
@@ -136,7 +140,8 @@ class SB3Agent(ABC):
             if checkpoint is not None:
                 _resume(algorithm, checkpoint, callbacks, config)
             if algorithm.num_timesteps < config.steps:
-                _learn(algorithm, config.steps, callbacks, run)
+                with _profiled(algorithm, callbacks, run, wanted=config.profile):
+                    _learn(algorithm, config.steps, callbacks, run)
         finally:
             callbacks.close()
             env.close()
@@ -206,6 +211,22 @@ def _resume(
             "anew, and the training goes on, but not exactly as it would have",
             stacklevel=2,
         )
+
+
+@contextmanager
+def _profiled(
+    algorithm: BaseAlgorithm, callbacks: StandardCallbacks, run: Run, *, wanted: bool
+) -> Iterator[None]:
+    """Say at the end where the time went, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    profiler = ProfileCallback(run.path)
+    callbacks.callbacks.insert(0, profiler)
+    profiler.attach(algorithm, callbacks)
+    yield
+    profiler.report()
+    print(f"the trace of an update: {run.path / FOLDER}")
 
 
 def _learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
     "ablate": "train variants of a configuration alike and compare them",
+    "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",

@@ -47,6 +47,7 @@ class TrainConfig:
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
         checkpoint_every: steps between checkpoints; 0 for one at the end only.
         keep_checkpoints: how many of the newest are kept.
+        profile: print where the time goes, and write a trace of an update for TensorBoard.
     """
 
     env: str
@@ -63,6 +64,7 @@ class TrainConfig:
     clip_every: int = 100_000
     checkpoint_every: int = 100_000
     keep_checkpoints: int = 3
+    profile: bool = False
 
 
 def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[TrainConfig, Any]:

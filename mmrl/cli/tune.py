@@ -1,0 +1,268 @@
+"""``mmrl tune``: searches hyperparameters with Optuna, and writes the best configuration."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from rich.console import Console
+
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.cli.train import check, parse
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.experiment.run import CONFIG, Run
+from mmrl.experiment.search import VALIDATION, Axis, Tried, markdown, parse_search, plot, short
+from mmrl.files import write_atomically
+from mmrl.plugins import find_agent
+
+_DESCRIPTION = """\
+Search hyperparameters with Optuna: every trial is a training of the configuration with other
+values, compared on validation episodes; trials that are worse than half of the others at the same
+step are stopped early.
+
+  mmrl tune configs/demo.yaml --trials 40 --steps 100000 --out searches/demo
+      --over ppo.learning_rate=1e-4..3e-3:log --over ppo.n_epochs=1..8:int
+      --over model.fusion=film,concat
+
+Without --over, what the agent itself suggests is searched. The folder holds the study (SQLite),
+the trials' runs, a table, a plot, and best.yaml, ready for 'mmrl train --config'. Call it again
+with the same folder to resume or to add trials; several calls at once share the work.
+"""
+_POLL: Final = 2.0  # seconds between looks at a trial's curve
+
+
+def run(arguments: list[str]) -> int:
+    """Run trials until there are as many as asked for, then write what came of them."""
+    parser = Parser(prog="mmrl tune", description=_DESCRIPTION, formatter_class=AsWritten)
+    parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
+    parser.add_argument("--trials", type=int, required=True, help="how many, earlier ones included")
+    parser.add_argument("--out", type=str, required=True, help="folder of the study and its runs")
+    parser.add_argument(
+        "--over", type=str, action="append",
+        help="key=low..high[:log|:int] or key=value,value (repeatable)",
+    )  # fmt: skip
+    parser.add_argument("--steps", type=int | None, default=None, help="environment steps of each")
+    parser.add_argument("--episodes", type=int, default=256, help="for the comparison")
+    parser.add_argument("--jobs", type=int, default=1, help="trials side by side")
+    parser.add_argument("--seed", type=int, default=0, help="of the search")
+    options = parser.parse_args(arguments)
+    for name in ("trials", "episodes", "jobs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    if not Path(options.config).is_file():
+        raise UserError(f"{options.config}: there is no such file")
+    common = [f"--config={options.config}", "--eval_episodes=0"]
+    common += [] if options.steps is None else [f"--steps={options.steps}"]
+    config = parse([*common, "--out=unused"]).config
+    check(config)
+    axes = [parse_search(text) for text in options.over or _suggested(config.agent)]
+    for axis in axes:  # a typing error shows now, not after hours
+        for value in axis.samples:
+            check(parse([*common, "--out=unused", f"--{axis.key}={value}"]).config)
+    folder = Path(options.out)
+    study = _study(folder, options)
+    search = Search(study, folder, axes, common, options.episodes)
+    search.run(options.trials, options.jobs)
+    return search.report(f"{config.env}, {config.steps:,} steps, by trial")
+
+
+def _suggested(agent: str) -> list[str]:
+    """The search space that an agent suggests."""
+    space: list[str] = list(getattr(find_agent(agent), "search", ()))
+    if not space:
+        raise UserError(
+            f"agent {agent!r} suggests nothing to search: say it by --over key=low..high"
+        )
+    return space
+
+
+def _study(folder: Path, options: Any) -> Any:
+    """The study in a folder; a new one, if there is none.
+
+    Raises:
+        UserError: Optuna is not installed, or the folder holds another search.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise UserError("mmrl tune needs optuna: pip install 'multimodal-rl[tune]'") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    claim = {"config": Path(options.config).read_text(), "steps": options.steps}
+    file = folder / "search.yaml"
+    if file.is_file():
+        if yaml.safe_load(file.read_text()) != claim:
+            raise UserError(
+                f"{folder} holds a search of another configuration or budget: give another --out, "
+                "or remove it"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: is not empty, and no search")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, yaml.safe_dump(claim))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        storage = optuna.storages.RDBStorage(
+            f"sqlite:///{folder / 'study.db'}",
+            heartbeat_interval=30,  # a trial whose process has died does not count as running
+            grace_period=120,
+            engine_kwargs={"connect_args": {"timeout": 60}},
+        )
+    study = optuna.create_study(
+        study_name="mmrl",
+        storage=storage,
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
+    # whoever joins or resumes draws otherwise than those before
+    study.sampler = optuna.samplers.TPESampler(seed=options.seed + len(study.trials))
+    return study
+
+
+class Search:
+    """Trials of a study, each a training in a process of its own.
+
+    Args:
+        study: Optuna's.
+        folder: where the runs go.
+        axes: what is searched.
+        common: the options of every training.
+        episodes: for the comparison.
+    """
+
+    def __init__(
+        self, study: Any, folder: Path, axes: list[Axis], common: list[str], episodes: int
+    ) -> None:
+        self._study, self._folder, self._axes = study, folder, axes
+        self._common, self._episodes = common, episodes
+        self._console = Console(stderr=True)
+
+    def run(self, trials: int, jobs: int) -> None:
+        """Run trials until so many have ended well or been stopped early."""
+        from optuna.study import MaxTrialsCallback
+        from optuna.trial import TrialState
+
+        ended = (TrialState.COMPLETE, TrialState.PRUNED)
+        missing = trials - len(self._study.get_trials(states=ended))
+        if missing < 1:
+            return
+        self._jobs = jobs
+        self._study.optimize(
+            self._objective,
+            n_trials=missing,
+            n_jobs=jobs,
+            callbacks=[MaxTrialsCallback(trials, states=ended), self._say],
+            show_progress_bar=self._console.is_terminal and jobs == 1,
+        )
+
+    def _say(self, study: Any, trial: Any) -> None:
+        value = "stopped early" if trial.value is None else f"success {trial.value:.1%}"
+        values = ", ".join(f"{key}={short(value)}" for key, value in trial.params.items())
+        self._console.print(f"trial {trial.number}: {value} ({values})", highlight=False)
+
+    def _objective(self, trial: Any) -> float:
+        values = [f"--{axis.key}={axis.suggest(trial)}" for axis in self._axes]
+        out = self._folder / f"trial-{trial.number:04d}"
+        self._train(trial, out, values)
+        run = Run.open(out)
+        actor = find_agent(run.config["agent"]).load(run)
+        played = play_episodes(
+            actor,
+            run.config["env"],
+            self._episodes,
+            env_args=run.config["env_args"],
+            first_seed=VALIDATION,
+        )
+        return float(played.summary()["success_rate"])
+
+    def _train(self, trial: Any, out: Path, values: list[str]) -> None:
+        """Train, and watch the curve.
+
+        Raises:
+            optuna.TrialPruned: it is worse than half of the others at the same step.
+            UserError: the training failed; its last words.
+        """
+        import optuna
+
+        log = out.with_suffix(".log")
+        threads = max((os.cpu_count() or 1) // self._jobs, 1)
+        with log.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mmrl", "train", *self._common, *values, f"--out={out}"],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            )
+        told = 0
+        try:
+            while process.poll() is None:
+                time.sleep(_POLL)
+                for step, value in _curve(out):
+                    if step > told:
+                        told = step
+                        trial.report(value, step)
+                if trial.should_prune():
+                    raise optuna.TrialPruned
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            last = log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
+            raise UserError(f"trial {trial.number} failed: {last[0]} (all of it: {log})")
+
+    def report(self, title: str) -> int:
+        """Write the table, the plot and the best configuration; say where."""
+        tried = [
+            Tried(one.number, one.params, success, one.value is None)
+            for one in self._study.get_trials()
+            if one.state.is_finished()
+            and (success := one.value if one.value is not None else _last(one)) is not None
+        ]
+        whole = [one for one in tried if not one.stopped]
+        if not whole:
+            raise UserError(f"no trial in {self._folder} has ended: give more --trials")
+        best = max(whole, key=lambda one: one.success)
+        config = yaml.safe_load((self._folder / f"trial-{best.number:04d}" / CONFIG).read_text())
+        for key in ("out", "eval_episodes"):
+            config.pop(key, None)
+        write_atomically(
+            self._folder / "best.yaml",
+            f"# trial {best.number}: {best.success:.1%} of {self._episodes} validation episodes\n"
+            + yaml.safe_dump(config, sort_keys=False),
+        )
+        table = markdown(tried, title)
+        write_atomically(self._folder / "tune.md", table)
+        plot(tried, self._axes, self._folder / "tune.png", title)
+        print(table)
+        print(f"written to {self._folder}/tune.md, tune.png and best.yaml; train with it:")
+        print(f"  mmrl train --config {self._folder}/best.yaml --out runs/best")
+        return 0
+
+
+def _last(trial: Any) -> float | None:
+    """The last value that a trial told of before it was stopped."""
+    values = trial.intermediate_values
+    return float(values[max(values)]) if values else None
+
+
+def _curve(out: Path) -> list[tuple[int, float]]:
+    """The success rate of recent training episodes so far, by step."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    if not out.is_dir():
+        return []
+    accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    tag = "rollout/success_rate"
+    if tag not in accumulator.Tags()["scalars"]:
+        return []
+    return [(event.step, event.value) for event in accumulator.Scalars(tag)]
