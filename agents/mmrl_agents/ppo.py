@@ -18,9 +18,10 @@ from torch.nn.utils import clip_grad_norm_
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.collecting import Collecting
+from mmrl_agents.learning import DivergedError
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
-from mmrl_agents.training import DivergedError, SB3Agent, check_positive
+from mmrl_agents.training import SB3Agent, check_positive
 
 
 class PPO(Collecting, stable_baselines3.PPO):

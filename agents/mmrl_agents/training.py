@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-import traceback
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
 from stable_baselines3.common.vec_env import VecTransposeImage
-from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.adapters import make_env, make_vec_env
-from mmrl.environment_errors import EnvironmentFailedError
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
-from mmrl.files import write_atomically, write_json
 from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
-from mmrl_agents.callbacks import CheckpointCallback, StandardCallbacks
-from mmrl_agents.profiling import FOLDER, ProfileCallback
-from mmrl_agents.training_state import resume_learnt, resume_moment
+from mmrl_agents.callbacks import StandardCallbacks
+from mmrl_agents.learning import go_on, learn, make_logger, profiled
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
@@ -133,15 +121,15 @@ class SB3Agent(ABC):
             preprocessing = load_preprocessing(run, checkpoint)
         env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech)
         algorithm = cls.build(config, hyper, env)
-        algorithm.set_logger(_logger(run, checkpoint))
+        algorithm.set_logger(make_logger(run, checkpoint))
         actor = SB3Actor(algorithm.policy, preprocessing)
         callbacks = StandardCallbacks(config, run, actor)
         try:
             if checkpoint is not None:
-                _resume(algorithm, checkpoint, callbacks, config)
+                go_on(algorithm, checkpoint, callbacks, config)
             if algorithm.num_timesteps < config.steps:
-                with _profiled(algorithm, callbacks, run, wanted=config.profile):
-                    _learn(algorithm, config.steps, callbacks, run)
+                with profiled(algorithm, callbacks, run, wanted=config.profile):
+                    learn(algorithm, config.steps, callbacks, run)
         finally:
             callbacks.close()
             env.close()
@@ -180,115 +168,6 @@ def load_preprocessing(run: Run, checkpoint: Checkpoint) -> Preprocessing:
     preprocessing = Preprocessing.load(run.path)
     preprocessing.check(checkpoint.state["fingerprints"])
     return preprocessing
-
-
-def _logger(run: Run, checkpoint: Checkpoint | None) -> Logger:
-    """Writes TensorBoard's events; what a killed training wrote after its last checkpoint, and will
-    write again, is not shown twice.
-    """
-    events = TensorBoardOutputFormat(str(run.events))
-    if checkpoint is not None:
-        events.writer.close()
-        events.writer = SummaryWriter(str(run.events), purge_step=checkpoint.steps + 1)
-    return Logger(None, [events])
-
-
-def _resume(
-    algorithm: BaseAlgorithm, checkpoint: Checkpoint, callbacks: StandardCallbacks, config: Any
-) -> None:
-    state = checkpoint.state
-    try:
-        resume_learnt(algorithm, checkpoint.weights, state["learnt"])
-        exact = resume_moment(algorithm, state, config.seed + checkpoint.steps)
-        callbacks.resume(state["callbacks"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
-        ) from error
-    if not exact:
-        warnings.warn(
-            f"{config.env} cannot tell its state (get_state and set_state): its episodes begin "
-            "anew, and the training goes on, but not exactly as it would have",
-            stacklevel=2,
-        )
-
-
-@contextmanager
-def _profiled(
-    algorithm: BaseAlgorithm, callbacks: StandardCallbacks, run: Run, *, wanted: bool
-) -> Iterator[None]:
-    """Say at the end where the time went, if that is wanted."""
-    if not wanted:
-        yield
-        return
-    profiler = ProfileCallback(run.path)
-    callbacks.callbacks.insert(0, profiler)
-    profiler.attach(algorithm, callbacks)
-    yield
-    profiler.report()
-    print(f"the trace of an update: {run.path / FOLDER}")
-
-
-def _learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
-    """Learn until there are so many steps, and save, whatever happens, what can be gone on with."""
-    checkpoints = callbacks.checkpoints
-    done = algorithm.num_timesteps
-    try:
-        with _interrupts_wait(checkpoints):
-            algorithm.learn(steps - done, callbacks, log_interval=1, reset_num_timesteps=not done)
-    except DivergedError as error:
-        file = run.path / "diverged.json"
-        write_json(file, error.report)
-        raise UserError(f"{error}. What it looked like: {file}") from error
-    except EnvironmentFailedError as error:
-        if not checkpoints.can_save:  # the very first reset
-            raise
-        checkpoints.save()
-        file = run.path / "environment_error.txt"
-        write_atomically(file, "".join(traceback.format_exception(error)))
-        raise UserError(
-            f"{error}, {algorithm.num_timesteps:,} steps into the training. Its traceback is in "
-            f"{file}; 'mmrl train --resume {run.path}' goes on from {run.newest_checkpoint().name}"
-        ) from error
-    finally:
-        if checkpoints.can_save and checkpoints.steps:
-            checkpoints.save()
-        algorithm.logger.close()
-    if checkpoints.stop_asked:
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def _interrupts_wait(checkpoints: CheckpointCallback) -> Iterator[None]:
-    """The first Ctrl-C ends the training after the present update, the second one at once."""
-
-    def wait(*_: Any) -> None:
-        if checkpoints.stop_asked:
-            raise KeyboardInterrupt
-        checkpoints.stop_asked = True
-        print("\nstopping after this update; Ctrl-C again stops at once", file=sys.stderr)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, wait)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-class DivergedError(Exception):
-    """Numbers are not finite any more.
-
-    Args:
-        message: says where.
-        report: what they looked like, as plain data.
-    """
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 def straight_line(start: float, end: float) -> Any:

