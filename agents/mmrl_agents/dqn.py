@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import stable_baselines3
 from stable_baselines3.dqn import policies
 
-from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, OffPolicyAgent
+from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, OffPolicyAgent, ReplayConfig
 
 
 class QNetwork(AsTheyAre, policies.QNetwork):
@@ -24,21 +24,11 @@ class DQNPolicy(MultimodalNetworks, policies.DQNPolicy):
 
 
 @dataclass
-class DQNConfig:
-    """Hyperparameters of DQN, named as in stable-baselines3.
+class DQNConfig(ReplayConfig):
+    """Hyperparameters of DQN: those of every replay, and the exploration.
 
     Attributes:
-        num_envs: environments stepped together.
-        buffer_size: transitions that are remembered; a frame of 56 × 56 pixels takes 9.4 kB.
-        learning_starts: steps before the first update.
-        batch_size: transitions in a gradient step.
-        train_freq: steps of each environment between updates.
-        gradient_steps: in an update.
-        learning_rate: at the start.
-        final_learning_rate: at the end; the way between is straight.
-        gamma: discount.
-        tau: how far the target network follows at once.
-        target_update_interval: steps between these times.
+        target_update_interval: steps between the times that the target network follows.
         exploration_fraction: of the training, until fewest actions are random.
         exploration_initial_eps: share of random actions at the start.
         exploration_final_eps: at the end.
@@ -46,13 +36,10 @@ class DQNConfig:
     """
 
     num_envs: int = 16
-    buffer_size: int = 50_000
     learning_starts: int = 2_000
-    batch_size: int = 128
     train_freq: int = 4
     gradient_steps: int = 4
     learning_rate: float = 3e-4
-    final_learning_rate: float = 1e-4
     gamma: float = 0.97
     tau: float = 0.02
     target_update_interval: int = 16

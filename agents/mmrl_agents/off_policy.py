@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from gymnasium import spaces
 from stable_baselines3.common import policies
@@ -16,8 +17,7 @@ from torch import Tensor
 from mmrl.building import ModelConfig
 from mmrl.errors import UserError
 from mmrl.experiment.config import OptimizerConfig, TrainConfig
-from mmrl_agents.optimizers import build_optimizer
-from mmrl_agents.policy import MultimodalExtractor
+from mmrl_agents.policy import multimodal_kwargs
 from mmrl_agents.replay import FrameReplay
 from mmrl_agents.training import SB3Agent, check_positive
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -59,33 +59,73 @@ class MultimodalNetworks(BasePolicy):
         optimizer: OptimizerConfig | None = None,
         **kwargs: Any,
     ) -> None:
-        self._made_of = {
-            "model": model or ModelConfig(),
-            "optimizer": optimizer or OptimizerConfig(),
-        }
-        kwargs = {
-            **kwargs,
-            "features_extractor_class": MultimodalExtractor,
-            "features_extractor_kwargs": {"model": self._made_of["model"]},
-            "normalize_images": False,
-            "optimizer_class": build_optimizer,
-            "optimizer_kwargs": {"config": self._made_of["optimizer"]},
-        }
+        self._made_of = (model or ModelConfig(), optimizer or OptimizerConfig())
+        kwargs = {**kwargs, **multimodal_kwargs(*self._made_of)}
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
         data = super()._get_constructor_parameters()
-        return {key: data[key] for key in data if key not in _OURS} | self._made_of
+        ours = multimodal_kwargs(*self._made_of)
+        model, optimizer = self._made_of
+        return {
+            **{key: data[key] for key in data if key not in ours},
+            "model": model,
+            "optimizer": optimizer,
+        }
 
 
-_OURS = (
-    "features_extractor_class",
-    "features_extractor_kwargs",
-    "normalize_images",
-    "optimizer_class",
-    "optimizer_kwargs",
-)
+class ContinuousNetworks(MultimodalNetworks):
+    """The policy of an algorithm with an actor and critics.
+
+    Attributes:
+        Actor: the class of its actors.
+    """
+
+    Actor: ClassVar[type[BaseModel]]
+    actor_kwargs: dict[str, Any]
+    critic_kwargs: dict[str, Any]
+
+    def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        """An actor, with a model of its own if none is given."""
+        arguments = self._update_features_extractor(self.actor_kwargs, features_extractor)
+        return self.Actor(**arguments).to(self.device)
+
+    def make_critic(
+        self, features_extractor: BaseFeaturesExtractor | None = None
+    ) -> ContinuousCritic:
+        """Critics, with a model of their own if none is given."""
+        arguments = self._update_features_extractor(self.critic_kwargs, features_extractor)
+        return ContinuousCritic(**arguments).to(self.device)
+
+
+@dataclass
+class ReplayConfig:
+    """Hyperparameters of all algorithms with a replay buffer, named as in stable-baselines3.
+
+    Attributes:
+        num_envs: environments stepped together.
+        buffer_size: transitions that are remembered; a frame of 56 × 56 pixels takes 9.4 kB.
+        learning_starts: steps before the first update.
+        batch_size: transitions in a gradient step.
+        train_freq: steps of each environment between updates.
+        gradient_steps: in an update.
+        learning_rate: at the start.
+        final_learning_rate: at the end; the way between is straight.
+        gamma: discount.
+        tau: how far the target networks follow at once.
+    """
+
+    num_envs: int = 8
+    buffer_size: int = 50_000
+    learning_starts: int = 1_000
+    batch_size: int = 128
+    train_freq: int = 1
+    gradient_steps: int = 2
+    learning_rate: float = 7e-4
+    final_learning_rate: float = 1e-4
+    gamma: float = 0.98
+    tau: float = 0.01
 
 
 class OffPolicyAgent(SB3Agent):

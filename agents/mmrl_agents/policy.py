@@ -49,6 +49,19 @@ class MultimodalExtractor(BaseFeaturesExtractor):
         return features
 
 
+def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[str, Any]:
+    """The arguments that have one of SB3's policies see and read by a model, and learn by an
+    optimiser of ours.
+    """
+    return {
+        "features_extractor_class": MultimodalExtractor,
+        "features_extractor_kwargs": {"model": model},
+        "normalize_images": False,
+        "optimizer_class": build_optimizer,
+        "optimizer_kwargs": {"config": optimizer},
+    }
+
+
 class MultimodalPolicy(ActorCriticPolicy):
     """Actor and critic on shared multimodal features, with or without a memory.
 
@@ -86,11 +99,7 @@ class MultimodalPolicy(ActorCriticPolicy):
             "ortho_init": False,
             "net_arch": {"pi": [64], "vf": [64]},
             **kwargs,
-            "features_extractor_class": MultimodalExtractor,
-            "features_extractor_kwargs": {"model": model or ModelConfig()},
-            "normalize_images": False,
-            "optimizer_class": build_optimizer,
-            "optimizer_kwargs": {"config": optimizer or OptimizerConfig()},
+            **multimodal_kwargs(model or ModelConfig(), optimizer or OptimizerConfig()),
         }
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 

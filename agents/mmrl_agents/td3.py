@@ -9,12 +9,11 @@ import numpy as np
 import stable_baselines3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
-from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.td3 import policies
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl_agents.off_policy import AsTheyAre, ContinuousCritic, MultimodalNetworks, OffPolicyAgent
+from mmrl_agents.off_policy import AsTheyAre, ContinuousNetworks, OffPolicyAgent, ReplayConfig
 from mmrl_agents.training import check_positive
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -23,51 +22,21 @@ class Actor(AsTheyAre, policies.Actor):
     """One action."""
 
 
-class TD3Policy(MultimodalNetworks, policies.TD3Policy):
+class TD3Policy(ContinuousNetworks, policies.TD3Policy):
     """SB3's policy of TD3 around :class:`mmrl.model.MultimodalModel`."""
 
-    def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
-        """An actor, with a model of its own if none is given."""
-        arguments = self._update_features_extractor(self.actor_kwargs, features_extractor)
-        return Actor(**arguments).to(self.device)
-
-    def make_critic(
-        self, features_extractor: BaseFeaturesExtractor | None = None
-    ) -> ContinuousCritic:
-        """Critics, with a model of their own if none is given."""
-        arguments = self._update_features_extractor(self.critic_kwargs, features_extractor)
-        return ContinuousCritic(**arguments).to(self.device)
+    Actor = Actor
 
 
 @dataclass
-class TD3Config:
-    """Hyperparameters of TD3, named as in stable-baselines3.
+class TD3Config(ReplayConfig):
+    """Hyperparameters of TD3: those of every replay, and what keeps the actor in bounds.
 
     Attributes:
-        num_envs: environments stepped together.
-        buffer_size: transitions that are remembered; a frame of 56 × 56 pixels takes 9.4 kB.
-        learning_starts: steps before the first update.
-        batch_size: transitions in a gradient step.
-        train_freq: steps of each environment between updates.
-        gradient_steps: in an update.
-        learning_rate: at the start.
-        final_learning_rate: at the end; the way between is straight.
-        gamma: discount.
-        tau: how far the target networks follow at every update.
         policy_delay: updates of the critics to one of the actor.
         action_noise: standard deviation of what is added to actions, where 1 is half their range.
     """
 
-    num_envs: int = 8
-    buffer_size: int = 50_000
-    learning_starts: int = 1_000
-    batch_size: int = 128
-    train_freq: int = 1
-    gradient_steps: int = 2
-    learning_rate: float = 7e-4
-    final_learning_rate: float = 1e-4
-    gamma: float = 0.98
-    tau: float = 0.01
     policy_delay: int = 2
     action_noise: float = 0.2
 
