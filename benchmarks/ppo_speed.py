@@ -1,19 +1,20 @@
-"""PPO end to end: our command's path against stable-baselines3's own on Minigrid.
+"""PPO end to end: ours against stable-baselines3's, on the environment and on a free one.
 
     python benchmarks/ppo_speed.py
 
-The same algorithm (SB3's PPO), network, number of environments and settings everywhere; what
-differs is the path that the data takes:
+The same network, number of environments and settings everywhere; what differs is the path that the
+data takes:
 
-- ``ours``: mmrl's batched environment, policy and VecEnv; the text encoder runs once for each
-  distinct instruction.
+- ``ours``: mmrl's batched environment and PPO; the text encoder runs once for each distinct
+  instruction. Also in bfloat16.
 - ``sb3``: what a user of SB3 and Minigrid writes: a DummyVecEnv of Minigrid environments with
-  pixels and token ids, ``MultiInputPolicy`` with the same ResNet, BERT and fusion as its features
-  extractor, the text encoder on every row.
-- ``sb3, text once``: the same, with our text encoder's shortcut in it, so that only environment
-  and plumbing differ.
+  pixels and token ids, SB3's PPO and ``MultiInputPolicy`` with the same ResNet, BERT and fusion as
+  its features extractor, the text encoder on every row.
+- ``sb3, text once``: the same, with our text encoder's shortcut in it.
+- ``…, free``: the same on an environment that costs nothing, a tape of recorded steps, so that only
+  the algorithms differ.
 
-The three take turns; a repetition is several whole updates (collecting and learning).
+All take turns; a repetition is several whole updates (collecting and learning).
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import stable_baselines3
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 from rich.progress import track
-from stable_baselines3 import PPO
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -46,6 +52,7 @@ from mmrl.files import write_json
 from mmrl.preprocessing.text import PADDING, Tokenizer
 from mmrl.tokens import Tokens
 from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.ppo import PPO
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"
@@ -104,17 +111,56 @@ class PlainExtractor(BaseFeaturesExtractor):
         return features
 
 
-def make_ours(level: str, settings: dict[str, Any], num_envs: int) -> PPO:
-    """Our path."""
+class Tape(VectorEnv[Any, Any, Any]):
+    """Steps of a batch, recorded once and played again and again, whatever the actions.
+
+    Args:
+        env: the batch.
+        steps: how many.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], steps: int = 64) -> None:
+        self.metadata, self.num_envs = env.metadata, env.num_envs
+        self.single_observation_space = env.single_observation_space
+        self.observation_space = env.observation_space
+        self.single_action_space, self.action_space = env.single_action_space, env.action_space
+        self._first = env.reset(seed=0)
+        env.action_space.seed(0)
+        self._tape = [deepcopy(env.step(env.action_space.sample())) for _ in range(steps)]
+        self._at = 0
+        env.close()
+
+    def reset(self, **_: Any) -> Any:
+        """The first observation."""
+        return self._first
+
+    def step(self, actions: Any) -> Any:
+        """The next recorded step."""
+        self._at = (self._at + 1) % len(self._tape)
+        return self._tape[self._at]
+
+
+def make_batch(level: str, num_envs: int, *, free: bool, config: ModelConfig) -> MultimodalVecEnv:
+    """Our batch of a level, or a tape of it."""
     env_id = f"mmrl/{level}-v0"
-    config = ModelConfig()
     tokenizer = build_tokenizer(config, instruction_words(env_id))
-    env = MultimodalVecEnv(make_vec_env(env_id, num_envs), tokenizer)
+    batch = make_vec_env(env_id, num_envs)
+    return MultimodalVecEnv(Tape(batch) if free else batch, tokenizer)
+
+
+def make_ours(
+    level: str, settings: dict[str, Any], num_envs: int, *, free: bool, precision: str = "fp32"
+) -> PPO:
+    """Our path."""
+    config = ModelConfig(precision=precision)
+    env = make_batch(level, num_envs, free=free, config=config)
     return PPO(MultimodalPolicy, env, policy_kwargs={"model": config}, seed=0, **settings)
 
 
-def make_sb3(level: str, settings: dict[str, Any], num_envs: int, *, text_once: bool) -> PPO:
-    """SB3's own path on Minigrid."""
+def make_sb3(
+    level: str, settings: dict[str, Any], num_envs: int, *, free: bool, text_once: bool
+) -> stable_baselines3.PPO:
+    """SB3's own path on Minigrid, or on the tape."""
     config = ModelConfig()
     tokenizer = build_tokenizer(config, instruction_words(f"mmrl/{level}-v0"))
 
@@ -122,9 +168,10 @@ def make_sb3(level: str, settings: dict[str, Any], num_envs: int, *, text_once: 
         env = RGBImgPartialObsWrapper(gym.make(f"BabyAI-{level}-v0"), tile_size=8)
         return Monitor(TokenWrapper(env, tokenizer))
 
-    return PPO(
+    minigrid = None if free else DummyVecEnv([make] * num_envs)
+    return stable_baselines3.PPO(
         "MultiInputPolicy",
-        DummyVecEnv([make] * num_envs),
+        minigrid or make_batch(level, num_envs, free=True, config=config),
         policy_kwargs={
             "features_extractor_class": PlainExtractor,
             "features_extractor_kwargs": {"model": config, "text_once": text_once},
@@ -136,7 +183,7 @@ def make_sb3(level: str, settings: dict[str, Any], num_envs: int, *, text_once: 
     )
 
 
-def fps(algorithm: PPO, updates: int) -> float:
+def fps(algorithm: stable_baselines3.PPO, updates: int) -> float:
     """Environment steps a second over whole updates; Minigrid's messages are not shown."""
     assert algorithm.env is not None
     steps = updates * algorithm.n_steps * algorithm.env.num_envs
@@ -160,13 +207,15 @@ def main() -> None:
         "n_steps": 32, "batch_size": 512, "n_epochs": 4, "learning_rate": 1e-3, "device": "cpu",
     }  # fmt: skip
     started = time.monotonic()
-    arms: dict[str, Callable[[], PPO]] = {
-        "ours": lambda: make_ours(options.level, settings, options.num_envs),
-        "sb3": lambda: make_sb3(options.level, settings, options.num_envs, text_once=False),
-        "sb3, text once": lambda: make_sb3(
-            options.level, settings, options.num_envs, text_once=True
-        ),
-    }
+    common = (options.level, settings, options.num_envs)
+    arms: dict[str, Callable[[], stable_baselines3.PPO]] = {}
+    for suffix, free in (("", False), (", free", True)):
+        arms |= {
+            f"ours{suffix}": partial(make_ours, *common, free=free),
+            f"ours, bf16{suffix}": partial(make_ours, *common, free=free, precision="bf16"),
+            f"sb3{suffix}": partial(make_sb3, *common, free=free, text_once=False),
+            f"sb3, text once{suffix}": partial(make_sb3, *common, free=free, text_once=True),
+        }
     algorithms = {name: make() for name, make in arms.items()}
     for algorithm in algorithms.values():
         fps(algorithm, 1)
@@ -176,26 +225,32 @@ def main() -> None:
             measured[name].append(round(fps(algorithm, options.updates), 1))
     medians = {name: statistics.median(values) for name, values in measured.items()}
     ratios = {
-        name: statistics.median(a / b for a, b in zip(measured["ours"], values, strict=True))
-        for name, values in measured.items()
-        if name != "ours"
-    }
-    print("| path | environment steps/s (median) | ours is faster by |")
-    print("|---|---|---|")
+        f"{name} / {rival}": statistics.median(
+            a / b for a, b in zip(measured[name], measured[rival], strict=True)
+        )
+        for name in arms
+        for rival in arms
+        if name.startswith("ours") and rival.startswith("sb3")
+        and name.endswith("free") == rival.endswith("free")
+    }  # fmt: skip
+    print("| path | environment steps/s (median) |")
+    print("|---|---|")
     for name, median in medians.items():
-        print(f"| {name} | {median:,.0f} | {f'{ratios[name]:.2f} ×' if name in ratios else ''} |")
+        print(f"| {name} | {median:,.0f} |")
+    for name, ratio in ratios.items():
+        print(f"{name}: {ratio:.2f} ×")
     RESULTS.mkdir(exist_ok=True)
     write_json(
         RESULTS / "ppo_speed.json",
         {
-            "command": "python benchmarks/ppo_speed.py",
+            "command": shlex.join(["python", "benchmarks/ppo_speed.py", *sys.argv[1:]]),
             "level": options.level,
             "num_envs": options.num_envs,
             "settings": settings,
             "threads": torch.get_num_threads(),
             "steps_per_second": measured,
             "medians": medians,
-            "ratio_of_ours_median_of_pairs": ratios,
+            "ratios_median_of_pairs": ratios,
             "wall_seconds": round(time.monotonic() - started, 1),
             "versions": versions(),
             "machine": machine(),
