@@ -160,7 +160,7 @@ def text_shares(algorithm: PPO, updates: int) -> list[float]:
     env: Any = algorithm.get_env()
     algorithm.policy.set_training_mode(False)
     for sentence in level_sentences():
-        encoder(torch.as_tensor(env.unwrapped.preprocessing.tokenizer.encode(sentence))[None])
+        encoder(torch.tensor(env.unwrapped.preprocessing.tokenizer.encode(sentence))[None])
     watch = Stopwatch(encoder)
     fps(algorithm, 1)
     shares = []
