@@ -86,8 +86,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         _to_disk(folder.parent)
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
-    """The checkpoint in a folder.
+def check_checkpoint(folder: Path) -> int:
+    """Make sure that a checkpoint is what was written; the environment steps that it is of.
 
     Raises:
         DamagedCheckpointError: a file is missing, was cut or altered.
@@ -97,14 +97,27 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         for name in (WEIGHTS, STATE, ARRAYS):
             if _checksum(folder / name) != manifest["sha256"][name]:
                 raise DamagedCheckpointError(f"{folder} is damaged: {name} is not what was written")
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = dict(file)
-        state = _attached(json.loads((folder / STATE).read_text()), arrays)
-        return Checkpoint(int(manifest["steps"]), load_file(folder / WEIGHTS), state)
+        return int(manifest["steps"])
     except FileNotFoundError as error:
         raise DamagedCheckpointError(
             f"{folder} is damaged: {Path(error.filename).name} is missing"
         ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in a folder.
+
+    Raises:
+        DamagedCheckpointError: a file is missing, was cut or altered.
+    """
+    steps = check_checkpoint(folder)
+    try:
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            arrays = dict(file)
+        state = _attached(json.loads((folder / STATE).read_text()), arrays)
+        return Checkpoint(steps, load_file(folder / WEIGHTS), state)
     except (
         OSError, ValueError, KeyError, TypeError, SafetensorError, zipfile.BadZipFile
     ) as error:  # fmt: skip

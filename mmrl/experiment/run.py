@@ -14,6 +14,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
     Checkpoint,
     DamagedCheckpointError,
+    check_checkpoint,
     read_checkpoint,
     remove_drafts,
     write_checkpoint,
@@ -127,7 +128,7 @@ class Run:
         Raises:
             UserError: there is none.
         """
-        return self._newest()[0]
+        return self._newest()
 
     def read_checkpoint(self) -> Checkpoint:
         """What is in :meth:`newest_checkpoint`.
@@ -135,19 +136,19 @@ class Run:
         Raises:
             UserError: there is none.
         """
-        return self._newest()[1]
+        return read_checkpoint(self._newest())
 
-    def _newest(self) -> tuple[Path, Checkpoint]:
+    def _newest(self) -> Path:
         damaged = []
         for path in self._newest_first():
             try:
-                checkpoint = read_checkpoint(path)
+                check_checkpoint(path)
             except DamagedCheckpointError as error:
                 damaged.append(str(error))
             else:
                 if damaged:
                     warnings.warn(f"{'; '.join(damaged)}: using {path.name}", stacklevel=3)
-                return path, checkpoint
+                return path
         raise UserError(
             f"{self.path} has no whole checkpoint: {'; '.join(damaged)}"
             if damaged
@@ -180,7 +181,7 @@ class Run:
 
 def _is_whole(folder: Path) -> bool:
     try:
-        read_checkpoint(folder)
+        check_checkpoint(folder)
     except DamagedCheckpointError:
         return False
     return True
