@@ -236,6 +236,7 @@ class PPOAgent(SB3Agent):
         "ppo.gae_lambda=0.8..0.99",
         "ppo.gamma=0.95..0.999",
     )
+    elsewhere = ("num_envs", "memory", "memory_args")
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy
@@ -245,12 +246,6 @@ class PPOAgent(SB3Agent):
         """As :meth:`SB3Agent.policy_kwargs`."""
         kwargs = super().policy_kwargs(config, hyper)
         return {**kwargs, "memory": hyper.memory, "memory_args": hyper.memory_args}
-
-    @classmethod
-    def algorithm_kwargs(cls, hyper: PPOConfig) -> dict[str, Any]:
-        """As :meth:`SB3Agent.algorithm_kwargs`; the memory is the policy's."""
-        kwargs = super().algorithm_kwargs(hyper)
-        return {name: kwargs[name] for name in kwargs if not name.startswith("memory")}
 
     @classmethod
     def check(cls, hyper: PPOConfig) -> None:

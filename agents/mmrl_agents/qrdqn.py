@@ -48,6 +48,7 @@ class QRDQNAgent(OffPolicyAgent):
         "qrdqn.gamma=0.9..0.99",
         "qrdqn.n_quantiles=20..200:int",
     )
+    elsewhere = ("num_envs", "n_quantiles")
     Config = QRDQNConfig
     Algorithm = sb3_contrib.QRDQN
     Policy = QRDQNPolicy
@@ -56,13 +57,6 @@ class QRDQNAgent(OffPolicyAgent):
     def policy_kwargs(cls, config: TrainConfig, hyper: QRDQNConfig) -> dict[str, Any]:
         """As :meth:`SB3Agent.policy_kwargs`."""
         return {**super().policy_kwargs(config, hyper), "n_quantiles": hyper.n_quantiles}
-
-    @classmethod
-    def algorithm_kwargs(cls, hyper: QRDQNConfig) -> dict[str, Any]:
-        """As :meth:`SB3Agent.algorithm_kwargs`; the quantiles are the policy's."""
-        kwargs = super().algorithm_kwargs(hyper)
-        del kwargs["n_quantiles"]
-        return kwargs
 
     @classmethod
     def check(cls, hyper: QRDQNConfig) -> None:

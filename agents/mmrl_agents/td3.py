@@ -51,6 +51,7 @@ class TD3Agent(OffPolicyAgent):
         "td3.tau=0.002..0.05:log",
         "td3.action_noise=0.05..0.5",
     )
+    elsewhere = ("num_envs", "action_noise")
     Config = TD3Config
     Algorithm = stable_baselines3.TD3
     Policy = TD3Policy
@@ -64,13 +65,6 @@ class TD3Agent(OffPolicyAgent):
             np.zeros(shape), np.full(shape, hyper.action_noise)
         )
         return algorithm
-
-    @classmethod
-    def algorithm_kwargs(cls, hyper: TD3Config) -> dict[str, Any]:
-        """As :meth:`SB3Agent.algorithm_kwargs`."""
-        kwargs = super().algorithm_kwargs(hyper)
-        del kwargs["action_noise"]
-        return kwargs
 
     @classmethod
     def check(cls, hyper: TD3Config) -> None:

@@ -38,12 +38,14 @@ class SB3Agent(ABC):
             ``learning_rate`` and ``final_learning_rate`` are among them.
         search: what ``mmrl tune`` searches, unless it is told; see
             :func:`mmrl.experiment.search.parse_search`.
+        elsewhere: hyperparameters that are not the algorithm's, but its environments' or policy's.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
 
     name: ClassVar[str]
     search: ClassVar[tuple[str, ...]] = ()
+    elsewhere: ClassVar[tuple[str, ...]] = ("num_envs",)
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
@@ -76,8 +78,7 @@ class SB3Agent(ABC):
     @classmethod
     def algorithm_kwargs(cls, hyper: Any) -> dict[str, Any]:
         """The hyperparameters as SB3 takes them: by their names, the learning rate as a line."""
-        kwargs = asdict(hyper)
-        del kwargs["num_envs"]
+        kwargs = {name: value for name, value in asdict(hyper).items() if name not in cls.elsewhere}
         start, end = kwargs.pop("learning_rate"), kwargs.pop("final_learning_rate")
         return {**kwargs, "learning_rate": straight_line(start, end)}
 
