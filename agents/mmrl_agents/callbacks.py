@@ -200,7 +200,7 @@ class CacheCallback(BaseCallback):
         for name, encoder in getattr(model, "encoders", {}).items():
             if encoder.cache is not None:
                 self.logger.record(f"cache/{name}_hit_rate", encoder.cache.hit_rate)
-                self.logger.record(f"cache/{name}_mb", encoder.cache.bytes / 2**20)
+                self.logger.record(f"cache/{name}_mb", encoder.cache.nbytes / 2**20)
         preprocessing = getattr(self.training_env, "preprocessing", None)
         tokenizer = getattr(preprocessing, "tokenizer", None)
         if tokenizer is not None and tokenizer.counts.truncated:

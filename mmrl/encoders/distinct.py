@@ -9,6 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from mmrl.encoders.cache import sentence_keys
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.preprocessing.text import PADDING
 from mmrl.tokens import Tokens, TokensShape
@@ -54,18 +55,28 @@ class TextEncoder(Encoder):
         Raises:
             ValueError: a token outside the vocabulary.
         """
-        rows, where = distinct_rows(ids)
-        for token in map(int, rows.aminmax()):
+        for token in map(int, ids.aminmax()):
             if not 0 <= token < self.vocabulary:
                 raise ValueError(
                     f"token {token}: this text encoder has {self.vocabulary}; "
                     "it was given another tokenizer than its own"
                 )
-        longest = max(int((rows != PADDING).sum(1).max()), 1)
-        rows = rows[:, :longest].long()
-        values, mask = self.encoded(rows, lambda some: self.encode(some, some != PADDING))
+        if self.remembers:
+            return Tokens(*self.encoded(ids, self._encode_trimmed))
+        rows, where = distinct_rows(ids)
+        values, mask = self.encoded(rows, self._encode_trimmed)
         # index_select, since the gradient of plain indexing adds up in no fixed order
         return Tokens(values.index_select(0, where), mask[where])
+
+    def keys(self, rows: Tensor) -> list[bytes]:
+        """As :meth:`Encoder.keys`; a sentence is the same whatever the padding after it."""
+        return sentence_keys(rows)
+
+    def _encode_trimmed(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Distinct instructions [U, L], no longer than the longest of them is."""
+        longest = max(int((rows != PADDING).sum(1).max()), 1)
+        rows = rows[:, :longest].long()
+        return self.encode(rows, rows != PADDING)
 
 
 def distinct_rows(ids: Tensor) -> tuple[Tensor, Tensor]:

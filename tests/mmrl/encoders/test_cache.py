@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from mmrl.encoders.cache import FeatureCache
+from mmrl.encoders.cache import FeatureCache, digests, sentence_keys
 from mmrl.encoders.image import build_image_encoder
 from mmrl.encoders.text import build_text_encoder
 
@@ -26,6 +26,10 @@ class Counting:
         return values, mask
 
 
+def look(cache, rows, encode):
+    return cache.lookup(rows, digests(rows), encode, None)
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(
@@ -39,12 +43,12 @@ def test_it_agrees_with_the_encoder(batches, capacity):
     cache, encode = FeatureCache(capacity), Counting()
     for batch in batches:
         rows = torch.tensor(batch)
-        values, mask = cache.lookup(rows, encode, None)
+        values, mask = look(cache, rows, encode)
         right, counts = Counting()(rows)
         assert torch.equal(mask, counts[:, : mask.shape[1]])
         assert not counts[:, mask.shape[1] :].any()
         assert torch.equal(values[mask], right[:, : mask.shape[1]][mask])
-        assert cache.bytes <= capacity
+        assert cache.nbytes <= capacity
     assert cache.hits + cache.misses == sum(map(len, batches))
     if capacity == 400 and len({row for batch in batches for row in batch}) < 10:
         assert cache.misses == len(encode.rows) == len({tuple(row) for row in encode.rows})
@@ -53,14 +57,14 @@ def test_it_agrees_with_the_encoder(batches, capacity):
 def test_the_longest_unused_goes_first():
     cache, encode = FeatureCache(3 * (3 * 2 * 4 + 3)), Counting()
     rows = torch.tensor([[3, 0, k] for k in range(4)])
-    cache.lookup(rows[:3], encode, None)
-    cache.lookup(rows[:1], encode, None)  # used again
-    cache.lookup(rows[3:], encode, None)
+    look(cache, rows[:3], encode)
+    look(cache, rows[:1], encode)  # used again
+    look(cache, rows[3:], encode)
     assert len(cache) == 3
     encode.rows.clear()
-    cache.lookup(rows[[0, 2, 3]], encode, None)
+    look(cache, rows[[0, 2, 3]], encode)
     assert encode.rows == []
-    cache.lookup(rows[1:2], encode, None)
+    look(cache, rows[1:2], encode)
     assert encode.rows == [[3, 0, 1]]
 
 
@@ -129,3 +133,39 @@ def test_what_is_trained_is_never_remembered(frozen):
     encoder.freeze(1)
     encoder(given_).values.sum().backward()
     assert len(encoder.cache) == 0
+
+
+def test_padding_makes_no_other_sentence():
+    keys = sentence_keys(torch.tensor([[2, 256, 0], [2, 256, 1], [2, 0, 0]]))
+    assert keys == sentence_keys(
+        torch.tensor([[2, 256, 0, 0, 0], [2, 256, 1, 0, 0], [2] + 4 * [0]])
+    )
+    assert len(set(keys)) == 3
+    encoder = build_text_encoder("small_bert", 300, 8, width=8, layers=1, heads=2)
+    encoder.freeze(0)
+    encoder.remember(1 << 20)
+    seen = calls(encoder)
+    encoder(torch.tensor([[2, 256, 0, 0]]))
+    encoder(torch.tensor([[2, 256], [2, 256]]))
+    assert len(seen) == 1
+    assert encoder(torch.tensor([[2, 256, 7, 0], [2, 256, 0, 0]])).mask.sum(1).tolist() == [3, 2]
+
+
+def test_pictures_of_another_shape_have_other_keys():
+    black = torch.zeros(1, 3, 4, 2, dtype=torch.uint8)
+    assert digests(black) != digests(black.reshape(1, 3, 2, 4))
+
+
+def test_the_table_grows_up_to_its_capacity():
+    slot = 3 * 2 * 4 + 3
+    cache, encode = FeatureCache(100 * slot), Counting()
+    rows = torch.tensor([[3, k // 50, k % 50] for k in range(250)])
+    for start in range(0, 250, 25):
+        batch = rows[start : start + 25]
+        values, _ = look(cache, batch, encode)
+        assert torch.equal(values, Counting()(batch)[0])
+        assert cache.nbytes <= 100 * slot
+    assert len(cache) == 100
+    encode.rows.clear()
+    assert torch.equal(look(cache, rows[150:], encode)[0], Counting()(rows[150:])[0])
+    assert encode.rows == []
