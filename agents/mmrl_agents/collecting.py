@@ -15,8 +15,13 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from mmrl.observation import IS_SUCCESS
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
+from mmrl_agents.team import ALONE, Team
+
+Episodes = list[dict[str, Any]]
+"""Of episodes that ended: ``episode``, with return, length and time, and ``is_success``."""
 
 
 class Collecting(OnPolicyAlgorithm):
@@ -24,8 +29,12 @@ class Collecting(OnPolicyAlgorithm):
 
     Frames go into one buffer when they are made; what episodes cut short would have earned is
     estimated for all of them at once; the state of the policy's memory is handed from step to step.
+
+    Attributes:
+        team: the workers that learn as one with this one; steps are counted over all of them.
     """
 
+    team: Team = ALONE
     policy: MultimodalPolicy
     rollout_buffer: Rollout
     _state: Tensor
@@ -33,6 +42,7 @@ class Collecting(OnPolicyAlgorithm):
     def _setup_model(self) -> None:
         super()._setup_model()
         self._state = self.policy.begin(self.n_envs)
+        self.team.agree(self.policy)
 
     def collect_rollouts(
         self,
@@ -50,20 +60,21 @@ class Collecting(OnPolicyAlgorithm):
         self.policy.set_training_mode(False)
         rollout.reset()
         rollout.state = self._state
+        ended: list[Episodes] = []
         callback.on_rollout_start()
         for _ in range(n_rollout_steps):
             obs_tensor = rollout.observe(new_obs)
             with torch.no_grad():
                 chosen, values, log_probs, self._state = self.policy.act(
-                    obs_tensor, self._state, self._on_device(starts)
+                    obs_tensor, self._state, self._on_device(starts), team=self.team
                 )
             actions = chosen.cpu().numpy()
             new_obs, rewards, dones, infos = env.step(self._bounded(actions))
-            self.num_timesteps += env.num_envs
+            self.num_timesteps += env.num_envs * self.team.size
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
-            self._update_info_buffer(infos, dones)
+            ended.append(self._note_episodes(infos, dones))
             self._add_what_was_cut(rewards, dones, infos)
             rollout.add(None, actions, rewards, starts, values, log_probs)
             self._last_obs = new_obs
@@ -73,9 +84,32 @@ class Collecting(OnPolicyAlgorithm):
                 obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
             )
         rollout.compute_returns_and_advantage(last_values=values, dones=dones)
+        self._exchange_episodes(ended)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _note_episodes(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> Episodes:
+        """What is to be told of the episodes that end with this step; alone, it is told at once."""
+        if self.team.size == 1:
+            self._update_info_buffer(infos, dones)
+            return []
+        return [
+            {key: infos[e][key] for key in ("episode", IS_SUCCESS)} for e in np.flatnonzero(dones)
+        ]
+
+    def _exchange_episodes(self, ended: list[Episodes]) -> None:
+        """Tell the first worker of everybody's episodes, in the order in which they ended.
+
+        Args:
+            ended: of this worker, for each step.
+        """
+        if self.team.size == 1:
+            return
+        everybody = self.team.gather(ended)
+        for workers in zip(*everybody or [], strict=True):
+            for episodes in workers:
+                self._update_info_buffer(episodes, np.ones(len(episodes), np.bool_))
 
     def _add_what_was_cut(
         self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]

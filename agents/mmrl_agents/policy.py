@@ -19,6 +19,7 @@ from mmrl.experiment.config import OptimizerConfig
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
+from mmrl_agents.team import ALONE, Team
 
 
 class MultimodalExtractor(BaseFeaturesExtractor):
@@ -120,7 +121,13 @@ class MultimodalPolicy(ActorCriticPolicy):
         return self.memory.begin(count)
 
     def act(
-        self, obs: PyTorchObs, state: Tensor, starts: Tensor, *, deterministic: bool = False
+        self,
+        obs: PyTorchObs,
+        state: Tensor,
+        starts: Tensor,
+        *,
+        deterministic: bool = False,
+        team: Team = ALONE,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """One step.
 
@@ -129,14 +136,19 @@ class MultimodalPolicy(ActorCriticPolicy):
             state: as :meth:`begin` or the last step gave it, float [N, S].
             starts: whether an episode begins here, bool [N].
             deterministic: take the most probable action.
+            team: of workers with as many environments each, whose actions are drawn together.
 
         Returns:
             Actions [N] or [N, A], values and log-probabilities [N], and the next state.
         """
         features, state = self._recollect(self._encode(obs), state, starts)
-        values, distribution = self._heads(features)
+        actor, critic = self.mlp_extractor(features)
+        # drawn for all environments: every worker's generator goes the way that it would go alone
+        distribution = self._get_action_dist_from_latent(team.among_all(actor))
         actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values, distribution.log_prob(actions), state
+        own = team.rows(len(actor))
+        log_probs = distribution.log_prob(actions)[own]
+        return actions[own], self.value_net(critic).flatten(), log_probs, state
 
     def values(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Tensor:
         """The critic's estimates, float [N]; arguments as of :meth:`act`."""

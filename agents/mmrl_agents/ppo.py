@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 import stable_baselines3
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
-from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
@@ -21,7 +20,15 @@ from mmrl_agents.collecting import Collecting
 from mmrl_agents.learning import DivergedError
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
+from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training import SB3Agent, check_positive
+
+Outcome = tuple[Tensor, Tensor, Tensor | None]
+"""Values, log-probabilities and entropies of actions."""
+
+LOGGED: Final = (
+    "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
+)  # fmt: skip
 
 
 class PPO(Collecting, stable_baselines3.PPO):
@@ -35,14 +42,18 @@ class PPO(Collecting, stable_baselines3.PPO):
     Args:
         policy: :class:`~mmrl_agents.policy.MultimodalPolicy`, or one made of it.
         env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        team: the workers that learn as one with this one; ``env`` is this one's part,
+            ``batch_size`` counts the transitions of all.
         kwargs: SB3's other arguments.
 
     Raises:
         ValueError: with a memory, a batch size that is no multiple of ``n_steps``.
     """
 
-    def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
-        super().__init__(policy, env, **{"rollout_buffer_class": Rollout, **kwargs})
+    def __init__(self, policy: Any, env: Any, *, team: Team = ALONE, **kwargs: Any) -> None:
+        self.team = team
+        ours = {"rollout_buffer_class": Rollout, "rollout_buffer_kwargs": {"team": team}}
+        super().__init__(policy, env, **{**ours, **kwargs})
 
     def _setup_model(self) -> None:
         super()._setup_model()
@@ -64,6 +75,7 @@ class PPO(Collecting, stable_baselines3.PPO):
             self._n_updates += 1
             if not goes_on:
                 break
+        self.team.average_statistics(self.policy)
         self._log(logs, begun, clip_range)
 
     def _epoch(self, logs: list[dict[str, Tensor]], clip_range: float) -> bool:
@@ -72,15 +84,14 @@ class PPO(Collecting, stable_baselines3.PPO):
         Raises:
             DivergedError: a loss is not finite.
         """
-        for batch, outcome in self._minibatches():
-            loss, about = self._loss(batch, outcome, clip_range)
-            logs.append(about)
-            if not bool(loss.isfinite()):
-                self._give_up(logs)
-            if self.target_kl is not None and about["approx_kl"] > 1.5 * self.target_kl:
-                return False
+        for batch, outcome, share in self._minibatches():
             self.policy.optimizer.zero_grad()
-            loss.backward()
+            about = self._learn(batch, outcome, share, clip_range)
+            logs.append(self.team.combine(self.policy, about))
+            if not bool(logs[-1]["loss"].isfinite()):
+                self._give_up(logs)
+            if self.target_kl is not None and logs[-1]["approx_kl"] > 1.5 * self.target_kl:
+                return False
             clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
             self.policy.optimizer.step()
         return True
@@ -109,38 +120,67 @@ class PPO(Collecting, stable_baselines3.PPO):
             },
         )
 
-    def _minibatches(self) -> Iterator[tuple[DictRolloutBufferSamples, Any]]:
-        """Transitions, with the values, log-probabilities and entropies of their actions now."""
-        if self.policy.memory is None:
-            for batch in self.rollout_buffer.get(self.batch_size):
-                values, *others = self.policy.evaluate_actions(
-                    cast("Any", batch.observations), self._actions(batch)
-                )
-                yield batch, (values.flatten(), *others)
-        else:
-            for batch, state, starts in self.rollout_buffer.sequences(self.batch_size):
-                yield (
-                    batch,
-                    self.policy.evaluate(
-                        cast("Any", batch.observations), self._actions(batch), state, starts
-                    ),
-                )
+    def _minibatches(self) -> Iterator[tuple[DictRolloutBufferSamples, Outcome | None, float]]:
+        """Transitions, with the values, log-probabilities and entropies of their actions now, and
+        their share of the minibatch, which in a team is spread over the workers; None where this
+        one has no part in it.
+        """
+        rollout, recalls = self.rollout_buffer, self.policy.memory is not None
+        total = rollout.buffer_size * rollout.n_envs * self.team.size
+        drawn: Iterator[tuple[Any, ...]] = (
+            rollout.sequences(self.batch_size)
+            if recalls
+            else ((batch,) for batch in rollout.get(self.batch_size))
+        )
+        starts = range(0, total, self.batch_size)
+        for start, (batch, *before) in zip(starts, drawn, strict=True):
+            share = len(batch.advantages) / min(self.batch_size, total - start)
+            batch = batch._replace(advantages=self._advantages(batch))
+            yield batch, self._outcome(batch, *before) if share else None, share
 
-    def _loss(
+    def _advantages(self, batch: DictRolloutBufferSamples) -> Tensor:
+        if self.normalize_advantage:
+            return self.team.normalized(batch.advantages)
+        return batch.advantages
+
+    def _outcome(self, batch: DictRolloutBufferSamples, *before: Tensor) -> Outcome:
+        """Values, log-probabilities and entropies of the actions, by the policy as it is now.
+
+        Args:
+            batch: transitions.
+            before: with a memory, its state before them, and where episodes begin.
+        """
+        seen, actions = cast("Any", batch.observations), self._actions(batch)
+        if before:
+            return self.policy.evaluate(seen, actions, *before)
+        values, log_prob, entropy = self.policy.evaluate_actions(seen, actions)
+        return values.flatten(), log_prob, entropy
+
+    def _learn(
         self,
         batch: DictRolloutBufferSamples,
-        outcome: tuple[Tensor, Tensor, Tensor | None],
+        outcome: Outcome | None,
+        share: float,
         clip_range: float,
+    ) -> dict[str, Tensor]:
+        """The gradients of a part of a minibatch, and what is logged of it: means over the
+        minibatch, of which the other parts are still to be added.
+        """
+        if outcome is None:
+            return {name: torch.zeros((), device=self.device) for name in LOGGED}
+        loss, about = self._loss(batch, outcome, clip_range)
+        (loss * share).backward()
+        return {name: value * share for name, value in about.items()}
+
+    def _loss(
+        self, batch: DictRolloutBufferSamples, outcome: Outcome, clip_range: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss of a minibatch, and what is logged of it."""
+        """The loss of transitions, and what is logged of it."""
         values, log_prob, entropy = outcome
-        advantages = batch.advantages
-        if self.normalize_advantage and len(advantages) > 1:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         log_ratio = log_prob - batch.old_log_prob
         ratio = torch.exp(log_ratio)
         clipped = torch.clamp(ratio, 1 - clip_range, 1 + clip_range)
-        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        policy_loss = -torch.min(batch.advantages * ratio, batch.advantages * clipped).mean()
         if self.clip_range_vf is not None:
             bound = self._now(self.clip_range_vf)
             values = batch.old_values + torch.clamp(values - batch.old_values, -bound, bound)
@@ -150,14 +190,9 @@ class PPO(Collecting, stable_baselines3.PPO):
         with torch.no_grad():
             approx_kl = torch.mean((ratio - 1) - log_ratio)  # http://joschu.net/blog/kl-approx.html
             clip_fraction = torch.mean((torch.abs(ratio - 1) > clip_range).float())
-        return loss, {
-            "loss": loss.detach(),
-            "policy_gradient_loss": policy_loss.detach(),
-            "value_loss": value_loss.detach(),
-            "entropy_loss": entropy_loss.detach(),
-            "approx_kl": approx_kl,
-            "clip_fraction": clip_fraction,
-        }
+        figures = (loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction)
+        about = zip(LOGGED, (figure.detach() for figure in figures), strict=True)
+        return loss, dict(about)
 
     def _log(self, logs: list[dict[str, Tensor]], last_epoch: int, clip_range: float) -> None:
         """As SB3: means of all minibatches, the divergence of the last epoch, the last loss."""
@@ -166,9 +201,12 @@ class PPO(Collecting, stable_baselines3.PPO):
             self.logger.record(f"train/{name}", float(table[name].mean()))
         self.logger.record("train/approx_kl", float(table["approx_kl"][last_epoch:].mean()))
         self.logger.record("train/loss", float(table["loss"][-1]))
-        rollout = self.rollout_buffer
-        variance = explained_variance(rollout.values.flatten(), rollout.returns.flatten())
-        self.logger.record("train/explained_variance", variance)
+        values, returns = map(
+            torch.from_numpy, (self.rollout_buffer.values, self.rollout_buffer.returns)
+        )
+        self.logger.record(
+            "train/explained_variance", self.team.explained_variance(values, returns)
+        )
         if hasattr(self.policy, "log_std"):
             std = torch.exp(cast("Tensor", self.policy.log_std)).mean().item()
             self.logger.record("train/std", std)

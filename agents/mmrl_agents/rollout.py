@@ -14,6 +14,8 @@ from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from mmrl_agents.team import ALONE, Team
+
 Observation = Mapping[str, NDArray[Any]]
 
 
@@ -29,6 +31,7 @@ class Rollout(RolloutBuffer):
         device: of the observations.
         gae_lambda, gamma: of the advantage estimator (Schulman et al., 2016).
         n_envs: environments N.
+        team: of workers, whose transitions are drawn together; each gets its own of them.
 
     Attributes:
         state: of the policy's memory before the first step, float [N, S].
@@ -50,11 +53,13 @@ class Rollout(RolloutBuffer):
         gae_lambda: float = 1.0,
         gamma: float = 0.99,
         n_envs: int = 1,
+        team: Team = ALONE,
     ) -> None:
         super(RolloutBuffer, self).__init__(
             buffer_size, observation_space, action_space, device, n_envs=n_envs
         )
         self.gae_lambda, self.gamma = gae_lambda, gamma
+        self.team = team
         steps = (buffer_size, n_envs)
         self.observations = {
             key: torch.zeros((*steps, *(space.shape or ())), dtype=_dtype(space), device=device)
@@ -114,18 +119,20 @@ class Rollout(RolloutBuffer):
     def get(  # type: ignore[override]  # observations are dictionaries
         self, batch_size: int | None = None
     ) -> Generator[DictRolloutBufferSamples, None, None]:
-        """All transitions in a random order, ``batch_size`` at a time, or all at once.
+        """All transitions in a random order, ``batch_size`` at a time, or all at once. In a team
+        it is the order of all workers' transitions, of which each gets those that it has.
 
         Raises:
             ValueError: the rollout is not full yet.
         """
         if not self.full:
             raise ValueError(f"{self.pos} of {self.buffer_size} steps are there: collect the rest")
-        total = self.buffer_size * self.n_envs
+        total = self.buffer_size * self.n_envs * self.team.size
         order = np.random.permutation(total)  # of (environment, step), as SB3 numbers them
-        order = order % self.buffer_size * self.n_envs + order // self.buffer_size
         for start in range(0, total, batch_size or total):
-            yield self._get_samples(order[start : start + (batch_size or total)])
+            env, step = np.divmod(order[start : start + (batch_size or total)], self.buffer_size)
+            rows, mine = self._own(env)
+            yield self._get_samples(step[mine] * self.n_envs + rows)
 
     def sequences(
         self, batch_size: int
@@ -139,12 +146,18 @@ class Rollout(RolloutBuffer):
             Transitions [T · n], all environments of a step side by side, the memory's state before
             the first step, float [n, S], and where episodes begin, bool [T, n].
         """
-        order = np.random.permutation(self.n_envs)
-        for first in range(0, self.n_envs, batch_size // self.buffer_size):
-            rows = order[first : first + batch_size // self.buffer_size]
+        order = np.random.permutation(self.n_envs * self.team.size)
+        for first in range(0, len(order), batch_size // self.buffer_size):
+            rows, _ = self._own(order[first : first + batch_size // self.buffer_size])
             steps = np.arange(self.buffer_size)[:, None] * self.n_envs + rows
             starts = torch.from_numpy(self.episode_starts[:, rows] > 0).to(self.device)
             yield self._get_samples(steps.ravel()), self.state[rows], starts
+
+    def _own(self, envs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Which of all workers' environments are this one's: their rows here, and where."""
+        first = self.team.rows(self.n_envs).start
+        mine = (envs >= first) & (envs < first + self.n_envs)
+        return envs[mine] - first, mine
 
     def _get_samples(  # type: ignore[override]  # observations are dictionaries
         self, batch_inds: NDArray[np.int64], env: VecNormalize | None = None

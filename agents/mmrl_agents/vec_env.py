@@ -41,6 +41,8 @@ class MultimodalVecEnv(VecEnv):
         env: a batch that restarts within the step that ends an episode.
         tokenizer: for instructions that are read.
         speech: for instructions that are heard.
+        first: number of the first environment, where others have those before it: environments
+            are seeded by their number.
 
     Raises:
         ValueError: ``env`` does not fulfil the contract, restarts otherwise, or there is neither
@@ -52,6 +54,8 @@ class MultimodalVecEnv(VecEnv):
         env: VectorEnv[Any, Any, Any],
         tokenizer: Tokenizer | None = None,
         speech: SpeechPreprocessor | None = None,
+        *,
+        first: int = 0,
     ) -> None:
         space = env.single_observation_space
         if (wrong := contract_violation(space)) is not None:
@@ -59,7 +63,7 @@ class MultimodalVecEnv(VecEnv):
         if env.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must restart with autoreset_mode='SameStep'")
         assert isinstance(space, spaces.Dict)
-        self.env = env
+        self.env, self._first = env, first
         self.preprocessing = Preprocessing(tokenizer, speech)
         told = self.preprocessing.spaces
         super().__init__(
@@ -74,6 +78,10 @@ class MultimodalVecEnv(VecEnv):
         }
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, np.int64)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds of the next reset: ``seed`` + the environment's number; as in SB3."""
+        return super().seed(None if seed is None else seed + self._first)
 
     def reset(self) -> Observation:
         """Begin a new episode everywhere, from the seeds given to :meth:`seed`, if any."""

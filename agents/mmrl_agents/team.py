@@ -1,0 +1,139 @@
+"""Workers that learn as one: each has a part of the environments, all have the same weights.
+
+A team is a process group of torch.distributed; a worker alone is a team of one, to which nothing
+here happens. What a team computes is what one process with all its environments would compute, up
+to the order in which floats are added: decentralised PPO (Wijmans et al., 2020, DD-PPO) without its
+preemption of slow workers, and with minibatches drawn from the environments of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+_EPSILON = 1e-8  # as stable-baselines3 normalises
+
+
+class Team:
+    """A worker's place among all, and what they do together.
+
+    Args:
+        rank: of this worker, 0 to ``size`` − 1. The first one writes files.
+        size: how many there are; for more than one, torch.distributed has been initialised.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this worker writes files."""
+        return self.rank == 0
+
+    def rows(self, count: int) -> slice:
+        """Where this worker's ``count`` environments stand among those of all."""
+        return slice(self.rank * count, (self.rank + 1) * count)
+
+    def among_all(self, rows: Tensor) -> Tensor:
+        """This worker's rows [n, …] among those of all, [size · n, …], where the others' are 0."""
+        if self.size == 1:
+            return rows
+        everybody = rows.new_zeros(self.size * len(rows), *rows.shape[1:])
+        everybody[self.rows(len(rows))] = rows
+        return everybody
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """The sum over the workers, written in place."""
+        if self.size > 1:
+            distributed.all_reduce(tensor)
+        return tensor
+
+    def gather(self, thing: Any) -> list[Any] | None:
+        """What each worker has, by rank, for the first one; None for the others."""
+        if self.size == 1:
+            return [thing]
+        things: list[Any] | None = [None] * self.size if self.is_first else None
+        distributed.gather_object(thing, things)
+        return things
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def normalized(self, advantages: Tensor) -> Tensor:
+        """(a − mean) / (standard deviation + 1e-8) over the minibatch of all workers.
+
+        Args:
+            advantages: this worker's part, float [n]; n may be 0. A single one is left as it is.
+        """
+        if self.size == 1:
+            if len(advantages) < 2:
+                return advantages
+            return (advantages - advantages.mean()) / (advantages.std() + _EPSILON)
+        count, mean, variance = self._moments(advantages)
+        if count < 2:
+            return advantages
+        std = (variance * count / (count - 1)).sqrt()
+        return ((advantages.double() - mean) / (std + _EPSILON)).to(advantages.dtype)
+
+    def explained_variance(self, predicted: Tensor, real: Tensor) -> float:
+        """1 − Var[real − predicted] / Var[real] over all workers; NaN where nothing varies."""
+        variance = self._moments(real)[2]
+        rest = self._moments(real - predicted)[2]
+        return float("nan") if variance == 0 else float(1 - rest / variance)
+
+    def _moments(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Count, mean and variance (of the population) over all workers, as doubles."""
+        exact = values.double()
+        whole = torch.stack([exact.new_tensor(exact.numel()), exact.sum()])
+        count, total = self.sum(whole)
+        mean = total / count
+        return count, mean, self.sum((exact - mean).square().sum()) / count
+
+    def combine(self, module: nn.Module, figures: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Sum the gradients of all workers, in place, and some figures with them: one message.
+
+        Args:
+            module: whose parameters' gradients; one that no worker has a gradient of has none
+                afterwards.
+            figures: scalars.
+
+        Returns:
+            The figures, summed.
+        """
+        if self.size == 1:
+            return dict(figures)
+        parameters = [one for one in module.parameters() if one.requires_grad]
+        like = parameters[0]
+        there = like.new_tensor([one.grad is not None for one in parameters])
+        parts = [
+            (torch.zeros_like(one) if one.grad is None else one.grad).flatten()
+            for one in parameters
+        ]
+        last = torch.stack([figure.to(like) for figure in figures.values()])
+        message = self.sum(torch.cat([*parts, there, last]))
+        sizes = [part.numel() for part in parts]
+        *gradients, there, last = message.split([*sizes, len(there), len(last)])
+        for one, gradient, anyone in zip(parameters, gradients, there.tolist(), strict=True):
+            one.grad = gradient.view_as(one) if anyone else None
+        return dict(zip(figures, last, strict=True))
+
+    def agree(self, module: nn.Module) -> None:
+        """Have everybody start from the weights and statistics of the first worker."""
+        if self.size > 1:
+            for tensor in (*module.parameters(), *module.buffers()):
+                distributed.broadcast(tensor.detach(), 0)
+
+    def average_statistics(self, module: nn.Module) -> None:
+        """Replace running statistics, such as BatchNorm's, by their mean over the workers."""
+        if self.size > 1:
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    self.sum(buffer.div_(self.size))
+
+
+ALONE = Team()
