@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
@@ -22,7 +19,35 @@ from mmrl.experiment.run import Run
 from mmrl.tensorboard.clips import record_clip, write_clip
 from mmrl.tensorboard.hyperparameters import write_hyperparameters
 from mmrl_agents.acting import SB3Actor
+from mmrl_agents.progress import Progress, Show
+from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training_state import learnt, moment
+
+
+class ProgressCallback(BaseCallback):
+    """Tells somebody, at the end of each rollout, how far the training is.
+
+    Args:
+        show: who is told, and may want it to stop.
+        checkpoints: sees to it that it does.
+    """
+
+    def __init__(self, show: Show, checkpoints: CheckpointCallback) -> None:
+        super().__init__()
+        self._show, self._checkpoints = show, checkpoints
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_start(self) -> None:
+        self._show(Progress(self.num_timesteps, success_rate(self.model), 0))
+
+    def _on_rollout_end(self) -> None:
+        now = Progress(
+            self.num_timesteps, success_rate(self.model), steps_per_second(self.model)
+        )  # fmt: skip
+        if self._show(now):
+            self._checkpoints.stop_asked = True
 
 
 def success_rate(model: Any) -> float | None:
@@ -31,56 +56,7 @@ def success_rate(model: Any) -> float | None:
     return float(np.mean(recent)) if recent else None
 
 
-class ProgressCallback(BaseCallback):
-    """A progress bar with success rate and speed; plain lines where there is no terminal.
-
-    Args:
-        total: environment steps to come.
-    """
-
-    def __init__(self, total: int) -> None:
-        super().__init__()
-        self._total = total
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,}/{task.total:,} steps"),
-            TextColumn("success {task.fields[success]}"),
-            TextColumn("{task.fields[fps]:,} steps/s"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("training", total=total, success="-", fps=0)
-        self._next_line = 0.0
-
-    def _on_training_start(self) -> None:
-        self._bar.start()
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        done = self.num_timesteps
-        rate = success_rate(self.model)
-        success = "-" if rate is None else f"{rate:.1%}"
-        fps = _speed(self.model)
-        self._bar.update(self._task, completed=min(done, self._total), success=success, fps=fps)
-        if not self._console.is_terminal and done / self._total >= self._next_line:
-            self._next_line += 0.05
-            print(f"{done:>10,} steps  success {success:>6}  {fps:,} steps/s", file=sys.stderr)
-
-    def _on_training_end(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Leave the terminal in order."""
-        self._bar.stop()
-
-
-def _speed(model: Any) -> int:
+def steps_per_second(model: Any) -> int:
     """Environment steps a second since ``learn`` began."""
     seconds = max((time.time_ns() - model.start_time) / 1e9, 1e-9)
     return int((model.num_timesteps - model._num_timesteps_at_start) / seconds)
@@ -130,10 +106,12 @@ class CheckpointCallback(BaseCallback):
     Args:
         config: says how often, and how many are kept.
         run: where to.
+        team: of workers; all of them call this, and the first one writes.
     """
 
-    def __init__(self, config: TrainConfig, run: Run) -> None:
+    def __init__(self, config: TrainConfig, run: Run, team: Team = ALONE) -> None:
         super().__init__()
+        self.team = team
         self._every, self._keep = config.checkpoint_every, config.keep_checkpoints
         self._next = self._every
         self._run = run
@@ -150,6 +128,7 @@ class CheckpointCallback(BaseCallback):
         if due:
             self._next = self.num_timesteps + self._every
         self._moment = self._now()
+        self.stop_asked = self.team.any(self.stop_asked)
         if due:
             try:
                 self.save()
@@ -180,7 +159,13 @@ class CheckpointCallback(BaseCallback):
             UserError: it cannot be written.
         """
         weights, rest = learnt(self.model)
-        state = {**self._moment, "learnt": rest, "fingerprints": self.fingerprints}
+        moments = self.team.gather(self._moment)
+        if moments is None:
+            return
+        first, *others = moments
+        state = {
+            **first, "others": others, "learnt": rest, "fingerprints": self.fingerprints
+        }  # fmt: skip
         self._run.save_checkpoint(Checkpoint(self.steps, weights, state), self._keep)
 
     def _now(self) -> Tree:
@@ -228,46 +213,38 @@ class HyperparameterCallback(BaseCallback):
 
 
 class StandardCallbacks(CallbackList):
-    """What every training has beside it.
+    """What every training has beside it; of a team, the first worker.
 
     Args:
         config: of the training.
         run: where it is kept.
         actor: who learns.
+        show: who is told how far the training is.
+        team: of workers.
 
     Attributes:
         checkpoints: saves the training.
     """
 
-    def __init__(self, config: TrainConfig, run: Run, actor: SB3Actor) -> None:
-        self._progress = ProgressCallback(config.steps)
+    def __init__(
+        self, config: TrainConfig, run: Run, actor: SB3Actor, show: Show, team: Team = ALONE
+    ) -> None:
         self._clips = ClipCallback(config, actor)
-        self.checkpoints = CheckpointCallback(config, run)
+        self.checkpoints = CheckpointCallback(config, run, team)
         self.checkpoints.fingerprints = actor.preprocessing.fingerprints
         self.checkpoints.marks = self._marks
-        super().__init__(
-            [
-                HyperparameterCallback(run.flat_config()),
-                self._progress,
-                CacheCallback(),
-                self._clips,
-                self.checkpoints,
-            ]
-        )
+        seen = [
+            HyperparameterCallback(run.flat_config()),
+            ProgressCallback(show, self.checkpoints),
+            CacheCallback(),
+            self._clips,
+        ]
+        super().__init__([*(seen if team.is_first else []), self.checkpoints])
 
     def _marks(self) -> Tree:
-        return {
-            "line": self._progress._next_line,
-            "clip": self._clips._next,
-            "checkpoint": self.checkpoints._next,
-        }
+        return {"clip": self._clips._next, "checkpoint": self.checkpoints._next}
 
     def resume(self, marks: Tree) -> None:
         """Go on with clips and checkpoints from where a training was."""
-        self._progress._next_line = marks["line"]
         self._clips._next = marks["clip"]
         self.checkpoints._next = marks["checkpoint"]
-
-    def close(self) -> None:
-        """Leave the terminal in order, however the training ended."""
-        self._progress.close()

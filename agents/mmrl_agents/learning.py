@@ -23,7 +23,8 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_atomically, write_json
 from mmrl_agents.callbacks import CheckpointCallback, StandardCallbacks
 from mmrl_agents.profiling import FOLDER, ProfileCallback
-from mmrl_agents.training_state import resume_learnt, resume_moment
+from mmrl_agents.team import ALONE, Team
+from mmrl_agents.training_state import part_of, resume_learnt, resume_moment
 
 
 class DivergedError(Exception):
@@ -39,14 +40,17 @@ class DivergedError(Exception):
         self.report = report
 
 
-def make_logger(run: Run, checkpoint: Checkpoint | None) -> Logger:
+def make_logger(run: Run, checkpoint: Checkpoint | None, team: Team = ALONE) -> Logger:
     """Writes TensorBoard's events; what a killed training wrote after its last checkpoint, and will
-    write again, is not shown twice.
+    write again, is not shown twice. Of a team, the first worker writes.
     """
+    if not team.is_first:
+        return Logger(None, [])
     events = TensorBoardOutputFormat(str(run.events))
-    if checkpoint is not None:
+    if checkpoint is not None or team.size > 1:  # a team may begin anew before any checkpoint
+        steps = 0 if checkpoint is None else checkpoint.steps
         events.writer.close()
-        events.writer = SummaryWriter(str(run.events), purge_step=checkpoint.steps + 1)
+        events.writer = SummaryWriter(str(run.events), purge_step=steps + 1)
     return Logger(None, [events])
 
 
@@ -55,6 +59,7 @@ def go_on(
     checkpoint: Checkpoint,
     callbacks: StandardCallbacks,
     config: TrainConfig,
+    team: Team = ALONE,
 ) -> None:
     """Put a training where a checkpoint was.
 
@@ -64,16 +69,23 @@ def go_on(
     state = checkpoint.state
     try:
         resume_learnt(algorithm, checkpoint.weights, state["learnt"])
-        exact = resume_moment(algorithm, state, config.seed + checkpoint.steps)
+        part = part_of(state, team)
+        exact = resume_moment(algorithm, part, config.seed + checkpoint.steps)
         callbacks.resume(state["callbacks"])
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
         ) from error
-    if not exact:
+    if not exact and team.is_first:
+        workers = 1 + len(state.get("others", ()))
+        why = (
+            f"{config.env} cannot tell its state (get_state and set_state)"
+            if workers == team.size
+            else f"the checkpoint is of {workers} workers, and now there are {team.size}"
+        )
         warnings.warn(
-            f"{config.env} cannot tell its state (get_state and set_state): its episodes begin "
-            "anew, and the training goes on, but not exactly as it would have",
+            f"{why}: episodes begin anew, and the training goes on, but not exactly as it would "
+            "have",
             stacklevel=2,
         )
 
@@ -95,12 +107,16 @@ def profiled(
 
 
 def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
-    """Learn until there are so many steps, and save, whatever happens, what can be gone on with."""
+    """Learn until there are so many steps, and save, whatever happens, what can be gone on with; a
+    team of which one has failed can't save together, and goes on from its last checkpoint.
+    """
     checkpoints = callbacks.checkpoints
-    done = algorithm.num_timesteps
+    done, alone = algorithm.num_timesteps, checkpoints.team.size == 1
+    whole = False
     try:
         with _interrupts_wait(checkpoints):
             algorithm.learn(steps - done, callbacks, log_interval=1, reset_num_timesteps=not done)
+        whole = True
     except DivergedError as error:
         file = run.path / "diverged.json"
         write_json(file, error.report)
@@ -108,15 +124,16 @@ def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, ru
     except EnvironmentFailedError as error:
         if not checkpoints.can_save:  # the very first reset
             raise
-        checkpoints.save()
+        if alone:
+            checkpoints.save()
         file = run.path / "environment_error.txt"
         write_atomically(file, "".join(traceback.format_exception(error)))
         raise UserError(
             f"{error}, {algorithm.num_timesteps:,} steps into the training. Its traceback is in "
-            f"{file}; 'mmrl train --resume {run.path}' goes on from {run.newest_checkpoint().name}"
+            f"{file}; 'mmrl train --resume {run.path}' goes on from the last checkpoint"
         ) from error
     finally:
-        if checkpoints.can_save and checkpoints.steps:
+        if (whole or alone) and checkpoints.can_save and checkpoints.steps:
             checkpoints.save()
         algorithm.logger.close()
     if checkpoints.stop_asked:

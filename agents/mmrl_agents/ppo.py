@@ -275,6 +275,7 @@ class PPOAgent(SB3Agent):
         "ppo.gamma=0.95..0.999",
     )
     elsewhere = ("num_envs", "memory", "memory_args")
+    teams = True
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy

@@ -51,6 +51,12 @@ class Team:
             distributed.all_reduce(tensor)
         return tensor
 
+    def any(self, here: bool) -> bool:
+        """Whether it is so for any of the workers."""
+        if self.size == 1:
+            return here
+        return bool(self.sum(torch.tensor(float(here))))
+
     def gather(self, thing: Any) -> list[Any] | None:
         """What each worker has, by rank, for the first one; None for the others."""
         if self.size == 1:

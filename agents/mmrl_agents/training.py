@@ -24,6 +24,8 @@ from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.learning import go_on, learn, make_logger, profiled
+from mmrl_agents.progress import ProgressBar, Show
+from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
@@ -39,6 +41,7 @@ class SB3Agent(ABC):
         search: what ``mmrl tune`` searches, unless it is told; see
             :func:`mmrl.experiment.search.parse_search`.
         elsewhere: hyperparameters that are not the algorithm's, but its environments' or policy's.
+        teams: whether several workers can learn as one.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
@@ -46,13 +49,14 @@ class SB3Agent(ABC):
     name: ClassVar[str]
     search: ClassVar[tuple[str, ...]] = ()
     elsewhere: ClassVar[tuple[str, ...]] = ("num_envs",)
+    teams: ClassVar[bool] = False
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
 
     @classmethod
     def build(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> BaseAlgorithm:
-        """The algorithm, ready to learn.
+        """The algorithm, ready to learn, in the environment's team.
 
         Raises:
             UserError: a hyperparameter that cannot be, or actions of a kind that it does not take.
@@ -63,6 +67,7 @@ class SB3Agent(ABC):
             "seed": config.seed,
             "device": config.device,
             **cls.algorithm_kwargs(hyper),
+            **({"team": env.team} if env.team.size > 1 else {}),
         }
         try:
             return cls.Algorithm(cls.Policy, env, **kwargs)
@@ -97,7 +102,16 @@ class SB3Agent(ABC):
         """
 
     @classmethod
-    def train(cls, config: TrainConfig, hyper: Any, run: Run, *, resume: bool = False) -> SB3Actor:
+    def train(
+        cls,
+        config: TrainConfig,
+        hyper: Any,
+        run: Run,
+        *,
+        resume: bool = False,
+        team: Team = ALONE,
+        show: Show | None = None,
+    ) -> SB3Actor:
         """Train for ``config.steps`` environment steps and save what was learnt.
 
         Args:
@@ -105,6 +119,8 @@ class SB3Agent(ABC):
             run: where everything is kept.
             resume: go on from the run's newest checkpoint, exactly where the environments can tell
                 their state.
+            team: of workers that do this together, each with its part of the environments.
+            show: who is told how far the training is; a bar in the terminal, if None.
 
         Raises:
             UserError: a hyperparameter that cannot be, an environment that fails, numbers that are
@@ -114,25 +130,28 @@ class SB3Agent(ABC):
         cls.check(hyper)
         checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
-        batch = make_vec_env(config.env, hyper.num_envs, **config.env_args)
+        here = hyper.num_envs // team.size
+        batch = make_vec_env(config.env, here, **config.env_args)
         if checkpoint is None:
             preprocessing = build_preprocessing(config, batch.single_observation_space)
-            run.save_preprocessing(preprocessing)
+            if team.is_first:
+                run.save_preprocessing(preprocessing)
         else:
             preprocessing = load_preprocessing(run, checkpoint)
-        env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech)
+        env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech, team=team)
         algorithm = cls.build(config, hyper, env)
-        algorithm.set_logger(make_logger(run, checkpoint))
+        algorithm.set_logger(make_logger(run, checkpoint, team))
         actor = SB3Actor(algorithm.policy, preprocessing)
-        callbacks = StandardCallbacks(config, run, actor)
+        bar = ProgressBar(config.steps)
+        callbacks = StandardCallbacks(config, run, actor, show or bar, team)
         try:
             if checkpoint is not None:
-                go_on(algorithm, checkpoint, callbacks, config)
+                go_on(algorithm, checkpoint, callbacks, config, team)
             if algorithm.num_timesteps < config.steps:
                 with profiled(algorithm, callbacks, run, wanted=config.profile):
                     learn(algorithm, config.steps, callbacks, run)
         finally:
-            callbacks.close()
+            bar.close()
             env.close()
         return actor
 
@@ -147,17 +166,58 @@ class SB3Agent(ABC):
         preprocessing = load_preprocessing(run, checkpoint)
         config, hyper = read_config(run.config, cls.Config)
         env = make_env(config.env, **config.env_args)
-        observation, action = env.observation_space, env.action_space
         env.close()
+        policy = cls.build_policy(
+            config, hyper, preprocessing, env.observation_space, env.action_space
+        )
+        put_weights(policy, checkpoint.weights)
+        return SB3Actor(policy.to(get_device(device)), preprocessing)
+
+    @classmethod
+    def build_policy(
+        cls,
+        config: TrainConfig,
+        hyper: Any,
+        preprocessing: Preprocessing,
+        observation: spaces.Space[Any],
+        action: spaces.Space[Any],
+    ) -> BasePolicy:
+        """The policy of a configuration, with new weights, for an environment's spaces."""
         image = VecTransposeImage.transpose_space(cast("Any", observation)[IMAGE])
-        policy = cls.Policy(
+        return cls.Policy(
             spaces.Dict({IMAGE: image, **preprocessing.spaces}),
             action,
             lambda _: 0.0,
             **cls.policy_kwargs(config, hyper),
         )
-        put_weights(policy, checkpoint.weights)
-        return SB3Actor(policy.to(get_device(device)), preprocessing)
+
+    @classmethod
+    def plan_together(
+        cls, config: TrainConfig, hyper: Any, workers: int, address: str | None
+    ) -> str:
+        """See :func:`mmrl_agents.distributed.describe`."""
+        from mmrl_agents.distributed import Cluster, describe
+
+        cls.check(hyper)
+        return describe(cls, config, hyper, Cluster(workers, address))
+
+    @classmethod
+    def train_together(
+        cls,
+        config: TrainConfig,
+        hyper: Any,
+        run: Run,
+        *,
+        workers: int,
+        address: str | None = None,
+        resume: bool = False,
+    ) -> SB3Actor:
+        """As :meth:`train`, by many workers; see :func:`mmrl_agents.distributed.train_together`."""
+        from mmrl_agents.distributed import Cluster, train_together
+
+        cls.check(hyper)
+        train_together(cls, config, hyper, run, Cluster(workers, address), resume=resume)
+        return cls.load(run, config.device)
 
 
 def load_preprocessing(run: Run, checkpoint: Checkpoint) -> Preprocessing:

@@ -21,6 +21,7 @@ from mmrl.encoders.freezing import Encoder
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
 from mmrl.observation import IMAGE
+from mmrl_agents.team import Team
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
 
@@ -48,6 +49,14 @@ def moment(algorithm: Any) -> Tree:
             if isinstance(value, int | float | np.number)
         },
     }
+
+
+def part_of(state: Tree, team: Team) -> Tree:
+    """A worker's moment in a checkpoint, whose first worker has all the rest as well; of a
+    checkpoint that was written by more or fewer workers, one that knows of no environments.
+    """
+    parts = [state, *state.get("others", ())]
+    return parts[team.rank] if len(parts) == team.size else {**state, "env": None}
 
 
 def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:

@@ -24,6 +24,7 @@ from mmrl.observation import (
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.team import ALONE, Team
 
 Observation = dict[str, NDArray[Any]]
 
@@ -41,8 +42,7 @@ class MultimodalVecEnv(VecEnv):
         env: a batch that restarts within the step that ends an episode.
         tokenizer: for instructions that are read.
         speech: for instructions that are heard.
-        first: number of the first environment, where others have those before it: environments
-            are seeded by their number.
+        team: of workers with as many environments each: each is seeded by its number among all.
 
     Raises:
         ValueError: ``env`` does not fulfil the contract, restarts otherwise, or there is neither
@@ -55,7 +55,7 @@ class MultimodalVecEnv(VecEnv):
         tokenizer: Tokenizer | None = None,
         speech: SpeechPreprocessor | None = None,
         *,
-        first: int = 0,
+        team: Team = ALONE,
     ) -> None:
         space = env.single_observation_space
         if (wrong := contract_violation(space)) is not None:
@@ -63,7 +63,7 @@ class MultimodalVecEnv(VecEnv):
         if env.metadata.get("autoreset_mode") is not AutoresetMode.SAME_STEP:
             raise ValueError("the batch must restart with autoreset_mode='SameStep'")
         assert isinstance(space, spaces.Dict)
-        self.env, self._first = env, first
+        self.env, self.team = env, team
         self.preprocessing = Preprocessing(tokenizer, speech)
         told = self.preprocessing.spaces
         super().__init__(
@@ -80,8 +80,8 @@ class MultimodalVecEnv(VecEnv):
         self._lengths = np.zeros(env.num_envs, np.int64)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seeds of the next reset: ``seed`` + the environment's number; as in SB3."""
-        return super().seed(None if seed is None else seed + self._first)
+        """Seeds of the next reset, as in SB3: ``seed`` + the environment's number."""
+        return super().seed(None if seed is None else seed + self.team.rows(self.num_envs).start)
 
     def reset(self) -> Observation:
         """Begin a new episode everywhere, from the seeds given to :meth:`seed`, if any."""

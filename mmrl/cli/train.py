@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 
 import yaml
 from jsonargparse import ActionConfigFile
 
+from mmrl.actor import Actor
 from mmrl.adapters import make_env
 from mmrl.cli.eval import evaluate, sentence
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError, unknown
 from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.agent import TeamAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.preprocessing import CHANNELS, with_speakers
 from mmrl.experiment.run import CONFIG, Run, flat
@@ -31,7 +33,16 @@ checkpoints, and result.json with the success on held-out episodes.
 A training that was interrupted goes on by --resume RUN, exactly as it would have without the
 interruption: mmrl train --resume runs/first. Options that follow and differ from what the run was
 trained with are refused, unless --allow_changes says that they are meant.
+
+--workers N trains with N processes under Ray (pip install 'multimodal-rl[ray]'), on this machine
+or, with --address, on a cluster whose machines all see the run folder: each has its part of the
+environments, gradients are averaged, and a lost worker is replaced. The result is the same as
+without. --dry_run true prints the plan and does nothing.
 """
+
+_NOT_THE_EXPERIMENT: Final = {
+    "config", "resume", "allow_changes", "workers", "address", "dry_run",
+}  # fmt: skip
 
 
 def run(arguments: list[str]) -> int:
@@ -40,6 +51,9 @@ def run(arguments: list[str]) -> int:
     config = request.config
     check(config)
     config = with_speakers(config)
+    if request.dry_run:
+        print(_team_agent(config).plan_together(config, request.hyper, *request.cluster))
+        return 0
     request.resolved["env_args"] = config.env_args
     if request.resume is None:
         folder = Run.create(config.out, request.resolved)
@@ -48,8 +62,7 @@ def run(arguments: list[str]) -> int:
         folder = go_on(request)
     started = time.monotonic()
     try:
-        more = {} if request.resume is None else {"resume": True}
-        actor = find_agent(config.agent).train(config, request.hyper, folder, **more)
+        actor = _train(request, config, folder)
     except UserError:
         folder.discard_unless_trained()
         raise
@@ -90,6 +103,9 @@ class Request:
         resolved: both as plain values.
         resume: the run that is to go on, if any.
         allow_changes: whether its configuration may change.
+        workers: processes that train together; 0 for this one.
+        address: of the cluster that they run on; None for this machine.
+        dry_run: only say what would be done.
     """
 
     config: TrainConfig
@@ -97,6 +113,32 @@ class Request:
     resolved: dict[str, Any]
     resume: Run | None
     allow_changes: bool
+    workers: int
+    address: str | None
+    dry_run: bool
+
+    @property
+    def cluster(self) -> tuple[int, str | None]:
+        """How many workers, and where."""
+        return max(self.workers, 1), self.address
+
+
+def _train(request: Request, config: TrainConfig, folder: Run) -> Actor:
+    """Here, or by many workers."""
+    more: dict[str, Any] = {} if request.resume is None else {"resume": True}
+    if not request.workers:
+        return find_agent(config.agent).train(config, request.hyper, folder, **more)
+    workers, address = request.cluster
+    return _team_agent(config).train_together(
+        config, request.hyper, folder, workers=workers, address=address, **more
+    )
+
+
+def _team_agent(config: TrainConfig) -> TeamAgent:
+    agent = find_agent(config.agent)
+    if not hasattr(agent, "train_together"):
+        raise UserError(f"--workers: agent {config.agent!r} learns in one process")
+    return cast("TeamAgent", agent)
 
 
 def go_on(request: Request) -> Run:
@@ -140,6 +182,15 @@ def parse(arguments: list[str]) -> Request:
     parser.add_argument(
         "--allow_changes", type=bool, default=False, help="go on with another configuration"
     )
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that train together; 0 for this one"
+    )
+    parser.add_argument(
+        "--address", type=str | None, default=None, help="of a Ray cluster; this machine, if empty"
+    )
+    parser.add_argument(
+        "--dry_run", type=bool, default=False, help="print what --workers would do, and stop"
+    )
     parser.add_class_arguments(TrainConfig)
     for name in agent_names():
         parser.add_class_arguments(find_agent(name).Config, name)
@@ -151,12 +202,17 @@ def parse(arguments: list[str]) -> Request:
     if agent not in agent_names():
         raise unknown("agent", agent, agent_names())
     plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
-    others = set(agent_names()) - {agent} | {"config", "resume", "allow_changes"}
+    others = set(agent_names()) - {agent} | _NOT_THE_EXPERIMENT
     resolved = {key: value for key, value in plain.items() if key not in others}
     objects = parser.instantiate_classes(parsed)
-    sections = {"config", "resume", "allow_changes", *agent_names()}
+    sections = {*_NOT_THE_EXPERIMENT, *agent_names()}
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k not in sections})
-    return Request(config, objects[agent], resolved, resumed, parsed.allow_changes)
+    if parsed.workers < 0:
+        raise UserError(f"--workers {parsed.workers}: must be at least 0")
+    if parsed.address is not None and not parsed.workers:
+        raise UserError(f"--address {parsed.address}: say how many --workers")
+    how = (parsed.allow_changes, parsed.workers, parsed.address, parsed.dry_run)
+    return Request(config, objects[agent], resolved, resumed, *how)
 
 
 def _resumed(arguments: list[str]) -> Run | None:

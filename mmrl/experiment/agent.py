@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Agent(Protocol):
     """A way of training, offered through the entry point group ``mmrl.agents``.
 
+    One that several workers can train together is a :class:`TeamAgent`.
+
     Attributes:
         Config: a dataclass of its hyperparameters, which become options of the command line.
     """
@@ -30,4 +32,32 @@ class Agent(Protocol):
     @staticmethod
     def load(run: Run, device: str = "auto") -> Actor:
         """The agent of a run, from its newest checkpoint."""
+        ...
+
+
+class TeamAgent(Agent, Protocol):
+    """An agent that several workers can train as one."""
+
+    @staticmethod
+    def plan_together(config: TrainConfig, hyper: Any, workers: int, address: str | None) -> str:
+        """What they would do, for people to read."""
+        ...
+
+    @staticmethod
+    def train_together(
+        config: TrainConfig,
+        hyper: Any,
+        run: Run,
+        *,
+        workers: int,
+        address: str | None = None,
+        resume: bool = False,
+    ) -> Actor:
+        """As :meth:`Agent.train`.
+
+        Args:
+            config, hyper, run, resume: as there.
+            workers: how many.
+            address: of the cluster that they run on; None for this machine.
+        """
         ...

@@ -1,0 +1,72 @@
+"""How far a training is, in a terminal: a bar that moves, or plain lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from rich import progress
+from rich.console import Console
+
+_LINES = 20  # where there is no terminal
+
+
+class Progress(NamedTuple):
+    """How far a training is.
+
+    Attributes:
+        steps: environment steps so far.
+        success: share of successes among the last episodes; None before the first.
+        speed: environment steps a second.
+    """
+
+    steps: int
+    success: float | None
+    speed: int
+
+
+Show = Callable[[Progress], bool | None]
+"""Is told how far a training is; whether it is to stop after the present update."""
+
+
+class ProgressBar:
+    """A bar with success rate and speed; plain lines where there is no terminal.
+
+    Args:
+        total: environment steps to come.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._console = Console(stderr=True)
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.completed:,}/{task.total:,} steps"),
+            progress.TextColumn("success {task.fields[success]}"),
+            progress.TextColumn("{task.fields[fps]:,} steps/s"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=total, success="-", fps=0)
+        self._lines = 0
+
+    def __call__(self, now: Progress) -> None:
+        """Show it."""
+        self._bar.start()
+        success = "-" if now.success is None else f"{now.success:.1%}"
+        self._bar.update(
+            self._task, completed=min(now.steps, self._total), success=success, fps=now.speed
+        )
+        lines = _LINES * now.steps // self._total
+        if not self._console.is_terminal and lines > self._lines:
+            self._lines = lines
+            line = f"{now.steps:>10,} steps  success {success:>6}  {now.speed:,} steps/s"
+            print(line, file=sys.stderr)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self._bar.stop()
