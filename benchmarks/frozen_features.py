@@ -22,9 +22,7 @@ hours for.
 from __future__ import annotations
 
 import argparse
-import shlex
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -45,7 +43,7 @@ from torch import Tensor
 
 from mmrl.adapters import instruction_words, make_vec_env
 from mmrl.building import ModelConfig, build_tokenizer
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 from mmrl.fusion import build_fusion
 from mmrl.preprocessing.text import PADDING
@@ -254,7 +252,6 @@ def main() -> None:
     write_json(
         RESULTS / "frozen_features.json",
         {
-            "command": shlex.join(["python", "benchmarks/frozen_features.py", *sys.argv[1:]]),
             "level": LEVEL,
             "num_envs": options.num_envs,
             "settings": settings,
@@ -274,10 +271,7 @@ def main() -> None:
                 for modality, encoder in encoders(algorithm).items()
                 if encoder.cache is not None
             },
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions(),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started),
         },
     )
 

@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -91,15 +91,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         runs = [train(options.config, seed, Path(folder), overrides) for seed in options.seeds]
     report = {
-        "command": f"python benchmarks/learning.py {options.config} "
-        f"{' '.join(['--seeds', *map(str, options.seeds), *overrides])}",
         "config": yaml.safe_load(options.config.read_text()),
         "overrides": overrides,
         "runs": runs,
-        "wall_seconds": round(time.monotonic() - started, 1),
-        "versions": versions(),
-        "machine": machine(),
-        "date": time.strftime("%Y-%m-%d"),
+        **provenance(started),
     }
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"learning-{name}.json", report)

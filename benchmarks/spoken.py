@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from mmrl.actor import ActorWrapper
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.misled import Misled
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
@@ -91,15 +90,11 @@ def main() -> None:
     write_json(
         RESULTS / f"{options.name or options.config.stem}.json",
         {
-            "command": shlex.join(["python", "benchmarks/spoken.py", *sys.argv[1:]]),
             "config": yaml.safe_load(options.config.read_text()),
             "overrides": overrides,
             "summary": summary,
             "runs": runs,
-            "wall_seconds": round(time.monotonic() - started, 1),
-            "versions": versions("espeakng-loader"),
-            "machine": machine(),
-            "date": time.strftime("%Y-%m-%d"),
+            **provenance(started, "espeakng-loader"),
         },
     )
 

@@ -85,6 +85,7 @@ class Collecting(OnPolicyAlgorithm):
             )
         rollout.compute_returns_and_advantage(last_values=values, dones=dones)
         self._exchange_episodes(ended)
+        self.logger.record("time/episodes", self._episode_num)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
@@ -93,6 +94,7 @@ class Collecting(OnPolicyAlgorithm):
         """What is to be told of the episodes that end with this step; alone, it is told at once."""
         if self.team.size == 1:
             self._update_info_buffer(infos, dones)
+            self._episode_num += int(dones.sum())
             return []
         return [
             {key: infos[e][key] for key in ("episode", IS_SUCCESS)} for e in np.flatnonzero(dones)
@@ -110,6 +112,7 @@ class Collecting(OnPolicyAlgorithm):
         for workers in zip(*everybody or [], strict=True):
             for episodes in workers:
                 self._update_info_buffer(episodes, np.ones(len(episodes), np.bool_))
+                self._episode_num += len(episodes)
 
     def _add_what_was_cut(
         self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
+import sys
+import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -47,6 +50,22 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def provenance(started: float, *packages: str) -> dict[str, Any]:
+    """What a measurement's file ends with: how it was made, where, with what, and how long it took.
+
+    Args:
+        started: ``time.monotonic()`` at the beginning.
+        packages: whose versions matter, too.
+    """
+    return {
+        "command": shlex.join(["python", *sys.argv]),
+        "wall_seconds": round(time.monotonic() - started, 1),
+        "versions": versions(*packages),
+        "machine": machine(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 

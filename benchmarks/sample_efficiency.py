@@ -1,0 +1,178 @@
+"""How many episodes an agent needs until it carries out 99% of its instructions.
+
+    python benchmarks/sample_efficiency.py configs/go_to_red_ball_grey.yaml --seeds 0 1 2
+
+Trains a configuration with several seeds by the ``mmrl train`` command, a checkpoint every so many
+steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
+(Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
+more than one of ten of their training episodes are not played. Options that the script does not
+know are handed to ``mmrl train``. The table, the curves and a plot are kept in
+``benchmarks/results/episodes-<name>.json`` and ``.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import provenance
+from mmrl.evaluation.statistics import wilson_interval
+from mmrl.experiment.checkpoint import put_weights, read_checkpoint
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.plugins import find_agent
+
+RESULTS = Path(__file__).parent / "results"
+PLAYED_FROM = 0.9
+
+
+def train(config: Path, seed: int, folder: Path, every: int, overrides: list[str]) -> Path:
+    """One training, with all its checkpoints."""
+    out = folder / f"seed-{seed}"
+    command = [
+        sys.executable, "-m", "mmrl", "train", "--config", str(config), "--seed", str(seed),
+        "--out", str(out), *overrides, "--checkpoint_every", str(every),
+        "--keep_checkpoints", "100000", "--eval_episodes", "0", "--clip_every", "0",
+    ]  # fmt: skip
+    with (folder / f"seed-{seed}.log").open("w") as log:
+        started = time.monotonic()
+        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    (folder / f"seed-{seed}.seconds").write_text(str(time.monotonic() - started))
+    return out
+
+
+def measure(path: Path, episodes: int) -> list[dict[str, Any]]:
+    """Success of each checkpoint that has reached something, in their order."""
+    run = Run.open(path)
+    actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
+    env_id, env_args = run.config["env"], run.config.get("env_args", {})
+    points = []
+    folders = sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:]))
+    for folder in folders:
+        checkpoint = read_checkpoint(folder)
+        state = checkpoint.state
+        training = float(np.mean(state["recent"]["successes"] or [0.0]))
+        point = {
+            "steps": checkpoint.steps,
+            "episodes": state["counters"]["_episode_num"],
+            "training_success": round(training, 4),
+        }
+        if training >= PLAYED_FROM or folder == folders[-1]:
+            put_weights(actor.policy, checkpoint.weights)
+            played = play_episodes(actor, env_id, episodes, env_args=env_args)
+            point["success"] = round(float(played.success.mean()), 4)
+        points.append(point)
+        print(f"{path.name}: {point}", flush=True)
+    return points
+
+
+def first_reached(points: list[dict[str, Any]], target: float) -> dict[str, Any] | None:
+    """The first checkpoint that is as good as that."""
+    return next((point for point in points if point.get("success", 0.0) >= target), None)
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """Training success over episodes, all seeds, and where the target was reached."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for run in report["runs"]:
+        points = run["points"]
+        (line,) = axes.plot(
+            [p["episodes"] for p in points], [p["training_success"] for p in points],
+            label=f"seed {run['seed']}", linewidth=1.5,
+        )  # fmt: skip
+        if run["reached"] is not None:
+            axes.plot(run["reached"]["episodes"], report["target"], "o", color=line.get_color())
+    axes.axhline(report["target"], color="0.6", linewidth=0.8, linestyle="--")
+    axes.set(xlabel="training episodes", ylabel="success", ylim=(0, 1.02))
+    axes.set_title(
+        f"{report['config']['env']}; dots: {report['target']:.0%} of held-out episodes", fontsize=10
+    )
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    """Train every seed, measure, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", type=Path, help="YAML file of 'mmrl train'")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--every", type=int, default=20_000, help="steps between checkpoints")
+    parser.add_argument("--target", type=float, default=0.99)
+    parser.add_argument("--episodes", type=int, default=512, help="held-out ones")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
+    options, overrides = parser.parse_known_args()
+    name, started = options.name or options.config.stem, time.monotonic()
+    if options.jobs > 1:
+        threads = max((os.cpu_count() or 1) // options.jobs, 1)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    runs = []
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
+        folder = Path(place)
+        trained = pool.map(
+            lambda seed: train(options.config, seed, folder, options.every, overrides),
+            options.seeds,
+        )
+        for seed, path in zip(options.seeds, trained, strict=True):
+            seconds = float((folder / f"seed-{seed}.seconds").read_text())
+            points = measure(path, options.episodes)
+            last = points[-1]
+            runs.append(
+                {
+                    "seed": seed,
+                    "reached": first_reached(points, options.target),
+                    "final_success": last["success"],
+                    "final_success_95": wilson_interval(
+                        round(last["success"] * options.episodes), options.episodes
+                    ),
+                    "training_seconds": round(seconds, 1),
+                    "steps_per_second": round(last["steps"] / seconds),
+                    "points": points,
+                }
+            )
+    report = {
+        "config": yaml.safe_load(options.config.read_text()),
+        "overrides": overrides,
+        "target": options.target,
+        "held_out_episodes": options.episodes,
+        "jobs": options.jobs,
+        "runs": runs,
+        **provenance(started),
+    }
+    write_json(RESULTS / f"episodes-{name}.json", report)
+    plot(report, RESULTS / f"episodes-{name}.png")
+    print(f"| seed | episodes to {options.target:.0%} | steps | final success | training |")
+    print("|---|--:|--:|---|--:|")
+    for run in runs:
+        reached = run["reached"] or {"episodes": float("nan"), "steps": float("nan")}
+        low, high = run["final_success_95"]
+        print(
+            f"| {run['seed']} | {reached['episodes']:,} | {reached['steps']:,} "
+            f"| {run['final_success']:.1%} ({low:.1%} to {high:.1%}) "
+            f"| {run['training_seconds']:.0f} s, {run['steps_per_second']:,} steps/s |"
+        )
+    print(json.dumps({"name": name, "wall_seconds": report["wall_seconds"]}))
+
+
+if __name__ == "__main__":
+    main()
