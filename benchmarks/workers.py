@@ -13,8 +13,8 @@ command ``mmrl train``:
   cores), from the first update's end to the last one's. All take turns.
 
 And, as a basis for larger teams, the parts of an update in one process with one thread: collecting,
-learning, summing the gradients over two local processes, and drawing actions for the environments of
-all workers. ``predictions`` is computed from these: see docs/scaling.md.
+learning, summing the gradients over two local processes, and drawing actions for the environments
+of all workers. ``predictions`` is computed from these: see docs/scaling.md.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.multiprocessing as mp
 import yaml
 from rich.progress import track
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -58,7 +59,8 @@ def command(out: Path, steps: int, *more: str) -> list[str]:
     """A training without an evaluation."""
     return [
         sys.executable, "-m", "mmrl", "train", "--config", str(CONFIG), "--out", str(out),
-        "--steps", str(steps), "--eval_episodes", "0", "--clip_every", "0", "--device", "cpu", *more,
+        "--steps", str(steps), "--eval_episodes", "0", "--clip_every", "0", "--device", "cpu",
+        *more,
     ]  # fmt: skip
 
 
@@ -89,12 +91,8 @@ def equality(folder: Path, updates: int) -> dict[str, float]:
     train(folder / "one", updates * UPDATE, *often)
     train(folder / "two", updates * UPDATE, *often, "--workers", "2")
     powers = [2**k for k in range(int(math.log2(updates)) + 1)]
-    return {
-        str(k): difference(
-            *(folder / who / f"checkpoints/step_{k * UPDATE}" for who in ("one", "two"))
-        )
-        for k in powers
-    }
+    runs = [folder / who / "checkpoints" for who in ("one", "two")]
+    return {str(k): difference(*(run / f"step_{k * UPDATE}" for run in runs)) for k in powers}
 
 
 def worker_processes() -> list[int]:
@@ -196,7 +194,7 @@ def parts(repetitions: int) -> dict[str, Any]:
 def summing() -> float:
     """Seconds to sum the gradients of the demo's model over two processes of this machine."""
     with tempfile.TemporaryDirectory() as place:
-        torch.multiprocessing.spawn(_sum, (place,), nprocs=2)
+        mp.spawn(_sum, (place,), nprocs=2)
         return float((Path(place) / "seconds").read_text())
 
 
@@ -230,9 +228,8 @@ def predict(measured: dict[str, Any], weights: int) -> list[dict[str, Any]]:
                 size = 2 * (workers - 1) / workers * 4 * weights / (gigabit * 1e9 / 8)
                 message = 2 * math.log2(workers) * latency + size
             messages = measured["minibatches"] * message
-            total = (
-                measured["collecting"] + drawing + measured["learning"] * (1 + waiting) + messages
-            )
+            learning = measured["learning"] * (1 + waiting)
+            total = measured["collecting"] + drawing + learning + messages
             alone = measured["collecting"] + measured["learning"]
             rows.append(
                 {

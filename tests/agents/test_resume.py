@@ -153,9 +153,9 @@ def test_interrupts_wait_for_the_update(make_run, hyper, tmp_path, monkeypatch, 
     assert "stopping after this update" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGINT) is before
     assert len(closed) == 1
-    assert read_checkpoint(run.newest_checkpoint()).state["counters"] == {
-        "num_timesteps": 256, "_n_updates": 4, "_episode_num": 0,
-    }  # fmt: skip
+    counters = read_checkpoint(run.newest_checkpoint()).state["counters"]
+    assert (counters["num_timesteps"], counters["_n_updates"]) == (256, 4)
+    assert counters["_episode_num"] > 0
 
 
 def test_an_interrupt_before_anything_was_learnt_saves_nothing(make_run, hyper, tmp_path, stop):
@@ -182,7 +182,8 @@ def test_an_environment_that_raises(make_run, hyper, tmp_path, monkeypatch, coun
     said = str(caught.value)
     assert "test/Counter-v0 (number 2 of the batch, seeded with 5, episode" in said
     assert "ZeroDivisionError: the camera is off, 160 steps into the training" in said
-    assert "goes on from step_128" in said
+    assert "goes on from the last checkpoint" in said
+    assert run.newest_checkpoint().name == "step_128"
     assert "in broken" in (run.path / "environment_error.txt").read_text()
     with pytest.warns(UserWarning, match="cannot tell its state"):
         PPOAgent.train(config, hyper, run, resume=True)
