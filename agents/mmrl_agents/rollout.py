@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
+from mmrl.observation import IMAGE
 from mmrl_agents.team import ALONE, Team
 
 Observation = Mapping[str, NDArray[Any]]
@@ -23,7 +24,8 @@ class Rollout(RolloutBuffer):
     """SB3's rollout buffer for dictionaries, in the same order and with the same numbers.
 
     Observations stay what they are (frames uint8, ids int32), on the device where they are used,
-    and are copied twice at most: in when they are made, and out with their minibatch.
+    and are copied twice at most: in when they are made, and out with their minibatch. Frames lie in
+    memory as environments make them, pixel by pixel, whatever the order of the axes that one sees.
 
     Args:
         buffer_size: steps T of each environment.
@@ -62,9 +64,11 @@ class Rollout(RolloutBuffer):
         self.team = team
         steps = (buffer_size, n_envs)
         self.observations = {
-            key: torch.zeros((*steps, *(space.shape or ())), dtype=_dtype(space), device=device)
+            key: torch.zeros((*steps, *_stored(key, space)), dtype=_dtype(space), device=device)
             for key, space in observation_space.spaces.items()
         }
+        if IMAGE in self.observations:
+            self.observations[IMAGE] = self.observations[IMAGE].movedim(-1, 2)
         self.actions = np.zeros((*steps, self.action_dim), action_space.dtype)
         for name in ("rewards", "returns", "episode_starts", "values", "log_probs", "advantages"):
             setattr(self, name, np.zeros(steps, np.float32))
@@ -170,16 +174,26 @@ class Rollout(RolloutBuffer):
             return torch.from_numpy(rows.astype(np.float32, copy=False)).to(self.device)
 
         return DictRolloutBufferSamples(
-            observations={
-                key: kept.flatten(0, 1).index_select(0, chosen)
-                for key, kept in self.observations.items()
-            },
+            observations={key: _pick(key, kept, chosen) for key, kept in self.observations.items()},
             actions=pick(self.actions),
             old_values=pick(self.values),
             old_log_prob=pick(self.log_probs),
             advantages=pick(self.advantages),
             returns=pick(self.returns),
         )
+
+
+def _stored(key: str, space: spaces.Space[Any]) -> tuple[int, ...]:
+    """The shape in memory: pictures lie pixel by pixel, as environments make them."""
+    shape = space.shape or ()
+    return (*shape[1:], shape[0]) if key == IMAGE else shape
+
+
+def _pick(key: str, kept: Tensor, chosen: Tensor) -> Tensor:
+    """Rows of [T, N, …] by their numbers."""
+    if key == IMAGE:
+        return kept.movedim(2, -1).flatten(0, 1).index_select(0, chosen).movedim(-1, 1)
+    return kept.flatten(0, 1).index_select(0, chosen)
 
 
 def _dtype(space: spaces.Space[Any]) -> torch.dtype:

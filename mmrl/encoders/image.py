@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.errors import UserError, unknown
@@ -64,11 +65,61 @@ class ImageEncoder(Encoder):
         return Tokens(*self.encoded(images, self._encode), self.shape.grid)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.body(self.normalizer(images))
+        maps = self._maps(images)
         values = maps.flatten(2).transpose(1, 2)
         if self.pooled:
             values = values.mean(1, keepdim=True)
         return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+
+    def _maps(self, images: Tensor) -> Tensor:
+        layers = list(self.body.children()) if isinstance(self.body, nn.Sequential) else []
+        if not layers or not isinstance(layers[0], PatchEmbedding):
+            maps: Tensor = self.body(self.normalizer(images))
+            return maps
+        first, *others = layers
+        maps = first(images, self.normalizer)
+        for layer in others:
+            maps = layer(maps)
+        return maps
+
+
+class PatchEmbedding(nn.Conv2d):
+    """A convolution whose kernels stand side by side, as at the beginning of ViT (Dosovitskiy et
+    al., 2021).
+
+    Of bytes it is one matrix product, for which pictures are cut into patches while they are still
+    bytes, and whose weights take over the normalisation: W (s x + t) + b = (s W) x + (W t + b).
+
+    Args:
+        width: channels of the maps.
+        patch: side of a patch, in pixels.
+    """
+
+    def __init__(self, width: int, patch: int) -> None:
+        super().__init__(3, width, patch, stride=patch)
+
+    def forward(self, images: Tensor, normalizer: ImageNormalizer | None = None) -> Tensor:
+        """Maps float [B, width, H // patch, W // patch].
+
+        Args:
+            images: normalised float [B, 3, H, W]; or uint8, with the normaliser.
+            normalizer: for bytes.
+        """
+        if normalizer is None:
+            return super().forward(images)
+        pixels = normalizer.sized(images)
+        (patch, _), (height, width) = self.kernel_size, pixels.shape[-2:]
+        rows, columns = height // patch, width // patch
+        cut = pixels[:, :, : rows * patch, : columns * patch].unflatten(3, (columns, patch))
+        patches = cut.unflatten(2, (rows, patch)).permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(0, 2)
+        weight = (self.weight * normalizer.scale).permute(0, 2, 3, 1).flatten(1)
+        assert self.bias is not None
+        bias = self.bias + (self.weight * normalizer.shift).sum((1, 2, 3))
+        device, precision = pixels.device.type, bias.dtype
+        if torch.is_autocast_enabled(device):
+            precision = torch.get_autocast_dtype(device)
+        values = functional.linear(patches.to(precision), weight, bias)
+        return values.unflatten(0, (len(pixels), rows, columns)).permute(0, 3, 1, 2)
 
 
 def _group_norm(width: int) -> nn.Module:
@@ -97,7 +148,7 @@ def small_resnet(
         )
     resnet = import_torchvision().models.resnet
     body = nn.Sequential(
-        nn.Conv2d(3, width, patch, stride=patch),
+        PatchEmbedding(width, patch),
         nn.ReLU(inplace=True),
         *(resnet.BasicBlock(width, width, norm_layer=_group_norm) for _ in range(blocks)),
     )

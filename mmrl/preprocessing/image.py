@@ -44,13 +44,21 @@ class ImageNormalizer(nn.Module):
         Raises:
             ValueError: another type or number of channels.
         """
+        return self.sized(images).to(self.scale.dtype).mul_(self.scale).add_(self.shift)
+
+    def sized(self, images: Tensor) -> Tensor:
+        """uint8 [B, 3, H, W] → uint8 of the size that pictures are brought to.
+
+        Raises:
+            ValueError: another type or number of channels.
+        """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(
                 f"images must be uint8 [B, 3, H, W], got {images.dtype} {list(images.shape)}"
             )
         if self.size is not None and tuple(images.shape[-2:]) != tuple(self.size):
             images = _resize()(images, list(self.size), antialias=True)
-        return images.to(self.scale.dtype).mul_(self.scale).add_(self.shift)
+        return images
 
     def inverse(self, images: Tensor) -> Tensor:
         """Normalised float [B, 3, H, W] → pictures uint8 [B, 3, H, W], of the size they have."""
