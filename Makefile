@@ -8,8 +8,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/installed
 DEMO   := runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-# Waiting threads sleep: on a shared machine a spinning one costs far more than it saves.
+# Waiting threads spin for a moment, then sleep: on a shared machine spinning on costs far more
+# than it saves.
 export OMP_WAIT_POLICY = PASSIVE
+export GOMP_SPINCOUNT = 3000
 # No screen is needed, and nothing is fetched while tests run.
 test: export SDL_VIDEODRIVER = dummy
 test: export HF_HUB_OFFLINE = 1

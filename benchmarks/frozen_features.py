@@ -255,7 +255,7 @@ def main() -> None:
             "level": LEVEL,
             "num_envs": options.num_envs,
             "settings": settings,
-            "threads": torch.get_num_threads(),
+            "torch_threads": torch.get_num_threads(),
             "steps_per_second": measured,
             "medians": medians,
             "ratios_median_of_pairs": ratios,

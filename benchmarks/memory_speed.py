@@ -145,7 +145,7 @@ def main() -> None:
             "num_envs": options.num_envs,
             "settings": settings,
             "memory_size": SIZE,
-            "threads": torch.get_num_threads(),
+            "torch_threads": torch.get_num_threads(),
             "steps_per_second": measured,
             "medians": medians,
             "ratios_median_of_pairs": ratios,

@@ -12,7 +12,6 @@ compared is the mean return of the last training episodes at each tenth of the t
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -99,7 +98,6 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=512, help="held-out ones")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     started = time.monotonic()
     jobs = [
         (kind, seed, options.level, options.steps, options.episodes)

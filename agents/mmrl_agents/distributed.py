@@ -33,6 +33,7 @@ FRUITLESS: Final = 3
 
 _OWN: Final = "ray"
 _POLL_SECONDS: Final = 0.5
+_WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 _OBJECT_STORE: Final = 128 * 2**20  # bytes; little goes through it
 _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
@@ -292,7 +293,8 @@ def _connected(ray: Any, config: TrainConfig, cluster: Cluster) -> Iterator[dict
     cores = os.cpu_count() or 1
     # the modules of the user's own, which the command finds beside it, are found by the workers
     path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
-    variables = {**_SETTINGS, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": path}
+    waiting = {name: os.environ[name] for name in _WAITING if name in os.environ}
+    variables = {**_SETTINGS, **waiting, "PYTHONPATH": path}
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     here = {"num_cpus": max(cores, cluster.workers), "object_store_memory": _OBJECT_STORE}
     try:

@@ -26,6 +26,8 @@ _PACKAGES = (
     "minigrid",
 )
 
+_THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
 
 def versions(*more: str) -> dict[str, str]:
     """The versions of Python, of what results depend on, and of ``more`` packages."""
@@ -65,6 +67,7 @@ def provenance(started: float, *packages: str) -> dict[str, Any]:
         "wall_seconds": round(time.monotonic() - started, 1),
         "versions": versions(*packages),
         "machine": machine(),
+        "threads": {name: os.environ[name] for name in _THREADS if name in os.environ},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
