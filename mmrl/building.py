@@ -151,7 +151,7 @@ def build_model(
     model = MultimodalModel(encoders, fusion, dropout=config.dropout, precision=config.precision)
     _freeze(encoders, config)
     if config.channels_last:
-        encoders[IMAGE].to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        encoders[IMAGE].lay_out(torch.channels_last)
     if config.compile:
         _check_compiler()
         model.compile()

@@ -195,8 +195,8 @@ class SB3Agent(ABC):
     def plan_together(
         cls, config: TrainConfig, hyper: Any, workers: int, address: str | None
     ) -> str:
-        """See :func:`mmrl_agents.distributed.describe`."""
-        from mmrl_agents.distributed import Cluster, describe
+        """See :func:`mmrl_agents.cluster.describe`."""
+        from mmrl_agents.cluster import Cluster, describe
 
         cls.check(hyper)
         return describe(cls, config, hyper, Cluster(workers, address))
@@ -213,7 +213,8 @@ class SB3Agent(ABC):
         resume: bool = False,
     ) -> SB3Actor:
         """As :meth:`train`, by many workers; see :func:`mmrl_agents.distributed.train_together`."""
-        from mmrl_agents.distributed import Cluster, train_together
+        from mmrl_agents.cluster import Cluster
+        from mmrl_agents.distributed import train_together
 
         cls.check(hyper)
         train_together(cls, config, hyper, run, Cluster(workers, address), resume=resume)

@@ -74,7 +74,8 @@ class ImageEncoder(Encoder):
     def _maps(self, images: Tensor) -> Tensor:
         layers = list(self.body.children()) if isinstance(self.body, nn.Sequential) else []
         if not layers or not isinstance(layers[0], PatchEmbedding):
-            maps: Tensor = self.body(self.normalizer(images))
+            pixels = self.normalizer(images.contiguous(memory_format=self.memory_format))
+            maps: Tensor = self.body(pixels)
             return maps
         first, *others = layers
         maps = first(images, self.normalizer)
