@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if os.getcwd() not in sys.path:  # as with python -m: your own modules are found
         sys.path.insert(0, os.getcwd())
-    for name, value in WAITING.items():  # read when torch is loaded
-        os.environ.setdefault(name, value)
+    for variable, value in WAITING.items():  # read when torch is loaded
+        os.environ.setdefault(variable, value)
     try:
         status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:
