@@ -41,7 +41,7 @@ class ProjectedImages(Encoder):
 
     def forward(self, images: Tensor) -> Tokens:
         """uint8 [B, 3, H, W] → Tokens."""
-        return Tokens(*self.encoded(images, self._encode), self.shape.grid)
+        return self.encoded(images, self._encode, self.shape.grid)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         tokens: Tokens = self.encoder(images)

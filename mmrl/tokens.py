@@ -8,22 +8,56 @@ import torch
 from torch import Tensor
 
 
-class Tokens(NamedTuple):
+class Tokens:
     """B sequences of L vectors of width D.
 
-    Attributes:
-        values: float [B, L, D].
-        mask: bool [B, L]; True where a token counts. What stands elsewhere must not matter.
+    A batch holds few distinct instructions, and tokens know it: what is computed of a sequence,
+    such as its mean, is computed of each distinct one; the batch's are made when somebody looks.
+
+    Args:
+        values: float [B, L, D]; or [U, L, D], with ``rows``.
+        mask: bool [B, L], or [U, L]; True where a token counts. What stands elsewhere must not
+            matter.
         grid: (rows, columns) with rows · columns = L, where the tokens lie on a grid (row by row).
+        rows: which of the U sequences each of the batch is, int64 [B]; each its own, if None.
     """
 
-    values: Tensor
-    mask: Tensor
-    grid: tuple[int, int] | None = None
+    def __init__(
+        self,
+        values: Tensor,
+        mask: Tensor,
+        grid: tuple[int, int] | None = None,
+        rows: Tensor | None = None,
+    ) -> None:
+        self.grid = grid
+        self._distinct, self._distinct_mask, self._rows = values, mask, rows
+
+    def __len__(self) -> int:
+        """B."""
+        return len(self._distinct if self._rows is None else self._rows)
+
+    @property
+    def values(self) -> Tensor:
+        """Float [B, L, D]."""
+        return self._of_all(self._distinct)
+
+    @property
+    def mask(self) -> Tensor:
+        """Bool [B, L]."""
+        return self._of_all(self._distinct_mask)
+
+    def replace(self, values: Tensor | None = None, mask: Tensor | None = None) -> Tokens:
+        """The same tokens with other values [B, L, D] or another mask [B, L]."""
+        return Tokens(
+            self.values if values is None else values,
+            self.mask if mask is None else mask,
+            self.grid,
+        )
 
     def mean(self) -> Tensor:
         """The mean of the tokens that count, float [B, D]; 0 where none does."""
-        return self._kept().sum(1) / self.mask.sum(1, keepdim=True).clamp_min(1)
+        count = self._distinct_mask.sum(1, keepdim=True).clamp_min(1)
+        return self._of_all(self._kept().sum(1) / count)
 
     def as_map(self) -> Tensor:
         """The tokens as feature maps, float [B, D, rows, columns], 0 where the mask is False.
@@ -33,13 +67,21 @@ class Tokens(NamedTuple):
         """
         if self.grid is None:
             raise ValueError("these tokens lie on no grid")
-        return self._kept().transpose(1, 2).unflatten(2, self.grid)
+        return self._of_all(self._kept()).transpose(1, 2).unflatten(2, self.grid)
+
+    def zeros(self, *shape: int) -> Tensor:
+        """Zeros [B, *shape], of the type and on the device of the values."""
+        return self._distinct.new_zeros(len(self), *shape)
 
     def _kept(self) -> Tensor:
         """The values, 0 where the mask is False; themselves, and not a copy, where it never is."""
-        if self.mask.all():
-            return self.values
-        return torch.where(self.mask.unsqueeze(-1), self.values, 0)
+        if self._distinct_mask.all():
+            return self._distinct
+        return torch.where(self._distinct_mask.unsqueeze(-1), self._distinct, 0)
+
+    def _of_all(self, distinct: Tensor) -> Tensor:
+        # index_select, since the gradient of plain indexing adds up in no fixed order
+        return distinct if self._rows is None else distinct.index_select(0, self._rows)
 
 
 class TokensShape(NamedTuple):

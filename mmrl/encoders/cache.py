@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrl.tokens import Tokens
+
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 _FIRST_SLOTS: Final = 64
 
@@ -59,9 +61,7 @@ class FeatureCache:
         self._table = None
         self._lengths, self._free = [], []
 
-    def lookup(
-        self, rows: Tensor, keys: Sequence[bytes], encode: Encode, state: Any
-    ) -> tuple[Tensor, Tensor]:
+    def lookup(self, rows: Tensor, keys: Sequence[bytes], encode: Encode, state: Any) -> Tokens:
         """Features of each row, as ``encode`` would give them.
 
         Args:
@@ -71,7 +71,7 @@ class FeatureCache:
             state: whatever ``encode`` depends on; compared with that of the last call.
 
         Returns:
-            Values float [B, K, D] and mask bool [B, K], as long as the longest of these.
+            Tokens [B, K, D], as long as the longest of these.
         """
         if state != self._state:
             self.clear()
@@ -82,21 +82,24 @@ class FeatureCache:
                 first.setdefault(key, b)
         self.misses += len(first)
         self.hits += len(keys) - len(first)
-        for key in keys:
-            if key not in first:
-                self._slots.move_to_end(key)
-        if not first:
-            return self._gather([self._slots[key] for key in keys])
-        where = torch.tensor(list(first.values()), device=rows.device)
-        values, mask = encode(rows[where])
-        lengths = _lengths(mask)
-        values, mask = values[:, : max(lengths)], mask[:, : max(lengths)]
-        known = list(dict.fromkeys(key for key in keys if key not in first))
-        found = self._joined(known, values, mask)
+        distinct = list(dict.fromkeys(keys))
+        known = [key for key in distinct if key not in first]
+        for key in known:
+            self._slots.move_to_end(key)
+        if not first and 2 * len(known) > len(keys):  # one gather, where few are repeated
+            return Tokens(*self._gather([self._slots[key] for key in keys]))
+        found = self._gather([self._slots[key] for key in known]) if known else None
+        if first:
+            where = torch.tensor(list(first.values()), device=rows.device)
+            values, mask = encode(rows[where])
+            lengths = _lengths(mask)
+            values, mask = values[:, : max(lengths)], mask[:, : max(lengths)]
+            self._keep(list(first), values, mask, lengths)
+            found = (values, mask) if found is None else _joined(found, (values, mask))
+        assert found is not None
         place = {key: u for u, key in enumerate([*known, *first])}
         chosen = torch.tensor([place[key] for key in keys], device=rows.device)
-        self._keep(list(first), values, mask, lengths)
-        return found[0].index_select(0, chosen), found[1].index_select(0, chosen)
+        return Tokens(*found, rows=chosen)
 
     def _gather(self, slots: list[int]) -> tuple[Tensor, Tensor]:
         assert self._table is not None
@@ -106,17 +109,6 @@ class FeatureCache:
         return (
             values[:, :longest].index_select(0, chosen),
             mask[:, :longest].index_select(0, chosen),
-        )
-
-    def _joined(self, known: list[bytes], values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """What is known of some keys, and after it the new ones, all of one length."""
-        if not known:
-            return values, mask
-        old = self._gather([self._slots[key] for key in known])
-        longest = max(old[1].shape[1], mask.shape[1])
-        return (
-            torch.cat([_widened(old[0], longest), _widened(values, longest)]),
-            torch.cat([_widened(old[1], longest), _widened(mask, longest)]),
         )
 
     def _keep(self, keys: list[bytes], values: Tensor, mask: Tensor, lengths: list[int]) -> None:
@@ -183,6 +175,14 @@ def _lengths(mask: Tensor) -> list[int]:
     places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
     lengths: list[int] = (mask * places).amax(1).clamp_min(1).tolist()
     return lengths
+
+
+def _joined(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Values and masks below each other, all of one length."""
+    longest = max(one[1].shape[1], other[1].shape[1])
+    values = [_widened(part[0], longest) for part in (one, other)]
+    mask = [_widened(part[1], longest) for part in (one, other)]
+    return torch.cat(values), torch.cat(mask)
 
 
 def _widened(tokens: Tensor, length: int) -> Tensor:

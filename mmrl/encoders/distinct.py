@@ -62,11 +62,10 @@ class TextEncoder(Encoder):
                     "it was given another tokenizer than its own"
                 )
         if self.remembers:
-            return Tokens(*self.encoded(ids, self._encode_trimmed))
+            return self.encoded(ids, self._encode_trimmed)
         rows, where = distinct_rows(ids)
-        values, mask = self.encoded(rows, self._encode_trimmed)
-        # index_select, since the gradient of plain indexing adds up in no fixed order
-        return Tokens(values.index_select(0, where), mask[where])
+        tokens = self.encoded(rows, self._encode_trimmed)
+        return Tokens(tokens.values, tokens.mask, rows=where)
 
     def keys(self, rows: Tensor) -> list[bytes]:
         """As :meth:`Encoder.keys`; a sentence is the same whatever the padding after it."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrl.encoders.cache import Encode, FeatureCache, digests
-from mmrl.tokens import TokensShape
+from mmrl.tokens import Tokens, TokensShape
 
 
 class Encoder(nn.Module, ABC):
@@ -72,18 +72,22 @@ class Encoder(nn.Module, ABC):
         """By which inputs [B, …] are remembered: equal for those that have the same tokens."""
         return digests(rows)
 
-    def encoded(self, rows: Tensor, encode: Encode) -> tuple[Tensor, Tensor]:
+    def encoded(self, rows: Tensor, encode: Encode, grid: tuple[int, int] | None = None) -> Tokens:
         """``encode(rows)``, without gradient where nothing is trained, and from the cache where
         there is one.
 
         Args:
             rows: inputs [B, …].
             encode: inputs → values float [B, K, D] and their mask, bool [B, K].
+            grid: on which the tokens lie.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
             if self.cache is None or not self.is_frozen:
-                return encode(rows)
-            return self.cache.lookup(rows, self.keys(rows), encode, self._state(rows.device))
+                return Tokens(*encode(rows), grid)
+            keys, state = self.keys(rows), self._state(rows.device)
+            tokens = self.cache.lookup(rows, keys, encode, state)
+        tokens.grid = grid
+        return tokens
 
     def _state(self, device: torch.device) -> tuple[Any, ...]:
         """What features depend on besides the input; torch counts the changes of each tensor."""

@@ -62,7 +62,7 @@ class ImageEncoder(Encoder):
                 f"pictures of {list(images.shape[-2:])} pixels: "
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
-        return Tokens(*self.encoded(images, self._encode), self.shape.grid)
+        return self.encoded(images, self._encode, self.shape.grid)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = self._maps(images)

@@ -44,10 +44,12 @@ class SpeechEncoder(Encoder):
 
     def forward(self, features: Tensor) -> Tokens:
         """Floats [B, …], as the preprocessing makes them → Tokens [B, K, D]."""
+        if self.remembers:
+            return self.encoded(features, lambda some: self.encode(some.float()))
         rows, where = distinct_rows(features.flatten(1))
         utterances = rows.unflatten(1, features.shape[1:]).float()
-        values, mask = self.encoded(utterances, self.encode)
-        return Tokens(values.index_select(0, where), mask[where])
+        tokens = self.encoded(utterances, self.encode)
+        return Tokens(tokens.values, tokens.mask, rows=where)
 
 
 class SpeechBlock(nn.Module):

@@ -59,13 +59,12 @@ class Readouts(nn.Module):
         Raises:
             ValueError: none is there, or one that the fusion does not know.
         """
-        first = some_tokens(tokens, list(self.each)).values
-        nothing = first.new_zeros(first.shape[0], self._features)
+        nothing = some_tokens(tokens, list(self.each)).zeros(self._features)
         vectors = [
             readout(tokens[name]) if name in tokens else nothing
             for name, readout in self.each.items()
         ]
-        there = torch.tensor([name in tokens for name in self.each], device=first.device)
+        there = torch.tensor([name in tokens for name in self.each], device=nothing.device)
         return torch.stack(vectors), there
 
 
@@ -90,11 +89,11 @@ def with_blanks(
     Raises:
         ValueError: none is there, or one that the fusion does not know.
     """
-    some = some_tokens(tokens, list(shapes)).values
+    some = some_tokens(tokens, list(shapes))
 
     def blank(shape: TokensShape) -> Tokens:
         rows, columns = shape.grid or (1, 1)
-        values = some.new_zeros(some.shape[0], rows * columns, shape.width)
+        values = some.zeros(rows * columns, shape.width)
         return Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), shape.grid)
 
     return {

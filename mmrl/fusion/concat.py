@@ -35,9 +35,9 @@ class PlainConcatFusion(Fusion):
         """The tokens of the modalities that are there, by name → float [B, F]; a missing one
         counts as 0.
         """
-        some = some_tokens(tokens, list(self._widths)).values
+        some = some_tokens(tokens, list(self._widths))
         means = [
-            tokens[name].mean() if name in tokens else some.new_zeros(len(some), width)
+            tokens[name].mean() if name in tokens else some.zeros(width)
             for name, width in self._widths.items()
         ]
         return torch.cat(means, dim=1)

@@ -69,8 +69,7 @@ class CrossAttentionFusion(Fusion):
         return self._read(tokens)[1]
 
     def _read(self, tokens: Mapping[str, Tokens]) -> tuple[list[Tensor], dict[str, Tensor]]:
-        some = some_tokens(tokens, list(self.readers)).values
-        nothing = some.new_zeros(some.shape[0], self.features)
+        nothing = some_tokens(tokens, list(self.readers)).zeros(self.features)
         asked = {
             name: layer(tokens[name].mean()) if name in tokens else nothing
             for name, layer in self.summaries.items()

@@ -71,4 +71,4 @@ class FilmFusion(Fusion):
         maps = picture.as_map()
         for block in self.film:
             maps = block(maps, condition)
-        return self.readout(picture._replace(values=maps.flatten(2).transpose(1, 2)))
+        return self.readout(picture.replace(values=maps.flatten(2).transpose(1, 2)))

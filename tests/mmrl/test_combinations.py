@@ -142,7 +142,7 @@ def test_masked_tokens_do_not_leak(make, fusion, text, speech):
     assert_close(alone, features, rtol=1e-4, atol=1e-5)
     tokens = model.encode(batch)
     rubbish = {
-        name: one._replace(values=torch.where(one.mask[..., None], one.values, torch.nan))
+        name: one.replace(values=torch.where(one.mask[..., None], one.values, torch.nan))
         for name, one in tokens.items()
     }
     assert_close(model.fusion(rubbish), model.fusion(tokens))

@@ -41,3 +41,22 @@ def test_map_keeps_places():
 def test_no_map_without_a_grid():
     with pytest.raises(ValueError, match="no grid"):
         Tokens(torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)).as_map()
+
+
+def test_repeated_sequences_are_those_that_they_repeat():
+    """Everything of a batch that repeats its sequences is as if each row had its own."""
+    values = torch.randn(2, 6, 4, requires_grad=True)
+    mask = torch.tensor([[True] * 6, [True, False, True, True, False, False]])
+    rows = torch.tensor([1, 0, 1])
+    few, all_ = Tokens(values, mask, (2, 3), rows), Tokens(values[rows], mask[rows], (2, 3))
+    assert len(few) == len(all_) == 3
+    assert torch.equal(few.values, all_.values)
+    assert torch.equal(few.mask, all_.mask)
+    assert_close(few.mean(), all_.mean())
+    assert_close(few.as_map(), all_.as_map())
+    assert few.zeros(2, 5).shape == (3, 2, 5)
+    one, other = (
+        torch.autograd.grad(tokens.mean().square().sum(), values)[0] for tokens in (few, all_)
+    )
+    assert_close(one, other)
+    assert torch.equal(few.replace(mask=~all_.mask).values, all_.values)

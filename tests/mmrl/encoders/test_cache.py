@@ -27,7 +27,8 @@ class Counting:
 
 
 def look(cache, rows, encode):
-    return cache.lookup(rows, digests(rows), encode, None)
+    tokens = cache.lookup(rows, digests(rows), encode, None)
+    return tokens.values, tokens.mask
 
 
 @settings(deadline=None, max_examples=50)

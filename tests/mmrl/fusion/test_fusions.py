@@ -63,13 +63,13 @@ def test_masks_do_not_leak(fusion, name, rubbish):
     tokens = batch()
     one = tokens[name]
     spoilt = torch.where(one.mask.unsqueeze(-1), one.values, rubbish)
-    assert_close(fusion(tokens), fusion({**tokens, name: one._replace(values=spoilt)}))
+    assert_close(fusion(tokens), fusion({**tokens, name: one.replace(values=spoilt)}))
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_both_modalities_matter(fusion, name):
     tokens = batch()
-    other = tokens[name]._replace(values=torch.randn_like(tokens[name].values))
+    other = tokens[name].replace(values=torch.randn_like(tokens[name].values))
     assert not torch.allclose(fusion(tokens), fusion({**tokens, name: other}))
 
 
@@ -101,7 +101,7 @@ def test_a_modality_may_be_missing(fusion, missing):
     assert features.isfinite().all()
     features.sum().backward()
     assert tokens[there].values.grad.abs().sum() > 0
-    other = tokens[there]._replace(values=torch.randn_like(tokens[there].values))
+    other = tokens[there].replace(values=torch.randn_like(tokens[there].values))
     assert not torch.allclose(features, fusion({there: other}))
 
 
@@ -111,7 +111,7 @@ def test_rows_without_a_single_token(fusion, name):
     tokens = batch()
     mask = tokens[name].mask.clone()
     mask[1] = False
-    features = fusion({**tokens, name: tokens[name]._replace(mask=mask)})
+    features = fusion({**tokens, name: tokens[name].replace(mask=mask)})
     assert features.isfinite().all()
     assert_close(features[[0, 2]], fusion(tokens)[[0, 2]])
 
@@ -173,7 +173,7 @@ def test_attention_weights_are_for_pictures():
         assert (weights[name][~one.mask] == 0).all()
         assert (weights[name].sum(1) <= 1 + 1e-6).all()
         assert (weights[name][one.mask] > 0).all()
-    said = tokens["instruction"]._replace(values=torch.randn(ROWS, 5, 6) * 20)
+    said = tokens["instruction"].replace(values=torch.randn(ROWS, 5, 6) * 20)
     asked = fusion.attention({**tokens, "instruction": said})
     assert not torch.allclose(asked["image"], weights["image"])  # the words say where to look
 
@@ -209,7 +209,7 @@ def test_weights_of_the_sum_are_shares():
     with torch.no_grad():
         fusion.logits.copy_(torch.tensor([-200.0, 200.0]))
     tokens = batch()
-    blind = {**tokens, "image": tokens["image"]._replace(values=torch.zeros(ROWS, 8, 5))}
+    blind = {**tokens, "image": tokens["image"].replace(values=torch.zeros(ROWS, 8, 5))}
     assert_close(fusion(tokens), fusion(blind))
 
 
