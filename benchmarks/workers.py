@@ -5,8 +5,10 @@
 Three things are measured with the model and settings of ``configs/demo.yaml``, all of them by the
 command ``mmrl train``:
 
-- equality: 2 workers with 32 environments each against one process with all 64. The largest
-  difference of any weight after 1, 2, 4 … updates.
+- equality: 2 workers with 32 environments each against one process with all 64: the largest
+  difference of any weight after 1, 2, 4 … updates. Adam makes much of the smallest gradients, and
+  trainings drift apart by rounding alone; beside it is therefore how far one process drifts from
+  itself when it has one thread instead of two, and both by SGD, which makes less of rounding.
 - a worker that is killed (SIGKILL) in the middle: the training ends, every step is there once, and
   the weights are those of the training that nothing happened to.
 - speed: steps a second in one process (all cores), and with 1 and 2 workers (each its share of the
@@ -49,6 +51,9 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/demo.yaml")
+OPTIMIZERS: dict[str, list[str]] = {
+    "adam": [], "sgd": ["--optimizer.name", "sgd", "--ppo.learning_rate", "0.03"],
+}  # fmt: skip
 UPDATE = 2048  # steps of the configuration's 64 environments between updates
 ARMS: dict[str, list[str]] = {
     "one process": [], "1 worker": ["--workers", "1"], "2 workers": ["--workers", "2"],
@@ -64,11 +69,13 @@ def command(out: Path, steps: int, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-def train(out: Path, steps: int, *more: str) -> None:
+def train(out: Path, steps: int, *more: str, threads: int | None = None) -> None:
     """Run it to its end."""
+    limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     subprocess.run(
-        command(out, steps, *more), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        command(out, steps, *more), check=True, env={**os.environ, **limit},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def scalars(run: Path, tag: str) -> list[Any]:
@@ -85,14 +92,26 @@ def difference(one: Path, other: Path) -> float:
     return max(float((a[name] - b[name]).abs().max()) for name in a)
 
 
-def equality(folder: Path, updates: int) -> dict[str, float]:
-    """Two workers against one process, after each number of updates that is a power of two."""
-    often = ["--checkpoint_every", "1", "--keep_checkpoints", "1000"]
-    train(folder / "one", updates * UPDATE, *often)
-    train(folder / "two", updates * UPDATE, *often, "--workers", "2")
+def equality(folder: Path, updates: int) -> dict[str, dict[str, float]]:
+    """Two workers, or one thread, against one process with two threads: the largest difference of a
+    weight, after each number of updates that is a power of two.
+    """
     powers = [2**k for k in range(int(math.log2(updates)) + 1)]
-    runs = [folder / who / "checkpoints" for who in ("one", "two")]
-    return {str(k): difference(*(run / f"step_{k * UPDATE}" for run in runs)) for k in powers}
+    drifts: dict[str, dict[str, float]] = {}
+    for optimizer, how in OPTIMIZERS.items():
+        often = ["--checkpoint_every", "1", "--keep_checkpoints", "1000", *how]
+        one = folder / optimizer / "one"
+        train(one, updates * UPDATE, *often)
+        for name, more in (("2 workers", ["--workers", "2"]), ("1 thread", [])):
+            other = folder / optimizer / name.replace(" ", "-")
+            train(other, updates * UPDATE, *often, *more, threads=None if more else 1)
+            drifts[f"{optimizer}, {name}"] = {
+                str(k): difference(
+                    *(run / f"checkpoints/step_{k * UPDATE}" for run in (one, other))
+                )
+                for k in powers
+            }
+    return drifts
 
 
 def worker_processes() -> list[int]:
@@ -180,30 +199,31 @@ def parts(repetitions: int) -> dict[str, Any]:
                 everybody.log_prob(everybody.get_actions())
             times.append(time.perf_counter() - started)
         drawing[str(workers)] = statistics.median(times)
+    weights = sum(p.numel() for p in ppo.policy.parameters() if p.requires_grad)
     return {
         "collecting": statistics.median(collecting[1:]),
         "learning": statistics.median(learning[1:]),
         "spread_of_learning": statistics.stdev(learning[1:]) / statistics.median(learning[1:]),
         "minibatches": 16,
-        "weights": sum(p.numel() for p in ppo.policy.parameters() if p.requires_grad),
+        "weights": weights,
         "drawing_actions_of_a_step": drawing,
-        "summing_gradients_of_two_local_processes": summing(),
+        "summing_gradients_of_two_local_processes": summing(weights),
     }
 
 
-def summing() -> float:
-    """Seconds to sum the gradients of the demo's model over two processes of this machine."""
+def summing(weights: int) -> float:
+    """Seconds to sum the gradients of so many weights over two processes of this machine."""
     with tempfile.TemporaryDirectory() as place:
-        mp.spawn(_sum, (place,), nprocs=2)
+        mp.spawn(_sum, (place, weights), nprocs=2)
         return float((Path(place) / "seconds").read_text())
 
 
-def _sum(rank: int, place: str) -> None:
+def _sum(rank: int, place: str, weights: int) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", rank=rank, world_size=2, init_method=f"file://{place}/store"
     )
-    team, message, times = Team(rank, 2), torch.zeros(220_000), []
+    team, message, times = Team(rank, 2), torch.zeros(weights), []
     for _ in range(50):
         started = time.perf_counter()
         team.sum(message)
@@ -252,6 +272,7 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=10, help="of a training that is timed")
     options = parser.parse_args()
     started = time.monotonic()
+    measured = parts(7)
     speeds: dict[str, list[float]] = {name: [] for name in ARMS}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -262,7 +283,6 @@ def main() -> None:
                 speeds[name].append(round(speed(out), 1))
         same = equality(folder / "equality", 8)
         accident = killed(folder / "accident", 12)
-    measured = parts(7)
     medians = {name: statistics.median(values) for name, values in speeds.items()}
     models = {"demo": measured["weights"], "ResNet-18 + BERT-base": 121_000_000}
     predictions = {name: predict(measured, weights) for name, weights in models.items()}

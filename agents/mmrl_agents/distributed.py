@@ -223,5 +223,5 @@ def _last_words(error: BaseException) -> str:
     named = ranks or list(lost)
     if not named:
         return f"{type(error).__name__}: {error}"
-    words = str(lost[named[0]]).strip().splitlines()
-    return f"number {named[0]}: {words[-1] if words else type(lost[named[0]]).__name__}"
+    words = str(lost[named[0]]).strip().splitlines() or [type(lost[named[0]]).__name__]
+    return f"number {named[0]}: {words[-1].split('. ')[0].rstrip('.')}"
