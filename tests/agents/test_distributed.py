@@ -98,7 +98,9 @@ def test_a_worker_that_is_killed(place, capsys):
     expected, got = alone.read_checkpoint(), team.read_checkpoint()
     assert got.steps == expected.steps == 1536
     for name, right in expected.weights.items():
-        torch.testing.assert_close(got.weights[name], right, rtol=1e-3, atol=1e-5)
+        # Adam makes steps of 1e-4 and more of gradients that are nothing but rounding
+        torch.testing.assert_close(got.weights[name], right, rtol=1e-3, atol=1e-3)
+        assert (got.weights[name] - right).abs().mean() < 1e-5
     one, other = (json.loads((run.path / "result.json").read_text()) for run in (alone, team))
     assert one["success_rate"] == other["success_rate"]
     assert not (team.path / "ray").exists()

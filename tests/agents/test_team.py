@@ -59,7 +59,7 @@ def test_two_workers_are_one(make_run, hyper, tiny, tmp_path):
         expected, got = one.read_checkpoint(), team.read_checkpoint()
         assert got.steps == expected.steps == 768
         for weight, right in expected.weights.items():
-            torch.testing.assert_close(got.weights[weight], right, rtol=1e-3, atol=1e-5)
+            torch.testing.assert_close(got.weights[weight], right, rtol=1e-3, atol=1e-4)
         right, values = curves(one), curves(team)
         assert values.keys() == right.keys()
         for tag, points in right.items():
