@@ -58,10 +58,11 @@ gym.register("Fragile-v0", lambda **how: Fragile(gym.make("mmrl/GoToObjS4-v0", *
 TINY = {
     "steps": 1536, "seed": 3, "device": "cpu", "clip_every": 0, "checkpoint_every": 256,
     "eval_episodes": 4,
+    "optimizer": {"name": "sgd"},  # Adam makes whole steps of gradients that are but rounding
     "model": {
         "image_args": {"width": 8}, "text": "bag_of_words", "text_args": {}, "features": 8,
     },
-    "ppo": {"num_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 1},
+    "ppo": {"num_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 1, "learning_rate": 0.01},
 }  # fmt: skip
 
 
@@ -98,9 +99,7 @@ def test_a_worker_that_is_killed(place, capsys):
     expected, got = alone.read_checkpoint(), team.read_checkpoint()
     assert got.steps == expected.steps == 1536
     for name, right in expected.weights.items():
-        # Adam makes steps of 1e-4 and more of gradients that are nothing but rounding
-        torch.testing.assert_close(got.weights[name], right, rtol=1e-3, atol=1e-3)
-        assert (got.weights[name] - right).abs().mean() < 1e-5
+        torch.testing.assert_close(got.weights[name], right, rtol=1e-3, atol=1e-4)
     one, other = (json.loads((run.path / "result.json").read_text()) for run in (alone, team))
     assert one["success_rate"] == other["success_rate"]
     assert not (team.path / "ray").exists()
