@@ -37,8 +37,7 @@ import stable_baselines3
 import torch
 from gymnasium import spaces
 from minigrid.wrappers import RGBImgPartialObsWrapper
-from ppo_speed import TokenWrapper, fps
-from rich.progress import track
+from ppo_speed import TokenWrapper, fps, summarize, take_turns
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -227,52 +226,33 @@ def main() -> None:
             "ours, frozen, bf16": (lambda: make_ours(*common, image_trained=0, **fast), 16),
         }  # fmt: skip
         algorithms = {name: make() for name, (make, _) in arms.items()}
-        measured: dict[str, list[float]] = {name: [] for name in arms}
-        for algorithm in algorithms.values():
-            fps(algorithm, 1)
+        updates = {name: each for name, (_, each) in arms.items()}
+        measured = take_turns(algorithms, options.repetitions, updates)
         operations = {name: flops(algorithms[name]) for name in ("naive", "naive, trimmed", "ours")}
-        for _ in track(range(options.repetitions), description="repetitions"):
-            for name, algorithm in algorithms.items():
-                measured[name].append(round(fps(algorithm, arms[name][1]), 2))
         large = {**settings, "n_steps": options.share_steps, "batch_size": 512}
         shares = {
             name: text_shares(make_ours(large, options.share_envs, folder, **how), updates)
             for name, how, updates in (("ours", {}, 3), ("ours, frozen", {"image_trained": 0}, 5))
         }
-    medians = {name: statistics.median(values) for name, values in measured.items()}
-
-    def ratio(name: str, rival: str) -> float:
-        pairs = zip(measured[name], measured[rival], strict=True)
-        return round(statistics.median(a / b for a, b in pairs), 1)
-
-    ratios = {
-        f"{name} / {rival}": ratio(name, rival)
+    pairs = [
+        (name, rival)
         for name in arms
         if name.startswith("ours")
         for rival in arms
         if rival.startswith("naive") and ("frozen" in rival) <= ("frozen" in name)
-    }
-    print("| path | environment steps/s (median) |")
-    print("|---|---|")
-    for name, median in medians.items():
-        print(f"| {name} | {median:,.1f} |")
-    for name, value in ratios.items():
-        print(f"{name}: {value} ×")
+    ]
+    speeds = summarize(measured, pairs)
     for name, count in operations.items():
         print(f"{name}: {count / 1e9:,.0f} GFLOP an update")
     for name, values in shares.items():
         print(f"text encoder's share of the time, {name}: {statistics.median(values):.2%}")
-    RESULTS.mkdir(exist_ok=True)
     write_json(
         RESULTS / "frozen_features.json",
         {
             "level": LEVEL,
             "num_envs": options.num_envs,
             "settings": settings,
-            "torch_threads": torch.get_num_threads(),
-            "steps_per_second": measured,
-            "medians": medians,
-            "ratios_median_of_pairs": ratios,
+            **speeds,
             "flops_of_an_update": operations,
             "text_share": {
                 "num_envs": options.share_envs,

@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +61,35 @@ def curve(events: Path) -> list[tuple[int, float]]:
     return [(point.step, round(point.value, 4)) for point in points]
 
 
-def plot(report: dict[str, Any], path: Path) -> None:
-    """The success curves of all seeds."""
+@contextmanager
+def curves(path: Path, title: str, across: str) -> Iterator[Any]:
+    """Axes for curves of success, kept as a picture afterwards.
+
+    Args:
+        path: of the picture.
+        title: above it.
+        across: what the curves go along.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    for run in report["runs"]:
-        steps, rates = zip(*run["curve"], strict=True)
-        axes.plot(steps, rates, label=f"seed {run['seed']}", linewidth=1.5)
-    axes.set(xlabel="environment steps", ylabel="success, training episodes", ylim=(0, 1.02))
-    axes.set_title(report["config"]["env"], fontsize=10)
+    yield axes
+    axes.set(xlabel=across, ylabel="success, training episodes", ylim=(0, 1.02))
+    axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=130)
+
+
+def plot(report: dict[str, Any], path: Path) -> None:
+    """The success curves of all seeds."""
+    with curves(path, report["config"]["env"], "environment steps") as axes:
+        for run in report["runs"]:
+            steps, rates = zip(*run["curve"], strict=True)
+            axes.plot(steps, rates, label=f"seed {run['seed']}", linewidth=1.5)
 
 
 def main() -> None:

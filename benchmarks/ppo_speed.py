@@ -24,7 +24,7 @@ import contextlib
 import io
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -147,18 +147,33 @@ def make_batch(level: str, num_envs: int, *, free: bool, config: ModelConfig) ->
 
 
 def make_ours(
-    level: str, settings: dict[str, Any], num_envs: int, *, free: bool, precision: str = "fp32"
+    level: str,
+    settings: dict[str, Any],
+    num_envs: int,
+    *,
+    free: bool,
+    precision: str = "fp32",
+    **policy: Any,
 ) -> PPO:
-    """Our path."""
+    """Our path; further arguments are the policy's."""
     config = ModelConfig(precision=precision)
     env = make_batch(level, num_envs, free=free, config=config)
-    return PPO(MultimodalPolicy, env, policy_kwargs={"model": config}, seed=0, **settings)
+    kwargs = {"model": config, **policy}
+    return PPO(MultimodalPolicy, env, policy_kwargs=kwargs, seed=0, **settings)
 
 
 def make_sb3(
-    level: str, settings: dict[str, Any], num_envs: int, *, free: bool, text_once: bool
-) -> stable_baselines3.PPO:
-    """SB3's own path on Minigrid, or on the tape."""
+    level: str,
+    settings: dict[str, Any],
+    num_envs: int,
+    *,
+    free: bool,
+    text_once: bool,
+    algorithm: Any = stable_baselines3.PPO,
+    policy: str = "MultiInputPolicy",
+    **more: Any,
+) -> Any:
+    """SB3's own path on Minigrid, or on the tape; further arguments are the policy's."""
     config = ModelConfig()
     tokenizer = build_tokenizer(config, instruction_words(f"mmrl/{level}-v0"))
 
@@ -167,21 +182,22 @@ def make_sb3(
         return Monitor(TokenWrapper(env, tokenizer))
 
     minigrid = None if free else DummyVecEnv([make] * num_envs)
-    return stable_baselines3.PPO(
-        "MultiInputPolicy",
+    return algorithm(
+        policy,
         minigrid or make_batch(level, num_envs, free=True, config=config),
         policy_kwargs={
             "features_extractor_class": PlainExtractor,
             "features_extractor_kwargs": {"model": config, "text_once": text_once},
             "net_arch": {"pi": [64], "vf": [64]},
             "ortho_init": False,
+            **more,
         },
         seed=0,
         **settings,
     )
 
 
-def fps(algorithm: stable_baselines3.PPO, updates: int) -> float:
+def fps(algorithm: Any, updates: int) -> float:
     """Environment steps a second over whole updates; Minigrid's messages are not shown."""
     assert algorithm.env is not None
     steps = updates * algorithm.n_steps * algorithm.env.num_envs
@@ -189,6 +205,51 @@ def fps(algorithm: stable_baselines3.PPO, updates: int) -> float:
         started = time.perf_counter()
         algorithm.learn(steps, reset_num_timesteps=False)
     return steps / (time.perf_counter() - started)
+
+
+def take_turns(
+    algorithms: Mapping[str, Any], repetitions: int, updates: Mapping[str, int]
+) -> dict[str, list[float]]:
+    """Steps a second of each algorithm in each repetition, after an update to warm up.
+
+    Args:
+        algorithms: by name.
+        repetitions: how many.
+        updates: of each in a repetition.
+    """
+    for algorithm in algorithms.values():
+        fps(algorithm, 1)
+    measured: dict[str, list[float]] = {name: [] for name in algorithms}
+    for _ in track(range(repetitions), description="repetitions"):
+        for name, algorithm in algorithms.items():
+            measured[name].append(round(fps(algorithm, updates[name]), 2))
+    return measured
+
+
+def ratio(measured: Mapping[str, list[float]], name: str, rival: str) -> float:
+    """How much faster, the median over the repetitions."""
+    pairs = zip(measured[name], measured[rival], strict=True)
+    return round(statistics.median(a / b for a, b in pairs), 2)
+
+
+def summarize(
+    measured: Mapping[str, list[float]], pairs: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    """Medians, and the ratios of some pairs, as the result file has them; printed, too."""
+    medians = {name: statistics.median(values) for name, values in measured.items()}
+    ratios = {f"{name} / {rival}": ratio(measured, name, rival) for name, rival in pairs}
+    print("| path | environment steps/s (median) |")
+    print("|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {median:,.1f} |")
+    for name, value in ratios.items():
+        print(f"{name}: {value:.2f} ×")
+    return {
+        "torch_threads": torch.get_num_threads(),
+        "steps_per_second": measured,
+        "medians": medians,
+        "ratios_median_of_pairs": ratios,
+    }
 
 
 def main() -> None:
@@ -215,39 +276,23 @@ def main() -> None:
             f"sb3, text once{suffix}": partial(make_sb3, *common, free=free, text_once=True),
         }
     algorithms = {name: make() for name, make in arms.items()}
-    for algorithm in algorithms.values():
-        fps(algorithm, 1)
-    measured: dict[str, list[float]] = {name: [] for name in arms}
-    for _ in track(range(options.repetitions), description="repetitions"):
-        for name, algorithm in algorithms.items():
-            measured[name].append(round(fps(algorithm, options.updates), 1))
-    medians = {name: statistics.median(values) for name, values in measured.items()}
-    ratios = {
-        f"{name} / {rival}": statistics.median(
-            a / b for a, b in zip(measured[name], measured[rival], strict=True)
-        )
+    measured = take_turns(
+        algorithms, options.repetitions, dict.fromkeys(algorithms, options.updates)
+    )
+    pairs = [
+        (name, rival)
         for name in arms
         for rival in arms
         if name.startswith("ours") and rival.startswith("sb3")
         and name.endswith("free") == rival.endswith("free")
-    }  # fmt: skip
-    print("| path | environment steps/s (median) |")
-    print("|---|---|")
-    for name, median in medians.items():
-        print(f"| {name} | {median:,.0f} |")
-    for name, ratio in ratios.items():
-        print(f"{name}: {ratio:.2f} ×")
-    RESULTS.mkdir(exist_ok=True)
+    ]  # fmt: skip
     write_json(
         RESULTS / "ppo_speed.json",
         {
             "level": options.level,
             "num_envs": options.num_envs,
             "settings": settings,
-            "torch_threads": torch.get_num_threads(),
-            "steps_per_second": measured,
-            "medians": medians,
-            "ratios_median_of_pairs": ratios,
+            **summarize(measured, pairs),
             **provenance(started),
         },
     )

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from learning import curves
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
@@ -85,28 +86,18 @@ def first_reached(points: list[dict[str, Any]], target: float) -> dict[str, Any]
 
 def plot(report: dict[str, Any], path: Path) -> None:
     """Training success over episodes, all seeds, and where the target was reached."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    for run in report["runs"]:
-        points = run["points"]
-        (line,) = axes.plot(
-            [p["episodes"] for p in points], [p["training_success"] for p in points],
-            label=f"seed {run['seed']}", linewidth=1.5,
-        )  # fmt: skip
-        if run["reached"] is not None:
-            axes.plot(run["reached"]["episodes"], report["target"], "o", color=line.get_color())
-    axes.axhline(report["target"], color="0.6", linewidth=0.8, linestyle="--")
-    axes.set(xlabel="training episodes", ylabel="success", ylim=(0, 1.02))
-    axes.set_title(
-        f"{report['config']['env']}; dots: {report['target']:.0%} of held-out episodes", fontsize=10
-    )
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=130)
+    target = report["target"]
+    title = f"{report['config']['env']}; dots: {target:.0%} of held-out episodes"
+    with curves(path, title, "training episodes") as axes:
+        for run in report["runs"]:
+            points = run["points"]
+            (line,) = axes.plot(
+                [p["episodes"] for p in points], [p["training_success"] for p in points],
+                label=f"seed {run['seed']}", linewidth=1.5,
+            )  # fmt: skip
+            if run["reached"] is not None:
+                axes.plot(run["reached"]["episodes"], target, "o", color=line.get_color())
+        axes.axhline(target, color="0.6", linewidth=0.8, linestyle="--")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 _EPSILON = 1e-8  # as stable-baselines3 normalises
 
@@ -64,11 +65,6 @@ class Team:
         things: list[Any] | None = [None] * self.size if self.is_first else None
         distributed.gather_object(thing, things)
         return things
-
-    def wait(self) -> None:
-        """Until all are here."""
-        if self.size > 1:
-            distributed.barrier()
 
     def normalized(self, advantages: Tensor) -> Tensor:
         """(a − mean) / (standard deviation + 1e-8) over the minibatch of all workers.
@@ -135,11 +131,16 @@ class Team:
                 distributed.broadcast(tensor.detach(), 0)
 
     def average_statistics(self, module: nn.Module) -> None:
-        """Replace running statistics, such as BatchNorm's, by their mean over the workers."""
+        """Replace the running statistics of the BatchNorms that are trained by their mean over the
+        workers; no other buffer moves, and what is written to would be encoded again where frozen
+        features are remembered.
+        """
         if self.size > 1:
-            for buffer in module.buffers():
-                if buffer.is_floating_point():
-                    self.sum(buffer.div_(self.size))
+            for norm in module.modules():
+                if isinstance(norm, _BatchNorm) and norm.training:
+                    for statistic in (norm.running_mean, norm.running_var):
+                        if statistic is not None:
+                            self.sum(statistic.div_(self.size))
 
 
 ALONE = Team()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.encoders.cache import digests
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
@@ -63,6 +64,10 @@ class ImageEncoder(Encoder):
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
         return self.encoded(images, self._encode, self.shape.grid)
+
+    def keys(self, rows: Tensor) -> list[bytes]:
+        """As :meth:`Encoder.keys`, of pictures pixel by pixel: so they mostly lie in memory."""
+        return digests(rows.movedim(1, -1))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         maps = self._maps(images)

@@ -117,8 +117,12 @@ def sums(rank, folder):
     assert module["here"].weight.grad.tolist() == [[1.0, 1.0]]
     assert module["idle"].weight.grad is None
     module["statistics"].running_mean.fill_(rank)
+    module["frozen"] = nn.BatchNorm1d(2).eval()
+    module.register_buffer("constant", torch.ones(1))
+    versions = module["frozen"].running_mean._version, module.constant._version
     team.average_statistics(module)
     assert module["statistics"].running_mean.tolist() == [0.5, 0.5]
+    assert (module["frozen"].running_mean._version, module.constant._version) == versions
 
 
 def test_what_a_team_computes(tmp_path):
