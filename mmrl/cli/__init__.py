@@ -14,6 +14,7 @@ from mmrl.errors import UserError
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
+    "fit": "fit a generator or an embedding: captioner, retrieval, speech, translation",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",

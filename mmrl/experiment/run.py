@@ -81,8 +81,8 @@ class Run:
             config = yaml.safe_load(file.read_text())
         except (OSError, yaml.YAMLError) as error:
             raise UserError(f"{file} cannot be read: {error}") from error
-        if not isinstance(config, dict) or "env" not in config:
-            raise UserError(f"{file} is no configuration of a training: it names no env")
+        if not isinstance(config, dict) or not {"env", "task"} & config.keys():
+            raise UserError(f"{file} is no configuration of a training: it names no env or task")
         return cls(path, config)
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:

@@ -23,9 +23,12 @@ from mmrl.torchvision_compat import import_transformers
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
-_START: Final = 2
+START: Final = 2
 _SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]")
 _WORD: Final = re.compile(r"[\w']+|[^\w\s]")
+_NO_SPACE: Final = re.compile(
+    r" (?=[,.;:!?，。；：！？])|(?<=[\u3000-\u9fff，。；：！？]) (?=[\u3000-\u9fff])"
+)
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
 
@@ -33,6 +36,11 @@ UNKNOWN_PIECE: Final = "[UNK]"
 def split_words(sentence: str) -> list[str]:
     """Words in lower case; punctuation marks are words of their own."""
     return _WORD.findall(sentence.lower())
+
+
+def join_words(words: Iterable[str]) -> str:
+    """The sentence of some words: no space before a mark, nor where CJK characters meet."""
+    return _NO_SPACE.sub("", " ".join(words))
 
 
 class Tokenizer(Protocol):
@@ -142,7 +150,7 @@ class WordTokenizer:
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         words = split_words(sentence)
-        ids = [_START, *(self._ids.get(word, UNKNOWN) for word in words)]
+        ids = [START, *(self._ids.get(word, UNKNOWN) for word in words)]
         self.counts.note(sentence, len(ids), self.length)
         self.counts.unknown.update(word for word in words if word not in self._ids)
         encoded = np.full(self.length, PADDING, np.int32)
@@ -150,10 +158,22 @@ class WordTokenizer:
         encoded.setflags(write=False)
         return encoded
 
+    def ids(self, sentence: str) -> list[int]:
+        """The ids of its words alone, however many they are.
+
+        Raises:
+            ValueError: words outside the vocabulary, with their names.
+        """
+        words = split_words(sentence)
+        strange = [word for word in words if word not in self._ids]
+        if strange:
+            raise ValueError(f"unknown words in {sentence!r}: {', '.join(strange)}")
+        return [self._ids[word] for word in words]
+
     def decode(self, ids: Iterable[int]) -> str:
-        """The words of a sequence of ids, padding and start mark left out."""
+        """The sentence of a sequence of ids, padding and start mark left out."""
         names = _SPECIALS + self.words
-        return " ".join(names[int(i)] for i in ids if i not in (PADDING, _START))
+        return join_words(names[int(i)] for i in ids if i not in (PADDING, START))
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary as JSON."""
@@ -255,7 +275,7 @@ class HashingTokenizer:
         """
         words = split_words(sentence)
         self.counts.note(sentence, 1 + len(words), self.length)
-        ids = [_START, *(self._id(word) for word in words)]
+        ids = [START, *(self._id(word) for word in words)]
         encoded = np.full(self.length, PADDING, np.int32)
         encoded[: len(ids)] = ids[: self.length]
         return encoded

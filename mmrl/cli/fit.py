@@ -1,0 +1,144 @@
+"""``mmrl fit``: trains a generator or an embedding from examples, and writes a run folder."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any, Final
+
+import torch
+import yaml
+from jsonargparse import ActionConfigFile
+
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.experiment.run import CONFIG, Run, flat
+from mmrl.fitting import TASKS, find_task
+from mmrl.fitting.loop import device_of, fit
+from mmrl.fitting.task import Evaluation, FitConfig
+from mmrl.model import PRECISIONS
+
+_HELP: Final = """\
+usage: mmrl fit TASK [options]
+
+Train a generator or an embedding from examples. TASK is one of:
+{tasks}
+or a dotted path to your own mmrl.fitting.task.Task.
+
+'mmrl fit TASK --help' explains its options. The run folder holds the configuration, TensorBoard's
+event files with losses, held-out metrics and samples, checkpoints, and result.json.
+
+  mmrl collect mmrl/GoToLocal-v0 --episodes 2000 --by expert --out data/go-to-local
+  mmrl fit captioner --data data/go-to-local --out runs/captioner
+  mmrl fit captioner --resume runs/captioner    goes on exactly where it was interrupted
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Fit what the arguments ask for."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        lines = "\n".join(f"  {name:<12}{find_task(name).summary}" for name in TASKS)
+        print(_HELP.format(tasks=lines), end="")
+        return 0
+    name, *rest = arguments
+    resumed = _resumed(rest)
+    config, resolved = parse(name, rest, resumed)
+    check(config)
+    torch.manual_seed(config.seed)
+    task = find_task(name).prepare(config)
+    folder = Run.create(config.out, resolved) if resumed is None else _go_on(resumed, resolved)
+    print(f"fitting {name} for {config.steps:,} steps → {folder.path}")
+    started = time.monotonic()
+    try:
+        evaluation = fit(task, config, folder, resume=resumed is not None)
+    except UserError:
+        folder.discard_unless_trained()
+        raise
+    except KeyboardInterrupt:
+        folder.discard_unless_trained()
+        if folder.path.exists():
+            print(f"\ninterrupted: go on with  mmrl fit {name} --resume {folder.path}")
+        raise
+    print(f"fitted in {time.monotonic() - started:.0f} s")
+    print(report(evaluation))
+    print(f"see it: tensorboard --logdir {folder.path.parent}")
+    return 0
+
+
+def report(evaluation: Evaluation) -> str:
+    """The metrics and some samples, for the terminal."""
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in evaluation.metrics.items())
+    return "\n".join([f"held out: {metrics}", *(f"  {one}" for one in evaluation.samples[:6])])
+
+
+def parse(name: str, arguments: list[str], resumed: Run | None) -> tuple[Any, dict[str, Any]]:
+    """The task's configuration, and the same as plain values."""
+    task = find_task(name)
+    parser = Parser(
+        prog=f"mmrl fit {name}", description=f"{task.summary[0].upper()}{task.summary[1:]}."
+    )
+    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--resume", type=str | None, default=None, help="run folder to go on with")
+    parser.add_argument("--task", type=str, default=name, help=argparse.SUPPRESS)
+    parser.add_class_arguments(task.Config)
+    if resumed is not None:
+        arguments = [f"--config={resumed.path / CONFIG}", *arguments]
+    parsed = parser.parse_args(arguments)
+    if parsed.task != name:
+        raise UserError(f"this configuration is of 'mmrl fit {parsed.task}', not {name}")
+    plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
+    resolved = {key: value for key, value in plain.items() if key not in ("config", "resume")}
+    objects = parser.instantiate_classes(parsed)
+    options = {k: v for k, v in vars(objects).items() if k not in ("config", "resume", "task")}
+    return task.Config(**options), {"task": name, **resolved}
+
+
+def check(config: FitConfig) -> None:
+    """Refuse what cannot work before anything is written.
+
+    Raises:
+        UserError: impossible numbers, no such precision or device.
+    """
+    for name in ("steps", "batch_size", "evaluate_every", "keep_checkpoints"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
+    for name in ("seed", "checkpoint_every", "weight_decay"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
+    for name in ("learning_rate", "max_grad_norm"):
+        if getattr(config, name) <= 0:
+            raise UserError(f"{name}={getattr(config, name)}: must be above 0")
+    if not 0 <= config.label_smoothing < 1:
+        raise UserError(f"label_smoothing={config.label_smoothing}: must be 0 to below 1")
+    if config.precision not in PRECISIONS:
+        raise UserError(f"precision {config.precision!r}: choose from {', '.join(PRECISIONS)}")
+    device_of(config)
+
+
+def _resumed(arguments: list[str]) -> Run | None:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--resume")
+    named = first.parse_known_args(arguments)[0].resume
+    return None if named is None else Run.open(named)
+
+
+def _go_on(run: Run, resolved: dict[str, Any]) -> Run:
+    """The run folder of a fit that goes on, as it was configured.
+
+    Raises:
+        UserError: the configuration has changed, or there is no checkpoint.
+    """
+    before, now = flat(run.config), flat(resolved)
+    differences = [
+        f"{key}: {before.get(key)} → {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and key != "out"
+    ]
+    if differences:
+        raise UserError(
+            f"{run.path} was fitted with another configuration; nothing was changed:\n  "
+            + "\n  ".join(differences)
+        )
+    run.newest_checkpoint()
+    run.resume(run.config)
+    return run

@@ -1,0 +1,32 @@
+"""Supervised training of generators and embeddings: ``mmrl fit TASK``. One file a task.
+
+To add one, write a module with a :class:`~mmrl.fitting.task.Task` and name it in ``TASKS``; or
+give the command a dotted path to your own class.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Final
+
+from mmrl.errors import UserError, unknown
+
+TASKS: Final = {
+    "captioner": "mmrl.fitting.captioner.CaptionerTask",
+}
+
+
+def find_task(name: str) -> Any:
+    """The :class:`~mmrl.fitting.task.Task` of that name, or of a dotted path.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = TASKS.get(name, name)
+    module, _, attribute = path.rpartition(".")
+    if not module:
+        raise unknown("task", name, TASKS)
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"task {name!r} cannot be imported: {error}") from error

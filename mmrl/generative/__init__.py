@@ -1,0 +1,1 @@
+"""Generators that speak the :class:`~mmrl.tokens.Tokens` which the policy's encoders speak."""

@@ -1,0 +1,220 @@
+"""Any encoder's tokens → text: a GPT with cross-attention (Radford et al., 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any, Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.generative.continuations import END, Continuations
+from mmrl.preprocessing.text import PADDING, START, UNKNOWN
+from mmrl.tokens import Tokens, TokensShape
+from mmrl.torchvision_compat import import_transformers
+
+_NEVER_SAID: Final = (UNKNOWN, START)
+
+
+class Generated(NamedTuple):
+    """Sentences that were generated.
+
+    Attributes:
+        ids: int64 [B, L], without a start mark; ``PADDING`` after the last word.
+        log_prob: of each whole sentence, its end included, float32 [B]: ln p(ids | tokens), of
+            those that may be said where there is a constraint.
+    """
+
+    ids: Tensor
+    log_prob: Tensor
+
+
+class TextDecoder(nn.Module):
+    """p(text | tokens), word by word: transformers' GPT-2 over the tokens of any encoder.
+
+    Args:
+        shape: of the tokens. Places on a grid get learned positions; a sequence brings its own, or
+            sines (Vaswani et al., 2017) are added.
+        vocabulary: ids are below this; ``PADDING`` ends a text, ``START`` begins it.
+        width, layers, heads: of the transformer.
+        length: the longest text, in tokens, start mark and end included.
+        dropout: of the transformer.
+    """
+
+    def __init__(
+        self,
+        shape: TokensShape,
+        vocabulary: int,
+        *,
+        width: int = 128,
+        layers: int = 2,
+        heads: int = 4,
+        length: int = 64,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        transformers = import_transformers()
+        self.vocabulary, self.length = vocabulary, length
+        self.project = nn.Linear(shape.width, width)
+        self.position = (
+            nn.Parameter(torch.randn(prod(shape.grid), width) * 0.02) if shape.grid else None
+        )
+        self.norm = nn.LayerNorm(width)
+        config = transformers.GPT2Config(
+            vocab_size=vocabulary,
+            n_positions=length,
+            n_embd=width,
+            n_layer=layers,
+            n_head=heads,
+            add_cross_attention=True,
+            resid_pdrop=dropout,
+            embd_pdrop=dropout,
+            attn_pdrop=dropout,
+            bos_token_id=START,
+            eos_token_id=END,
+            pad_token_id=PADDING,
+        )
+        self.gpt = transformers.GPT2LMHeadModel(config)
+
+    def loss(self, tokens: Tokens, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """The mean of -ln p of each word and of the end.
+
+        Args:
+            tokens: B of them.
+            ids: integers [B, L] as a tokenizer makes them: start mark, words, ``PADDING``.
+            label_smoothing: share of the target that is spread over all words.
+        """
+        logits, target = self._teach(tokens, ids)
+        return functional.cross_entropy(
+            logits.flatten(0, 1), target.flatten(), ignore_index=-1, label_smoothing=label_smoothing
+        )
+
+    def log_prob(self, tokens: Tokens, ids: Tensor) -> Tensor:
+        """The log-probability of each text, its end included, float32 [B]; ids as for :meth:`loss`."""
+        logits, target = self._teach(tokens, ids)
+        flat = functional.cross_entropy(
+            logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none"
+        )
+        return -flat.view(target.shape).sum(1)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        tokens: Tokens,
+        *,
+        how: str = "greedy",
+        beams: int = 4,
+        temperature: float = 1.0,
+        allowed: Continuations | None = None,
+    ) -> Generated:
+        """A text for each of B tokens.
+
+        Args:
+            tokens: what to put into words.
+            how: "greedy" takes the most probable word each time, "beam" keeps the best ``beams``
+                beginnings, "sample" draws.
+            beams: of the beam search.
+            temperature: of the drawing; below 1 likelier words are preferred.
+            allowed: the language that is kept to; any words, if None.
+
+        Raises:
+            ValueError: another ``how``, or a temperature that is not positive.
+        """
+        if how not in ("greedy", "beam", "sample"):
+            raise ValueError(f"how={how!r}: choose greedy, beam or sample")
+        if temperature <= 0:
+            raise ValueError(f"temperature={temperature}: must be above 0")
+        memory, mask = self._memory(tokens)
+        begun = torch.full((len(tokens), 1), START, device=memory.device)
+        options: dict[str, Any] = {}
+        if allowed is not None:
+            options["prefix_allowed_tokens_fn"] = lambda _, ids: allowed.after(ids[1:].tolist())
+        with _evaluating(self):
+            out: Tensor = self.gpt.generate(
+                begun,
+                attention_mask=torch.ones_like(begun),
+                encoder_hidden_states=memory,
+                encoder_attention_mask=mask,
+                max_new_tokens=self.length - 1,
+                num_beams=beams if how == "beam" else 1,
+                do_sample=how == "sample",
+                temperature=temperature if how == "sample" else None,
+                top_k=0 if how == "sample" else None,
+                suppress_tokens=list(_NEVER_SAID),
+                **options,
+            )
+            return Generated(out[:, 1:], self._chosen(memory, mask, out, allowed))
+
+    def _teach(self, tokens: Tokens, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits float32 [B, K, V] and the words that they should have been, int64 [B, K], -1
+        where none is left to say.
+        """
+        memory, mask = self._memory(tokens)
+        ids = ids.long()
+        longest = int((ids != PADDING).sum(1).max())
+        given = ids[:, :longest]
+        target = functional.pad(ids, (0, 1), value=PADDING)[:, 1 : longest + 1]
+        target = torch.where(given == PADDING, -1, target)  # one padding is the end
+        return self._logits(memory, mask, given), target
+
+    def _logits(self, memory: Tensor, mask: Tensor, given: Tensor) -> Tensor:
+        logits: Tensor = self.gpt(
+            given,
+            attention_mask=torch.ones_like(given),  # what follows the end is not looked at
+            encoder_hidden_states=memory,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        ).logits
+        return logits.float()
+
+    def _memory(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """What is attended to, float [B, K, width], and which of it counts, int64 [B, K]."""
+        memory = self.project(tokens.values)
+        places = self.position
+        if places is None:
+            places = sines(memory.shape[1], memory.shape[2]).to(memory)
+        return self.norm(memory + places), tokens.mask.long()
+
+    def _chosen(
+        self, memory: Tensor, mask: Tensor, out: Tensor, allowed: Continuations | None
+    ) -> Tensor:
+        """The log-probability of what was generated, of all that might have been."""
+        logits = self._logits(memory, mask, out[:, :-1])
+        logits[..., list(_NEVER_SAID)] = -torch.inf
+        target = out[:, 1:]
+        over = torch.zeros_like(target, dtype=torch.bool)
+        over[:, 1:] = (target[:, :-1] == END).cumsum(1) > 0
+        if allowed is not None:
+            rows = zip(out.tolist(), logits, over.tolist(), strict=True)
+            for ids, each, ended in rows:
+                for k in range(len(ended)):
+                    if not ended[k]:
+                        may = torch.full_like(each[k], -torch.inf)
+                        may[allowed.after(ids[1 : k + 1])] = 0
+                        each[k] += may
+        picked = logits.log_softmax(2).gather(2, target.unsqueeze(2)).squeeze(2)
+        return picked.masked_fill(over, 0).sum(1)
+
+
+def sines(length: int, width: int) -> Tensor:
+    """Positions in a sequence, float32 [length, width]: sines and cosines of wavelengths from 2π
+    to 20,000π (Vaswani et al., 2017).
+    """
+    place = torch.arange(length).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, width, 2) * (-torch.log(torch.tensor(10_000.0)) / width))
+    both = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], dim=2)
+    return both.flatten(1)[:, :width]
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode, and afterwards as it was."""
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
