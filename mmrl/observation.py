@@ -9,6 +9,10 @@ and may have ``speech``: ``Box`` float32 [T], the instruction as it is said, at 
 zeros. Further entries are left alone. When an episode ends, ``info["is_success"]``
 tells whether the instruction was carried out; where an environment does not say, an episode that
 terminates with a positive reward counts as a success.
+
+An environment may say more in its infos, for whoever learns from hindsight or to put pictures into
+words: ``achieved``, the instructions (a tuple of sentences) that the last step has carried out, had
+they been given at the episode's beginning; and ``description``, what the agent sees, in a sentence.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
 SPEECH: Final = "speech"
 IS_SUCCESS: Final = "is_success"
+ACHIEVED: Final = "achieved"
+DESCRIPTION: Final = "description"
 
 
 def contract_violation(space: spaces.Space[object]) -> str | None:

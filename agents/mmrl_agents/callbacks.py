@@ -192,6 +192,18 @@ class CacheCallback(BaseCallback):
             self.logger.record("instructions/truncated", tokenizer.counts.truncated)
 
 
+class ReplayCallback(BaseCallback):
+    """Logs what a replay buffer has to tell of itself."""
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        figures = getattr(getattr(self.model, "replay_buffer", None), "figures", dict)
+        for name, value in figures().items():
+            self.logger.record(f"hindsight/{name}", value)
+
+
 class HyperparameterCallback(BaseCallback):
     """Writes the configuration into TensorBoard's hyperparameter table.
 
@@ -237,6 +249,7 @@ class StandardCallbacks(CallbackList):
             HyperparameterCallback(run.flat_config()),
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
+            ReplayCallback(),
             self._clips,
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import stable_baselines3
 from stable_baselines3.dqn import policies
 
-from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, OffPolicyAgent, ReplayConfig
+from mmrl_agents.hindsight.agent import HindsightAgent
+from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, ReplayConfig
 
 
 class QNetwork(AsTheyAre, policies.QNetwork):
@@ -33,6 +34,9 @@ class DQNConfig(ReplayConfig):
         exploration_initial_eps: share of random actions at the start.
         exploration_final_eps: at the end.
         max_grad_norm: gradients are scaled down to it.
+        hindsight: who says what a failed episode has done, so that it is learnt from, too: none;
+            oracle, the environment's verifier; learned, a captioner that learns from the agent's
+            own successes; or a run folder of 'mmrl fit captioner'.
     """
 
     num_envs: int = 16
@@ -47,9 +51,10 @@ class DQNConfig(ReplayConfig):
     exploration_initial_eps: float = 1.0
     exploration_final_eps: float = 0.05
     max_grad_norm: float = 10.0
+    hindsight: str = "none"
 
 
-class DQNAgent(OffPolicyAgent):
+class DQNAgent(HindsightAgent):
     """DQN for the command line."""
 
     name = "dqn"

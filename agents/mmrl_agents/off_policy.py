@@ -150,9 +150,9 @@ class OffPolicyAgent(SB3Agent):
         return algorithm
 
     @classmethod
-    def algorithm_kwargs(cls, hyper: Any) -> dict[str, Any]:
-        """As :meth:`SB3Agent.algorithm_kwargs`."""
-        return {**super().algorithm_kwargs(hyper), "replay_buffer_class": FrameReplay}
+    def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
+        """As :meth:`SB3Agent.data_kwargs`."""
+        return {"replay_buffer_class": FrameReplay}
 
     @classmethod
     def check(cls, hyper: Any) -> None:

@@ -10,7 +10,8 @@ from sb3_contrib.qrdqn import policies
 
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.dqn import DQNConfig
-from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, OffPolicyAgent
+from mmrl_agents.hindsight.agent import HindsightAgent
+from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks
 from mmrl_agents.training import check_positive
 
 
@@ -38,7 +39,7 @@ class QRDQNConfig(DQNConfig):
     n_quantiles: int = 50
 
 
-class QRDQNAgent(OffPolicyAgent):
+class QRDQNAgent(HindsightAgent):
     """QR-DQN for the command line."""
 
     name = "qrdqn"
@@ -48,7 +49,7 @@ class QRDQNAgent(OffPolicyAgent):
         "qrdqn.gamma=0.9..0.99",
         "qrdqn.n_quantiles=20..200:int",
     )
-    elsewhere = ("num_envs", "n_quantiles")
+    elsewhere = ("num_envs", "n_quantiles", "hindsight")
     Config = QRDQNConfig
     Algorithm = sb3_contrib.QRDQN
     Policy = QRDQNPolicy

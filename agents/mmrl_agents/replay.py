@@ -153,7 +153,7 @@ class FrameReplay(ReplayBuffer):
         cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
         over = done.astype(bool)
         ended = over & ~cut
-        rows = np.arange(self.pos, self.pos + self.n_envs)
+        rows = self._claim(self.n_envs)
         for key, ring in self._rings.items():
             before = _note(ring, self._present[key], obs[key])
             after = before.copy()
@@ -164,9 +164,13 @@ class FrameReplay(ReplayBuffer):
         self.actions[rows] = action.reshape(self.n_envs, self.action_dim)
         self.rewards[rows] = reward
         self.dones[rows] = ended
-        self.pos += self.n_envs
-        if self.pos == self.buffer_size:
-            self.pos, self.full = 0, True
+
+    def _claim(self, count: int) -> NDArray[np.int64]:
+        """The rows of so many new transitions, int64 [count]; the oldest ones go."""
+        rows = np.arange(self.pos, self.pos + count) % self.buffer_size
+        self.full = self.full or self.pos + count >= self.buffer_size
+        self.pos = (self.pos + count) % self.buffer_size
+        return rows
 
     def sample(  # type: ignore[override]  # observations are dictionaries
         self, batch_size: int, env: VecNormalize | None = None

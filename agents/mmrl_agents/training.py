@@ -67,6 +67,7 @@ class SB3Agent(ABC):
             "seed": config.seed,
             "device": config.device,
             **cls.algorithm_kwargs(hyper),
+            **cls.data_kwargs(config, hyper, env),
             **({"team": env.team} if env.team.size > 1 else {}),
         }
         try:
@@ -81,11 +82,21 @@ class SB3Agent(ABC):
             ) from error
 
     @classmethod
+    def env_args(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
+        """The arguments of the environments that it learns from."""
+        return config.env_args
+
+    @classmethod
     def algorithm_kwargs(cls, hyper: Any) -> dict[str, Any]:
         """The hyperparameters as SB3 takes them: by their names, the learning rate as a line."""
         kwargs = {name: value for name, value in asdict(hyper).items() if name not in cls.elsewhere}
         start, end = kwargs.pop("learning_rate"), kwargs.pop("final_learning_rate")
         return {**kwargs, "learning_rate": straight_line(start, end)}
+
+    @classmethod
+    def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
+        """The algorithm's arguments that say how its data are kept."""
+        return {}
 
     @classmethod
     def policy_kwargs(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
@@ -131,7 +142,7 @@ class SB3Agent(ABC):
         checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
         here = hyper.num_envs // team.size
-        batch = make_vec_env(config.env, here, **config.env_args)
+        batch = make_vec_env(config.env, here, **cls.env_args(config, hyper))
         if checkpoint is None:
             preprocessing = build_preprocessing(config, batch.single_observation_space)
             if team.is_first:

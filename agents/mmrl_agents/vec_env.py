@@ -16,6 +16,7 @@ from mmrl.environment_errors import EnvironmentFailedError
 from mmrl.environment_state import batch_state, set_batch_state
 from mmrl.errors import UserError
 from mmrl.observation import (
+    ACHIEVED,
     IMAGE,
     IS_SUCCESS,
     contract_violation,
@@ -35,8 +36,8 @@ class MultimodalVecEnv(VecEnv):
     Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
     tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it. At an episode's
     end the info holds what SB3 expects (``terminal_observation``, ``TimeLimit.truncated``,
-    ``episode`` with return ``r``, length ``l`` and seconds since the start ``t``) and
-    ``is_success``.
+    ``episode`` with return ``r``, length ``l`` and seconds since the start ``t``),
+    ``is_success``, and ``achieved`` where the environment says it.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
@@ -119,6 +120,8 @@ class MultimodalVecEnv(VecEnv):
                 episodes[e] = self._summary(e, infos["final_obs"][e])
                 episodes[e][IS_SUCCESS] = bool(success[e])
                 episodes[e]["TimeLimit.truncated"] = bool(truncated[e] and not terminated[e])
+                if ACHIEVED in infos["final_info"]:
+                    episodes[e][ACHIEVED] = infos["final_info"][ACHIEVED][e]
             self._returns[ended] = 0
             self._lengths[ended] = 0
             self._read(observation, ended.tolist())

@@ -1,4 +1,4 @@
-"""The loop of every supervised training: batches, losses, evaluations, checkpoints, exact resume."""
+"""The loop of every supervised training: losses, evaluations, checkpoints, exact resume."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class TextDecoder(nn.Module):
         )
 
     def log_prob(self, tokens: Tokens, ids: Tensor) -> Tensor:
-        """The log-probability of each text, its end included, float32 [B]; ids as for :meth:`loss`."""
+        """The log-probability of each whole text, float32 [B]; ids as for :meth:`loss`."""
         logits, target = self._teach(tokens, ids)
         flat = functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none"
@@ -173,10 +173,11 @@ class TextDecoder(nn.Module):
     def _memory(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """What is attended to, float [B, K, width], and which of it counts, int64 [B, K]."""
         memory = self.project(tokens.values)
-        places = self.position
-        if places is None:
-            places = sines(memory.shape[1], memory.shape[2]).to(memory)
-        return self.norm(memory + places), tokens.mask.long()
+        if self.position is None:
+            memory = memory + sines(memory.shape[1], memory.shape[2]).to(memory)
+        else:
+            memory = memory + self.position
+        return self.norm(memory), tokens.mask.long()
 
     def _chosen(
         self, memory: Tensor, mask: Tensor, out: Tensor, allowed: Continuations | None

@@ -1,0 +1,113 @@
+"""A captioner that is learnt on the way, from the agent's own successes (HIGhER)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmrl.experiment.checkpoint import put_weights, weights_of
+from mmrl.generative.generator import TextGenerator
+from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.hindsight.relabelling import Captioner, Ending
+
+_FIRST: Final = 48  # successes until it begins
+_GROWTH: Final = 1.25  # it learns again when there are so many times as many
+_KEPT: Final = 4096
+_STEPS: Final = 100  # gradient steps of a round
+_BATCH: Final = 64
+_RATE: Final = 1e-3
+
+
+class LearnedCaptioner(Captioner):
+    """A successful episode tells what its end looks like: its last two frames are an example of its
+    instruction. With each quarter more examples the captioner learns another 100 gradient steps;
+    before the first 48 nothing is relabelled.
+
+    Args:
+        generator: with new weights; see :class:`Captioner`.
+        tokenizer: of the instructions.
+        seed: of the examples that are drawn.
+    """
+
+    def __init__(self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0) -> None:
+        super().__init__(generator, tokenizer)
+        self._generator = np.random.default_rng(seed)
+        self._optimizer = torch.optim.AdamW(generator.parameters(), lr=_RATE)
+        self._images: list[NDArray[np.uint8]] = []
+        self._sentences: list[str] = []
+        self._seen, self._next, self._loss = 0, _FIRST, float("nan")
+
+    def learn(self, endings: Sequence[Ending]) -> None:
+        """Listen to the instructions, keep the successes, and learn from them."""
+        for ending, sentence in zip(endings, self._heard.note(endings), strict=True):
+            if ending.success:
+                self._keep(ending.images, sentence)
+        if self._seen >= self._next:
+            self._next = int(self._seen * _GROWTH) + 1
+            self._loss = self._round()
+
+    def label(self, endings: Sequence[Ending]) -> list[str]:
+        """As :meth:`Captioner.label`; nothing before it has learnt."""
+        if self._next == _FIRST:
+            return [""] * len(endings)
+        return super().label(endings)
+
+    def figures(self) -> dict[str, float]:
+        """As :meth:`Relabeller.figures`."""
+        return {
+            **super().figures(), "captioner_examples": self._seen, "captioner_loss": self._loss
+        }  # fmt: skip
+
+    def _keep(self, images: NDArray[np.uint8], sentence: str) -> None:
+        """The newest ones."""
+        if len(self._images) < _KEPT:
+            self._images.append(images)
+            self._sentences.append(sentence)
+        else:
+            self._images[self._seen % _KEPT] = images
+            self._sentences[self._seen % _KEPT] = sentence
+        self._seen += 1
+
+    def _round(self) -> float:
+        """The mean loss of some gradient steps."""
+        module, losses = self.generator.train(), []
+        for _ in range(_STEPS):
+            chosen = self._generator.integers(len(self._images), size=_BATCH)
+            images = torch.from_numpy(np.stack([self._images[k] for k in chosen]))
+            ids = module.ids([self._sentences[k] for k in chosen])
+            loss = module.loss(images.to(module.device), ids)
+            self._optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+            self._optimizer.step()
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses))
+
+    def get_state(self) -> dict[str, Any]:
+        """As :meth:`Relabeller.get_state`."""
+        optimizer = self._optimizer.state_dict()["state"]
+        return {
+            **super().get_state(),
+            "images": np.stack(self._images) if self._images else None,
+            "sentences": list(self._sentences),
+            "counts": [self._seen, self._next, self._loss],
+            "generator": self._generator.bit_generator.state,
+            "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
+            "optimizer": {str(number): one for number, one in optimizer.items()},
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """As :meth:`Relabeller.set_state`."""
+        super().set_state(state)
+        self._images = [] if state["images"] is None else list(state["images"])
+        self._sentences = list(state["sentences"])
+        self._seen, self._next, self._loss = state["counts"]
+        self._generator.bit_generator.state = state["generator"]
+        put_weights(self.generator, state["weights"])
+        whole = self._optimizer.state_dict()
+        moments = {int(number): one for number, one in state["optimizer"].items()}
+        self._optimizer.load_state_dict({**whole, "state": moments})

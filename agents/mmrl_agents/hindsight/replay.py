@@ -1,0 +1,144 @@
+"""A replay buffer that stores failed episodes again, with an instruction that they carried out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.hindsight.relabelling import Ending, Relabeller
+from mmrl_agents.replay import FrameReplay
+
+_RECENT: Final = 200  # successes and relabels that averages are taken over
+
+
+class HindsightReplay(FrameReplay):
+    """:class:`~mmrl_agents.replay.FrameReplay`, to which every failed episode of which a relabeller
+    knows what its end has carried out is added once more: with that instruction, and with the
+    reward of the recent successes at its end. No frame is kept twice.
+
+    Args:
+        buffer_size, observation_space, action_space, device, n_envs: as there.
+        relabeller: says what an episode's end has carried out.
+        tokenizer: of the instructions.
+
+    Raises:
+        ValueError: the agent does not read its instructions.
+    """
+
+    def __init__(
+        self, *args: Any, relabeller: Relabeller, tokenizer: Tokenizer, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if INSTRUCTION not in self._rings:
+            raise ValueError("hindsight puts other instructions in: the agent has to read them")
+        self.relabeller, self._tokenizer = relabeller, tokenizer
+        self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
+        self._count = 0  # transitions that were put in, relabelled ones included
+        self._reward: deque[float] = deque(maxlen=_RECENT)
+        self._right: deque[bool] = deque(maxlen=_RECENT)
+        self._relabelled = self._failed = 0
+
+    def add(  # type: ignore[override]  # observations are dictionaries
+        self,
+        obs: Mapping[str, NDArray[Any]],
+        next_obs: Mapping[str, NDArray[Any]],
+        action: NDArray[Any],
+        reward: NDArray[np.float32],
+        done: NDArray[np.bool_],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """As :meth:`FrameReplay.add`; infos say ``is_success`` at an episode's end."""
+        super().add(obs, next_obs, action, reward, done, infos)
+        for e, episode in enumerate(self._episodes):
+            episode.append(self._count + e)
+        self._count += self.n_envs
+        ended = np.flatnonzero(done).tolist()
+        if not ended:
+            return
+        endings = [_ending(obs, next_obs, reward, infos, e) for e in ended]
+        self._reward.extend(one.reward for one in endings if one.success)
+        self.relabeller.learn(endings)
+        failed = [(e, one) for e, one in zip(ended, endings, strict=True) if not one.success]
+        said = self.relabeller.label([one for _, one in failed]) if failed else []
+        for (e, ending), sentence in zip(failed, said, strict=True):
+            self._failed += 1
+            if sentence:
+                self._store_again(self._episodes[e], sentence)
+                if ending.achieved is not None:
+                    self._right.append(ending.has_achieved(sentence))
+        for e in ended:
+            self._episodes[e] = []
+
+    def figures(self) -> dict[str, float]:
+        """What is to be seen of it: the share of failed episodes that were relabelled, of the
+        relabels that the verifier confirms, and what the relabeller tells of itself.
+        """
+        shown = {"relabelled": self._relabelled / max(self._failed, 1)}
+        if self._right:
+            shown["accuracy"] = float(np.mean(self._right))
+        return {**shown, **self.relabeller.figures()}
+
+    def _store_again(self, episode: list[int], sentence: str) -> None:
+        """Add an episode, by the numbers of its transitions, as one of another instruction."""
+        kept = np.array([n for n in episode if n >= self._count - self.buffer_size])
+        if len(kept) < len(episode) or 2 * len(kept) > self.buffer_size:
+            return  # longer than the buffer: its beginning is gone
+        self._relabelled += 1
+        source = kept % self.buffer_size
+        rows = self._claim(len(source))
+        self._count += len(rows)
+        said = self._rings[INSTRUCTION].put(self._tokenizer.encode(sentence)[None])
+        for numbers in self._numbers.values():
+            for key, one in numbers.items():
+                one[rows] = said if key == INSTRUCTION else one[source]
+        for array in (self.actions, self.rewards, self.dones):
+            array[rows] = array[source]
+        self.rewards[rows[-1]] = np.mean(self._reward) if self._reward else 1.0
+        self.dones[rows[-1]] = 1.0
+
+    def get_state(self) -> dict[str, Any]:
+        """All that is kept, as plain data."""
+        return {
+            **super().get_state(),
+            "hindsight": {
+                "episodes": [list(one) for one in self._episodes],
+                "counts": [self._count, self._relabelled, self._failed],
+                "reward": list(self._reward),
+                "right": list(self._right),
+                "relabeller": self.relabeller.get_state(),
+            },
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        super().set_state(state)
+        ours = state["hindsight"]
+        self._episodes = [list(one) for one in ours["episodes"]]
+        self._count, self._relabelled, self._failed = ours["counts"]
+        self._reward = deque(ours["reward"], maxlen=_RECENT)
+        self._right = deque(ours["right"], maxlen=_RECENT)
+        self.relabeller.set_state(ours["relabeller"])
+
+
+def _ending(
+    obs: Mapping[str, NDArray[Any]],
+    next_obs: Mapping[str, NDArray[Any]],
+    reward: NDArray[np.float32],
+    infos: list[dict[str, Any]],
+    e: int,
+) -> Ending:
+    achieved = infos[e].get(ACHIEVED)
+    return Ending(
+        np.stack([obs[IMAGE][e], next_obs[IMAGE][e]]),
+        obs[INSTRUCTION][e].copy(),
+        bool(infos[e][IS_SUCCESS]),
+        bool(infos[e].get("TimeLimit.truncated", False)),
+        float(reward[e]),
+        None if achieved is None else tuple(achieved),
+    )
