@@ -25,16 +25,17 @@ PADDING: Final = 0
 UNKNOWN: Final = 1
 START: Final = 2
 _SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]")
-_WORD: Final = re.compile(r"[\w']+|[^\w\s]")
-_NO_SPACE: Final = re.compile(
-    r" (?=[,.;:!?，。；：！？])|(?<=[\u3000-\u9fff，。；：！？]) (?=[\u3000-\u9fff])"
-)
+_HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|')+|[^\w\s]")
+_NO_SPACE: Final = re.compile(rf" (?=[,.;:!?，。；：！？])|(?<=[{_HAN}，。；：！？]) (?=[{_HAN}])")
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
 
 
 def split_words(sentence: str) -> list[str]:
-    """Words in lower case; punctuation marks are words of their own."""
+    """Words in lower case; punctuation marks are words of their own, and so is each Chinese
+    character, since nothing stands between Chinese words.
+    """
     return _WORD.findall(sentence.lower())
 
 

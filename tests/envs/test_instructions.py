@@ -17,8 +17,8 @@ from mmrl_envs.grid.instructions import (
     Clause,
     Description,
     Instruction,
-    sentence,
 )
+from mmrl_envs.grid.languages import sentence_in
 from mmrl_envs.grid.spaces import observation_space
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=200)
@@ -74,7 +74,7 @@ def test_words_are_in_the_vocabulary_and_the_sentence_in_the_space(instruction):
     assert set(text.replace(",", "").split()) <= set(VOCABULARY)
     fits = len(text) <= MAX_CHARACTERS
     assert observation_space((56, 56, 3))["instruction"].contains(text) == fits
-    assert sentence(instruction.code.tobytes()) == text
+    assert sentence_in("en", instruction.code.tobytes()) == text
 
 
 @PROPERTY

@@ -100,12 +100,14 @@ def _watch(state: State, layout: Layout, actions: NDArray[np.int64], events: _Ev
 
 
 @kernel
-def _match(
-    state: State, layout: Layout, codes: NDArray[np.int64], found: NDArray[np.uint64]
+def match(
+    state: State, layout: Layout, e: int, codes: NDArray[np.int64], found: NDArray[np.uint64]
 ) -> None:
-    """The objects on the grid that each description fits, uint64 [descriptions]."""
+    """The objects on the grid of environment ``e`` that each description, int64 [descriptions],
+    fits: ``found``, uint64 [descriptions], is written.
+    """
     for k in range(len(codes)):
-        found[k] = matching(state, layout, 0, codes[k])
+        found[k] = matching(state, layout, e, codes[k])
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,7 @@ class Moment:
             return [
                 Clause(verb, one)
                 for one, found in matches.items()
-                if found & things and _may(verb, one)
+                if found & things and may(verb, one)
             ]
 
         clauses = worded("go to", row.at(row.front)) + worded("pick up", row.held)
@@ -217,7 +219,7 @@ class Moment:
                 if matches[moved] >> thing & 1
                 and matches[fixed] & near
                 and not matches[moved] & matches[fixed]
-                and _may("put", moved)
+                and may("put", moved)
             ]
         return tuple(dict.fromkeys(clauses))
 
@@ -236,7 +238,7 @@ class Moment:
         verifier words it.
         """
         found = np.zeros(len(_CODES), np.uint64)
-        _match(self.state, self.layout, _CODES, found)
+        match(self.state, self.layout, 0, _CODES, found)
         matches = {}
         for one, mask in zip(DESCRIPTIONS, found.tolist(), strict=True):
             # Minigrid counts the walls among "a grey object".
@@ -256,7 +258,7 @@ class Moment:
         }
         for verb, things in single.items():
             for one, meant in matches.items():
-                if meant & things and _may(verb, one):
+                if meant & things and may(verb, one):
                     yield Clause(verb, one)
         moved, near = _bit(events.put[t]), int(events.next_to[t])
         if not moved or not near:
@@ -264,7 +266,7 @@ class Moment:
         row = _Row(self.state, self.layout)
         fixed = [(one, meant) for one, meant in matches.items() if meant & near]
         for target, meant in matches.items():
-            if meant & moved and _may("put", target):
+            if meant & moved and may("put", target):
                 for other, others in fixed:
                     if not meant & others and not row.are_beside(meant, others):
                         yield Clause("put", target, other)
@@ -323,7 +325,7 @@ def _bit(thing: int) -> int:
     return 0 if thing == NOTHING else 1 << int(thing)
 
 
-def _may(verb: str, description: Description) -> bool:
+def may(verb: str, description: Description) -> bool:
     """Whether the grammar lets a verb go with a noun."""
     is_door = description.noun == "door"
     return verb == "go to" or is_door == (verb == "open")

@@ -32,14 +32,16 @@ class GridEnv(gym.Env[Observation, np.int64]):
     1 - 0.9 · steps / max_steps on success, else 0. End: terminated on success (or on failure of
     a strict instruction), truncated at max_steps; ``info["is_success"]`` tells at the end.
     ``info["clauses_done"]``, bool [4], tells always which clauses of the first (0, 1) and of the
-    second half (2, 3) of the instruction are done.
+    second half (2, 3) of the instruction are done. With ``achieved=True``, ``info["achieved"]``
+    names what the step has carried out for the first time in the episode, a tuple of sentences of
+    one clause; with ``describe=True``, ``info["description"]`` says what the agent sees.
 
     Args:
         level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
         render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
-            ``tile_size``, ``theme``, ``debug``, and the level's own parameters, such as
-            ``room_size`` and ``num_dists``.
+            ``tile_size``, ``theme``, ``language``, ``achieved``, ``describe``, ``debug``, and the
+            level's own parameters, such as ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter or mode; impossible sizes.
@@ -58,7 +60,9 @@ class GridEnv(gym.Env[Observation, np.int64]):
             raise ValueError(f"render_mode={render_mode!r}: choose None, 'rgb_array' or 'human'")
         self.worlds = GridWorlds(level, 1, **options)
         self.render_mode = render_mode
-        self.observation_space = spaces.observation_space(self.worlds.view.shape)
+        language = self.worlds.language
+        self.metadata = {**self.metadata, **spaces.metadata(language)}
+        self.observation_space = spaces.observation_space(self.worlds.view.shape, language)
         self.action_space = spaces.action_space()
         self._pool = FramePool(self.worlds.frames_shape)
         self._window: Window | None = None
@@ -80,7 +84,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         self.worlds.reset(None, frames)
         self._has_episode = True
         self._show()
-        return self._observation(frames), self._progress()
+        return self._observation(frames), self._told()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step.
@@ -100,7 +104,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         rewards, terminated, truncated, success, ended = self.worlds.step(
             chosen.reshape(1).astype(np.int64), _RUNNING, frames
         )
-        info = self._progress()
+        info = self._told()
         if ended:
             self._has_episode = False
             info["is_success"] = bool(success[0])
@@ -173,8 +177,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def _observation(self, frames: NDArray[np.uint8]) -> Observation:
         return {"image": frames[0], "instruction": self.worlds.sentences[0]}
 
-    def _progress(self) -> dict[str, Any]:
-        return {"clauses_done": self.worlds.clauses_done()[0]}
+    def _told(self) -> dict[str, Any]:
+        return {name: column[0] for name, column in self.worlds.told().items()}
 
     def _show(self) -> None:
         if self.render_mode != "human":

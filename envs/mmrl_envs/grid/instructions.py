@@ -280,9 +280,3 @@ def parsed(code: bytes) -> Instruction:
     instructions come back at every reset.
     """
     return Instruction.from_code(np.frombuffer(code, np.int32))
-
-
-@lru_cache(maxsize=1 << 16)
-def sentence(code: bytes) -> str:
-    """The sentence of an instruction given as the bytes of its int32 [5]; remembered likewise."""
-    return str(parsed(code))

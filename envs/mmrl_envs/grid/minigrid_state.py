@@ -19,7 +19,7 @@ from mmrl_envs.grid.cells import (
     WALL,
     cell,
 )
-from mmrl_envs.grid.instructions import Clause, Description, Instruction, sentence
+from mmrl_envs.grid.instructions import Clause, Description, Instruction
 from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE
 from mmrl_envs.grid.worlds import GridWorlds
@@ -98,7 +98,9 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     state.instruction[e] = instruction.code
     state.progress[e] = 0
     _take_over_progress(source.instrs, halves, worlds, e, number)
-    worlds.sentences[e] = sentence(state.instruction[e].tobytes())
+    worlds.word(np.array([e]))
+    if worlds.witness is not None:
+        worlds.witness.begin(state, np.array([e]))
     if worlds.has_memory:
         begun = np.ones(worlds.num_envs, np.bool_)
         look_around(state, layout, e, e + 1, begun)

@@ -2,6 +2,8 @@
 
 A snapshot is a dictionary of arrays, so that ``numpy.savez`` can keep it and nothing is pickled.
 It holds one row an environment, and can go into any rows of a batch of the same level and sizes.
+Where a witness notes what is achieved, its record is in it; without one, what comes after is judged
+as if the episode began there.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.invariants import RULES, check_envs
 from mmrl_envs.grid.knowledge import look_around
-from mmrl_envs.grid.state import State
+from mmrl_envs.grid.state import NOTHING, State
 from mmrl_envs.grid.worlds import GridWorlds
 
 Snapshot = dict[str, NDArray[Any]]
@@ -22,10 +24,12 @@ Snapshot = dict[str, NDArray[Any]]
 VERSION: Final = 1
 _COMMON: Final = ("version", "level", "geometry", "recipe", "fixed_max_steps")
 _SEEDS: Final = "seeds"
+_ACHIEVED: Final = "achieved_"
 
 
 def take_snapshot(worlds: GridWorlds, rows: NDArray[np.int64]) -> Snapshot:
     """A copy of the state of environments ``rows``, int64 [K], random streams included."""
+    record = {} if worlds.witness is None else worlds.witness.record._asdict()
     return {
         "version": np.array(VERSION),
         "level": np.array(worlds.level),
@@ -34,6 +38,7 @@ def take_snapshot(worlds: GridWorlds, rows: NDArray[np.int64]) -> Snapshot:
         "fixed_max_steps": np.array(worlds.fixed_max_steps),
         _SEEDS: worlds.seeds[rows],
         **{name: array[rows] for name, array in worlds.state._asdict().items()},
+        **{_ACHIEVED + name: array[rows] for name, array in record.items()},
     }
 
 
@@ -47,7 +52,10 @@ def put_snapshot(
             level or size; or a state that cannot be, with the rule that it breaks. Nothing was
             changed then.
     """
-    state, seeds = _checked(worlds, snapshot, len(rows))
+    record = {name: array for name, array in snapshot.items() if name.startswith(_ACHIEVED)}
+    rest = {name: array for name, array in snapshot.items() if name not in record}
+    state, seeds = _checked(worlds, rest, len(rows))
+    record = _checked_record(record, worlds, len(rows))
     if state.seen.shape[1]:
         worlds.remember()
     for name, new in state._asdict().items():
@@ -61,6 +69,10 @@ def put_snapshot(
         for e in rows.tolist():
             look_around(worlds.state, worlds.layout, e, e + 1, begun)
     worlds.word(rows)
+    if worlds.witness is not None:
+        worlds.witness.begin(worlds.state, rows)
+        for name, new in record.items():
+            getattr(worlds.witness.record, name)[rows] = new
 
 
 def _geometry(worlds: GridWorlds) -> NDArray[np.int64]:
@@ -101,6 +113,30 @@ def _checked(
     if broken:
         raise ValueError(f"environment {e} of the state cannot be: {RULES[broken]}")
     return state, snapshot[_SEEDS]
+
+
+def _checked_record(given: Mapping[str, NDArray[Any]], worlds: GridWorlds, count: int) -> Snapshot:
+    """The record of a witness in a snapshot, once all is well with it; empty without one."""
+    if worlds.witness is None or not given:
+        return {}
+    likes = worlds.witness.record._asdict()
+    missing = {_ACHIEVED + name for name in likes} - set(given)
+    if missing:
+        raise ValueError(f"the state lacks {', '.join(sorted(missing))}")
+    for name, like in likes.items():
+        _check_array(
+            _ACHIEVED + name, given[_ACHIEVED + name], like.dtype, [(count, *like.shape[1:])]
+        )
+    record = {name: given[_ACHIEVED + name] for name in likes}
+    most = worlds.layout.max_objects
+    for name, low, high in (
+        ("agent_direction", 0, 3),
+        ("object_count", 0, most),
+        ("held", NOTHING, most - 1),
+    ):
+        if ((record[name] < low) | (record[name] > high)).any():
+            raise ValueError(f"{_ACHIEVED}{name} of the state must be {low} to {high}")
+    return record
 
 
 def _check_names(snapshot: Mapping[str, NDArray[Any]]) -> None:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import string
 from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
 
 from mmrl_envs.grid.cells import ACTIONS
-from mmrl_envs.grid.instructions import MAX_CHARACTERS, VOCABULARY
+from mmrl_envs.grid.instructions import MAX_CHARACTERS
+from mmrl_envs.grid.languages import find_language
 
 METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
-    "instruction_words": (*VOCABULARY, ","),
+    "instruction_words": find_language("en").words,
 }
 """What every grid world says of itself; agents learn the words of the language from it."""
 
 
-def observation_space(frame_shape: tuple[int, int, int]) -> spaces.Dict:
-    """``image`` uint8 of the shape of a view, and ``instruction``, a sentence in lower case."""
+def metadata(language: str) -> dict[str, Any]:
+    """What a grid world that speaks another language says of itself."""
+    return {**METADATA, "instruction_words": find_language(language).words}
+
+
+def observation_space(frame_shape: tuple[int, int, int], language: str = "en") -> spaces.Dict:
+    """``image`` uint8 of the shape of a view, and ``instruction``, a sentence of a language."""
     return spaces.Dict(
         {
             "image": spaces.Box(0, 255, frame_shape, np.uint8),
             "instruction": spaces.Text(
-                MAX_CHARACTERS, min_length=1, charset=string.ascii_lowercase + " ,"
+                MAX_CHARACTERS, min_length=1, charset=find_language(language).charset
             ),
         }
     )

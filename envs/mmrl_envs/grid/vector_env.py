@@ -32,7 +32,10 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     instruction), truncated at max_steps.
 
     The infos hold ``clauses_done``, bool [N, 4]: which clauses of the first (columns 0, 1) and of
-    the second half (2, 3) of each instruction are done. At an episode's end they hold
+    the second half (2, 3) of each instruction are done. With ``achieved=True`` they hold
+    ``achieved``, what each step has carried out for the first time in its episode, object [N] of
+    tuples of sentences of one clause; with ``describe=True``, ``description``, object [N] of
+    sentences that say what the agents see. At an episode's end they hold
     ``is_success`` (bool [N], with its mask ``_is_success``); in autoreset mode "SameStep" it
     stands in ``final_info``, beside ``final_obs``, as in Gymnasium's own vector environments. An
     episode depends on its environment's seed alone, not on the batch around it.
@@ -45,8 +48,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             that the next step overwrites.
         render_mode: None or "rgb_array".
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
-            ``tile_size``, ``theme``, ``num_threads``, ``debug``, and the level's own parameters,
-            such as ``room_size`` and ``num_dists``.
+            ``tile_size``, ``theme``, ``num_threads``, ``language``, ``achieved``, ``describe``,
+            ``debug``, and the level's own parameters, such as ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter, or mode; impossible sizes.
@@ -73,8 +76,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if autoreset_mode not in (*AutoresetMode, *modes):
             raise ValueError(f"autoreset_mode={autoreset_mode!r}: choose from {', '.join(modes)}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
-        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.single_observation_space = spaces.observation_space(self.worlds.view.shape)
+        language = self.worlds.language
+        told = {"autoreset_mode": self.autoreset_mode, **spaces.metadata(language)}
+        self.metadata = {**self.metadata, **told}
+        shape = self.worlds.view.shape
+        self.single_observation_space = spaces.observation_space(shape, language)
         self.single_action_space = spaces.action_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -109,7 +115,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._seed(seed, rows)
         self.worlds.reset(rows, self._next_frames(keep=len(rows) < self.num_envs))
         self._over[rows] = False
-        return self._observation(), self._progress(mask)
+        return self._observation(), self._told(mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -145,12 +151,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 infos = {
                     "final_obs": self._final_observations(rows, frames),
                     "_final_obs": done,
-                    "final_info": infos | self._progress(done),
+                    "final_info": infos | self._told(done),
                     "_final_info": done,
                 }
                 self.worlds.reset(rows, frames)
                 self._over[:] = False
-        infos |= self._progress(self._all)
+        infos |= self._told(self._all)
         return self._observation(), rewards, terminated, truncated, infos
 
     def write_into(self, buffer: NDArray[np.uint8]) -> None:
@@ -248,11 +254,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise ValueError(f"rows {chosen.tolist()}: each of 0 to {self.num_envs - 1} once")
         return chosen
 
-    def _progress(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        done = self.worlds.clauses_done()
-        if mask is not self._all:
-            done &= mask[:, None]
-        return {"clauses_done": done, "_clauses_done": mask}
+    def _told(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        told = self.worlds.told(None if mask is self._all else mask)
+        return told | {f"_{name}": mask for name in told}
 
     def _next_frames(self, *, keep: bool = False) -> NDArray[np.uint8]:
         """The buffer to paint into; with the present frames in it where some are to ``keep``."""

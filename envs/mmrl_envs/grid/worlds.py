@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.achievements import Moment
 from mmrl_envs.grid.dynamics import step_envs
 from mmrl_envs.grid.expert import decide
-from mmrl_envs.grid.instructions import Instruction, parsed, sentence
+from mmrl_envs.grid.instructions import Instruction, parsed
 from mmrl_envs.grid.invariants import RULES, check_envs
 from mmrl_envs.grid.knowledge import look_around
+from mmrl_envs.grid.languages import find_language, sentence_in
 from mmrl_envs.grid.levels import find_level
 from mmrl_envs.grid.pathfinding import make_chart
+from mmrl_envs.grid.scenes import Scene, scenes
 from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.themes import find_theme
 from mmrl_envs.grid.views import make_view
 from mmrl_envs.grid.views.overview import OverviewPixels
+from mmrl_envs.grid.witness import Witness
 
 _CLAUSES_DONE = np.arange(16)[:, None] >> np.arange(CLAUSES) & 1 == 1
 Knowledge = Literal["seen", "full"]
@@ -41,6 +44,9 @@ class GridWorlds:
         tile_size: pixels a side of a cell.
         theme: the look of the pixels.
         num_threads: how many share the batch.
+        language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.
+        achieved: tell after every step what it achieved; see :mod:`mmrl_envs.grid.witness`.
+        describe: tell what the agents see; see :mod:`mmrl_envs.grid.scenes`.
         debug: check after every step that the state is one that can be.
         sizes: the level's parameters, such as ``room_size``.
 
@@ -59,6 +65,9 @@ class GridWorlds:
         tile_size: int = 8,
         theme: str = "minigrid",
         num_threads: int = 1,
+        language: str = "en",
+        achieved: bool = False,
+        describe: bool = False,
         debug: bool = False,
         **sizes: Any,
     ) -> None:
@@ -68,12 +77,16 @@ class GridWorlds:
             raise ValueError(f"max_steps={max_steps}: must be at least 1")
         if type(num_threads) is not int or num_threads < 1:
             raise ValueError(f"num_threads={num_threads!r}: must be a whole number, 1 or more")
+        find_language(language)
         self.level = level
+        self.language = language
         self.num_envs = num_envs
         recipe = find_level(level).recipe(**sizes)
         self.layout, self.recipe = recipe.finish()
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
+        self.witness = Witness(self.state, self.layout, language) if achieved else None
+        self.describes = describe
         self.theme = theme
         self.view = make_view(self.layout, view, obs, tile_size, theme)
         self.fixed_max_steps = max_steps or recipe.max_steps
@@ -166,6 +179,8 @@ class GridWorlds:
                     self._check(start, stop)
                 if self.has_memory:
                     look_around(self.state, self.layout, start, stop, begins)
+                if self.witness is not None:
+                    self.witness.watch(self.state, start, stop, actions, paused, begins)
                 if frames is not None:
                     self.view.paint(self.state, start, stop, paused, frames)
             return ended
@@ -178,13 +193,16 @@ class GridWorlds:
                 "give it more room or fewer objects"
             )
         if restart is not None:
-            self.word(np.flatnonzero(restart))
+            begun = np.flatnonzero(restart)
+            self.word(begun)
+            if self.witness is not None:
+                self.witness.forget(begun)
         return rewards, terminated, truncated, success, sum(counts)
 
     def word(self, rows: NDArray[np.int64]) -> None:
         """Put the instructions of environments ``rows``, int64 [K], into words."""
         for e in rows.tolist():
-            self.sentences[e] = sentence(self.state.instruction[e].tobytes())
+            self.sentences[e] = sentence_in(self.language, self.state.instruction[e].tobytes())
 
     def paint(self, frames: NDArray[np.uint8]) -> None:
         """Paint what every agent sees into ``frames``, uint8 [N, H, W, 3]."""
@@ -215,6 +233,28 @@ class GridWorlds:
     def moment(self, e: int) -> Moment:
         """Environment ``e`` as it is now, to judge from; see :mod:`mmrl_envs.grid.achievements`."""
         return Moment(State._make(array.copy() for array in self._row(e)), self.layout)
+
+    def scene(self, e: int) -> Scene:
+        """What the agent of environment ``e`` sees, in words."""
+        return next(scenes(self.state, self.layout, np.array([e])))
+
+    def told(self, mask: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
+        """What is known of environments where ``mask``, bool [N] (all, if None): ``clauses_done``
+        bool [N, 4], as :meth:`clauses_done`; and, where asked for, ``achieved``, tuples of the
+        sentences that the last step achieved, and ``description``, a sentence, each an object
+        array [N] with None elsewhere.
+        """
+        done = self.clauses_done()
+        if mask is not None:
+            done &= mask[:, None]
+        told: dict[str, NDArray[Any]] = {"clauses_done": done}
+        if self.witness is not None:
+            told["achieved"] = self.witness.tell(mask)
+        if self.describes:
+            rows = self._all if mask is None else np.flatnonzero(mask)
+            told["description"] = np.full(self.num_envs, None, object)
+            told["description"][rows] = [*map(str, scenes(self.state, self.layout, rows))]
+        return told
 
     def clauses_done(self) -> NDArray[np.bool_]:
         """Which clauses are done, bool [N, 4]: the one or two of the first half of each

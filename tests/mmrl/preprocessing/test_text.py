@@ -1,6 +1,7 @@
 """Sentences become ids of fixed length, and come back."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -28,6 +29,28 @@ def test_words_and_punctuation():
     )
     assert split_words("") == []
     assert split_words("gehe zur größten Tür") == ["gehe", "zur", "größten", "tür"]
+
+
+def test_chinese_characters_are_words():
+    words = split_words("先走到Red球，然后don't拿起2个钥匙。")
+    assert " ".join(words) == "先 走 到 red 球 ， 然 后 don't 拿 起 2 个 钥 匙 。"
+
+
+HAN = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)
+NOT_HAN = st.text(st.characters(max_codepoint=0x2FFF) | st.sampled_from("'，。äß"), max_size=20)
+
+
+@PROPERTY
+@given(NOT_HAN)
+def test_other_text_is_split_as_ever(text):
+    assert split_words(text) == re.findall(r"[\w']+|[^\w\s]", text.lower())
+
+
+@PROPERTY
+@given(st.lists(st.tuples(NOT_HAN, HAN), max_size=6))
+def test_a_chinese_character_parts_what_is_around_it(pieces):
+    expected = [word for text, char in pieces for word in (*split_words(text), char)]
+    assert split_words("".join(text + char for text, char in pieces)) == expected
 
 
 @PROPERTY
