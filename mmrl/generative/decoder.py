@@ -140,6 +140,7 @@ class TextDecoder(nn.Module):
                 encoder_attention_mask=mask,
                 max_new_tokens=self.length - 1,
                 num_beams=beams if how == "beam" else 1,
+                length_penalty=0.0,  # beams are compared by their probability
                 do_sample=how == "sample",
                 temperature=temperature if how == "sample" else None,
                 top_k=0 if how == "sample" else None,

@@ -1,0 +1,51 @@
+"""A generator so small that it learns a few sentences by heart in a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from mmrl.encoders.frames import FramesEncoder
+from mmrl.encoders.image import small_resnet
+from mmrl.generative.generator import TextGenerator
+from mmrl.preprocessing.text import WordTokenizer
+
+SENTENCES = ["go to the red ball", "pick up a blue key", "open the door", "go to the red key"]
+
+
+def small_generator(frames: int = 2, seed: int = 0) -> TextGenerator:
+    torch.manual_seed(seed)
+    tokenizer = WordTokenizer.from_corpus(SENTENCES, length=10)
+    encoder = FramesEncoder(small_resnet((16, 16), width=16, patch=4), frames)
+    return TextGenerator(encoder, tokenizer, width=32, layers=1, heads=2)
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    return SENTENCES
+
+
+@pytest.fixture(scope="session")
+def make_generator() -> Callable[..., TextGenerator]:
+    return small_generator
+
+
+@pytest.fixture(scope="session")
+def images() -> torch.Tensor:
+    """uint8 [4, 2, 3, 16, 16], one for each sentence."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (4, 2, 3, 16, 16), dtype=torch.uint8, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def learned(images: torch.Tensor) -> TextGenerator:
+    """A captioner of the four pictures."""
+    generator = small_generator()
+    optimizer = torch.optim.AdamW(generator.parameters(), lr=3e-3)
+    for _ in range(150):
+        optimizer.zero_grad()
+        generator.loss(images, generator.ids(SENTENCES)).backward()
+        optimizer.step()
+    return generator
