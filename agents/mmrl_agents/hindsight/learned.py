@@ -17,24 +17,27 @@ from mmrl_agents.hindsight.relabelling import Captioner, Ending
 _FIRST: Final = 48  # successes until it begins
 _GROWTH: Final = 1.25  # it learns again when there are so many times as many
 _KEPT: Final = 4096
-_STEPS: Final = 100  # gradient steps of a round
 _BATCH: Final = 64
 _RATE: Final = 1e-3
 
 
 class LearnedCaptioner(Captioner):
     """A successful episode tells what its end looks like: its last two frames are an example of its
-    instruction. With each quarter more examples the captioner learns another 100 gradient steps;
-    before the first 48 nothing is relabelled.
+    instruction. With each quarter more examples the captioner learns for another round; before the
+    first 48 nothing is relabelled.
 
     Args:
         generator: with new weights; see :class:`Captioner`.
         tokenizer: of the instructions.
         seed: of the examples that are drawn.
+        steps: gradient steps of a round.
     """
 
-    def __init__(self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0) -> None:
+    def __init__(
+        self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0, *, steps: int = 100
+    ) -> None:
         super().__init__(generator, tokenizer)
+        self._steps = steps
         self._generator = np.random.default_rng(seed)
         self._optimizer = torch.optim.AdamW(generator.parameters(), lr=_RATE)
         self._images: list[NDArray[np.uint8]] = []
@@ -75,7 +78,7 @@ class LearnedCaptioner(Captioner):
     def _round(self) -> float:
         """The mean loss of some gradient steps."""
         module, losses = self.generator.train(), []
-        for _ in range(_STEPS):
+        for _ in range(self._steps):
             chosen = self._generator.integers(len(self._images), size=_BATCH)
             images = torch.from_numpy(np.stack([self._images[k] for k in chosen]))
             ids = module.ids([self._sentences[k] for k in chosen])
@@ -97,7 +100,10 @@ class LearnedCaptioner(Captioner):
             "counts": [self._seen, self._next, self._loss],
             "generator": self._generator.bit_generator.state,
             "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
-            "optimizer": {str(number): one for number, one in optimizer.items()},
+            "optimizer": {
+                str(number): {name: value.clone() for name, value in one.items()}
+                for number, one in optimizer.items()
+            },
         }
 
     def set_state(self, state: dict[str, Any]) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmrl.evaluation.wording import is_among
 from mmrl.generative.generator import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
-
-_ARTICLE: Final = re.compile(r"\b(a|the)\b")
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,7 @@ class Ending:
 
     def has_achieved(self, sentence: str) -> bool:
         """Whether the verifier confirms a sentence; to it, "a" and "the" mean the same."""
-        return alike(sentence) in {alike(one) for one in self.achieved or ()}
-
-
-def alike(sentence: str) -> str:
-    """The sentence without the difference between "a" and "the", which no verifier sees."""
-    return _ARTICLE.sub("the", sentence)
+        return is_among(sentence, self.achieved or ())
 
 
 class Relabeller(Protocol):

@@ -1,0 +1,239 @@
+"""Fits a captioner to collected episodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.errors import UserError, unknown
+from mmrl.evaluation.splits import mentions_held_out
+from mmrl.evaluation.wording import is_among
+from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
+from mmrl.generative.captioner import build_captioner
+from mmrl.generative.generator import TextGenerator
+from mmrl.preprocessing.text import split_words
+from mmrl.rollouts import Rollout, open_rollouts
+
+ABOUT: Final = ("achieved", "scene")
+_SHOWN: Final = 512  # held-out examples that an evaluation looks at
+
+
+@dataclass
+class CaptionerConfig(FitConfig):
+    """What a captioner is fitted to, and what it is made of.
+
+    Attributes:
+        data: dataset of 'mmrl collect'.
+        about: achieved, what the last step has carried out; or scene, what is to be seen.
+        frames: pictures that are looked at together, the newest last.
+        without: captions that this regular expression finds are not learnt, such as "on your".
+        held_out: leave out whatever mentions one of the colour and noun pairs that are held out.
+        test_share: of the episodes, the last ones, that are not learnt from.
+        max_examples: as many are kept in memory, spread over all episodes.
+        image: the encoder of a picture.
+        image_args: its arguments.
+        width: of the decoder.
+        layers: of the decoder.
+        heads: of its attention.
+        dropout: of the decoder.
+    """
+
+    data: str = ""
+    about: str = "achieved"
+    frames: int = 2
+    without: str = ""
+    held_out: bool = False
+    test_share: float = 0.05
+    max_examples: int = 30_000
+    image: str = "small_resnet"
+    image_args: dict[str, Any] = field(default_factory=dict)
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.0
+
+
+class Example(NamedTuple):
+    """Pictures, and what may be said of them.
+
+    Attributes:
+        episode, step: where they are from.
+        captions: of which one is learnt at a time.
+        true: everything that is right to say.
+    """
+
+    episode: int
+    step: int
+    captions: tuple[str, ...]
+    true: tuple[str, ...]
+
+
+class CaptionerTask(Task):
+    """See :class:`CaptionerConfig`."""
+
+    name, summary, Config = (
+        "captioner",
+        "puts the last pictures of an episode, or what is to be seen, into words",
+        CaptionerConfig,
+    )
+    module: TextGenerator
+
+    def __init__(self, config: CaptionerConfig) -> None:
+        self.config = config
+        rollouts = open_rollouts(config.data)
+        first_test = max(round(len(rollouts) * (1 - config.test_share)), 1)
+        found = list(_examples(rollouts, config))
+        self.turned_away = 0
+        train = self._let_in(one for one in found if one.episode < first_test)
+        test = [one for one in found if one.episode >= first_test]
+        if not train or not test:
+            raise UserError(
+                f"data {config.data!r}: {len(train)} examples to learn from and {len(test)} to "
+                f"test of about={config.about!r} in {len(rollouts)} episodes: collect more, in an "
+                "environment that says what was achieved or is to be seen"
+            )
+        chosen = np.random.default_rng(config.seed)
+        self._train = _some(train, config.max_examples, chosen)
+        self._test = _some(test, _SHOWN, chosen)
+        self._train_images = _images(rollouts, self._train, config.frames)
+        self._test_images = _images(rollouts, self._test, config.frames)
+        said = {caption for one in found for caption in one.captions}
+        words = sorted({word for sentence in said for word in split_words(sentence)})
+        self.recipe = {
+            "image_size": list(self._train_images.shape[2:4]),
+            "words": words,
+            "frames": config.frames,
+            "length": max(len(split_words(sentence)) for sentence in said),
+            "image": config.image,
+            "image_args": config.image_args,
+            "precision": config.precision,
+            "width": config.width,
+            "layers": config.layers,
+            "heads": config.heads,
+            "dropout": config.dropout,
+        }
+        self.module = self.build(self.recipe)
+
+    @classmethod
+    def prepare(cls, config: CaptionerConfig) -> CaptionerTask:
+        """As :meth:`Task.prepare`."""
+        if config.about not in ABOUT:
+            raise unknown("about", config.about, ABOUT)
+        if config.frames < 1 or not 0 < config.test_share < 1:
+            raise UserError(
+                f"frames={config.frames}, test_share={config.test_share}: must be at least 1, and "
+                "between 0 and 1"
+            )
+        try:
+            re.compile(config.without)
+        except re.error as error:
+            raise UserError(f"without={config.without!r}: {error}") from error
+        return cls(config)
+
+    @staticmethod
+    def build(recipe: dict[str, Any]) -> TextGenerator:
+        """As :meth:`Task.build`."""
+        return build_captioner(**recipe)
+
+    def batch(self, generator: np.random.Generator) -> Batch:
+        """Images uint8 [B, F, 3, H, W], and the token ids int32 [B, L] of a caption of each."""
+        chosen = generator.integers(len(self._train), size=self.config.batch_size)
+        captions = [self._train[k].captions for k in chosen]
+        drawn = [some[int(generator.integers(len(some)))] for some in captions]
+        return {"images": _to_torch(self._train_images[chosen]), "ids": self.module.ids(drawn)}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the words."""
+        smoothing = self.config.label_smoothing
+        return {"loss": self.module.loss(batch["images"], batch["ids"], label_smoothing=smoothing)}
+
+    def evaluate(self) -> Evaluation:
+        """Whether what is said of episodes that were not learnt from is right; those that mention a
+        held-out pair apart.
+        """
+        said = [
+            one
+            for start in range(0, len(self._test), 128)
+            for one in self.module.say(_to_torch(self._test_images[start : start + 128]))
+        ]
+        right = np.array(
+            [is_among(one.sentence, test.true) for one, test in zip(said, self._test, strict=True)]
+        )
+        new = np.array([_is_held_out(test) for test in self._test])
+        metrics = {"accepted": float(right[~new].mean()) if (~new).any() else float("nan")}
+        if new.any():
+            metrics["accepted_held_out_pairs"] = float(right[new].mean())
+        if self.config.held_out:
+            metrics["turned_away"] = self.turned_away
+        samples = [
+            f"{one.sentence} ({one.probability:.0%}): {'right' if ok else 'wrong'}; "
+            f"to be said: {test.captions[0]}"
+            for one, ok, test in zip(said[:12], right, self._test, strict=False)
+        ]
+        return Evaluation(metrics, samples)
+
+    def _let_in(self, examples: Iterator[Example]) -> list[Example]:
+        """Those that may be learnt from; the others are counted."""
+        let_in = []
+        for one in examples:
+            if self.config.held_out and _is_held_out(one):
+                self.turned_away += 1
+            else:
+                let_in.append(one)
+        return let_in
+
+
+def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
+    """All that may be said of all pictures, held-out pairs included."""
+    heard = {rollout.instruction for rollout in rollouts}
+    unwanted = re.compile(config.without) if config.without else None
+    for episode, rollout in enumerate(rollouts):
+        for step, true in _true(rollout, config):
+            wanted = [s for s in true if unwanted is None or not unwanted.search(s)]
+            as_told = [s for s in wanted if s in heard] if config.about == "achieved" else wanted
+            if as_told and step >= config.frames - 1:
+                yield Example(episode, step, tuple(as_told), true)
+
+
+def _true(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """What is right to say of the pictures up to a step."""
+    if config.about == "scene":
+        yield from ((t, (one,)) for t, one in enumerate(rollout.descriptions) if one)
+    elif any(rollout.achieved):
+        yield from ((t + 1, done) for t, done in enumerate(rollout.achieved) if done)
+    elif rollout.success:
+        yield len(rollout.actions), (rollout.instruction,)
+
+
+def _is_held_out(example: Example) -> bool:
+    return any(mentions_held_out(sentence) for sentence in example.true)
+
+
+def _some(examples: list[Example], most: int, generator: np.random.Generator) -> list[Example]:
+    """At most so many, in the order of their episodes."""
+    if len(examples) <= most:
+        return examples
+    return [examples[k] for k in np.sort(generator.permutation(len(examples))[:most])]
+
+
+def _images(rollouts: Sequence[Rollout], examples: list[Example], frames: int) -> NDArray[np.uint8]:
+    """uint8 [M, F, H, W, 3]."""
+    shape = rollouts[examples[0].episode].images.shape[1:]
+    images = np.empty((len(examples), frames, *shape), np.uint8)
+    last, seen = -1, images[:0]
+    for k, one in enumerate(examples):
+        if one.episode != last:
+            last, seen = one.episode, rollouts[one.episode].images
+        images[k] = seen[one.step - frames + 1 : one.step + 1]
+    return images
+
+
+def _to_torch(images: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 1, 4, 2, 3)
