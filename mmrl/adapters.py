@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from functools import partial
-from typing import Any, SupportsFloat
+from typing import Any, Final, SupportsFloat
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -119,6 +119,9 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     )
 
 
+_BATCH: Final = 512
+
+
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """One environment that fulfils the contract.
 
@@ -200,8 +203,19 @@ def instruction_words(env_id: str, *, samples: int = 512, **kwargs: Any) -> list
     """
     env = make_env(env_id, **kwargs)
     declared = env.metadata.get("instruction_words")
-    if declared is None:
-        sentences = {env.reset(seed=seed)[0][INSTRUCTION] for seed in range(samples)}
-        declared = {word for sentence in sentences for word in split_words(sentence)}
     env.close()
+    if declared is None:
+        sentences = sample_instructions(env_id, samples, **kwargs)
+        declared = {word for sentence in sentences for word in split_words(sentence)}
     return sorted(declared)
+
+
+def sample_instructions(env_id: str, samples: int, **kwargs: Any) -> list[str]:
+    """The distinct instructions of ``samples`` episodes, of the seeds from 0 on, sorted."""
+    batch = make_vec_env(env_id, min(samples, _BATCH), **kwargs)
+    sentences: set[str] = set()
+    for first in range(0, samples, batch.num_envs):
+        seeds: Any = list(range(first, first + batch.num_envs))
+        sentences.update(batch.reset(seed=seeds)[0][INSTRUCTION])
+    batch.close()
+    return sorted(sentences)

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
     "fit": "fit a generator or an embedding: captioner, retrieval, speech, translation",
+    "caption": "put pictures into words, with a fitted captioner",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",

@@ -11,13 +11,13 @@ from stable_baselines3.common.utils import get_device
 from mmrl.adapters import instruction_words, make_env
 from mmrl.building import ModelConfig
 from mmrl.encoders.frames import FramesEncoder
-from mmrl.encoders.image import small_resnet
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.fitting.loop import load
+from mmrl.generative.captioner import build_captioner
 from mmrl.generative.generator import TextGenerator
 from mmrl.observation import ACHIEVED, IMAGE
-from mmrl.preprocessing.text import Tokenizer, WordTokenizer
+from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.hindsight.learned import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Captioner, Oracle, Relabeller
 from mmrl_agents.hindsight.replay import HindsightReplay
@@ -100,8 +100,9 @@ def build_relabeller(
             torch.manual_seed(config.seed)
             words = instruction_words(config.env, **config.env_args)
             length = min(ModelConfig().instruction_length, tokenizer.length)
-            encoder = FramesEncoder(small_resnet(size), _FRAMES)
-            generator = TextGenerator(encoder, WordTokenizer(words, length))
+            generator = build_captioner(
+                size, words, frames=_FRAMES, length=length, width=64, layers=1
+            )
         return LearnedCaptioner(generator.to(get_device(config.device)), tokenizer, config.seed)
     if not Path(who).is_dir():
         raise UserError(

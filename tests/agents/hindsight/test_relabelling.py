@@ -76,7 +76,7 @@ def make(seed: int) -> LearnedCaptioner:
     torch.manual_seed(seed)
     encoder = FramesEncoder(small_resnet((8, 8), width=16, patch=4), 2)
     generator = TextGenerator(encoder, TOKENIZER, width=32, layers=1, heads=2)
-    return LearnedCaptioner(generator, TOKENIZER, seed, steps=30)
+    return LearnedCaptioner(generator, TOKENIZER, seed, steps=60)
 
 
 def test_it_learns_from_successes_and_names_failures(learned: LearnedCaptioner):

@@ -1,0 +1,115 @@
+"""``mmrl caption``: puts pictures into words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mmrl.adapters import sample_instructions
+from mmrl.cli.parser import Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.wording import is_among
+from mmrl.fitting.loop import load
+from mmrl.generative.captioner import as_input
+from mmrl.generative.continuations import Continuations
+from mmrl.generative.generator import Said, TextGenerator
+from mmrl.rollouts import open_rollouts
+
+_DESCRIPTION: Final = """\
+Put pictures into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
+has carried out, or what is to be seen.
+
+  mmrl caption runs/captioner before.png after.png      two pictures that follow each other
+  mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, and
+                                                        whether the verifier agrees
+"""
+_SENTENCES: Final = 4096
+
+
+def run(arguments: list[str]) -> int:
+    """Caption pictures, or the ends of episodes."""
+    parser = Parser(prog="mmrl caption", description=_DESCRIPTION)
+    parser.add_argument("run", type=str, help="run folder that 'mmrl fit captioner' made")
+    parser.add_argument(
+        "pictures", type=str, nargs="*", help="picture files, as many as it looks at together"
+    )
+    parser.add_argument("--data", type=str | None, default=None, help="dataset of 'mmrl collect'")
+    parser.add_argument("--episodes", type=int, default=12, help="of the dataset, the last ones")
+    parser.add_argument("--how", type=str, default="greedy", help="greedy, beam or sample")
+    parser.add_argument("--beams", type=int, default=4, help="of the beam search")
+    parser.add_argument(
+        "--env", type=str | None, default=None, help="say only what its instructions say"
+    )
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.how not in ("greedy", "beam", "sample"):
+        raise UserError(f"--how {options.how}: choose greedy, beam or sample")
+    if options.beams < 1 or options.episodes < 1:
+        raise UserError(
+            f"--beams {options.beams}, --episodes {options.episodes}: must be at least 1"
+        )
+    if bool(options.pictures) == (options.data is not None):
+        raise UserError("give picture files, or a dataset by --data")
+    generator = cast("TextGenerator", load(options.run, "captioner", options.device))
+    how: dict[str, Any] = {"how": options.how, "beams": options.beams}
+    if options.env is not None:
+        how["allowed"] = held_to(generator, options.env)
+    if options.data is None:
+        pictures = [read_picture(Path(one)) for one in options.pictures]
+        for said in generator.say(as_input(pictures, generator), **how):
+            print(line(said))
+        return 0
+    return _episodes(generator, options.data, options.episodes, how)
+
+
+def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str, Any]) -> int:
+    """Caption the ends of the last episodes of a dataset."""
+    rollouts = open_rollouts(data)
+    frames = cast("Any", generator.encoder).frames
+    chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
+    ends = [picture for one in chosen for picture in one.images[-frames:]]
+    right, judged = 0, 0
+    for one, said in zip(chosen, generator.say(as_input(ends, generator), **how), strict=True):
+        true = one.achieved[-1] if any(one.achieved) else ((one.instruction,) * one.success)
+        verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
+        judged += bool(true)
+        right += verdict == "right"
+        print(f"{line(said)}   {verdict}   asked: {one.instruction}")
+    print(f"{right} of {judged} right")
+    return 0
+
+
+def held_to(generator: TextGenerator, env_id: str) -> Continuations:
+    """The language of an environment's instructions, as far as so many episodes show it.
+
+    Raises:
+        UserError: it has words that the generator does not know.
+    """
+    try:
+        return generator.one_of(sample_instructions(env_id, _SENTENCES))
+    except ValueError as error:
+        raise UserError(f"--env {env_id}: {error}") from error
+
+
+def line(said: Said) -> str:
+    """A sentence and its probability."""
+    return f"{said.probability:6.1%}  {said.sentence}"
+
+
+def read_picture(path: Path) -> NDArray[np.uint8]:
+    """A picture file as uint8 [H, W, 3].
+
+    Raises:
+        UserError: there is none, or it is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: there is no such file") from error
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"{path}: is no picture: {error}") from error
