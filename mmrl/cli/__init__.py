@@ -14,6 +14,7 @@ from mmrl.errors import UserError
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
+    "collect": "record rollouts as a Minari dataset, or show one",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",
