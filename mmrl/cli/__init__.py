@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "eval": "play held-out episodes with a trained agent",
     "fit": "fit a generator or an embedding: captioner, retrieval, speech, translation",
     "caption": "put pictures into words, with a fitted captioner",
+    "collect": "record rollouts as a Minari dataset, or show one",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",

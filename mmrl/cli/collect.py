@@ -1,0 +1,159 @@
+"""``mmrl collect``: rollouts to learn from, as a Minari dataset; and a look at one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mmrl.adapters import make_env
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.run import Run
+from mmrl.files import write_bytes
+from mmrl.plugins import find_agent
+from mmrl.rollouts.collecting import Request, collect
+from mmrl.rollouts.places import find_place
+from mmrl.rollouts.playing import Source
+from mmrl.rollouts.reading import open_rollouts
+from mmrl.rollouts.sources import ActorSource, ExpertSource, RandomSource
+from mmrl.rollouts.summary import contact_sheet, summary
+
+_DESCRIPTION = """\
+Collect rollouts and keep them as a Minari dataset: image, instruction, action and reward of every
+step, and of each episode its seed, its success, and what the environment tells of it: which
+instructions a step has carried out (whether they were asked or not), and what is seen, in words.
+
+  mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by expert --out gotolocal/expert-v0
+  mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by runs/first --out ./first
+  mmrl collect show gotolocal/expert-v0 --picture sheet.png
+
+--out is a Minari id (name-v0 or group/name-v0), kept where MINARI_DATASETS_PATH says or under
+~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). An
+interrupted collection goes on when the same command is called again.
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Collect a dataset, or show one."""
+    if arguments[:1] == ["show"]:
+        return _show(arguments[1:])
+    return _collect(arguments)
+
+
+def _collect(arguments: list[str]) -> int:
+    parser = Parser(prog="mmrl collect", description=_DESCRIPTION, formatter_class=AsWritten)
+    parser.add_argument("env", type=str, help="id of the environment, or module:id")
+    parser.add_argument("--episodes", type=int, required=True, help="how many")
+    parser.add_argument(
+        "--by", type=str, required=True, help="expert, random, or a run folder of 'mmrl train'"
+    )
+    parser.add_argument("--out", type=str, required=True, help="Minari id or path of the dataset")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first episode; the others follow"
+    )
+    parser.add_argument(
+        "--env_args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
+    )
+    parser.add_argument("--num_envs", type=int, default=64, help="episodes played at once")
+    parser.add_argument("--device", type=str, default="auto", help="of a run: auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    _check(options)
+    by, make_source = _source(options.by, options.device)
+    place = find_place(options.out)
+    make_env(options.env, **options.env_args).close()
+    request = Request(
+        env=options.env,
+        episodes=options.episodes,
+        by=by,
+        seed=options.seed,
+        env_args=dict(options.env_args),
+        num_envs=options.num_envs,
+    )
+    with _progress() as bar:
+        task = bar.add_task("collecting", total=options.episodes)
+        try:
+            collection = collect(
+                request,
+                make_source,
+                place,
+                on_kept=lambda count: bar.update(task, completed=count),
+                on_episodes=lambda count: bar.advance(task, count),
+            )
+        except KeyboardInterrupt:
+            bar.stop()
+            print("\nthe same command goes on from here")
+            raise
+    before = f", {collection.kept:,} of them from before" if collection.kept else ""
+    print(f"{options.episodes:,} episodes of {options.env} by {by}{before} → {place.path}")
+    print(f"look at it: mmrl collect show {options.out}")
+    return 0
+
+
+def _check(options: Any) -> None:
+    for name in ("episodes", "num_envs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    last = options.seed + options.episodes - 1
+    if options.seed < 0 or last >= HELD_OUT:
+        raise UserError(
+            f"--seed {options.seed}: seeds {options.seed} to {last} are used, and must be 0 to "
+            f"{HELD_OUT - 1}; evaluation is above"
+        )
+
+
+def _source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
+    """Who acts, in words and as a maker."""
+    if by == "expert":
+        return by, ExpertSource
+    if by == "random":
+        return by, RandomSource
+    if not Path(by).is_dir():
+        raise UserError(f"--by {by}: expert, random, or a run folder, and there is no such folder")
+    folder = Run.open(by)
+    checkpoint = folder.newest_checkpoint()
+
+    def load() -> Source:
+        return ActorSource(find_agent(folder.config.get("agent", "ppo")).load(folder, device))
+
+    return f"{folder.path}, {checkpoint.name}", load
+
+
+def _show(arguments: list[str]) -> int:
+    parser = Parser(
+        prog="mmrl collect show",
+        description="Say what is in a dataset: its size, success, and kinds of instructions.",
+    )
+    parser.add_argument("name", type=str, help="Minari id or path of the dataset")
+    parser.add_argument(
+        "--picture", type=str | None, default=None, help="write first and last images as this PNG"
+    )
+    options = parser.parse_args(arguments)
+    target = Path(options.picture) if options.picture else None
+    if target and not target.resolve().parent.is_dir():
+        raise UserError(f"--picture {target}: its folder does not exist")
+    if target and target.is_dir():
+        raise UserError(f"--picture {target}: is a folder; name a file such as sheet.png")
+    rollouts = open_rollouts(options.name)
+    print(summary(rollouts))
+    if target:
+        write_bytes(target, contact_sheet(rollouts))
+        print(f"written to {target}")
+    return 0
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("collecting"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} episodes"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

@@ -1,0 +1,132 @@
+"""An episode while it is being played: its pictures are packed at once, so that many fit."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK_BYTES: Final = 64 * 1024
+"""About so much of the pictures is packed together."""
+_LEVEL: Final = 1
+_SMALL: Final = 1024  # bytes that are not worth packing
+
+
+class Frames:
+    """Pictures of one shape, packed by zlib in chunks as HDF5 wants them."""
+
+    def __init__(self) -> None:
+        self._pending: list[NDArray[np.uint8]] = []
+        self._packed: list[bytes] = []
+        self._shape: tuple[int, ...] = ()
+        self._per_chunk = 1
+
+    def add(self, image: NDArray[np.uint8]) -> None:
+        """Add a picture, uint8 [H, W, 3], which is copied."""
+        self._shape = image.shape
+        self._per_chunk = max(1, CHUNK_BYTES // max(image.size, 1))
+        self._pending.append(image.copy())
+        if len(self._pending) == self._per_chunk:
+            self._pack()
+
+    def write(self, group: Any, name: str) -> None:
+        """Write the pictures as a dataset, uint8 [T + 1, H, W, 3], of an HDF5 group."""
+        count = len(self._packed) * self._per_chunk + len(self._pending)
+        self._per_chunk = min(self._per_chunk, count)  # HDF5 wants no chunk larger than all
+        missing = -count % self._per_chunk
+        self._pending += [np.zeros(self._shape, np.uint8)] * missing
+        if self._pending:
+            self._pack()
+        dataset = group.create_dataset(
+            name,
+            (count, *self._shape),
+            np.uint8,
+            chunks=(self._per_chunk, *self._shape),
+            compression="gzip",
+            compression_opts=_LEVEL,
+        )
+        for k, packed in enumerate(self._packed):
+            dataset.id.write_direct_chunk((k * self._per_chunk, *(0 for _ in self._shape)), packed)
+
+    def _pack(self) -> None:
+        self._packed.append(zlib.compress(np.stack(self._pending).tobytes(), _LEVEL))
+        self._pending = []
+
+
+@dataclass
+class Recording:
+    """What happened in an episode up to now.
+
+    Attributes:
+        seed: of the episode.
+        frames: what was seen, T + 1 pictures.
+        instructions: what was asked, T + 1 times.
+        descriptions: T + 1, "" where nobody says.
+        actions, rewards, terminated, truncated, achieved: of T steps.
+        success: whether it ended in one.
+    """
+
+    seed: int
+    frames: Frames = field(default_factory=Frames)
+    instructions: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+    actions: list[Any] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    terminated: list[bool] = field(default_factory=list)
+    truncated: list[bool] = field(default_factory=list)
+    achieved: list[tuple[str, ...]] = field(default_factory=list)
+    success: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the episode has ended."""
+        return bool(self.terminated) and (self.terminated[-1] or self.truncated[-1])
+
+    def see(self, image: NDArray[np.uint8], instruction: str, description: str) -> None:
+        """Add an observation."""
+        self.frames.add(image)
+        self.instructions.append(instruction)
+        self.descriptions.append(description)
+
+    def write(self, file: Any, number: int, env_id: str) -> None:
+        """Write the episode into an HDF5 file, as Minari lays it out."""
+        steps = len(self.rewards)
+        group = file.create_group(f"episode_{number}")
+        group.attrs.update(
+            {"id": number, "seed": self.seed, "total_steps": steps, "success": self.success,
+             "env_id": env_id}
+        )  # fmt: skip
+        observations = group.create_group("observations")
+        self.frames.write(observations, "image")
+        _write(observations, "instruction", strings(self.instructions))
+        _write(group, "actions", np.stack([np.asarray(action) for action in self.actions]))
+        _write(group, "rewards", np.array(self.rewards, np.float64))
+        _write(group, "terminations", np.array(self.terminated))
+        _write(group, "truncations", np.array(self.truncated))
+        infos = group.create_group("infos")
+        _write(infos, "is_success", np.arange(steps + 1) == (steps if self.success else -1))
+        if any(self.descriptions):
+            _write(infos, "description", strings(self.descriptions))
+        if any(self.achieved):
+            _write(infos, "achieved", strings([sentence for s in self.achieved for sentence in s]))
+            counts = [len(sentences) for sentences in self.achieved]
+            _write(infos, "achieved_count", np.array(counts, np.int32))
+
+
+def strings(texts: list[str]) -> NDArray[np.bytes_]:
+    """Texts as UTF-8 of fixed length, [N], as HDF5 has it."""
+    import h5py
+
+    encoded = [text.encode() for text in texts]
+    longest = max(1, *map(len, encoded))
+    return np.array(encoded, h5py.string_dtype("utf-8", longest))
+
+
+def _write(group: Any, name: str, array: NDArray[Any]) -> None:
+    packing = {}
+    if array.nbytes > _SMALL:
+        packing = {"chunks": array.shape, "compression": "gzip", "compression_opts": _LEVEL}
+    group.create_dataset(name, data=array, dtype=array.dtype, **packing)
