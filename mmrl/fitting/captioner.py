@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.errors import UserError, unknown
-from mmrl.evaluation.splits import mentions_held_out
+from mmrl.evaluation.splits import HELD_OUT_PAIRS, TrainingCases, held_out
 from mmrl.evaluation.wording import is_among
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.generative.captioner import build_captioner
@@ -90,8 +90,8 @@ class CaptionerTask(Task):
         rollouts = open_rollouts(config.data)
         first_test = max(round(len(rollouts) * (1 - config.test_share)), 1)
         found = list(_examples(rollouts, config))
-        self.turned_away = 0
-        train = self._let_in(one for one in found if one.episode < first_test)
+        self.cases = TrainingCases(_said_of, HELD_OUT_PAIRS if config.held_out else ())
+        train = list(self.cases.sample(one for one in found if one.episode < first_test))
         test = [one for one in found if one.episode >= first_test]
         if not train or not test:
             raise UserError(
@@ -166,12 +166,12 @@ class CaptionerTask(Task):
         right = np.array(
             [is_among(one.sentence, test.true) for one, test in zip(said, self._test, strict=True)]
         )
-        new = np.array([_is_held_out(test) for test in self._test])
+        new = np.array([held_out(*test.true) for test in self._test])
         metrics = {"accepted": float(right[~new].mean()) if (~new).any() else float("nan")}
         if new.any():
             metrics["accepted_held_out_pairs"] = float(right[new].mean())
         if self.config.held_out:
-            metrics["turned_away"] = self.turned_away
+            metrics["turned_away"] = self.cases.turned_away
         samples = [
             f"{one.sentence} ({one.probability:.0%}): {'right' if ok else 'wrong'}; "
             f"to be said: {test.captions[0]}"
@@ -179,27 +179,15 @@ class CaptionerTask(Task):
         ]
         return Evaluation(metrics, samples)
 
-    def _let_in(self, examples: Iterator[Example]) -> list[Example]:
-        """Those that may be learnt from; the others are counted."""
-        let_in = []
-        for one in examples:
-            if self.config.held_out and _is_held_out(one):
-                self.turned_away += 1
-            else:
-                let_in.append(one)
-        return let_in
-
 
 def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
     """All that may be said of all pictures, held-out pairs included."""
-    heard = {rollout.instruction for rollout in rollouts}
     unwanted = re.compile(config.without) if config.without else None
     for episode, rollout in enumerate(rollouts):
         for step, true in _true(rollout, config):
-            wanted = [s for s in true if unwanted is None or not unwanted.search(s)]
-            as_told = [s for s in wanted if s in heard] if config.about == "achieved" else wanted
-            if as_told and step >= config.frames - 1:
-                yield Example(episode, step, tuple(as_told), true)
+            wanted = tuple(s for s in true if unwanted is None or not unwanted.search(s))
+            if wanted and step >= config.frames - 1:
+                yield Example(episode, step, wanted, true)
 
 
 def _true(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -212,8 +200,8 @@ def _true(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tupl
         yield len(rollout.actions), (rollout.instruction,)
 
 
-def _is_held_out(example: Example) -> bool:
-    return any(mentions_held_out(sentence) for sentence in example.true)
+def _said_of(example: Example) -> tuple[str, ...]:
+    return example.true
 
 
 def _some(examples: list[Example], most: int, generator: np.random.Generator) -> list[Example]:

@@ -75,7 +75,7 @@ class TextDecoder(nn.Module):
             attn_pdrop=dropout,
             bos_token_id=START,
             eos_token_id=END,
-            pad_token_id=PADDING,
+            pad_token_id=None,  # what stands after the end is not looked at, and not warned of
         )
         self.gpt = transformers.GPT2LMHeadModel(config)
 
@@ -130,6 +130,10 @@ class TextDecoder(nn.Module):
         memory, mask = self._memory(tokens)
         begun = torch.full((len(tokens), 1), START, device=memory.device)
         options: dict[str, Any] = {}
+        if how == "beam":  # beams are compared by their probability, not by that of a word
+            options = {"num_beams": beams, "length_penalty": 0.0}
+        elif how == "sample":
+            options = {"do_sample": True, "temperature": temperature, "top_k": 0}
         if allowed is not None:
             options["prefix_allowed_tokens_fn"] = lambda _, ids: allowed.after(ids[1:].tolist())
         with _evaluating(self):
@@ -139,11 +143,7 @@ class TextDecoder(nn.Module):
                 encoder_hidden_states=memory,
                 encoder_attention_mask=mask,
                 max_new_tokens=self.length - 1,
-                num_beams=beams if how == "beam" else 1,
-                length_penalty=0.0,  # beams are compared by their probability
-                do_sample=how == "sample",
-                temperature=temperature if how == "sample" else None,
-                top_k=0 if how == "sample" else None,
+                pad_token_id=PADDING,
                 suppress_tokens=list(_NEVER_SAID),
                 **options,
             )
