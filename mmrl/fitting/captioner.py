@@ -43,6 +43,7 @@ class CaptionerConfig(FitConfig):
         layers: of the decoder.
         heads: of its attention.
         dropout: of the decoder.
+        word_dropout: share of the words said so far that are hidden while learning.
     """
 
     data: str = ""
@@ -58,6 +59,7 @@ class CaptionerConfig(FitConfig):
     layers: int = 2
     heads: int = 4
     dropout: float = 0.0
+    word_dropout: float = 0.0
 
 
 class Example(NamedTuple):
@@ -118,6 +120,7 @@ class CaptionerTask(Task):
             "layers": config.layers,
             "heads": config.heads,
             "dropout": config.dropout,
+            "word_dropout": config.word_dropout,
         }
         self.module = self.build(self.recipe)
 

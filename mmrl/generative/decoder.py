@@ -42,6 +42,8 @@ class TextDecoder(nn.Module):
         width, layers, heads: of the transformer.
         length: the longest text, in tokens, start mark and end included.
         dropout: of the transformer.
+        word_dropout: share of the words said so far that are hidden while learning (Bowman et al.,
+            2016), so that the next one is looked up in the tokens and not guessed from them.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class TextDecoder(nn.Module):
         heads: int = 4,
         length: int = 64,
         dropout: float = 0.0,
+        word_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.word_dropout = word_dropout
         transformers = import_transformers()
         self.vocabulary, self.length = vocabulary, length
         self.project = nn.Linear(shape.width, width)
@@ -159,6 +163,9 @@ class TextDecoder(nn.Module):
         given = ids[:, :longest]
         target = functional.pad(ids, (0, 1), value=PADDING)[:, 1 : longest + 1]
         target = torch.where(given == PADDING, -1, target)  # one padding is the end
+        if self.training and self.word_dropout:
+            hidden = torch.rand(given.shape, device=given.device) < self.word_dropout
+            given = given.masked_fill(hidden & (given > START), UNKNOWN)
         return self._logits(memory, mask, given), target
 
     def _logits(self, memory: Tensor, mask: Tensor, given: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from mmrl.generative.generator import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.hindsight.relabelling import Captioner, Ending
 
-_FIRST: Final = 48  # successes until it begins
 _GROWTH: Final = 1.25  # it learns again when there are so many times as many
 _KEPT: Final = 4096
 _BATCH: Final = 64
@@ -24,25 +23,28 @@ _RATE: Final = 1e-3
 class LearnedCaptioner(Captioner):
     """A successful episode tells what its end looks like: its last two frames are an example of its
     instruction. With each quarter more examples the captioner learns for another round; before the
-    first 48 nothing is relabelled.
+    first ones nothing is relabelled.
 
     Args:
         generator: with new weights; see :class:`Captioner`.
         tokenizer: of the instructions.
         seed: of the examples that are drawn.
+
+    Attributes:
+        first: successes until it begins to learn.
         steps: gradient steps of a round.
     """
 
-    def __init__(
-        self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0, *, steps: int = 100
-    ) -> None:
+    first: ClassVar[int] = 48
+    steps: ClassVar[int] = 100
+
+    def __init__(self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0) -> None:
         super().__init__(generator, tokenizer)
-        self._steps = steps
         self._generator = np.random.default_rng(seed)
         self._optimizer = torch.optim.AdamW(generator.parameters(), lr=_RATE)
         self._images: list[NDArray[np.uint8]] = []
         self._sentences: list[str] = []
-        self._seen, self._next, self._loss = 0, _FIRST, float("nan")
+        self._seen, self._next, self._loss = 0, self.first, float("nan")
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions, keep the successes, and learn from them."""
@@ -55,7 +57,7 @@ class LearnedCaptioner(Captioner):
 
     def label(self, endings: Sequence[Ending]) -> list[str]:
         """As :meth:`Captioner.label`; nothing before it has learnt."""
-        if self._next == _FIRST:
+        if self._next == self.first:
             return [""] * len(endings)
         return super().label(endings)
 
@@ -78,7 +80,7 @@ class LearnedCaptioner(Captioner):
     def _round(self) -> float:
         """The mean loss of some gradient steps."""
         module, losses = self.generator.train(), []
-        for _ in range(self._steps):
+        for _ in range(self.steps):
             chosen = self._generator.integers(len(self._images), size=_BATCH)
             images = torch.from_numpy(np.stack([self._images[k] for k in chosen]))
             ids = module.ids([self._sentences[k] for k in chosen])

@@ -61,6 +61,10 @@ def test_the_verifier_does_not_look_at_articles():
     assert not ending("red", achieved=None).has_achieved("pick up a red")
 
 
+class Quick(LearnedCaptioner):
+    steps = 60
+
+
 @pytest.fixture(scope="module")
 def learned() -> LearnedCaptioner:
     """One that has seen some successes."""
@@ -76,7 +80,7 @@ def make(seed: int) -> LearnedCaptioner:
     torch.manual_seed(seed)
     encoder = FramesEncoder(small_resnet((8, 8), width=16, patch=4), 2)
     generator = TextGenerator(encoder, TOKENIZER, width=32, layers=1, heads=2)
-    return LearnedCaptioner(generator, TOKENIZER, seed, steps=60)
+    return Quick(generator, TOKENIZER, seed)
 
 
 def test_it_learns_from_successes_and_names_failures(learned: LearnedCaptioner):

@@ -121,10 +121,11 @@ def test_from_episodes_to_captions(
     monkeypatch.chdir(tmp_path)
     env = "mmrl/GoToRedBallGrey-v0"
     assert main(["collect", env, "--episodes", "40", "--by", "expert", "--out", "./data"]) == 0
-    options = (
-        "--data ./data --steps 40 --batch_size 16 --width 32 --layers 1 --heads 2 --device cpu "
-        "--evaluate_every 40 --learning_rate 3e-3 --without (on|in|behind)_|your|you"
-    ).split()
+    options = [
+        "--data", "./data", "--steps", "40", "--batch_size", "16", "--width", "32", "--layers", "1",
+        "--heads", "2", "--device", "cpu", "--evaluate_every", "40", "--learning_rate", "3e-3",
+        "--without", "(on|in|behind) (your|you)",
+    ]  # fmt: skip
     assert main(["fit", "captioner", *options, "--out", "captioner"]) == 0
     out = capsys.readouterr().out
     assert "held out: accepted" in out
