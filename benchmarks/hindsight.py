@@ -60,7 +60,7 @@ def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> 
     """One training: its curves, and its result."""
     out = folder / f"{arm}-{seed}"
     options = ["--config", str(CONFIG), "--seed", str(seed), "--out", str(out)]
-    command = [*MMRL, "train", *options, "--dqn.hindsight", who, *overrides]
+    command = [*MMRL, "train", *options, "--qrdqn.hindsight", who, *overrides]
     with (folder / f"{arm}-{seed}.log").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
     events = EventAccumulator(str(out), size_guidance={"scalars": 0})

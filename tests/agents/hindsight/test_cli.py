@@ -12,14 +12,14 @@ from mmrl.cli import main
 from mmrl.experiment.run import Run
 from mmrl_agents.hindsight.learned import LearnedCaptioner
 
-ENV = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, room_size: 5, num_dists: 2}"]
+ENV = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, room_size: 5, num_dists: 4}"]
 TINY = [
     "--seed", "3", "--device", "cpu", "--eval_episodes", "0", "--clip_every", "0",
     "--model.text", "bag_of_words", "--model.fusion", "concat", "--model.image_args", "{width: 8}",
 ]  # fmt: skip
 DQN = {
     "num_envs": 8, "buffer_size": 2000, "learning_starts": 64, "train_freq": 4,
-    "gradient_steps": 1, "batch_size": 16, "exploration_final_eps": 0.5,
+    "gradient_steps": 1, "batch_size": 16, "exploration_final_eps": 0.9,
 }  # fmt: skip
 
 
