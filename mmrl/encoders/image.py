@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from mmrl.encoders.cache import digests
 from mmrl.encoders.freezing import Encoder, with_parameters
+from mmrl.encoders.luma_chroma import LumaChroma, group_norm
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
 from mmrl.tokens import Tokens, TokensShape
@@ -128,11 +129,6 @@ class PatchEmbedding(nn.Conv2d):
         return values.unflatten(0, (len(pixels), rows, columns)).permute(0, 3, 1, 2)
 
 
-def _group_norm(width: int) -> nn.Module:
-    """A norm without running statistics: the policy that collects is the one that learns."""
-    return nn.GroupNorm(1, width)
-
-
 def small_resnet(
     image_size: tuple[int, int], *, width: int = 32, blocks: int = 1, patch: int = 8
 ) -> ImageEncoder:
@@ -147,16 +143,12 @@ def small_resnet(
     Raises:
         ValueError: a patch that is larger than the pictures.
     """
-    if patch > min(image_size):
-        raise ValueError(
-            f"patch={patch} is larger than pictures of {list(image_size)} pixels; "
-            "give a smaller one, such as 1 for symbols"
-        )
+    check_patch(patch, image_size)
     resnet = import_torchvision().models.resnet
     body = nn.Sequential(
         PatchEmbedding(width, patch),
         nn.ReLU(inplace=True),
-        *(resnet.BasicBlock(width, width, norm_layer=_group_norm) for _ in range(blocks)),
+        *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
     )
     return ImageEncoder(ImageNormalizer(), body, image_size)
 
@@ -223,9 +215,43 @@ def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
     return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
 
 
+def luma_chroma(
+    image_size: tuple[int, int], *, width: int = 32, hues: int = 16, blocks: int = 1, patch: int = 8
+) -> ImageEncoder:
+    """:class:`~mmrl.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that training
+    does not show.
+
+    Args:
+        image_size: height and width of the pictures.
+        width, hues: channels for shapes and for colours.
+        blocks: how many residual blocks.
+        patch: side of a patch, in pixels: one token a patch.
+
+    Raises:
+        ValueError: a patch that is larger than the pictures.
+    """
+    check_patch(patch, image_size)
+    body = LumaChroma(width, hues, blocks, patch)
+    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+
+
+def check_patch(patch: int, image_size: tuple[int, int]) -> None:
+    """Refuse a patch that is larger than the pictures.
+
+    Raises:
+        ValueError: it is.
+    """
+    if patch > min(image_size):
+        raise ValueError(
+            f"patch={patch} is larger than pictures of {list(image_size)} pixels; "
+            "give a smaller one, such as 1 for symbols"
+        )
+
+
 IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
     "small_resnet": small_resnet,
     "nature_cnn": nature_cnn,
+    "luma_chroma": luma_chroma,
 }
 """Our own, by name; every ``resnet…`` of torchvision is known besides."""
 

@@ -1,0 +1,74 @@
+"""Shape without colour, colour without shape."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.encoders.image import build_image_encoder
+from mmrl.encoders.luma_chroma import LumaChroma, hue
+from mmrl.errors import UserError
+
+SIZE = (16, 16)
+PURE = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
+
+
+def body() -> LumaChroma:
+    torch.manual_seed(0)
+    return LumaChroma(width=8, hues=4, blocks=1, patch=8).eval()
+
+
+def thing(mask: torch.Tensor, color: tuple[float, ...]) -> torch.Tensor:
+    """Something of a shape bool [16, 16] and colour on black, float [1, 3, 16, 16]."""
+    return (mask.float() * torch.tensor(color, dtype=torch.float)[:, None, None])[None]
+
+
+SHAPES = st.lists(st.booleans(), min_size=256, max_size=256).map(
+    lambda bits: torch.tensor(bits).view(16, 16)
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(SHAPES)
+def test_shapes_know_no_colour(mask: torch.Tensor):
+    made = body()
+    with torch.no_grad():
+        maps = [made(thing(mask, color))[:, :8] for color in PURE.values()]
+    assert all(torch.equal(maps[0], other) for other in maps[1:])
+
+
+@settings(max_examples=20, deadline=None)
+@given(SHAPES, SHAPES, st.sampled_from(sorted(PURE)))
+def test_colours_know_no_shape(one: torch.Tensor, other: torch.Tensor, color: str):
+    one[::8, ::8] = other[::8, ::8] = True  # something in every patch
+    hues = [hue(thing(mask, PURE[color]), 8) for mask in (one, other)]
+    assert torch.allclose(hues[0], hues[1], atol=1e-6)
+    expected = torch.tensor(PURE[color], dtype=torch.float)[None, :, None, None]
+    assert torch.allclose(hues[0], expected.expand(1, 3, 2, 2), atol=1e-6)
+
+
+def test_grey_has_no_hue_however_bright():
+    for brightness in (0.0, 0.3, 1.0):
+        assert not hue(torch.full((1, 3, 16, 16), brightness), 8).any()
+
+
+def test_a_lighter_ground_does_not_change_the_hue():
+    mask = torch.zeros(16, 16, dtype=torch.bool)
+    mask[3:6, 3:6] = mask[9:12, 2:7] = mask[1:5, 9:12] = mask[10:14, 10:14] = True
+    dark = thing(mask, PURE["blue"])
+    light = dark + 0.3 * (1 - dark)
+    assert torch.allclose(hue(dark, 8), hue(light, 8), atol=1e-6)
+
+
+def test_it_is_an_image_encoder():
+    encoder = build_image_encoder("luma_chroma", SIZE, width=8, hues=4)
+    images = torch.randint(0, 256, (3, 3, *SIZE), dtype=torch.uint8)
+    tokens = encoder(images)
+    assert tokens.values.shape == (3, 4, 12)
+    assert tokens.grid == (2, 2)
+    tokens.values.sum().backward()
+    assert all(weight.grad is not None for weight in encoder.parameters())
+    with pytest.raises(UserError, match="patch=32 is larger"):
+        build_image_encoder("luma_chroma", SIZE, patch=32)
