@@ -199,8 +199,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--num-envs", type=int, default=16)
-    parser.add_argument("--n-steps", type=int, default=4)
+    parser.add_argument("--num-envs", type=int, default=64)
+    parser.add_argument("--n-steps", type=int, default=2)
     parser.add_argument("--share-envs", type=int, default=64)
     parser.add_argument("--share-steps", type=int, default=32)
     options = parser.parse_args()
