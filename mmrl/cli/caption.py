@@ -74,7 +74,8 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     ends = [picture for one in chosen for picture in one.images[-frames:]]
     right, judged = 0, 0
     for one, said in zip(chosen, generator.say(as_input(ends, generator), **how), strict=True):
-        true = one.achieved[-1] if any(one.achieved) else ((one.instruction,) * one.success)
+        true = tuple(sentence for step in one.achieved for sentence in step)
+        true = true or (one.instruction,) * one.success
         verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
         judged += bool(true)
         right += verdict == "right"

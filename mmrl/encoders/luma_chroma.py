@@ -9,11 +9,13 @@ from torch.nn import functional
 from mmrl.torchvision_compat import import_torchvision
 
 _FAINT = 0.01  # mean chroma below which a patch counts as grey
+_FLAT = 0.02  # deviation of the brightness below which it counts as even
 
 
 class LumaChroma(nn.Module):
-    """Brightness at full resolution goes through a ResNet, which sees no colour; colour is one hue
-    for each patch, which knows no shape: JPEG and the eye, too, keep it more coarsely.
+    """Brightness at full resolution, its contrast evened out in each patch (Jarrett et al., 2009),
+    goes through a ResNet, which sees no colour; the colour of a patch is one hue and one
+    brightness, which know no shape: JPEG and the eye, too, keep it more coarsely.
 
     What is learnt of a shape in some colours holds in every other, and the other way round: pairs
     of the two that were never seen together are told like all others.
@@ -34,14 +36,32 @@ class LumaChroma(nn.Module):
             nn.ReLU(inplace=True),
             *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
         )
-        self.colors = nn.Sequential(nn.Linear(3, hues), nn.ReLU(), nn.Linear(hues, hues))
+        self.colors = nn.Sequential(nn.Linear(4, hues), nn.ReLU(), nn.Linear(hues, hues))
         self.norm = nn.LayerNorm(hues)  # as large as shapes are
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Float [B, 3, H, W], 0 to 1 → maps float [B, width + hues, H // patch, W // patch]."""
-        shapes = self.shapes(pixels.amax(1, keepdim=True))
-        colors = self.norm(self.colors(hue(pixels, self.patch).movedim(1, 3))).movedim(3, 1)
+        bright = pixels.amax(1, keepdim=True)
+        shapes = self.shapes(evened(bright, self.patch))
+        looks = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
+        colors = self.norm(self.colors(looks.movedim(1, 3))).movedim(3, 1)
         return torch.cat([shapes, colors.to(shapes.dtype)], dim=1)
+
+
+def evened(bright: Tensor, patch: int) -> Tensor:
+    """Brightness with mean 0 and variance 1 in each patch, float [B, 1, h · patch, w · patch]; 0
+    where it is even.
+
+    Args:
+        bright: float [B, 1, H, W]; what is left beside the patches is cut off.
+        patch: its side.
+    """
+    rows, columns = bright.shape[2] // patch, bright.shape[3] // patch
+    cells = bright[:, :, : rows * patch, : columns * patch].unflatten(3, (columns, patch))
+    cells = cells.unflatten(2, (rows, patch))
+    centred = cells - cells.mean((3, 5), keepdim=True)
+    deviation = centred.square().mean((3, 5), keepdim=True).sqrt()
+    return (centred / deviation.clamp_min(_FLAT)).flatten(4, 5).flatten(2, 3)
 
 
 def hue(pixels: Tensor, patch: int) -> Tensor:

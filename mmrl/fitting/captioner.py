@@ -68,12 +68,14 @@ class Example(NamedTuple):
     Attributes:
         episode, step: where they are from.
         captions: of which one is learnt at a time.
-        true: everything that is right to say.
+        shown: everything that the last of the pictures shows, wanted as a caption or not.
+        true: everything that is right to say: with what was carried out before and may be again.
     """
 
     episode: int
     step: int
     captions: tuple[str, ...]
+    shown: tuple[str, ...]
     true: tuple[str, ...]
 
 
@@ -169,7 +171,7 @@ class CaptionerTask(Task):
         right = np.array(
             [is_among(one.sentence, test.true) for one, test in zip(said, self._test, strict=True)]
         )
-        new = np.array([held_out(*test.true) for test in self._test])
+        new = np.array([held_out(*test.shown) for test in self._test])
         metrics = {"accepted": float(right[~new].mean()) if (~new).any() else float("nan")}
         if new.any():
             metrics["accepted_held_out_pairs"] = float(right[new].mean())
@@ -187,14 +189,16 @@ def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[
     """All that may be said of all pictures, held-out pairs included."""
     unwanted = re.compile(config.without) if config.without else None
     for episode, rollout in enumerate(rollouts):
-        for step, true in _true(rollout, config):
-            wanted = tuple(s for s in true if unwanted is None or not unwanted.search(s))
+        before: tuple[str, ...] = ()
+        for step, shown in _shown(rollout, config):
+            before = (*before, *shown) if config.about == "achieved" else shown
+            wanted = tuple(s for s in shown if unwanted is None or not unwanted.search(s))
             if wanted and step >= config.frames - 1:
-                yield Example(episode, step, wanted, true)
+                yield Example(episode, step, wanted, shown, before)
 
 
-def _true(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """What is right to say of the pictures up to a step."""
+def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """What is new in the pictures up to a step."""
     if config.about == "scene":
         yield from ((t, (one,)) for t, one in enumerate(rollout.descriptions) if one)
     elif any(rollout.achieved):
@@ -204,7 +208,7 @@ def _true(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tupl
 
 
 def _said_of(example: Example) -> tuple[str, ...]:
-    return example.true
+    return example.shown
 
 
 def _some(examples: list[Example], most: int, generator: np.random.Generator) -> list[Example]:
