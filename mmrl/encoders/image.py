@@ -216,7 +216,13 @@ def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
 
 
 def luma_chroma(
-    image_size: tuple[int, int], *, width: int = 32, hues: int = 16, blocks: int = 1, patch: int = 8
+    image_size: tuple[int, int],
+    *,
+    width: int = 32,
+    hues: int = 16,
+    blocks: int = 1,
+    patch: int = 8,
+    hide: float = 0.0,
 ) -> ImageEncoder:
     """:class:`~mmrl.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that training
     does not show.
@@ -226,12 +232,13 @@ def luma_chroma(
         width, hues: channels for shapes and for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels: one token a patch.
+        hide: share of the pictures whose shapes, and whose colours, are hidden while learning.
 
     Raises:
-        ValueError: a patch that is larger than the pictures.
+        ValueError: a patch that is larger than the pictures, a share above a half.
     """
     check_patch(patch, image_size)
-    body = LumaChroma(width, hues, blocks, patch)
+    body = LumaChroma(width, hues, blocks, patch, hide)
     return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
 
 
