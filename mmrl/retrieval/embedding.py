@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.model import MultimodalModel
+from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.tokens import Tokens, TokensShape
 
 
@@ -50,6 +53,17 @@ class SharedEmbedding(nn.Module):
             tokens = self.model.encode(observation)
             embedded = {name: self.heads[name](one) for name, one in tokens.items()}
         return {name: functional.normalize(one.float(), dim=1) for name, one in embedded.items()}
+
+    @torch.no_grad()
+    def of_pictures(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures uint8 [B, H, W, 3] → unit vectors float32 [B, width]."""
+        images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        return self({IMAGE: images})[IMAGE].cpu().numpy()
+
+    @torch.no_grad()
+    def of_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """B sentences → unit vectors float32 [B, width]."""
+        return self(sentences)[INSTRUCTION].cpu().numpy()
 
     def loss(
         self,

@@ -45,6 +45,7 @@ class Queries:
 
     def __init__(self, sentences: Sequence[str]) -> None:
         self._sentences = tuple(sentences)
+        self._same = np.unique(self._sentences, return_inverse=True)[1]
         facts = [sorted(facts_of(sentence)) for sentence in sentences]
         self._ids = {
             fact: number
@@ -74,8 +75,7 @@ class Queries:
             self._some(sentence, generator) if some else None
             for sentence, some in zip(whole, is_partial, strict=True)
         ]
-        same = np.array([hash(sentence) for sentence in whole])
-        fits = same[:, None] == same[None]
+        fits = self._same[rows][:, None] == self._same[rows][None]
         fits[:, is_partial] = self._fit(rows, [each for each in asked if each is not None])
         texts = [
             sentence if each is None else _joined(sentence, each)
