@@ -109,7 +109,7 @@ class EmbeddingHead(nn.Module):
         facts = self.read(values)
         if self.places is not None:
             facts = facts + self.places
-        return functional.gelu(self.think(functional.gelu(facts)))
+        return functional.relu(self.think(functional.relu(facts)))
 
 
 def contrastive_loss(

@@ -35,6 +35,14 @@ Entry = dict[str, Any]
 """
 
 
+def caption(entry: Entry) -> str:
+    """What a picture is called, for people to read."""
+    if "file" in entry:
+        return str(entry["file"])
+    place = f"episode {entry['episode']}, step {entry['step']}"
+    return f"{place}: {entry['description']}" if entry["description"] else place
+
+
 @dataclass(frozen=True)
 class Found:
     """A picture that was found.

@@ -1,11 +1,12 @@
-"""Pictures in a folder: every file that is one, brought to the size that a model knows."""
+"""Pictures to be searched: those of a folder, or of a dataset; brought to the size of a model."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +14,68 @@ from PIL import Image
 
 from mmrl.errors import UserError
 from mmrl.retrieval.index import Entry
+from mmrl.rollouts import Rollouts, find_place, open_rollouts
 
 SMALLEST: Final = 8
 """Pixels of a side; what is smaller shows nothing."""
 
 
+class Pictures(Protocol):
+    """Where pictures come from.
+
+    Attributes:
+        name: of the folder or dataset, with which :func:`open_pictures` finds it again.
+        skipped: what was passed over, as far as they were gone through.
+        why: for what reason.
+    """
+
+    name: str
+    skipped: int
+    why: str
+
+    def __len__(self) -> int:
+        """How many there are to go through, those that are passed over included."""
+        ...
+
+    def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
+        """Which it is, and the picture, uint8 [H, W, 3]; None for what is passed over."""
+        ...
+
+    def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """The picture of an entry, uint8 [H, W, 3]; None where it is gone."""
+        ...
+
+
+def open_pictures(name: str) -> Pictures:
+    """The pictures in a folder, or those of a dataset of ``mmrl collect``.
+
+    Raises:
+        UserError: it is neither.
+    """
+    path = Path(name).expanduser()
+    is_dataset = any((path / sub / "metadata.json").is_file() for sub in (".", "data"))
+    if path.is_dir() and not is_dataset:
+        return PictureFolder(path)
+    try:
+        return RolloutPictures(open_rollouts(name))
+    except UserError as error:
+        if find_place(name).path.exists():
+            raise
+        raise UserError(f"{name!r} is no folder of pictures, and no dataset: {error}") from error
+
+
 class PictureFolder:
-    """The pictures of a folder and of the folders in it, by name.
+    """The pictures of a folder and of the folders in it, by name; see :class:`Pictures`.
 
     Args:
         path: the folder.
-
-    Attributes:
-        skipped: files that turned out to be no pictures, or too small, as far as they were read.
-
-    Raises:
-        UserError: it is no folder.
     """
 
+    why = f"no pictures, or of fewer than {SMALLEST} pixels a side"
+
     def __init__(self, path: Path) -> None:
-        if not path.is_dir():
-            raise UserError(f"{path} is no folder of pictures, nor a dataset of 'mmrl collect'")
-        self.path = path
+        self.path = path.resolve()
+        self.name = str(self.path)
         self.skipped = 0
         found = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
         self._files = [
@@ -58,6 +99,48 @@ class PictureFolder:
     def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
         """The picture of an entry; None where it is gone."""
         return read_picture(self.path / entry["file"])
+
+
+class RolloutPictures:
+    """The pictures of a dataset, each different one once; see :class:`Pictures`.
+
+    Args:
+        rollouts: the dataset.
+    """
+
+    why = "seen before"
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self.rollouts = rollouts
+        self.name = str(rollouts.place.path)
+        self.skipped = 0
+
+    def __len__(self) -> int:
+        """How many pictures there are, each as often as it comes."""
+        return int(self.rollouts.metadata["total_steps"]) + len(self.rollouts)
+
+    def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
+        """Each picture, uint8 [H, W, 3]; None for one that came before."""
+        self.skipped = 0
+        seen = set()
+        for episode, rollout in enumerate(self.rollouts):
+            for step, picture in enumerate(rollout.images):
+                mark = sha256(picture.tobytes()).digest()
+                if mark in seen:
+                    self.skipped += 1
+                    yield None
+                    continue
+                seen.add(mark)
+                said = rollout.descriptions[step]
+                yield {"episode": episode, "step": step, "description": said}, picture
+
+    def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """The picture of an entry; None where it is gone."""
+        episode, step = entry["episode"], entry["step"]
+        if episode >= len(self.rollouts):
+            return None
+        images = self.rollouts[episode].images
+        return images[step] if step < len(images) else None
 
 
 def read_picture(file: Path) -> NDArray[np.uint8] | None:
