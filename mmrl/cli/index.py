@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
 from mmrl.fitting.loop import load

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from mmrl.building import ModelConfig, build_model, build_tokenizer
 from mmrl.errors import UserError
+from mmrl.evaluation.splits import mentions_held_out
+from mmrl.fitting.scenes import Scenes, read_scenes
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
-from mmrl.retrieval.queries import Queries, phrases_of
+from mmrl.retrieval.queries import SUBJECT, Queries, phrases_of
 from mmrl.retrieval.ranking import ranking
 from mmrl.retrieval.sheet import Shown, contact_sheet
 
@@ -30,7 +32,8 @@ class RetrievalConfig(FitConfig):
     """What is embedded, and by what.
 
     Attributes:
-        data: dataset that ``mmrl collect`` made, with descriptions.
+        data: dataset that 'mmrl collect' made in an environment that describes what is seen; or
+            several, [one, another].
         held_out: leave out whatever mentions a held-out pair of colour and thing; how well those
             are found is measured apart.
         test_share: of the episodes, from which nothing is learnt.
@@ -46,7 +49,7 @@ class RetrievalConfig(FitConfig):
         instruction_length: the longest query, in tokens.
     """
 
-    data: str = ""
+    data: str | list[str] = ""
     held_out: bool = False
     test_share: float = 0.1
     scenes: int = 1_000
@@ -56,41 +59,9 @@ class RetrievalConfig(FitConfig):
     image: str = "small_resnet"
     image_args: dict[str, Any] = field(default_factory=lambda: {"width": 64})
     image_size: tuple[int, int] | None = None
-    text: str = "small_bert"
-    text_args: dict[str, Any] = field(default_factory=lambda: {"width": 128})
+    text: str = "word_cnn"
+    text_args: dict[str, Any] = field(default_factory=dict)
     instruction_length: int = 64
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """Pictures that have been described.
-
-    Attributes:
-        pictures: uint8 [N, H, W, 3].
-        sentences: N descriptions.
-        episodes: which episode each is of, int64 [N].
-    """
-
-    pictures: NDArray[np.uint8]
-    sentences: Sequence[str]
-    episodes: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.sentences)
-
-    def where(self, keep: NDArray[np.bool_]) -> Scenes:
-        """Those of a mask, bool [N]."""
-        rows = np.flatnonzero(keep)
-        return Scenes(
-            self.pictures[rows], [self.sentences[row] for row in rows], self.episodes[rows]
-        )
-
-    def unique(self, count: int, generator: np.random.Generator) -> Scenes:
-        """Up to ``count`` that are drawn, no two with the same description."""
-        first = {self.sentences[row]: row for row in generator.permutation(len(self))}
-        keep = np.zeros(len(self), np.bool_)
-        keep[list(first.values())[:count]] = True
-        return self.where(keep)
 
 
 class RetrievalTask(Task):
@@ -104,6 +75,12 @@ class RetrievalTask(Task):
         config: its configuration.
         scenes: what is learnt from, and tested with.
 
+    Attributes:
+        learnt: the scenes that are learnt from.
+        tests: those that are not, by the beginning of their metrics' names.
+        shown: examples that were drawn to learn from.
+        held_out_shown: of these, the ones that mention a held-out pair.
+
     Raises:
         UserError: too few pictures.
     """
@@ -113,8 +90,11 @@ class RetrievalTask(Task):
     Config = RetrievalConfig
 
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
+        _check(config)
         self.config = config
         self.learnt, self.tests = _split(scenes, config)
+        self._mentions = np.array([mentions_held_out(one) for one in self.learnt.sentences])
+        self.shown = self.held_out_shown = 0
         self._groups = _grouped(self.learnt.sentences)
         if len(self._groups) < config.batch_size:
             raise UserError(
@@ -133,7 +113,7 @@ class RetrievalTask(Task):
             instruction_length=config.instruction_length,
             precision=config.precision,
         )
-        words = {word for sentence in set(scenes.sentences) for word in split_words(sentence)}
+        words = {word for one in set(self.learnt.sentences) for word in split_words(one)}
         self.recipe = {
             "model": asdict(model),
             "image_size": list(scenes.pictures.shape[1:3]),
@@ -169,6 +149,8 @@ class RetrievalTask(Task):
                 for group, place in zip(chosen.tolist(), places.tolist(), strict=True)
             ]
         )
+        self.shown += len(rows)
+        self.held_out_shown += int(self._mentions[rows].sum())
         queries, fits = self._queries.draw(rows, generator, self.config.partial)
         observation = self.module.model.observe(queries, None)
         return {
@@ -190,17 +172,29 @@ class RetrievalTask(Task):
 
     def evaluate(self) -> Evaluation:
         """See :meth:`Task.evaluate`."""
-        metrics: dict[str, float] = {"learnt_from": float(len(self.learnt))}
+        evaluation = Evaluation({"learnt_from": float(len(self.learnt))})
         for prefix, scenes in self.tests.items():
-            pictures, sentences = embed(self.module, scenes)
-            metrics[f"{prefix}scenes"] = float(len(scenes))
-            for name, queries, candidates in (
-                ("find_picture", sentences, pictures),
-                ("find_sentence", pictures, sentences),
-            ):
-                found = ranking(torch.from_numpy(queries), torch.from_numpy(candidates))
-                metrics |= {f"{prefix}{name}_{key}": value for key, value in found.items()}
-        return Evaluation(metrics)
+            vectors = embed(self.module, scenes)
+            evaluation.metrics |= {prefix + key: value for key, value in _metrics(*vectors).items()}
+            if not evaluation.samples:
+                evaluation.samples = _samples(scenes, *vectors)
+                evaluation.pictures = {"search": self._sheet(scenes, vectors[0])}
+        if self.config.held_out:
+            evaluation.metrics["shown"] = float(self.shown)
+            evaluation.metrics["held_out_shown"] = float(self.held_out_shown)
+        return evaluation
+
+    def _sheet(self, scenes: Scenes, pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """What is found for the first phrase of the first description."""
+        query = phrases_of(scenes.sentences[0])[0]
+        if scenes.sentences[0].startswith(SUBJECT):
+            query = SUBJECT + query
+        cosines = pictures @ self.module.of_sentences([query])[0]
+        best = np.argsort(-cosines)[:_SHOWN].tolist()
+        shown = [
+            Shown(scenes.pictures[row], float(cosines[row]), scenes.sentences[row]) for row in best
+        ]
+        return contact_sheet(query, shown)
 
 
 def embed(
@@ -213,19 +207,64 @@ def embed(
     return np.concatenate(pictures), np.concatenate(sentences)
 
 
+def _metrics(pictures: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, float]:
+    """How well each finds the other."""
+    one, other = torch.from_numpy(pictures), torch.from_numpy(sentences)
+    both = {"find_picture": ranking(other, one), "find_sentence": ranking(one, other)}
+    found = {f"{way}_{key}": value for way, each in both.items() for key, value in each.items()}
+    return {"scenes": float(len(pictures)), **found}
+
+
+def _samples(
+    scenes: Scenes, pictures: NDArray[np.float32], sentences: NDArray[np.float32]
+) -> list[str]:
+    """What the best picture for a description shows."""
+    best = (sentences[:_SHOWN] @ pictures.T).argmax(1)
+    return [
+        f"{query} → {'it' if row == k else scenes.sentences[row]}"
+        for k, (query, row) in enumerate(zip(scenes.sentences[:_SHOWN], best.tolist(), strict=True))
+    ]
+
+
+def _check(config: RetrievalConfig) -> None:
+    if not 0 <= config.partial <= 1:
+        raise UserError(f"partial={config.partial}: must be 0 to 1")
+    if not 0 < config.test_share < 1:
+        raise UserError(f"test_share={config.test_share}: must be above 0 and below 1")
+    for name in ("scenes", "width", "hidden", "instruction_length"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
+
+
+def _split(scenes: Scenes, config: RetrievalConfig) -> tuple[Scenes, dict[str, Scenes]]:
+    """What is learnt from, and what is tested; episodes are in one of the two.
+
+    Raises:
+        UserError: nothing is left for one of them.
+    """
+    generator = np.random.default_rng(0)
+    episodes = generator.permutation(np.unique(scenes.episodes))
+    tested = episodes[: max(1, round(len(episodes) * config.test_share))]
+    is_test = np.isin(scenes.episodes, tested)
+    tests = {"": is_test}
+    learnt = ~is_test
+    if config.held_out:
+        mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
+        learnt &= ~mentions
+        tests = {"": is_test & ~mentions, "held_out_pairs_": is_test & mentions}
+    chosen = {
+        name: scenes.where(mask).unique(config.scenes, generator)
+        for name, mask in tests.items()
+        if mask.any()
+    }
+    if "" not in chosen or not learnt.any():
+        raise UserError(f"{len(episodes)} episodes are too few to learn from some and test others")
+    return scenes.where(learnt), chosen
+
+
 def _grouped(sentences: Sequence[str]) -> list[list[int]]:
     """The rows of each different sentence."""
     groups: dict[str, list[int]] = {}
     for row, sentence in enumerate(sentences):
         groups.setdefault(sentence, []).append(row)
     return list(groups.values())
-
-
-def _split(scenes: Scenes, config: RetrievalConfig) -> tuple[Scenes, dict[str, Scenes]]:
-    episodes = np.random.default_rng(0).permutation(np.unique(scenes.episodes))
-    kept = episodes[: max(1, round(len(episodes) * config.test_share))]
-    is_test = np.isin(scenes.episodes, kept)
-    return scenes.where(~is_test), {
-        "": scenes.where(is_test).unique(config.scenes, np.random.default_rng(0))
-    }
-def read_scenes(name): raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Image search: one space for pictures and sentences, an index of pictures, a sheet of the nearest."""
+"""Image search: pictures and sentences in one space, an index of pictures, a sheet of the best."""
 
 from mmrl.retrieval.embedding import SharedEmbedding, contrastive_loss
 

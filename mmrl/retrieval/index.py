@@ -30,7 +30,7 @@ _CARE_IN_BUILDING: Final = 200
 _CARE_IN_SEARCHING: Final = 256
 
 Entry = dict[str, Any]
-"""Which picture it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, with the
+"""Which picture it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
 ``description`` that it has there.
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SUBJECT: Final = "the agent "
-"""What the sentences of the grid worlds begin with; the phrases follow, with commas between them."""
+"""What the sentences of the grid worlds begin with; phrases follow, with commas between them."""
 
 _PLACE: Final = re.compile(r"( \d+ \w+)+$")
 _LOOSE: Final = 0.25  # of the phrases of a partial query leave the place out

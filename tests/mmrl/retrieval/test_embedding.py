@@ -7,6 +7,7 @@ from torch.nn.functional import cross_entropy, normalize
 from mmrl.building import ModelConfig, build_model
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.retrieval import SharedEmbedding, contrastive_loss
+from mmrl.tokens import Tokens
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 
@@ -53,3 +54,52 @@ def test_it_learns_which_picture_a_word_means(shared):
     embedded = shared(list(COLOURS), pictures())
     nearest = (embedded["instruction"] @ embedded["image"].T).argmax(1)
     assert nearest.tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_neutral_is_not_held_against_it():
+    a, b = normalize(torch.randn(4, 3), dim=1), normalize(torch.randn(4, 3), dim=1)
+    none = torch.zeros(4, 4, dtype=torch.bool)
+    for smoothing in (0.0, 0.2):
+        plain = contrastive_loss(a, b, 10.0, label_smoothing=smoothing)
+        same = contrastive_loss(a, b, 10.0, label_smoothing=smoothing, neutral=none)
+        assert torch.allclose(plain, same)
+        diagonal = contrastive_loss(a, b, 10.0, label_smoothing=smoothing, neutral=none.fill_diagonal_(True))
+        assert torch.allclose(plain, diagonal)
+    neutral = torch.zeros(4, 4, dtype=torch.bool)
+    neutral[0, 1] = True
+    a.requires_grad_()
+    similar = 10 * a @ b.T
+    similar.retain_grad()
+    kept = torch.where(neutral, -1e9, similar)
+    target = torch.arange(4)
+    expected = (cross_entropy(kept, target) + cross_entropy(kept.T, target)) / 2
+    assert torch.allclose(contrastive_loss(a, b, 10.0, neutral=neutral), expected)
+
+
+def test_a_place_on_the_grid_counts(shared):
+    """The same patches elsewhere are another picture, to the head and not only to convolutions."""
+    head = shared.heads["image"]
+    values, mask = torch.randn(1, 4, 8), torch.ones(1, 4, dtype=torch.bool)
+    moved = values[:, [1, 0, 2, 3]]
+    one, two = (head(Tokens(each, mask, (2, 2))) for each in (values, moved))
+    assert not torch.allclose(one, two)
+    words = shared.heads["instruction"]
+    assert words.places is None
+    assert torch.allclose(*(words(Tokens(each, mask)) for each in (values, moved)), atol=1e-6)
+
+
+def test_numpy_in_and_out(shared):
+    embedded = shared(list(COLOURS), pictures())
+    ours = shared.of_pictures(pictures().permute(0, 2, 3, 1).numpy())
+    assert torch.allclose(torch.from_numpy(ours), embedded["image"])
+    said = shared.of_sentences(list(COLOURS))
+    assert torch.allclose(torch.from_numpy(said), embedded["instruction"])
+
+
+def test_half_precision_is_near(shared):
+    exact = shared(list(COLOURS), pictures())
+    shared.model.precision = "bf16"
+    near = shared(list(COLOURS), pictures())
+    for name in exact:
+        assert near[name].dtype == torch.float32
+        assert torch.allclose(near[name], exact[name], atol=0.05)
