@@ -63,7 +63,9 @@ def test_what_is_neutral_is_not_held_against_it():
         plain = contrastive_loss(a, b, 10.0, label_smoothing=smoothing)
         same = contrastive_loss(a, b, 10.0, label_smoothing=smoothing, neutral=none)
         assert torch.allclose(plain, same)
-        diagonal = contrastive_loss(a, b, 10.0, label_smoothing=smoothing, neutral=none.fill_diagonal_(True))
+        diagonal = contrastive_loss(
+            a, b, 10.0, label_smoothing=smoothing, neutral=none.fill_diagonal_(True)
+        )
         assert torch.allclose(plain, diagonal)
     neutral = torch.zeros(4, 4, dtype=torch.bool)
     neutral[0, 1] = True

@@ -59,7 +59,13 @@ def test_every_part_comes_up():
     asked = {queries.draw(np.array([1]), generator, 1.0)[0][0] for _ in range(200)}
     assert asked == {
         SUBJECT + ", ".join(phrases)
-        for phrases in ((RED,), (FAR,), (RED, FAR), ("sees a green box",), (RED, "sees a green box"))
+        for phrases in (
+            (RED,),
+            (FAR,),
+            (RED, FAR),
+            ("sees a green box",),
+            (RED, "sees a green box"),
+        )
     }
 
 
