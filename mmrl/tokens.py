@@ -55,11 +55,12 @@ class Tokens:
             self.grid,
         )
 
-    def map(self, change: Callable[[Tensor], Tensor]) -> Tokens:
-        """Tokens with values ``change(values)``, float [·, L, D] → [·, L, E], which makes of each
-        sequence something of its own.
+    def map(self, change: Callable[[Tensor, Tensor], Tensor]) -> Tokens:
+        """Tokens with other values: ``change`` makes [·, L, E] of values [·, L, D] and their mask,
+        of each sequence by itself.
         """
-        return Tokens(change(self._distinct), self._distinct_mask, self.grid, self._rows)
+        values = change(self._distinct, self._distinct_mask)
+        return Tokens(values, self._distinct_mask, self.grid, self._rows)
 
     def mean(self) -> Tensor:
         """The mean of the tokens that count, float [B, D]; 0 where none does."""

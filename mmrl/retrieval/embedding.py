@@ -83,8 +83,9 @@ class SharedEmbedding(nn.Module):
 class EmbeddingHead(nn.Module):
     """Tokens → a vector: what each token says of its place on the grid, then the mean of that.
 
-    A token and its place go through a layer together before anything is averaged; so "a box on the
-    left" and "a box on the right" differ, and remain apart from "a ball on the left".
+    A token and its place go through a layer together before anything is averaged: so "a box on the
+    left" and "a box on the right" differ, and remain apart from "a ball on the left". A second
+    layer sees the mean of all tokens, too: what is worth telling depends on what else there is.
 
     Args:
         shape: of the tokens.
@@ -98,6 +99,7 @@ class EmbeddingHead(nn.Module):
         self.places = nn.Parameter(torch.randn(places, hidden)) if places else None
         self.read = nn.Linear(shape.width, hidden)
         self.think = nn.Linear(hidden, hidden)
+        self.compare = nn.Linear(hidden, hidden, bias=False)
         self.embed = nn.Linear(hidden, width)
 
     def forward(self, tokens: Tokens) -> Tensor:
@@ -105,11 +107,13 @@ class EmbeddingHead(nn.Module):
         said: Tensor = self.embed(tokens.map(self._facts).mean())
         return said
 
-    def _facts(self, values: Tensor) -> Tensor:
-        facts = self.read(values)
+    def _facts(self, values: Tensor, mask: Tensor) -> Tensor:
+        read = self.read(values)
         if self.places is not None:
-            facts = facts + self.places
-        return functional.relu(self.think(functional.relu(facts)))
+            read = read + self.places
+        facts = functional.relu(read)
+        others = Tokens(facts, mask).mean().unsqueeze(1)
+        return functional.relu(self.think(facts) + self.compare(others))
 
 
 def contrastive_loss(

@@ -67,8 +67,8 @@ def test_map_changes_each_distinct_sequence_once():
     mask = torch.tensor([[True] * 6, [True, False, True, True, False, False]])
     given = []
 
-    def change(one):
-        given.append(len(one))
+    def change(one, its_mask):
+        given.append(one.shape[:2] == its_mask.shape and len(one))
         return one[..., :3] * 2
 
     changed = Tokens(values, mask, (2, 3), rows).map(change)
