@@ -20,6 +20,7 @@ seed's model and the test's random episodes.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,7 @@ from mmrl.rollouts import open_rollouts
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = "configs/fit/retrieval.yaml"
 ENV: Final = "mmrl/GoToLocal-v0"
+ENV_ARGS: Final = {"num_dists": 5, "max_steps": 64}
 SCENES: Final = 1_000
 FIRST: Final = 10
 QUERY: Final = "the agent faces a red ball"
@@ -73,7 +75,7 @@ def collect(folder: Path) -> None:
     for name, (by, episodes, seed) in DATASETS.items():
         command = [
             sys.executable, "-m", "mmrl", "collect", ENV, "--episodes", str(episodes), "--by", by,
-            "--seed", str(seed), "--env_args.max_steps", "64", "--out", str(folder / name),
+            "--seed", str(seed), "--env_args", json.dumps(ENV_ARGS), "--out", str(folder / name),
         ]  # fmt: skip
         subprocess.run(command, check=True)
 
@@ -84,7 +86,7 @@ def shows_held_out(name: str) -> NDArray[np.bool_]:
     """
     colours, things = NUMBERS
     codes = [(things[noun], colours[colour]) for colour, noun in HELD_OUT_PAIRS]
-    env = make_env(ENV, obs="symbolic", max_steps=64)
+    env = make_env(ENV, obs="symbolic", **ENV_ARGS)
     shown = []
     for rollout in open_rollouts(name):
         observation, _ = env.reset(seed=rollout.seed)
@@ -243,6 +245,7 @@ def main() -> None:
         sheet(folder, options.seeds[0])
     report = {
         "env": ENV,
+        "env_args": ENV_ARGS,
         "config": CONFIG,
         "overrides": overrides,
         "held_out_pairs": [" ".join(pair) for pair in HELD_OUT_PAIRS],
