@@ -2,25 +2,24 @@
 
     python benchmarks/image_search.py --jobs 3
 
-Pictures come from ``mmrl collect``: an expert's episodes and a random agent's, of seeds that lie
-apart for learning and for the test. What shows a held-out pair of colour and thing is never learnt
-from: each episode is played again in Minigrid's symbols, and a picture in which such a thing is to
-be seen, or is carried, is left out, whether its description mentions it or not. Each seed is a
-model of its own, fitted as in ``configs/fit/retrieval.yaml``. Tested are:
+Pictures come from two batches of environments that go alongside, one in pixels and one in
+Minigrid's symbols: half of the time an expert acts, half of the time chance. Seeds for learning and
+for the test lie apart. A picture in which a held-out pair of colour and thing is to be seen, or is
+carried, as the symbols tell, is never learnt from, whether its description mentions it or not. Each
+seed is a model of its own, fitted as in ``configs/fit/retrieval.yaml``. Tested are:
 
 - 1,000 scenes, each described differently, that show no held-out pair;
 - 1,000 scenes, each described differently, whose descriptions mention one;
 - queries of a few words, such as "the agent faces a red ball", among all pictures of the test: how
   many of the first ten are described so.
 
-The contact sheet beside the results is what ``mmrl index`` and ``mmrl search`` write of the first
-seed's model and the test's random episodes.
+The contact sheet beside the results is what ``mmrl index`` and ``mmrl search`` write, for the first
+seed's model and the first kind of scenes as files in a folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -33,9 +32,11 @@ from typing import Any, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from mmrl.adapters import make_env
+from mmrl.adapters import make_vec_env
 from mmrl.cli.fit import parse
+from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
@@ -43,11 +44,10 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.fitting.loop import fit
 from mmrl.fitting.retrieval import RetrievalTask, embed
-from mmrl.fitting.scenes import Scenes, read_scenes
+from mmrl.fitting.scenes import Scenes
 from mmrl.observation import IMAGE
 from mmrl.retrieval.queries import facts_of
 from mmrl.retrieval.ranking import ranks, recall
-from mmrl.rollouts import open_rollouts
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = "configs/fit/retrieval.yaml"
@@ -56,13 +56,11 @@ ENV_ARGS: Final = {"num_dists": 5, "max_steps": 64}
 SCENES: Final = 1_000
 FIRST: Final = 10
 QUERY: Final = "the agent faces a red ball"
-DATASETS: Final = {
-    "expert": ("expert", 6_000, 0),
-    "random": ("random", 600, 0),
-    "test-expert": ("expert", 1_000, 500_000),
-    "test-random": ("random", 100, 500_000),
-}
-"""Who acts, how many episodes, and the first one's seed, by name."""
+SEEDS: Final = {"learnt": 0, "test": HELD_OUT}
+"""Of the first of the environments."""
+PICTURES: Final = {"learnt": 50_000, "test": 10_000}
+"""That each of the two who act gets to see."""
+TOGETHER: Final = 64
 NUMBERS: Final = (
     {"red": 0, "green": 1, "blue": 2, "purple": 3, "yellow": 4, "grey": 5},
     {"door": 4, "key": 5, "ball": 6, "box": 7},
@@ -70,42 +68,53 @@ NUMBERS: Final = (
 """What Minigrid calls colours and things."""
 
 
-def collect(folder: Path) -> None:
-    """Collect all datasets that are not there yet, by the command."""
-    for name, (by, episodes, seed) in DATASETS.items():
-        command = [
-            sys.executable, "-m", "mmrl", "collect", ENV, "--episodes", str(episodes), "--by", by,
-            "--seed", str(seed), "--env_args", json.dumps(ENV_ARGS), "--out", str(folder / name),
-        ]  # fmt: skip
-        subprocess.run(command, check=True)
+def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
+    """Pictures with descriptions, and which of them show a held-out pair, bool [N]."""
+    pictures, sentences, episodes, shows = [], [], [], []
+    begun = 0
+    for number, by in enumerate(("expert", "chance")):
+        seed = SEEDS[kind] + number * TOGETHER
+        env = make_vec_env(ENV, TOGETHER, describe=True, **ENV_ARGS)
+        twin = make_vec_env(ENV, TOGETHER, obs="symbolic", **ENV_ARGS)
+        worlds: Any = env.unwrapped
+        generator = np.random.default_rng(seed)
+        (observation, infos), (symbols, _) = env.reset(seed=seed), twin.reset(seed=seed)
+        running = begun + np.arange(TOGETHER)
+        begun += TOGETHER
+        for _ in range(PICTURES[kind] // TOGETHER):
+            pictures.append(observation[IMAGE].copy())
+            sentences += infos["description"].tolist()
+            episodes.append(running.copy())
+            shows.append(shows_held_out(symbols[IMAGE]))
+            actions = worlds.expert_actions()
+            if by == "chance":
+                actions = generator.integers(0, 6, TOGETHER)
+            observation, _, terminated, truncated, infos = env.step(actions)
+            symbols = twin.step(actions)[0]
+            over = terminated | truncated
+            running[over] = begun + np.arange(over.sum())
+            begun += int(over.sum())
+        env.close()
+        twin.close()
+    scenes = Scenes(np.concatenate(pictures), sentences, np.concatenate(episodes))
+    return scenes, np.concatenate(shows)
 
 
-def shows_held_out(name: str) -> NDArray[np.bool_]:
-    """Which pictures of a dataset show a held-out pair, bool [N]: every episode is played again,
-    seen in symbols.
-    """
+def shows_held_out(symbols: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of Minigrid's views, uint8 [N, 7, 7, 3], show a held-out pair, bool [N]."""
     colours, things = NUMBERS
-    codes = [(things[noun], colours[colour]) for colour, noun in HELD_OUT_PAIRS]
-    env = make_env(ENV, obs="symbolic", **ENV_ARGS)
-    shown = []
-    for rollout in open_rollouts(name):
-        observation, _ = env.reset(seed=rollout.seed)
-        frames = [observation[IMAGE]]
-        frames += [env.step(int(action))[0][IMAGE] for action in rollout.actions]
-        symbols = np.stack(frames)
-        pairs = [(symbols[..., 0] == thing) & (symbols[..., 1] == c) for thing, c in codes]
-        shown.append(np.any(pairs, axis=(0, 2, 3)))
-    return np.concatenate(shown)
+    pairs = [
+        (symbols[..., 0] == things[noun]) & (symbols[..., 1] == colours[colour])
+        for colour, noun in HELD_OUT_PAIRS
+    ]
+    return np.any(pairs, axis=(0, 2, 3))
 
 
 def prepare(folder: Path) -> dict[str, Any]:
-    """Collect, leave out what must not be learnt, keep the rest for the seeds; how many it is."""
-    collect(folder)
+    """Draw scenes, leave out what must not be learnt, keep the rest; how many there are."""
     counts: dict[str, Any] = {}
-    for kind, names in (("learnt", ("expert", "random")), ("test", ("test-expert", "test-random"))):
-        places = [str(folder / name) for name in names]
-        scenes = read_scenes(places)
-        shows = np.concatenate([shows_held_out(place) for place in places])
+    for kind in SEEDS:
+        scenes, shows = draw(kind)
         mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
         assert not (mentions & ~shows).any(), "a description mentions what its picture lacks"
         counts[kind] = {
@@ -201,12 +210,14 @@ def short_queries(task: RetrievalTask, scenes: Scenes) -> dict[str, Any]:
 
 def sheet(folder: Path, seed: int) -> None:
     """The contact sheet of a short query, by the commands."""
-    pictures, model = str(folder / "test-random"), str(folder / f"seed-{seed}")
-    index = str(folder / "index")
+    album, index, model = (str(folder / name) for name in ("album", "index", f"seed-{seed}"))
+    Path(album).mkdir(exist_ok=True)
+    for number, picture in enumerate(kept(folder / "test.npz").pictures):
+        Image.fromarray(picture).save(folder / "album" / f"{number:04}.png")
     for arguments in (
-        ["index", pictures, "--model", model, "--out", index],
+        ["index", album, "--model", model, "--out", index],
         ["search", index, QUERY, "--top", "8", "--out", str(RESULTS / "image_search.png")],
-    ):  # fmt: skip
+    ):
         subprocess.run([sys.executable, "-m", "mmrl", *arguments], check=True)
 
 
@@ -252,7 +263,7 @@ def main() -> None:
         "pictures": counts,
         "summary": summary(runs),
         "runs": runs,
-        **provenance(started, "faiss-cpu", "minari"),
+        **provenance(started),
     }
     write_json(RESULTS / "image_search.json", report)
     print("| seed | scenes | text → picture R@1 | R@5 | picture → text R@1 | R@5 | CPU |")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmrl.building import ModelConfig, build_model, build_tokenizer
 from mmrl.errors import UserError
-from mmrl.evaluation.splits import mentions_held_out
+from mmrl.evaluation.splits import HELD_OUT_PAIRS, TrainingCases, mentions_held_out
 from mmrl.fitting.scenes import Scenes, read_scenes
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.observation import IMAGE, INSTRUCTION
@@ -76,6 +76,7 @@ class RetrievalTask(Task):
         scenes: what is learnt from, and tested with.
 
     Attributes:
+        cases: what was let through to be learnt from, and what was turned away, counted.
         learnt: the scenes that are learnt from.
         tests: those that are not, by the beginning of their metrics' names.
         shown: examples that were drawn to learn from.
@@ -92,7 +93,10 @@ class RetrievalTask(Task):
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
         _check(config)
         self.config = config
-        self.learnt, self.tests = _split(scenes, config)
+        self.cases = TrainingCases[str](
+            lambda one: (one,), HELD_OUT_PAIRS if config.held_out else ()
+        )
+        self.learnt, self.tests = _split(scenes, config, self.cases)
         self._mentions = np.array([mentions_held_out(one) for one in self.learnt.sentences])
         self.shown = self.held_out_shown = 0
         self._groups = _grouped(self.learnt.sentences)
@@ -180,8 +184,11 @@ class RetrievalTask(Task):
                 evaluation.samples = _samples(scenes, *vectors)
                 evaluation.pictures = {"search": self._sheet(scenes, vectors[0])}
         if self.config.held_out:
-            evaluation.metrics["shown"] = float(self.shown)
-            evaluation.metrics["held_out_shown"] = float(self.held_out_shown)
+            evaluation.metrics |= {
+                "turned_away": float(self.cases.turned_away),
+                "shown": float(self.shown),
+                "held_out_shown": float(self.held_out_shown),
+            }
         return evaluation
 
     def _sheet(self, scenes: Scenes, pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -236,7 +243,9 @@ def _check(config: RetrievalConfig) -> None:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
 
 
-def _split(scenes: Scenes, config: RetrievalConfig) -> tuple[Scenes, dict[str, Scenes]]:
+def _split(
+    scenes: Scenes, config: RetrievalConfig, cases: TrainingCases[str]
+) -> tuple[Scenes, dict[str, Scenes]]:
     """What is learnt from, and what is tested; episodes are in one of the two.
 
     Raises:
@@ -246,11 +255,12 @@ def _split(scenes: Scenes, config: RetrievalConfig) -> tuple[Scenes, dict[str, S
     episodes = generator.permutation(np.unique(scenes.episodes))
     tested = episodes[: max(1, round(len(episodes) * config.test_share))]
     is_test = np.isin(scenes.episodes, tested)
-    tests = {"": is_test}
     learnt = ~is_test
+    for row in np.flatnonzero(learnt).tolist():
+        learnt[row] = cases.allows(scenes.sentences[row])
+    tests = {"": is_test}
     if config.held_out:
         mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
-        learnt &= ~mentions
         tests = {"": is_test & ~mentions, "held_out_pairs_": is_test & mentions}
     chosen = {
         name: scenes.where(mask).unique(config.scenes, generator)

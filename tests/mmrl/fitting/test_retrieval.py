@@ -102,6 +102,8 @@ def test_nothing_held_out_is_learnt_from():
         task.batch(generator)
     metrics = task.evaluate().metrics
     assert metrics["shown"] == 40
+    assert metrics["turned_away"] == task.cases.turned_away > 0
+    assert task.cases.kept == len(task.learnt)
     assert metrics["held_out_shown"] == 0
     assert metrics["held_out_pairs_scenes"] == len(task.tests["held_out_pairs_"])
     everything = RetrievalTask(tiny(), scenes())
