@@ -20,12 +20,12 @@ seed's model and the first kind of scenes as files in a folder.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,6 +112,10 @@ def shows_held_out(symbols: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def prepare(folder: Path) -> dict[str, Any]:
     """Draw scenes, leave out what must not be learnt, keep the rest; how many there are."""
+    done = folder / "pictures.json"
+    if done.is_file():
+        read: dict[str, Any] = json.loads(done.read_text())
+        return read
     counts: dict[str, Any] = {}
     for kind in SEEDS:
         scenes, shows = draw(kind)
@@ -129,6 +133,7 @@ def prepare(folder: Path) -> dict[str, Any]:
         keep(folder / "test.npz", scenes.where(~shows).unique(SCENES, generator))
         keep(folder / "held-out.npz", scenes.where(mentions).unique(SCENES, generator))
         keep(folder / "all.npz", scenes)
+    write_json(done, counts)
     return counts
 
 
@@ -141,6 +146,16 @@ def kept(file: Path) -> Scenes:
     """What :func:`keep` wrote."""
     with np.load(file) as read:
         return Scenes(read["pictures"], read["sentences"].tolist(), read["episodes"])
+
+
+def measured(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """:func:`measure` in a process of its own, unless it is done."""
+    done = folder / f"seed-{seed}.json"
+    if not done.is_file():
+        command = [sys.executable, __file__, "--folder", str(folder), "--one", str(seed)]
+        subprocess.run([*command, *overrides], check=True, start_new_session=True)
+    read: dict[str, Any] = json.loads(done.read_text())
+    return read
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
@@ -243,14 +258,19 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
     options, overrides = parser.parse_known_args()
+    if options.one is not None:
+        report = measure(options.one, options.folder, overrides)
+        write_json(options.folder / f"seed-{options.one}.json", report)
+        return
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         counts = prepare(folder)
-        with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-            waiting = [pool.submit(measure, seed, folder, overrides) for seed in options.seeds]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            waiting = [pool.submit(measured, seed, folder, overrides) for seed in options.seeds]
             runs = [one.result() for one in waiting]
         RESULTS.mkdir(exist_ok=True)
         sheet(folder, options.seeds[0])
