@@ -33,12 +33,12 @@ class Scenes:
         """Those of a mask, bool [N]."""
         rows = np.flatnonzero(keep)
         return Scenes(
-            self.pictures[rows], [self.sentences[row] for row in rows], self.episodes[rows]
+            self.pictures[rows], [self.sentences[row] for row in rows.tolist()], self.episodes[rows]
         )
 
     def unique(self, count: int, generator: np.random.Generator) -> Scenes:
         """Up to ``count`` that are drawn, no two with the same description."""
-        first = {self.sentences[row]: row for row in generator.permutation(len(self))}
+        first = {self.sentences[row]: row for row in generator.permutation(len(self)).tolist()}
         keep = np.zeros(len(self), np.bool_)
         keep[list(first.values())[:count]] = True
         return self.where(keep)
