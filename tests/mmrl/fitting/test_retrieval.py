@@ -42,12 +42,12 @@ def scenes(count=120, seed=0):
 
 def test_it_learns(tmp_path):
     torch.manual_seed(0)
-    options = tiny(steps=150, batch_size=16, learning_rate=0.02, partial=0.2, evaluate_every=150)
+    options = tiny(steps=150, batch_size=16, learning_rate=0.005, partial=0.2, evaluate_every=150)
     task = RetrievalTask(options, scenes(400))
     before = task.evaluate().metrics
     evaluation = fit(task, options, Run.create(tmp_path / "run", {"task": "retrieval"}))
     for way in ("find_picture", "find_sentence"):
-        assert evaluation.metrics[f"{way}_r_at_1"] > 0.7 > before[f"{way}_r_at_1"]
+        assert evaluation.metrics[f"{way}_r_at_1"] > 0.6 > before[f"{way}_r_at_1"]
         assert evaluation.metrics[f"{way}_mean_rank"] < before[f"{way}_mean_rank"]
     assert len(evaluation.samples) == 8
     assert evaluation.pictures["search"].ndim == 3
