@@ -83,9 +83,10 @@ class SharedEmbedding(nn.Module):
 class EmbeddingHead(nn.Module):
     """Tokens → a vector: what each token says of its place on the grid, then the mean of that.
 
-    A token and its place go through a layer together before anything is averaged: so "a box on the
-    left" and "a box on the right" differ, and remain apart from "a ball on the left". A second
-    layer sees the mean of all tokens, too: what is worth telling depends on what else there is.
+    Before anything is averaged, a token is bound to its place by a product with the place's own
+    vector, as in holographic representations (Plate, 1995): so "a box on the left, a ball on the
+    right" is not "a ball on the left, a box on the right". A second layer sees the mean of all
+    tokens, too: what is worth telling depends on what else there is.
 
     Args:
         shape: of the tokens.
@@ -96,7 +97,8 @@ class EmbeddingHead(nn.Module):
     def __init__(self, shape: TokensShape, width: int, hidden: int) -> None:
         super().__init__()
         places = math.prod(shape.grid) if shape.grid else 0
-        self.places = nn.Parameter(torch.randn(places, hidden)) if places else None
+        self.scales = nn.Parameter(torch.randn(places, hidden)) if places else None
+        self.shifts = nn.Parameter(torch.randn(places, hidden)) if places else None
         self.read = nn.Linear(shape.width, hidden)
         self.think = nn.Linear(hidden, hidden)
         self.compare = nn.Linear(hidden, hidden, bias=False)
@@ -109,8 +111,8 @@ class EmbeddingHead(nn.Module):
 
     def _facts(self, values: Tensor, mask: Tensor) -> Tensor:
         read = self.read(values)
-        if self.places is not None:
-            read = read + self.places
+        if self.scales is not None and self.shifts is not None:
+            read = read * self.scales + self.shifts
         facts = functional.relu(read)
         others = Tokens(facts, mask).mean().unsqueeze(1)
         return functional.relu(self.think(facts) + self.compare(others))

@@ -86,7 +86,7 @@ def test_a_place_on_the_grid_counts(shared):
     one, two = (head(Tokens(each, mask, (2, 2))) for each in (values, moved))
     assert not torch.allclose(one, two)
     words = shared.heads["instruction"]
-    assert words.places is None
+    assert words.scales is None
     assert torch.allclose(*(words(Tokens(each, mask)) for each in (values, moved)), atol=1e-6)
 
 
