@@ -35,10 +35,10 @@ class ModelConfig:
             stage (how many of the four are kept) and pooled (one token instead of a grid).
         image_size: height and width that pictures are resized to; as they are, if empty.
         image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, minilm (pretrained,
-            offline), or a model of transformers by hub name or folder.
+        text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, word_cnn, minilm
+            (pretrained, offline), or a model of transformers by hub name or folder.
         text_args: arguments of ours: width, small_bert's layers and heads, vectors (a GloVe or
-            word2vec text file) for word_vectors and word_gru.
+            word2vec text file) for word_vectors, word_gru and word_cnn.
         text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         speech: speech encoder, where the agent hears: log_mel_cnn, or a Wav2Vec2 or Whisper model
             of transformers by hub name or folder.

@@ -68,7 +68,7 @@ class MultimodalModel(nn.Module):
         """
         if not isinstance(observation, Mapping):
             observation = self.observe(observation, images)
-        with self._autocast(next(iter(observation.values())).device):
+        with self.autocast(next(iter(observation.values())).device):
             features = self.fusion(self.encode(observation))
         return self.dropout(features.float())
 
@@ -126,7 +126,8 @@ class MultimodalModel(nn.Module):
 
         return cast("Self", load_model(Path(folder)))
 
-    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        """The precision in which it computes on a device."""
         if self.precision == "fp32":
             return nullcontext()
         return torch.autocast(device.type, PRECISIONS[self.precision])

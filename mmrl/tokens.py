@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -53,6 +54,13 @@ class Tokens:
             self.mask if mask is None else mask,
             self.grid,
         )
+
+    def map(self, change: Callable[[Tensor, Tensor], Tensor]) -> Tokens:
+        """Tokens with other values: ``change`` makes [·, L, E] of values [·, L, D] and their mask,
+        of each sequence by itself.
+        """
+        values = change(self._distinct, self._distinct_mask)
+        return Tokens(values, self._distinct_mask, self.grid, self._rows)
 
     def mean(self) -> Tensor:
         """The mean of the tokens that count, float [B, D]; 0 where none does."""

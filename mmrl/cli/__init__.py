@@ -16,6 +16,8 @@ COMMANDS: Final = {
     "eval": "play held-out episodes with a trained agent",
     "fit": "fit a generator or an embedding: captioner, retrieval, speech, translation",
     "caption": "put pictures into words, with a fitted captioner",
+    "index": "embed the pictures of a folder or a dataset, to be searched",
+    "search": "find the pictures that fit some words, on a contact sheet",
     "collect": "record rollouts as a Minari dataset, or show one",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mmrl.encoders.bert import pretrained_bert, small_bert
 from mmrl.encoders.distinct import TextEncoder, Vocabulary
-from mmrl.encoders.words import BagOfWords, WordGRU, WordVectors
+from mmrl.encoders.words import BagOfWords, WordCNN, WordGRU, WordVectors
 from mmrl.errors import UserError
 from mmrl.preprocessing.packaged import PACKAGED, hub_cache, model_path
 
@@ -16,6 +16,7 @@ TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "bag_of_words": BagOfWords,
     "word_vectors": WordVectors,
     "word_gru": WordGRU,
+    "word_cnn": WordCNN,
 }
 """Our own, by name; every other name is a packaged model such as "minilm", or one of transformers,
 by hub name or folder.

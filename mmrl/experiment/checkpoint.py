@@ -106,6 +106,16 @@ def check_checkpoint(folder: Path) -> int:
         raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
 
 
+def weights_checksum(folder: Path) -> str:
+    """The SHA-256 of a checkpoint's weights, by which models are told apart.
+
+    Raises:
+        DamagedCheckpointError: as :func:`check_checkpoint`.
+    """
+    check_checkpoint(folder)
+    return str(json.loads((folder / MANIFEST).read_text())["sha256"][WEIGHTS])
+
+
 def read_checkpoint(folder: Path) -> Checkpoint:
     """The checkpoint in a folder.
 

@@ -13,6 +13,7 @@ from mmrl.errors import UserError, unknown
 
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
+    "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
 }
 
 

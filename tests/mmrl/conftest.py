@@ -161,3 +161,15 @@ def speech_models(tmp_path_factory):
     ).save_pretrained(whisper)
     transformers.WhisperFeatureExtractor(feature_size=8).save_pretrained(whisper)
     return {"wav2vec2": str(wav2vec2), "whisper": str(whisper)}
+
+
+@pytest.fixture(scope="session")
+def described(tmp_path_factory):
+    """The path of a dataset of a grid world, with descriptions of what is seen."""
+    from mmrl.rollouts import RandomSource, Request, collect, find_place
+
+    path = tmp_path_factory.mktemp("data") / "described"
+    options = {"num_dists": 3, "room_size": 6, "max_steps": 12}
+    request = Request("mmrl/GoToLocal-v0", 40, "random", env_args=options, num_envs=8)
+    collect(request, RandomSource, find_place(str(path)))
+    return str(path)

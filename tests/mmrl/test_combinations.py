@@ -26,6 +26,7 @@ TEXTS = {
     "bag_of_words": {"text_args": {"width": 8}},
     "word_vectors": {"text_args": {"width": 8}},
     "word_gru": {"text_args": {"width": 8}},
+    "word_cnn": {"text_args": {"width": 8}},
     "bert folder": {},
 }
 SPEECHES = {"log_mel_cnn": {"speech_args": {"width": 8}}, "wav2vec2": {}, "whisper": {}}

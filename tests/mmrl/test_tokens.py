@@ -60,3 +60,19 @@ def test_repeated_sequences_are_those_that_they_repeat():
     )
     assert_close(one, other)
     assert torch.equal(few.replace(mask=~all_.mask).values, all_.values)
+
+
+def test_map_changes_each_distinct_sequence_once():
+    values, rows = torch.randn(2, 6, 4), torch.tensor([1, 0, 1])
+    mask = torch.tensor([[True] * 6, [True, False, True, True, False, False]])
+    given = []
+
+    def change(one, its_mask):
+        given.append(one.shape[:2] == its_mask.shape and len(one))
+        return one[..., :3] * 2
+
+    changed = Tokens(values, mask, (2, 3), rows).map(change)
+    assert given == [2]
+    assert changed.grid == (2, 3)
+    assert torch.equal(changed.values, values[rows][..., :3] * 2)
+    assert torch.equal(changed.mask, mask[rows])

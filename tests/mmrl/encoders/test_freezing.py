@@ -35,6 +35,7 @@ ENCODERS = {
         IDS,
     ),
     "word_gru": (lambda: build_text_encoder("word_gru", 20, 8, width=8), IDS),
+    "word_cnn": (lambda: build_text_encoder("word_cnn", 20, 8, width=8), IDS),
 }
 
 

@@ -193,7 +193,7 @@ def test_gradients_add_up_in_a_fixed_order():
         torch.set_num_threads(threads)
 
 
-WORDS = ["bag_of_words", "word_vectors", "word_gru"]
+WORDS = ["bag_of_words", "word_vectors", "word_gru", "word_cnn"]
 
 
 @pytest.mark.parametrize("name", TEXT_ENCODERS)
@@ -217,7 +217,8 @@ def test_every_encoder_keeps_the_promises(name):
 def test_order_counts_where_it_should(name):
     encoder = build_text_encoder(name, 20, 8, width=8)
     one, two = encoder(torch.tensor([[2, 5, 6]])), encoder(torch.tensor([[2, 6, 5]]))
-    assert torch.allclose(one.mean(), two.mean()) == (name != "word_gru")
+    orderless = name in ("bag_of_words", "word_vectors")
+    assert torch.allclose(one.mean(), two.mean()) == orderless
 
 
 def test_bag_of_words_counts():
@@ -233,6 +234,13 @@ def test_word_gru_is_torchs():
     for row, length in ((0, 4), (1, 2)):
         states, _ = encoder.gru(encoder.vectors(ids[row : row + 1, :length]))
         assert_close(tokens.values[row, :length], states[0])
+
+
+def test_word_cnn_sees_as_far_as_its_layers_reach():
+    encoder = build_text_encoder("word_cnn", 20, 12, width=8, layers=2, reach=1)
+    one = encoder(torch.tensor([[2, 5, 6, 7, 8, 9, 10]])).values[0]
+    two = encoder(torch.tensor([[2, 5, 6, 7, 8, 9, 11]])).values[0]
+    assert [torch.equal(*pair) for pair in zip(one, two, strict=True)] == [True] * 4 + [False] * 3
 
 
 def test_minilm_by_name_is_the_packaged_model(minilm, offline):

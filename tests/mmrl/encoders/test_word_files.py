@@ -22,7 +22,7 @@ def test_glove_and_word2vec(tmp_path, header):
     }
 
 
-@pytest.mark.parametrize("name", ["word_vectors", "word_gru"])
+@pytest.mark.parametrize("name", ["word_vectors", "word_gru", "word_cnn"])
 def test_encoders_begin_with_them(tmp_path, name):
     file = tmp_path / "vectors.txt"
     file.write_text(GLOVE)

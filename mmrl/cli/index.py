@@ -1,0 +1,84 @@
+"""``mmrl index``: the pictures of a folder or a dataset, ready to be searched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.experiment.checkpoint import weights_checksum
+from mmrl.experiment.run import Run
+from mmrl.fitting.loop import load
+from mmrl.retrieval import SharedEmbedding
+from mmrl.retrieval.index import PictureIndex
+from mmrl.retrieval.indexing import index_pictures
+from mmrl.retrieval.pictures import Pictures, open_pictures
+
+_HELP: Final = """\
+Embed every picture of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and
+keep the embeddings in an index, which 'mmrl search' searches with words.
+
+  mmrl index pictures --model runs/retrieval --out pictures.index
+  mmrl search pictures.index "the agent faces a red ball"
+
+Pictures of another size than the model's are resized; files that are no pictures are passed over.
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Index pictures."""
+    parser = Parser(prog="mmrl index", description=_HELP, formatter_class=AsWritten)
+    parser.add_argument("pictures", type=str, help="folder of pictures, or name of a dataset")
+    parser.add_argument(
+        "--model", type=str, required=True, help="run folder that 'mmrl fit retrieval' made"
+    )
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="folder to write; NAME.index, if not given"
+    )
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    module, about = open_model(options.model, options.device)
+    pictures = open_pictures(options.pictures)
+    target = Path(options.out or f"{Path(pictures.name).name}.index")
+    index = _under_a_bar(module, pictures, about)
+    index.save(target)
+    for number, what in (
+        (index.about["skipped"], f"passed over: {pictures.why}"),
+        (index.about["resized"], "resized"),
+    ):
+        if number:
+            print(f"{number:,} {what}")
+    print(f"{len(index):,} pictures of {pictures.name} → {target}")
+    print(f'search it: mmrl search {target} "the agent faces a red ball"')
+    return 0
+
+
+def open_model(path: str, device: str) -> tuple[SharedEmbedding, dict[str, Any]]:
+    """The embedding of a run, and what an index says of it.
+
+    Raises:
+        UserError: no such run, or one of another task.
+    """
+    module = cast("SharedEmbedding", load(path, "retrieval", device))
+    folder = Run.open(path)
+    weights = weights_checksum(folder.newest_checkpoint())
+    return module, {"model": str(folder.path.resolve()), "weights": weights}
+
+
+def _under_a_bar(
+    module: SharedEmbedding, pictures: Pictures, about: dict[str, Any]
+) -> PictureIndex:
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("indexing", total=len(pictures))
+        return index_pictures(module, pictures, about, lambda: bar.advance(task))

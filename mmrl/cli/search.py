@@ -1,0 +1,81 @@
+"""``mmrl search``: the pictures that fit some words, on a contact sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from mmrl.cli.index import open_model
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.errors import UserError
+from mmrl.files import write_bytes
+from mmrl.preprocessing.text import WordTokenizer, split_words
+from mmrl.retrieval import SharedEmbedding
+from mmrl.retrieval.index import PictureIndex, caption
+from mmrl.retrieval.pictures import open_pictures
+from mmrl.retrieval.sheet import Shown, contact_sheet, png
+
+_HELP: Final = """\
+Search an index that 'mmrl index' made: print the nearest pictures, and write them as a contact
+sheet. A query is a description like those that the model learnt from, or some phrases of one.
+
+  mmrl search pictures.index "the agent faces a red ball"
+  mmrl search pictures.index "the agent carries a blue key, sees a green box" --out sheet.png
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Search, print, and draw what was found."""
+    parser = Parser(prog="mmrl search", description=_HELP, formatter_class=AsWritten)
+    parser.add_argument("index", type=str, help="folder that 'mmrl index' made")
+    parser.add_argument("query", type=str, help="what to look for, in words")
+    parser.add_argument("--top", type=int, default=12, help="how many pictures")
+    parser.add_argument("--out", type=str, default="sheet.png", help="contact sheet to write")
+    parser.add_argument(
+        "--model", type=str | None, default=None, help="run folder, where it has been moved"
+    )
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.top < 1:
+        raise UserError(f"--top {options.top}: must be at least 1")
+    target = Path(options.out)
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"--out {target}: its folder does not exist")
+    if target.is_dir():
+        raise UserError(f"--out {target}: is a folder; name a file such as sheet.png")
+    index = PictureIndex.load(Path(options.index))
+    module, about = open_model(options.model or index.about["model"], options.device)
+    if about["weights"] != index.about["weights"]:
+        raise UserError(
+            f"{options.index} was made with other weights than those of {about['model']}: "
+            f"'mmrl index {index.about['source']} --model {about['model']} --out {options.index}' "
+            "makes it anew"
+        )
+    check_words(module, options.query)
+    found = index.search(module.of_sentences([options.query])[0], options.top)
+    for rank, one in enumerate(found, 1):
+        print(f"{rank:>3}  {one.cosine:6.3f}  {caption(one.entry)}")
+    pictures = open_pictures(index.about["source"])
+    shown = [Shown(pictures.picture(one.entry), one.cosine, caption(one.entry)) for one in found]
+    write_bytes(target, png(contact_sheet(options.query, shown)))
+    print(f"contact sheet: {target}")
+    return 0
+
+
+def check_words(module: SharedEmbedding, query: str) -> None:
+    """Refuse words that the model has never read.
+
+    Raises:
+        UserError: it has; or there are none.
+    """
+    if not query.strip():
+        raise UserError("the query is empty: say what to look for")
+    tokenizer = module.model.tokenizer
+    if not isinstance(tokenizer, WordTokenizer):
+        return  # pieces of words, of which any word can be made
+    strange = sorted({word for word in split_words(query) if word not in tokenizer.words})
+    if strange:
+        raise UserError(
+            f"the model does not know {', '.join(map(repr, strange))}; its words are: "
+            f"{' '.join(tokenizer.words)}"
+        )

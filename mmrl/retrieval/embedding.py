@@ -1,0 +1,154 @@
+"""One embedding space for pictures and sentences: what belongs together lies together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.model import MultimodalModel
+from mmrl.observation import IMAGE, INSTRUCTION
+from mmrl.tokens import Tokens, TokensShape
+
+
+class SharedEmbedding(nn.Module):
+    """A head for each modality of a model, onto the unit sphere, as CLIP (Radford et al., 2021) and
+    ALIGN have it.
+
+    Args:
+        model: whose encoders make the tokens; its fusion is not used.
+        width: of the embeddings.
+        hidden: width of the heads' layers.
+    """
+
+    def __init__(self, model: MultimodalModel, width: int = 128, hidden: int = 256) -> None:
+        super().__init__()
+        self.model = model
+        encoders: dict[str, Any] = dict(model.encoders.items())
+        self.heads = nn.ModuleDict(
+            {name: EmbeddingHead(one.shape, width, hidden) for name, one in encoders.items()}
+        )
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.log_scale.device
+
+    def forward(
+        self, observation: Mapping[str, Tensor] | Sequence[str], images: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """What :class:`mmrl.model.MultimodalModel` takes → unit vectors float32 [B, width], by
+        modality.
+        """
+        if not isinstance(observation, Mapping):
+            observation = self.model.observe(observation, images)
+        with self.model.autocast(self.device):
+            tokens = self.model.encode(observation)
+            embedded = {name: self.heads[name](one) for name, one in tokens.items()}
+        return {name: functional.normalize(one.float(), dim=1) for name, one in embedded.items()}
+
+    @torch.no_grad()
+    def of_pictures(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Pictures uint8 [B, H, W, 3] → unit vectors float32 [B, width]."""
+        images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
+        return self({IMAGE: images})[IMAGE].cpu().numpy()
+
+    @torch.no_grad()
+    def of_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """B sentences → unit vectors float32 [B, width]."""
+        return self(sentences)[INSTRUCTION].cpu().numpy()
+
+    def loss(
+        self,
+        first: Tensor,
+        second: Tensor,
+        *,
+        label_smoothing: float = 0.0,
+        neutral: Tensor | None = None,
+    ) -> Tensor:
+        """:func:`contrastive_loss` at the learned temperature, which is kept above 0.01."""
+        scale = self.log_scale.clamp(max=math.log(100)).exp()
+        return contrastive_loss(
+            first, second, scale, label_smoothing=label_smoothing, neutral=neutral
+        )
+
+
+class EmbeddingHead(nn.Module):
+    """Tokens → a vector: what each token says of its place on the grid, then the mean of that.
+
+    Before anything is averaged, a token is bound to its place by a product with the place's own
+    vector, as in holographic representations (Plate, 1995): so "a box on the left, a ball on the
+    right" is not "a ball on the left, a box on the right". A second layer sees the mean of all
+    tokens, too: what is worth telling depends on what else there is.
+
+    Args:
+        shape: of the tokens.
+        width: of the vector.
+        hidden: of the layers.
+    """
+
+    def __init__(self, shape: TokensShape, width: int, hidden: int) -> None:
+        super().__init__()
+        places = math.prod(shape.grid) if shape.grid else 0
+        self.scales = nn.Parameter(torch.randn(places, hidden)) if places else None
+        self.shifts = nn.Parameter(torch.randn(places, hidden)) if places else None
+        self.read = nn.Linear(shape.width, hidden)
+        self.think = nn.Linear(hidden, hidden)
+        self.compare = nn.Linear(hidden, hidden, bias=False)
+        self.embed = nn.Linear(hidden, width)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """B Tokens → float [B, width]."""
+        said: Tensor = self.embed(tokens.map(self._facts).mean())
+        return said
+
+    def _facts(self, values: Tensor, mask: Tensor) -> Tensor:
+        read = self.read(values)
+        if self.scales is not None and self.shifts is not None:
+            read = read * self.scales + self.shifts
+        facts = functional.relu(read)
+        others = Tokens(facts, mask).mean().unsqueeze(1)
+        return functional.relu(self.think(facts) + self.compare(others))
+
+
+def contrastive_loss(
+    first: Tensor,
+    second: Tensor,
+    scale: Tensor | float,
+    *,
+    label_smoothing: float = 0.0,
+    neutral: Tensor | None = None,
+) -> Tensor:
+    """InfoNCE both ways (van den Oord et al., 2018): row b of one belongs to row b of the other.
+
+    Args:
+        first, second: unit vectors float [B, D].
+        scale: one over the temperature.
+        label_smoothing: share of the target that is spread over all rows.
+        neutral: bool [B, B], True where a row of the first may as well belong to one of the second,
+            and is not held against it; the diagonal does not matter.
+    """
+    similar = scale * first @ second.T
+    if neutral is None:
+        neutral = torch.zeros_like(similar, dtype=torch.bool)
+    others = neutral & ~torch.eye(len(first), dtype=torch.bool, device=first.device)
+    there = _cross_entropy(similar, others, label_smoothing)
+    back = _cross_entropy(similar.T, others.T, label_smoothing)
+    return (there + back) / 2
+
+
+def _cross_entropy(similar: Tensor, neutral: Tensor, label_smoothing: float) -> Tensor:
+    """That of the diagonal, without what is neutral."""
+    logs = similar.masked_fill(neutral, -torch.inf).log_softmax(1)
+    loss = -logs.diagonal()
+    if label_smoothing:
+        spread = -logs.masked_fill(neutral, 0).sum(1) / (~neutral).sum(1)
+        loss = (1 - label_smoothing) * loss + label_smoothing * spread
+    return loss.mean()

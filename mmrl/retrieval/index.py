@@ -1,0 +1,181 @@
+"""An index of pictures: their embeddings in a folder, and the nearest ones to a query."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.errors import UserError
+
+EXACT_LIMIT: Final = 50_000
+"""Up to so many pictures all are compared; more are searched by a graph of neighbours (HNSW, Malkov
+and Yashunin, 2018; faiss), which may miss one now and then.
+"""
+
+MANIFEST: Final = "index.json"
+ENTRIES: Final = "entries.json"
+EMBEDDINGS: Final = "embeddings.npy"
+GRAPH: Final = "graph.faiss"
+_NEIGHBOURS: Final = 32
+_CARE_IN_BUILDING: Final = 200
+_CARE_IN_SEARCHING: Final = 256
+
+Entry = dict[str, Any]
+"""Which picture it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
+``description`` that it has there.
+"""
+
+
+def caption(entry: Entry) -> str:
+    """What a picture is called, for people to read."""
+    if "file" in entry:
+        return str(entry["file"])
+    place = f"episode {entry['episode']}, step {entry['step']}"
+    return f"{place}: {entry['description']}" if entry["description"] else place
+
+
+@dataclass(frozen=True)
+class Found:
+    """A picture that was found.
+
+    Attributes:
+        entry: which one.
+        cosine: of the angle between the query and it, -1 to 1.
+    """
+
+    entry: Entry
+    cosine: float
+
+
+class PictureIndex:
+    """Pictures by their embeddings.
+
+    Args:
+        embeddings: unit vectors float32 [N, D].
+        entries: N of them.
+        about: what it was made of, in plain data.
+        exact_limit: larger ones are searched by a graph.
+
+    Raises:
+        UserError: too many for an exact search, and faiss is not installed.
+    """
+
+    def __init__(
+        self,
+        embeddings: NDArray[np.float32],
+        entries: Sequence[Entry],
+        about: Mapping[str, Any],
+        *,
+        exact_limit: int = EXACT_LIMIT,
+    ) -> None:
+        if len(embeddings) != len(entries):
+            raise ValueError(f"{len(embeddings)} embeddings of {len(entries)} entries")
+        self.embeddings, self.entries, self.about = embeddings, list(entries), dict(about)
+        self._graph = _graph(embeddings) if len(entries) > exact_limit else None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every picture is compared with the query."""
+        return self._graph is None
+
+    def search(self, query: NDArray[np.float32], top: int) -> list[Found]:
+        """The pictures nearest to a query, a unit vector float32 [D], the nearest first."""
+        top = min(top, len(self))
+        if self._graph is None:
+            cosines = self.embeddings @ query
+            rows = np.argsort(-cosines, kind="stable")[:top]
+            cosines = cosines[rows]
+        else:
+            self._graph.hnsw.efSearch = max(_CARE_IN_SEARCHING, 2 * top)
+            cosines, rows = (found[0] for found in self._graph.search(query[None], top))
+        return [
+            Found(self.entries[row], float(cosine))
+            for row, cosine in zip(rows.tolist(), cosines, strict=True)
+            if row >= 0  # faiss fills up with -1
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, which is replaced only by a whole new one.
+
+        Raises:
+            UserError: the folder is something else, or cannot be written.
+        """
+        if folder.exists() and not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder} exists and is no index: nothing was overwritten")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".draft-") as place:
+                draft = Path(place) / folder.name
+                draft.mkdir()
+                self._write(draft)
+                if folder.exists():
+                    shutil.move(folder, Path(place) / "replaced")
+                os.replace(draft, folder)
+        except OSError as error:
+            raise UserError(
+                f"index {folder} cannot be written: {error.strerror or error}"
+            ) from error
+
+    def _write(self, draft: Path) -> None:
+        np.save(draft / EMBEDDINGS, self.embeddings)
+        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in self.entries)
+        (draft / ENTRIES).write_text(f"[\n{lines}\n]\n")
+        if self._graph is not None:
+            _faiss().write_index(self._graph, str(draft / GRAPH))
+        count, width = self.embeddings.shape
+        about = {**self.about, "pictures": count, "width": width, "exact": self.is_exact}
+        (draft / MANIFEST).write_text(json.dumps(about, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> PictureIndex:
+        """The index in a folder.
+
+        Raises:
+            UserError: there is none, it is spoilt, or it needs faiss, which is not installed.
+        """
+        if not (folder / MANIFEST).is_file():
+            raise UserError(f"{folder} is no index of pictures: 'mmrl index' makes one")
+        try:
+            about = json.loads((folder / MANIFEST).read_text())
+            entries = json.loads((folder / ENTRIES).read_text())
+            embeddings = np.load(folder / EMBEDDINGS, allow_pickle=False)
+            if embeddings.shape != (about["pictures"], about["width"]):
+                raise ValueError(f"embeddings {list(embeddings.shape)}")
+            index = cls(embeddings, entries, about, exact_limit=len(entries))
+            if not about["exact"]:
+                index._graph = _faiss().read_index(str(folder / GRAPH))
+        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"{folder} is no whole index: {error!r}. Make it anew") from error
+        return index
+
+
+def _graph(embeddings: NDArray[np.float32]) -> Any:
+    """A graph of neighbours by the inner product."""
+    faiss = _faiss()
+    graph = faiss.IndexHNSWFlat(embeddings.shape[1], _NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = _CARE_IN_BUILDING
+    graph.add(embeddings)
+    return graph
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise UserError(
+            f"more than {EXACT_LIMIT:,} pictures are searched by faiss, which is not installed: "
+            "pip install 'multimodal-rl[search]'"
+        ) from error
+    return faiss

@@ -1,0 +1,90 @@
+"""A contact sheet: the pictures that were found, with ranks and scores, under what was asked."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mmrl.retrieval.pictures import resized
+
+_SIDE: Final = 168  # pixels of a picture
+_GAP: Final = 12
+_COLUMNS: Final = 4
+_PAPER: Final = (250, 250, 247)
+_INK: Final = (30, 30, 34)
+_FAINT: Final = (128, 128, 132)
+_LINE: Final = 16
+_TITLE_LINE: Final = 24
+_CAPTION_LINES: Final = 5
+
+
+class Shown(NamedTuple):
+    """A picture on the sheet.
+
+    Attributes:
+        picture: uint8 [H, W, 3]; None where it is gone.
+        cosine: how near it is.
+        caption: what it is.
+    """
+
+    picture: NDArray[np.uint8] | None
+    cosine: float
+    caption: str
+
+
+def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
+    """The sheet, uint8 [H, W, 3]: the query above, then the pictures, the nearest first.
+
+    Args:
+        query: what was asked.
+        shown: what was found.
+    """
+    large, small = ImageFont.load_default(18), ImageFont.load_default(12)
+    columns = max(min(_COLUMNS, len(shown)), 2)
+    width = _GAP + columns * (_SIDE + _GAP)
+    title = textwrap.wrap(query, width // 9) or [""]
+    captions = [textwrap.wrap(one.caption, _SIDE // 6)[:_CAPTION_LINES] for one in shown]
+    cell = _SIDE + _LINE * (1 + max(map(len, captions), default=0)) + _GAP
+    top = _GAP + _TITLE_LINE * len(title)
+    rows = -(-len(shown) // columns)
+    sheet = Image.new("RGB", (width, top + rows * cell + _GAP), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for k, line in enumerate(title):
+        draw.text((_GAP, _GAP - 4 + k * _TITLE_LINE), line, _INK, large)
+    for k, (one, lines) in enumerate(zip(shown, captions, strict=True)):
+        left, y = _GAP + k % columns * (_SIDE + _GAP), top + k // columns * cell
+        if one.picture is None:
+            draw.rectangle((left, y, left + _SIDE - 1, y + _SIDE - 1), outline=_FAINT)
+            draw.text((left + _GAP, y + _GAP), "the picture is gone", _FAINT, small)
+        else:
+            sheet.paste(_fitted(one.picture), (left, y))
+        y += _SIDE + 2
+        draw.text((left, y), f"{k + 1}", _INK, small)
+        draw.text((left + _SIDE, y), f"{one.cosine:.3f}", _INK, small, anchor="ra")
+        for number, line in enumerate(lines, 1):
+            draw.text((left, y + number * _LINE), line, _FAINT, small)
+    return np.asarray(sheet)
+
+
+def png(picture: NDArray[np.uint8]) -> bytes:
+    """A picture, uint8 [H, W, 3], as the content of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _fitted(picture: NDArray[np.uint8]) -> Image.Image:
+    """A picture in a square of the sheet."""
+    image = Image.fromarray(picture)
+    scale = _SIDE / max(image.size)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    square = Image.new("RGB", (_SIDE, _SIDE), _PAPER)
+    fitted = resized(image, size)
+    square.paste(fitted, ((_SIDE - fitted.width) // 2, (_SIDE - fitted.height) // 2))
+    return square

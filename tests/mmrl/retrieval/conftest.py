@@ -1,0 +1,10 @@
+"""A dataset, opened."""
+
+import pytest
+
+from mmrl.rollouts import open_rollouts
+
+
+@pytest.fixture
+def rollouts(described):
+    return open_rollouts(described)
