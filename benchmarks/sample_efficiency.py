@@ -5,8 +5,9 @@
 Trains a configuration with several seeds by the ``mmrl train`` command, a checkpoint every so many
 steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
 (Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
-more than one of ten of their training episodes are not played. Options that the script does not
-know are handed to ``mmrl train``. The table, the curves and a plot are kept in
+more than one of twenty of their training episodes are not played, nor those after the first that
+reaches the target, but for the last. Options that the script does not know are handed to
+``mmrl train``. The table, the curves and a plot are kept in
 ``benchmarks/results/episodes-<name>.json`` and ``.png``.
 """
 
@@ -36,7 +37,7 @@ from mmrl.files import write_json
 from mmrl.plugins import find_agent
 
 RESULTS = Path(__file__).parent / "results"
-PLAYED_FROM = 0.9
+PLAYED_FROM = 0.95
 
 
 def train(config: Path, seed: int, folder: Path, every: int, overrides: list[str]) -> Path:
@@ -54,8 +55,8 @@ def train(config: Path, seed: int, folder: Path, every: int, overrides: list[str
     return out
 
 
-def measure(path: Path, episodes: int) -> list[dict[str, Any]]:
-    """Success of each checkpoint that has reached something, in their order."""
+def measure(path: Path, episodes: int, target: float) -> list[dict[str, Any]]:
+    """Success of each checkpoint that may have reached the target, until one has; and the last."""
     run = Run.open(path)
     actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
     env_id, env_args = run.config["env"], run.config.get("env_args", {})
@@ -70,7 +71,8 @@ def measure(path: Path, episodes: int) -> list[dict[str, Any]]:
             "episodes": state["counters"]["_episode_num"],
             "training_success": round(training, 4),
         }
-        if training >= PLAYED_FROM or folder == folders[-1]:
+        sought = training >= PLAYED_FROM and first_reached(points, target) is None
+        if sought or folder == folders[-1]:
             put_weights(actor.policy, checkpoint.weights)
             played = play_episodes(actor, env_id, episodes, env_args=env_args)
             point["success"] = round(float(played.success.mean()), 4)
@@ -126,7 +128,7 @@ def main() -> None:
         )
         for seed, path in zip(options.seeds, trained, strict=True):
             seconds = float((folder / f"seed-{seed}.seconds").read_text())
-            points = measure(path, options.episodes)
+            points = measure(path, options.episodes, options.target)
             last = points[-1]
             runs.append(
                 {
