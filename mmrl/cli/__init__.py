@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "fit": "fit a generator or an embedding: captioner, retrieval, speech, translation",
     "caption": "put pictures into words, with a fitted captioner",
     "collect": "record rollouts as a Minari dataset, or show one",
+    "transcribe": "write down what WAV files say",
+    "translate": "put sentences into another language",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
-        lines = "\n".join(f"  {name:<8}{text}" for name, text in COMMANDS.items())
+        lines = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
         print(_HELP.format(commands=lines), end="")
         return 0
     if given[0] == "--version":

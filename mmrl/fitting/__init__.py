@@ -13,6 +13,8 @@ from mmrl.errors import UserError, unknown
 
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
+    "speech": "mmrl.fitting.speech.SpeechTask",
+    "translation": "mmrl.fitting.translation.TranslationTask",
 }
 
 

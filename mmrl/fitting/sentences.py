@@ -1,0 +1,67 @@
+"""What there is to learn from an environment's language: its instructions, seed by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from mmrl.adapters import make_env
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.observation import INSTRUCTION
+
+T = TypeVar("T")
+
+
+def training_seeds(count: int, seed: int) -> list[int]:
+    """Seeds of episodes to learn from, below those of held-out ones."""
+    return list(map(int, np.random.default_rng(seed).integers(HELD_OUT, size=count)))
+
+
+def held_out_seeds(count: int) -> list[int]:
+    """Seeds of episodes to test with."""
+    return list(range(HELD_OUT, HELD_OUT + count))
+
+
+def instructions(env_id: str, env_args: dict[str, Any], seeds: Iterable[int]) -> list[str]:
+    """The instruction of the episode of each seed, some of them more than once.
+
+    Raises:
+        UserError: no such environment.
+    """
+    env = make_env(env_id, **env_args)
+    said = [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
+    env.close()
+    return said
+
+
+def is_held_out(sentence: str, share: float) -> bool:
+    """Whether a sentence belongs to the share of all sentences that is never learnt from: by its
+    hash, so that it is the same everywhere and at all times.
+    """
+    return int.from_bytes(sha256(sentence.encode()).digest()[:8]) < share * 2**64
+
+
+def alike(lengths: NDArray[Any], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of examples of similar length, int64 [count], each as likely as any other: one part of
+    eight times as many, sorted. Little of such a batch is padding.
+
+    Args:
+        lengths: of all examples.
+        count: how many are drawn.
+        generator: that draws.
+    """
+    drawn = generator.integers(len(lengths), size=8 * count)
+    part = generator.integers(8)
+    return drawn[np.argsort(lengths[drawn], kind="stable")][part * count : (part + 1) * count]
+
+
+def shown(items: Sequence[T], doing: str) -> Iterator[T]:
+    """The items, under a progress bar in the terminal."""
+    console = Console(stderr=True)
+    yield from track(items, doing, console=console, disable=not console.is_terminal)
