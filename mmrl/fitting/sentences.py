@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -45,20 +44,6 @@ def is_held_out(sentence: str, share: float) -> bool:
     hash, so that it is the same everywhere and at all times.
     """
     return int.from_bytes(sha256(sentence.encode()).digest()[:8]) < share * 2**64
-
-
-def alike(lengths: NDArray[Any], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Rows of examples of similar length, int64 [count], each as likely as any other: one part of
-    eight times as many, sorted. Little of such a batch is padding.
-
-    Args:
-        lengths: of all examples.
-        count: how many are drawn.
-        generator: that draws.
-    """
-    drawn = generator.integers(len(lengths), size=8 * count)
-    part = generator.integers(8)
-    return drawn[np.argsort(lengths[drawn], kind="stable")][part * count : (part + 1) * count]
 
 
 def shown(items: Sequence[T], doing: str) -> Iterator[T]:

@@ -14,7 +14,7 @@ from mmrl.encoders.speech_transformer import SpeechTransformer
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.evaluation.word_errors import word_error_rate
-from mmrl.fitting.sentences import alike, held_out_seeds, instructions, training_seeds
+from mmrl.fitting.sentences import held_out_seeds, instructions, training_seeds
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.fitting.utterances import Utterance, hear, transcribe, utter
 from mmrl.generative.recogniser import Recogniser
@@ -84,8 +84,7 @@ class SpeechTask(Task):
     module: Recogniser
 
     def __init__(self, config: SpeechConfig, recipe: dict[str, Any], said: list[Utterance]) -> None:
-        self.config, self.recipe, self._said = config, recipe, said
-        self._lengths = np.array([len(utterance.sound) for utterance in said])
+        self.config, self.recipe, self.said = config, recipe, said
         self.module = self.build(recipe)
 
     @classmethod
@@ -141,8 +140,8 @@ class SpeechTask(Task):
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Utterances as they are heard this time: pauses, noise."""
-        rows = alike(self._lengths, self.config.batch_size, generator)
-        said = [self._said[row] for row in rows]
+        rows = generator.integers(len(self.said), size=self.config.batch_size)
+        said = [self.said[row] for row in rows]
         pause, noise = self.config.pause, self.config.noise
         heard = [hear(one.sound, generator, pause, noise) for one in said]
         features = np.stack([self.module.preprocessor.encode(one) for one in heard])
@@ -160,7 +159,7 @@ class SpeechTask(Task):
         and others, without noise and with the loudest.
         """
         metrics, samples = {}, []
-        for name, test in self._tests.items():
+        for name, test in self.tests.items():
             said = [utterance.sentence for utterance in test]
             heard = [one.sentence for one in transcribe(self.module, test)]
             pairs = list(zip(said, heard, strict=True))
@@ -170,7 +169,7 @@ class SpeechTask(Task):
         return Evaluation(metrics, samples)
 
     @cached_property
-    def _tests(self) -> dict[str, list[Utterance]]:
+    def tests(self) -> dict[str, list[Utterance]]:
         """What is said in each test."""
         config = self.config
         sentences = instructions(config.env, config.env_args, held_out_seeds(config.held_out))

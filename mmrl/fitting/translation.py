@@ -13,10 +13,10 @@ import torch
 from mmrl.adapters import instruction_words
 from mmrl.encoders.bert import small_bert
 from mmrl.errors import UserError
-from mmrl.fitting.sentences import alike, held_out_seeds, instructions, is_held_out, training_seeds
+from mmrl.fitting.sentences import held_out_seeds, instructions, is_held_out, training_seeds
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.generative.translator import Translator
-from mmrl.preprocessing.text import PADDING, WordTokenizer, split_words
+from mmrl.preprocessing.text import WordTokenizer, split_words
 
 _SAMPLES: Final = 6
 _AT_ONCE: Final = 128
@@ -75,7 +75,6 @@ class TranslationTask(Task):
         self.config, self.recipe, self.learnt = config, recipe, learnt
         self.module = self.build(recipe)
         self._source = self._ids(self.module.source, [pair.source for pair in learnt])
-        self._lengths = (self._source != PADDING).sum(1).numpy()
         self._target = self._ids(self.module.tokenizer, [pair.target for pair in learnt])
 
     @classmethod
@@ -119,7 +118,7 @@ class TranslationTask(Task):
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Pairs of sentences."""
-        rows = alike(self._lengths, self.config.batch_size, generator)
+        rows = generator.integers(len(self.learnt), size=self.config.batch_size)
         return {"source": self._source[rows], "target": self._target[rows]}
 
     def losses(self, batch: Batch) -> dict[str, torch.Tensor]:

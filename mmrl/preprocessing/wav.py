@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def read_wav(path: str | Path) -> NDArray[np.float32]:
         warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of notes beside the sound
         try:
             rate, samples = wavfile.read(path)
-        except (ValueError, EOFError) as error:
+        except (ValueError, EOFError, struct.error) as error:
             raise UserError(f"{path} is no WAV file: {error}. Convert it to WAV (PCM)") from error
     if not samples.size:
         raise UserError(f"{path}: there is no sound in it")
