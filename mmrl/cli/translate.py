@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from mmrl.cli.caption import line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.transcribe import searched
 from mmrl.errors import UserError
@@ -27,19 +28,19 @@ def run(arguments: list[str]) -> int:
         "sentences", type=str, nargs="*", help="to translate; the lines of the input, if none"
     )
     parser.add_argument(
-        "--beam", type=int, default=4, help="beginnings that are kept; 1 takes the best word"
+        "--beams", type=int, default=4, help="beginnings that are kept; 1 takes the best word"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    if options.beam < 1:
-        raise UserError(f"--beam {options.beam}: must be at least 1")
+    if options.beams < 1:
+        raise UserError(f"--beams {options.beams}: must be at least 1")
     translator: Any = load(options.run, "translation", options.device)
-    for sentence in options.sentences or (line.strip() for line in sys.stdin):
+    for sentence in options.sentences or (each.strip() for each in sys.stdin):
         if not sentence.strip():
             if options.sentences:
                 raise UserError("a sentence is empty: there is nothing to translate")
             print()
             continue
-        said = translator.translate([sentence], **searched(options.beam))[0]
-        print(f"{said.sentence} ({said.probability:.1%})")
+        said = translator.translate([sentence], **searched(options.beams))[0]
+        print(line(said))
     return 0

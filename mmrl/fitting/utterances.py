@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmrl.fitting.sentences import shown
 from mmrl.generative.generator import Said
 from mmrl.generative.recogniser import Recogniser
+from mmrl.preprocessing.espeak import speak
 from mmrl.preprocessing.speech import RATE, resample, spoken_length
 from mmrl.spoken import Speakers
 
@@ -42,6 +43,7 @@ def utter(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[Utter
         waveform = speakers.say(sentence, generator)
         waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
         said.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
+    speak.cache_clear()  # what was said once is not said again
     return said
 
 

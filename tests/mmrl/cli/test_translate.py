@@ -48,7 +48,7 @@ def test_sentences_and_lines(run: Path, call: Call, monkeypatch: pytest.MonkeyPa
     status, out, _ = call("translate", run, "走到那个红色的球", "走到一个箱子", "--device", "cpu")
     assert status == 0
     assert len(out.splitlines()) == 2
-    assert all(line.endswith("%)") for line in out.splitlines())
+    assert all("%  " in line for line in out.splitlines())
     lines = "走到那个红色的球\n\n走到一个箱子\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
     status, again, _ = call("translate", run, "--device", "cpu")
@@ -63,7 +63,7 @@ def test_what_is_wrong(run: Path, call: Call, tmp_path: Path) -> None:
         ((run, "go to the ball"), "unknown words"),
         ((run, " "), "empty"),
         ((run, "走到" * 20), "at most 19"),
-        ((run, "走到", "--beam", 0), "--beam 0"),
+        ((run, "走到", "--beams", 0), "--beams 0"),
         ((tmp_path, "走到"), "'mmrl fit translation' makes what is needed"),
     ):
         status, _, err = call("translate", *arguments)
