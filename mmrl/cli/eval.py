@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -18,6 +18,7 @@ from mmrl.evaluation.translated import Translated
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.fitting.loop import load
+from mmrl.generative.translator import Translator
 from mmrl.plugins import find_agent
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
@@ -86,7 +87,7 @@ def run(arguments: list[str]) -> int:
 def told(actor: Actor, misled: bool, translator: str | None, device: str) -> Actor:
     """The actor as it is to be told what to do."""
     if translator is not None:
-        actor = Translated(actor, load(translator, "translation", device))
+        actor = Translated(actor, cast("Translator", load(translator, "translation", device)))
     return Misled(actor) if misled else actor
 
 

@@ -44,7 +44,7 @@ def read_wav(path: str | Path) -> NDArray[np.float32]:
 def _floats(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Samples of any WAV format, -1 to 1."""
     if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
+        return (samples / 128 - 1).astype(np.float32)
     if samples.dtype.kind == "i":
-        return samples.astype(np.float32) / -float(np.iinfo(samples.dtype).min)
+        return (samples / 2 ** (8 * samples.itemsize - 1)).astype(np.float32)
     return samples.astype(np.float32)
