@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "index": "embed the pictures of a folder or a dataset, to be searched",
     "search": "find the pictures that fit some words, on a contact sheet",
     "collect": "record rollouts as a Minari dataset, or show one",
+    "transcribe": "write down what WAV files say",
+    "translate": "put sentences into another language",
     "ablate": "train variants of a configuration alike and compare them",
     "tune": "search hyperparameters with Optuna",
     "clip": "record episodes of a trained agent as an animated picture",
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
-        lines = "\n".join(f"  {name:<8}{text}" for name, text in COMMANDS.items())
+        lines = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
         print(_HELP.format(commands=lines), end="")
         return 0
     if given[0] == "--version":

@@ -84,14 +84,14 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     return 0
 
 
-def held_to(generator: TextGenerator, env_id: str) -> Continuations:
+def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuations:
     """The language of an environment's instructions, as far as so many episodes show it.
 
     Raises:
         UserError: it has words that the generator does not know.
     """
     try:
-        return generator.one_of(sample_instructions(env_id, _SENTENCES))
+        return generator.one_of(sample_instructions(env_id, _SENTENCES, **env_args))
     except ValueError as error:
         raise UserError(f"--env {env_id}: {error}") from error
 

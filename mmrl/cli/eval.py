@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,13 +14,20 @@ from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT, play_episodes
 from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import result
+from mmrl.evaluation.translated import Translated
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
+from mmrl.fitting.loop import load
+from mmrl.generative.translator import Translator
 from mmrl.plugins import find_agent
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 MISLED: Final = (
     "tell the agent another episode's instruction: what success is left is had without listening"
+)
+TRANSLATOR: Final = (
+    "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
+    "--env_args '{language: zh}'"
 )
 
 
@@ -33,9 +40,13 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
     parser.add_argument("--episodes", type=int, default=512, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
+    parser.add_argument(
+        "--env_args", type=dict[str, Any], default={}, help="beside, or instead of, the run's"
+    )
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument("--misled", type=bool, default=False, help=MISLED)
+    parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -52,14 +63,17 @@ def run(arguments: list[str]) -> int:
     actor = agent.load(folder, options.device)
     env_id = options.env or folder.config["env"]
     env_args = {} if options.env else folder.config.get("env_args", {})
+    env_args = {**env_args, **options.env_args}
+    more = {"translator": options.translator} if options.translator else {}
     report = evaluate(
-        Misled(actor) if options.misled else actor,
+        told(actor, options.misled, options.translator, options.device),
         env_id,
         env_args,
         options.episodes,
         options.first_seed,
         deterministic=options.deterministic,
         misled=options.misled,
+        **more,
         run=str(folder.path),
         checkpoint=folder.newest_checkpoint().name,
     )
@@ -68,6 +82,13 @@ def run(arguments: list[str]) -> int:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")
     return 0
+
+
+def told(actor: Actor, misled: bool, translator: str | None, device: str) -> Actor:
+    """The actor as it is to be told what to do."""
+    if translator is not None:
+        actor = Translated(actor, cast("Translator", load(translator, "translation", device)))
+    return Misled(actor) if misled else actor
 
 
 def evaluate(

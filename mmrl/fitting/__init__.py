@@ -14,6 +14,8 @@ from mmrl.errors import UserError, unknown
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
+    "speech": "mmrl.fitting.speech.SpeechTask",
+    "translation": "mmrl.fitting.translation.TranslationTask",
 }
 
 

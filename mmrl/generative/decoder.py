@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.encoders.positions import sines
 from mmrl.generative.continuations import END, Continuations
 from mmrl.preprocessing.text import PADDING, START, UNKNOWN
 from mmrl.tokens import Tokens, TokensShape
@@ -206,16 +207,6 @@ class TextDecoder(nn.Module):
                         each[k] += may
         picked = logits.log_softmax(2).gather(2, target.unsqueeze(2)).squeeze(2)
         return picked.masked_fill(over, 0).sum(1)
-
-
-def sines(length: int, width: int) -> Tensor:
-    """Positions in a sequence, float32 [length, width]: sines and cosines of wavelengths from 2π
-    to 20,000π (Vaswani et al., 2017).
-    """
-    place = torch.arange(length).unsqueeze(1)
-    rate = torch.exp(torch.arange(0, width, 2) * (-torch.log(torch.tensor(10_000.0)) / width))
-    both = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], dim=2)
-    return both.flatten(1)[:, :width]
 
 
 @contextmanager

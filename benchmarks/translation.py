@@ -1,0 +1,177 @@
+"""Chinese ↔ English: sentences that are held out, and an agent that reads English told in Chinese.
+
+    python benchmarks/translation.py
+    python benchmarks/translation.py --seeds 0 --sentences 100 --episodes 64
+
+Each seed trains two translators by ``mmrl fit translation --config configs/fit/translation.yaml``,
+one each way, on the instructions of ``mmrl/BossLevel-v0``: up to four things to do, one before the
+other. A tenth of all sentences, by their hash, is never learnt from; what counts is how many of
+those are translated without a fault, each different sentence once.
+
+Then an agent learns, in English alone, to open one of four doors, where a wrong one ends the
+episode (``configs/minilm.yaml`` with a small BERT that learns with it). It is tested on held-out
+episodes in English; in Chinese through the translator of the same seed, which learnt from another
+level; in Chinese without one; and through the translator, told another episode's instruction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.misled import Misled
+from mmrl.evaluation.report import provenance
+from mmrl.evaluation.statistics import mean_interval, wilson_interval
+from mmrl.evaluation.translated import Translated
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.fitting.loop import load
+from mmrl.fitting.translation import TranslationConfig, held_out_pairs, translate
+from mmrl.plugins import find_agent
+from mmrl.preprocessing.text import split_words
+
+RESULTS = Path(__file__).parent / "results"
+CONFIG = Path("configs/fit/translation.yaml")
+AGENT = (
+    "train", "--config", "configs/minilm.yaml", "--model.text", "small_bert",
+    "--model.text_trained", "null", "--clip_every", "0", "--eval_episodes", "0",
+    "--steps", "150000",
+)  # fmt: skip
+WAYS = (("zh", "en"), ("en", "zh"))
+
+
+def train(arguments: tuple[str, ...], seed: int, out: Path) -> float:
+    """One run of a command, unless it is there already; its wall time in seconds."""
+    timing = out / "seconds.json"
+    if not timing.is_file():
+        command = [sys.executable, "-m", "mmrl", *arguments, "--seed", str(seed), "--out", str(out)]
+        begun = time.monotonic()
+        subprocess.run(command, check=True)
+        write_json(timing, round(time.monotonic() - begun, 1))
+    return float(json.loads(timing.read_text()))
+
+
+def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dict[str, Any]:
+    """A translator on held-out sentences, short ones and long ones."""
+    out = folder / f"{source}-{target}-{seed}"
+    way = ("--source", source, "--target", target)
+    seconds = train(("fit", "translation", "--config", str(CONFIG), *way), seed, out)
+    translator: Any = load(out, "translation")
+    options = yaml.safe_load(CONFIG.read_text()) | {"source": source, "target": target}
+    pairs = held_out_pairs(TranslationConfig("", **options), count)
+    said = [one.sentence for one in translate(translator, [pair.source for pair in pairs])]
+    right = np.array([one == pair.target for one, pair in zip(said, pairs, strict=True)])
+    english = [pair.source if source == "en" else pair.target for pair in pairs]
+    lengths = np.array([len(split_words(sentence)) for sentence in english])
+    wrong = [
+        {"source": pair.source, "said": one, "is": pair.target}
+        for one, pair in zip(said, pairs, strict=True)
+        if one != pair.target
+    ]
+    return {
+        "seed": seed,
+        "training_seconds": seconds,
+        "exact": float(right.mean()),
+        "exact_95": wilson_interval(int(right.sum()), len(right)),
+        "sentences": len(right),
+        "exact_by_english_words": {
+            f"{low} to {high}": [
+                int(right[(lengths >= low) & (lengths <= high)].sum()),
+                int(((lengths >= low) & (lengths <= high)).sum()),
+            ]
+            for low, high in ((1, 9), (10, 19), (20, 29), (30, 60))
+        },
+        "wrong": wrong[:5],
+    }
+
+
+def told(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[str, Any]:
+    """An agent that learnt in English, told what to do in both languages."""
+    out = folder / f"agent-{seed}"
+    seconds = train((*AGENT, *overrides), seed, out)
+    run = Run.open(out)
+    actor = find_agent("ppo").load(run)
+    translator: Any = load(folder / f"zh-en-{seed}", "translation")
+    english = dict(run.config["env_args"])
+    chinese = {**english, "language": "zh"}
+    tests = {
+        "English": (actor, english),
+        "Chinese, through the translator": (Translated(actor, translator), chinese),
+        "Chinese, without it": (actor, chinese),
+        "through the translator, misled": (Misled(Translated(actor, translator)), chinese),
+    }
+    return {
+        "seed": seed,
+        "steps": run.config["steps"],
+        "training_seconds": seconds,
+        **{
+            name: play_episodes(one, run.config["env"], episodes, env_args=said).summary()
+            for name, (one, said) in tests.items()
+        },
+    }
+
+
+def averaged(rates: list[float]) -> dict[str, Any]:
+    """The mean of some seeds and its interval, within 0 and 1."""
+    low, high = mean_interval(rates)
+    return {"mean": float(np.mean(rates)), "interval_95": [max(low, 0.0), min(high, 1.0)]}
+
+
+def main() -> None:
+    """Train and test every seed, print tables, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--sentences", type=int, default=500, help="that are held out")
+    parser.add_argument("--episodes", type=int, default=512, help="of each test")
+    parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
+    options, overrides = parser.parse_known_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.runs or Path(temporary)
+        translators = {
+            f"{source} → {target}": [
+                fitted(source, target, seed, folder, options.sentences) for seed in options.seeds
+            ]
+            for source, target in WAYS
+        }
+        agents = [told(seed, folder, options.episodes, overrides) for seed in options.seeds]
+    summary = {
+        way: averaged([run["exact"] for run in runs]) for way, runs in translators.items()
+    } | {
+        name: averaged([run[name]["success_rate"] for run in agents])
+        for name in agents[0]
+        if name not in ("seed", "steps", "training_seconds")
+    }
+    print("| test | mean over seeds | 95% |")
+    print("|---|---|---|")
+    for name, one in summary.items():
+        low, high = one["interval_95"]
+        print(f"| {name} | {one['mean']:.1%} | {low:.1%} to {high:.1%} |")
+    RESULTS.mkdir(exist_ok=True)
+    write_json(
+        RESULTS / "translation.json",
+        {
+            "config": yaml.safe_load(CONFIG.read_text()),
+            "overrides": overrides,
+            "summary": summary,
+            "translators": translators,
+            "agents": agents,
+            **provenance(started),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""``mmrl translate``: sentences in another language, by a translator that was fitted."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from mmrl.cli.caption import line
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.cli.transcribe import searched
+from mmrl.errors import UserError
+from mmrl.fitting.loop import load
+
+_DESCRIPTION = """\
+Put sentences into another language, and say how probable the model holds each translation.
+
+  mmrl fit translation --config configs/fit/translation.yaml --out runs/zh-en
+  mmrl translate runs/zh-en 走到那个红色的球
+  mmrl translate runs/zh-en < sentences.txt    one a line
+"""
+
+
+def run(arguments: list[str]) -> int:
+    """Print a line for each sentence."""
+    parser = Parser(prog="mmrl translate", description=_DESCRIPTION, formatter_class=AsWritten)
+    parser.add_argument("run", type=str, help="run folder that 'mmrl fit translation' made")
+    parser.add_argument(
+        "sentences", type=str, nargs="*", help="to translate; the lines of the input, if none"
+    )
+    parser.add_argument(
+        "--beams", type=int, default=4, help="beginnings that are kept; 1 takes the best word"
+    )
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    if options.beams < 1:
+        raise UserError(f"--beams {options.beams}: must be at least 1")
+    translator: Any = load(options.run, "translation", options.device)
+    for sentence in options.sentences or (each.strip() for each in sys.stdin):
+        if not sentence.strip():
+            if options.sentences:
+                raise UserError("a sentence is empty: there is nothing to translate")
+            print()
+            continue
+        said = translator.translate([sentence], **searched(options.beams))[0]
+        print(line(said))
+    return 0
