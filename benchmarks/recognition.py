@@ -176,8 +176,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--utterances", type=int, default=300, help="of each test")
-    parser.add_argument("--part", type=int, default=25, help="of a voice, with a language model")
+    parser.add_argument("--utterances", type=int, default=240, help="of each test")
+    parser.add_argument("--part", type=int, default=10, help="of a voice, with a language model")
     parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
     options, overrides = parser.parse_known_args()
     started = time.monotonic()

@@ -58,7 +58,9 @@ def test_hyperparameters_are_those_of_the_library(name):
     agent = find_agent(name)
     parents = [kind for kind in agent.Algorithm.__mro__ if kind.__module__.startswith("s")]
     known = set(inspect.signature(parents[0].__init__).parameters)
-    ours = {"num_envs", "final_learning_rate", "memory", "memory_args", "n_quantiles"}
+    ours = {
+        "num_envs", "final_learning_rate", "memory", "memory_args", "n_quantiles", "hindsight",
+    }  # fmt: skip
     assert {field.name for field in fields(agent.Config)} - known <= ours
 
 

@@ -124,6 +124,7 @@ def test_an_interrupt(place):
         [*command, "--workers", "2", "--steps", "1000000"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(place)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # were it ignored here
     )  # fmt: skip
     deadline = time.monotonic() + 300
     while not list(place.glob("team/checkpoints/step_*")) and time.monotonic() < deadline:

@@ -19,6 +19,7 @@ BERT = {"width": 8, "layers": 1, "heads": 2}
 IMAGES = {
     "small_resnet": {"image_args": {"width": 8}},
     "nature_cnn": {"image_args": {"width": 4}},
+    "luma_chroma": {"image_args": {"width": 8, "hues": 4}},
     "resnet18": {"image_args": {"stage": 2}},
 }
 TEXTS = {
