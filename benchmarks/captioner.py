@@ -7,8 +7,8 @@ of ``configs/fit/captioner.yaml`` and several seeds; whatever mentions one of th
 colour and noun is left out of the fit, and counted. Then every step of other seeds' episodes that
 carried something out is put into words, from the two pictures around it: a caption is accepted
 where the verifier, had it been the episode's instruction, would have called it carried out by then.
-Steps that held-out pairs are mentioned of are apart. Beside it: captions of
-steps drawn by chance (blind).
+Steps that held-out pairs are mentioned of are apart. Beside it: captions of steps drawn by chance
+(blind).
 
 Kept in ``benchmarks/results/captioner.json``, with 95% Wilson intervals.
 """

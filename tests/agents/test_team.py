@@ -21,7 +21,7 @@ VARIANTS = {
 }
 
 
-def start(rank, folder):
+def join(rank, folder):
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", rank=rank, world_size=WORKERS, init_method=f"file://{folder}/store"
@@ -29,12 +29,19 @@ def start(rank, folder):
     return Team(rank, WORKERS)
 
 
+def leave():
+    """Before the process ends: gloo's threads would else be torn down while they talk."""
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
 def train(rank, folder, trainings):
     """A worker: every training in turn."""
-    team = start(rank, folder)
+    team = join(rank, folder)
     for config, hyper in trainings:
         run = Run.open(config.out)
         PPOAgent.train(config, hyper, run, team=team, show=lambda _: None)
+    leave()
 
 
 def curves(run):
@@ -82,7 +89,7 @@ def test_a_team_of_another_size_goes_on_with_new_episodes(make_run, hyper, tmp_p
 
 def sums(rank, folder):
     """A worker: what two compute together against what one computes of it all."""
-    team, rows = start(rank, folder), torch.arange(10, dtype=torch.float32) ** 2
+    team, rows = join(rank, folder), torch.arange(10, dtype=torch.float32) ** 2
     own = slice(0, 3) if rank == 0 else slice(3, 10)  # not even
     right = (rows - rows.mean()) / (rows.std() + 1e-8)
     torch.testing.assert_close(team.normalized(rows[own]), right[own])
@@ -123,6 +130,7 @@ def sums(rank, folder):
     team.average_statistics(module)
     assert module["statistics"].running_mean.tolist() == [0.5, 0.5]
     assert (module["frozen"].running_mean._version, module.constant._version) == versions
+    leave()
 
 
 def test_what_a_team_computes(tmp_path):
