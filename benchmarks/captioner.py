@@ -97,8 +97,7 @@ def _rate(right: NDArray[np.bool_]) -> dict[str, Any]:
 def measure(run: Path, pictures: list[NDArray[np.uint8]], found: list[End]) -> dict[str, Any]:
     """What a fitted captioner says of all test steps, judged."""
     generator = cast("TextGenerator", load(run, "captioner", "cpu"))
-    given = as_input(pictures, generator)
-    said = [one.sentence for part in given.split(256) for one in generator.say(part)]
+    said = [one.sentence for one in generator.say(as_input(pictures, generator))]
     result = json.loads((run / "result.json").read_text())
     return {
         **judge(said, found),

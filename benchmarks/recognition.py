@@ -32,12 +32,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from mmrl.adapters import instructions
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.evaluation.word_errors import word_error_interval, word_error_rate
 from mmrl.files import write_atomically, write_json
 from mmrl.fitting.loop import load
-from mmrl.fitting.sentences import held_out_seeds, instructions, shown, training_seeds
+from mmrl.fitting.sentences import held_out_seeds, shown, training_seeds
 from mmrl.fitting.utterances import Utterance, transcribe, utter
 from mmrl.preprocessing.speech import RATE
 from mmrl.spoken import Speakers
@@ -70,7 +71,7 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
     """What is heard in each test, by voice; and how far the speech is above the noise, in dB."""
     found: dict[str, Test] = {}
     ratios = {}
-    sentences = instructions(config["env"], {}, held_out_seeds(count))
+    sentences = instructions(config["env"], held_out_seeds(count))
     for whose, noises in {"known": [""], "unknown": list(NOISES)}.items():
         voices = config["voices" if whose == "known" else "unknown_voices"]
         seconds = config["seconds"] - 2 * PAUSE
@@ -209,7 +210,7 @@ def main() -> None:
             f"{high:.1%} | {others['grammar'][name]['word_error_rate']:.1%} |"
         )
     learnt = {
-        seed: set(instructions(config["env"], {}, training_seeds(config["utterances"], seed)))
+        seed: set(instructions(config["env"], training_seeds(config["utterances"], seed)))
         for seed in options.seeds
     }
     asked = [one.sentence for some in found["known voices"].values() for one in some]

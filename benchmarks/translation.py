@@ -36,7 +36,7 @@ from mmrl.evaluation.translated import Translated
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.fitting.loop import load
-from mmrl.fitting.translation import TranslationConfig, held_out_pairs, translate
+from mmrl.fitting.translation import TranslationConfig, held_out_pairs
 from mmrl.plugins import find_agent
 from mmrl.preprocessing.text import split_words
 
@@ -69,7 +69,7 @@ def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dic
     translator: Any = load(out, "translation")
     options = yaml.safe_load(CONFIG.read_text()) | {"source": source, "target": target}
     pairs = held_out_pairs(TranslationConfig("", **options), count)
-    said = [one.sentence for one in translate(translator, [pair.source for pair in pairs])]
+    said = [one.sentence for one in translator.translate([pair.source for pair in pairs])]
     right = np.array([one == pair.target for one, pair in zip(said, pairs, strict=True)])
     english = [pair.source if source == "en" else pair.target for pair in pairs]
     lengths = np.array([len(split_words(sentence)) for sentence in english])

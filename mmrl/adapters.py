@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, Final, SupportsFloat
+from typing import Any, SupportsFloat
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -119,9 +121,6 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     )
 
 
-_BATCH: Final = 512
-
-
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """One environment that fulfils the contract.
 
@@ -136,6 +135,15 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     speakers = _speakers(kwargs.pop("speech", None))
     env = adapt(_make(env_id, kwargs))
     return env if speakers is None else SpokenInstructions(env, speakers)
+
+
+def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
+    """Whether an environment takes an argument beside some others; tried on one that is made."""
+    try:
+        make_env(env_id, **copy.deepcopy({**env_args, **option})).close()
+    except UserError:
+        return False
+    return True
 
 
 def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
@@ -205,17 +213,18 @@ def instruction_words(env_id: str, *, samples: int = 512, **kwargs: Any) -> list
     declared = env.metadata.get("instruction_words")
     env.close()
     if declared is None:
-        sentences = sample_instructions(env_id, samples, **kwargs)
+        sentences = set(instructions(env_id, range(samples), **kwargs))
         declared = {word for sentence in sentences for word in split_words(sentence)}
     return sorted(declared)
 
 
-def sample_instructions(env_id: str, samples: int, **kwargs: Any) -> list[str]:
-    """The distinct instructions of ``samples`` episodes, of the seeds from 0 on, sorted."""
-    batch = make_vec_env(env_id, min(samples, _BATCH), **kwargs)
-    sentences: set[str] = set()
-    for first in range(0, samples, batch.num_envs):
-        seeds: Any = list(range(first, first + batch.num_envs))
-        sentences.update(batch.reset(seed=seeds)[0][INSTRUCTION])
-    batch.close()
-    return sorted(sentences)
+def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
+    """The instruction of the episode of each seed, some of them more than once.
+
+    Raises:
+        UserError: as :func:`make_env`.
+    """
+    env = make_env(env_id, **kwargs)
+    said = [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
+    env.close()
+    return said

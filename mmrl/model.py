@@ -128,6 +128,11 @@ class MultimodalModel(nn.Module):
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The precision in which it computes on a device."""
-        if self.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(device.type, PRECISIONS[self.precision])
+        return autocast(self.precision, device)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Matrix products in one of :data:`PRECISIONS` on a device."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, PRECISIONS[precision])

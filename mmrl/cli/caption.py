@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from mmrl.adapters import sample_instructions
-from mmrl.cli.parser import Parser
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.cli.saying import held_to, line
 from mmrl.errors import UserError
 from mmrl.evaluation.wording import is_among
 from mmrl.fitting.loop import load
 from mmrl.generative.captioner import as_input
-from mmrl.generative.continuations import Continuations
-from mmrl.generative.generator import Said, TextGenerator
+from mmrl.generative.generator import TextGenerator
 from mmrl.rollouts import open_rollouts
 
 _DESCRIPTION: Final = """\
@@ -27,12 +26,11 @@ has carried out, or what is to be seen.
   mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, and
                                                         whether the verifier agrees
 """
-_SENTENCES: Final = 4096
 
 
 def run(arguments: list[str]) -> int:
     """Caption pictures, or the ends of episodes."""
-    parser = Parser(prog="mmrl caption", description=_DESCRIPTION)
+    parser = Parser(prog="mmrl caption", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit captioner' made")
     parser.add_argument(
         "pictures", type=str, nargs="*", help="picture files, as many as it looks at together"
@@ -82,23 +80,6 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
         print(f"{line(said)}   {verdict}   asked: {one.instruction}")
     print(f"{right} of {judged} right")
     return 0
-
-
-def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuations:
-    """The language of an environment's instructions, as far as so many episodes show it.
-
-    Raises:
-        UserError: it has words that the generator does not know.
-    """
-    try:
-        return generator.one_of(sample_instructions(env_id, _SENTENCES, **env_args))
-    except ValueError as error:
-        raise UserError(f"--env {env_id}: {error}") from error
-
-
-def line(said: Said) -> str:
-    """A sentence and its probability."""
-    return f"{said.probability:6.1%}  {said.sentence}"
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -11,10 +11,12 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.cli.parser import Parser
+from mmrl.cli.resuming import changes, named_run
 from mmrl.errors import UserError
-from mmrl.experiment.run import CONFIG, Run, flat
+from mmrl.experiment.config import find_device
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.fitting import TASKS, find_task
-from mmrl.fitting.loop import device_of, fit
+from mmrl.fitting.loop import fit
 from mmrl.fitting.task import Evaluation, FitConfig
 from mmrl.model import PRECISIONS
 
@@ -37,11 +39,11 @@ event files with losses, held-out metrics and samples, checkpoints, and result.j
 def run(arguments: list[str]) -> int:
     """Fit what the arguments ask for."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = "\n".join(f"  {name:<12}{find_task(name).summary}" for name in TASKS)
+        lines = "\n".join(f"  {name:<13}{find_task(name).summary}" for name in TASKS)
         print(_HELP.format(tasks=lines), end="")
         return 0
     name, *rest = arguments
-    resumed = _resumed(rest)
+    resumed = named_run(rest)
     config, resolved = parse(name, rest, resumed)
     check(config)
     torch.manual_seed(config.seed)
@@ -112,14 +114,7 @@ def check(config: FitConfig) -> None:
         raise UserError(f"label_smoothing={config.label_smoothing}: must be 0 to below 1")
     if config.precision not in PRECISIONS:
         raise UserError(f"precision {config.precision!r}: choose from {', '.join(PRECISIONS)}")
-    device_of(config)
-
-
-def _resumed(arguments: list[str]) -> Run | None:
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume")
-    named = first.parse_known_args(arguments)[0].resume
-    return None if named is None else Run.open(named)
+    find_device(config.device)
 
 
 def _go_on(run: Run, resolved: dict[str, Any]) -> Run:
@@ -128,12 +123,7 @@ def _go_on(run: Run, resolved: dict[str, Any]) -> Run:
     Raises:
         UserError: the configuration has changed, or there is no checkpoint.
     """
-    before, now = flat(run.config), flat(resolved)
-    differences = [
-        f"{key}: {before.get(key)} → {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key != "out"
-    ]
+    differences = changes(run, resolved)
     if differences:
         raise UserError(
             f"{run.path} was fitted with another configuration; nothing was changed:\n  "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -14,12 +13,13 @@ from mmrl.actor import Actor
 from mmrl.adapters import make_env
 from mmrl.cli.eval import evaluate, sentence
 from mmrl.cli.parser import Parser
+from mmrl.cli.resuming import changes, named_run
 from mmrl.errors import UserError, unknown
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.agent import TeamAgent
-from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.config import TrainConfig, find_device
 from mmrl.experiment.preprocessing import CHANNELS, with_speakers
-from mmrl.experiment.run import CONFIG, Run, flat
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.fusion import FUSIONS
 from mmrl.plugins import agent_names, find_agent
 
@@ -150,12 +150,7 @@ def go_on(request: Request) -> Run:
     """
     run = request.resume
     assert run is not None
-    before, now = flat(run.config), flat(request.resolved)
-    differences = [
-        f"{key}: {before.get(key)} → {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key != "out"
-    ]
+    differences = changes(run, request.resolved)
     if differences and not request.allow_changes:
         raise UserError(
             f"{run.path} was trained with another configuration; nothing was changed:\n  "
@@ -165,8 +160,8 @@ def go_on(request: Request) -> Run:
     name = run.newest_checkpoint().name
     run.resume({**request.resolved, "out": run.config["out"]})
     config = request.config
-    changes = f", with {len(differences)} changes" if differences else ""
-    print(f"going on with {run.path} from {name} to {config.steps:,} steps{changes}")
+    changed = f", with {len(differences)} changes" if differences else ""
+    print(f"going on with {run.path} from {name} to {config.steps:,} steps{changed}")
     return run
 
 
@@ -194,7 +189,7 @@ def parse(arguments: list[str]) -> Request:
     parser.add_class_arguments(TrainConfig)
     for name in agent_names():
         parser.add_class_arguments(find_agent(name).Config, name)
-    resumed = _resumed(arguments)
+    resumed = named_run(arguments)
     if resumed is not None:
         arguments = [f"--config={resumed.path / CONFIG}", *arguments]
     parsed = parser.parse_args(arguments)
@@ -215,22 +210,12 @@ def parse(arguments: list[str]) -> Request:
     return Request(config, objects[agent], resolved, resumed, *how)
 
 
-def _resumed(arguments: list[str]) -> Run | None:
-    """The run that ``--resume`` names: its configuration is read before all other arguments."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume")
-    named = first.parse_known_args(arguments)[0].resume
-    return None if named is None else Run.open(named)
-
-
 def check(config: TrainConfig) -> None:
     """Refuse what cannot work before anything is written.
 
     Raises:
         UserError: unknown environment or fusion, impossible numbers, no such device.
     """
-    import torch
-
     if config.steps < 1:
         raise UserError(f"steps={config.steps}: must be at least 1")
     if config.keep_checkpoints < 1:
@@ -240,10 +225,7 @@ def check(config: TrainConfig) -> None:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
     if not 0 <= config.seed < HELD_OUT:
         raise UserError(f"seed={config.seed}: must be 0 to {HELD_OUT - 1}; evaluation is above")
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device 'cuda': torch finds no CUDA device; use cpu, or auto")
-    if config.device not in ("auto", "cpu") and not config.device.startswith("cuda"):
-        raise UserError(f"device {config.device!r}: use auto, cpu or cuda")
+    find_device(config.device)
     if config.model.fusion not in FUSIONS and "." not in config.model.fusion:
         raise unknown("fusion", config.model.fusion, FUSIONS)
     if config.instruction not in CHANNELS:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmrl.cli.caption import held_to, line
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.errors import UserError
+from mmrl.cli.saying import held_to, line, searched
 from mmrl.fitting.loop import load
 from mmrl.preprocessing.wav import read_wav
 
@@ -35,19 +34,12 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--env_args", type=dict[str, Any], default={}, help="of that environment")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    if options.beams < 1:
-        raise UserError(f"--beams {options.beams}: must be at least 1")
+    how = searched(options.beams)
     sounds = [read_wav(path) for path in options.files]
     recogniser: Any = load(options.run, "speech", options.device)
-    allowed = None
     if options.env is not None:
-        allowed = held_to(recogniser, options.env, **options.env_args)
+        how["allowed"] = held_to(recogniser, options.env, **options.env_args)
     for path, sound in zip(options.files, sounds, strict=True):
-        said = recogniser.transcribe([sound], **searched(options.beams), allowed=allowed)[0]
+        said = recogniser.transcribe([sound], **how)[0]
         print(f"{line(said)}   {path}")
     return 0
-
-
-def searched(beams: int) -> dict[str, Any]:
-    """How a sentence is searched for, as a generator's ``say`` takes it."""
-    return {"how": "greedy"} if beams == 1 else {"how": "beam", "beams": beams}

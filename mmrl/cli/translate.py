@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from mmrl.cli.caption import line
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.transcribe import searched
+from mmrl.cli.saying import line, searched
 from mmrl.errors import UserError
 from mmrl.fitting.loop import load
 
@@ -32,8 +31,7 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    if options.beams < 1:
-        raise UserError(f"--beams {options.beams}: must be at least 1")
+    how = searched(options.beams)
     translator: Any = load(options.run, "translation", options.device)
     for sentence in options.sentences or (each.strip() for each in sys.stdin):
         if not sentence.strip():
@@ -41,6 +39,6 @@ def run(arguments: list[str]) -> int:
                 raise UserError("a sentence is empty: there is nothing to translate")
             print()
             continue
-        said = translator.translate([sentence], **searched(options.beams))[0]
+        said = translator.translate([sentence], **how)[0]
         print(line(said))
     return 0

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from mmrl.encoders.cache import digests
 from mmrl.encoders.freezing import Encoder, with_parameters
-from mmrl.encoders.luma_chroma import LumaChroma, group_norm
+from mmrl.encoders.luma_chroma import LumaChroma
+from mmrl.encoders.norms import group_norm
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
 from mmrl.tokens import Tokens, TokensShape

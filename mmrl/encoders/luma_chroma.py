@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.encoders.norms import group_norm
 from mmrl.torchvision_compat import import_torchvision
 
 _FAINT = 0.01  # mean chroma below which a patch counts as grey
@@ -17,8 +18,9 @@ class LumaChroma(nn.Module):
     goes through a ResNet, which sees no colour; the colour of a patch is one hue and one
     brightness, which know no shape: JPEG and the eye, too, keep it more coarsely.
 
-    What is learnt of a shape in some colours holds in every other, and the other way round: pairs
-    of the two that were never seen together are told like all others.
+    The features of a shape are the same in every colour, and the other way round: pairs of the two
+    that were never seen together are made of parts that were. Whether they are told as such is up
+    to whoever reads the tokens.
 
     Args:
         width: channels for shapes.
@@ -80,8 +82,3 @@ def hue(pixels: Tensor, patch: int) -> Tensor:
     """
     chroma = functional.avg_pool2d(pixels - pixels.amin(1, keepdim=True), patch)
     return chroma / chroma.amax(1, keepdim=True).clamp_min(_FAINT)
-
-
-def group_norm(width: int) -> nn.Module:
-    """A norm without running statistics: the policy that collects is the one that learns."""
-    return nn.GroupNorm(1, width)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from mmrl.building import ModelConfig
 from mmrl.errors import UserError
 
@@ -88,3 +90,21 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
     except TypeError as error:
         raise UserError(f"this configuration is of another version of mmrl: {error}") from error
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Args:
+        name: cpu, cuda, or auto, which is CUDA's where there is one.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not name.startswith("cuda"):
+        raise UserError(f"device {name!r}: use auto, cpu or cuda")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise UserError(f"device {name!r}: torch finds no CUDA device; use cpu, or auto")
+    return torch.device(name)

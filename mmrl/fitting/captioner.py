@@ -163,11 +163,7 @@ class CaptionerTask(Task):
         """Whether what is said of episodes that were not learnt from is right; those that mention a
         held-out pair apart.
         """
-        said = [
-            one
-            for start in range(0, len(self._test), 128)
-            for one in self.module.say(_to_torch(self._test_images[start : start + 128]))
-        ]
+        said = self.module.say(_to_torch(self._test_images))
         right = np.array(
             [is_among(one.sentence, test.true) for one, test in zip(said, self._test, strict=True)]
         )

@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from mmrl.errors import UserError
 from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
+from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.fitting import find_task
@@ -88,7 +89,7 @@ class Training:
 
     def __init__(self, task: Task, config: FitConfig) -> None:
         self.task, self.config, self.step = task, config, 0
-        self._device = device_of(config)
+        self._device = find_device(config.device)
         task.module.to(self._device)
         torch.manual_seed(config.seed)
         self._generator = np.random.default_rng(config.seed)
@@ -181,7 +182,7 @@ def load(path: str | Path, task: str, device: str = "auto") -> nn.Module:
     checkpoint = run.read_checkpoint()
     module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
     put_weights(module, checkpoint.weights)
-    return module.to(_device(device)).eval()
+    return module.to(find_device(device)).eval()
 
 
 def schedule(step: int, steps: int) -> float:
@@ -190,21 +191,6 @@ def schedule(step: int, steps: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(steps - rise, 1))
-
-
-def device_of(config: FitConfig) -> torch.device:
-    """Where a configuration wants to be trained."""
-    return _device(config.device)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError(f"device {name!r}: torch finds no CUDA device; use cpu, or auto")
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UserError(f"device {name!r}: use auto, cpu or cuda")
-    return torch.device(name)
 
 
 def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:

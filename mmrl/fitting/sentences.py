@@ -1,18 +1,16 @@
-"""What there is to learn from an environment's language: its instructions, seed by seed."""
+"""Which of an environment's sentences are learnt from, and which are kept for the test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from mmrl.adapters import make_env
 from mmrl.evaluation.episodes import HELD_OUT
-from mmrl.observation import INSTRUCTION
 
 T = TypeVar("T")
 
@@ -25,18 +23,6 @@ def training_seeds(count: int, seed: int) -> list[int]:
 def held_out_seeds(count: int) -> list[int]:
     """Seeds of episodes to test with."""
     return list(range(HELD_OUT, HELD_OUT + count))
-
-
-def instructions(env_id: str, env_args: dict[str, Any], seeds: Iterable[int]) -> list[str]:
-    """The instruction of the episode of each seed, some of them more than once.
-
-    Raises:
-        UserError: no such environment.
-    """
-    env = make_env(env_id, **env_args)
-    said = [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
-    env.close()
-    return said
 
 
 def is_held_out(sentence: str, share: float) -> bool:

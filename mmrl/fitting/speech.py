@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 import torch
 
-from mmrl.adapters import instruction_words
+from mmrl.adapters import instruction_words, instructions
 from mmrl.encoders.speech_transformer import SpeechTransformer
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.evaluation.word_errors import word_error_rate
-from mmrl.fitting.sentences import held_out_seeds, instructions, training_seeds
+from mmrl.fitting.sentences import held_out_seeds, training_seeds
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.fitting.utterances import Utterance, hear, transcribe, utter
 from mmrl.generative.recogniser import Recogniser
@@ -115,7 +115,7 @@ class SpeechTask(Task):
             },
         }
         seeds = training_seeds(config.utterances, config.seed)
-        sentences = instructions(config.env, config.env_args, seeds)
+        sentences = instructions(config.env, seeds, **config.env_args)
         speakers = config.speakers(config.voices)
         return cls(config, recipe, utter(sentences, speakers, config.seed))
 
@@ -172,7 +172,7 @@ class SpeechTask(Task):
     def tests(self) -> dict[str, list[Utterance]]:
         """What is said in each test."""
         config = self.config
-        sentences = instructions(config.env, config.env_args, held_out_seeds(config.held_out))
+        sentences = instructions(config.env, held_out_seeds(config.held_out), **config.env_args)
         return {
             f"{whose}_{how}": utter(sentences, config.speakers(voices, noise), HELD_OUT)
             for whose, voices in {"known": config.voices, "unknown": config.unknown_voices}.items()

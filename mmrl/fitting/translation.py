@@ -10,16 +10,15 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 import numpy as np
 import torch
 
-from mmrl.adapters import instruction_words
+from mmrl.adapters import instruction_words, instructions
 from mmrl.encoders.bert import small_bert
 from mmrl.errors import UserError
-from mmrl.fitting.sentences import held_out_seeds, instructions, is_held_out, training_seeds
+from mmrl.fitting.sentences import held_out_seeds, is_held_out, training_seeds
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.generative.translator import Translator
 from mmrl.preprocessing.text import WordTokenizer, split_words
 
 _SAMPLES: Final = 6
-_AT_ONCE: Final = 128
 
 
 @dataclass
@@ -129,7 +128,8 @@ class TranslationTask(Task):
 
     def evaluate(self) -> Evaluation:
         """How many sentences that were never learnt from are translated without a fault."""
-        said = [one.sentence for one in translate(self.module, [one.source for one in self._test])]
+        sources = [pair.source for pair in self._test]
+        said = [one.sentence for one in self.module.translate(sources)]
         right = [one == pair.target for one, pair in zip(said, self._test, strict=True)]
         samples = [
             f"{pair.source} → {one}" + ("" if one == pair.target else f" (is: {pair.target})")
@@ -168,7 +168,7 @@ def pairs(config: TranslationConfig, seeds: Sequence[int]) -> list[Pair]:
         UserError: no such environment or language.
     """
     texts = [
-        instructions(config.env, {**config.env_args, "language": language}, seeds)
+        instructions(config.env, seeds, **{**config.env_args, "language": language})
         for language in (config.source, config.target)
     ]
     return [Pair(*both) for both in zip(*texts, strict=True)]
@@ -193,15 +193,6 @@ def held_out_pairs(config: TranslationConfig, count: int) -> list[Pair]:
             "Another environment, or a larger held_out_share"
         )
     return list(found)[:count]
-
-
-def translate(translator: Translator, sentences: Sequence[str], **how: Any) -> list[Any]:
-    """Translations, some sentences at once; as :meth:`Translator.translate`."""
-    return [
-        said
-        for start in range(0, len(sentences), _AT_ONCE)
-        for said in translator.translate(sentences[start : start + _AT_ONCE], **how)
-    ]
 
 
 def check(config: TranslationConfig) -> None:

@@ -16,7 +16,6 @@ from mmrl.preprocessing.speech import RATE, resample, spoken_length
 from mmrl.spoken import Speakers
 
 _STREAM: Final = 0x5A1D  # keeps the speakers' generator apart from others
-_AT_ONCE: Final = 128
 
 
 class Utterance(NamedTuple):
@@ -68,9 +67,5 @@ def hear(
 
 
 def transcribe(recogniser: Recogniser, utterances: Sequence[Utterance]) -> list[Said]:
-    """What a recogniser hears, some utterances at once."""
-    heard = []
-    for start in range(0, len(utterances), _AT_ONCE):
-        sounds = [resample(one.sound, RATE) for one in utterances[start : start + _AT_ONCE]]
-        heard += recogniser.transcribe(sounds)
-    return heard
+    """What a recogniser hears."""
+    return recogniser.transcribe([resample(one.sound, RATE) for one in utterances])

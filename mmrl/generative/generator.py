@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +12,10 @@ from torch import Tensor, nn
 from mmrl.encoders.freezing import Encoder
 from mmrl.generative.continuations import Continuations, OneOf
 from mmrl.generative.decoder import TextDecoder
-from mmrl.model import PRECISIONS
+from mmrl.model import autocast
 from mmrl.preprocessing.text import WordTokenizer
+
+_AT_ONCE: Final = 128
 
 
 class Said(NamedTuple):
@@ -51,7 +52,7 @@ class TextGenerator(nn.Module):
 
     def loss(self, given: Tensor, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """See :meth:`TextDecoder.loss`; ``given`` is the encoder's input."""
-        with self.autocast():
+        with autocast(self.precision, self.device):
             return self.decoder.loss(self.encoder(given), ids, label_smoothing=label_smoothing)
 
     @torch.no_grad()
@@ -64,30 +65,35 @@ class TextGenerator(nn.Module):
         temperature: float = 1.0,
         allowed: Continuations | None = None,
     ) -> list[Said]:
-        """A sentence for each of B inputs; see :meth:`TextDecoder.generate`."""
+        """A sentence for each of B inputs, so many at once as are worth it; see
+        :meth:`TextDecoder.generate`.
+        """
         was_training = self.training
         self.eval()
-        with self.autocast():
-            made = self.decoder.generate(
-                self.encoder(given.to(self.device)),
-                how=how,
-                beams=beams,
-                temperature=temperature,
-                allowed=allowed,
-            )
+        said = []
+        for part in given.split(_AT_ONCE):
+            with autocast(self.precision, self.device):
+                made = self.decoder.generate(
+                    self.encoder(part.to(self.device)),
+                    how=how,
+                    beams=beams,
+                    temperature=temperature,
+                    allowed=allowed,
+                )
+            chances = made.log_prob.exp().tolist()
+            said += [
+                Said(self.tokenizer.decode(ids), chance)
+                for ids, chance in zip(made.ids.tolist(), chances, strict=True)
+            ]
         self.train(was_training)
-        chances = made.log_prob.exp().tolist()
-        return [
-            Said(self.tokenizer.decode(ids), chance)
-            for ids, chance in zip(made.ids.tolist(), chances, strict=True)
-        ]
+        return said
 
     @torch.no_grad()
     def probabilities(self, given: Tensor, sentences: Sequence[str]) -> Tensor:
         """How probable each input's sentence is, float32 [B], 0 to 1."""
         was_training = self.training
         self.eval()
-        with self.autocast():
+        with autocast(self.precision, self.device):
             logs = self.decoder.log_prob(self.encoder(given.to(self.device)), self.ids(sentences))
         self.train(was_training)
         return logs.exp()
@@ -104,9 +110,3 @@ class TextGenerator(nn.Module):
             ValueError: a word that it does not know.
         """
         return OneOf(sentences, self.tokenizer)
-
-    def autocast(self) -> AbstractContextManager[Any]:
-        """The precision in which it computes."""
-        if self.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.device.type, PRECISIONS[self.precision])

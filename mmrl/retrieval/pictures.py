@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmrl.drawing import resized
 from mmrl.errors import UserError
 from mmrl.retrieval.index import Entry
 from mmrl.rollouts import Rollouts, find_place, open_rollouts
@@ -182,9 +183,3 @@ class Resizer:
             )
         self.resized += 1
         return np.asarray(resized(Image.fromarray(picture), (width, height)))
-
-
-def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A picture in another size, width and height; enlarged ones keep their sharp pixels."""
-    grows = size[0] >= image.width and size[1] >= image.height
-    return image.resize(size, Image.Resampling.NEAREST if grows else Image.Resampling.BOX)

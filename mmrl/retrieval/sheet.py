@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -11,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mmrl.retrieval.pictures import resized
+from mmrl.drawing import FAINT, INK, PAPER, fitted
 
 _SIDE: Final = 168  # pixels of a picture
 _GAP: Final = 12
 _COLUMNS: Final = 4
-_PAPER: Final = (250, 250, 247)
-_INK: Final = (30, 30, 34)
-_FAINT: Final = (128, 128, 132)
 _LINE: Final = 16
 _TITLE_LINE: Final = 24
 _CAPTION_LINES: Final = 5
@@ -53,38 +49,20 @@ def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
     cell = _SIDE + _LINE * (1 + max(map(len, captions), default=0)) + _GAP
     top = _GAP + _TITLE_LINE * len(title)
     rows = -(-len(shown) // columns)
-    sheet = Image.new("RGB", (width, top + rows * cell + _GAP), _PAPER)
+    sheet = Image.new("RGB", (width, top + rows * cell + _GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     for k, line in enumerate(title):
-        draw.text((_GAP, _GAP - 4 + k * _TITLE_LINE), line, _INK, large)
+        draw.text((_GAP, _GAP - 4 + k * _TITLE_LINE), line, INK, large)
     for k, (one, lines) in enumerate(zip(shown, captions, strict=True)):
         left, y = _GAP + k % columns * (_SIDE + _GAP), top + k // columns * cell
         if one.picture is None:
-            draw.rectangle((left, y, left + _SIDE - 1, y + _SIDE - 1), outline=_FAINT)
-            draw.text((left + _GAP, y + _GAP), "the picture is gone", _FAINT, small)
+            draw.rectangle((left, y, left + _SIDE - 1, y + _SIDE - 1), outline=FAINT)
+            draw.text((left + _GAP, y + _GAP), "the picture is gone", FAINT, small)
         else:
-            sheet.paste(_fitted(one.picture), (left, y))
+            sheet.paste(fitted(one.picture, _SIDE), (left, y))
         y += _SIDE + 2
-        draw.text((left, y), f"{k + 1}", _INK, small)
-        draw.text((left + _SIDE, y), f"{one.cosine:.3f}", _INK, small, anchor="ra")
+        draw.text((left, y), f"{k + 1}", INK, small)
+        draw.text((left + _SIDE, y), f"{one.cosine:.3f}", INK, small, anchor="ra")
         for number, line in enumerate(lines, 1):
-            draw.text((left, y + number * _LINE), line, _FAINT, small)
+            draw.text((left, y + number * _LINE), line, FAINT, small)
     return np.asarray(sheet)
-
-
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 [H, W, 3], as the content of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _fitted(picture: NDArray[np.uint8]) -> Image.Image:
-    """A picture in a square of the sheet."""
-    image = Image.fromarray(picture)
-    scale = _SIDE / max(image.size)
-    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    square = Image.new("RGB", (_SIDE, _SIDE), _PAPER)
-    fitted = resized(image, size)
-    square.paste(fitted, ((_SIDE - fitted.width) // 2, (_SIDE - fitted.height) // 2))
-    return square

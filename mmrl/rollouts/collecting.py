@@ -24,10 +24,10 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from mmrl.adapters import make_env, make_vec_env
+from mmrl.adapters import make_vec_env, understands
 from mmrl.errors import UserError
 from mmrl.files import write_json
-from mmrl.observation import IMAGE, INSTRUCTION
+from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION
 from mmrl.plugins import find_spec
 from mmrl.rollouts.places import MAIN, Place, minari_module
 from mmrl.rollouts.playing import Source, play
@@ -36,7 +36,7 @@ from mmrl.rollouts.recording import Recording
 _REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
 """The key in Minari's metadata under which the request is kept."""
-_OPTIONS: Final = ({"achieved": True}, {"describe": True})
+_OPTIONS: Final = ({ACHIEVED: True}, {"describe": True})
 OnEpisodes = Callable[[int], None]
 
 
@@ -137,10 +137,7 @@ def telling(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
     """
     args = dict(env_args)
     for option in _OPTIONS:
-        if option.keys() & args.keys():
-            continue
-        with suppress(UserError):
-            make_env(env_id, **copy.deepcopy(args | option)).close()
+        if not option.keys() & args.keys() and understands(env_id, args, **option):
             args |= option
     return args
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from mmrl.observation import IMAGE, INSTRUCTION, were_successful
+from mmrl.observation import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION, were_successful
 from mmrl.rollouts.recording import Recording
-
-ACHIEVED: Final = "achieved"
-DESCRIPTION: Final = "description"
 
 
 class Source(Protocol):

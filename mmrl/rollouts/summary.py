@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import textwrap
 from collections import Counter
@@ -13,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from mmrl.drawing import GREEN, INK, PAPER, RED, png
 from mmrl.rollouts.kinds import instruction_kind
 from mmrl.rollouts.reading import Rollouts
 from mmrl.rollouts.rollout import Rollout
 
 _MOST_FREQUENT: Final = 8
 _KINDS: Final = 20
-_PAPER: Final = (250, 250, 247)
-_INK: Final = (30, 30, 34)
-_GREEN: Final = (22, 128, 60)
-_RED: Final = (190, 40, 40)
 _SIDE: Final = 168  # pixels of an image on the sheet
 _GAP: Final = 10
 _CAPTION: Final = 50
@@ -71,18 +67,16 @@ def contact_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
     cells = [_cell(rollouts[k], k) for k in chosen]
     across = min(_ACROSS, count)
     height, width = cells[0].shape[:2]
-    sheet = np.full((-(-count // across) * height, across * width, 3), _PAPER, np.uint8)
+    sheet = np.full((-(-count // across) * height, across * width, 3), PAPER, np.uint8)
     for k, cell in enumerate(cells):
         y, x = k // across * height, k % across * width
         sheet[y : y + height, x : x + width] = cell
-    buffer = io.BytesIO()
-    Image.fromarray(sheet).save(buffer, "PNG")
-    return buffer.getvalue()
+    return png(sheet)
 
 
 def _cell(rollout: Rollout, number: int) -> NDArray[np.uint8]:
     """One episode: its first and last image side by side, and a caption."""
-    cell = Image.new("RGB", (2 * _SIDE + 3 * _GAP, _SIDE + _CAPTION + _GAP), _PAPER)
+    cell = Image.new("RGB", (2 * _SIDE + 3 * _GAP, _SIDE + _CAPTION + _GAP), PAPER)
     for k, image in enumerate((rollout.images[0], rollout.images[-1])):
         scaled = Image.fromarray(image)
         scaled.thumbnail((_SIDE, _SIDE))
@@ -92,10 +86,10 @@ def _cell(rollout: Rollout, number: int) -> NDArray[np.uint8]:
         cell.paste(scaled, (_GAP + k * (_SIDE + _GAP), _GAP))
     draw = ImageDraw.Draw(cell)
     font = _font(rollout.instruction)
-    outcome, color = ("carried out", _GREEN) if rollout.success else ("not carried out", _RED)
+    outcome, color = ("carried out", GREEN) if rollout.success else ("not carried out", RED)
     y = _SIDE + _GAP + 2
     for line in textwrap.wrap(rollout.instruction, 56)[:2]:
-        draw.text((_GAP, y), line, _INK, font)
+        draw.text((_GAP, y), line, INK, font)
         y += 14
     draw.text((_GAP, y), f"episode {number}: {outcome}, {len(rollout)} steps", color, font)
     return np.asarray(cell)

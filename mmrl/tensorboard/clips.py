@@ -17,15 +17,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.actor import Actor, begin_episodes
 from mmrl.adapters import make_env
+from mmrl.drawing import FAINT, GREEN, INK, PAPER, RED, fitted
 from mmrl.observation import IMAGE, INSTRUCTION, batch_of_one, was_successful
 
 _SIDE: Final = 256  # pixels of each of the two pictures
 _GAP: Final = 12
-_PAPER: Final = (250, 250, 247)
-_INK: Final = (30, 30, 34)
-_FAINT: Final = (128, 128, 132)
-_GREEN: Final = (22, 128, 60)
-_RED: Final = (190, 40, 40)
 _FRAME_MS: Final = 250
 _LAST_FRAME_MS: Final = 1500
 
@@ -162,30 +158,18 @@ def _draw(
     lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
     top = _GAP + 18
     height = top + _SIDE + _GAP + 24 * len(lines) + 30
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     for k, (caption, picture) in enumerate(pictures):
         left = _GAP + k * (_SIDE + _GAP)
-        draw.text((left, _GAP - 4), caption, _FAINT, small)
-        sheet.paste(_fit(picture), (left, top))
+        draw.text((left, _GAP - 4), caption, FAINT, small)
+        sheet.paste(fitted(picture, _SIDE), (left, top))
     y = top + _SIDE + _GAP - 2
     for line in lines:
-        draw.text((_GAP, y), line, _INK, large)
+        draw.text((_GAP, y), line, INK, large)
         y += 24
-    draw.text((_GAP, y), f"step {step}: {action}" if action else "start", _FAINT, large)
+    draw.text((_GAP, y), f"step {step}: {action}" if action else "start", FAINT, large)
     if success is not None:
-        word, color = ("carried out", _GREEN) if success else ("not carried out", _RED)
+        word, color = ("carried out", GREEN) if success else ("not carried out", RED)
         draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")
     return np.asarray(sheet)
-
-
-def _fit(picture: NDArray[np.uint8]) -> Image.Image:
-    """A picture in a square of the sheet; small ones keep their sharp pixels."""
-    image = Image.fromarray(picture)
-    scale = _SIDE / max(image.size)
-    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
-    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    square = Image.new("RGB", (_SIDE, _SIDE), _PAPER)
-    fitted = image.resize(size, how)
-    square.paste(fitted, ((_SIDE - fitted.width) // 2, (_SIDE - fitted.height) // 2))
-    return square

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from mmrl.drawing import fitted
+
 _GAP: Final = 24
 _SIDE: Final = 560  # of the large picture
 _INSET: Final = 156  # of the small one
@@ -96,7 +98,7 @@ def _write_instruction(pen: ImageDraw.ImageDraw, text: str) -> None:
 
 def _draw_picture(sheet: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene) -> None:
     left, top = _GAP, _HEADER
-    sheet.paste(_fit(scene.picture, _SIDE), (left, top))
+    sheet.paste(fitted(scene.picture, _SIDE, _LINE), (left, top))
     pen.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=_LINE)
     pen.text((left + _SIDE, top - 18), scene.caption, _FAINT, _font(12), anchor="ra")
     if scene.banner is None:
@@ -111,7 +113,7 @@ def _draw_inset(
     sheet: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene, left: int, top: int
 ) -> int:
     assert scene.inset is not None
-    sheet.paste(_fit(scene.inset, _INSET), (left, top))
+    sheet.paste(fitted(scene.inset, _INSET, _LINE), (left, top))
     pen.rectangle((left - 1, top - 1, left + _INSET, top + _INSET), outline=_LINE)
     pen.text((left, top - 18), scene.inset_caption, _FAINT, _font(12))
     return top + _INSET + 18
@@ -157,14 +159,3 @@ def _draw_status(pen: ImageDraw.ImageDraw, status: Sequence[tuple[str, str]], le
     for k, (name, value) in enumerate(status):
         pen.text((left, top + 21 * k), name, _FAINT, _font(13))
         pen.text((left + _PANEL, top + 21 * k), value, _INK, _font(13), anchor="ra")
-
-
-def _fit(picture: NDArray[np.uint8], side: int) -> Image.Image:
-    """A picture in a square; small ones keep their sharp pixels."""
-    image = Image.fromarray(picture)
-    scale = side / max(image.size)
-    how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
-    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    square = Image.new("RGB", (side, side), _LINE)
-    square.paste(image.resize(size, how), ((side - size[0]) // 2, (side - size[1]) // 2))
-    return square

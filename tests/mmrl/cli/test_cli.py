@@ -6,25 +6,10 @@ import pytest
 import yaml
 
 from mmrl import __version__, cli, plugins
-from mmrl.cli import COMMANDS, main
+from mmrl.cli import COMMANDS
 from mmrl.experiment.checkpoint import Checkpoint
 
 ENV = "mmrl/GoToObjS4-v0"
-
-
-@pytest.fixture
-def call(capsys):
-    """Runs the command: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            status = leaving.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def test_overview(call):

@@ -5,28 +5,17 @@ import json
 import pytest
 from PIL import Image
 
-from mmrl.cli import main
 from mmrl.rollouts import ExpertSource, open_rollouts
 
 ENV = "mmrl/GoToObjS4-v0"
 EXPERT = ("collect", ENV, "--episodes", 9, "--num_envs", 4, "--by", "expert")
 
 
-@pytest.fixture
-def call(capsys, tmp_path, monkeypatch):
-    """Runs the command in a folder of its own: exit status, stdout, stderr."""
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Datasets of Minari's ids, and what is written by its name alone, in a folder of its own."""
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            status = leaving.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 def test_collect_and_show(call, tmp_path):

@@ -15,21 +15,6 @@ TINY = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def call(capsys):
-    """Runs the command: exit status, stdout, stderr."""
-
-    def run(*arguments):
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            status = leaving.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def fitted(described, tmp_path_factory):
     """The run folder of a tiny model."""

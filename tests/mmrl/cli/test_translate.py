@@ -31,19 +31,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:
-            status = int(str(leaving.code))
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
-
-
 def test_sentences_and_lines(run: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     status, out, _ = call("translate", run, "走到那个红色的球", "走到一个箱子", "--device", "cpu")
     assert status == 0

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrl.retrieval.sheet import Shown, contact_sheet, png
+from mmrl.drawing import png
+from mmrl.retrieval.sheet import Shown, contact_sheet
 
 COLOURS = [(200, 30, 40), (30, 160, 60), (40, 70, 220), (210, 180, 20), (150, 40, 190)]
 
