@@ -16,7 +16,6 @@ from mmrl.fitting.translation import (
     TranslationConfig,
     TranslationTask,
     held_out_pairs,
-    translate,
 )
 
 
@@ -40,10 +39,10 @@ def test_it_learns_and_translates_what_it_never_saw(
     evaluation = fit(task, options, run)
     assert evaluation.metrics["exact"] >= 0.5
     known = task.learnt[:16]
-    said = translate(task.module, [pair.source for pair in known])
+    said = task.module.translate([pair.source for pair in known])
     assert [one.sentence for one in said] == [pair.target for pair in known]
     again = load(run.path, "translation", "cpu")
-    assert translate(again, [pair.source for pair in known]) == said  # type: ignore[arg-type]
+    assert again.translate([pair.source for pair in known]) == said
     with pytest.raises(UserError, match="'mmrl fit speech' makes"):
         load(run.path, "speech")
 

@@ -66,3 +66,8 @@ def test_bf16_says_the_same(
 def test_the_wrong_number_of_frames_is_refused(learned: TextGenerator, images: torch.Tensor):
     with pytest.raises(ValueError, match=r"2 frames are needed, got \[4, 1, 3"):
         learned.say(images[:, :1])
+
+
+def test_any_number_of_inputs(learned: TextGenerator, images: torch.Tensor, sentences: list[str]):
+    said = learned.say(images.repeat(50, 1, 1, 1, 1))
+    assert [one.sentence for one in said] == sentences * 50
