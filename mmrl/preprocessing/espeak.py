@@ -28,7 +28,8 @@ _CALLBACK: Final = ctypes.CFUNCTYPE(
 
 class _Library:
     """eSpeak NG, loaded afresh: it remembers what it said before, and would never say a sentence
-    the same way twice. To load it takes some milliseconds.
+    the same way twice. To load it takes some milliseconds. The breath of some voices is of its own
+    random numbers, which it would seed with the time of day.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class _Library:
         self.rate = int(self.functions.espeak_Initialize(_SYNCHRONOUS, 0, data, 0))
         if self.rate <= 0:
             raise UserError("eSpeak NG does not start: reinstall espeakng-loader")
+        self.functions.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self.pieces: list[NDArray[np.int16]] = []
         self._callback = _CALLBACK(self._collect)  # must live as long as the library
         self.functions.espeak_SetSynthCallback(self._callback)
