@@ -76,14 +76,16 @@ class FeatureCache:
         if state != self._state:
             self.clear()
             self._state = state
+        distinct = list(dict.fromkeys(keys))
+        known = [key for key in distinct if key in self._slots]
         first: dict[bytes, int] = {}  # the rows that are to be encoded
-        for b, key in enumerate(keys):
-            if key not in self._slots:
-                first.setdefault(key, b)
+        if len(known) < len(distinct):
+            for b in reversed(range(len(keys))):
+                if keys[b] not in self._slots:
+                    first[keys[b]] = b
+            first = {key: first[key] for key in distinct if key in first}
         self.misses += len(first)
         self.hits += len(keys) - len(first)
-        distinct = list(dict.fromkeys(keys))
-        known = [key for key in distinct if key not in first]
         for key in known:
             self._slots.move_to_end(key)
         if not first and 2 * len(known) > len(keys):  # one gather, where few are repeated
@@ -98,8 +100,8 @@ class FeatureCache:
             found = (values, mask) if found is None else _joined(found, (values, mask))
         assert found is not None
         place = {key: u for u, key in enumerate([*known, *first])}
-        chosen = torch.tensor([place[key] for key in keys], device=rows.device)
-        return Tokens(*found, rows=chosen)
+        chosen = np.fromiter(map(place.__getitem__, keys), np.int64, len(keys))
+        return Tokens(*found, rows=torch.from_numpy(chosen).to(rows.device))
 
     def _gather(self, slots: list[int]) -> tuple[Tensor, Tensor]:
         assert self._table is not None

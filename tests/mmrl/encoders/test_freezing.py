@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from mmrl.building import ModelConfig, build_model
-from mmrl.encoders.freezing import tensors
 from mmrl.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.encoders.text import build_text_encoder
 from mmrl.errors import UserError
@@ -130,7 +129,32 @@ def test_by_configuration():
         )
 
 
-def test_all_tensors_are_looked_over(encoder_and_input):
+def test_whatever_changes_is_noticed(encoder_and_input):
     encoder, _ = encoder_and_input
-    once = {id(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
-    assert {id(tensor) for tensor in tensors(encoder)} == once
+    device = torch.device("cpu")
+    state = encoder._state(device)
+    assert encoder._state(device) == state
+
+    def changed():
+        nonlocal state
+        before, state = state, encoder._state(device)
+        return state != before
+
+    for tensor in (*encoder.parameters(), *encoder.buffers()):
+        tensor.detach().add_(1)
+        assert changed()
+    parent, name = next(
+        (module, name)
+        for module in encoder.modules()
+        for name, one in module._parameters.items()
+        if one is not None
+    )
+    setattr(parent, name, nn.Parameter(getattr(parent, name).detach().clone()))
+    assert changed()
+    leaf = next(module for module in encoder.modules() if not module._modules)
+    leaf.added = nn.Linear(1, 1)
+    assert changed()
+    leaf.added.register_buffer("more", torch.zeros(1))
+    assert changed()
+    leaf.added = nn.Linear(1, 1)
+    assert changed()
