@@ -120,8 +120,10 @@ class Weights:
 
     def __init__(self, module: nn.Module) -> None:
         modules = list(module.modules())
-        held = [part for one in modules for part in (one._parameters, one._buffers)]
-        self._tensors: list[dict[str, Tensor | None]] = [part for part in held if part]
+        held: list[dict[str, Any]] = []
+        for one in modules:
+            held += one._parameters, one._buffers
+        self._tensors = [part for part in held if part]
         self._children = [one._modules for one in modules if one._modules]
         self._empty = [part for part in held if not part]
         self._leaves = [one._modules for one in modules if not one._modules]
