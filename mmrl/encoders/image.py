@@ -14,6 +14,7 @@ from mmrl.encoders.cache import digests
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.encoders.luma_chroma import LumaChroma
 from mmrl.encoders.norms import group_norm
+from mmrl.encoders.small_maps import with_small_maps
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
 from mmrl.tokens import Tokens, TokensShape
@@ -188,7 +189,7 @@ def torchvision_resnet(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
-    body = nn.Sequential(*list(network.children())[: 4 + stage])
+    body = with_small_maps(nn.Sequential(*list(network.children())[: 4 + stage]))
     normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
     return ImageEncoder(normalizer, body, image_size, pooled=pooled)
 

@@ -1,0 +1,120 @@
+"""What the recipes in ``configs/levels`` come to: each trained by the ``mmrl train`` command.
+
+    python benchmarks/recipes.py --jobs 2
+    python benchmarks/recipes.py --only go_to_obj open_red_door --seeds 0 1 2
+
+Further options are handed to ``mmrl train``. What is kept in ``benchmarks/results/recipes.json``:
+for each recipe and seed the success on 512 held-out episodes with its 95% interval (Wilson's),
+steps, wall time and the curve of the training episodes; a table lies beside it as Markdown, and
+the curves as a picture. Recipes that are not run this time keep their entries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from learning import train
+
+from mmrl.evaluation.report import provenance
+from mmrl.files import write_atomically, write_json
+
+RESULTS: Final = Path(__file__).parent / "results"
+RECIPES: Final = Path(__file__).parent.parent / "configs" / "levels"
+
+
+def run_recipe(name: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """One training of a recipe: its result, wall time and curve."""
+    here = folder / name
+    here.mkdir(exist_ok=True)
+    result = train(RECIPES / f"{name}.yaml", seed, here, [*overrides, "--clip_every", "0"])
+    print(f"{name}, seed {seed}: {result['success_rate']:.1%} held out", flush=True)
+    return result
+
+
+def table(recipes: dict[str, Any]) -> str:
+    """All recipes, one a line."""
+    lines = [
+        "| recipe | level | steps | success on held-out episodes, by seed | training |",
+        "|---|---|--:|---|--:|",
+    ]
+    for name, one in sorted(recipes.items(), key=lambda item: item[1]["config"]["steps"]):
+        runs = one["runs"]
+        rates = ", ".join(f"{run['success_rate']:.1%}" for run in runs)
+        seconds = sum(run["training_seconds"] for run in runs) / len(runs)
+        lines.append(
+            f"| `{name}` | {one['config']['env'].removeprefix('mmrl/').removesuffix('-v0')} "
+            f"| {one['config']['steps']:,} | {rates} | {seconds:.0f} s |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def plot(recipes: dict[str, Any], path: Path) -> None:
+    """The curves of every recipe, side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    columns = min(4, len(recipes))
+    rows = -(-len(recipes) // columns)
+    size = (3 * columns, 2.2 * rows)
+    figure, grid = plt.subplots(
+        rows, columns, figsize=size, layout="constrained", sharey=True, squeeze=False
+    )
+    for axes in grid.flat[len(recipes) :]:
+        axes.set_visible(False)
+    for axes, (name, one) in zip(grid.flat, sorted(recipes.items()), strict=False):
+        for run in one["runs"]:
+            steps, rates = zip(*run["curve"], strict=True)
+            axes.plot([step / 1000 for step in steps], rates, linewidth=1.2)
+        axes.set_title(name, fontsize=9)
+        axes.set_ylim(0, 1.02)
+        axes.grid(alpha=0.25)
+    figure.supxlabel("thousands of environment steps", fontsize=9)
+    figure.supylabel("success, training episodes", fontsize=9)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Train, print the table, write the results."""
+    known = sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="+", choices=known, default=known, metavar="RECIPE")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    options, overrides = parser.parse_known_args()
+    if options.jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    started = time.monotonic()
+    file = RESULTS / "recipes.json"
+    recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}
+    plan = [(name, seed) for name in options.only for seed in options.seeds]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
+        runs = list(pool.map(lambda one: run_recipe(*one, Path(folder), overrides), plan))
+    for name in options.only:
+        recipes[name] = {
+            "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),
+            "overrides": overrides,
+            "jobs": options.jobs,
+            "runs": [run for (of, _), run in zip(plan, runs, strict=True) if of == name],
+            **provenance(started),
+        }
+    write_json(file, {"recipes": recipes})
+    write_atomically(RESULTS / "recipes.md", table(recipes))
+    plot(recipes, RESULTS / "recipes.png")
+    print(table(recipes), end="")
+
+
+if __name__ == "__main__":
+    main()
