@@ -52,7 +52,8 @@ def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: in
     fit = ["fit", "captioner", "--data", str(data), "--out", str(run), "--steps", str(steps)]
     wordings = ["--without", "on your|front of|behind|(a|the) object$|go to"]
     subprocess.run([*MMRL, *collect, str(episodes), "--out", str(data)], check=True)
-    subprocess.run([*MMRL, *fit, *wordings, "--batch_size", "64", "--width", "64"], check=True)
+    small = ["--batch_size", "64", "--width", "64", "--image_args", '{"blocks": 0}']
+    subprocess.run([*MMRL, *fit, *wordings, *small], check=True)
     return run
 
 
@@ -83,7 +84,7 @@ def over_episodes(events: EventAccumulator, tag: str) -> list[tuple[int, float]]
     """A scalar, by the number of training episodes."""
     if tag not in events.Tags()["scalars"]:
         return []
-    episodes = {event.step: int(event.value) for event in events.Scalars("time/episodes")}
+    episodes = {event.step: int(event.value) for event in events.Scalars("rollout/episodes")}
     return [
         (episodes[event.step], round(event.value, 4))
         for event in events.Scalars(tag)
@@ -126,7 +127,7 @@ def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def plot(runs: list[dict[str, Any]], path: Path) -> None:
     """All curves, one colour an arm, and their means."""
-    with curves(path, "PickupDist, a wrong thing ends the episode", "training episodes") as axes:
+    with curves(path, "one of eight things is to be picked up", "training episodes") as axes:
         for k, arm in enumerate(ARMS):
             own = [run["curve"] for run in runs if run["arm"] == arm]
             for curve in own:

@@ -193,14 +193,19 @@ class CacheCallback(BaseCallback):
 
 
 class ReplayCallback(BaseCallback):
-    """Logs what a replay buffer has to tell of itself."""
+    """Logs what a replay buffer has to tell of itself, and the number of episodes, which SB3's
+    algorithms with a replay keep from TensorBoard.
+    """
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        figures = getattr(getattr(self.model, "replay_buffer", None), "figures", dict)
-        for name, value in figures().items():
+        replay = getattr(self.model, "replay_buffer", None)
+        if replay is None:
+            return
+        self.logger.record("rollout/episodes", self.model._episode_num)
+        for name, value in getattr(replay, "figures", dict)().items():
             self.logger.record(f"hindsight/{name}", value)
 
 

@@ -28,6 +28,7 @@ NOBODY: Final = "none"
 ORACLE: Final = "oracle"
 LEARNED: Final = "learned"
 _FRAMES: Final = 2
+_PATCHES: Final = {"blocks": 0}  # tokens of a patch alone: learnt from a third of the examples
 
 
 class HindsightAgent(OffPolicyAgent):
@@ -98,7 +99,7 @@ def build_relabeller(
             words = instruction_words(config.env, **config.env_args)
             length = min(ModelConfig().instruction_length, tokenizer.length)
             generator = build_captioner(
-                size, words, frames=_FRAMES, length=length, width=64, layers=1
+                size, words, frames=_FRAMES, length=length, image_args=_PATCHES, width=64, layers=1
             )
         return LearnedCaptioner(generator.to(get_device(config.device)), tokenizer, config.seed)
     if not Path(who).is_dir():

@@ -22,8 +22,8 @@ _RATE: Final = 1e-3
 
 class LearnedCaptioner(Captioner):
     """A successful episode tells what its end looks like: its last two frames are an example of its
-    instruction. With each quarter more examples the captioner learns for another round; before the
-    first ones nothing is relabelled.
+    instruction. From a number of examples on, the captioner learns from them, and with each quarter
+    more for another round.
 
     Args:
         generator: with new weights; see :class:`Captioner`.
@@ -31,12 +31,15 @@ class LearnedCaptioner(Captioner):
         seed: of the examples that are drawn.
 
     Attributes:
-        first: successes until it begins to learn.
-        steps: gradient steps of a round.
+        first: successes until it begins to learn, and to say something; fewer make it say too much
+            that is wrong.
+        first_steps: gradient steps of the first round.
+        steps: of the others.
     """
 
-    first: ClassVar[int] = 48
-    steps: ClassVar[int] = 100
+    first: ClassVar[int] = 200
+    first_steps: ClassVar[int] = 400
+    steps: ClassVar[int] = 150
 
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0) -> None:
         super().__init__(generator, tokenizer)
@@ -46,20 +49,19 @@ class LearnedCaptioner(Captioner):
         self._sentences: list[str] = []
         self._seen, self._next, self._loss = 0, self.first, float("nan")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has learnt from the first successes."""
+        return self._next > self.first
+
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions, keep the successes, and learn from them."""
         for ending, sentence in zip(endings, self._heard.note(endings), strict=True):
             if ending.success:
                 self._keep(ending.images, sentence)
         if self._seen >= self._next:
+            self._loss = self._round(self.steps if self.is_ready else self.first_steps)
             self._next = int(self._seen * _GROWTH) + 1
-            self._loss = self._round()
-
-    def label(self, endings: Sequence[Ending]) -> list[str]:
-        """As :meth:`Captioner.label`; nothing before it has learnt."""
-        if self._next == self.first:
-            return [""] * len(endings)
-        return super().label(endings)
 
     def figures(self) -> dict[str, float]:
         """As :meth:`Relabeller.figures`."""
@@ -77,10 +79,10 @@ class LearnedCaptioner(Captioner):
             self._sentences[self._seen % _KEPT] = sentence
         self._seen += 1
 
-    def _round(self) -> float:
-        """The mean loss of some gradient steps."""
+    def _round(self, steps: int) -> float:
+        """The mean loss of so many gradient steps."""
         module, losses = self.generator.train(), []
-        for _ in range(self.steps):
+        for _ in range(steps):
             chosen = self._generator.integers(len(self._images), size=_BATCH)
             images = torch.from_numpy(np.stack([self._images[k] for k in chosen]))
             ids = module.ids([self._sentences[k] for k in chosen])

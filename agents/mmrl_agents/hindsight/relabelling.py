@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mmrl.evaluation.wording import is_among
 from mmrl.generative.generator import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
+
+_TEMPERATURE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,16 @@ class Ending:
 
 
 class Relabeller(Protocol):
-    """Says what the ends of episodes have carried out."""
+    """Says what the ends of episodes have carried out.
+
+    Attributes:
+        is_ready: whether it has anything to say yet.
+    """
+
+    @property
+    def is_ready(self) -> bool:
+        """See above."""
+        ...
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Take notice of episodes that ended, successes among them."""
@@ -75,6 +86,8 @@ class Oracle:
         tokenizer: of the instructions.
         seed: of the choice.
     """
+
+    is_ready = True
 
     def __init__(self, tokenizer: Tokenizer, seed: int = 0) -> None:
         self._generator = np.random.default_rng(seed)
@@ -139,9 +152,10 @@ class Heard:
 
 
 class Captioner:
-    """A captioner that looks at the last two frames; a sentence is drawn by its probability, so
-    that all wordings of what was done are learnt from. It says nothing of episodes that a time
-    limit has cut: nothing was done there, and it has learnt from what was done only.
+    """A captioner that looks at the last two frames. A sentence is drawn, likelier ones more often
+    than they are likely, so that all wordings of what was done are learnt from. It says nothing of
+    episodes that a time limit has cut: nothing was done there, and it has learnt from what was done
+    only.
 
     Args:
         generator: pictures uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
@@ -151,6 +165,11 @@ class Captioner:
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer) -> None:
         self.generator = generator
         self._heard = Heard(tokenizer)
+
+    @property
+    def is_ready(self) -> bool:
+        """As :attr:`Relabeller.is_ready`."""
+        return True
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions."""
@@ -163,9 +182,10 @@ class Captioner:
         if not done:
             return labels
         images = torch.from_numpy(np.stack([endings[k].images for k in done]))
-        for k, said in zip(done, self.generator.say(images, how="sample"), strict=True):
-            if said.sentence in self._heard.sentences:
-                labels[k] = said.sentence
+        said = self.generator.say(images, how="sample", temperature=_TEMPERATURE)
+        for k, one in zip(done, said, strict=True):
+            if one.sentence in self._heard.sentences:
+                labels[k] = one.sentence
         return labels
 
     def figures(self) -> dict[str, float]:

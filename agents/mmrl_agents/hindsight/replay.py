@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,21 @@ from mmrl_agents.hindsight.relabelling import Ending, Relabeller
 from mmrl_agents.replay import FrameReplay
 
 _RECENT: Final = 200  # successes and relabels that averages are taken over
+_MOST_WAITING: Final = 2048
+
+
+class Failure(NamedTuple):
+    """An episode that failed: the numbers of its transitions, and its last step."""
+
+    episode: list[int]
+    ending: Ending
 
 
 class HindsightReplay(FrameReplay):
     """:class:`~mmrl_agents.replay.FrameReplay`, to which every failed episode of which a relabeller
     knows what its end has carried out is added once more: with that instruction, and with the
-    reward of the recent successes at its end. No frame is kept twice.
+    reward of the recent successes at its end. No frame is kept twice. Episodes that failed before
+    the relabeller was ready wait for it.
 
     Args:
         buffer_size, observation_space, action_space, device, n_envs: as there.
@@ -43,6 +53,7 @@ class HindsightReplay(FrameReplay):
         self._reward: deque[float] = deque(maxlen=_RECENT)
         self._right: deque[bool] = deque(maxlen=_RECENT)
         self._relabelled = self._failed = 0
+        self._waiting: deque[Failure] = deque(maxlen=_MOST_WAITING)
 
     def add(  # type: ignore[override]  # observations are dictionaries
         self,
@@ -64,14 +75,17 @@ class HindsightReplay(FrameReplay):
         endings = [_ending(obs, next_obs, reward, infos, e) for e in ended]
         self._reward.extend(one.reward for one in endings if one.success)
         self.relabeller.learn(endings)
-        failed = [(e, one) for e, one in zip(ended, endings, strict=True) if not one.success]
-        said = self.relabeller.label([one for _, one in failed]) if failed else []
-        for (e, ending), sentence in zip(failed, said, strict=True):
-            self._failed += 1
-            if sentence:
-                self._store_again(self._episodes[e], sentence)
-                if ending.achieved is not None:
-                    self._right.append(ending.has_achieved(sentence))
+        failed = [
+            Failure(self._episodes[e], one)
+            for e, one in zip(ended, endings, strict=True)
+            if not one.success
+        ]
+        self._failed += len(failed)
+        if self.relabeller.is_ready:
+            self._relabel([*self._waiting, *failed])
+            self._waiting.clear()
+        else:
+            self._waiting.extend(failed)
         for e in ended:
             self._episodes[e] = []
 
@@ -83,6 +97,15 @@ class HindsightReplay(FrameReplay):
         if self._right:
             shown["accuracy"] = float(np.mean(self._right))
         return {**shown, **self.relabeller.figures()}
+
+    def _relabel(self, failures: list[Failure]) -> None:
+        """Store episodes again, as what they were."""
+        said = self.relabeller.label([one.ending for one in failures]) if failures else []
+        for (episode, ending), sentence in zip(failures, said, strict=True):
+            if sentence:
+                self._store_again(episode, sentence)
+                if ending.achieved is not None:
+                    self._right.append(ending.has_achieved(sentence))
 
     def _store_again(self, episode: list[int], sentence: str) -> None:
         """Add an episode, by the numbers of its transitions, as one of another instruction."""
@@ -111,6 +134,7 @@ class HindsightReplay(FrameReplay):
                 "counts": [self._count, self._relabelled, self._failed],
                 "reward": list(self._reward),
                 "right": list(self._right),
+                "waiting": [[one.episode, asdict(one.ending)] for one in self._waiting],
                 "relabeller": self.relabeller.get_state(),
             },
         }
@@ -123,7 +147,15 @@ class HindsightReplay(FrameReplay):
         self._count, self._relabelled, self._failed = ours["counts"]
         self._reward = deque(ours["reward"], maxlen=_RECENT)
         self._right = deque(ours["right"], maxlen=_RECENT)
+        waiting = (Failure(list(one), _ending_of(last)) for one, last in ours["waiting"])
+        self._waiting = deque(waiting, maxlen=_MOST_WAITING)
         self.relabeller.set_state(ours["relabeller"])
+
+
+def _ending_of(state: dict[str, Any]) -> Ending:
+    """An ending from plain data."""
+    achieved = state["achieved"]
+    return Ending(**{**state, "achieved": None if achieved is None else tuple(achieved)})
 
 
 def _ending(

@@ -57,6 +57,7 @@ def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(LearnedCaptioner, "first", 12)
+    monkeypatch.setattr(LearnedCaptioner, "first_steps", 30)
     monkeypatch.setattr(LearnedCaptioner, "steps", 30)
     run = tmp_path / "whole"
     every = ("--checkpoint_every", "1200", "--keep_checkpoints", "9")

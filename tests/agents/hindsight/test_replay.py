@@ -23,8 +23,13 @@ TOKENIZER = WordTokenizer(["a", "b", "c", "d"], 6)
 class Says:
     """Says "d" of every failed episode whose last step began with an even frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, ready_after: int = 0) -> None:
         self.told: list[Any] = []
+        self.ready_after = ready_after
+
+    @property
+    def is_ready(self) -> bool:
+        return len(self.told) >= self.ready_after
 
     def learn(self, endings: Any) -> None:
         self.told += endings
@@ -42,9 +47,10 @@ class Says:
         self.told = [None] * state["count"]
 
 
-def make(size: int = 64) -> HindsightReplay:
+def make(size: int = 64, ready_after: int = 0) -> HindsightReplay:
+    says = Says(ready_after)
     return HindsightReplay(
-        size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=Says(), tokenizer=TOKENIZER
+        size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=says, tokenizer=TOKENIZER
     )
 
 
@@ -109,6 +115,22 @@ def test_a_failed_episode_is_stored_again_as_what_it_was():
     assert [one[7] for one in again] == [0, 0, 1]
     assert replay.figures()["relabelled"] == 1
     assert replay.figures()["accuracy"] == 1
+
+
+def test_failed_episodes_wait_until_the_relabeller_is_ready():
+    at_once, waiting = make(), make(ready_after=3)
+    plan = [["", "won"], ["", ""], ["lost", ""]]
+    for replay in (at_once, waiting):
+        play(replay, plan)
+    assert len(stored(waiting)) == 3 * ENVS
+    assert len(stored(at_once)) == 3 * ENVS + 3
+    again = make(ready_after=3)
+    again.set_state(waiting.get_state())
+    for replay in (waiting, again):
+        play(replay, [["won", ""]])
+        assert stored(replay)[-3:] == stored(at_once)[-3:]
+        assert replay.figures()["relabelled"] == 1
+        assert replay.figures()["accuracy"] == 1
 
 
 def test_a_successful_episode_and_one_that_nobody_can_name_are_left_alone():
