@@ -192,16 +192,17 @@ class CacheCallback(BaseCallback):
             self.logger.record("instructions/truncated", tokenizer.counts.truncated)
 
 
-class ReplayCallback(BaseCallback):
-    """Logs what a replay buffer has to tell of itself."""
+class BufferCallback(BaseCallback):
+    """Logs what a buffer has to tell of itself: of hindsight, or of a curriculum."""
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        figures = getattr(getattr(self.model, "replay_buffer", None), "figures", dict)
-        for name, value in figures().items():
-            self.logger.record(f"hindsight/{name}", value)
+        for section, name in (("hindsight", "replay_buffer"), ("curriculum", "rollout_buffer")):
+            figures = getattr(getattr(self.model, name, None), "figures", dict)
+            for figure, value in figures().items():
+                self.logger.record(f"{section}/{figure}", value)
 
 
 class HyperparameterCallback(BaseCallback):
@@ -249,7 +250,7 @@ class StandardCallbacks(CallbackList):
             HyperparameterCallback(run.flat_config()),
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
-            ReplayCallback(),
+            BufferCallback(),
             self._clips,
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])
