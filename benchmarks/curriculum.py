@@ -3,11 +3,11 @@
     python benchmarks/curriculum.py --jobs 2 --model.precision bf16
 
 Trains ``configs/levels/go_to_local.yaml`` by the ``mmrl train`` command on each level with every
-arm and seed: new scenes always (uniform), prioritised level replay (plr), and ACCEL's edits (accel);
-``--arms`` knows robust_plr, too. Ten times on the way, the last at the end, the same held-out
-episodes are played, whose seeds no curriculum is ever offered. Options that the script does not know
-are handed to ``mmrl train``. Its 18 trainings of 200,000 steps are meant to take an hour of one
-core's time.
+arm and seed: new scenes always (uniform), prioritised level replay (plr), and ACCEL's edits
+(accel); ``--arms`` knows robust_plr, too. Ten times on the way, the last at the end, the same
+held-out episodes are played, whose seeds no curriculum is ever offered. Options that the script
+does not know are handed to ``mmrl train``. Its 18 trainings of 200,000 steps are meant to take an
+hour of one core's time.
 
 Kept in ``benchmarks/results/curriculum.json``: the area under the held-out success over steps (the
 mean over the checkpoints), the success at the end, and how far both are from uniform's of the same

@@ -1,5 +1,7 @@
 """What is played next, how episodes are scored across rollouts, and what is learnt from."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -40,7 +42,7 @@ class Past:
         rewards, _, values, advantages = map(np.concatenate, zip(*self.parts, strict=True))
         found = []
         for e, begun in enumerate(self.begun):
-            for (start, level), (stop, _) in zip(begun, begun[1:], strict=False):
+            for (start, level), (stop, _) in itertools.pairwise(begun):
                 part = slice(start, stop), e
                 found.append((stop, e, level, rewards[part], values[part], advantages[part]))
         return [one[2:] for one in sorted(found, key=lambda one: one[:2])]
@@ -95,7 +97,7 @@ def test_what_is_learnt_from(kind):
         return
     assert 0.1 < learnt.mean() < 0.9
     for e, begun in enumerate(past.begun):
-        for (start, level), (stop, _) in zip(begun, begun[1:], strict=False):
+        for (start, level), (stop, _) in itertools.pairwise(begun):
             is_replay = known.get(level, np.inf) <= start
             assert (learnt[start:stop, e] == is_replay).all()
 

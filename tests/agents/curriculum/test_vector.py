@@ -63,7 +63,7 @@ def test_infos_tell_of_the_end_and_of_what_begins():
         assert infos["_final_info"].all()
         for e in range(ENVS):
             alone = gym.make(f"mmrl_envs:{GRID}", describe=True)
-            expected, told = alone.reset(seed=playing[e][0])
+            told = alone.reset(seed=playing[e][0])[1]
             assert infos["description"][e] == told["description"]
             described += 1
         assert observation["image"].shape[0] == ENVS
