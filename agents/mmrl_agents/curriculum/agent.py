@@ -31,7 +31,8 @@ class CurriculumAgent(SB3Agent):
         batch = super().make_batch(config, hyper, num_envs)
         if hyper.curriculum == NOBODY:
             return batch
-        kind, settings = find_kind(hyper.curriculum), Settings.read(hyper.curriculum_args)
+        kind = find_kind(hyper.curriculum)
+        settings = Settings.read(hyper.curriculum_args, kind)
         if kind.edits and not edits_levels(batch):
             batch.close()
             raise UserError(
@@ -56,13 +57,12 @@ class CurriculumAgent(SB3Agent):
     def check(cls, hyper: Any) -> None:
         """As :meth:`SB3Agent.check`."""
         if hyper.curriculum != NOBODY:
-            find_kind(hyper.curriculum)
+            Settings.read(hyper.curriculum_args, find_kind(hyper.curriculum))
         elif hyper.curriculum_args:
             raise UserError(
                 f"{cls.name}.curriculum_args={hyper.curriculum_args}: of which "
                 f"{cls.name}.curriculum? There are {', '.join(CURRICULA)}"
             )
-        Settings.read(hyper.curriculum_args)
 
     @classmethod
     def check_together(cls, hyper: Any) -> None:

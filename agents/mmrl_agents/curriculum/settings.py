@@ -19,16 +19,18 @@ class Kind:
     Attributes:
         robust: nothing is learnt from levels that are played for the first time.
         edits: levels that were replayed are edited.
+        replay: how often an episode is to be a replay, unless the settings say otherwise.
     """
 
     robust: bool
     edits: bool
+    replay: float
 
 
 CURRICULA: Final = {
-    "plr": Kind(robust=False, edits=False),  # Jiang et al. (2021a)
-    "robust_plr": Kind(robust=True, edits=False),  # Jiang et al. (2021b)
-    "accel": Kind(robust=True, edits=True),  # Parker-Holder et al. (2022)
+    "plr": Kind(robust=False, edits=False, replay=0.5),  # Jiang et al. (2021a)
+    "robust_plr": Kind(robust=True, edits=False, replay=0.5),  # Jiang et al. (2021b)
+    "accel": Kind(robust=True, edits=True, replay=0.8),  # Parker-Holder et al. (2022)
 }
 
 
@@ -72,8 +74,9 @@ class Settings:
             raise UserError(f"curriculum staleness={self.staleness}: must be 0 to 1")
 
     @classmethod
-    def read(cls, given: dict[str, Any]) -> Settings:
-        """The settings of a configuration; what it does not name has its default.
+    def read(cls, given: dict[str, Any], kind: Kind) -> Settings:
+        """The settings that a configuration gives a curriculum; what it does not name has its
+        default.
 
         Raises:
             UserError: it has a name that there is not, or a value that cannot be.
@@ -85,7 +88,7 @@ class Settings:
             numbers = (int, float) if known[name] is float else known[name]
             if not isinstance(value, numbers) or isinstance(value, bool):
                 raise UserError(f"curriculum {name}={value!r}: must be {_KINDS[known[name]]}")
-        return cls(**given)
+        return cls(**{"replay": kind.replay, **given})
 
 
 def find_kind(name: str) -> Kind:

@@ -181,5 +181,11 @@ def test_it_goes_on_as_it_would_have(kind):
 )
 def test_settings_that_cannot_be(given, message):
     with pytest.raises(UserError, match=message):
-        Settings.read(given)
-    assert Settings.read({"replay": 0.25}) == Settings(replay=0.25)
+        Settings.read(given, find_kind("plr"))
+
+
+def test_accel_replays_more_often_unless_it_is_told_otherwise():
+    accel = find_kind("accel")
+    assert Settings.read({}, find_kind("plr")) == Settings(replay=0.5)
+    assert Settings.read({"size": 99}, accel) == Settings(size=99, replay=0.8)
+    assert Settings.read({"replay": 0.25}, accel) == Settings(replay=0.25)
