@@ -62,13 +62,16 @@ def curve(events: Path) -> list[tuple[int, float]]:
 
 
 @contextmanager
-def curves(path: Path, title: str, across: str) -> Iterator[Any]:
+def curves(
+    path: Path, title: str, across: str, up: str = "success, training episodes"
+) -> Iterator[Any]:
     """Axes for curves of success, kept as a picture afterwards.
 
     Args:
         path: of the picture.
         title: above it.
         across: what the curves go along.
+        up: what they tell.
     """
     import matplotlib
 
@@ -77,7 +80,7 @@ def curves(path: Path, title: str, across: str) -> Iterator[Any]:
 
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
     yield axes
-    axes.set(xlabel=across, ylabel="success, training episodes", ylim=(0, 1.02))
+    axes.set(xlabel=across, ylabel=up, ylim=(0, 1.02))
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)

@@ -192,21 +192,21 @@ class CacheCallback(BaseCallback):
             self.logger.record("instructions/truncated", tokenizer.counts.truncated)
 
 
-class ReplayCallback(BaseCallback):
-    """Logs what a replay buffer has to tell of itself, and the number of episodes, which SB3's
-    algorithms with a replay keep from TensorBoard.
+class BufferCallback(BaseCallback):
+    """Logs what a buffer has to tell of itself, of hindsight or of a curriculum, and the number of
+    episodes, which SB3's algorithms with a replay keep from TensorBoard.
     """
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
-        replay = getattr(self.model, "replay_buffer", None)
-        if replay is None:
-            return
-        self.logger.record("rollout/episodes", self.model._episode_num)
-        for name, value in getattr(replay, "figures", dict)().items():
-            self.logger.record(f"hindsight/{name}", value)
+        if getattr(self.model, "replay_buffer", None) is not None:
+            self.logger.record("rollout/episodes", self.model._episode_num)
+        for section, name in (("hindsight", "replay_buffer"), ("curriculum", "rollout_buffer")):
+            figures = getattr(getattr(self.model, name, None), "figures", dict)
+            for figure, value in figures().items():
+                self.logger.record(f"{section}/{figure}", value)
 
 
 class HyperparameterCallback(BaseCallback):
@@ -254,7 +254,7 @@ class StandardCallbacks(CallbackList):
             HyperparameterCallback(run.flat_config()),
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
-            ReplayCallback(),
+            BufferCallback(),
             self._clips,
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])

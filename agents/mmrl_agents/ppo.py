@@ -17,11 +17,13 @@ from torch.nn.utils import clip_grad_norm_
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.collecting import Collecting
+from mmrl_agents.curriculum.agent import CurriculumAgent
+from mmrl_agents.curriculum.settings import NOBODY
 from mmrl_agents.learning import DivergedError
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.training import SB3Agent, check_positive
+from mmrl_agents.training import check_positive
 
 Outcome = tuple[Tensor, Tensor, Tensor | None]
 """Values, log-probabilities and entropies of actions."""
@@ -76,7 +78,8 @@ class PPO(Collecting, stable_baselines3.PPO):
             if not goes_on:
                 break
         self.team.average_statistics(self.policy)
-        self._log(logs, begun, clip_range)
+        if logs:  # a robust curriculum may find nothing to learn from
+            self._log(logs, begun, clip_range)
 
     def _epoch(self, logs: list[dict[str, Tensor]], clip_range: float) -> bool:
         """Once through the rollout; False where the policy has moved farther than ``target_kl``.
@@ -126,7 +129,7 @@ class PPO(Collecting, stable_baselines3.PPO):
         one has no part in it.
         """
         rollout, recalls = self.rollout_buffer, self.policy.memory is not None
-        total = rollout.buffer_size * rollout.n_envs * self.team.size
+        total = rollout.total if recalls else rollout.drawn(self.batch_size)
         drawn: Iterator[tuple[Any, ...]] = (
             rollout.sequences(self.batch_size)
             if recalls
@@ -135,8 +138,13 @@ class PPO(Collecting, stable_baselines3.PPO):
         starts = range(0, total, self.batch_size)
         for start, (batch, *before) in zip(starts, drawn, strict=True):
             share = len(batch.advantages) / min(self.batch_size, total - start)
+            outcome = self._outcome(batch, *before[:2]) if share else None
+            for rows in before[2:]:
+                batch, outcome = _only(rows.to(self.device), batch, outcome)
+            if share and not len(batch.advantages):
+                continue
             batch = batch._replace(advantages=self._advantages(batch))
-            yield batch, self._outcome(batch, *before) if share else None, share
+            yield batch, outcome, share
 
     def _advantages(self, batch: DictRolloutBufferSamples) -> Tensor:
         if self.normalize_advantage:
@@ -226,6 +234,17 @@ class PPO(Collecting, stable_baselines3.PPO):
         return batch.actions
 
 
+def _only(
+    rows: Tensor, batch: DictRolloutBufferSamples, outcome: Outcome | None
+) -> tuple[DictRolloutBufferSamples, Outcome | None]:
+    """Some transitions of a minibatch, by their numbers; what was seen is left as it is."""
+    numbers = {name: getattr(batch, name)[rows] for name in batch._fields[1:]}
+    if outcome is not None:
+        values, log_prob, entropy = outcome
+        outcome = values[rows], log_prob[rows], None if entropy is None else entropy[rows]
+    return batch._replace(**numbers), outcome
+
+
 @dataclass
 class PPOConfig:
     """Hyperparameters of PPO, named as in stable-baselines3.
@@ -245,6 +264,11 @@ class PPOConfig:
         max_grad_norm: gradients are scaled down to it.
         memory: lstm, gru or frame_stack; none, if empty.
         memory_args: size of the lstm's or gru's state, frames of the stack.
+        curriculum: which scenes are played: none, new ones always; plr, those that there is still
+            something to learn from again; robust_plr, which learns from those alone; or accel,
+            which also edits them.
+        curriculum_args: score (positive_value_loss, value_l1 or max_mc), size, first, replay,
+            temperature, staleness and edits.
     """
 
     num_envs: int = 64
@@ -261,9 +285,11 @@ class PPOConfig:
     max_grad_norm: float = 0.5
     memory: str | None = None
     memory_args: dict[str, Any] = field(default_factory=dict)
+    curriculum: str = NOBODY
+    curriculum_args: dict[str, Any] = field(default_factory=dict)
 
 
-class PPOAgent(SB3Agent):
+class PPOAgent(CurriculumAgent):
     """PPO for the command line."""
 
     name = "ppo"
@@ -274,7 +300,7 @@ class PPOAgent(SB3Agent):
         "ppo.gae_lambda=0.8..0.99",
         "ppo.gamma=0.95..0.999",
     )
-    elsewhere = ("num_envs", "memory", "memory_args")
+    elsewhere = (*CurriculumAgent.elsewhere, "memory", "memory_args")
     teams = True
     Config = PPOConfig
     Algorithm = PPO
@@ -289,6 +315,7 @@ class PPOAgent(SB3Agent):
     @classmethod
     def check(cls, hyper: PPOConfig) -> None:
         """As :meth:`SB3Agent.check`."""
+        super().check(hyper)
         check_positive(cls.name, hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
         collected = hyper.num_envs * hyper.n_steps
         if hyper.batch_size > collected or collected % hyper.batch_size:

@@ -131,16 +131,27 @@ class Rollout(RolloutBuffer):
         """
         if not self.full:
             raise ValueError(f"{self.pos} of {self.buffer_size} steps are there: collect the rest")
-        total = self.buffer_size * self.n_envs * self.team.size
-        order = np.random.permutation(total)  # of (environment, step), as SB3 numbers them
-        for start in range(0, total, batch_size or total):
-            env, step = np.divmod(order[start : start + (batch_size or total)], self.buffer_size)
+        order = self._order(batch_size)
+        size = batch_size or max(len(order), 1)
+        for start in range(0, len(order), size):
+            env, step = np.divmod(order[start : start + size], self.buffer_size)
             rows, mine = self._own(env)
             yield self._get_samples(step[mine] * self.n_envs + rows)
 
-    def sequences(
-        self, batch_size: int
-    ) -> Generator[tuple[DictRolloutBufferSamples, Tensor, Tensor], None, None]:
+    @property
+    def total(self) -> int:
+        """How many transitions there are, in a team those of all workers."""
+        return self.buffer_size * self.n_envs * self.team.size
+
+    def drawn(self, batch_size: int) -> int:
+        """How many of them :meth:`get` draws in minibatches of some size."""
+        return self.total
+
+    def _order(self, batch_size: int | None) -> NDArray[np.int64]:
+        """What is drawn, as SB3 numbers (environment, step)."""
+        return np.random.permutation(self.total)
+
+    def sequences(self, batch_size: int) -> Generator[tuple[Any, ...], None, None]:
         """All transitions, whole environments at a time, in a random order.
 
         Args:
@@ -153,9 +164,13 @@ class Rollout(RolloutBuffer):
         order = np.random.permutation(self.n_envs * self.team.size)
         for first in range(0, len(order), batch_size // self.buffer_size):
             rows, _ = self._own(order[first : first + batch_size // self.buffer_size])
-            steps = np.arange(self.buffer_size)[:, None] * self.n_envs + rows
-            starts = torch.from_numpy(self.episode_starts[:, rows] > 0).to(self.device)
-            yield self._get_samples(steps.ravel()), self.state[rows], starts
+            yield self._side_by_side(rows)
+
+    def _side_by_side(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
+        """The whole rollouts of some environments."""
+        steps = np.arange(self.buffer_size)[:, None] * self.n_envs + rows
+        starts = torch.from_numpy(self.episode_starts[:, rows] > 0).to(self.device)
+        return self._get_samples(steps.ravel()), self.state[rows], starts
 
     def _own(self, envs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Which of all workers' environments are this one's: their rows here, and where."""

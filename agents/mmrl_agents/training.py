@@ -8,6 +8,7 @@ from typing import Any, ClassVar, cast
 
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
@@ -82,6 +83,15 @@ class SB3Agent(ABC):
             ) from error
 
     @classmethod
+    def make_batch(cls, config: TrainConfig, hyper: Any, num_envs: int) -> VectorEnv[Any, Any, Any]:
+        """The environments that it learns from.
+
+        Raises:
+            UserError: as :func:`mmrl.adapters.make_vec_env`.
+        """
+        return make_vec_env(config.env, num_envs, **cls.env_args(config, hyper))
+
+    @classmethod
     def env_args(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
         """The arguments of the environments that it learns from."""
         return config.env_args
@@ -113,6 +123,15 @@ class SB3Agent(ABC):
         """
 
     @classmethod
+    def check_together(cls, hyper: Any) -> None:
+        """Refuse what one process alone can do.
+
+        Raises:
+            UserError: a hyperparameter that many workers cannot have.
+        """
+        cls.check(hyper)
+
+    @classmethod
     def train(
         cls,
         config: TrainConfig,
@@ -142,7 +161,7 @@ class SB3Agent(ABC):
         checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
         here = hyper.num_envs // team.size
-        batch = make_vec_env(config.env, here, **cls.env_args(config, hyper))
+        batch = cls.make_batch(config, hyper, here)
         if checkpoint is None:
             preprocessing = build_preprocessing(config, batch.single_observation_space)
             if team.is_first:
@@ -209,7 +228,7 @@ class SB3Agent(ABC):
         """See :func:`mmrl_agents.cluster.describe`."""
         from mmrl_agents.cluster import Cluster, describe
 
-        cls.check(hyper)
+        cls.check_together(hyper)
         return describe(cls, config, hyper, Cluster(workers, address))
 
     @classmethod
@@ -227,7 +246,7 @@ class SB3Agent(ABC):
         from mmrl_agents.cluster import Cluster
         from mmrl_agents.distributed import train_together
 
-        cls.check(hyper)
+        cls.check_together(hyper)
         train_together(cls, config, hyper, run, Cluster(workers, address), resume=resume)
         return cls.load(run, config.device)
 

@@ -28,8 +28,9 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "explora
 
 def moment(algorithm: Any) -> Tree:
     """The small things, copied: they may be written down later, as long as nothing is learnt."""
-    log = algorithm.logger
+    log, curriculum = algorithm.logger, _curriculum(algorithm)
     return {
+        **({} if curriculum is None else {"curriculum": curriculum.get_state()}),
         "counters": {n: getattr(algorithm, n) for n in _COUNTERS if hasattr(algorithm, n)},
         "random": random_state(),
         "actions": algorithm.action_space.np_random.bit_generator.state,
@@ -76,6 +77,7 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     env = algorithm.env.unwrapped
     for name, value in state["counters"].items():
         setattr(algorithm, name, value)
+    _resume_curriculum(algorithm, state)
     exact = state["env"] is not None
     if exact:
         env.set_state(state["env"])
@@ -97,6 +99,20 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     algorithm.action_space.np_random.bit_generator.state = state["actions"]
     set_random_state(state["random"])
     return exact
+
+
+def _curriculum(algorithm: Any) -> Any | None:
+    """What chooses the levels, where there is such."""
+    return getattr(getattr(algorithm, "rollout_buffer", None), "curriculum", None)
+
+
+def _resume_curriculum(algorithm: Any, state: Tree) -> None:
+    curriculum = _curriculum(algorithm)
+    if curriculum is None:
+        return
+    if "curriculum" not in state:
+        raise ValueError("it was trained without a curriculum; go on with curriculum=none")
+    curriculum.set_state(state["curriculum"])
 
 
 def _memory(algorithm: Any) -> torch.Tensor | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.editor import OPTION, edits_of
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
 from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
@@ -72,9 +73,18 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a new episode; ``options`` are not used. Without a ``seed`` the random stream goes
-        on.
+        """Begin a new episode. Without a ``seed`` the random stream goes on.
+
+        Args:
+            seed: of the scene.
+            options: may hold ``edits``, seeds of changes to what ``seed`` generates; see
+                :mod:`mmrl_envs.grid.editor`.
+
+        Raises:
+            ValueError: a seed below 0 or above 2**63 - 1, edits without a seed.
         """
+        wanted = (options or {}).get(OPTION, ())
+        edits = edits_of({OPTION: [wanted]}, [seed is not None])[0]
         super().reset(seed=seed)
         if seed is not None or not self._is_seeded:
             drawn = int(self.np_random.integers(MAX_SEED)) if seed is None else check_seed(seed)
@@ -82,6 +92,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
             self._is_seeded = True
         frames = self._pool.take()
         self.worlds.reset(None, frames)
+        if edits:
+            self.worlds.edit({0: edits}, frames)
         self._has_episode = True
         self._show()
         return self._observation(frames), self._told()

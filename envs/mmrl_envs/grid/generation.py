@@ -39,6 +39,7 @@ from mmrl_envs.grid.rooms import (
     paint,
     place_agent,
     remove_wall,
+    take_up,
 )
 from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
 from mmrl_envs.grid.streams import below
@@ -202,9 +203,7 @@ def begin(
             limit = fixed_max_steps if fixed_max_steps else step_limit(state, layout, e)
             state.max_steps[e] = limit
             held = scratch.start_carrying[0]
-            if held != NOTHING:  # after track: the verifier still knows where it lay
-                state.grid[e, state.object_cell[e, held]] = EMPTY_CELL
-                state.object_cell[e, held] = NOWHERE
-                state.carried[e] = held
+            if held != NOTHING:  # after track
+                take_up(state, e, held)
             return True
     return False

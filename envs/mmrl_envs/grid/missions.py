@@ -56,7 +56,7 @@ def draw_bit(state: State, e: int, bits: int) -> int:
 
 
 @part
-def _describe(state: State, e: int, thing: int, ways: int) -> int:
+def describe(state: State, e: int, thing: int, ways: int) -> int:
     """The description of an object, in one of several ways by chance."""
     code = state.object_code[e, thing]
     noun: int = _NOUN[code & KIND_MASK]
@@ -82,9 +82,9 @@ def instruct(
     bit = draw_bit(state, e, verbs)
     while bit >> verb != 1:
         verb += 1
-    code = verb | _describe(state, e, thing, ways) << DESCRIPTION_A
+    code = verb | describe(state, e, thing, ways) << DESCRIPTION_A
     if other != NOTHING:
-        code |= _describe(state, e, other, ways) << DESCRIPTION_B
+        code |= describe(state, e, other, ways) << DESCRIPTION_B
     state.instruction[e, 1 + clause] = code | STRICT if strict else code
 
 

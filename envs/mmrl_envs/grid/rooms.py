@@ -134,8 +134,8 @@ def new_object(state: State, e: int, code: int, cell: int) -> int:
 
 
 @part
-def _put_into_room(state: State, layout: Layout, e: int, room: int, code: int) -> bool:
-    """Put a new object on a free cell of a room, not on the agent's cell nor beside it."""
+def free_cell(state: State, layout: Layout, e: int, room: int) -> int:
+    """A random free cell of a room, not the agent's nor beside it; NOWHERE after many tries."""
     agent = state.agent_cell[e]
     for _ in range(_PLACINGS):
         here = _room_cell(state, layout, e, room)
@@ -144,9 +144,26 @@ def _put_into_room(state: State, layout: Layout, e: int, room: int, code: int) -
             and here != agent
             and not beside(here, agent, layout.stride)
         ):
-            new_object(state, e, code, here)
-            return True
-    return False
+            return here
+    return NOWHERE
+
+
+@part
+def _put_into_room(state: State, layout: Layout, e: int, room: int, code: int) -> bool:
+    """Put a new object on a free cell of a room."""
+    here = free_cell(state, layout, e, room)
+    if here == NOWHERE:
+        return False
+    new_object(state, e, code, here)
+    return True
+
+
+@part
+def take_up(state: State, e: int, thing: int) -> None:
+    """Have an episode begin with an object in the hands: the verifier still knows where it lay."""
+    state.grid[e, state.object_cell[e, thing]] = EMPTY_CELL
+    state.object_cell[e, thing] = NOWHERE
+    state.carried[e] = thing
 
 
 @part

@@ -8,15 +8,18 @@ import numpy as np
 from gymnasium import spaces
 
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.edits import EDITS
 from mmrl_envs.grid.instructions import MAX_CHARACTERS
 from mmrl_envs.grid.languages import find_language
 
 METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
+    "edits": EDITS,
     "instruction_words": find_language("en").words,
 }
-"""What every grid world says of itself; agents learn the words of the language from it."""
+"""What every grid world says of itself; agents learn the words of the language from it, and
+that episodes may begin from edited scenes (``reset(options={"edits": …})``)."""
 
 
 def metadata(language: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
 from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.editor import edits_of
 from mmrl_envs.grid.frame_pool import FramePool
 from mmrl_envs.grid.instructions import Instruction
 from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
@@ -104,16 +105,23 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         Args:
             seed: environment e gets ``seed + e``, or ``seed[e]``; without one, its random stream
                 goes on.
-            options: may hold ``reset_mask``.
+            options: may hold ``reset_mask``, and ``edits``, N sequences of seeds of changes to
+                what the environments' seeds generate; see :mod:`mmrl_envs.grid.editor`.
 
         Raises:
-            ValueError: seeds or mask of another length, a seed below 0 or above 2**63 - 1.
+            ValueError: seeds, mask or edits of another length, a seed below 0 or above 2**63 - 1,
+                edits without a seed.
             gymnasium.error.ResetNeeded: a mask in the very first reset that leaves some out.
         """
         mask = self._reset_mask(options)
         rows = np.flatnonzero(mask)
-        self._seed(seed, rows)
-        self.worlds.reset(rows, self._next_frames(keep=len(rows) < self.num_envs))
+        seeds = self._seeds(seed)
+        edits = edits_of(options, [one is not None for one in seeds])
+        self._seed(seeds, rows)
+        frames = self._next_frames(keep=len(rows) < self.num_envs)
+        self.worlds.reset(rows, frames)
+        if edited := {e: edits[e] for e in rows.tolist() if edits[e]}:
+            self.worlds.edit(edited, frames)
         self._over[rows] = False
         return self._observation(), self._told(mask)
 
@@ -309,15 +317,18 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise gym.error.ResetNeeded("the first reset must begin every environment's episode")
         return mask
 
-    def _seed(self, seed: int | Sequence[int | None] | None, rows: NDArray[np.int64]) -> None:
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """The seed of each environment, None for none."""
         if seed is None:
-            seeds: list[int | None] = [None] * self.num_envs
-        elif isinstance(seed, int | np.integer):
-            seeds = [int(seed) + e for e in range(self.num_envs)]
-        else:
-            seeds = [None if s is None else int(s) for s in seed]
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + e for e in range(self.num_envs)]
+        seeds = [None if s is None else int(s) for s in seed]
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        return seeds
+
+    def _seed(self, seeds: list[int | None], rows: NDArray[np.int64]) -> None:
         if not self._is_seeded:
             fresh = np.random.SeedSequence().generate_state(self.num_envs, np.uint32)
             seeds = [int(f) if s is None else s for s, f in zip(seeds, fresh, strict=True)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.achievements import Moment
 from mmrl_envs.grid.dynamics import step_envs
+from mmrl_envs.grid.editor import Editor, Edits
 from mmrl_envs.grid.expert import decide
 from mmrl_envs.grid.instructions import Instruction, parsed
 from mmrl_envs.grid.invariants import RULES, check_envs
@@ -101,6 +102,7 @@ class GridWorlds:
         self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._debug = debug
         self._pictures: dict[int, OverviewPixels] = {}
+        self._editor: Editor | None = None
 
     @property
     def frames_shape(self) -> tuple[int, int, int, int]:
@@ -127,6 +129,31 @@ class GridWorlds:
         restart = np.zeros(self.num_envs, np.bool_)
         restart[self._all if rows is None else rows] = True
         self.step(self._all, ~restart, frames, restart)
+
+    def edit(self, edits: dict[int, Edits], frames: NDArray[np.uint8] | None = None) -> None:
+        """Have episodes that have just begun from their seeds begin edited.
+
+        Args:
+            edits: of some environments; see :mod:`mmrl_envs.grid.editor`.
+            frames: as of :meth:`reset`.
+        """
+        if self._editor is None:
+            self._editor = Editor(self.layout, self.recipe, self.fixed_max_steps)
+        others = np.ones(self.num_envs, np.bool_)
+        for e, its_edits in edits.items():
+            scene = self._editor.edited(self._row(e), int(self.seeds[e]), its_edits)
+            for name, array in scene._asdict().items():
+                if name != "seen":
+                    getattr(self.state, name)[e] = array[0]
+            others[e] = False
+            if self.has_memory:
+                look_around(self.state, self.layout, e, e + 1, ~others)
+        rows = np.flatnonzero(~others)
+        self.word(rows)
+        if self.witness is not None:
+            self.witness.begin(self.state, rows)
+        if frames is not None:
+            self.view.paint(self.state, 0, self.num_envs, others, frames)
 
     def step(
         self,
