@@ -22,8 +22,8 @@ _RATE: Final = 1e-3
 
 class LearnedCaptioner(Captioner):
     """A successful episode tells what its end looks like: its last two frames are an example of its
-    instruction. From a number of examples on, the captioner learns from them, and with each quarter
-    more for another round.
+    instruction. With each quarter more examples the captioner learns for another round; before the
+    first one it says nothing.
 
     Args:
         generator: with new weights; see :class:`Captioner`.
@@ -31,13 +31,12 @@ class LearnedCaptioner(Captioner):
         seed: of the examples that are drawn.
 
     Attributes:
-        first: successes until it begins to learn, and to say something; fewer make it say too much
-            that is wrong.
+        first: successes until it begins to learn.
         first_steps: gradient steps of the first round.
         steps: of the others.
     """
 
-    first: ClassVar[int] = 200
+    first: ClassVar[int] = 64
     first_steps: ClassVar[int] = 400
     steps: ClassVar[int] = 150
 
@@ -48,11 +47,7 @@ class LearnedCaptioner(Captioner):
         self._images: list[NDArray[np.uint8]] = []
         self._sentences: list[str] = []
         self._seen, self._next, self._loss = 0, self.first, float("nan")
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it has learnt from the first successes."""
-        return self._next > self.first
+        self.rounds: int = 0
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions, keep the successes, and learn from them."""
@@ -60,8 +55,13 @@ class LearnedCaptioner(Captioner):
             if ending.success:
                 self._keep(ending.images, sentence)
         if self._seen >= self._next:
-            self._loss = self._round(self.steps if self.is_ready else self.first_steps)
+            self._loss = self._round(self.steps if self.rounds else self.first_steps)
             self._next = int(self._seen * _GROWTH) + 1
+            self.rounds += 1
+
+    def label(self, endings: Sequence[Ending]) -> list[str]:
+        """As :meth:`Captioner.label`; nothing before it has learnt."""
+        return super().label(endings) if self.rounds else [""] * len(endings)
 
     def figures(self) -> dict[str, float]:
         """As :meth:`Relabeller.figures`."""
@@ -101,7 +101,7 @@ class LearnedCaptioner(Captioner):
             **super().get_state(),
             "images": np.stack(self._images) if self._images else None,
             "sentences": list(self._sentences),
-            "counts": [self._seen, self._next, self._loss],
+            "counts": [self._seen, self._next, self._loss, self.rounds],
             "generator": self._generator.bit_generator.state,
             "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
             "optimizer": {
@@ -115,7 +115,7 @@ class LearnedCaptioner(Captioner):
         super().set_state(state)
         self._images = [] if state["images"] is None else list(state["images"])
         self._sentences = list(state["sentences"])
-        self._seen, self._next, self._loss = state["counts"]
+        self._seen, self._next, self._loss, self.rounds = state["counts"]
         self._generator.bit_generator.state = state["generator"]
         put_weights(self.generator, state["weights"])
         whole = self._optimizer.state_dict()

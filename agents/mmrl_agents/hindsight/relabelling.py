@@ -15,6 +15,7 @@ from mmrl.generative.generator import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
 
 _TEMPERATURE: Final = 0.5
+_SURE: Final = 0.1  # there may be some ways to say what was done
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,11 @@ class Ending:
 
 
 class Relabeller(Protocol):
-    """Says what the ends of episodes have carried out.
-
-    Attributes:
-        is_ready: whether it has anything to say yet.
-    """
+    """Says what the ends of episodes have carried out."""
 
     @property
-    def is_ready(self) -> bool:
-        """See above."""
+    def rounds(self) -> int | None:
+        """How often it has learnt to say more; None where it never will."""
         ...
 
     def learn(self, endings: Sequence[Ending]) -> None:
@@ -87,7 +84,7 @@ class Oracle:
         seed: of the choice.
     """
 
-    is_ready = True
+    rounds: int | None = None
 
     def __init__(self, tokenizer: Tokenizer, seed: int = 0) -> None:
         self._generator = np.random.default_rng(seed)
@@ -153,23 +150,20 @@ class Heard:
 
 class Captioner:
     """A captioner that looks at the last two frames. A sentence is drawn, likelier ones more often
-    than they are likely, so that all wordings of what was done are learnt from. It says nothing of
-    episodes that a time limit has cut: nothing was done there, and it has learnt from what was done
-    only.
+    than they are likely, so that all wordings of what was done are learnt from; it says nothing
+    where that sentence is improbable. Nor does it of episodes that a time limit has cut: nothing
+    was done there, and it has learnt from what was done only.
 
     Args:
         generator: pictures uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
         tokenizer: of the instructions; only what has been heard as one is put in.
     """
 
+    rounds: int | None = None
+
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer) -> None:
         self.generator = generator
         self._heard = Heard(tokenizer)
-
-    @property
-    def is_ready(self) -> bool:
-        """As :attr:`Relabeller.is_ready`."""
-        return True
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions."""
@@ -184,7 +178,7 @@ class Captioner:
         images = torch.from_numpy(np.stack([endings[k].images for k in done]))
         said = self.generator.say(images, how="sample", temperature=_TEMPERATURE)
         for k, one in zip(done, said, strict=True):
-            if one.sentence in self._heard.sentences:
+            if one.probability >= _SURE and one.sentence in self._heard.sentences:
                 labels[k] = one.sentence
         return labels
 

@@ -16,7 +16,7 @@ from mmrl_agents.hindsight.relabelling import Ending, Relabeller
 from mmrl_agents.replay import FrameReplay
 
 _RECENT: Final = 200  # successes and relabels that averages are taken over
-_MOST_WAITING: Final = 2048
+_MOST_WAITING: Final = 512
 
 
 class Failure(NamedTuple):
@@ -29,8 +29,8 @@ class Failure(NamedTuple):
 class HindsightReplay(FrameReplay):
     """:class:`~mmrl_agents.replay.FrameReplay`, to which every failed episode of which a relabeller
     knows what its end has carried out is added once more: with that instruction, and with the
-    reward of the recent successes at its end. No frame is kept twice. Episodes that failed before
-    the relabeller was ready wait for it.
+    reward of the recent successes at its end. No frame is kept twice. Of the others, the latest are
+    asked about again when the relabeller has learnt more.
 
     Args:
         buffer_size, observation_space, action_space, device, n_envs: as there.
@@ -54,6 +54,7 @@ class HindsightReplay(FrameReplay):
         self._right: deque[bool] = deque(maxlen=_RECENT)
         self._relabelled = self._failed = 0
         self._waiting: deque[Failure] = deque(maxlen=_MOST_WAITING)
+        self._rounds = relabeller.rounds  # of the relabeller, when it was last asked
 
     def add(  # type: ignore[override]  # observations are dictionaries
         self,
@@ -81,11 +82,11 @@ class HindsightReplay(FrameReplay):
             if not one.success
         ]
         self._failed += len(failed)
-        if self.relabeller.is_ready:
-            self._relabel([*self._waiting, *failed])
+        if self._rounds != self.relabeller.rounds:
+            self._rounds = self.relabeller.rounds
+            failed = [*self._waiting, *failed]
             self._waiting.clear()
-        else:
-            self._waiting.extend(failed)
+        self._relabel(failed)
         for e in ended:
             self._episodes[e] = []
 
@@ -101,11 +102,13 @@ class HindsightReplay(FrameReplay):
     def _relabel(self, failures: list[Failure]) -> None:
         """Store episodes again, as what they were."""
         said = self.relabeller.label([one.ending for one in failures]) if failures else []
-        for (episode, ending), sentence in zip(failures, said, strict=True):
+        for one, sentence in zip(failures, said, strict=True):
             if sentence:
-                self._store_again(episode, sentence)
-                if ending.achieved is not None:
-                    self._right.append(ending.has_achieved(sentence))
+                self._store_again(one.episode, sentence)
+                if one.ending.achieved is not None:
+                    self._right.append(one.ending.has_achieved(sentence))
+            elif self._rounds is not None and not one.ending.cut:
+                self._waiting.append(one)
 
     def _store_again(self, episode: list[int], sentence: str) -> None:
         """Add an episode, by the numbers of its transitions, as one of another instruction."""
@@ -134,6 +137,7 @@ class HindsightReplay(FrameReplay):
                 "counts": [self._count, self._relabelled, self._failed],
                 "reward": list(self._reward),
                 "right": list(self._right),
+                "rounds": self._rounds,
                 "waiting": [[one.episode, asdict(one.ending)] for one in self._waiting],
                 "relabeller": self.relabeller.get_state(),
             },
@@ -147,6 +151,7 @@ class HindsightReplay(FrameReplay):
         self._count, self._relabelled, self._failed = ours["counts"]
         self._reward = deque(ours["reward"], maxlen=_RECENT)
         self._right = deque(ours["right"], maxlen=_RECENT)
+        self._rounds = ours["rounds"]
         waiting = (Failure(list(one), _ending_of(last)) for one, last in ours["waiting"])
         self._waiting = deque(waiting, maxlen=_MOST_WAITING)
         self.relabeller.set_state(ours["relabeller"])

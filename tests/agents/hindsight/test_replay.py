@@ -23,18 +23,20 @@ TOKENIZER = WordTokenizer(["a", "b", "c", "d"], 6)
 class Says:
     """Says "d" of every failed episode whose last step began with an even frame."""
 
-    def __init__(self, ready_after: int = 0) -> None:
+    def __init__(self, ready_after: int | None = None) -> None:
         self.told: list[Any] = []
         self.ready_after = ready_after
 
     @property
-    def is_ready(self) -> bool:
-        return len(self.told) >= self.ready_after
+    def rounds(self) -> int | None:
+        return None if self.ready_after is None else int(len(self.told) >= self.ready_after)
 
     def learn(self, endings: Any) -> None:
         self.told += endings
 
     def label(self, endings: Any) -> list[str]:
+        if self.rounds == 0:
+            return [""] * len(endings)
         return ["d" if one.images[0].flat[1] % 2 == 0 else "" for one in endings]
 
     def figures(self) -> dict[str, float]:
@@ -47,7 +49,7 @@ class Says:
         self.told = [None] * state["count"]
 
 
-def make(size: int = 64, ready_after: int = 0) -> HindsightReplay:
+def make(size: int = 64, ready_after: int | None = None) -> HindsightReplay:
     says = Says(ready_after)
     return HindsightReplay(
         size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=says, tokenizer=TOKENIZER
@@ -117,7 +119,7 @@ def test_a_failed_episode_is_stored_again_as_what_it_was():
     assert replay.figures()["accuracy"] == 1
 
 
-def test_failed_episodes_wait_until_the_relabeller_is_ready():
+def test_failed_episodes_wait_until_the_relabeller_has_learnt():
     at_once, waiting = make(), make(ready_after=3)
     plan = [["", "won"], ["", ""], ["lost", ""]]
     for replay in (at_once, waiting):
