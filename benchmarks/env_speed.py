@@ -67,18 +67,18 @@ def _actions(seed: int, *shape: int) -> Any:
     return np.random.default_rng(seed).integers(0, 7, (256, *shape), np.int8).astype(np.int64)
 
 
-def our_batch(level: str, num_envs: int, seed: int, num_threads: int = 1) -> Runner:
+def our_batch(level: str, num_envs: int, seed: int, num_threads: int = 1, **options: Any) -> Runner:
     """Our native batch; it begins ended episodes anew by itself."""
-    envs = gym.make_vec(f"mmrl/{level}-v0", num_envs=num_envs, num_threads=num_threads)
+    envs = gym.make_vec(f"mmrl/{level}-v0", num_envs=num_envs, num_threads=num_threads, **options)
     envs.reset(seed=seed)
     actions = _actions(seed, num_envs)
     return lambda seconds: _timed(lambda k: envs.step(actions[k % 256]), num_envs, seconds)
 
 
-def one_env(env: gym.Env[Any, Any], seed: int) -> Runner:
+def one_env(env: Any, seed: int) -> Runner:
     """A single environment, begun anew whenever its episode ends."""
     env.reset(seed=seed)
-    actions = _actions(seed).tolist()
+    actions = (_actions(seed) % env.action_space.n).tolist()
 
     def step(k: int) -> None:
         _, _, terminated, truncated, _ = env.step(actions[k % 256])

@@ -24,6 +24,8 @@ from mmrl.viewer.play import Player
 from mmrl.viewer.session import Session
 from mmrl_envs.grid.levels import FAMILIES, Level
 from mmrl_envs.grid.themes import THEMES
+from mmrl_envs.grid.views import PIXELS
+from mmrl_envs.grid.views.first_person import SIDE
 from mmrl_envs.grid.worlds import GridWorlds
 
 HERE: Final = Path(__file__).parent
@@ -113,8 +115,9 @@ def overview() -> str:
         "",
         "![Views and themes](../views.png)",
         "",
-        '`view="egocentric"` (the default) or `"full"`, `obs="pixels"` or `"symbolic"`, '
-        f"`tile_size=8`, and `theme=` one of {', '.join(f'`{name}`' for name in THEMES)}.",
+        '`view="egocentric"` (the default), `"full"` or `"first_person"`, `obs="pixels"` or '
+        '`"symbolic"` (not in the first person), `tile_size=8`, and `theme=` one of '
+        f"{', '.join(f'`{name}`' for name in THEMES)}.",
         "",
         "_Written by `python docs/make_pages.py`._",
         "",
@@ -158,9 +161,10 @@ def png(image: Image.Image) -> bytes:
 def views() -> bytes:
     """What an agent gets to see, in every theme."""
     pictures = []
-    for view in ("egocentric", "full"):
+    for view in PIXELS:
+        size = _THUMB // SIDE if view == "first_person" else 16
         for theme in THEMES:
-            worlds = first_episode("GoToObjDoor", theme=theme, view=view, tile_size=16)
+            worlds = first_episode("GoToObjDoor", theme=theme, view=view, tile_size=size)
             pictures.append((f"{view}, {theme}", worlds.frame(0)))
     return sheet(pictures, columns=len(THEMES))
 

@@ -47,8 +47,10 @@ def test_views_equal_minigrids_wrappers(parity, level):
             assert twins.reset(100 + t) == []
 
 
-@pytest.mark.parametrize("view", PIXELS)
-@pytest.mark.parametrize("obs", ["pixels", "symbolic"])
+@pytest.mark.parametrize(
+    ("obs", "view"),
+    [("pixels", view) for view in PIXELS] + [("symbolic", view) for view in SYMBOLS],
+)
 @pytest.mark.parametrize("tile_size", [8, 6])
 def test_gymnasiums_checker_passes_in_every_view(view, obs, tile_size):
     env = gym.make(
@@ -104,9 +106,14 @@ def test_render_is_in_the_theme():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"view": "bird"}, "view='bird': choose from egocentric, full"),
+        ({"view": "bird"}, "view='bird': choose from egocentric, full, first_person"),
         ({"obs": "smell"}, "obs='smell': choose from pixels, symbolic"),
         ({"theme": "retro"}, "theme='retro': choose from minigrid, paper, neon"),
+        (
+            {"view": "first_person", "obs": "symbolic"},
+            "view='first_person' has no symbols: choose from egocentric, full",
+        ),
+        ({"view": "first_person", "tile_size": 65}, "tile_size=65: view='first_person' takes at"),
         ({"tile_size": 0}, "tile_size=0: must be a whole number of pixels, 1 or more"),
         ({"tile_size": 2.5}, "tile_size=2.5: must be"),
     ],

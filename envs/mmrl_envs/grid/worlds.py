@@ -40,9 +40,10 @@ class GridWorlds:
         level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
         num_envs: how many.
         max_steps: the limit of steps of an episode; None for BabyAI's.
-        view: what the frames show: "egocentric" or "full".
+        view: what the frames show: "egocentric", "full" or "first_person".
         obs: how: "pixels" or "symbolic".
-        tile_size: pixels a side of a cell.
+        tile_size: pixels a side of a cell; in the first person, where cells have no size of their
+            own, an eighth of a frame's side: 8 makes frames of 64 × 64.
         theme: the look of the pixels.
         num_threads: how many share the batch.
         language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.

@@ -14,7 +14,7 @@ from mmrl_envs.grid.themes.canvas import Canvas, Color
 Drawing = Callable[[Canvas, Color], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Theme:
     """A look.
 
@@ -34,7 +34,7 @@ class Theme:
     highlight: Callable[[Canvas], None]
     unseen: Callable[[Canvas], None]
     _tiles: dict[tuple[int, int, bool, int | None], NDArray[np.uint8]] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, repr=False
     )
 
     def tile(

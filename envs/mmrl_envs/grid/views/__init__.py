@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.state import Layout, State
 from mmrl_envs.grid.themes import Theme, find_theme
 from mmrl_envs.grid.views.egocentric import EgocentricPixels, EgocentricSymbols
+from mmrl_envs.grid.views.first_person import FirstPersonPixels
 from mmrl_envs.grid.views.overview import OverviewPixels, OverviewSymbols
 
 
@@ -36,6 +37,7 @@ class View(Protocol):
 PIXELS: Final[dict[str, Callable[[Layout, Theme, int], View]]] = {
     "egocentric": EgocentricPixels,
     "full": OverviewPixels,
+    "first_person": FirstPersonPixels,
 }
 """Views in pixels by name; made from a layout, a theme and a tile size."""
 
@@ -53,13 +55,13 @@ def make_view(layout: Layout, view: str, obs: str, tile_size: int, theme: str) -
 
     Args:
         layout: of the grids.
-        view: "egocentric" or "full".
-        obs: "pixels" or "symbolic".
-        tile_size: pixels a side of a cell.
+        view: "egocentric", "full" or "first_person".
+        obs: "pixels" or "symbolic", which the first person has not.
+        tile_size: pixels a side of a cell; an eighth of a frame's side in the first person.
         theme: a key of :data:`mmrl_envs.grid.themes.THEMES`.
 
     Raises:
-        ValueError: an unknown name, or a tile size below 1.
+        ValueError: an unknown name, or a tile size that there is not.
     """
     look = find_theme(theme)
     if obs not in OBS:
