@@ -41,6 +41,7 @@ RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "hindsight.yaml"
 ARMS: Final = ("none", "oracle", "learned", "fitted")
 TARGET: Final = 0.8
+LONGER: Final = 3
 MMRL: Final = [sys.executable, "-m", "mmrl"]
 
 
@@ -61,7 +62,8 @@ def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> 
     """One training: its curves, and its result."""
     out = folder / f"{arm}-{seed}"
     options = ["--config", str(CONFIG), "--seed", str(seed), "--out", str(out)]
-    command = [*MMRL, "train", *options, "--qrdqn.hindsight", who, *overrides]
+    longer = longer_training() if arm == "none" else []
+    command = [*MMRL, "train", *options, "--qrdqn.hindsight", who, *longer, *overrides]
     with (folder / f"{arm}-{seed}.log").open("w") as log:
         subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
     events = EventAccumulator(str(out), size_guidance={"scalars": 0})
@@ -78,6 +80,13 @@ def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> 
         "accuracy": over_episodes(events, "hindsight/accuracy"),
         "relabelled": over_episodes(events, "hindsight/relabelled"),
     }
+
+
+def longer_training() -> list[str]:
+    """Options for more steps, of which the same number explores."""
+    config = yaml.safe_load(CONFIG.read_text())
+    steps, fraction = config["steps"] * LONGER, config["qrdqn"]["exploration_fraction"] / LONGER
+    return ["--steps", str(steps), "--qrdqn.exploration_fraction", str(fraction)]
 
 
 def over_episodes(events: EventAccumulator, tag: str) -> list[tuple[int, float]]:
@@ -161,7 +170,7 @@ def main() -> None:
         folder = Path(place)
         captioner = fit_captioner(config, folder, options.fit_episodes, options.fit_steps)
         fitted = json.loads((captioner / "result.json").read_text())
-        plan = [(arm, seed) for seed in options.seeds for arm in ARMS]
+        plan = [(arm, seed) for arm in ARMS for seed in options.seeds]
         runs = list(
             pool.map(
                 lambda one: train(
