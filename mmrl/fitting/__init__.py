@@ -16,6 +16,7 @@ TASKS: Final = {
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
     "speech": "mmrl.fitting.speech.SpeechTask",
     "translation": "mmrl.fitting.translation.TranslationTask",
+    "world-model": "mmrl.fitting.world_model.WorldModelTask",
 }
 
 

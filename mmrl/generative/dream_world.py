@@ -1,0 +1,155 @@
+"""A world model among its tokenizers: pictures and sentences go in, pictures come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmrl.errors import UserError
+from mmrl.generative.world_model import WorldModel
+from mmrl.generative.world_state import Dreamt, State
+from mmrl.preprocessing.text import Tokenizer, WordTokenizer
+
+_AT_ONCE: Final = 256
+
+
+class PictureTokens(Protocol):
+    """What is asked of an image tokenizer.
+
+    Attributes:
+        codes: tokens are below this.
+        grid: rows and columns of a picture's tokens.
+        image_size: height and width of the pictures.
+    """
+
+    codes: int
+    grid: tuple[int, int]
+    image_size: tuple[int, int]
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Pictures uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
+        ...
+
+    def decode(self, ids: Tensor) -> Tensor:
+        """Tokens int64 [B, K] → pictures uint8 [B, 3, H, W]."""
+        ...
+
+
+class DreamWorld(nn.Module):
+    """A world that is dreamt.
+
+    Args:
+        model: of its tokens.
+        images: tokenizer of pictures, a module, which is not trained.
+        tokenizer: of instructions.
+    """
+
+    def __init__(self, model: WorldModel, images: nn.Module, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.model, self.images, self.tokenizer = model, images, tokenizer
+        images.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch; the image tokenizer stays as in evaluation."""
+        super().train(mode)
+        self.images.eval()
+        return self
+
+    @property
+    def picture_tokens(self) -> PictureTokens:
+        """The tokenizer of pictures."""
+        return cast("PictureTokens", self.images)
+
+    def observe(
+        self,
+        images: NDArray[np.uint8],
+        actions: NDArray[np.int64],
+        instructions: Sequence[str],
+        lengths: NDArray[np.int64] | None = None,
+    ) -> State:
+        """Where B episodes stand after T steps.
+
+        Args:
+            images: uint8 [B, T + 1, H, W, 3].
+            actions: between them, [B, T].
+            instructions: B of them.
+            lengths: how many of the steps were made in each, [B]; all, if None.
+
+        Raises:
+            UserError: pictures of another size, unknown actions or words.
+        """
+        device = self.model.device
+        self.check(images.shape[2:4], instructions)
+        if actions.size and not 0 <= actions.min() <= actions.max() < self.model.actions:
+            raise UserError(
+                f"actions {actions.min()} to {actions.max()}: this world model knows 0 to "
+                f"{self.model.actions - 1}"
+            )
+        ids = self.ids(images.reshape(-1, *images.shape[2:]))
+        return self.model.observe(
+            ids.view(*images.shape[:2], -1),
+            torch.from_numpy(actions).long().to(device),
+            self.words(instructions),
+            None if lengths is None else torch.from_numpy(lengths).to(device),
+        )
+
+    def imagine(
+        self,
+        state: State,
+        actions: NDArray[np.int64],
+        *,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Dreamt, State]:
+        """See :meth:`WorldModel.imagine`; actions int64 [B, N]."""
+        given = torch.from_numpy(actions).to(self.model.device)
+        return self.model.imagine(state, given, temperature=temperature, generator=generator)
+
+    @torch.no_grad()
+    def ids(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """Tokens, int64 [N, K], of pictures uint8 [N, H, W, 3]."""
+        parts = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).split(_AT_ONCE)
+        encode = self.picture_tokens.encode
+        return torch.cat([encode(part.contiguous().to(self.model.device)) for part in parts])
+
+    @torch.no_grad()
+    def pictures(self, ids: Tensor) -> NDArray[np.uint8]:
+        """Pictures uint8 [N, H, W, 3] of tokens int64 [N, K]."""
+        parts = [
+            self.picture_tokens.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)
+        ]
+        return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).cpu().numpy())
+
+    def words(self, instructions: Sequence[str]) -> Tensor:
+        """Token ids of instructions, int32 [B, L]."""
+        rows = np.stack([self.tokenizer.encode(one) for one in instructions])
+        return torch.from_numpy(rows).to(self.model.device)
+
+    def check(self, size: Sequence[int], instructions: Sequence[str]) -> None:
+        """Whether it knows such pictures and instructions.
+
+        Args:
+            size: height and width of the pictures.
+            instructions: what is asked.
+
+        Raises:
+            UserError: the sizes, or the words that it does not know.
+        """
+        fitted = self.picture_tokens.image_size
+        if tuple(size) != tuple(fitted):
+            raise UserError(
+                f"pictures of {list(size)} pixels: this world model's image tokenizer was fitted "
+                f"for {list(fitted)}"
+            )
+        if self.model.text is None or not isinstance(self.tokenizer, WordTokenizer):
+            return
+        for one in instructions:
+            try:
+                self.tokenizer.ids(one)
+            except ValueError as error:
+                raise UserError(f"{error}. The world model was fitted without them") from error
