@@ -112,12 +112,12 @@ class WorldModelTask(Task):
                 be.
         """
         check(config)
-        rollouts, test, actions = read_rollouts(config)
+        rollouts, test, about = read_rollouts(config)
         images, images_recipe = load_tokenizer(config.tokenizer)
         words = {word for one in (*rollouts, *test) for word in split_words(one.instruction)}
         recipe: dict[str, Any] = {
             "images": images_recipe,
-            "actions": actions,
+            **about,
             "words": sorted(words),
             "text": config.text,
             "text_args": config.text_args,
@@ -239,8 +239,11 @@ def load_tokenizer(path: str) -> tuple[Any, dict[str, Any]]:
     return images, Run.open(path).read_checkpoint().state["recipe"]
 
 
-def read_rollouts(config: WorldModelConfig) -> tuple[list[Rollout], list[Rollout], int]:
-    """Episodes to learn from, episodes to test with, and how many actions there are.
+def read_rollouts(
+    config: WorldModelConfig,
+) -> tuple[list[Rollout], list[Rollout], dict[str, Any]]:
+    """Episodes to learn from, episodes to test with, and what the recipe says of them: how many
+    actions there are, and the environment of the first ones.
 
     Raises:
         UserError: no such data, or datasets that do not go together.
@@ -264,7 +267,8 @@ def read_rollouts(config: WorldModelConfig) -> tuple[list[Rollout], list[Rollout
     space = about[0][0]
     if not isinstance(space, spaces.Discrete) or space.start:
         raise UserError(f"data {names}: its actions are {space}; a world model takes Discrete ones")
-    return learnt, test, int(space.n)
+    env = {"env": read[0].env_id, "env_args": read[0].env_args}
+    return learnt, test, {"actions": int(space.n), **env}
 
 
 def check(config: WorldModelConfig) -> None:

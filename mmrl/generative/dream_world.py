@@ -85,11 +85,8 @@ class DreamWorld(nn.Module):
         """
         device = self.model.device
         self.check(images.shape[2:4], instructions)
-        if actions.size and not 0 <= actions.min() <= actions.max() < self.model.actions:
-            raise UserError(
-                f"actions {actions.min()} to {actions.max()}: this world model knows 0 to "
-                f"{self.model.actions - 1}"
-            )
+        if actions.size:
+            self.check_actions(int(actions.max()) + 1)
         ids = self.ids(images.reshape(-1, *images.shape[2:]))
         return self.model.observe(
             ids.view(*images.shape[:2], -1),
@@ -153,3 +150,14 @@ class DreamWorld(nn.Module):
                 self.tokenizer.ids(one)
             except ValueError as error:
                 raise UserError(f"{error}. The world model was fitted without them") from error
+
+    def check_actions(self, count: int) -> None:
+        """Whether it knows so many actions.
+
+        Raises:
+            UserError: it does not.
+        """
+        if count > self.model.actions:
+            raise UserError(
+                f"{count} actions: this world model was fitted for {self.model.actions}"
+            )
