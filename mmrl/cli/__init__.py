@@ -14,7 +14,7 @@ from mmrl.errors import UserError
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
-    "fit": "fit a generator, an embedding or a world model to examples",
+    "fit": "fit a generator, a tokenizer, an embedding or a world model to examples",
     "caption": "put pictures into words, with a fitted captioner",
     "index": "embed the pictures of a folder or a dataset, to be searched",
     "search": "find the pictures that fit some words, on a contact sheet",

@@ -15,6 +15,7 @@ TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
     "speech": "mmrl.fitting.speech.SpeechTask",
+    "tokenizer": "mmrl.fitting.tokenizer.TokenizerTask",
     "translation": "mmrl.fitting.translation.TranslationTask",
     "world-model": "mmrl.fitting.world_model.WorldModelTask",
 }

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.errors import UserError
-from mmrl.generative.dream_world import PictureTokens
+from mmrl.generative.dream_world import KnownTokens
+from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import Motion, find_motions
 from mmrl.generative.world_model import WorldModel
 from mmrl.preprocessing.text import Tokenizer
@@ -99,9 +100,9 @@ class Piece:
 
 
 def read_tokens(
-    rollouts: Sequence[Rollout], images: PictureTokens, tokenizer: Tokenizer
+    rollouts: Sequence[Rollout], images: ImageTokenizer, tokenizer: Tokenizer
 ) -> TokenEpisodes:
-    """Episodes, encoded.
+    """Episodes, encoded: pictures by all of the tokenizer's codes.
 
     Args:
         rollouts: the episodes.
@@ -123,7 +124,7 @@ def read_tokens(
     )
 
 
-def check(rollout: Rollout, images: PictureTokens) -> None:
+def check(rollout: Rollout, images: ImageTokenizer) -> None:
     """Whether a tokenizer and a world model can read an episode.
 
     Raises:
@@ -142,13 +143,13 @@ def check(rollout: Rollout, images: PictureTokens) -> None:
         )
 
 
-def encode(pictures: NDArray[np.uint8], images: PictureTokens) -> Tensor:
+def encode(pictures: NDArray[np.uint8], images: ImageTokenizer) -> Tensor:
     """Pictures uint8 [N, H, W, 3] → tokens int64 [N, K]."""
     parts = torch.from_numpy(pictures).permute(0, 3, 1, 2).split(_AT_ONCE)
     return torch.cat([images.encode(part.contiguous()).cpu() for part in parts])
 
 
-def motions_of(episodes: TokenEpisodes, images: PictureTokens, seed: int) -> list[Motion]:
+def motions_of(episodes: TokenEpisodes, images: KnownTokens, seed: int) -> list[Motion]:
     """The motions of the view that explain the episodes' steps; see :func:`find_motions`."""
     before, after = episodes.around()
     chosen = np.random.default_rng(seed).permutation(len(before))[:_COMPARED]

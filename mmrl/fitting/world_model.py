@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ from mmrl.fitting.foresight import Foresight, foresee, outcomes
 from mmrl.fitting.loop import load
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.fitting.token_episodes import Recalled, TokenEpisodes, motions_of, read_tokens, recall
-from mmrl.generative.dream_world import DreamWorld
+from mmrl.generative.dream_world import DreamWorld, KnownTokens
+from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import STILL, Motion
 from mmrl.generative.world_model import WorldModel
 from mmrl.generative.world_state import Batch as Pieces
@@ -133,11 +134,13 @@ class WorldModelTask(Task):
             },
         }
         tokenizer = build_tokenizer(_reads(recipe), recipe["words"])
-        learnt = read_tokens(rollouts, images, tokenizer)
-        found = motions_of(learnt, images, config.seed) if config.remember else [STILL]
+        read = [read_tokens(some, images, tokenizer) for some in (rollouts, test)]
+        recipe["codes"] = read[0].ids.unique().tolist()
+        known = KnownTokens(images, recipe["codes"])
+        learnt, tests = (replace(one, ids=known.renumber(one.ids)) for one in read)
+        found = motions_of(learnt, known, config.seed) if config.remember else [STILL]
         recipe["motions"] = [list(one) for one in found]
-        module = build(recipe, images)
-        return cls(config, recipe, module, learnt, read_tokens(test, images, tokenizer))
+        return cls(config, recipe, build(recipe, images), learnt, tests)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> DreamWorld:
@@ -209,7 +212,7 @@ def pieces(
     )
 
 
-def build(recipe: dict[str, Any], images: Any) -> DreamWorld:
+def build(recipe: dict[str, Any], images: ImageTokenizer) -> DreamWorld:
     """The module of a recipe, with new weights, around an image tokenizer."""
     config = _reads(recipe)
     tokenizer = build_tokenizer(config, recipe["words"])
@@ -218,14 +221,15 @@ def build(recipe: dict[str, Any], images: Any) -> DreamWorld:
         text = build_text_encoder(
             config.text, tokenizer.size, config.instruction_length, **config.text_args
         )
+    known = KnownTokens(images, recipe["codes"])
     motions = [Motion(*one) for one in recipe["motions"]]
     model = WorldModel(
-        images.codes, tuple(images.grid), recipe["actions"], motions, text, **recipe["model"]
+        known.codes, known.grid, recipe["actions"], motions, text, **recipe["model"]
     )
-    return DreamWorld(model, images, tokenizer)
+    return DreamWorld(model, known, tokenizer)
 
 
-def load_tokenizer(path: str) -> tuple[Any, dict[str, Any]]:
+def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
     """The image tokenizer of a run folder, and its recipe.
 
     Raises:
@@ -235,7 +239,7 @@ def load_tokenizer(path: str) -> tuple[Any, dict[str, Any]]:
         raise UserError(
             "tokenizer is empty: name a run folder that 'mmrl fit tokenizer' made of the same data"
         )
-    images = load(path, "tokenizer", "cpu")
+    images = cast("ImageTokenizer", load(path, "tokenizer", "cpu"))
     return images, Run.open(path).read_checkpoint().state["recipe"]
 
 

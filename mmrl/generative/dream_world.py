@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol, Self, cast
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmrl.errors import UserError
+from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.world_model import WorldModel
 from mmrl.generative.world_state import Dreamt, State
 from mmrl.preprocessing.text import Tokenizer, WordTokenizer
@@ -18,26 +19,39 @@ from mmrl.preprocessing.text import Tokenizer, WordTokenizer
 _AT_ONCE: Final = 256
 
 
-class PictureTokens(Protocol):
-    """What is asked of an image tokenizer.
+class KnownTokens(nn.Module):
+    """The tokens of an image tokenizer that a world knows, numbered anew, and one for all others.
+
+    Args:
+        images: the tokenizer, which is not trained.
+        used: which of its codes are known, in their order.
 
     Attributes:
-        codes: tokens are below this.
+        codes: tokens are below this; the last one is unknown, and shown as the first.
         grid: rows and columns of a picture's tokens.
         image_size: height and width of the pictures.
     """
 
-    codes: int
-    grid: tuple[int, int]
-    image_size: tuple[int, int]
+    used: Tensor
+
+    def __init__(self, images: ImageTokenizer, used: Sequence[int]) -> None:
+        super().__init__()
+        self.images = images.requires_grad_(False)
+        self.codes, self.grid, self.image_size = len(used) + 1, images.grid, images.image_size
+        self.register_buffer("used", torch.tensor(used), persistent=False)
 
     def encode(self, images: Tensor) -> Tensor:
         """Pictures uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
-        ...
+        return self.renumber(self.images.encode(images))
 
     def decode(self, ids: Tensor) -> Tensor:
         """Tokens int64 [B, K] → pictures uint8 [B, 3, H, W]."""
-        ...
+        return self.images.decode(self.used[torch.where(ids == len(self.used), 0, ids)])
+
+    def renumber(self, codes: Tensor) -> Tensor:
+        """The tokenizer's codes as tokens, int64 of any shape."""
+        at = torch.searchsorted(self.used, codes.contiguous()).clamp(max=len(self.used) - 1)
+        return torch.where(self.used[at] == codes, at, len(self.used))
 
 
 class DreamWorld(nn.Module):
@@ -45,25 +59,20 @@ class DreamWorld(nn.Module):
 
     Args:
         model: of its tokens.
-        images: tokenizer of pictures, a module, which is not trained.
+        images: tokenizer of pictures.
         tokenizer: of instructions.
     """
 
-    def __init__(self, model: WorldModel, images: nn.Module, tokenizer: Tokenizer) -> None:
+    def __init__(self, model: WorldModel, images: KnownTokens, tokenizer: Tokenizer) -> None:
         super().__init__()
         self.model, self.images, self.tokenizer = model, images, tokenizer
-        images.requires_grad_(False).eval()
+        images.eval()
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; the image tokenizer stays as in evaluation."""
         super().train(mode)
         self.images.eval()
         return self
-
-    @property
-    def picture_tokens(self) -> PictureTokens:
-        """The tokenizer of pictures."""
-        return cast("PictureTokens", self.images)
 
     def observe(
         self,
@@ -111,15 +120,13 @@ class DreamWorld(nn.Module):
     def ids(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Tokens, int64 [N, K], of pictures uint8 [N, H, W, 3]."""
         parts = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).split(_AT_ONCE)
-        encode = self.picture_tokens.encode
+        encode = self.images.encode
         return torch.cat([encode(part.contiguous().to(self.model.device)) for part in parts])
 
     @torch.no_grad()
     def pictures(self, ids: Tensor) -> NDArray[np.uint8]:
         """Pictures uint8 [N, H, W, 3] of tokens int64 [N, K]."""
-        parts = [
-            self.picture_tokens.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)
-        ]
+        parts = [self.images.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)]
         return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).cpu().numpy())
 
     def words(self, instructions: Sequence[str]) -> Tensor:
@@ -137,7 +144,7 @@ class DreamWorld(nn.Module):
         Raises:
             UserError: the sizes, or the words that it does not know.
         """
-        fitted = self.picture_tokens.image_size
+        fitted = self.images.image_size
         if tuple(size) != tuple(fitted):
             raise UserError(
                 f"pictures of {list(size)} pixels: this world model's image tokenizer was fitted "
