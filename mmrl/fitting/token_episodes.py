@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.errors import UserError
-from mmrl.generative.dream_world import KnownTokens
+from mmrl.generative.dream_world import KnownTokens, codes_of
 from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import Motion, find_motions
 from mmrl.generative.world_model import WorldModel
@@ -116,7 +116,7 @@ def read_tokens(
     ends = np.concatenate([_end(one) for one in rollouts])
     return TokenEpisodes(
         np.concatenate([[0], np.cumsum([len(one) for one in rollouts])]).astype(np.int64),
-        torch.cat([encode(one.images, images) for one in rollouts]),
+        torch.cat([codes_of(images, one.images) for one in rollouts]),
         torch.from_numpy(np.concatenate([one.actions for one in rollouts])),
         torch.from_numpy(np.concatenate([one.rewards for one in rollouts])).float(),
         torch.from_numpy(ends),
@@ -141,12 +141,6 @@ def check(rollout: Rollout, images: ImageTokenizer) -> None:
             f"actions of shape {list(rollout.actions.shape)} and type {rollout.actions.dtype}: a "
             "world model takes numbered (Discrete) ones"
         )
-
-
-def encode(pictures: NDArray[np.uint8], images: ImageTokenizer) -> Tensor:
-    """Pictures uint8 [N, H, W, 3] → tokens int64 [N, K]."""
-    parts = torch.from_numpy(pictures).permute(0, 3, 1, 2).split(_AT_ONCE)
-    return torch.cat([images.encode(part.contiguous()).cpu() for part in parts])
 
 
 def motions_of(episodes: TokenEpisodes, images: KnownTokens, seed: int) -> list[Motion]:

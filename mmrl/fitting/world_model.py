@@ -67,11 +67,13 @@ class WorldModelConfig(FitConfig):
     text: str = "word_gru"
     text_args: dict[str, Any] = field(default_factory=dict)
     instruction_length: int = 64
-    width: int = 96
+    width: int = 64
     heads: int = 4
     layers: int = 2
     outcome_layers: int = 2
-    batch_size: int = 32
+    batch_size: int = 16
+    steps: int = 1_000
+    learning_rate: float = 2e-3
 
 
 class WorldModelTask(Task):
@@ -223,9 +225,7 @@ def build(recipe: dict[str, Any], images: ImageTokenizer) -> DreamWorld:
         )
     known = KnownTokens(images, recipe["codes"])
     motions = [Motion(*one) for one in recipe["motions"]]
-    model = WorldModel(
-        known.codes, known.grid, recipe["actions"], motions, text, **recipe["model"]
-    )
+    model = WorldModel(known.codes, known.grid, recipe["actions"], motions, text, **recipe["model"])
     return DreamWorld(model, known, tokenizer)
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmrl.encoders.distinct import distinct_rows
 from mmrl.errors import UserError
 from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.world_model import WorldModel
@@ -119,9 +120,7 @@ class DreamWorld(nn.Module):
     @torch.no_grad()
     def ids(self, pictures: NDArray[np.uint8]) -> Tensor:
         """Tokens, int64 [N, K], of pictures uint8 [N, H, W, 3]."""
-        parts = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).split(_AT_ONCE)
-        encode = self.images.encode
-        return torch.cat([encode(part.contiguous().to(self.model.device)) for part in parts])
+        return self.images.renumber(codes_of(self.images.images, pictures))
 
     @torch.no_grad()
     def pictures(self, ids: Tensor) -> NDArray[np.uint8]:
@@ -168,3 +167,20 @@ class DreamWorld(nn.Module):
             raise UserError(
                 f"{count} actions: this world model was fitted for {self.model.actions}"
             )
+
+
+@torch.no_grad()
+def codes_of(images: ImageTokenizer, pictures: NDArray[np.uint8]) -> Tensor:
+    """The codes, int64 [N, K], of pictures uint8 [N, H, W, 3]; patches that are the same are
+    encoded once.
+    """
+    device = next(images.parameters()).device
+    (rows, columns), side = images.grid, images.patch
+    found = [torch.empty(0, rows * columns, dtype=torch.int64, device=device)]
+    for start in range(0, len(pictures), _AT_ONCE):
+        part = pictures[start : start + _AT_ONCE].reshape(-1, rows, side, columns, side, 3)
+        patches = torch.from_numpy(np.ascontiguousarray(part.transpose(0, 1, 3, 5, 2, 4)))
+        flat, where = distinct_rows(patches.view(-1, 3 * side * side).to(device))
+        codes = images.encode_patches(flat.view(-1, 3, side, side))
+        found.append(codes[where].view(-1, rows * columns))
+    return torch.cat(found)

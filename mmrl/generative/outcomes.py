@@ -47,22 +47,32 @@ class Outcome(NamedTuple):
 
 
 class SummaryLayer(nn.Module):
-    """Attention among all tokens, and a perceptron, each added to what goes into it."""
+    """A summary token attends to others and becomes more by a perceptron.
+
+    Args:
+        width, heads: of the attention.
+    """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.attention, self.perceptron = Attention(width, heads), perceptron(width)
 
-    def forward(self, x: Tensor, may: Tensor) -> Tensor:
-        """Tokens float [N, L, D], of which some may be attended to, bool [N, L] → [N, L, D]."""
-        x = x + self.attention(self.norms[0](x), may[:, None, None])
-        out: Tensor = x + self.perceptron(self.norms[1](x))
+    def forward(self, summary: Tensor, x: Tensor, may: Tensor) -> Tensor:
+        """Summaries float [N, 1, D], tokens [N, L, D] and which of them there are, bool [N, L] →
+        [N, 1, D].
+        """
+        query, _, _ = self.attention.project(self.norms[0](summary))
+        _, key, value = self.attention.project(self.norms[1](x))
+        summary = summary + self.attention.attend(query, key, value, may[:, None, None])
+        out: Tensor = summary + self.perceptron(self.norms[2](summary))
         return out
 
 
 class OutcomeHead(nn.Module):
     """A summary token attends to a frame and an instruction, and becomes an :class:`Outcome`.
+
+    The frame's tokens are scaled and shifted by the instruction before (FiLM, Perez et al., 2018).
 
     Args:
         width, heads: of the attention.
@@ -71,20 +81,27 @@ class OutcomeHead(nn.Module):
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
         super().__init__()
+        self.film, self.mix = nn.Linear(width, 2 * width), perceptron(width)
         self.layers = nn.ModuleList(SummaryLayer(width, heads) for _ in range(layers))
         self.norm, self.tell = nn.LayerNorm(width), nn.Linear(width, 3)
 
-    def forward(self, summary: Tensor, frame: Tensor, words: Tensor, mask: Tensor) -> Outcome:
+    def forward(
+        self, summary: Tensor, frame: Tensor, about: Tensor, words: Tensor, mask: Tensor
+    ) -> Outcome:
         """The outcomes of N steps.
 
         Args:
             summary: what is known of the step beforehand, float [N, D].
             frame: that it led to, float [N, K, D].
-            words: of the instructions, float [N, L, D].
+            about: what the instruction is about, float [N, D].
+            words: of the instruction, float [N, L, D].
             mask: which of them there are, bool [N, L].
         """
-        x = torch.cat([summary[:, None], frame, words], 1)
-        may = functional.pad(mask, (x.shape[1] - mask.shape[1], 0), value=True)
+        scale, shift = self.film(about)[:, None].chunk(2, -1)
+        frame = frame + self.mix(frame * (1 + scale) + shift)
+        x = torch.cat([frame, words], 1)
+        may = functional.pad(mask, (frame.shape[1], 0), value=True)
+        told = (summary + about)[:, None]
         for layer in self.layers:
-            x = layer(x, may)
-        return Outcome(*self.tell(self.norm(x[:, 0])).float().unbind(1))
+            told = layer(told, x, may)
+        return Outcome(*self.tell(self.norm(told[:, 0])).float().unbind(1))

@@ -5,7 +5,7 @@ picture's tokens, the reward and the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,16 @@ from mmrl.generative.world_state import Batch, Dreamt, State
 from mmrl.model import autocast
 
 _CODE_WIDTH: Final = 16  # of the tokens' vectors by which motions are foretold
+
+
+class Told(NamedTuple):
+    """Instructions as they are read: what they are about, float [B, D], their words, float
+    [B, L, D], and which of these there are, bool [B, L].
+    """
+
+    about: Tensor
+    words: Tensor
+    mask: Tensor
 
 
 class WorldModel(nn.Module):
@@ -195,7 +205,7 @@ class WorldModel(nn.Module):
         self,
         state: State,
         action: Tensor,
-        told: tuple[Tensor, Tensor],
+        told: Told,
         temperature: float,
         generator: torch.Generator | None,
     ) -> tuple[Dreamt, State]:
@@ -223,20 +233,21 @@ class WorldModel(nn.Module):
 
     def _outcome(self, batch: Batch, ids: Tensor) -> Outcome:
         """Of all steps, B · T of them, that lead to tokens int64 [B, T, K]."""
-        values, mask = self._told(batch.words)
         times = batch.actions.shape[1]
-        told = values.repeat_interleave(times, 0), mask.repeat_interleave(times, 0)
+        told = Told(*(one.repeat_interleave(times, 0) for one in self._told(batch.words)))
         return self._judge(
             ids.flatten(0, 1), batch.newest.flatten(0, 1), batch.actions.flatten(), told
         )
 
-    def _told(self, words: Tensor) -> tuple[Tensor, Tensor]:
-        """What is known of B instructions, float [B, L, width], and of which words, bool [B, L]."""
+    def _told(self, words: Tensor) -> Told:
+        """What is known of B instructions."""
         if self.text is None or self.read is None:
             nothing = self.position.new_zeros(len(words), 1, self.position.shape[1])
-            return nothing, torch.zeros_like(nothing[..., 0], dtype=torch.bool)
+            return Told(nothing[:, 0], nothing, torch.zeros_like(nothing[..., 0]).bool())
         tokens = self.text(words)
-        return self.read(tokens.values), tokens.mask
+        values, mask = self.read(tokens.values), tokens.mask
+        count = mask.sum(1, keepdim=True).clamp_min(1)
+        return Told((values * mask.unsqueeze(-1)).sum(1) / count, values, mask)
 
     def _motions(self, ids: Tensor, actions: Tensor) -> Tensor:
         """Logits of the motions, float32 [..., M], by tokens [..., K] and actions [...]."""
@@ -249,14 +260,11 @@ class WorldModel(nn.Module):
         newest: Tensor,
         before: Tensor,
         actions: Tensor,
-        told: tuple[Tensor, Tensor],
+        told: Told,
     ) -> Tensor:
         """What the transformer is given of T steps, float [B, T, K, width]; see :class:`Batch`."""
-        values, mask = told
-        count = mask.sum(1, keepdim=True).clamp_min(1)
-        about = (values * mask.unsqueeze(-1)).sum(1) / count
         tokens = torch.cat([self.code(ids), self.code(newest), self.code(before)], -1)
-        step = self.action(actions) + about[:, None]
+        step = self.action(actions) + told.about[:, None]
         return self.enter(tokens) + self.position + step.unsqueeze(2)
 
     def _logits(self, h: Tensor, newest: Tensor, before: Tensor) -> Tensor:
@@ -268,9 +276,7 @@ class WorldModel(nn.Module):
             logits = logits.scatter_add(-1, seen.unsqueeze(-1), points[..., k : k + 1])
         return logits[..., :-1]
 
-    def _judge(
-        self, ids: Tensor, newest: Tensor, actions: Tensor, told: tuple[Tensor, Tensor]
-    ) -> Outcome:
+    def _judge(self, ids: Tensor, newest: Tensor, actions: Tensor, told: Told) -> Outcome:
         """What N steps came to, from the tokens that they led to and what had been seen there."""
         frame = self.after(torch.cat([self.code(ids), self.code(newest)], -1)) + self.position
         return self.outcome(self.action(actions), frame, *told)

@@ -1,4 +1,4 @@
-"""Walks through small maps of tokens, whose every step is known: what world models are tested on."""
+"""Walks through small maps of tokens whose every step is known, to test world models on."""
 
 from __future__ import annotations
 
