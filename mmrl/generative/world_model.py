@@ -90,7 +90,7 @@ class WorldModel(nn.Module):
         self.choose = nn.Sequential(nn.GELU(), nn.Linear(width, len(motions)))
         self.code = nn.Embedding(codes + 1, width)
         self.enter = nn.Linear(3 * width, width)
-        self.position = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.position = nn.Parameter(torch.randn(tokens, width) * 0.5)
         self.action = nn.Embedding(actions, width)
         self.transformer = FrameTransformer(width, heads, layers, frames)
         self.name, self.point = nn.Linear(width, codes), nn.Linear(width, 2)
