@@ -16,10 +16,12 @@ from mmrl.generative.dream_world import KnownTokens, codes_of
 from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import Motion, find_motions
 from mmrl.generative.world_model import WorldModel
+from mmrl.generative.world_state import Batch
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.rollouts import Rollout
 
 _AT_ONCE: Final = 256
+_TOGETHER: Final = 64
 _COMPARED: Final = 1_500  # steps by which motions are found
 
 
@@ -181,6 +183,37 @@ def recall(episodes: TokenEpisodes, model: WorldModel) -> Recalled:
         for target, values in zip((newest, before, motions), found, strict=True):
             target[where] = values[piece.there]
     return Recalled(newest, before, motions)
+
+
+def pieces(
+    episodes: TokenEpisodes,
+    recalled: Recalled,
+    rows: NDArray[np.int64],
+    first: NDArray[np.int64],
+    steps: int,
+) -> Batch:
+    """Batch of ``steps`` steps, from ``first`` on, of the episodes ``rows``."""
+    piece = episodes.padded(rows, first, steps)
+    return Batch(
+        ids=episodes.ids[piece.frames],
+        newest=recalled.newest[piece.steps],
+        before=recalled.before[piece.steps],
+        motions=recalled.motions[piece.steps],
+        actions=episodes.actions[piece.steps],
+        rewards=episodes.rewards[piece.steps],
+        ends=episodes.ends[piece.steps],
+        there=piece.there,
+        words=episodes.words[torch.from_numpy(rows)],
+    )
+
+
+def split(episodes: TokenEpisodes, recalled: Recalled, steps: int) -> list[Batch]:
+    """All steps of episodes, in pieces of ``steps``."""
+    starts = [np.arange(0, length, steps) for length in episodes.lengths]
+    rows = np.repeat(np.arange(len(episodes)), [len(one) for one in starts])
+    first = np.concatenate(starts)
+    parts = (np.split(one, range(_TOGETHER, len(one), _TOGETHER)) for one in (rows, first))
+    return [pieces(episodes, recalled, some, at, steps) for some, at in zip(*parts, strict=True)]
 
 
 def _end(rollout: Rollout) -> NDArray[np.bool_]:

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,7 +20,14 @@ from mmrl.fitting.dream_sheet import sheet
 from mmrl.fitting.foresight import Foresight, foresee, outcomes
 from mmrl.fitting.loop import load
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
-from mmrl.fitting.token_episodes import Recalled, TokenEpisodes, motions_of, read_tokens, recall
+from mmrl.fitting.token_episodes import (
+    TokenEpisodes,
+    motions_of,
+    pieces,
+    read_tokens,
+    recall,
+    split,
+)
 from mmrl.generative.dream_world import DreamWorld, KnownTokens
 from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import STILL, Motion
@@ -32,7 +38,6 @@ from mmrl.rollouts import Rollout, open_rollouts
 
 HORIZONS: Final = (1, 5, 15)
 _SHOWN: Final = 256  # held-out episodes that an evaluation looks at
-_AT_ONCE: Final = 64
 _STREAM: Final = 0x3D  # keeps the generator of evaluations apart from others
 
 
@@ -104,7 +109,7 @@ class WorldModelTask(Task):
         self._learnt, self._test = learnt, test
         module.model.odometry.fit(*learnt.around(), learnt.actions)
         self._recalled = recall(learnt, module.model)
-        self._test_pieces = self._pieces_of(test)
+        self._test_pieces = split(test, recall(test, module.model), config.window)
 
     @classmethod
     def prepare(cls, config: WorldModelConfig) -> Self:
@@ -173,45 +178,12 @@ class WorldModelTask(Task):
                 metrics[f"{name}_{step}"] = value
         return Evaluation(metrics, [], self._pictures(seen))
 
-    def _pieces_of(self, episodes: TokenEpisodes) -> list[Pieces]:
-        """All steps of episodes, in pieces."""
-        recalled, window = recall(episodes, self.module.model), self.config.window
-        starts = [range(0, int(length), window) for length in episodes.lengths]
-        rows = np.repeat(np.arange(len(episodes)), [len(one) for one in starts])
-        first = np.concatenate([np.array(one, np.int64) for one in starts])
-        parts = (np.split(one, range(_AT_ONCE, len(one), _AT_ONCE)) for one in (rows, first))
-        return [
-            pieces(episodes, recalled, some, at, window) for some, at in zip(*parts, strict=True)
-        ]
-
     def _pictures(self, seen: Foresight) -> dict[str, NDArray[np.uint8]]:
         """The dream that goes on for longest, beside what was to come."""
         row = int(seen.there.sum(1).argmax())
         steps = int(seen.there[row].sum())
         true, dreamt = (self.module.pictures(ids[row, :steps]) for ids in (seen.true, seen.ids))
         return {"dream": sheet(true, dreamt)}
-
-
-def pieces(
-    episodes: TokenEpisodes,
-    recalled: Recalled,
-    rows: NDArray[np.int64],
-    first: NDArray[np.int64],
-    steps: int,
-) -> Pieces:
-    """Pieces of ``steps`` steps, from ``first`` on, of the episodes ``rows``."""
-    piece = episodes.padded(rows, first, steps)
-    return Pieces(
-        ids=episodes.ids[piece.frames],
-        newest=recalled.newest[piece.steps],
-        before=recalled.before[piece.steps],
-        motions=recalled.motions[piece.steps],
-        actions=episodes.actions[piece.steps],
-        rewards=episodes.rewards[piece.steps],
-        ends=episodes.ends[piece.steps],
-        there=piece.there,
-        words=episodes.words[torch.from_numpy(rows)],
-    )
 
 
 def build(recipe: dict[str, Any], images: ImageTokenizer) -> DreamWorld:

@@ -1,4 +1,4 @@
-"""The world model: a dream is what it foretells, step by step; it ends once, and it can be learnt."""
+"""The world model: a dream is what it foretells step by step, ends once, and can be learnt."""
 
 from __future__ import annotations
 
