@@ -19,6 +19,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.fitting.loop import fit, load
+from mmrl.fitting.task import FitConfig, Task
 from mmrl.fitting.tokenizer import TokenizerConfig, TokenizerTask
 from mmrl.fitting.world_model import WorldModelConfig, WorldModelTask
 from mmrl.generative.dream_world import DreamWorld
@@ -86,12 +87,12 @@ class ImaginationAgent(PPOAgent):
 
     name = "imagination"
     search: ClassVar[tuple[str, ...]] = ()
-    elsewhere = (*PPOAgent.elsewhere, *_OURS)
+    elsewhere: ClassVar[tuple[str, ...]] = (*PPOAgent.elsewhere, *_OURS)
     teams = False
     Config = ImaginationConfig
 
     @classmethod
-    def check(cls, hyper: ImaginationConfig) -> None:
+    def check(cls, hyper: Any) -> None:
         """As :meth:`SB3Agent.check`."""
         check_positive(cls.name, hyper, "episodes", "dream_steps", "starts", "horizon")
         if hyper.temperature < 0:
@@ -229,7 +230,11 @@ class _Rounds:
             str(folder / "world"), tokenizer=tokenizer.out,
             **{**common, "evaluate_every": _NEVER, "checkpoint_every": 0, **self.hyper.world},
         )  # fmt: skip
-        for task, config in ((TokenizerTask, tokenizer), (WorldModelTask, world)):
+        tasks: list[tuple[type[Task], FitConfig]] = [
+            (TokenizerTask, tokenizer),
+            (WorldModelTask, world),
+        ]
+        for task, config in tasks:
             torch.manual_seed(self._seed)
             run = Run.create(config.out, {"task": task.name, **asdict(config)})
             fit(task.prepare(config), config, run)
