@@ -14,8 +14,9 @@ from mmrl.errors import UserError
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
-    "fit": "fit a generator or an embedding: captioner, retrieval, speech, tokenizer, translation",
+    "fit": "fit a generator or an embedding, such as a captioner, a painter or a translator",
     "caption": "put pictures into words, with a fitted captioner",
+    "paint": "paint pictures of what a sentence asks for",
     "index": "embed the pictures of a folder or a dataset, to be searched",
     "search": "find the pictures that fit some words, on a contact sheet",
     "collect": "record rollouts as a Minari dataset, or show one",

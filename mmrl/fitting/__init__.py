@@ -13,6 +13,7 @@ from mmrl.errors import UserError, unknown
 
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
+    "painter": "mmrl.fitting.painter.PainterTask",
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
     "speech": "mmrl.fitting.speech.SpeechTask",
     "tokenizer": "mmrl.fitting.tokenizer.TokenizerTask",

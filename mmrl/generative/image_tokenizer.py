@@ -39,6 +39,7 @@ class ImageTokenizer(nn.Module):
         image_size: as above.
         grid: rows and columns of patches.
         codes: how many there are.
+        recipe: the arguments, as plain data.
 
     Raises:
         UserError: sizes or levels that cannot be.
@@ -69,6 +70,13 @@ class ImageTokenizer(nn.Module):
         self.image_size, self.patch = (height, width), patch
         self.grid = height // patch, width // patch
         self.codes = self.quantiser.codes
+        self.recipe = {
+            "image_size": [height, width],
+            "patch": patch,
+            "levels": list(levels),
+            "hidden": hidden,
+            "layers": layers,
+        }
         pixels = 3 * patch * patch
         self.encoder = _perceptron(pixels, hidden, len(levels), layers)
         self.decoder = nn.Sequential(
