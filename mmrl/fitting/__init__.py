@@ -16,6 +16,7 @@ TASKS: Final = {
     "painter": "mmrl.fitting.painter.PainterTask",
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
     "speech": "mmrl.fitting.speech.SpeechTask",
+    "sprites": "mmrl.fitting.sprites.SpritesTask",
     "tokenizer": "mmrl.fitting.tokenizer.TokenizerTask",
     "translation": "mmrl.fitting.translation.TranslationTask",
 }

@@ -42,7 +42,8 @@ class GridWorlds:
         view: what the frames show: "egocentric" or "full".
         obs: how: "pixels" or "symbolic".
         tile_size: pixels a side of a cell.
-        theme: the look of the pixels.
+        theme: the look of the pixels: minigrid, paper, neon, or the path of a folder or .npz file
+            of tiles; see :mod:`mmrl_envs.grid.themes.files`.
         num_threads: how many share the batch.
         language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.
         achieved: tell after every step what it achieved; see :mod:`mmrl_envs.grid.witness`.
