@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "eval": "play held-out episodes with a trained agent",
     "fit": "fit a generator, a tokenizer, an embedding or a world model to examples",
     "caption": "put pictures into words, with a fitted captioner",
+    "paint": "paint pictures of what a sentence asks for",
     "index": "embed the pictures of a folder or a dataset, to be searched",
     "search": "find the pictures that fit some words, on a contact sheet",
     "collect": "record rollouts as a Minari dataset, or show one",

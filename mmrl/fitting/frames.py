@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
-from mmrl.rollouts import open_rollouts
+from mmrl.evaluation.splits import TrainingCases
+from mmrl.rollouts import Rollout, open_rollouts
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,23 @@ class Frames:
     test: NDArray[np.uint8]
 
 
-def read_frames(names: str | Sequence[str], test_share: float, most: int) -> Frames:
+def read_frames(
+    names: str | Sequence[str],
+    test_share: float,
+    most: int,
+    cases: TrainingCases[str] | None = None,
+) -> Frames:
     """The pictures of some datasets; the last episodes of each are for the test.
 
     Args:
         names: datasets of 'mmrl collect'.
         test_share: of the episodes.
         most: as many are kept of each kind, spread over all.
+        cases: which descriptions the pictures that are learnt from may have; any, if None.
 
     Raises:
-        UserError: no dataset, one with a single episode, or pictures of several sizes.
+        UserError: no dataset, one with a single episode or without descriptions where they are
+            needed, pictures of several sizes, or none that may be learnt from.
     """
     names = [names] if isinstance(names, str) else names
     if not any(names):
@@ -45,12 +53,26 @@ def read_frames(names: str | Sequence[str], test_share: float, most: int) -> Fra
         if len(rollouts) < 2:
             raise UserError(f"dataset {name!r} has one episode: some are needed for the test")
         first = min(max(round(len(rollouts) * (1 - test_share)), 1), len(rollouts) - 1)
-        learnt += [one.images for one in rollouts[:first]]
+        learnt += [_allowed(one, cases) for one in rollouts[:first]]
         test += [one.images for one in rollouts[first:]]
     sizes = {one.shape[1:] for one in learnt}
     if len(sizes) > 1:
         raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+    if not any(map(len, learnt)):
+        raise UserError("every picture to learn from shows a held-out pair: collect more")
     return Frames(_spread(np.concatenate(learnt), most), _spread(np.concatenate(test), most))
+
+
+def _allowed(rollout: Rollout, cases: TrainingCases[str] | None) -> NDArray[np.uint8]:
+    """The pictures of an episode that may be learnt from."""
+    if cases is None:
+        return rollout.images
+    if not all(rollout.descriptions):
+        raise UserError(
+            "held_out needs pictures with descriptions: collect them in an environment that says "
+            "what is seen, such as the grid worlds"
+        )
+    return rollout.images[[cases.allows(one) for one in rollout.descriptions]]
 
 
 def patches_of(pictures: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:

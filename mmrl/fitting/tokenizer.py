@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.errors import UserError
+from mmrl.evaluation.splits import TrainingCases
 from mmrl.fitting.frames import distinct, patches_of, read_frames
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.generative.image_tokenizer import ImageTokenizer
@@ -32,6 +33,8 @@ class TokenizerConfig(FitConfig):
         layers: of each.
         rarity: 1 draws each different patch alike, 0 as often as it comes, what lies between
             between.
+        held_out: leave out pictures whose description mentions one of the pairs of colour and noun
+            that are held out.
         test_share: of the episodes, from which nothing is learnt.
         max_frames: as many are looked at, spread over all episodes.
         tolerance: a patch counts as exact if no pixel is off by more, of 255.
@@ -43,6 +46,7 @@ class TokenizerConfig(FitConfig):
     hidden: int = 256
     layers: int = 2
     rarity: float = 0.75
+    held_out: bool = False
     test_share: float = 0.1
     max_frames: int = 20_000
     tolerance: int = 16
@@ -65,14 +69,14 @@ class TokenizerTask(Task):
     ) -> None:
         """Pictures uint8 [N, H, W, 3] to learn from, and to test with."""
         self.config = config
-        self.recipe = {
-            "image_size": list(learnt.shape[1:3]),
-            "patch": config.patch,
-            "levels": config.levels,
-            "hidden": config.hidden,
-            "layers": config.layers,
-        }
-        self.module = self.build(self.recipe)
+        self.module = ImageTokenizer(
+            learnt.shape[1:3],
+            patch=config.patch,
+            levels=config.levels,
+            hidden=config.hidden,
+            layers=config.layers,
+        )
+        self.recipe = self.module.recipe
         self.patches, counts = distinct(patches_of(learnt, config.patch))
         self._until = np.cumsum(counts.astype(np.float64) ** (1 - config.rarity))
         self._test, self._times = distinct(patches_of(test, config.patch))
@@ -91,7 +95,8 @@ class TokenizerTask(Task):
                 f"max_frames={config.max_frames}, tolerance={config.tolerance}: must be at least "
                 "1, and at least 0"
             )
-        frames = read_frames(config.data, config.test_share, config.max_frames)
+        cases = TrainingCases[str](lambda one: (one,)) if config.held_out else None
+        frames = read_frames(config.data, config.test_share, config.max_frames, cases)
         return cls(config, frames.learnt, frames.test)
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -15,7 +16,8 @@ from mmrl.generative.quantiser import FiniteScalars
 
 _AT_ONCE: Final = 512  # pictures
 _WAVES: Final = 3
-_APART: Final = 2.0  # steps between the codes of patches that are not alike
+_APART: Final = 1.5  # steps, at the least, between patches that are not alike
+_APART_WEIGHT: Final = 3.0
 _ALIKE: Final = 0.1  # patches no pixel of which differs by more, of 2
 _COMPARED: Final = 256  # patches, each with each
 
@@ -37,6 +39,7 @@ class ImageTokenizer(nn.Module):
         image_size: as above.
         grid: rows and columns of patches.
         codes: how many there are.
+        recipe: the arguments, as plain data.
 
     Raises:
         UserError: sizes or levels that cannot be.
@@ -67,6 +70,13 @@ class ImageTokenizer(nn.Module):
         self.image_size, self.patch = (height, width), patch
         self.grid = height // patch, width // patch
         self.codes = self.quantiser.codes
+        self.recipe = {
+            "image_size": [height, width],
+            "patch": patch,
+            "levels": list(levels),
+            "hidden": hidden,
+            "layers": layers,
+        }
         pixels = 3 * patch * patch
         self.encoder = _perceptron(pixels, hidden, len(levels), layers)
         self.decoder = nn.Sequential(
@@ -122,22 +132,22 @@ class ImageTokenizer(nn.Module):
             images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
 
         Returns:
-            ``loss``, the sum of ``pixels``, how far they are from what they were (mean of the
-            square and of the size of the difference, in units of half their range), and of
-            ``together``, by how much patches that are not alike lie too near each other to have
-            codes of their own.
+            ``pixels``, how far they are from what they were (mean of the square and of the size
+            of the difference, in units of half their range); ``together``, by how many steps
+            patches that are not alike lie too near each other to have codes of their own; and
+            ``loss``, of both.
         """
         patches = self._cut(images).flatten(0, 1)
         inner = self.encoder(patches)
         difference = self.decoder(self.quantiser(inner)) - patches
         pixels = difference.square().mean() + difference.abs().mean()
         together = self._together(patches[:_COMPARED], inner[:_COMPARED])
-        return {"loss": pixels + together, "pixels": pixels, "together": together}
+        return {"loss": pixels + _APART_WEIGHT * together, "pixels": pixels, "together": together}
 
     def _together(self, patches: Tensor, inner: Tensor) -> Tensor:
         steps = self.quantiser.steps(inner)
         differ = torch.cdist(patches, patches, p=torch.inf) > _ALIKE
-        lack = (_APART - torch.cdist(steps, steps)).relu()
+        lack = (_APART - torch.cdist(steps, steps, p=torch.inf)).relu()
         return (lack * differ).sum() / differ.sum().clamp_min(1)
 
     def _cut(self, images: Tensor) -> Tensor:
@@ -167,7 +177,7 @@ def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Seque
     widths = [inputs, *[hidden] * layers]
     inner = [
         part
-        for before, after in zip(widths, widths[1:], strict=False)
+        for before, after in pairwise(widths)
         for part in (nn.Linear(before, after), nn.LayerNorm(after), nn.GELU())
     ]
     return nn.Sequential(*inner, nn.Linear(hidden, outputs))
