@@ -37,7 +37,7 @@ def fitted(
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 [H, W, 3], as the content of a PNG file."""
+    """A picture, uint8 [H, W, 3], or 4 with opacity, as the content of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

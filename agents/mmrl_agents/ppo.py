@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, cast
+from typing import Any, ClassVar, Final, NoReturn, cast
 
 import stable_baselines3
 import torch
@@ -293,14 +293,14 @@ class PPOAgent(CurriculumAgent):
     """PPO for the command line."""
 
     name = "ppo"
-    search = (
+    search: ClassVar[tuple[str, ...]] = (
         "ppo.learning_rate=1e-4..3e-3:log",
         "ppo.ent_coef=1e-3..1e-1:log",
         "ppo.n_epochs=1..8:int",
         "ppo.gae_lambda=0.8..0.99",
         "ppo.gamma=0.95..0.999",
     )
-    elsewhere = (*CurriculumAgent.elsewhere, "memory", "memory_args")
+    elsewhere: ClassVar[tuple[str, ...]] = (*CurriculumAgent.elsewhere, "memory", "memory_args")
     teams = True
     Config = PPOConfig
     Algorithm = PPO

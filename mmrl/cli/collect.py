@@ -63,7 +63,7 @@ def _collect(arguments: list[str]) -> int:
     parser.add_argument("--device", type=str, default="auto", help="of a run: auto, cpu or cuda")
     options = parser.parse_args(arguments)
     _check(options)
-    by, make_source = _source(options.by, options.device)
+    by, make_source = find_source(options.by, options.device)
     place = find_place(options.out)
     make_env(options.env, **options.env_args).close()
     request = Request(
@@ -106,8 +106,12 @@ def _check(options: Any) -> None:
         )
 
 
-def _source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
-    """Who acts, in words and as a maker."""
+def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
+    """Who acts, in words and as a maker.
+
+    Raises:
+        UserError: it is neither expert nor random, nor a run folder.
+    """
     if by == "expert":
         return by, ExpertSource
     if by == "random":

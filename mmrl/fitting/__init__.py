@@ -13,9 +13,13 @@ from mmrl.errors import UserError, unknown
 
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
+    "painter": "mmrl.fitting.painter.PainterTask",
     "retrieval": "mmrl.fitting.retrieval.RetrievalTask",
     "speech": "mmrl.fitting.speech.SpeechTask",
+    "sprites": "mmrl.fitting.sprites.SpritesTask",
+    "tokenizer": "mmrl.fitting.tokenizer.TokenizerTask",
     "translation": "mmrl.fitting.translation.TranslationTask",
+    "world-model": "mmrl.fitting.world_model.WorldModelTask",
 }
 
 

@@ -25,12 +25,12 @@ class Shown(NamedTuple):
 
     Attributes:
         picture: uint8 [H, W, 3]; None where it is gone.
-        cosine: how near it is.
+        cosine: how near it is; None where that was not asked.
         caption: what it is.
     """
 
     picture: NDArray[np.uint8] | None
-    cosine: float
+    cosine: float | None
     caption: str
 
 
@@ -62,7 +62,8 @@ def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
             sheet.paste(fitted(one.picture, _SIDE), (left, y))
         y += _SIDE + 2
         draw.text((left, y), f"{k + 1}", INK, small)
-        draw.text((left + _SIDE, y), f"{one.cosine:.3f}", INK, small, anchor="ra")
+        if one.cosine is not None:
+            draw.text((left + _SIDE, y), f"{one.cosine:.3f}", INK, small, anchor="ra")
         for number, line in enumerate(lines, 1):
             draw.text((left, y + number * _LINE), line, FAINT, small)
     return np.asarray(sheet)

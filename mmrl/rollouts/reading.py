@@ -194,6 +194,7 @@ class Rollouts(Sequence[Rollout]):
             achieved=_achieved(infos, len(rewards)),
             descriptions=_texts(infos["description"]) if "description" in infos else ("",) * count,
             env_id=self.env_id,
+            terminated=bool(len(rewards) and group["terminations"][-1]),
         )
 
     def _images(self, dataset: Any) -> NDArray[np.uint8]:

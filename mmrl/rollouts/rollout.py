@@ -24,6 +24,7 @@ class Rollout:
             verifier says; T empty ones where it does not.
         descriptions: what is seen in each image, T + 1 sentences; "" where nobody says.
         env_id: of the environment; "" where the dataset does not say.
+        terminated: whether its last step ended it, and not a limit of steps.
     """
 
     images: NDArray[np.uint8]
@@ -35,6 +36,7 @@ class Rollout:
     achieved: tuple[tuple[str, ...], ...]
     descriptions: tuple[str, ...]
     env_id: str
+    terminated: bool = True
 
     def __len__(self) -> int:
         return len(self.rewards)

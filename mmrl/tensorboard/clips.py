@@ -97,7 +97,12 @@ def record_clip(
     env.close()
     last = len(scenes) - 1
     frames = [
-        _draw(scene, view, instruction, action, step, success if step == last else None)
+        draw_frame(
+            _pictures(scene, view),
+            instruction,
+            f"step {step}: {action}" if action else "start",
+            success if step == last else None,
+        )
         for step, (scene, view, action) in enumerate(scenes)
     ]
     return Clip(instruction, success, frames)
@@ -142,17 +147,27 @@ def _scene(env: Any) -> NDArray[np.uint8] | None:
     return np.asarray(env.render(), np.uint8)
 
 
-def _draw(
-    scene: NDArray[np.uint8] | None,
-    view: NDArray[np.uint8],
-    instruction: str,
-    action: str,
-    step: int,
-    success: bool | None,
-) -> NDArray[np.uint8]:
-    """One frame: the scene, what the agent sees of it, and the words underneath."""
+def _pictures(
+    scene: NDArray[np.uint8] | None, view: NDArray[np.uint8]
+) -> list[tuple[str, NDArray[np.uint8]]]:
     pictures = [("the scene", scene)] if scene is not None else []
-    pictures.append(("what the agent sees", view))
+    return [*pictures, ("what the agent sees", view)]
+
+
+def draw_frame(
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]],
+    instruction: str,
+    note: str,
+    success: bool | None = None,
+) -> NDArray[np.uint8]:
+    """One frame of a clip, uint8 [H, W, 3]: pictures side by side, and the words underneath.
+
+    Args:
+        pictures: captions and uint8 [H, W, 3].
+        instruction: what was asked.
+        note: what happens.
+        success: whether it was carried out, at the end.
+    """
     large, small = ImageFont.load_default(18), ImageFont.load_default(13)
     width = _GAP + len(pictures) * (_SIDE + _GAP)
     lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
@@ -168,7 +183,7 @@ def _draw(
     for line in lines:
         draw.text((_GAP, y), line, INK, large)
         y += 24
-    draw.text((_GAP, y), f"step {step}: {action}" if action else "start", FAINT, large)
+    draw.text((_GAP, y), note, FAINT, large)
     if success is not None:
         word, color = ("carried out", GREEN) if success else ("not carried out", RED)
         draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")

@@ -1,5 +1,7 @@
 """What the tests of the framework share: a small environment, a small model, scripted actors."""
 
+from collections.abc import Callable
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import torch
 from gymnasium import spaces
 
 from mmrl.building import ModelConfig
+from mmrl.cli import main
 
 SIGNALS = "test/Signals-v0"
 SIDES = ("left", "right")
@@ -173,3 +176,18 @@ def described(tmp_path_factory):
     request = Request("mmrl/GoToLocal-v0", 40, "random", env_args=options, num_envs=8)
     collect(request, RandomSource, find_place(str(path)))
     return str(path)
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command as a shell would: exit status, stdout, stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as leaving:
+            status = int(str(leaving.code))
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run

@@ -27,12 +27,14 @@ from mmrl_envs.grid.cells import (
     PORTABLE,
     WALL,
 )
-from mmrl_envs.grid.compiler import kernel, signed
+from mmrl_envs.grid.compiler import kernel, part, signed
 from mmrl_envs.grid.sight import MIDDLE, VIEW, see
-from mmrl_envs.grid.state import NOTHING, Layout, State
+from mmrl_envs.grid.state import Layout, State
 
 FARTHER: Final = 3
 """How many things are named beside what the agent faces and carries."""
+ALL: Final = VIEW * VIEW - 2
+"""As many as there can be."""
 _NAMES: Final = {
     KEY: "a {} key",
     BALL: "a {} ball",
@@ -51,13 +53,41 @@ class Scene:
     Attributes:
         phrases: such as "faces a red ball", "carries a blue key" and "sees an open grey door 2
             ahead 1 left": first what it faces, a wall included, then what it carries, then the
-            nearest three of what else it sees.
+            nearest three, or all, of what else it sees.
     """
 
     phrases: tuple[str, ...]
 
     def __str__(self) -> str:
         return "the agent " + (", ".join(self.phrases) or "sees nothing")
+
+
+@part
+def _note(codes: NDArray[np.uint8], found: NDArray[np.int32]) -> None:
+    """The codes of what is faced and carried, then the nearest things beside, as many as there is
+    room for, as ``(code · 7 + ahead) · 7 + side``, from the left; 0 for none.
+
+    Nearest by the steps ahead and to the side together; of those, the ones less ahead first, the
+    left before the right.
+
+    Args:
+        codes: uint8 [7, 7], as :func:`~mmrl_envs.grid.sight.see` writes them.
+        found: int32 [2 + F], written.
+    """
+    carried = signed(codes[0, MIDDLE])
+    found[0] = codes[1, MIDDLE]
+    found[1] = carried if _THINGS >> (carried & KIND_MASK) & 1 else 0
+    slot = 2
+    found[slot:] = 0
+    for distance in range(1, VIEW + MIDDLE):
+        for ahead in range(max(0, distance - MIDDLE), min(distance, VIEW - 1) + 1):
+            aside = distance - ahead
+            for side in range(MIDDLE - aside, MIDDLE + aside + 1, max(1, 2 * aside)):
+                code = signed(codes[ahead, side])
+                is_faced = distance == 1 and ahead == 1
+                if slot < len(found) and _THINGS >> (code & KIND_MASK) & 1 and not is_faced:
+                    found[slot] = (code * VIEW + ahead) * VIEW + side
+                    slot += 1
 
 
 @kernel
@@ -68,40 +98,48 @@ def _scan(
     codes: NDArray[np.uint8],
     found: NDArray[np.int32],
 ) -> None:
-    """What the agents of environments ``rows`` see: the codes of what is faced and carried, then
-    the nearest things beside, as ``(code · 7 + ahead) · 7 + side``, from the left; 0 for none.
-
-    Nearest by the steps ahead and to the side together; of those, the ones less ahead first, the
-    left before the right.
+    """:func:`_note` what the agents of environments ``rows`` see.
 
     Args:
         codes: uint8 [7, 7] to work in.
-        found: int32 [K, 2 + FARTHER], written.
+        found: int32 [K, 2 + F], written.
     """
     for k in range(len(rows)):
-        e = rows[k]
-        see(state, layout, e, codes)
-        carried = signed(state.carried[e])
-        found[k, 0] = codes[1, MIDDLE]
-        found[k, 1] = 0 if carried == NOTHING else state.object_code[e, carried]
-        slot = 2
-        found[k, slot:] = 0
-        for distance in range(1, VIEW + MIDDLE):
-            for ahead in range(max(0, distance - MIDDLE), min(distance, VIEW - 1) + 1):
-                aside = distance - ahead
-                for side in range(MIDDLE - aside, MIDDLE + aside + 1, max(1, 2 * aside)):
-                    code = signed(codes[ahead, side])
-                    is_faced = distance == 1 and ahead == 1
-                    if slot < 2 + FARTHER and _THINGS >> (code & KIND_MASK) & 1 and not is_faced:
-                        found[k, slot] = (code * VIEW + ahead) * VIEW + side
-                        slot += 1
+        see(state, layout, rows[k], codes)
+        _note(codes, found[k])
 
 
-def scenes(state: State, layout: Layout, rows: NDArray[np.int64]) -> Iterator[Scene]:
-    """What the agents of environments ``rows``, int64 [K], see, one after the other."""
+@kernel
+def _scan_views(views: NDArray[np.uint8], found: NDArray[np.int32]) -> None:
+    """:func:`_note` of views uint8 [K, 7, 7] into int32 [K, 2 + F]."""
+    for k in range(len(views)):
+        _note(views[k], found[k])
+
+
+def scenes(
+    state: State, layout: Layout, rows: NDArray[np.int64], farther: int = FARTHER
+) -> Iterator[Scene]:
+    """What the agents of environments ``rows``, int64 [K], see, one after the other.
+
+    Args:
+        farther: how many things are named beside what is faced and carried.
+    """
     codes = np.empty((VIEW, VIEW), np.uint8)
-    found = np.empty((len(rows), 2 + FARTHER), np.int32)
+    found = np.empty((len(rows), 2 + farther), np.int32)
     _scan(state, layout, rows, codes, found)
+    return map(_scene, map(tuple, found.tolist()))
+
+
+def scenes_of(views: NDArray[np.uint8], farther: int = ALL) -> Iterator[Scene]:
+    """What is seen in views that somebody else has noted, or read off pictures.
+
+    Args:
+        views: cell codes uint8 [K, 7, 7]: rows from the agent's own on, columns from the left; in
+            its own cell what it carries.
+        farther: as for :func:`scenes`.
+    """
+    found = np.empty((len(views), 2 + farther), np.int32)
+    _scan_views(np.ascontiguousarray(views), found)
     return map(_scene, map(tuple, found.tolist()))
 
 

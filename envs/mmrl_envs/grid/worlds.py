@@ -20,7 +20,7 @@ from mmrl_envs.grid.knowledge import look_around
 from mmrl_envs.grid.languages import find_language, sentence_in
 from mmrl_envs.grid.levels import find_level
 from mmrl_envs.grid.pathfinding import make_chart
-from mmrl_envs.grid.scenes import Scene, scenes
+from mmrl_envs.grid.scenes import ALL, FARTHER, Scene, scenes
 from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
 from mmrl_envs.grid.themes import find_theme
@@ -44,11 +44,13 @@ class GridWorlds:
         obs: how: "pixels" or "symbolic".
         tile_size: pixels a side of a cell; in the first person, where cells have no size of their
             own, an eighth of a frame's side: 8 makes frames of 64 × 64.
-        theme: the look of the pixels.
+        theme: the look of the pixels: minigrid, paper, neon, or the path of a folder or .npz file
+            of tiles; see :mod:`mmrl_envs.grid.themes.files`.
         num_threads: how many share the batch.
         language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.
         achieved: tell after every step what it achieved; see :mod:`mmrl_envs.grid.witness`.
-        describe: tell what the agents see; see :mod:`mmrl_envs.grid.scenes`.
+        describe: tell what the agents see, the nearest things, or with "all" everything; see
+            :mod:`mmrl_envs.grid.scenes`.
         debug: check after every step that the state is one that can be.
         sizes: the level's parameters, such as ``room_size``.
 
@@ -69,7 +71,7 @@ class GridWorlds:
         num_threads: int = 1,
         language: str = "en",
         achieved: bool = False,
-        describe: bool = False,
+        describe: bool | str = False,
         debug: bool = False,
         **sizes: Any,
     ) -> None:
@@ -79,6 +81,8 @@ class GridWorlds:
             raise ValueError(f"max_steps={max_steps}: must be at least 1")
         if type(num_threads) is not int or num_threads < 1:
             raise ValueError(f"num_threads={num_threads!r}: must be a whole number, 1 or more")
+        if describe not in (False, True, "all"):
+            raise ValueError(f"describe={describe!r}: choose false, true or 'all'")
         find_language(language)
         self.level = level
         self.language = language
@@ -88,7 +92,7 @@ class GridWorlds:
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
         self.witness = Witness(self.state, self.layout, language) if achieved else None
-        self.describes = describe
+        self.described = {False: 0, True: FARTHER, "all": ALL}[describe]
         self.theme = theme
         self.view = make_view(self.layout, view, obs, tile_size, theme)
         self.fixed_max_steps = max_steps or recipe.max_steps
@@ -278,10 +282,11 @@ class GridWorlds:
         told: dict[str, NDArray[Any]] = {"clauses_done": done}
         if self.witness is not None:
             told["achieved"] = self.witness.tell(mask)
-        if self.describes:
+        if self.described:
             rows = self._all if mask is None else np.flatnonzero(mask)
             told["description"] = np.full(self.num_envs, None, object)
-            told["description"][rows] = [*map(str, scenes(self.state, self.layout, rows))]
+            seen = scenes(self.state, self.layout, rows, self.described)
+            told["description"][rows] = [*map(str, seen)]
         return told
 
     def clauses_done(self) -> NDArray[np.bool_]:

@@ -23,8 +23,12 @@ from mmrl_envs.grid.state import MARGIN, Layout, State
 from mmrl_envs.grid.themes import Theme
 from mmrl_envs.grid.views.tiles import Units, as_units, copy_tile, stack_tiles
 
-_UNDERFOOT: Final = 1 + len(COLORS)  # what an agent can stand on: floor, or an open door
-_TILES: Final = 2 * CODES + 4 * _UNDERFOOT
+GROUND: Final = (EMPTY, *(DOOR_OPEN | color << COLOR_SHIFT for color in range(len(COLORS))))
+"""The codes of what an agent can stand on: floor, or an open door."""
+UNDERFOOT: Final = len(GROUND)
+AGENTS: Final = 2 * CODES
+"""Where in the atlas the tiles with an agent begin."""
+_TILES: Final = AGENTS + 4 * UNDERFOOT
 _AGENT_SYMBOL: Final = 10
 
 
@@ -39,10 +43,9 @@ def overview_atlas(theme: Theme, tile_size: int) -> NDArray[np.uint8]:
     for code in filter(theme.can_draw, range(1, CODES)):
         tiles[code] = theme.tile(code, tile_size)
         tiles[CODES + code] = theme.tile(code, tile_size, highlight=True)
-    ground = (EMPTY, *(DOOR_OPEN | color << COLOR_SHIFT for color in range(len(COLORS))))
     for direction in range(4):
-        for k, code in enumerate(ground):
-            tiles[2 * CODES + _UNDERFOOT * direction + k] = theme.tile(
+        for k, code in enumerate(GROUND):
+            tiles[AGENTS + UNDERFOOT * direction + k] = theme.tile(
                 code, tile_size, highlight=True, agent_direction=direction
             )
     return tiles
@@ -92,7 +95,7 @@ def _paint(
         x, y = here % layout.stride - MARGIN, here // layout.stride - MARGIN
         code = signed(state.grid[e, here])
         ground = 1 + (code >> COLOR_SHIFT) if code & KIND_MASK == DOOR_OPEN else 0
-        tile = 2 * CODES + _UNDERFOOT * signed(state.agent_direction[e]) + ground
+        tile = AGENTS + UNDERFOOT * signed(state.agent_direction[e]) + ground
         at = frame + y * tile_size * line + x * width
         copy_tile(atlas, tile, tile_size, width, frames, at, line)
 

@@ -1,0 +1,266 @@
+"""The agent that learns in dreams: it plays, learns how the world goes, and practises in it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Final, cast
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from mmrl.adapters import make_env
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.checkpoint import Checkpoint
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.preprocessing import build_preprocessing
+from mmrl.experiment.run import Run
+from mmrl.fitting.loop import fit, load
+from mmrl.fitting.task import FitConfig, Task
+from mmrl.fitting.tokenizer import TokenizerConfig, TokenizerTask
+from mmrl.fitting.world_model import WorldModelConfig, WorldModelTask
+from mmrl.generative.dream_world import DreamWorld
+from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.rollouts import (
+    ActorSource,
+    RandomSource,
+    Request,
+    Rollout,
+    Rollouts,
+    Source,
+    collect,
+    find_place,
+    open_rollouts,
+)
+from mmrl_agents.acting import SB3Actor
+from mmrl_agents.imagination.dreams import DreamVecEnv, starts_of
+from mmrl_agents.learning import make_logger
+from mmrl_agents.ppo import PPOAgent, PPOConfig
+from mmrl_agents.progress import Show
+from mmrl_agents.team import ALONE, Team
+from mmrl_agents.training import check_positive, load_preprocessing
+from mmrl_agents.training_state import learnt, resume_learnt
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+_OURS: Final = (
+    "episodes", "tokenizer", "world", "dream_steps", "starts", "horizon", "temperature"
+)  # fmt: skip
+
+_NEVER: Final = 1_000_000_000  # steps: evaluated at the end only
+
+
+@dataclass
+class ImaginationConfig(PPOConfig):
+    """Hyperparameters of the agent that learns in dreams, and of its PPO.
+
+    Attributes:
+        episodes: real ones that are played in a round, the first time by chance.
+        tokenizer: options of 'mmrl fit tokenizer', such as steps.
+        world: options of 'mmrl fit world-model'.
+        dream_steps: of PPO in a round.
+        starts: moments of real episodes from which is dreamt in a round.
+        horizon: steps of a dream, at most.
+        temperature: of what is dreamt.
+    """
+
+    final_learning_rate: float = 7e-4
+    episodes: int = 300
+    tokenizer: dict[str, Any] = field(default_factory=lambda: {"steps": 500})
+    world: dict[str, Any] = field(default_factory=lambda: {"steps": 1_000})
+    dream_steps: int = 131_072
+    starts: int = 256
+    horizon: int = 32
+    temperature: float = 1.0
+
+
+class ImaginationAgent(PPOAgent):
+    """PPO in the dreams of a world model (Hafner et al., 2020; Micheli et al., 2023).
+
+    A round is: play real episodes, fit an image tokenizer and a world model to all that were
+    played, learn in dreams that begin in them. ``config.steps`` counts real steps; rounds are made
+    until there are as many. A checkpoint is written after each round, and a round is the same
+    whether it is the first one of a process or not: going on is exact.
+    """
+
+    name = "imagination"
+    search: ClassVar[tuple[str, ...]] = ()
+    elsewhere: ClassVar[tuple[str, ...]] = (*PPOAgent.elsewhere, *_OURS)
+    teams = False
+    Config = ImaginationConfig
+
+    @classmethod
+    def check(cls, hyper: Any) -> None:
+        """As :meth:`SB3Agent.check`."""
+        check_positive(cls.name, hyper, "episodes", "dream_steps", "starts", "horizon")
+        if hyper.temperature < 0:
+            raise UserError(f"imagination.temperature={hyper.temperature}: must be at least 0")
+        for section, known in (("tokenizer", TokenizerConfig), ("world", WorldModelConfig)):
+            try:
+                known("", **getattr(hyper, section))
+            except TypeError as error:
+                raise UserError(f"imagination.{section}: {error}") from error
+        super().check(hyper)
+
+    @classmethod
+    def train(
+        cls,
+        config: TrainConfig,
+        hyper: ImaginationConfig,
+        run: Run,
+        *,
+        resume: bool = False,
+        team: Team = ALONE,
+        show: Show | None = None,
+    ) -> SB3Actor:
+        """As :meth:`SB3Agent.train`; ``show`` is not told anything, since what takes time is shown
+        by itself.
+        """
+        cls.check(hyper)
+        if config.instruction != "text":
+            raise UserError(f"agent imagination reads; instruction: text, not {config.instruction}")
+        checkpoint = run.read_checkpoint() if resume else None
+        if checkpoint is None:
+            env = make_env(config.env, **config.env_args)
+            preprocessing = build_preprocessing(config, env.observation_space)
+            env.close()
+            run.save_preprocessing(preprocessing)
+        else:
+            preprocessing = load_preprocessing(run, checkpoint)
+        rounds = _Rounds(cls, config, hyper, run, preprocessing)
+        if checkpoint is not None:
+            rounds.resume(checkpoint)
+        while rounds.steps < config.steps:
+            rounds.advance()
+        return rounds.actor
+
+
+class _Rounds:
+    """Where a training stands between two rounds.
+
+    Attributes:
+        steps: real ones.
+    """
+
+    def __init__(
+        self,
+        agent: type[ImaginationAgent],
+        config: TrainConfig,
+        hyper: ImaginationConfig,
+        run: Run,
+        preprocessing: Preprocessing,
+    ) -> None:
+        self.agent, self.config, self.hyper, self.run = agent, config, hyper, run
+        self.preprocessing = preprocessing
+        self.steps, self._done = 0, 0
+        self._algorithm: BaseAlgorithm | None = None
+        self._checkpoint: Checkpoint | None = None
+
+    @property
+    def actor(self) -> SB3Actor:
+        """Who has learnt."""
+        if self._algorithm is None:
+            return self.agent.load(self.run, self.config.device)
+        return SB3Actor(self._algorithm.policy, self.preprocessing)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on after the round that a checkpoint was written after."""
+        self._checkpoint, self.steps = checkpoint, checkpoint.steps
+        self._done = checkpoint.state["rounds"]
+
+    def advance(self) -> None:
+        """One more round."""
+        folder = self._folder(self._done)
+        shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+        torch.manual_seed(self._seed)
+        played = self._play(folder / "real")
+        self.steps += sum(map(len, played))
+        success = np.mean([one.success for one in played])
+        print(f"round {self._done + 1}: {self.steps:,} real steps, success {success:.1%}")
+        world = self._fit(folder)
+        algorithm = self._practise(world, float(success))
+        self._done += 1
+        weights, rest = learnt(algorithm)
+        state = {
+            "learnt": rest,
+            "rounds": self._done,
+            "dreamt": algorithm.num_timesteps,
+            "fingerprints": self.preprocessing.fingerprints,
+        }
+        self._checkpoint = Checkpoint(self.steps, weights, state)
+        self.run.save_checkpoint(self._checkpoint, self.config.keep_checkpoints)
+
+    def _folder(self, number: int) -> Path:
+        return self.run.path / "rounds" / str(number)
+
+    @property
+    def _seed(self) -> int:
+        """Of this round."""
+        return (self.config.seed * 1_000_003 + self._done * 65_537) % (HELD_OUT // 2)
+
+    def _play(self, place: Path) -> Rollouts:
+        """Real episodes."""
+        place.parent.mkdir(parents=True)
+
+        def source() -> Source:
+            return ActorSource(self.actor) if self._done else RandomSource()
+
+        request = Request(
+            self.config.env,
+            self.hyper.episodes,
+            "imagination" if self._done else "random",
+            seed=self._seed,
+            env_args=self.config.env_args,
+            num_envs=min(self.hyper.num_envs, self.hyper.episodes),
+        )
+        collect(request, source, find_place(str(place)))
+        return open_rollouts(str(place))
+
+    def _fit(self, folder: Path) -> DreamWorld:
+        """A world model of all that was played."""
+        data = [str(self._folder(number) / "real") for number in range(self._done + 1)]
+        common = {"data": data, "seed": self.config.seed, "device": self.config.device}
+        tokenizer = TokenizerConfig(
+            str(folder / "tokenizer"), **{"weight_decay": 0.0, "learning_rate": 3e-3, **common,
+                                          "evaluate_every": _NEVER, **self.hyper.tokenizer}
+        )  # fmt: skip
+        world = WorldModelConfig(
+            str(folder / "world"), tokenizer=tokenizer.out,
+            **{**common, "evaluate_every": _NEVER, "checkpoint_every": 0, **self.hyper.world},
+        )  # fmt: skip
+        tasks: list[tuple[type[Task], FitConfig]] = [
+            (TokenizerTask, tokenizer),
+            (WorldModelTask, world),
+        ]
+        for task, config in tasks:
+            torch.manual_seed(self._seed)
+            run = Run.create(config.out, {"task": task.name, **asdict(config)})
+            fit(task.prepare(config), config, run)
+        return cast("DreamWorld", load(world.out, "world-model", self.config.device))
+
+    def _practise(self, world: DreamWorld, success: float) -> BaseAlgorithm:
+        """Learn in dreams."""
+        rollouts: list[Rollout] = []
+        for number in range(self._done + 1):
+            rollouts += open_rollouts(str(self._folder(number) / "real"))
+        hyper, generator = self.hyper, np.random.default_rng(self._seed)
+        starts = starts_of(world, rollouts, hyper.starts, generator)
+        dreams = DreamVecEnv(
+            world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
+        )
+        env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer)
+        torch.manual_seed(self._seed)
+        algorithm = self.agent.build(self.config, hyper, env)
+        if self._checkpoint is not None:
+            resume_learnt(algorithm, self._checkpoint.weights, self._checkpoint.state["learnt"])
+            algorithm.num_timesteps = self._checkpoint.state["dreamt"]
+        algorithm.set_random_seed(self._seed)
+        algorithm.set_logger(make_logger(self.run, self._checkpoint))
+        algorithm.logger.record("real/success_rate", success)
+        algorithm.logger.record("real/steps", self.steps)
+        algorithm.learn(hyper.dream_steps, reset_num_timesteps=False, log_interval=1)
+        algorithm.logger.close()
+        self._algorithm = algorithm
+        return algorithm

@@ -1,0 +1,241 @@
+"""Does a painter paint what it is asked for? A parser that knows the tiles reads its pictures.
+
+    python benchmarks/painter.py --jobs 2
+
+``mmrl collect`` records rooms, doors and mazes, ``mmrl fit tokenizer`` and ``mmrl fit painter`` fit
+to them with the options of ``configs/fit`` and several seeds. Pictures whose description mentions
+one of the held-out pairs of colour and thing are learnt from by neither. Then other seeds' scenes
+are collected, and of each description one to three constraints are drawn, as "a red ball, a purple
+key in front of the agent, a closed door". The painter paints a picture of each. The parser reads
+the picture cell by cell, and says what there is to be seen: a request counts as satisfied if every
+one of its constraints is true of that. Requests that mention a held-out pair are apart.
+
+Beside it: the same painter, told nothing (its pictures are judged by the same requests); how far
+painted tiles are from the theme's; and how many tiles of unseen pictures the tokenizer gives back
+so that the parser reads the same.
+
+Kept in ``benchmarks/results/painter.json``, with 95% intervals: Wilson's of a seed, Student's over
+seeds; and a sheet of pictures of the first seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from mmrl.drawing import png
+from mmrl.evaluation.report import provenance
+from mmrl.evaluation.splits import mentions_held_out
+from mmrl.evaluation.statistics import mean_interval, wilson_interval
+from mmrl.files import write_bytes, write_json
+from mmrl.fitting.asking import ask, constraints_of, satisfied
+from mmrl.fitting.loop import load
+from mmrl.fitting.scenes import read_scenes
+from mmrl.generative.image_tokenizer import ImageTokenizer
+from mmrl.generative.painter import Painter
+from mmrl.retrieval.sheet import Shown, contact_sheet
+from mmrl_envs.grid.views.reading import TileReader
+
+ROOT: Final = Path(__file__).parent.parent
+RESULTS: Final = ROOT / "benchmarks" / "results"
+CONFIGS: Final = ROOT / "configs" / "fit"
+MMRL: Final = [sys.executable, "-m", "mmrl"]
+UNSEEN: Final = 500_000_000  # seeds of the test episodes
+SOURCES: Final = {
+    "rooms": ("mmrl/GoToLocal-v0", "random", 600, {"num_dists": 3, "max_steps": 16}),
+    "doors": ("mmrl/GoToObjDoor-v0", "random", 500, {"num_dists": 3, "max_steps": 24}),
+    "boss": ("mmrl/BossLevel-v0", "expert", 250, {"max_steps": 64}),
+}
+"""Who plays what, how many episodes of it, and its arguments."""
+TEST_SHARE: Final = 0.15  # as many test episodes, of those that are learnt from
+SHOWN: Final = 12
+SHARP: Final = 16.0  # a tile whose bytes are off by less, in the mean, is one of the theme's
+
+
+def collect(folder: Path, scale: float) -> None:
+    """The episodes to learn from and to test with, those that are not there yet."""
+    for name, (env, by, episodes, env_args) in SOURCES.items():
+        for kind, seed, share in (("learn", 0, 1.0), ("test", UNSEEN, TEST_SHARE)):
+            out = folder / f"{name}-{kind}"
+            if (out / "data" / "metadata.json").is_file():
+                continue
+            count = max(round(episodes * scale * share), 4)
+            options = ["--by", by, "--episodes", str(count), "--seed", str(seed)]
+            args = json.dumps({**env_args, "describe": "all"})
+            command = [*MMRL, "collect", env, *options, "--env_args", args, "--out", str(out)]
+            subprocess.run(command, check=True)
+
+
+def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
+    """The run folder of a fit, made unless it is there."""
+    out = folder / f"{task}-{seed}"
+    if not (out / "result.json").is_file():
+        data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
+        options = ["--config", str(CONFIGS / f"{task}.yaml"), "--data", f"[{data}]"]
+        if out.is_dir():  # it was interrupted
+            command = [*MMRL, "fit", task, "--resume", str(out)]
+        else:
+            seeded = ["--seed", str(seed), "--device", "cpu", "--held_out", "true"]
+            command = [*MMRL, "fit", task, *options, *seeded, *more, "--out", str(out)]
+        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return out
+
+
+def requests(folder: Path, count: int) -> tuple[list[str], list[str]]:
+    """What is asked for: ``count`` requests without held-out pairs, and up to as many that mention
+    one; each of another scene.
+    """
+    generator = np.random.default_rng(UNSEEN)
+    scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
+    described = sorted(set(scenes.sentences))
+    asked = [ask(described[k], generator) for k in generator.permutation(len(described))]
+    asked = [one for one in asked if one]
+    plain = [one for one in asked if not mentions_held_out(one)]
+    return plain[:count], [one for one in asked if mentions_held_out(one)][:count]
+
+
+def judge(asked: list[str], pictures: NDArray[np.uint8]) -> dict[str, Any]:
+    """What the parser thinks of pictures: whole requests, and by their number of constraints."""
+    reading = TileReader()(pictures)
+    said = [str(scene) for scene in reading.scenes()]
+    kept = [satisfied(*pair) for pair in zip(asked, said, strict=True)]
+    right = np.array([all(one) for one in kept])
+    counts = np.array([len(constraints_of(one)) for one in asked])
+    return {
+        "requests": rate(right),
+        "by_constraints": {
+            str(n): rate(right[counts == n]) for n in (1, 2, 3) if (counts == n).any()
+        },
+        "constraints": rate(np.array([ok for one in kept for ok in one])),
+        "sharp_tiles": round(float((reading.off < SHARP).mean()), 5),
+    }
+
+
+def rate(right: NDArray[np.bool_]) -> dict[str, Any]:
+    """A share and its interval."""
+    count, of = int(right.sum()), len(right)
+    return {
+        "satisfied": round(count / of, 4),
+        "of": of,
+        "95": [round(one, 4) for one in wilson_interval(count, of)],
+    }
+
+
+def reconstructed(tokenizer: ImageTokenizer, folder: Path) -> dict[str, Any]:
+    """How many tiles of unseen pictures are read the same after the tokenizer."""
+    pictures = read_scenes([str(folder / f"{name}-test") for name in SOURCES]).pictures
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    made = tokenizer.decode(tokenizer.encode(images)).permute(0, 2, 3, 1).numpy()
+    read = TileReader()
+    same = read(pictures).codes == read(made).codes
+    return {
+        "pictures": len(pictures),
+        "tiles_read_the_same": round(float(same.mean()), 6),
+        "pictures_read_the_same": round(float(same.all((1, 2)).mean()), 5),
+    }
+
+
+def measure(seed: int, folder: Path, count: int, more: list[str]) -> dict[str, Any]:
+    """Fit one seed, and have its pictures read."""
+    tokenizer = fit("tokenizer", seed, folder, [])
+    run = fit("painter", seed, folder, ["--tokenizer", str(tokenizer), *more])
+    torch.set_num_threads(1)
+    painter = cast("Painter", load(run, "painter", "cpu"))
+    plain, new = requests(folder, count)
+    pictures = painter.paint(plain, seed=seed)
+    if seed == 0:
+        shown = [Shown(*each) for each in zip(pictures, [None] * SHOWN, plain, strict=False)]
+        write_bytes(folder / "painter.png", png(contact_sheet("what was asked, painted", shown)))
+    report = {
+        "seed": seed,
+        "asked": judge(plain, pictures),
+        "told_nothing": judge(plain, painter.paint([""] * len(plain), seed=seed)),
+    }
+    known = [one for one in new if set(one.replace(",", " ,").split()) <= set(painter.words.words)]
+    if known:
+        report["held_out_pairs"] = judge(known, painter.paint(known, seed=seed))
+    whole = cast("ImageTokenizer", load(tokenizer, "tokenizer", "cpu"))
+    seconds = {
+        name: json.loads((path / "result.json").read_text())["wall_seconds"]
+        for name, path in (("tokenizer", tokenizer), ("painter", run))
+    }
+    return {**report, "tokenizer": reconstructed(whole, folder), "fit_seconds": seconds}
+
+
+def main() -> None:
+    """Collect, fit, paint, read, print a table, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=1, help="seeds that are fitted side by side")
+    parser.add_argument("--requests", type=int, default=1_000, help="of each kind")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the number of episodes")
+    parser.add_argument("--folder", type=Path, help="where to keep what is made, to go on with")
+    parser.add_argument("--out", type=Path, default=RESULTS / "painter.json")
+    options, more = parser.parse_known_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as place:
+        folder = (options.folder or Path(place)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        collect(folder, options.scale)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            runs = list(
+                pool.map(lambda seed: measure(seed, folder, options.requests, more), options.seeds)
+            )
+        sheet = folder / "painter.png"
+        if sheet.is_file():
+            write_bytes(options.out.with_suffix(".png"), sheet.read_bytes())
+    report = {
+        "sources": {name: list(source) for name, source in SOURCES.items()},
+        "scale": options.scale,
+        "configs": {
+            name: yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+            for name in ("tokenizer", "painter")
+        },
+        "changed": more,
+        "runs": runs,
+        "over_seeds": over_seeds(runs),
+        **provenance(started),
+    }
+    write_json(options.out, report)
+    print("| seed | asked for | told nothing | held-out pairs |\n|---|---|---|---|")
+    for run in runs:
+        parts = [run.get(kind) for kind in ("asked", "told_nothing", "held_out_pairs")]
+        print(f"| {run['seed']} | {' | '.join(cell(part) for part in parts)} |")
+
+
+def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The mean share of satisfied requests, and its interval."""
+    found = {}
+    for kind in ("asked", "told_nothing", "held_out_pairs"):
+        shares = [run[kind]["requests"]["satisfied"] for run in runs if kind in run]
+        if len(shares) > 1:
+            low, high = mean_interval(shares)
+            found[kind] = {"satisfied": float(np.mean(shares)), "95": [low, high]}
+    return found
+
+
+def cell(part: dict[str, Any] | None) -> str:
+    """A share with its interval."""
+    if part is None:
+        return ""
+    one = part["requests"]
+    return f"{one['satisfied']:.1%} of {one['of']} ({one['95'][0]:.1%} to {one['95'][1]:.1%})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""``mmrl imagine``: a world model dreams on, beside what truly came; or one plays in its dream."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+
+from mmrl.adapters import make_env
+from mmrl.cli.collect import find_source
+from mmrl.cli.parser import AsWritten, Parser
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.experiment.run import CONFIG, Run
+from mmrl.files import write_bytes
+from mmrl.fitting.loop import load
+from mmrl.generative.dream_world import DreamWorld
+from mmrl.generative.world_state import Dreamt
+from mmrl.rollouts import Request, Rollout, collect, find_place, open_rollouts
+from mmrl.tensorboard.clips import Clip, action_names, draw_frame, gif
+from mmrl.viewer.dreaming import DreamSession
+from mmrl.viewer.play import Player, play
+from mmrl.viewer.recording import Recording
+from mmrl.viewer.window import Window
+
+_DESCRIPTION: Final = """\
+Dream with a world model that 'mmrl fit world-model' made. Real episodes of seeds that it never
+learnt from are watched for some steps; from there on it is told their actions alone, and an
+animated picture shows what truly came beside what it dreamt.
+
+  mmrl imagine runs/world --out dream.gif
+  mmrl imagine runs/world --by runs/agent --context 8 --episodes 5
+  mmrl imagine runs/world --play true                        walk about in a dream
+  mmrl imagine runs/world --play true --instruction "go to the green key"
+"""
+_FPS: Final = 30.0
+
+
+def run(arguments: list[str]) -> int:
+    """Dream on, or play in a dream."""
+    parser = Parser(prog="mmrl imagine", description=_DESCRIPTION, formatter_class=AsWritten)
+    parser.add_argument("run", type=str, help="run folder that 'mmrl fit world-model' made")
+    parser.add_argument("--env", type=str | None, default=None, help="another environment")
+    parser.add_argument(
+        "--env_args", type=dict[str, Any], default={}, help="its arguments, with --env"
+    )
+    parser.add_argument(
+        "--by", type=str, default="expert", help="who acts: expert, random, or a run of an agent"
+    )
+    parser.add_argument("--episodes", type=int, default=3, help="how many")
+    parser.add_argument("--seed", type=int, default=HELD_OUT, help="of the first episode")
+    parser.add_argument("--context", type=int, default=0, help="real steps that are watched first")
+    parser.add_argument("--steps", type=int, default=30, help="at most so many are dreamt")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="above 0, what is not sure is drawn"
+    )
+    parser.add_argument("--instruction", type=str | None, default=None, help="another one")
+    parser.add_argument("--out", type=str, default="dream.gif", help="file to write")
+    parser.add_argument("--play", type=bool, default=False, help="play in the dream, in a window")
+    parser.add_argument("--record", type=str | None, default=None, help="with --play, write a GIF")
+    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    options = parser.parse_args(arguments)
+    check(options)
+    world, env_id, env_args = find_world(options)
+    if options.play:
+        return _play(world, env_id, env_args, options)
+    _, make_source = find_source(options.by, options.device)
+    request = Request(
+        env_id,
+        options.episodes,
+        options.by,
+        seed=options.seed,
+        env_args=env_args,
+        num_envs=options.episodes,
+    )
+    names = _names(env_id, env_args)
+    with tempfile.TemporaryDirectory() as folder:
+        place = find_place(f"{folder}/real")
+        collect(request, make_source, place)
+        clips = [dream(world, real, options, names) for real in open_rollouts(place.name)]
+    write_bytes(Path(options.out), gif(clips))
+    print(f"written to {options.out}")
+    return 0
+
+
+def check(options: Any) -> None:
+    """Refuse what cannot be before anything is loaded.
+
+    Raises:
+        UserError: it is named.
+    """
+    for name, least in (("episodes", 1), ("steps", 1), ("context", 0), ("seed", 0)):
+        if options[name] < least:
+            raise UserError(f"--{name} {options[name]}: must be at least {least}")
+    if options.temperature < 0:
+        raise UserError(f"--temperature {options.temperature}: must be at least 0")
+    target = Path(options.out)
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"--out {target}: its folder does not exist")
+
+
+def find_world(options: Any) -> tuple[DreamWorld, str, dict[str, Any]]:
+    """The world model, and where its dreams begin.
+
+    Raises:
+        UserError: it is not fitted yet, or knows of no environment.
+    """
+    if not (Path(options.run) / CONFIG).is_file():
+        raise UserError(
+            f"there is no world model in {options.run}. First:\n"
+            "  mmrl collect ENV --episodes 1000 --by random --out ./data\n"
+            "  mmrl fit tokenizer --data ./data --out runs/tokenizer\n"
+            f"  mmrl fit world-model --data ./data --tokenizer runs/tokenizer --out {options.run}"
+        )
+    world = cast("DreamWorld", load(options.run, "world-model", options.device))
+    recipe = Run.open(options.run).read_checkpoint().state["recipe"]
+    env_id = options.env or recipe["env"]
+    if not env_id:
+        raise UserError(f"{options.run} does not know its environment: name it by --env")
+    return world, env_id, dict(options.env_args if options.env else recipe["env_args"])
+
+
+def dream(world: DreamWorld, real: Rollout, options: Any, names: dict[int, str]) -> Clip:
+    """An episode beside the dream of it, drawn; how they compare is printed.
+
+    Args:
+        world: that dreams.
+        real: the episode.
+        options: of the command.
+        names: of the actions.
+    """
+    watched = min(options.context, len(real) - 1)
+    end = min(watched + options.steps, len(real))
+    instruction = options.instruction or real.instruction
+    state = world.observe(
+        real.images[None, : watched + 1], real.actions[None, :watched], [instruction]
+    )
+    dreamt, _ = world.imagine(
+        state,
+        real.actions[None, watched:end],
+        temperature=options.temperature,
+        generator=torch.Generator(world.model.device).manual_seed(real.seed),
+    )
+    same = (world.ids(real.images[watched + 1 : end + 1]) == dreamt.ids[0]).float().mean()
+    print(
+        f"{instruction}: {watched} steps watched, {end - watched} dreamt, {float(same):.1%} of the "
+        "tokens as they came"
+    )
+    pictures = np.concatenate([real.images[: watched + 1], world.pictures(dreamt.ids[0])])
+    frames = [
+        draw_frame(
+            [("real", real.images[k]), ("dreamt" if k > watched else "watched", pictures[k])],
+            instruction,
+            _note(k, watched, real, dreamt, names),
+            real.success if k == len(real) else None,
+        )
+        for k in range(end + 1)
+    ]
+    return Clip(instruction, real.success, frames)
+
+
+def _note(k: int, watched: int, real: Rollout, dreamt: Dreamt, names: dict[int, str]) -> str:
+    """What a step was, and what the dream says came of it."""
+    if k == 0:
+        return "start"
+    note = f"step {k}: {names.get(int(real.actions[k - 1]), str(real.actions[k - 1]))}"
+    if k > watched:
+        reward, ends = dreamt.rewards[0, k - watched - 1], dreamt.ends[0, k - watched - 1]
+        note += f"; dreamt reward {float(reward):.2f}{', end' * bool(ends)}"
+    return note
+
+
+def _names(env_id: str, env_args: dict[str, Any]) -> dict[int, str]:
+    with closing(make_env(env_id, **env_args)) as env:
+        return action_names(env)
+
+
+def _play(world: DreamWorld, env_id: str, env_args: dict[str, Any], options: Any) -> int:
+    """Let somebody act in the dream until the window is closed."""
+    recording = Recording(options.record)
+    session = DreamSession(
+        world, env_id, env_args, options.seed, options.temperature, options.instruction
+    )
+    with (
+        closing(session),
+        closing(Window(f"mmrl imagine {options.run}", _FPS)) as window,
+        recording,
+    ):
+        play(Player(session), window, recording)
+    return 0

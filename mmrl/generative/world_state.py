@@ -1,0 +1,93 @@
+"""What a world model learns from, where its dreams stand, and what it dreams."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmrl.generative.frame_transformer import Cache
+from mmrl.generative.places import Seen
+
+
+class Batch(NamedTuple):
+    """B pieces of T steps from episodes.
+
+    Attributes:
+        ids: tokens before the first and after every step, int64 [B, T + 1, K].
+        newest, before: what was last seen, and before that, of the places that come into view
+            with each step, int64 [B, T, K]; see :class:`~mmrl.generative.places.Seen`.
+        motions: of the view, int64 [B, T].
+        actions: int64 [B, T].
+        rewards: float32 [B, T].
+        ends: whether the episode is over, bool [B, T].
+        there: bool [B, T]; steps that are not there stand at the end and do not count.
+        words: token ids of the instructions, integers [B, L].
+    """
+
+    ids: Tensor
+    newest: Tensor
+    before: Tensor
+    motions: Tensor
+    actions: Tensor
+    rewards: Tensor
+    ends: Tensor
+    there: Tensor
+    words: Tensor
+
+
+class State(NamedTuple):
+    """Where B dreams stand.
+
+    Attributes:
+        ids: tokens of the present pictures, int64 [B, K].
+        seen: what is remembered of the places around.
+        cache: of the transformer.
+        words: token ids of the instructions, integers [B, L].
+        over: whose episode has ended, bool [B].
+    """
+
+    ids: Tensor
+    seen: Seen
+    cache: Cache
+    words: Tensor
+    over: Tensor
+
+    def where(self, chosen: Tensor, other: State) -> State:
+        """The other's rows where ``chosen``, bool [B], is True, and one's own elsewhere."""
+
+        def pick(one: Tensor, another: Tensor) -> Tensor:
+            return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), another, one)
+
+        return State(
+            pick(self.ids, other.ids),
+            Seen(*map(pick, self.seen, other.seen)),
+            Cache(*map(pick, self.cache, other.cache)),
+            pick(self.words, other.words),
+            pick(self.over, other.over),
+        )
+
+    def rows(self, rows: Tensor) -> State:
+        """Some of the dreams, by their numbers, int64 [R]."""
+        return State(
+            self.ids[rows],
+            Seen(*(one[rows] for one in self.seen)),
+            Cache(*(one[rows] for one in self.cache)),
+            self.words[rows],
+            self.over[rows],
+        )
+
+
+class Dreamt(NamedTuple):
+    """N steps of B dreams.
+
+    Attributes:
+        ids: tokens of the pictures after each step, int64 [B, N, K].
+        rewards: float32 [B, N]; 0 once an episode is over.
+        ends: bool [B, N]; True from the end of the episode on.
+    """
+
+    ids: Tensor
+    rewards: Tensor
+    ends: Tensor

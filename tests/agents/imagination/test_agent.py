@@ -1,0 +1,72 @@
+"""The agent that learns in dreams: rounds, what they leave, and going on exactly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mmrl.errors import UserError
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl_agents.imagination.agent import ImaginationAgent, ImaginationConfig
+
+GRID = "mmrl/GoToObjS4-v0"
+WORLD = {
+    "steps": 3, "width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 2,
+    "margin": 2, "batch_size": 4, "window": 3, "text_args": {"width": 8}, "test_share": 0.2,
+}  # fmt: skip
+HYPER = ImaginationConfig(
+    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, dream_steps=32, starts=8,
+    horizon=5, world=WORLD,
+    tokenizer={"steps": 5, "hidden": 16, "layers": 1, "batch_size": 8, "test_share": 0.2},
+)  # fmt: skip
+
+
+def make(path: Path, tiny: Any, **changes: Any) -> tuple[TrainConfig, Run]:
+    config = TrainConfig(
+        GRID, str(path), agent="imagination", device="cpu", model=tiny, seed=3,
+        env_args={"max_steps": 10}, **{"steps": 100, **changes},
+    )  # fmt: skip
+    return config, Run.create(path, {**asdict(config), "imagination": asdict(HYPER)})
+
+
+def weights(actor: Any) -> torch.Tensor:
+    return torch.cat([one.detach().flatten() for one in actor.policy.parameters()])
+
+
+def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any):
+    config, run = make(tmp_path / "whole", tiny)
+    whole = ImaginationAgent.train(config, HYPER, run)
+    checkpoint = run.read_checkpoint()
+    assert checkpoint.steps >= 100
+    assert checkpoint.state["rounds"] >= 2
+    assert checkpoint.state["dreamt"] == 32 * checkpoint.state["rounds"]
+    loaded = ImaginationAgent.load(run, "cpu")
+    assert torch.equal(weights(loaded), weights(whole))
+    actions = loaded.act(observations(GRID, 5), deterministic=True)
+    assert actions.shape == (5,)
+    # stopped after the first round, and gone on with
+    short, parts = make(tmp_path / "parts", tiny, steps=1)
+    ImaginationAgent.train(short, HYPER, parts)
+    assert parts.read_checkpoint().state["rounds"] == 1
+    (parts.path / "rounds" / "1" / "real").mkdir(parents=True)  # of a process that was killed
+    gone_on = ImaginationAgent.train(replace(short, steps=100), HYPER, parts, resume=True)
+    assert torch.equal(weights(gone_on), weights(whole))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"episodes": 0}, "imagination.episodes=0"),
+        ({"temperature": -1.0}, "temperature=-1.0"),
+        ({"world": {"wide": 3}}, "imagination.world.*'wide'"),
+        ({"batch_size": 20}, "batch_size=20 must divide"),
+    ],
+)
+def test_what_cannot_be(changes: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
+        ImaginationAgent.check(replace(HYPER, **changes))
