@@ -1,14 +1,15 @@
 """How often a captioner says what was done: the verifier judges, on seeds and things it never saw.
 
-    python benchmarks/captioner.py
+    python benchmarks/captioner.py --jobs 3
 
-``mmrl collect`` records the expert's episodes, ``mmrl fit captioner`` fits to them with the options
-of ``configs/fit/captioner.yaml`` and several seeds; whatever mentions one of the held-out pairs of
-colour and noun is left out of the fit, and counted. Then every step of other seeds' episodes that
-carried something out is put into words, from the two pictures around it: a caption is accepted
-where the verifier, had it been the episode's instruction, would have called it carried out by then.
-Steps that held-out pairs are mentioned of are apart. Beside it: captions of steps drawn by chance
-(blind).
+``mmrl collect`` records the expert's episodes; each is played again in Minigrid's symbols, which
+say all that its pictures show. A captioner is fitted as ``mmrl fit captioner`` does with the
+options of ``configs/fit/captioner.yaml``, with several seeds. Steps where a held-out pair of colour
+and noun is mentioned, or is anywhere in the pictures, are never learnt from, and counted. Then
+every step of other seeds' episodes that carried something out is put into words, from the two
+pictures around it: a caption is accepted where the verifier, had it been the episode's instruction,
+would have called it carried out by then. Steps that held-out pairs are mentioned of are apart.
+Beside it: captions of steps drawn by chance (blind).
 
 Kept in ``benchmarks/results/captioner.json``, with 95% Wilson intervals.
 """
@@ -16,37 +17,50 @@ Kept in ``benchmarks/results/captioner.json``, with 95% Wilson intervals.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
+import gymnasium as gym
 import numpy as np
+import torch
 import yaml
 from numpy.typing import NDArray
 
+import mmrl_envs  # noqa: F401  # registers the grid worlds
+from mmrl.cli.fit import parse
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.splits import held_out
 from mmrl.evaluation.statistics import wilson_interval
 from mmrl.evaluation.wording import is_among
+from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.fitting.loop import load
+from mmrl.fitting.captioner import CaptionerTask
+from mmrl.fitting.loop import fit
 from mmrl.generative.captioner import as_input
-from mmrl.generative.generator import TextGenerator
-from mmrl.rollouts import Rollouts, open_rollouts
+from mmrl.observation import IMAGE
+from mmrl.rollouts import Rollout, Rollouts, open_rollouts
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "captioner.yaml"
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
 MMRL: Final = [sys.executable, "-m", "mmrl"]
+COLOURS: Final = ("red", "green", "blue", "purple", "yellow", "grey")
+THINGS: Final = {4: "door", 5: "key", 6: "ball", 7: "box"}
+"""What Minigrid's numbers stand for."""
 
 
 def collect(env: str, episodes: int, seed: int, out: Path) -> None:
-    """The expert's episodes."""
+    """The expert's episodes, unless they are there."""
+    if out.exists():
+        return
     options = ["--by", "expert", "--episodes", str(episodes), "--seed", str(seed)]
     subprocess.run([*MMRL, "collect", env, *options, "--out", str(out)], check=True)
 
@@ -73,6 +87,12 @@ def ends(rollouts: Rollouts) -> tuple[list[NDArray[np.uint8]], list[End]]:
     return pictures, found
 
 
+def things(view: NDArray[np.uint8]) -> list[str]:
+    """What Minigrid's symbols uint8 [7, 7, 3] show, such as "red key"."""
+    cells = view.reshape(-1, view.shape[2]).tolist()
+    return sorted({f"{COLOURS[cell[1]]} {THINGS[cell[0]]}" for cell in cells if cell[0] in THINGS})
+
+
 def judge(said: list[str], found: list[End]) -> dict[str, Any]:
     """The share that is accepted, of steps with and without held-out pairs."""
     right = np.array([is_among(one, end.true) for one, end in zip(said, found, strict=True)])
@@ -94,18 +114,64 @@ def _rate(right: NDArray[np.bool_]) -> dict[str, Any]:
     return {"accepted": round(count / of, 4), "of": of, "95": wilson_interval(count, of)}
 
 
-def measure(run: Path, pictures: list[NDArray[np.uint8]], found: list[End]) -> dict[str, Any]:
-    """What a fitted captioner says of all test steps, judged."""
-    generator = cast("TextGenerator", load(run, "captioner", "cpu"))
+def seen(rollouts: Rollouts, folder: Path) -> list[list[str]]:
+    """All things that each picture of each episode shows, such as "red key", found by playing the
+    episode again in symbols; kept in the folder.
+    """
+    done = folder / "seen.json"
+    if not done.is_file():
+        env = gym.make(rollouts[0].env_id, obs="symbolic")
+        write_json(done, [_seen(env, rollout) for rollout in rollouts])
+    read: list[list[str]] = json.loads(done.read_text())
+    return read
+
+
+def _seen(env: gym.Env[Any, Any], rollout: Rollout) -> list[str]:
+    """What each picture of an episode shows."""
+    views = [env.reset(seed=rollout.seed)[0][IMAGE]]
+    views += [env.step(int(action))[0][IMAGE] for action in rollout.actions]
+    return [", ".join(things(view)) for view in views]
+
+
+def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """Fit one seed's captioner, and judge what it says of all test steps."""
+    torch.set_num_threads(1)
+    started, cpu = time.monotonic(), time.process_time()
+    rollouts = open_rollouts(str(folder / "data"))
+    told = [
+        dataclasses.replace(rollout, descriptions=tuple(each))
+        for rollout, each in zip(rollouts, seen(rollouts, folder), strict=True)
+    ]
+    out = folder / f"seed-{seed}"
+    data = ["--data", str(folder / "data"), "--out", str(out)]
+    config, resolved = parse(
+        "captioner", ["--config", str(CONFIG), "--seed", str(seed), *data, *overrides], None
+    )
+    torch.manual_seed(seed)
+    task = CaptionerTask(config, told)
+    fit(task, config, Run.create(out, resolved))
+    generator = task.module.eval()
+    pictures, found = ends(open_rollouts(str(folder / "test")))
     said = [one.sentence for one in generator.say(as_input(pictures, generator))]
-    result = json.loads((run / "result.json").read_text())
     return {
+        "seed": seed,
         **judge(said, found),
         "distinct_captions": len(set(said)),
-        "turned_away": result["turned_away"],
-        "fit_seconds": result["wall_seconds"],
+        **task.cases.counts(),
         "parameters": sum(one.numel() for one in generator.parameters()),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "wall_seconds": round(time.monotonic() - started, 1),
     }
+
+
+def measured(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """:func:`measure` in a process of its own, unless it is done."""
+    done = folder / f"seed-{seed}.json"
+    if not done.is_file():
+        command = [sys.executable, __file__, "--folder", str(folder), "--one", str(seed)]
+        subprocess.run([*command, *overrides], check=True, start_new_session=True)
+    read: dict[str, Any] = json.loads(done.read_text())
+    return read
 
 
 def main() -> None:
@@ -117,24 +183,31 @@ def main() -> None:
     parser.add_argument("--env", default="mmrl/ActionObjDoor-v0")
     parser.add_argument("--episodes", type=int, default=3_000, help="to learn from")
     parser.add_argument("--test-episodes", type=int, default=1_000)
-    options = parser.parse_args()
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    options, overrides = parser.parse_known_args()
+    if options.one is not None:
+        report = measure(options.one, options.folder, overrides)
+        write_json(options.folder / f"seed-{options.one}.json", report)
+        return
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        folder, runs = Path(place), []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (options.folder or Path(temporary)).resolve()
         collect(options.env, options.episodes, 0, folder / "data")
         collect(options.env, options.test_episodes, UNSEEN, folder / "test")
-        pictures, found = ends(open_rollouts(str(folder / "test")))
-        for seed in options.seeds:
-            out = folder / f"seed-{seed}"
-            fit = ["--config", str(CONFIG), "--data", str(folder / "data"), "--out", str(out)]
-            subprocess.run([*MMRL, "fit", "captioner", *fit, "--seed", str(seed)], check=True)
-            runs.append({"seed": seed, **measure(out, pictures, found)})
+        seen(open_rollouts(str(folder / "data")), folder)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            waiting = [pool.submit(measured, seed, folder, overrides) for seed in options.seeds]
+            runs = [one.result() for one in waiting]
+        found = ends(open_rollouts(str(folder / "test")))[1]
     blind = judge(by_chance(found, yaml.safe_load(CONFIG.read_text())["without"]), found)
     report = {
         "env": options.env,
         "episodes": options.episodes,
         "test_episodes": options.test_episodes,
         "config": yaml.safe_load(CONFIG.read_text()),
+        "overrides": overrides,
         "runs": runs,
         "blind": blind,
         **provenance(started),

@@ -98,7 +98,10 @@ class TokensShape(NamedTuple):
     Attributes:
         width: D.
         grid: as in :class:`Tokens`; None where the length varies.
+        aside: how many of the last of the D numbers are of another kind than the others, such as a
+            colour beside a shape. Who wants to, reads them apart.
     """
 
     width: int
     grid: tuple[int, int] | None = None
+    aside: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -11,11 +12,13 @@ from PIL import Image, UnidentifiedImageError
 
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.saying import held_to, line
+from mmrl.encoders.frames import FramesEncoder
 from mmrl.errors import UserError
 from mmrl.evaluation.wording import is_among
 from mmrl.fitting.loop import load
 from mmrl.generative.captioner import as_input
 from mmrl.generative.generator import TextGenerator
+from mmrl.retrieval.pictures import SMALLEST, Resizer
 from mmrl.rollouts import open_rollouts
 
 _DESCRIPTION: Final = """\
@@ -25,6 +28,8 @@ has carried out, or what is to be seen.
   mmrl caption runs/captioner before.png after.png      two pictures that follow each other
   mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, and
                                                         whether the verifier agrees
+
+Pictures of another size than it was fitted for are resized, with a warning.
 """
 
 
@@ -58,7 +63,8 @@ def run(arguments: list[str]) -> int:
         how["allowed"] = held_to(generator, options.env)
     if options.data is None:
         pictures = [read_picture(Path(one)) for one in options.pictures]
-        for said in generator.say(as_input(pictures, generator), **how):
+        sized = _sized(pictures, options.pictures, generator)
+        for said in generator.say(as_input(sized, generator), **how):
             print(line(said))
         return 0
     return _episodes(generator, options.data, options.episodes, how)
@@ -70,8 +76,9 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     frames = cast("Any", generator.encoder).frames
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
     ends = [picture for one in chosen for picture in one.images[-frames:]]
+    sized = _sized(ends, [f"a picture of {data}"] * len(ends), generator)
     right, judged = 0, 0
-    for one, said in zip(chosen, generator.say(as_input(ends, generator), **how), strict=True):
+    for one, said in zip(chosen, generator.say(as_input(sized, generator), **how), strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
         true = true or (one.instruction,) * one.success
         verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
@@ -80,6 +87,35 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
         print(f"{line(said)}   {verdict}   asked: {one.instruction}")
     print(f"{right} of {judged} right")
     return 0
+
+
+def _sized(
+    pictures: Sequence[NDArray[np.uint8]], names: Sequence[str], generator: TextGenerator
+) -> list[NDArray[np.uint8]]:
+    """Pictures in the size that the captioner looks at; resized with a warning, if they have to be.
+
+    Raises:
+        UserError: pictures that are looked at together are of different sizes, or too small to show
+            anything.
+    """
+    seen = cast(FramesEncoder, generator.encoder)
+    for k, (one, name) in enumerate(zip(pictures, names, strict=True)):
+        first = k - k % seen.frames
+        if one.shape != pictures[first].shape:
+            raise UserError(
+                f"{names[first]} has {_pixels(pictures[first])}, {name} has {_pixels(one)}: they "
+                "are looked at together and must be of one size"
+            )
+        if min(one.shape[:2]) < SMALLEST:
+            raise UserError(
+                f"{name} has {_pixels(one)}: give pictures of {SMALLEST} pixels a side or more"
+            )
+    resize = Resizer(seen.encoder.image_size)
+    return [resize(one, name) for one, name in zip(pictures, names, strict=True)]
+
+
+def _pixels(picture: NDArray[np.uint8]) -> str:
+    return f"{picture.shape[0]} × {picture.shape[1]} pixels"
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmrl.encoders.freezing import Encoder
 from mmrl.encoders.image import ImageEncoder
-from mmrl.tokens import Tokens, TokensShape
+from mmrl.tokens import Tokens
 
 
 class FramesEncoder(Encoder):
@@ -25,7 +25,7 @@ class FramesEncoder(Encoder):
             raise ValueError("the pictures' tokens must lie on a grid, not be pooled")
         rows, columns = encoder.shape.grid
         self.encoder, self.frames = encoder, frames
-        self.shape = TokensShape(encoder.shape.width, (frames * rows, columns))
+        self.shape = encoder.shape._replace(grid=(frames * rows, columns))
 
     def stages(self) -> list[nn.Module]:
         """Those of the encoder."""

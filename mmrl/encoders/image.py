@@ -26,7 +26,9 @@ class ImageEncoder(Encoder):
 
     Args:
         normalizer: for the pixels.
-        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns].
+        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an attribute
+            ``aside`` where the last of them are to be read apart, see
+            :class:`~mmrl.tokens.TokensShape`.
         image_size: height and width of the pictures that the body sees.
         pooled: one token, the mean of the maps, instead of a grid.
     """
@@ -49,7 +51,7 @@ class ImageEncoder(Encoder):
             maps = body.eval()(torch.zeros(1, 3, *image_size))
             body.train(was_training)
         grid = None if pooled else (maps.shape[2], maps.shape[3])
-        self.shape = TokensShape(width=maps.shape[1], grid=grid)
+        self.shape = TokensShape(maps.shape[1], grid, getattr(body, "aside", 0))
 
     def stages(self) -> list[nn.Module]:
         """The body's children that have parameters: a ResNet's stem, then its four stages."""
@@ -224,7 +226,6 @@ def luma_chroma(
     hues: int = 16,
     blocks: int = 1,
     patch: int = 8,
-    hide: float = 0.0,
 ) -> ImageEncoder:
     """:class:`~mmrl.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that training
     does not show.
@@ -234,13 +235,12 @@ def luma_chroma(
         width, hues: channels for shapes and for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels: one token a patch.
-        hide: share of the pictures whose shapes, and whose colours, are hidden while learning.
 
     Raises:
-        ValueError: a patch that is larger than the pictures, a share above a half.
+        ValueError: a patch that is larger than the pictures.
     """
     check_patch(patch, image_size)
-    body = LumaChroma(width, hues, blocks, patch, hide)
+    body = LumaChroma(width, hues, blocks, patch)
     return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
 
 

@@ -20,22 +20,21 @@ class LumaChroma(nn.Module):
 
     The features of a shape are the same in every colour, and the other way round: pairs of the two
     that were never seen together are made of parts that were. Whether they are told as such is up
-    to whoever reads the tokens.
+    to whoever reads the tokens: :class:`mmrl.generative.naming.Naming` reads colours apart.
 
     Args:
         width: channels for shapes.
         hues: channels for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels.
-        hide: share of the pictures whose shapes are hidden while learning, and as many whose
-            colours are: whoever reads the tokens learns to do without either.
+
+    Attributes:
+        aside: the channels for colours, which come last.
     """
 
-    def __init__(self, width: int, hues: int, blocks: int, patch: int, hide: float = 0.0) -> None:
+    def __init__(self, width: int, hues: int, blocks: int, patch: int) -> None:
         super().__init__()
-        if not 0 <= hide <= 0.5:
-            raise ValueError(f"hide={hide}: must be 0 to 0.5")
-        self.hide = hide
+        self.aside = hues
         resnet = import_torchvision().models.resnet
         self.patch = patch
         self.shapes = nn.Sequential(
@@ -52,10 +51,6 @@ class LumaChroma(nn.Module):
         shapes = self.shapes(evened(bright, self.patch))
         looks = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
         colors = self.norm(self.colors(looks.movedim(1, 3))).movedim(3, 1)
-        if self.training and self.hide:
-            drawn = torch.rand(len(pixels), 1, 1, 1, device=pixels.device)
-            shapes = shapes * (drawn >= self.hide)
-            colors = colors * (drawn < 1 - self.hide)
         return torch.cat([shapes, colors.to(shapes.dtype)], dim=1)
 
 

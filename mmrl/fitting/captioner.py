@@ -34,7 +34,8 @@ class CaptionerConfig(FitConfig):
         about: achieved, what the last step has carried out; or scene, what is to be seen.
         frames: pictures that are looked at together, the newest last.
         without: captions that this regular expression finds are not learnt, such as "on your".
-        held_out: leave out whatever mentions one of the colour and noun pairs that are held out.
+        held_out: leave out whatever mentions one of the colour and noun pairs that are held out, in
+            what was carried out or in the descriptions of the pictures.
         test_share: of the episodes, the last ones, that are not learnt from.
         max_examples: as many are kept in memory, spread over all episodes.
         image: the encoder of a picture.
@@ -44,6 +45,9 @@ class CaptionerConfig(FitConfig):
         heads: of its attention.
         dropout: of the decoder.
         word_dropout: share of the words said so far that are hidden while learning.
+        named: words, such as those for colours, that are said of colours alone, so that they are
+            right of things that never had this colour; the encoder has to hold colours aside, as
+            luma_chroma does.
     """
 
     data: str = ""
@@ -60,6 +64,7 @@ class CaptionerConfig(FitConfig):
     heads: int = 4
     dropout: float = 0.0
     word_dropout: float = 0.0
+    named: list[str] = field(default_factory=list)
 
 
 class Example(NamedTuple):
@@ -69,6 +74,7 @@ class Example(NamedTuple):
         episode, step: where they are from.
         captions: of which one is learnt at a time.
         shown: everything that the last of the pictures shows, wanted as a caption or not.
+        seen: what the dataset describes of the pictures.
         true: everything that is right to say: with what was carried out before and may be again.
     """
 
@@ -76,11 +82,23 @@ class Example(NamedTuple):
     step: int
     captions: tuple[str, ...]
     shown: tuple[str, ...]
+    seen: tuple[str, ...]
     true: tuple[str, ...]
 
 
 class CaptionerTask(Task):
-    """See :class:`CaptionerConfig`."""
+    """See :class:`CaptionerConfig`.
+
+    Args:
+        config: its configuration.
+        rollouts: the episodes.
+
+    Attributes:
+        cases: examples that were let through to be learnt from, and those turned away, counted.
+
+    Raises:
+        UserError: options that cannot be, or too few episodes.
+    """
 
     name, summary, Config = (
         "captioner",
@@ -89,9 +107,9 @@ class CaptionerTask(Task):
     )
     module: TextGenerator
 
-    def __init__(self, config: CaptionerConfig) -> None:
+    def __init__(self, config: CaptionerConfig, rollouts: Sequence[Rollout]) -> None:
+        _check(config)
         self.config = config
-        rollouts = open_rollouts(config.data)
         first_test = max(round(len(rollouts) * (1 - config.test_share)), 1)
         found = list(_examples(rollouts, config))
         self.cases = TrainingCases(_said_of, HELD_OUT_PAIRS if config.held_out else ())
@@ -123,24 +141,14 @@ class CaptionerTask(Task):
             "heads": config.heads,
             "dropout": config.dropout,
             "word_dropout": config.word_dropout,
+            "named": config.named,
         }
         self.module = self.build(self.recipe)
 
     @classmethod
     def prepare(cls, config: CaptionerConfig) -> CaptionerTask:
         """As :meth:`Task.prepare`."""
-        if config.about not in ABOUT:
-            raise unknown("about", config.about, ABOUT)
-        if config.frames < 1 or not 0 < config.test_share < 1:
-            raise UserError(
-                f"frames={config.frames}, test_share={config.test_share}: must be at least 1, and "
-                "between 0 and 1"
-            )
-        try:
-            re.compile(config.without)
-        except re.error as error:
-            raise UserError(f"without={config.without!r}: {error}") from error
-        return cls(config)
+        return cls(config, open_rollouts(config.data))
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> TextGenerator:
@@ -181,6 +189,20 @@ class CaptionerTask(Task):
         return Evaluation(metrics, samples)
 
 
+def _check(config: CaptionerConfig) -> None:
+    if config.about not in ABOUT:
+        raise unknown("about", config.about, ABOUT)
+    if config.frames < 1 or not 0 < config.test_share < 1:
+        raise UserError(
+            f"frames={config.frames}, test_share={config.test_share}: must be at least 1, and "
+            "between 0 and 1"
+        )
+    try:
+        re.compile(config.without)
+    except re.error as error:
+        raise UserError(f"without={config.without!r}: {error}") from error
+
+
 def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
     """All that may be said of all pictures, held-out pairs included."""
     unwanted = re.compile(config.without) if config.without else None
@@ -189,8 +211,10 @@ def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[
         for step, shown in _shown(rollout, config):
             before = (*before, *shown) if config.about == "achieved" else shown
             wanted = tuple(s for s in shown if unwanted is None or not unwanted.search(s))
-            if wanted and step >= config.frames - 1:
-                yield Example(episode, step, wanted, shown, before)
+            first = step - config.frames + 1
+            if wanted and first >= 0:
+                seen = rollout.descriptions[first : step + 1]
+                yield Example(episode, step, wanted, shown, seen, before)
 
 
 def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
@@ -204,7 +228,7 @@ def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tup
 
 
 def _said_of(example: Example) -> tuple[str, ...]:
-    return example.shown
+    return (*example.shown, *example.seen)
 
 
 def _some(examples: list[Example], most: int, generator: np.random.Generator) -> list[Example]:

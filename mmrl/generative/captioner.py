@@ -28,6 +28,7 @@ def build_captioner(
     image: str = "small_resnet",
     image_args: dict[str, Any] | None = None,
     precision: str = "fp32",
+    named: Sequence[str] = (),
     **decoder: Any,
 ) -> TextGenerator:
     """A captioner with new weights.
@@ -40,10 +41,13 @@ def build_captioner(
         image, image_args: the encoder of a picture, as in
             :class:`mmrl.building.ModelConfig`; its tokens lie on a grid.
         precision: fp32 or bf16.
+        named: words that only what the encoder holds aside says; see
+            :class:`mmrl.generative.naming.Naming`.
         decoder: width, layers, heads and dropout of the decoder.
 
     Raises:
-        UserError: an unknown encoder, or one whose tokens lie on no grid.
+        UserError: an unknown encoder, one whose tokens lie on no grid, or words to be
+            named that are not among the words, or of which the encoder holds nothing aside.
     """
     size = (int(image_size[0]), int(image_size[1]))
     try:
@@ -52,8 +56,14 @@ def build_captioner(
         )
     except ValueError as error:
         raise UserError(f"image={image!r}, image_args={image_args}: {error}") from error
+    if named and not encoder.shape.aside:
+        raise UserError(f"named={list(named)}: {image} holds no colours aside; luma_chroma does")
     tokenizer = WordTokenizer(words, length + 2)
-    return TextGenerator(encoder, tokenizer, precision=precision, **decoder)
+    try:
+        ids = tokenizer.ids(" ".join(named))
+    except ValueError as error:
+        raise UserError(f"named: {error}") from error
+    return TextGenerator(encoder, tokenizer, precision=precision, named=ids, **decoder)
 
 
 def as_input(pictures: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any, Final, NamedTuple
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mmrl.encoders.positions import sines
 from mmrl.generative.continuations import END, Continuations
+from mmrl.generative.naming import naming_gpt
 from mmrl.preprocessing.text import PADDING, START, UNKNOWN
 from mmrl.tokens import Tokens, TokensShape
 from mmrl.torchvision_compat import import_transformers
@@ -45,6 +46,11 @@ class TextDecoder(nn.Module):
         dropout: of the transformer.
         word_dropout: share of the words said so far that are hidden while learning (Bowman et al.,
             2016), so that the next one is looked up in the tokens and not guessed from them.
+        named: ids of words that only what the tokens hold aside says, such as those for colours;
+            see :class:`~mmrl.generative.naming.Naming`.
+
+    Raises:
+        ValueError: words are to be named, and the tokens hold nothing aside.
     """
 
     def __init__(
@@ -58,12 +64,16 @@ class TextDecoder(nn.Module):
         length: int = 64,
         dropout: float = 0.0,
         word_dropout: float = 0.0,
+        named: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.word_dropout = word_dropout
         transformers = import_transformers()
         self.vocabulary, self.length = vocabulary, length
-        self.project = nn.Linear(shape.width, width)
+        self.aside = shape.aside if named else 0
+        if named and not self.aside:
+            raise ValueError("named words need tokens that hold something aside")
+        self.project = nn.Linear(shape.width - self.aside, width)
         self.position = (
             nn.Parameter(torch.randn(prod(shape.grid), width) * 0.02) if shape.grid else None
         )
@@ -82,7 +92,9 @@ class TextDecoder(nn.Module):
             eos_token_id=END,
             pad_token_id=None,  # what stands after the end is not looked at, and not warned of
         )
-        self.gpt = transformers.GPT2LMHeadModel(config)
+        self.gpt: Any = (
+            naming_gpt(config, self.aside, named) if named else transformers.GPT2LMHeadModel(config)
+        )
 
     def loss(self, tokens: Tokens, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
         """The mean of -ln p of each word and of the end.
@@ -227,12 +239,13 @@ class TextDecoder(nn.Module):
 
     def _memory(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
         """What is attended to, float [B, K, width], and which of it counts, int64 [B, K]."""
-        memory = self.project(tokens.values)
+        values, aside = tokens.values.split([self.project.in_features, self.aside], dim=2)
+        memory = self.project(values)
         if self.position is None:
             memory = memory + sines(memory.shape[1], memory.shape[2]).to(memory)
         else:
             memory = memory + self.position
-        return self.norm(memory), tokens.mask.long()
+        return torch.cat([self.norm(memory), aside], dim=2), tokens.mask.long()
 
     def _chosen(
         self, memory: Tensor, mask: Tensor, out: Tensor, allowed: Continuations | None

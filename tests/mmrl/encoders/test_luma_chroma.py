@@ -73,28 +73,13 @@ def test_contrast_is_evened_out_in_each_patch_and_the_rest_is_cut_off():
     assert evened(torch.full((1, 1, 8, 8), 0.4), 8).abs().max() < 1e-4
 
 
-def test_shapes_or_colours_are_hidden_while_learning_and_only_then():
-    torch.manual_seed(0)
-    made = LumaChroma(width=8, hues=4, blocks=1, patch=8, hide=0.3)
-    pixels = torch.rand(400, 3, 16, 16)
-    with torch.no_grad():
-        seen, learning = made.eval()(pixels), made.train()(pixels)
-    shapes, colors = (learning[:, part].flatten(1).any(1) for part in (slice(0, 8), slice(8, None)))
-    assert float((~shapes).float().mean()) == pytest.approx(0.3, abs=0.08)
-    assert float((~colors).float().mean()) == pytest.approx(0.3, abs=0.08)
-    assert (shapes | colors).all()
-    whole = shapes & colors
-    assert torch.allclose(learning[whole], seen[whole])
-    with pytest.raises(ValueError, match="hide=0.7"):
-        LumaChroma(8, 4, 1, 8, hide=0.7)
-
-
 def test_it_is_an_image_encoder():
     encoder = build_image_encoder("luma_chroma", SIZE, width=8, hues=4)
     images = torch.randint(0, 256, (3, 3, *SIZE), dtype=torch.uint8)
     tokens = encoder(images)
     assert tokens.values.shape == (3, 4, 12)
     assert tokens.grid == (2, 2)
+    assert encoder.shape.aside == 4
     tokens.values.sum().backward()
     assert all(weight.grad is not None for weight in encoder.parameters())
     with pytest.raises(UserError, match="patch=32 is larger"):

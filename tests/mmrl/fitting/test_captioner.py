@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmrl.cli import main
 from mmrl.errors import UserError
@@ -81,6 +82,17 @@ def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
     assert {"accepted", "accepted_held_out_pairs", "turned_away"} <= metrics.keys()
 
 
+def test_pictures_that_are_described_with_held_out_pairs_are_not_learnt_from(
+    dataset: list[Rollout],
+):
+    behind = ("the agent sees a green box 1 left", *("the agent sees nothing",) * 2)
+    dataset[1] = rollout("green", 1, descriptions=behind)  # not one of the two that are looked at
+    dataset[4] = rollout("green", 4, descriptions=behind[1:] + behind[:1])
+    task = CaptionerTask.prepare(config(held_out=True))
+    assert {1, 4} & {one.episode for one in task._train} == {1}
+    assert task.cases.turned_away == 17
+
+
 def test_what_is_to_be_seen(dataset: list[Rollout]):
     task = CaptionerTask.prepare(config(about="scene", frames=1))
     assert {one.captions[0] for one in task._train} == {
@@ -106,6 +118,8 @@ def test_successes_alone_are_learnt_from_where_nobody_says_what_was_achieved(
         ({"about": "weather"}, "unknown about 'weather'"),
         ({"without": "("}, r"without='\('"),
         ({"frames": 0}, "frames=0"),
+        ({"named": ["red"]}, r"named=\['red'\]: small_resnet holds no colours aside"),
+        ({"named": ["pink"], "image": "luma_chroma"}, "named: unknown words in 'pink'"),
         ({"image_args": {"depth": 3}}, "unexpected keyword argument .depth."),
     ],
 )
@@ -139,3 +153,14 @@ def test_from_episodes_to_captions(
     assert "--data" in capsys.readouterr().err
     assert main(["caption", "captioner", "nowhere.png", "there.png"]) == 2
     assert "nowhere.png: there is no such file" in capsys.readouterr().err
+    for side in (56, 112, 4):
+        picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(picture).save(f"{side}.png")
+    assert main(["caption", "captioner", "56.png", "56.png"]) == 0
+    assert "%" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match="112.png has 112 × 112 pixels.* 56 × 56"):
+        assert main(["caption", "captioner", "112.png", "112.png"]) == 0
+    assert main(["caption", "captioner", "56.png", "112.png"]) == 2
+    assert "must be of one size" in capsys.readouterr().err
+    assert main(["caption", "captioner", "4.png", "4.png"]) == 2
+    assert "8 pixels a side or more" in capsys.readouterr().err
