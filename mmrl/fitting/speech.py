@@ -38,6 +38,8 @@ class SpeechConfig(FitConfig):
         pitch: lowest and highest, 0 to 99.
         noise: every time an utterance is heard, white noise is added with a standard deviation
             between 0 and this, where full scale is 1; speech has about 0.1.
+        clean: share of the times that this noise is 10 to 100,000 times fainter than the loudest:
+            who only ever listens in noise does not understand speech without.
         pause: seconds of silence before and after an utterance, at most.
         seconds: longest utterance, pauses included.
         held_out: utterances of each test.
@@ -58,6 +60,7 @@ class SpeechConfig(FitConfig):
     words_per_minute: list[int] = field(default_factory=lambda: [140, 220])
     pitch: list[int] = field(default_factory=lambda: [30, 70])
     noise: float = 0.05
+    clean: float = 0.25
     pause: float = 0.2
     seconds: float = 4.0
     held_out: int = 256
@@ -142,8 +145,8 @@ class SpeechTask(Task):
         """Utterances as they are heard this time: pauses, noise."""
         rows = generator.integers(len(self.said), size=self.config.batch_size)
         said = [self.said[row] for row in rows]
-        pause, noise = self.config.pause, self.config.noise
-        heard = [hear(one.sound, generator, pause, noise) for one in said]
+        how = (self.config.pause, self.config.noise, self.config.clean)
+        heard = [hear(one.sound, generator, *how) for one in said]
         features = np.stack([self.module.preprocessor.encode(one) for one in heard])
         ids = np.stack([self.module.tokenizer.encode(one.sentence) for one in said])
         return {"features": torch.from_numpy(features), "ids": torch.from_numpy(ids)}
@@ -195,6 +198,8 @@ def check(config: SpeechConfig) -> None:
             f"noise={config.noise}, pause={config.pause}: must be at least 0, and two pauses "
             f"shorter than seconds={config.seconds}"
         )
+    if not 0 <= config.clean <= 1:
+        raise UserError(f"clean={config.clean}: must be 0 to 1")
     if config.width % config.heads or config.width % 2:
         raise UserError(
             f"width={config.width}: must be even, and divisible by heads={config.heads}"

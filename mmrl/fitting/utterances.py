@@ -47,7 +47,11 @@ def utter(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[Utter
 
 
 def hear(
-    sound: NDArray[np.int16], generator: np.random.Generator, pause: float, noise: float
+    sound: NDArray[np.int16],
+    generator: np.random.Generator,
+    pause: float,
+    noise: float,
+    clean: float = 0.0,
 ) -> NDArray[np.float32]:
     """A sound as it is heard this time.
 
@@ -56,13 +60,15 @@ def hear(
         generator: that draws how it is heard.
         pause: seconds of silence before and after it, at most.
         noise: standard deviation of white noise on all of it, at most.
+        clean: how often, 0 to 1, it is 10 to 100,000 times fainter than that, down to silence.
 
     Returns:
         float32 [T and the pauses].
     """
     before, after = generator.integers(round(pause * RATE) + 1, size=2)
     waveform = np.pad(resample(sound, RATE), (before, after))
-    loudness = np.float32(generator.uniform(0, noise))
+    is_clean, share = generator.random() < clean, generator.random()
+    loudness = np.float32(noise * (10 ** -(1 + 4 * share) if is_clean else share))
     return waveform + loudness * generator.standard_normal(len(waveform), np.float32)
 
 

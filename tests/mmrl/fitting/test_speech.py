@@ -35,7 +35,7 @@ def config(out: Path, **changes: Any) -> SpeechConfig:
 
 
 def test_a_few_utterances_are_learnt_by_heart(tmp_path: Path) -> None:
-    options = config(tmp_path / "run", steps=150, utterances=4)
+    options = config(tmp_path / "run", steps=250, utterances=4)
     task = SpeechTask.prepare(options)
     run = Run.create(tmp_path / "run", {"task": "speech"})
     evaluation = fit(task, options, run)
@@ -102,6 +102,17 @@ def test_noise_and_pauses() -> None:
     assert max(one[: RATE // 100].std() for one in heard) > 0.02
 
 
+def test_a_share_is_heard_with_next_to_no_noise() -> None:
+    silence = np.zeros(RATE, np.int16)
+    generator = np.random.default_rng(0)
+    noises = np.array([hear(silence, generator, 0.0, 0.1, 0.3).std() for _ in range(300)])
+    fainter = noises < 0.01
+    assert 0.27 < fainter.mean() < 0.45  # a tenth of the others is as faint
+    assert noises[fainter].min() < 1e-5
+    assert 0.09 < noises.max() < 0.11
+    assert all(hear(silence, generator, 0.0, 0.1, 1.0).std() < 0.011 for _ in range(50))
+
+
 def test_speech_that_is_too_long_is_refused(tmp_path: Path) -> None:
     recogniser = SpeechTask.prepare(config(tmp_path)).module
     with pytest.raises(UserError, match=r"speech number 2 takes 2\.5 s.*at most 2 s"):
@@ -113,6 +124,7 @@ def test_speech_that_is_too_long_is_refused(tmp_path: Path) -> None:
     [
         ({"utterances": 0}, "utterances=0"),
         ({"noise": -0.1}, "noise=-0.1"),
+        ({"clean": 1.5}, "clean=1.5"),
         ({"pause": 1.0}, "pause=1.0"),
         ({"width": 33}, "width=33.*heads=2"),
         ({"voices": ["martian"]}, "unknown voice 'martian'"),
