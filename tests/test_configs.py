@@ -1,0 +1,38 @@
+"""Every YAML file in ``configs`` is an experiment that its command takes as it stands."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmrl.cli import fit, train
+from mmrl.plugins import find_agent
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+TRAINED = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("levels/*.yaml")])
+FITTED = sorted(CONFIGS.glob("fit/*.yaml"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(CONFIGS).with_suffix("").as_posix()
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=name_of)
+def test_train_takes_it(path: Path, tmp_path: Path) -> None:
+    request = train.parse(["--config", str(path), "--out", str(tmp_path / "run")])
+    train.check(request.config)
+    find_agent(request.config.agent).check(request.hyper)  # type: ignore[attr-defined]
+    assert path.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("path", FITTED, ids=name_of)
+def test_fit_takes_it(path: Path, tmp_path: Path) -> None:
+    task = yaml.safe_load(path.read_text())["task"]
+    config, _ = fit.parse(task, ["--config", str(path), "--out", str(tmp_path / "run")], None)
+    fit.check(config)
+    assert path.read_text().startswith("# ")
+
+
+def test_there_are_recipes_for_a_dozen_levels() -> None:
+    levels = {yaml.safe_load(path.read_text())["env"] for path in CONFIGS.glob("levels/*.yaml")}
+    assert len(levels) >= 12
