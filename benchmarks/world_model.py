@@ -7,7 +7,7 @@ instruction.
 fit`` makes an image tokenizer, a world model by ``configs/fit/world_model.yaml``, and another one
 that is not told the instruction. They are tested on episodes of other seeds, by the expert and by
 chance: each is watched up to a moment that is drawn and dreamt on from there for 15 steps, by its
-actions alone.
+actions alone, whatever the dream says of its end; that is judged apart.
 
 Counted are tiles of the view that can be foretold. Of the 7 × 7 tiles a step later, that are those
 whose cell of the grid was visible in a picture before the dream, and those that are hidden now and

@@ -62,7 +62,7 @@ class Foresight:
 def foresee(
     model: WorldModel, episodes: TokenEpisodes, steps: int, generator: np.random.Generator
 ) -> Foresight:
-    """Have episodes dreamt on, each from a moment that is drawn.
+    """Have episodes dreamt on, each from a moment that is drawn, for as long as they truly went on.
 
     Args:
         model: that dreams; the most probable tokens are taken.
@@ -94,7 +94,7 @@ def _dream(
     piece = episodes.padded(rows, starts, steps)
     true = episodes.ids[piece.frames].to(model.device)
     actions = episodes.actions[piece.steps].to(model.device)
-    dreamt, _ = model.imagine(state, actions)
+    dreamt, _ = model.imagine(state, actions, goes_on=True)
     known = _known(model, state, true, actions)
     whole = (dreamt.ids, true[:, 1:], true[:, 0])
     return *(one.cpu() for one in whole), piece.there, known.cpu()

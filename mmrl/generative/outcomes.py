@@ -69,10 +69,29 @@ class SummaryLayer(nn.Module):
         return out
 
 
+class FilmLayer(nn.Module):
+    """x + relu((1 + γ) · norm(W x) + β) of each token, with γ and β linear in what the instruction
+    is about (FiLM, Perez et al., 2018).
+
+    Args:
+        width: of tokens, and of what it is about.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix, self.modulate = nn.Linear(width, width), nn.Linear(width, 2 * width)
+
+    def forward(self, x: Tensor, about: Tensor) -> Tensor:
+        """Float [N, K, D] and [N, D] → [N, K, D]."""
+        scale, shift = self.modulate(about)[:, None].chunk(2, -1)
+        mixed = functional.layer_norm(self.mix(x), x.shape[-1:])
+        return x + torch.relu(mixed * (1 + scale) + shift)
+
+
 class OutcomeHead(nn.Module):
     """A summary token attends to a frame and an instruction, and becomes an :class:`Outcome`.
 
-    The frame's tokens are scaled and shifted by the instruction before (FiLM, Perez et al., 2018).
+    The frame is seen in the light of the instruction: by two layers of FiLM.
 
     Args:
         width, heads: of the attention.
@@ -81,7 +100,7 @@ class OutcomeHead(nn.Module):
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
         super().__init__()
-        self.film, self.mix = nn.Linear(width, 2 * width), perceptron(width)
+        self.films = nn.ModuleList(FilmLayer(width) for _ in range(2))
         self.layers = nn.ModuleList(SummaryLayer(width, heads) for _ in range(layers))
         self.norm, self.tell = nn.LayerNorm(width), nn.Linear(width, 3)
 
@@ -97,8 +116,8 @@ class OutcomeHead(nn.Module):
             words: of the instruction, float [N, L, D].
             mask: which of them there are, bool [N, L].
         """
-        scale, shift = self.film(about)[:, None].chunk(2, -1)
-        frame = frame + self.mix(frame * (1 + scale) + shift)
+        for film in self.films:
+            frame = film(frame, about)
         x = torch.cat([frame, words], 1)
         may = functional.pad(mask, (frame.shape[1], 0), value=True)
         told = (summary + about)[:, None]

@@ -184,6 +184,7 @@ class WorldModel(nn.Module):
         *,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
+        goes_on: bool = False,
     ) -> tuple[Dreamt, State]:
         """N more steps of B dreams; where an episode has ended, nothing happens any more.
 
@@ -192,12 +193,14 @@ class WorldModel(nn.Module):
             actions: int64 [B, N].
             temperature: of the drawing of tokens; 0 takes the most probable ones.
             generator: that draws.
+            goes_on: dream on whatever is foretold of ends, where it is known that there are none.
         """
         steps = []
         with autocast(self.precision, self.device):
             told = self._told(state.words)
             for action in actions.unbind(1):
-                step, state = self._step(state, action, told, temperature, generator)
+                step, after = self._step(state, action, told, temperature, generator)
+                state = after._replace(over=state.over) if goes_on else after
                 steps.append(step)
         return Dreamt(*(torch.stack(column, 1) for column in zip(*steps, strict=True))), state
 
@@ -245,9 +248,9 @@ class WorldModel(nn.Module):
             nothing = self.position.new_zeros(len(words), 1, self.position.shape[1])
             return Told(nothing[:, 0], nothing, torch.zeros_like(nothing[..., 0]).bool())
         tokens = self.text(words)
-        values, mask = self.read(tokens.values), tokens.mask
-        count = mask.sum(1, keepdim=True).clamp_min(1)
-        return Told((values * mask.unsqueeze(-1)).sum(1) / count, values, mask)
+        mean = tokens.mean()
+        about = self.read(functional.layer_norm(mean, mean.shape[1:]))
+        return Told(about, self.read(tokens.values), tokens.mask)
 
     def _motions(self, ids: Tensor, actions: Tensor) -> Tensor:
         """Logits of the motions, float32 [..., M], by tokens [..., K] and actions [...]."""

@@ -97,12 +97,7 @@ def record_clip(
     env.close()
     last = len(scenes) - 1
     frames = [
-        draw_frame(
-            _pictures(scene, view),
-            instruction,
-            f"step {step}: {action}" if action else "start",
-            success if step == last else None,
-        )
+        _draw(scene, view, instruction, action, step, success if step == last else None)
         for step, (scene, view, action) in enumerate(scenes)
     ]
     return Clip(instruction, success, frames)
@@ -147,11 +142,19 @@ def _scene(env: Any) -> NDArray[np.uint8] | None:
     return np.asarray(env.render(), np.uint8)
 
 
-def _pictures(
-    scene: NDArray[np.uint8] | None, view: NDArray[np.uint8]
-) -> list[tuple[str, NDArray[np.uint8]]]:
+def _draw(
+    scene: NDArray[np.uint8] | None,
+    view: NDArray[np.uint8],
+    instruction: str,
+    action: str,
+    step: int,
+    success: bool | None,
+) -> NDArray[np.uint8]:
+    """One frame: the scene, what the agent sees of it, and the words underneath."""
     pictures = [("the scene", scene)] if scene is not None else []
-    return [*pictures, ("what the agent sees", view)]
+    pictures.append(("what the agent sees", view))
+    note = f"step {step}: {action}" if action else "start"
+    return draw_frame(pictures, instruction, note, success)
 
 
 def draw_frame(

@@ -118,6 +118,18 @@ def test_ends_stay_ended():
     assert torch.equal(dreamt.ids[:, :1].expand_as(dreamt.ids), dreamt.ids)
 
 
+def test_a_dream_can_go_on_where_it_is_known_that_there_is_no_end():
+    model = world_model()
+    one = batch(model, range(4))
+    usual, _ = model.imagine(start(model, one), one.actions)
+    model.outcome.tell.bias.data[2] += 100
+    dreamt, state = model.imagine(start(model, one), one.actions, goes_on=True)
+    assert dreamt.ends.all()
+    assert not state.over.any()
+    never = ~usual.ends.any(1)
+    assert torch.equal(dreamt.ids[never], usual.ids[never])
+
+
 def test_drawing_is_by_the_generator_alone():
     model = world_model()
     one = batch(model, range(2))
@@ -173,7 +185,7 @@ def learned() -> WorldModel:
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     whole = batch(model, range(100, 400), 8)
     generator = np.random.default_rng(0)
-    for _ in range(80):
+    for _ in range(250):
         rows = torch.from_numpy(generator.integers(300, size=24))
         optimizer.zero_grad()
         model.loss(Batch(*(one[rows] for one in whole)))["loss"].backward()
