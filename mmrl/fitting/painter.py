@@ -57,7 +57,7 @@ class PainterConfig(FitConfig):
     text: str = "word_cnn"
     text_args: dict[str, Any] = field(default_factory=dict)
     width: int = 128
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
     dropout: float = 0.0
 

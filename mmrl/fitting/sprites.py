@@ -38,9 +38,9 @@ class SpritesConfig(FitConfig):
     """
 
     data: str | list[str] = ""
-    style: int = 8
-    style_weight: float = 0.003
-    shift: int = 1
+    style: int = 4
+    style_weight: float = 0.02
+    shift: int = 0
     shade: float = 0.1
     hidden: int = 256
 

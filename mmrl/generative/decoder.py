@@ -153,7 +153,7 @@ class TextDecoder(nn.Module):
             options = {"do_sample": True, "temperature": temperature, "top_k": 0}
         if allowed is not None:
             options["prefix_allowed_tokens_fn"] = lambda _, ids: allowed.after(ids[1:].tolist())
-        with _evaluating(self):
+        with evaluating(self):
             out: Tensor = self.gpt.generate(
                 begun,
                 attention_mask=torch.ones_like(begun),
@@ -165,52 +165,6 @@ class TextDecoder(nn.Module):
                 **options,
             )
             return Generated(out[:, 1:], self._chosen(memory, mask, out, allowed))
-
-    @torch.no_grad()
-    def draw(
-        self,
-        tokens: Tokens,
-        length: int,
-        generator: torch.Generator,
-        *,
-        temperature: float = 1.0,
-        guidance: float = 1.0,
-    ) -> Tensor:
-        """Texts of a given length, drawn word by word, int64 [B, length], without special ids.
-
-        Args:
-            tokens: B of them, and after them B neutral ones, such as those of an empty sentence.
-            length: of the texts, without a start mark.
-            generator: on the CPU, the only source of chance.
-            temperature: below 1 likelier words are preferred.
-            guidance: 1 draws from p(word | tokens); above 1 the logits go as many times as far from
-                those of the neutral tokens (classifier-free guidance, Ho and Salimans, 2022).
-
-        Raises:
-            ValueError: a temperature that is not positive.
-        """
-        if temperature <= 0:
-            raise ValueError(f"temperature={temperature}: must be above 0")
-        memory, mask = self._memory(tokens)
-        drawn = torch.full((len(tokens) // 2, 1), START, device=memory.device)
-        past: Any = None
-        with _evaluating(self):
-            for _ in range(length):
-                out = self.gpt(
-                    drawn[:, -1:].repeat(2, 1),
-                    encoder_hidden_states=memory,
-                    encoder_attention_mask=mask,
-                    past_key_values=past,
-                    use_cache=True,
-                )
-                past = out.past_key_values
-                asked, neutral = out.logits[:, -1].float().chunk(2)
-                logits = neutral + guidance * (asked - neutral)
-                logits[:, : START + 1] = -torch.inf
-                chances = (logits / temperature).softmax(1).cpu()
-                word = torch.multinomial(chances, 1, generator=generator)
-                drawn = torch.cat([drawn, word.to(drawn.device)], 1)
-        return drawn[:, 1:]
 
     def _teach(self, tokens: Tokens, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Logits float32 [B, K, V] and the words that they should have been, int64 [B, K], -1
@@ -269,7 +223,7 @@ class TextDecoder(nn.Module):
 
 
 @contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """In evaluation mode, and afterwards as it was."""
     was_training = module.training
     module.eval()

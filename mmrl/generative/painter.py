@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from mmrl.encoders.distinct import TextEncoder
 from mmrl.encoders.text import build_text_encoder
 from mmrl.errors import UserError
-from mmrl.generative.decoder import TextDecoder
 from mmrl.generative.image_tokenizer import ImageTokenizer
+from mmrl.generative.patch_decoder import PatchDecoder
 from mmrl.model import autocast
 from mmrl.preprocessing.text import START, WordTokenizer, split_words
 
@@ -32,7 +32,7 @@ class Painter(nn.Module):
         words: tokenizer of sentences.
         encoder: its ids → Tokens.
         precision: fp32, or bf16 for matrix products in bfloat16.
-        decoder: arguments of :class:`~mmrl.generative.decoder.TextDecoder`.
+        decoder: arguments of :class:`~mmrl.generative.patch_decoder.PatchDecoder`.
     """
 
     _codes: Tensor
@@ -51,10 +51,9 @@ class Painter(nn.Module):
         self.tokenizer, self.words, self.encoder = tokenizer, words, encoder
         self.precision = precision
         tokenizer.requires_grad_(False)
-        self.places = tokenizer.grid[0] * tokenizer.grid[1]
         self.register_buffer("_codes", torch.tensor(sorted(codes)), persistent=False)
-        self.decoder = TextDecoder(
-            encoder.shape, _FIRST + len(codes), length=self.places + 1, **decoder
+        self.decoder = PatchDecoder(
+            encoder.shape, _FIRST + len(codes), tokenizer.grid[0] * tokenizer.grid[1], **decoder
         )
 
     @property
@@ -93,7 +92,7 @@ class Painter(nn.Module):
             sentences: what is to be seen; an empty one leaves it to the painter.
             seed: another one paints other pictures.
             temperature: below 1 likelier patches are preferred.
-            guidance: above 1 the sentence is kept to the more, see :meth:`TextDecoder.draw`.
+            guidance: above 1 the sentence is kept to the more, see :meth:`PatchDecoder.draw`.
 
         Raises:
             UserError: words that it never learnt, with their names; too long a sentence.
@@ -106,7 +105,6 @@ class Painter(nn.Module):
             with autocast(self.precision, self.device):
                 drawn = self.decoder.draw(
                     self.encoder(both),
-                    self.places,
                     generator,
                     temperature=temperature,
                     guidance=guidance,

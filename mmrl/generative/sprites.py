@@ -31,7 +31,7 @@ class SpritePainter(nn.Module):
     """
 
     def __init__(
-        self, names: Sequence[str], size: int = 16, *, style: int = 8, hidden: int = 256
+        self, names: Sequence[str], size: int = 16, *, style: int = 4, hidden: int = 256
     ) -> None:
         super().__init__()
         if not names or min(size, style, hidden) < 1:

@@ -11,6 +11,7 @@ import torch
 
 from mmrl.cli import main
 from mmrl.errors import UserError
+from mmrl.evaluation.splits import TrainingCases, mentions_held_out
 from mmrl.fitting.frames import distinct, patches_of, read_frames
 from mmrl.fitting.loop import load
 from mmrl.fitting.tokenizer import TokenizerConfig, TokenizerTask
@@ -53,6 +54,17 @@ def test_the_last_episodes_are_for_the_test(described: str) -> None:
     assert np.array_equal(frames.test, np.concatenate([one.images for one in rollouts[30:]]))
     assert len(frames.learnt) == sum(len(one.images) for one in rollouts[:30])
     assert len(read_frames([described, described], 0.25, 12).learnt) == 12
+
+
+def test_held_out_pairs_are_not_learnt_from(described: str) -> None:
+    cases = TrainingCases[str](lambda one: (one,))
+    frames = read_frames(described, 0.25, 10**6, cases)
+    learnt = [one for rollout in open_rollouts(described)[:30] for one in rollout.descriptions]
+    assert len(frames.learnt) == sum(not mentions_held_out(one) for one in learnt)
+    assert cases.turned_away == len(learnt) - len(frames.learnt) > 0
+    nothing = TrainingCases[str](lambda one: ("a red key",))
+    with pytest.raises(UserError, match="every picture to learn from shows a held-out pair"):
+        read_frames(described, 0.25, 10, nothing)
 
 
 def test_fit_load_and_read(
