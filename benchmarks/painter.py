@@ -57,7 +57,7 @@ UNSEEN: Final = 500_000_000  # seeds of the test episodes
 SOURCES: Final = {
     "rooms": ("mmrl/GoToLocal-v0", "random", 600, {"num_dists": 3, "max_steps": 16}),
     "doors": ("mmrl/GoToObjDoor-v0", "random", 500, {"num_dists": 3, "max_steps": 24}),
-    "boss": ("mmrl/BossLevel-v0", "expert", 250, {"max_steps": 64}),
+    "boss": ("mmrl/BossLevel-v0", "expert", 600, {"max_steps": 64}),
 }
 """Who plays what, how many episodes of it, and its arguments."""
 TEST_SHARE: Final = 0.15  # as many test episodes, of those that are learnt from
