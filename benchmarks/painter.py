@@ -135,16 +135,22 @@ def rate(right: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def reconstructed(tokenizer: ImageTokenizer, folder: Path) -> dict[str, Any]:
-    """How many tiles of unseen pictures are read the same after the tokenizer."""
-    pictures = read_scenes([str(folder / f"{name}-test") for name in SOURCES]).pictures
-    images = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    """How many tiles of unseen pictures are read the same after the tokenizer, of pictures with and
+    without held-out pairs.
+    """
+    scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
+    images = torch.from_numpy(scenes.pictures).permute(0, 3, 1, 2)
     made = tokenizer.decode(tokenizer.encode(images)).permute(0, 2, 3, 1).numpy()
     read = TileReader()
-    same = read(pictures).codes == read(made).codes
+    same = read(scenes.pictures).codes == read(made).codes
+    new = np.array([mentions_held_out(one) for one in scenes.sentences])
     return {
-        "pictures": len(pictures),
-        "tiles_read_the_same": round(float(same.mean()), 6),
-        "pictures_read_the_same": round(float(same.all((1, 2)).mean()), 5),
+        name: {
+            "pictures": int(where.sum()),
+            "tiles_read_the_same": round(float(same[where].mean()), 6),
+            "pictures_read_the_same": round(float(same[where].all((1, 2)).mean()), 5),
+        }
+        for name, where in (("seen", ~new), ("held_out_pairs", new))
     }
 
 
