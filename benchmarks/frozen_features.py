@@ -25,6 +25,7 @@ hours for.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -179,6 +180,20 @@ def text_shares(algorithm: PPO, updates: int) -> list[float]:
     return shares
 
 
+def measure_shares(settings: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """The text encoder's share of the time, while the ResNet learns and where it is frozen."""
+    large = {**settings, "n_steps": options.share_steps, "batch_size": 512}
+    with tempfile.TemporaryDirectory() as folder:
+        save_bert_base(folder)
+        shares = {
+            name: text_shares(make_ours(large, options.share_envs, folder, **how), updates)
+            for name, how, updates in (("ours", {}, 3), ("ours, frozen", {"image_trained": 0}, 9))
+        }
+    for name, values in shares.items():
+        print(f"text encoder's share of the time, {name}: {statistics.median(values):.2%}")
+    return {"num_envs": options.share_envs, "settings": large, "shares": shares}
+
+
 def level_sentences(episodes: int = 4096) -> list[str]:
     """The instructions that the level gives in so many episodes."""
     envs = make_vec_env(f"mmrl/{LEVEL}-v0", episodes)
@@ -203,6 +218,9 @@ def main() -> None:
     parser.add_argument("--n-steps", type=int, default=2)
     parser.add_argument("--share-envs", type=int, default=64)
     parser.add_argument("--share-steps", type=int, default=32)
+    parser.add_argument(
+        "--only-share", action="store_true", help="measure that alone, beside the other results"
+    )
     options = parser.parse_args()
     settings: dict[str, Any] = {
         "n_steps": options.n_steps, "batch_size": options.num_envs * options.n_steps,
@@ -210,6 +228,11 @@ def main() -> None:
     }  # fmt: skip
     fast = {"precision": "bf16", "channels_last": True}
     started = time.monotonic()
+    if options.only_share:
+        file = RESULTS / "frozen_features.json"
+        share = {**measure_shares(settings, options), **provenance(started)}
+        write_json(file, {**json.loads(file.read_text()), "text_share": share})
+        return
     with tempfile.TemporaryDirectory() as folder:
         save_bert_base(folder)
         common = (settings, options.num_envs, folder)
@@ -229,11 +252,7 @@ def main() -> None:
         updates = {name: each for name, (_, each) in arms.items()}
         measured = take_turns(algorithms, options.repetitions, updates)
         operations = {name: flops(algorithms[name]) for name in ("naive", "naive, trimmed", "ours")}
-        large = {**settings, "n_steps": options.share_steps, "batch_size": 512}
-        shares = {
-            name: text_shares(make_ours(large, options.share_envs, folder, **how), updates)
-            for name, how, updates in (("ours", {}, 3), ("ours, frozen", {"image_trained": 0}, 5))
-        }
+    share = measure_shares(settings, options)
     pairs = [
         (name, rival)
         for name in arms
@@ -244,8 +263,6 @@ def main() -> None:
     speeds = summarize(measured, pairs)
     for name, count in operations.items():
         print(f"{name}: {count / 1e9:,.0f} GFLOP an update")
-    for name, values in shares.items():
-        print(f"text encoder's share of the time, {name}: {statistics.median(values):.2%}")
     write_json(
         RESULTS / "frozen_features.json",
         {
@@ -254,11 +271,7 @@ def main() -> None:
             "settings": settings,
             **speeds,
             "flops_of_an_update": operations,
-            "text_share": {
-                "num_envs": options.share_envs,
-                "settings": large,
-                "shares": shares,
-            },
+            "text_share": share,
             "hit_rates": {
                 f"{name}, {modality}": round(encoder.cache.hit_rate, 4)
                 for name, algorithm in algorithms.items()

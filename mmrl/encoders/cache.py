@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.tokens import Tokens
@@ -40,6 +41,7 @@ class FeatureCache:
         self._table: tuple[Tensor, Tensor] | None = None  # values [S, K, D], mask [S, K]
         self._lengths: list[int] = []  # of the tokens in each slot
         self._free: list[int] = []
+        self._last: tuple[NDArray[np.int64], tuple[Tensor, Tensor]] | None = None
         self._state: Any = None
 
     def __len__(self) -> int:
@@ -58,7 +60,7 @@ class FeatureCache:
     def clear(self) -> None:
         """Forget everything."""
         self._slots.clear()
-        self._table = None
+        self._table = self._last = None
         self._lengths, self._free = [], []
 
     def lookup(self, rows: Tensor, keys: Sequence[bytes], encode: Encode, state: Any) -> Tokens:
@@ -78,30 +80,40 @@ class FeatureCache:
             self._state = state
         distinct = list(dict.fromkeys(keys))
         known = [key for key in distinct if key in self._slots]
-        first: dict[bytes, int] = {}  # the rows that are to be encoded
-        if len(known) < len(distinct):
-            for b in reversed(range(len(keys))):
-                if keys[b] not in self._slots:
-                    first[keys[b]] = b
-            first = {key: first[key] for key in distinct if key in first}
-        self.misses += len(first)
-        self.hits += len(keys) - len(first)
         for key in known:
             self._slots.move_to_end(key)
-        if not first and 2 * len(known) > len(keys):  # one gather, where few are repeated
-            return Tokens(*self._gather([self._slots[key] for key in keys]))
-        found = self._gather([self._slots[key] for key in known]) if known else None
-        if first:
-            where = torch.tensor(list(first.values()), device=rows.device)
-            values, mask = encode(rows[where])
-            lengths = _lengths(mask)
-            values, mask = values[:, : max(lengths)], mask[:, : max(lengths)]
-            self._keep(list(first), values, mask, lengths)
-            found = (values, mask) if found is None else _joined(found, (values, mask))
-        assert found is not None
+        if len(known) == len(distinct):
+            self.hits += len(keys)
+            return self._met(keys, len(known))
+        first: dict[bytes, int] = {}  # the rows that are to be encoded
+        for b, key in enumerate(keys):
+            if key not in self._slots:
+                first.setdefault(key, b)
+        self.misses += len(first)
+        self.hits += len(keys) - len(first)
+        where = torch.tensor(list(first.values()), device=rows.device)
+        values, mask = encode(rows[where])
+        lengths = _lengths(mask)
+        found = values[:, : max(lengths)], mask[:, : max(lengths)]
+        before = self._gather([self._slots[key] for key in known]) if known else None
+        self._keep(list(first), *found, lengths)
+        found = found if before is None else _joined(before, found)
         place = {key: u for u, key in enumerate([*known, *first])}
-        chosen = np.fromiter(map(place.__getitem__, keys), np.int64, len(keys))
-        return Tokens(*found, rows=torch.from_numpy(chosen).to(rows.device))
+        chosen = torch.tensor([place[key] for key in keys], device=rows.device)
+        return Tokens(*found, rows=chosen)
+
+    def _met(self, keys: Sequence[bytes], distinct: int) -> Tokens:
+        """The features of inputs that are all remembered; the last ones are at hand, since
+        minibatches often have the same few sentences.
+        """
+        slots = np.fromiter(map(self._slots.__getitem__, keys), np.int64, len(keys))
+        if 2 * distinct > len(keys):  # one gather, where few are repeated
+            return Tokens(*self._gather(slots.tolist()))
+        once, where = np.unique(slots, return_inverse=True)
+        if self._last is None or not np.array_equal(self._last[0], once):
+            self._last = once, self._gather(once.tolist())
+        values, mask = self._last[1]
+        return Tokens(values, mask, rows=torch.from_numpy(where).to(values.device))
 
     def _gather(self, slots: list[int]) -> tuple[Tensor, Tensor]:
         assert self._table is not None
@@ -115,6 +127,7 @@ class FeatureCache:
 
     def _keep(self, keys: list[bytes], values: Tensor, mask: Tensor, lengths: list[int]) -> None:
         """Put new features into slots, as many as there may be."""
+        self._last = None
         width = mask.shape[1]
         if self._table is not None:
             width = max(width, self._table[1].shape[1])
