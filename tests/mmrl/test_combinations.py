@@ -12,6 +12,7 @@ from mmrl.encoders.speech import SPEECH_ENCODERS
 from mmrl.encoders.text import TEXT_ENCODERS
 from mmrl.fusion import FUSIONS
 from mmrl.model import MultimodalModel
+from mmrl.tokens import TokensShape
 from mmrl.torchvision_compat import import_transformers
 
 SIZE, ROWS, VOCABULARY = (40, 40), 3, 20
@@ -177,9 +178,9 @@ def test_pictures_of_any_size(make):
 
 def test_pooled_and_cut_resnets(make):
     model, _ = make("resnet18", image_args={"stage": 1, "pooled": True})
-    assert model.encoders["image"].shape == (64, None)
+    assert model.encoders["image"].shape == TokensShape(64)
     model, _ = make("resnet18", image_args={"stage": 3})
-    assert model.encoders["image"].shape == (256, (3, 3))
+    assert model.encoders["image"].shape == TokensShape(256, (3, 3))
 
 
 def test_channels_last_changes_nothing(make):

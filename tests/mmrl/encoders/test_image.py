@@ -12,6 +12,7 @@ from mmrl.encoders.image import (
 )
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.tokens import TokensShape
 from mmrl.torchvision_compat import import_torchvision
 
 SIZE = (16, 24)
@@ -49,7 +50,7 @@ def test_small_resnet_is_made_of_torchvisions_blocks():
 def test_a_token_a_patch(patch, grid):
     encoder = build_image_encoder("small_resnet", SIZE, width=8, patch=patch)
     tokens = encoder(pictures())
-    assert encoder.shape == (8, grid)
+    assert encoder.shape == TokensShape(8, grid)
     assert tokens.grid == grid
     assert tokens.values.shape == (2, grid[0] * grid[1], 8)
     assert tokens.values.dtype == torch.float32
@@ -76,7 +77,7 @@ def test_pictures_do_not_influence_each_other():
 def test_resnet18_by_name():
     encoder = build_image_encoder("resnet18", (64, 32)).eval()
     tokens = encoder(pictures(2, (64, 32)))
-    assert encoder.shape == (512, (2, 1))
+    assert encoder.shape == TokensShape(512, (2, 1))
     assert tokens.values.shape == (2, 2, 512)
     blocks = import_torchvision().models.resnet.BasicBlock
     assert sum(isinstance(module, blocks) for module in encoder.modules()) == 8

@@ -13,6 +13,7 @@ from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.errors import UserError
 from mmrl.preprocessing import packaged
 from mmrl.preprocessing.text import PretrainedTokenizer
+from mmrl.tokens import TokensShape
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
 matrices = st.integers(1, 6).flatmap(
@@ -145,7 +146,7 @@ def test_pretrained_model_by_path(minilm, offline):
     ids = torch.stack([torch.from_numpy(tokenizer.encode(s).copy()) for s in sentences])
     with torch.no_grad():
         tokens = encoder(ids)
-    assert encoder.shape == (384, None)
+    assert encoder.shape == TokensShape(384)
     near, far = torch.cosine_similarity(tokens.mean()[0], tokens.mean()[1:])
     assert near > far + 0.2  # it knows English
 
