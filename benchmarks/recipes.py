@@ -17,6 +17,7 @@ import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,18 +102,18 @@ def main() -> None:
     recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}
     plan = [(name, seed) for name in options.only for seed in options.seeds]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = list(pool.map(lambda one: run_recipe(*one, Path(folder), overrides), plan))
-    for name in options.only:
-        recipes[name] = {
-            "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),
-            "overrides": overrides,
-            "jobs": options.jobs,
-            "runs": [run for (of, _), run in zip(plan, runs, strict=True) if of == name],
-            **provenance(started),
-        }
-    write_json(file, {"recipes": recipes})
-    write_atomically(RESULTS / "recipes.md", table(recipes))
-    plot(recipes, RESULTS / "recipes.png")
+        runs = pool.map(lambda one: run_recipe(*one, Path(folder), overrides), plan)
+        for name in options.only:  # each is kept as soon as it is done
+            recipes[name] = {
+                "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),
+                "overrides": overrides,
+                "jobs": options.jobs,
+                "runs": list(islice(runs, len(options.seeds))),
+                **provenance(started),
+            }
+            write_json(file, {"recipes": recipes})
+            write_atomically(RESULTS / "recipes.md", table(recipes))
+            plot(recipes, RESULTS / "recipes.png")
     print(table(recipes), end="")
 
 
