@@ -22,9 +22,7 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -33,6 +31,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
+from seeds import add_options, each_seed, is_one, work_folder
 
 import mmrl_envs  # noqa: F401  # registers the grid worlds
 from mmrl.cli.fit import parse
@@ -164,42 +163,24 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     }
 
 
-def measured(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """:func:`measure` in a process of its own, unless it is done."""
-    done = folder / f"seed-{seed}.json"
-    if not done.is_file():
-        command = [sys.executable, __file__, "--folder", str(folder), "--one", str(seed)]
-        subprocess.run([*command, *overrides], check=True, start_new_session=True)
-    read: dict[str, Any] = json.loads(done.read_text())
-    return read
-
-
 def main() -> None:
     """Collect, fit, judge, print a table, write the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--env", default="mmrl/ActionObjDoor-v0")
     parser.add_argument("--episodes", type=int, default=3_000, help="to learn from")
     parser.add_argument("--test-episodes", type=int, default=1_000)
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_options(parser)
     options, overrides = parser.parse_known_args()
-    if options.one is not None:
-        report = measure(options.one, options.folder, overrides)
-        write_json(options.folder / f"seed-{options.one}.json", report)
+    if is_one(options, overrides, measure):
         return
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = (options.folder or Path(temporary)).resolve()
+    with work_folder(options) as folder:
         collect(options.env, options.episodes, 0, folder / "data")
         collect(options.env, options.test_episodes, UNSEEN, folder / "test")
         seen(open_rollouts(str(folder / "data")), folder)
-        with ThreadPoolExecutor(options.jobs) as pool:
-            waiting = [pool.submit(measured, seed, folder, overrides) for seed in options.seeds]
-            runs = [one.result() for one in waiting]
+        runs = each_seed(__file__, options, folder, overrides)
         found = ends(open_rollouts(str(folder / "test")))[1]
     blind = judge(by_chance(found, yaml.safe_load(CONFIG.read_text())["without"]), found)
     report = {

@@ -194,20 +194,20 @@ def table(level: str, speeds: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description="How many steps a second do the grid worlds make? Random actions on GoToLocal "
-        "and BossLevel, with resets and sentences included, on one core; ours beside Minigrid's "
-        "(the same pixels) and EnvPool's (symbols only). All take turns, so compare within one "
-        "run only; two threads are compared with one on all cores.",
-        epilog="example: python benchmarks/env_speed.py --repetitions 9 --seconds 2",
-    )
+def parse_arguments(description: str, example: str, output: Path) -> argparse.Namespace:
+    """The command line of a measurement of speed.
+
+    Args:
+        description: what is measured.
+        example: a command.
+        output: the file that is written, if no other is named.
+    """
+    parser = argparse.ArgumentParser(description=description, epilog=f"example: {example}")
     parser.add_argument("--repetitions", type=int, default=7, help="turns of each (default 7)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn (default 1)")
     parser.add_argument("--seed", type=int, default=0, help="of levels and actions (default 0)")
     parser.add_argument("--core", type=int, default=0, help="which core, on Linux (default 0)")
-    parser.add_argument("--output", type=Path, default=RESULT, help="the JSON file to write")
+    parser.add_argument("--output", type=Path, default=output, help="the JSON file to write")
     arguments = parser.parse_args()
     if arguments.repetitions < 1 or arguments.seconds <= 0:
         parser.error("--repetitions must be at least 1, --seconds above 0")
@@ -216,7 +216,14 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, print the table, write the file."""
-    arguments = parse_arguments()
+    arguments = parse_arguments(
+        "How many steps a second do the grid worlds make? Random actions on GoToLocal and "
+        "BossLevel, with resets and sentences included, on one core; ours beside Minigrid's (the "
+        "same pixels) and EnvPool's (symbols only). All take turns, so compare within one run "
+        "only; two threads are compared with one on all cores.",
+        "python benchmarks/env_speed.py --repetitions 9 --seconds 2",
+        RESULT,
+    )
     start = time.perf_counter()
     about = machine()
     cores = set(range(os.cpu_count() or 1))

@@ -8,7 +8,6 @@ where it is not installed or has no OpenGL to draw with.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import time
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
-from env_speed import Runner, measure, medians_of, one_env, our_batch, table
+from env_speed import Runner, measure, medians_of, one_env, our_batch, parse_arguments, table
 
 import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.evaluation.report import provenance
@@ -65,29 +64,17 @@ def ratios(medians: dict[str, float]) -> dict[str, float]:
     return {f"{one} / {two}": medians[one] / medians[two] for one in ours for two in theirs}
 
 
-def parse_arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        description='How many frames a second does view="first_person" make? Random actions on '
-        "GoToLocal and BossLevel, with resets and sentences included, on one core, frames of "
-        "64 × 64 and 128 × 128; beside Miniworld's OneRoom and FourRooms (one at a time: it has "
-        "no batches). All take turns.",
-        epilog="example: python benchmarks/first_person.py --repetitions 5 --seconds 2",
-    )
-    parser.add_argument("--repetitions", type=int, default=7, help="turns of each (default 7)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn (default 1)")
-    parser.add_argument("--seed", type=int, default=0, help="of levels and actions (default 0)")
-    parser.add_argument("--core", type=int, default=0, help="which core, on Linux (default 0)")
-    parser.add_argument("--output", type=Path, default=RESULT, help="the JSON file to write")
-    arguments = parser.parse_args()
-    if arguments.repetitions < 1 or arguments.seconds <= 0:
-        parser.error("--repetitions must be at least 1, --seconds above 0")
-    return arguments
-
-
 def main() -> None:
     """Measure, print the tables, write the file."""
-    arguments, started = parse_arguments(), time.monotonic()
+    started = time.monotonic()
+    arguments = parse_arguments(
+        'How many frames a second does view="first_person" make? Random actions on GoToLocal and '
+        "BossLevel, with resets and sentences included, on one core, frames of 64 × 64 and "
+        "128 × 128; beside Miniworld's OneRoom and FourRooms (one at a time: it has no batches). "
+        "All take turns.",
+        "python benchmarks/first_person.py --repetitions 5 --seconds 2",
+        RESULT,
+    )
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {arguments.core})
     results: dict[str, Any] = {}

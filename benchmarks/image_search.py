@@ -23,9 +23,7 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +31,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from seeds import add_options, each_seed, is_one, work_folder
 
 from mmrl.adapters import make_vec_env
 from mmrl.cli.fit import parse
@@ -148,16 +147,6 @@ def kept(file: Path) -> Scenes:
         return Scenes(read["pictures"], read["sentences"].tolist(), read["episodes"])
 
 
-def measured(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """:func:`measure` in a process of its own, unless it is done."""
-    done = folder / f"seed-{seed}.json"
-    if not done.is_file():
-        command = [sys.executable, __file__, "--folder", str(folder), "--one", str(seed)]
-        subprocess.run([*command, *overrides], check=True, start_new_session=True)
-    read: dict[str, Any] = json.loads(done.read_text())
-    return read
-
-
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Fit one seed's model and test it."""
     torch.set_num_threads(1)
@@ -256,22 +245,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_options(parser)
     options, overrides = parser.parse_known_args()
-    if options.one is not None:
-        report = measure(options.one, options.folder, overrides)
-        write_json(options.folder / f"seed-{options.one}.json", report)
+    if is_one(options, overrides, measure):
         return
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = (options.folder or Path(temporary)).resolve()
+    with work_folder(options) as folder:
         counts = prepare(folder)
-        with ThreadPoolExecutor(options.jobs) as pool:
-            waiting = [pool.submit(measured, seed, folder, overrides) for seed in options.seeds]
-            runs = [one.result() for one in waiting]
+        runs = each_seed(__file__, options, folder, overrides)
         RESULTS.mkdir(exist_ok=True)
         sheet(folder, options.seeds[0])
     report = {

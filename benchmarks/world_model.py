@@ -27,10 +27,8 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -39,6 +37,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from seeds import add_options, each_seed, is_one, work_folder
 
 import mmrl_envs  # noqa: F401  (registers the levels)
 from mmrl.evaluation.report import provenance
@@ -181,16 +180,6 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     return report
 
 
-def measured(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """:func:`measure` in a process of its own, unless it is done."""
-    done = folder / f"seed-{seed}.json"
-    if not done.is_file():
-        command = [sys.executable, __file__, "--folder", str(folder), "--one", str(seed)]
-        subprocess.run([*command, *overrides], check=True, start_new_session=True)
-    read: dict[str, Any] = json.loads(done.read_text())
-    return read
-
-
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds with their intervals, of the four tests."""
     means: dict[str, Any] = {}
@@ -216,25 +205,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--episodes", type=int, default=500, help="of each dataset, to learn from")
     parser.add_argument("--test-episodes", type=int, default=200, help="of each test")
-    parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_options(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "world_model.json")
     options, overrides = parser.parse_known_args()
-    if options.one is not None:
-        report = measure(options.one, options.folder, overrides)
-        write_json(options.folder / f"seed-{options.one}.json", report)
+    if is_one(options, overrides, measure):
         return
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = (options.folder or Path(temporary)).resolve()
+    with work_folder(options) as folder:
         collect(folder, options.episodes, options.test_episodes)
-        with ThreadPoolExecutor(options.jobs) as pool:
-            waiting = [pool.submit(measured, seed, folder, overrides) for seed in options.seeds]
-            runs = [one.result() for one in waiting]
+        runs = each_seed(__file__, options, folder, overrides)
     report = {
         "episodes": options.episodes,
         "test_episodes": options.test_episodes,

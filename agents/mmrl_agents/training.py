@@ -162,12 +162,8 @@ class SB3Agent(ABC):
         torch.manual_seed(config.seed)
         here = hyper.num_envs // team.size
         batch = cls.make_batch(config, hyper, here)
-        if checkpoint is None:
-            preprocessing = build_preprocessing(config, batch.single_observation_space)
-            if team.is_first:
-                run.save_preprocessing(preprocessing)
-        else:
-            preprocessing = load_preprocessing(run, checkpoint)
+        space = batch.single_observation_space
+        preprocessing = prepare(config, run, checkpoint, space, keep=team.is_first)
         env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech, team=team)
         algorithm = cls.build(config, hyper, env)
         algorithm.set_logger(make_logger(run, checkpoint, team))
@@ -249,6 +245,34 @@ class SB3Agent(ABC):
         cls.check_together(hyper)
         train_together(cls, config, hyper, run, Cluster(workers, address), resume=resume)
         return cls.load(run, config.device)
+
+
+def prepare(
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    space: spaces.Space[Any],
+    *,
+    keep: bool = True,
+) -> Preprocessing:
+    """The preprocessing of a training that begins, kept with its run, or of one that goes on.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        checkpoint: that it goes on from; None where it begins.
+        space: of the observations of one environment.
+        keep: whether to write it down.
+
+    Raises:
+        UserError: as :func:`build_preprocessing` and :func:`load_preprocessing`.
+    """
+    if checkpoint is not None:
+        return load_preprocessing(run, checkpoint)
+    preprocessing = build_preprocessing(config, space)
+    if keep:
+        run.save_preprocessing(preprocessing)
+    return preprocessing
 
 
 def load_preprocessing(run: Run, checkpoint: Checkpoint) -> Preprocessing:

@@ -16,7 +16,6 @@ from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.fitting.loop import fit, load
 from mmrl.fitting.task import FitConfig, Task
@@ -41,7 +40,7 @@ from mmrl_agents.learning import make_logger
 from mmrl_agents.ppo import PPOAgent, PPOConfig
 from mmrl_agents.progress import Show
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.training import check_positive, load_preprocessing
+from mmrl_agents.training import check_positive, prepare
 from mmrl_agents.training_state import learnt, resume_learnt
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -122,13 +121,9 @@ class ImaginationAgent(PPOAgent):
         if config.instruction != "text":
             raise UserError(f"agent imagination reads; instruction: text, not {config.instruction}")
         checkpoint = run.read_checkpoint() if resume else None
-        if checkpoint is None:
-            env = make_env(config.env, **config.env_args)
-            preprocessing = build_preprocessing(config, env.observation_space)
-            env.close()
-            run.save_preprocessing(preprocessing)
-        else:
-            preprocessing = load_preprocessing(run, checkpoint)
+        env = make_env(config.env, **config.env_args)
+        preprocessing = prepare(config, run, checkpoint, env.observation_space)
+        env.close()
         rounds = _Rounds(cls, config, hyper, run, preprocessing)
         if checkpoint is not None:
             rounds.resume(checkpoint)
