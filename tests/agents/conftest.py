@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.adapters import instruction_words, make_vec_env
 from mmrl.building import ModelConfig, build_tokenizer
@@ -118,6 +119,37 @@ def observations():
         return observation
 
     return collect
+
+
+@pytest.fixture(scope="session")
+def curves():
+    """What TensorBoard shows of a run: its scalars, but those of time."""
+
+    def read(run):
+        events = EventAccumulator(str(run.events), {"scalars": 0})
+        events.Reload()
+        tags = (tag for tag in events.Tags()["scalars"] if not tag.startswith(("time/", "cache/")))
+        return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in tags}
+
+    return read
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Has the batch raise at a step, once."""
+
+    def arrange(at, error):
+        step, count = MultimodalVecEnv.step_wait, [0]
+
+        def stepping(self):
+            count[0] += 1
+            if count[0] == at:
+                raise error
+            return step(self)
+
+        monkeypatch.setattr(MultimodalVecEnv, "step_wait", stepping)
+
+    return arrange
 
 
 REACH = "test/Reach-v0"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.cli import main
 from mmrl.errors import UserError
@@ -24,31 +23,6 @@ GRID = "mmrl/GoToObjS4-v0"
 
 class Killed(BaseException):
     """What no code catches."""
-
-
-@pytest.fixture
-def stop(monkeypatch):
-    """Has the batch raise at a step, once."""
-
-    def arrange(at, error):
-        step, count = MultimodalVecEnv.step_wait, [0]
-
-        def stepping(self):
-            count[0] += 1
-            if count[0] == at:
-                raise error
-            return step(self)
-
-        monkeypatch.setattr(MultimodalVecEnv, "step_wait", stepping)
-
-    return arrange
-
-
-def curves(run):
-    accumulator = EventAccumulator(str(run.events), {"scalars": 0, "images": 0})
-    accumulator.Reload()
-    tags = [tag for tag in accumulator.Tags()["scalars"] if not tag.startswith(("time/", "cache/"))]
-    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in tags}
 
 
 def files(run, name="step_1024"):
@@ -71,7 +45,7 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("lost", [False, True], ids=["stopped", "killed"])
-def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, variant, lost):
+def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, variant, lost):
     model, more = VARIANTS[variant]
     if variant == "frozen" and not lost:
         pytest.skip("what is remembered is forgotten at checkpoints, and this adds one")

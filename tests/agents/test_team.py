@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from stable_baselines3.common.utils import explained_variance
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from mmrl.experiment.run import Run
@@ -44,14 +43,7 @@ def train(rank, folder, trainings):
     leave()
 
 
-def curves(run):
-    accumulator = EventAccumulator(str(run.events), {"scalars": 0})
-    accumulator.Reload()
-    tags = [tag for tag in accumulator.Tags()["scalars"] if not tag.startswith(("time/", "cache/"))]
-    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in tags}
-
-
-def test_two_workers_are_one(make_run, hyper, tiny, tmp_path):
+def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
     alone, trainings = {}, []
     for name, (model, more) in VARIANTS.items():
         settings = {"model": replace(tiny, **model), "steps": 768, "checkpoint_every": 256}

@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl_agents.ppo import PPOAgent
 from mmrl_agents.rollout import Rollout
-from mmrl_agents.vec_env import MultimodalVecEnv
 
 GRID = "mmrl/GoToLocalS5N2-v0"
 SMALL = {"first": 4, "size": 16}
@@ -17,13 +15,6 @@ SMALL = {"first": 4, "size": 16}
 
 class Killed(BaseException):
     """What no code catches."""
-
-
-def curves(run):
-    accumulator = EventAccumulator(str(run.events), {"scalars": 0})
-    accumulator.Reload()
-    tags = [tag for tag in accumulator.Tags()["scalars"] if not tag.startswith(("time/", "cache/"))]
-    return {tag: [(e.step, e.value) for e in accumulator.Scalars(tag)] for tag in tags}
 
 
 def files(run, name="step_768"):
@@ -35,22 +26,14 @@ def files(run, name="step_768"):
 @pytest.mark.parametrize(
     ("kind", "memory"), [("plr", None), ("robust_plr", "gru"), ("accel", None), ("accel", "lstm")]
 )
-def test_it_goes_on_exactly(make_run, hyper, tmp_path, monkeypatch, kind, memory):
+def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memory):
     hyper = replace(hyper, curriculum=kind, curriculum_args=SMALL, memory=memory)
     settings = {"env": GRID, "steps": 768, "checkpoint_every": 256}
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
 
     config, run = make_run(tmp_path / "stopped", **settings)
-    step, count = MultimodalVecEnv.step_wait, [0]
-
-    def stepping(self):
-        count[0] += 1
-        if count[0] == 55:  # in the middle of the rollout after 384 steps
-            raise Killed
-        return step(self)
-
-    monkeypatch.setattr(MultimodalVecEnv, "step_wait", stepping)
+    stop(55, Killed())  # in the middle of the rollout after 384 steps
     with pytest.raises(Killed):
         PPOAgent.train(config, hyper, run)
     assert run.newest_checkpoint().name == "step_384"
@@ -78,7 +61,7 @@ def test_levels_are_kept_where_environments_cannot_tell_their_state(
     assert {tuple(name) for name in before["names"]} & {tuple(name) for name in after["names"]}
 
 
-def test_without_one_nothing_is_there(make_run, hyper, tmp_path, monkeypatch):
+def test_without_one_nothing_is_there(make_run, hyper, curves, tmp_path, monkeypatch):
     kinds = []
     build = PPOAgent.build.__func__
 
