@@ -104,6 +104,46 @@ class Queries:
         return has @ asks.T >= asks.sum(1)
 
 
+class Neighbours:
+    """Draws descriptions that are hard to tell apart: they have phrases in common.
+
+    Args:
+        sentences: the descriptions, each once.
+    """
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        self._sentences = tuple(sentences)
+        self._with: dict[str, list[str]] = {}
+        for sentence in sentences:
+            for phrase in phrases_of(sentence):
+                self._with.setdefault(phrase, []).append(sentence)
+
+    def draw(self, count: int, generator: np.random.Generator, near: float) -> list[str]:
+        """So many descriptions, no two the same.
+
+        Args:
+            count: at most as many as there are.
+            generator: the only source of chance.
+            near: share of them that have a phrase, drawn by chance, in common with another; as far
+                as there are such.
+        """
+        order = generator.permutation(len(self._sentences)).tolist()
+        apart = max(count - round(near * count), 1)
+        drawn = [self._sentences[k] for k in order[:apart]]
+        found = dict.fromkeys(drawn)
+        for sentence in drawn * -(-count // apart):
+            if len(found) == count:
+                break
+            phrases = phrases_of(sentence)
+            some = self._with[phrases[int(generator.integers(len(phrases)))]]
+            found[some[int(generator.integers(len(some)))]] = None
+        for k in order:
+            if len(found) == count:
+                break
+            found[self._sentences[k]] = None
+        return list(found)
+
+
 def _joined(sentence: str, phrases: list[str]) -> str:
     subject = SUBJECT if sentence.startswith(SUBJECT) else ""
     return subject + ", ".join(phrases)

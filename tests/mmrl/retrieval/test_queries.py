@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.retrieval.queries import SUBJECT, Queries, facts_of, phrases_of, without_place
+from mmrl.retrieval.queries import SUBJECT, Neighbours, Queries, facts_of, phrases_of, without_place
 
 RED, FAR, NEAR = "faces a red ball", "sees a green box 2 ahead 1 left", "sees a green box 1 right"
 SENTENCES = [
@@ -83,3 +83,31 @@ def test_the_share_of_partial_queries(share):
     whole = np.mean([text == SENTENCES[3] for text in texts])
     also_whole = share * 0.5 * 0.75**2  # both phrases were chosen, and both kept their places
     assert whole == pytest.approx(1 - share + also_whole, abs=0.04)
+
+
+@settings(max_examples=80, deadline=None)
+@given(SCENES, st.integers(0, 1 << 30), st.sampled_from([0.0, 0.5, 1.0]), st.data())
+def test_batches_hold_each_description_once(scenes, seed, near, data):
+    sentences = list(dict.fromkeys(SUBJECT + ", ".join(scene) for scene in scenes))
+    count = data.draw(st.integers(1, len(sentences)))
+    drawn = Neighbours(sentences).draw(count, np.random.default_rng(seed), near)
+    assert len(drawn) == len(set(drawn)) == count
+    assert set(drawn) <= set(sentences)
+    assert drawn == Neighbours(sentences).draw(count, np.random.default_rng(seed), near)
+
+
+def test_near_ones_have_a_phrase_in_common():
+    sentences = [f"{SUBJECT}faces a {k // 10}, sees a {k % 10}" for k in range(1000)]
+    neighbours, generator = Neighbours(sentences), np.random.default_rng(0)
+
+    def pairs(near: float) -> float:
+        """How many of a batch of 20 have a phrase in common with another."""
+        batches = [list(map(phrases_of, neighbours.draw(20, generator, near))) for _ in range(50)]
+        shared = [
+            any(one[0] == other[0] for other in batch if other is not one)
+            for batch in batches
+            for one in batch
+        ]
+        return float(np.mean(shared))
+
+    assert pairs(0.5) > pairs(0.0) + 0.2
