@@ -39,8 +39,8 @@ class RetrievalConfig(FitConfig):
         test_share: of the episodes, from which nothing is learnt.
         scenes: how many of their pictures, each described differently, are told apart in a test.
         partial: share of the queries that are some phrases of a description.
-        near: share of each batch that has a phrase in common with another of the batch, so that
-            they are told apart by the rest.
+        near: share of each batch that has things at the same places as another of the batch, so
+            that they are told apart by what these are.
         width: of the embeddings.
         hidden: width of the layers that make them of tokens.
         image: image encoder, as for 'mmrl train'.

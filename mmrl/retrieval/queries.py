@@ -26,6 +26,15 @@ def without_place(phrase: str) -> str:
     return _PLACE.sub("", phrase)
 
 
+def places_of(sentence: str) -> tuple[str, ...]:
+    """``the agent faces a ball, sees a key 1 left`` → ``("faces", "sees 1 left")``."""
+    places = []
+    for phrase in phrases_of(sentence):
+        verb, place = phrase.split(" ")[0], _PLACE.search(phrase)
+        places.append(verb + (place[0] if place else ""))
+    return tuple(places)
+
+
 def facts_of(sentence: str) -> frozenset[str]:
     """All that may be asked for where a picture has this description."""
     phrases = phrases_of(sentence)
@@ -105,7 +114,10 @@ class Queries:
 
 
 class Neighbours:
-    """Draws descriptions that are hard to tell apart: they have phrases in common.
+    """Draws descriptions that are hard to tell apart: other things at the same places.
+
+    Where things are tells nearly all scenes of a random batch apart; who learns from such batches
+    alone may never look at what they are.
 
     Args:
         sentences: the descriptions, each once.
@@ -113,10 +125,9 @@ class Neighbours:
 
     def __init__(self, sentences: Sequence[str]) -> None:
         self._sentences = tuple(sentences)
-        self._with: dict[str, list[str]] = {}
+        self._alike: dict[tuple[str, ...], list[str]] = {}
         for sentence in sentences:
-            for phrase in phrases_of(sentence):
-                self._with.setdefault(phrase, []).append(sentence)
+            self._alike.setdefault(places_of(sentence), []).append(sentence)
 
     def draw(self, count: int, generator: np.random.Generator, near: float) -> list[str]:
         """So many descriptions, no two the same.
@@ -124,8 +135,8 @@ class Neighbours:
         Args:
             count: at most as many as there are.
             generator: the only source of chance.
-            near: share of them that have a phrase, drawn by chance, in common with another; as far
-                as there are such.
+            near: share of them that have things at the same places as another, as far as there are
+                such.
         """
         order = generator.permutation(len(self._sentences)).tolist()
         apart = max(count - round(near * count), 1)
@@ -134,8 +145,7 @@ class Neighbours:
         for sentence in drawn * -(-count // apart):
             if len(found) == count:
                 break
-            phrases = phrases_of(sentence)
-            some = self._with[phrases[int(generator.integers(len(phrases)))]]
+            some = self._alike[places_of(sentence)]
             found[some[int(generator.integers(len(some)))]] = None
         for k in order:
             if len(found) == count:
