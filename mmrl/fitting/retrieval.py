@@ -19,7 +19,7 @@ from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
-from mmrl.retrieval.queries import SUBJECT, Queries, phrases_of
+from mmrl.retrieval.queries import SUBJECT, Neighbours, Queries, phrases_of
 from mmrl.retrieval.ranking import ranking
 from mmrl.retrieval.sheet import Shown, contact_sheet
 
@@ -39,6 +39,8 @@ class RetrievalConfig(FitConfig):
         test_share: of the episodes, from which nothing is learnt.
         scenes: how many of their pictures, each described differently, are told apart in a test.
         partial: share of the queries that are some phrases of a description.
+        near: share of each batch that has things at the same places as another of the batch, so
+            that they are told apart by what these are.
         width: of the embeddings.
         hidden: width of the layers that make them of tokens.
         image: image encoder, as for 'mmrl train'.
@@ -54,6 +56,7 @@ class RetrievalConfig(FitConfig):
     test_share: float = 0.1
     scenes: int = 1_000
     partial: float = 0.5
+    near: float = 0.5
     width: int = 256
     hidden: int = 256
     image: str = "small_resnet"
@@ -105,6 +108,7 @@ class RetrievalTask(Task):
                 f"batch_size={config.batch_size}: there are {len(self._groups)} different "
                 "descriptions to learn from; collect more, or make smaller batches"
             )
+        self._neighbours = Neighbours(list(self._groups))
         self._queries = Queries(self.learnt.sentences)
         model = ModelConfig(
             image=config.image,
@@ -145,12 +149,12 @@ class RetrievalTask(Task):
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """See :meth:`Task.batch`."""
-        chosen = generator.choice(len(self._groups), self.config.batch_size, replace=False)
+        chosen = self._neighbours.draw(self.config.batch_size, generator, self.config.near)
         places = generator.random(len(chosen))
         rows = np.array(
             [
-                self._groups[group][int(place * len(self._groups[group]))]
-                for group, place in zip(chosen.tolist(), places.tolist(), strict=True)
+                some[int(place * len(some))]
+                for some, place in zip(map(self._groups.__getitem__, chosen), places, strict=True)
             ]
         )
         self.shown += len(rows)
@@ -234,8 +238,9 @@ def _samples(
 
 
 def _check(config: RetrievalConfig) -> None:
-    if not 0 <= config.partial <= 1:
-        raise UserError(f"partial={config.partial}: must be 0 to 1")
+    for name in ("partial", "near"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be 0 to 1")
     if not 0 < config.test_share < 1:
         raise UserError(f"test_share={config.test_share}: must be above 0 and below 1")
     for name in ("scenes", "width", "hidden", "instruction_length"):
@@ -272,9 +277,9 @@ def _split(
     return scenes.where(learnt), chosen
 
 
-def _grouped(sentences: Sequence[str]) -> list[list[int]]:
+def _grouped(sentences: Sequence[str]) -> dict[str, list[int]]:
     """The rows of each different sentence."""
     groups: dict[str, list[int]] = {}
     for row, sentence in enumerate(sentences):
         groups.setdefault(sentence, []).append(row)
-    return list(groups.values())
+    return groups

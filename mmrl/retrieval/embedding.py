@@ -85,8 +85,9 @@ class EmbeddingHead(nn.Module):
 
     Before anything is averaged, a token is bound to its place by a product with the place's own
     vector, as in holographic representations (Plate, 1995): so "a box on the left, a ball on the
-    right" is not "a ball on the left, a box on the right". A second layer sees the mean of all
-    tokens, too: what is worth telling depends on what else there is.
+    right" is not "a ball on the left, a box on the right". Tokens on no grid, such as words, tell
+    their place themselves: two readings of a token are multiplied. A second layer sees the mean of
+    all tokens, too: what is worth telling depends on what else there is.
 
     Args:
         shape: of the tokens.
@@ -100,6 +101,7 @@ class EmbeddingHead(nn.Module):
         self.scales = nn.Parameter(torch.randn(places, hidden)) if places else None
         self.shifts = nn.Parameter(torch.randn(places, hidden)) if places else None
         self.read = nn.Linear(shape.width, hidden)
+        self.place = None if places else nn.Linear(shape.width, hidden)
         self.think = nn.Linear(hidden, hidden)
         self.compare = nn.Linear(hidden, hidden, bias=False)
         self.embed = nn.Linear(hidden, width)
@@ -112,7 +114,9 @@ class EmbeddingHead(nn.Module):
     def _facts(self, values: Tensor, mask: Tensor) -> Tensor:
         read = self.read(values)
         if self.scales is not None and self.shifts is not None:
-            read = read * self.scales + self.shifts
+            read = torch.addcmul(self.shifts.to(read), read, self.scales.to(read))
+        elif self.place is not None:
+            read = read * self.place(values)
         facts = functional.relu(read)
         others = Tokens(facts, mask).mean().unsqueeze(1)
         return functional.relu(self.think(facts) + self.compare(others))

@@ -26,6 +26,15 @@ def without_place(phrase: str) -> str:
     return _PLACE.sub("", phrase)
 
 
+def places_of(sentence: str) -> tuple[str, ...]:
+    """``the agent faces a ball, sees a key 1 left`` → ``("faces", "sees 1 left")``."""
+    places = []
+    for phrase in phrases_of(sentence):
+        verb, place = phrase.split(" ")[0], _PLACE.search(phrase)
+        places.append(verb + (place[0] if place else ""))
+    return tuple(places)
+
+
 def facts_of(sentence: str) -> frozenset[str]:
     """All that may be asked for where a picture has this description."""
     phrases = phrases_of(sentence)
@@ -102,6 +111,47 @@ class Queries:
         for query, phrases in enumerate(asked):
             asks[query, [self._ids[phrase] for phrase in phrases]] = 1
         return has @ asks.T >= asks.sum(1)
+
+
+class Neighbours:
+    """Draws descriptions that are hard to tell apart: other things at the same places.
+
+    Where things are tells nearly all scenes of a random batch apart; who learns from such batches
+    alone may never look at what they are.
+
+    Args:
+        sentences: the descriptions, each once.
+    """
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        self._sentences = tuple(sentences)
+        self._alike: dict[tuple[str, ...], list[str]] = {}
+        for sentence in sentences:
+            self._alike.setdefault(places_of(sentence), []).append(sentence)
+
+    def draw(self, count: int, generator: np.random.Generator, near: float) -> list[str]:
+        """So many descriptions, no two the same.
+
+        Args:
+            count: at most as many as there are.
+            generator: the only source of chance.
+            near: share of them that have things at the same places as another, as far as there are
+                such.
+        """
+        order = generator.permutation(len(self._sentences)).tolist()
+        apart = max(count - round(near * count), 1)
+        drawn = [self._sentences[k] for k in order[:apart]]
+        found = dict.fromkeys(drawn)
+        for sentence in drawn * -(-count // apart):
+            if len(found) == count:
+                break
+            some = self._alike[places_of(sentence)]
+            found[some[int(generator.integers(len(some)))]] = None
+        for k in order:
+            if len(found) == count:
+                break
+            found[self._sentences[k]] = None
+        return list(found)
 
 
 def _joined(sentence: str, phrases: list[str]) -> str:

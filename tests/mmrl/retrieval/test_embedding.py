@@ -87,7 +87,25 @@ def test_a_place_on_the_grid_counts(shared):
     assert not torch.allclose(one, two)
     words = shared.heads["instruction"]
     assert words.scales is None
+    assert head.place is None
     assert torch.allclose(*(words(Tokens(each, mask)) for each in (values, moved)), atol=1e-6)
+
+
+def test_words_are_bound_to_the_places_that_they_tell(shared):
+    """One token that has a thing and a place is not two that have one each: those say nothing."""
+    head = shared.heads["instruction"]
+    with torch.no_grad():
+        for layer, reads in ((head.read, 0), (head.place, 1)):
+            layer.bias.zero_()
+            layer.weight.zero_()[:, reads] = 1.0
+    thing, place, nothing = *torch.eye(8)[:2], torch.zeros(8)
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    both, apart, silent = (
+        head(Tokens(torch.stack(pair)[None], mask))
+        for pair in ((thing + place, nothing), (thing, place), (nothing, nothing))
+    )
+    assert torch.allclose(apart, silent)
+    assert not torch.allclose(both, silent, atol=1e-3)
 
 
 def test_numpy_in_and_out(shared):

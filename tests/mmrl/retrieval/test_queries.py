@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.retrieval.queries import SUBJECT, Queries, facts_of, phrases_of, without_place
+from mmrl.retrieval.queries import (
+    SUBJECT,
+    Neighbours,
+    Queries,
+    facts_of,
+    phrases_of,
+    places_of,
+    without_place,
+)
 
 RED, FAR, NEAR = "faces a red ball", "sees a green box 2 ahead 1 left", "sees a green box 1 right"
 SENTENCES = [
@@ -20,6 +28,8 @@ def test_phrases():
     assert without_place(RED) == RED
     assert facts_of(SENTENCES[1]) == {RED, FAR, "sees a green box"}
     assert phrases_of("ein Bild") == ("ein Bild",)
+    assert places_of(SENTENCES[1]) == ("faces", "sees 2 ahead 1 left")
+    assert places_of(f"{SUBJECT}sees an open red door 3 right") == ("sees 3 right",)
 
 
 def test_whole_queries_fit_those_that_are_described_alike():
@@ -83,3 +93,34 @@ def test_the_share_of_partial_queries(share):
     whole = np.mean([text == SENTENCES[3] for text in texts])
     also_whole = share * 0.5 * 0.75**2  # both phrases were chosen, and both kept their places
     assert whole == pytest.approx(1 - share + also_whole, abs=0.04)
+
+
+@settings(max_examples=80, deadline=None)
+@given(SCENES, st.integers(0, 1 << 30), st.sampled_from([0.0, 0.5, 1.0]), st.data())
+def test_batches_hold_each_description_once(scenes, seed, near, data):
+    sentences = list(dict.fromkeys(SUBJECT + ", ".join(scene) for scene in scenes))
+    count = data.draw(st.integers(1, len(sentences)))
+    drawn = Neighbours(sentences).draw(count, np.random.default_rng(seed), near)
+    assert len(drawn) == len(set(drawn)) == count
+    assert set(drawn) <= set(sentences)
+    assert drawn == Neighbours(sentences).draw(count, np.random.default_rng(seed), near)
+
+
+def test_near_ones_are_other_things_at_the_same_places():
+    things = [f"{colour} {noun}" for colour in ("red", "blue", "grey") for noun in ("key", "box")]
+    sentences = [
+        f"{SUBJECT}faces a {one}, sees a {other} {ahead} ahead {aside} left"
+        for one in things
+        for other in things
+        for ahead in range(1, 6)
+        for aside in range(1, 6)
+    ]
+    neighbours, generator = Neighbours(sentences), np.random.default_rng(0)
+
+    def alike(near: float) -> float:
+        """How many of a batch of 8 have things where another has them."""
+        batches = [list(map(places_of, neighbours.draw(8, generator, near))) for _ in range(50)]
+        return float(np.mean([batch.count(one) > 1 for batch in batches for one in batch]))
+
+    assert alike(0.5) > 0.9
+    assert alike(0.0) < 0.5
