@@ -184,9 +184,9 @@ def seen_by(unseen: list[str]) -> dict[str, Any]:
 
 def scene(theme: str) -> NDArray[Any]:
     """One scene from above, uint8 [H, W, 3]."""
-    env = gym.make("mmrl/GoToObjDoor-v0", theme=theme, view="full")
+    env = gym.make("mmrl/GoToLocal-v0", theme=theme, view="full", tile_size=21)
     picture: NDArray[Any] = env.reset(seed=3)[0]["image"]
-    return picture.repeat(2, 0).repeat(2, 1)
+    return picture
 
 
 def show(unseen: str, made: list[str], path: Path) -> None:
