@@ -12,13 +12,14 @@ import torch
 
 from mmrl.encoders.distinct import Vocabulary
 from mmrl.encoders.freezing import Encoder
-from mmrl.encoders.image import build_image_encoder
+from mmrl.encoders.goal import GoalEncoder
+from mmrl.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.encoders.speech import build_speech_encoder, build_speech_preprocessor
 from mmrl.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.errors import UserError, unknown
 from mmrl.fusion import build_fusion
 from mmrl.model import PRECISIONS, MultimodalModel
-from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
+from mmrl.observation import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import PretrainedTokenizer, Tokenizer, WordTokenizer
 
@@ -44,6 +45,8 @@ class ModelConfig:
             of transformers by hub name or folder.
         speech_args: arguments of ours: width.
         speech_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
+        goal_picture: run folder of 'mmrl fit painter': the policy is shown a painting of what its
+            instruction asks for, seen by an image encoder of its own; none, if empty.
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
             your own class.
         features: width of the fused features.
@@ -67,6 +70,7 @@ class ModelConfig:
     speech: str = "log_mel_cnn"
     speech_args: dict[str, Any] = field(default_factory=dict)
     speech_trained: int | None = None
+    goal_picture: str | None = None
     fusion: str = "film"
     features: int = 128
     dropout: float = 0.0
@@ -105,6 +109,7 @@ def build_model(
     vocabulary: Vocabulary | None = None,
     speech: tuple[int, ...] | None = None,
     *,
+    goal: tuple[int, int] | None = None,
     pretrained: bool = True,
 ) -> MultimodalModel:
     """The model that a configuration describes, for the modalities that there are.
@@ -115,6 +120,7 @@ def build_model(
         vocabulary: token ids are below this, or the words by their ids; None where nothing is
             read.
         speech: shape of the features of one utterance; None where nothing is heard.
+        goal: height and width of pictures of goals; None where there are none.
         pretrained: load the pretrained weights that the configuration names; otherwise they are
             random, to be replaced by saved ones.
 
@@ -125,16 +131,7 @@ def build_model(
         raise unknown("model.precision", config.precision, PRECISIONS)
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: must be at least 0 and below 1")
-    encoders: dict[str, Encoder] = {
-        IMAGE: build_image_encoder(
-            config.image,
-            image_size,
-            weights=config.image_weights,
-            pretrained=pretrained,
-            resize=config.image_size,
-            **config.image_args,
-        )
-    }
+    encoders: dict[str, Encoder] = {IMAGE: _image_encoder(config, image_size, pretrained)}
     if vocabulary is not None:
         encoders[INSTRUCTION] = build_text_encoder(
             config.text,
@@ -147,6 +144,8 @@ def build_model(
         encoders[SPEECH] = build_speech_encoder(
             config.speech, speech, pretrained=pretrained, **config.speech_args
         )
+    if goal is not None:
+        encoders[GOAL] = GoalEncoder(_image_encoder(config, goal, pretrained))
     shapes = {name: encoder.shape for name, encoder in encoders.items()}
     fusion = build_fusion(config.fusion, shapes, config.features)
     model = MultimodalModel(encoders, fusion, dropout=config.dropout, precision=config.precision)
@@ -162,8 +161,20 @@ def build_model(
         "image_size": list(image_size),
         "vocabulary": vocabulary if isinstance(vocabulary, int | None) else list(vocabulary),
         "speech": None if speech is None else list(speech),
+        "goal": None if goal is None else list(goal),
     }
     return model
+
+
+def _image_encoder(config: ModelConfig, size: tuple[int, int], pretrained: bool) -> ImageEncoder:
+    return build_image_encoder(
+        config.image,
+        size,
+        weights=config.image_weights,
+        pretrained=pretrained,
+        resize=config.image_size,
+        **config.image_args,
+    )
 
 
 def _check_compiler() -> None:
@@ -186,6 +197,7 @@ def _freeze(encoders: Mapping[str, Encoder], config: ModelConfig) -> None:
         IMAGE: ("image_trained", config.image_trained),
         INSTRUCTION: ("text_trained", config.text_trained),
         SPEECH: ("speech_trained", config.speech_trained),
+        GOAL: ("image_trained", config.image_trained),
     }
     for name, encoder in encoders.items():
         option, trained = options[name]

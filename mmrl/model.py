@@ -63,7 +63,8 @@ class MultimodalModel(nn.Module):
 
         Args:
             observation: by modality, ``image`` uint8 [B, 3, H, W], ``instruction`` token ids
-                [B, L], ``speech`` features [B, …], of which some may be missing; or B sentences.
+                [B, L], ``speech`` features [B, …], ``goal`` uint8 [B, 1, 3, H, W], of which some
+                may be missing; or B sentences.
             images: uint8 [B, 3, H, W], with sentences.
         """
         if not isinstance(observation, Mapping):

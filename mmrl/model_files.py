@@ -128,6 +128,7 @@ def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
             tuple(about["image_size"]),
             about["vocabulary"],
             None if about["speech"] is None else tuple(about["speech"]),
+            goal=None if about.get("goal") is None else tuple(about["goal"]),
             pretrained=False,
         )
     tokenizer = folder / "tokenizer.json"

@@ -26,6 +26,9 @@ from numpy.typing import NDArray
 IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
 SPEECH: Final = "speech"
+GOAL: Final = "goal"
+"""What a policy sees beside the picture, where a painter paints what the instruction asks for; no
+environment has it."""
 IS_SUCCESS: Final = "is_success"
 ACHIEVED: Final = "achieved"
 DESCRIPTION: Final = "description"

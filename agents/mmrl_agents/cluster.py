@@ -13,6 +13,7 @@ from mmrl.adapters import make_vec_env
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.preprocessing import build_preprocessing
+from mmrl.fitting.goals import with_goals
 
 _OBJECT_STORE: Final = 128 * 2**20  # bytes; little goes through it
 _SETTINGS: Final = {
@@ -64,9 +65,9 @@ def describe(agent: Any, config: TrainConfig, hyper: Any, cluster: Cluster) -> s
     """
     cluster.check(agent, config, hyper)
     batch = make_vec_env(config.env, 1, **config.env_args)
-    preprocessing = build_preprocessing(config, batch.single_observation_space)
     space, actions = batch.single_observation_space, batch.single_action_space
     batch.close()
+    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
     policy = agent.build_policy(config, hyper, preprocessing, space, actions)
     weights = sum(one.numel() for one in policy.parameters() if one.requires_grad)
     workers, collected = cluster.workers, hyper.num_envs * hyper.n_steps

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmrl.building import ModelConfig, build_model
 from mmrl.experiment.config import OptimizerConfig
-from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
+from mmrl.observation import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
 from mmrl_agents.team import ALONE, Team
@@ -27,7 +27,7 @@ class MultimodalExtractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: Dict of ``image`` uint8 [3, H, W], and ``instruction`` integers [L] or
-            ``speech`` floats, or both.
+            ``speech`` floats, or both; and perhaps ``goal`` uint8 [1, 3, H, W].
         model: what the model is made of.
     """
 
@@ -36,12 +36,14 @@ class MultimodalExtractor(BaseFeaturesExtractor):
         _, height, width = observation_space[IMAGE].shape or (0, 0, 0)
         tokens: Any = observation_space.spaces.get(INSTRUCTION)
         heard = observation_space.spaces.get(SPEECH)
+        goal: Any = observation_space.spaces.get(GOAL)
         words = getattr(tokens, "words", ())
         self.model = build_model(
             model,
             (height, width),
             words or (None if tokens is None else int(tokens.high.max()) + 1),
             None if heard is None else heard.shape,
+            goal=None if goal is None else goal.shape[-2:],
         )
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:

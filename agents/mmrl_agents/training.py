@@ -20,6 +20,7 @@ from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
+from mmrl.fitting.goals import with_goals
 from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
@@ -164,7 +165,13 @@ class SB3Agent(ABC):
         batch = cls.make_batch(config, hyper, here)
         space = batch.single_observation_space
         preprocessing = prepare(config, run, checkpoint, space, keep=team.is_first)
-        env = MultimodalVecEnv(batch, preprocessing.tokenizer, preprocessing.speech, team=team)
+        env = MultimodalVecEnv(
+            batch,
+            preprocessing.tokenizer,
+            preprocessing.speech,
+            goals=preprocessing.goals,
+            team=team,
+        )
         algorithm = cls.build(config, hyper, env)
         algorithm.set_logger(make_logger(run, checkpoint, team))
         actor = SB3Actor(algorithm.policy, preprocessing)
@@ -189,10 +196,10 @@ class SB3Agent(ABC):
             UserError: there is none, or it does not fit the run's configuration.
         """
         checkpoint = run.read_checkpoint()
-        preprocessing = load_preprocessing(run, checkpoint)
         config, hyper = read_config(run.config, cls.Config)
         env = make_env(config.env, **config.env_args)
         env.close()
+        preprocessing = load_preprocessing(config, run, checkpoint, env.observation_space)
         policy = cls.build_policy(
             config, hyper, preprocessing, env.observation_space, env.action_space
         )
@@ -265,23 +272,32 @@ def prepare(
         keep: whether to write it down.
 
     Raises:
-        UserError: as :func:`build_preprocessing` and :func:`load_preprocessing`.
+        UserError: as :func:`build_preprocessing`, :func:`load_preprocessing` and
+            :func:`mmrl.fitting.goals.load_goals`.
     """
     if checkpoint is not None:
-        return load_preprocessing(run, checkpoint)
-    preprocessing = build_preprocessing(config, space)
+        return load_preprocessing(config, run, checkpoint, space)
+    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
     if keep:
         run.save_preprocessing(preprocessing)
     return preprocessing
 
 
-def load_preprocessing(run: Run, checkpoint: Checkpoint) -> Preprocessing:
+def load_preprocessing(
+    config: TrainConfig, run: Run, checkpoint: Checkpoint, space: spaces.Space[Any]
+) -> Preprocessing:
     """The preprocessing of a run.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        checkpoint: that was trained with it.
+        space: of the observations of one environment.
 
     Raises:
         UserError: it is not the one that the checkpoint was trained with.
     """
-    preprocessing = Preprocessing.load(run.path)
+    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space)
     preprocessing.check(checkpoint.state["fingerprints"])
     return preprocessing
 

@@ -22,7 +22,7 @@ from mmrl.observation import (
     contract_violation,
     were_successful,
 )
-from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.preprocessing.inputs import Goals, Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.team import ALONE, Team
@@ -34,15 +34,17 @@ class MultimodalVecEnv(VecEnv):
     """Hands frames through untouched, and encodes an instruction once, at its reset.
 
     Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
-    tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it. At an episode's
-    end the info holds what SB3 expects (``terminal_observation``, ``TimeLimit.truncated``,
-    ``episode`` with return ``r``, length ``l`` and seconds since the start ``t``),
-    ``is_success``, and ``achieved`` where the environment says it.
+    tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it, ``goal`` uint8
+    [N, 1, 3, H, W] where goals are shown. At an episode's end the info holds what SB3 expects
+    (``terminal_observation``, ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l``
+    and seconds since the start ``t``), ``is_success``, and ``achieved`` where the environment says
+    it.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
         tokenizer: for instructions that are read.
         speech: for instructions that are heard.
+        goals: shows what instructions ask for.
         team: of workers with as many environments each: each is seeded by its number among all.
 
     Raises:
@@ -56,6 +58,7 @@ class MultimodalVecEnv(VecEnv):
         tokenizer: Tokenizer | None = None,
         speech: SpeechPreprocessor | None = None,
         *,
+        goals: Goals | None = None,
         team: Team = ALONE,
     ) -> None:
         space = env.single_observation_space
@@ -65,7 +68,7 @@ class MultimodalVecEnv(VecEnv):
             raise ValueError("the batch must restart with autoreset_mode='SameStep'")
         assert isinstance(space, spaces.Dict)
         self.env, self.team = env, team
-        self.preprocessing = Preprocessing(tokenizer, speech)
+        self.preprocessing = Preprocessing(tokenizer, speech, goals)
         told = self.preprocessing.spaces
         super().__init__(
             env.num_envs,

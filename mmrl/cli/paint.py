@@ -32,6 +32,7 @@ Or paint single tiles, with what 'mmrl fit sprites' made; every seed has a style
   mmrl paint runs/sprites --sprite "a purple key" --out key.png
   mmrl paint runs/sprites --theme mine.npz --seed 3    all tiles: a theme of the grid worlds
   mmrl play mmrl/BossLevel-v0 --env_args "{theme: mine.npz}"
+  mmrl train --env mmrl/GoToObj-v0 --env_args "{theme: [minigrid, mine.npz]}" --out runs/themes
 """
 _GROUND: Final = 235
 

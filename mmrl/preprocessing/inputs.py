@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
-from mmrl.observation import INSTRUCTION, SPEECH
+from mmrl.observation import GOAL, INSTRUCTION, SPEECH
 from mmrl.preprocessing import speech as speech_files
 from mmrl.preprocessing import text as text_files
 from mmrl.preprocessing.encoded import EncodedSpace
@@ -20,15 +20,34 @@ from mmrl.preprocessing.speech import SpeechPreprocessor, load_speech
 from mmrl.preprocessing.text import Tokenizer, load_tokenizer
 
 _REMEMBERED: Final = 512  # utterances whose features are kept
+_KEPT_IN: Final = {
+    INSTRUCTION: text_files.FILE,
+    SPEECH: speech_files.FILE,
+    GOAL: "painter, the one that model.goal_picture named",
+}
+
+
+class Goals(Protocol):
+    """Shows what instructions ask for."""
+
+    @property
+    def space(self) -> EncodedSpace:
+        """Uint8 [1, 3, H, W]: a stack of one picture, as nobody turns its channels round then."""
+        ...
+
+    def encode(self, instruction: str) -> NDArray[np.uint8]:
+        """The picture of an instruction's goal, always the same."""
+        ...
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an agent is told what to do: by text, by speech, or by both.
+    """How an agent is told what to do: by text, by speech, or by both; and by a picture beside.
 
     Attributes:
         tokenizer: for ``instruction``; None where it is not read.
         speech: for ``speech``; None where it is not heard.
+        goals: for ``goal``, a picture of what the instruction asks for; None where there is none.
 
     Raises:
         ValueError: neither is given.
@@ -36,6 +55,7 @@ class Preprocessing:
 
     tokenizer: Tokenizer | None = None
     speech: SpeechPreprocessor | None = None
+    goals: Goals | None = None
     _heard: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -45,14 +65,14 @@ class Preprocessing:
     @property
     def spaces(self) -> dict[str, EncodedSpace]:
         """The spaces of what :meth:`encode` makes, by the observation's keys."""
-        parts = {INSTRUCTION: self.tokenizer, SPEECH: self.speech}
+        parts = {INSTRUCTION: self.tokenizer, SPEECH: self.speech, GOAL: self.goals}
         return {key: part.space for key, part in parts.items() if part is not None}
 
     def encode(self, observation: Mapping[str, Any], row: int) -> dict[str, NDArray[Any]]:
         """One row of a batch of observations → its encoded instruction, by the keys of spaces.
 
         Raises:
-            UserError: the environment has no speech.
+            UserError: the environment has no speech, or a goal that cannot be painted.
         """
         encoded: dict[str, NDArray[Any]] = {}
         if self.tokenizer is not None:
@@ -64,6 +84,8 @@ class Preprocessing:
                     "give env_args.speech={}"
                 )
             encoded[SPEECH] = self._hear(np.asarray(observation[SPEECH][row]))
+        if self.goals is not None:
+            encoded[GOAL] = self.goals.encode(observation[INSTRUCTION][row])
         return encoded
 
     def _hear(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
@@ -95,11 +117,11 @@ class Preprocessing:
                 raise UserError(
                     f"this agent was trained with another preprocessing of {key!r} "
                     f"({trained.get(key)} instead of {fingerprint}): it would not understand. "
-                    f"Restore its {text_files.FILE} or {speech_files.FILE}"
+                    f"Restore its {_KEPT_IN[key]}"
                 )
 
     def save(self, folder: Path) -> None:
-        """Write what :meth:`load` needs into a folder."""
+        """Write what :meth:`load` needs into a folder; a painter of goals stays where it is."""
         for part in (self.tokenizer, self.speech):
             if part is not None:
                 part.save(folder)

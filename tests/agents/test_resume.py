@@ -40,6 +40,7 @@ VARIANTS = {
     "frozen": ({"text": "word_gru", "text_trained": 0, "image_trained": 0}, {}),
     "dropout": ({"dropout": 0.3, "fusion": "concat"}, {}),
     "heard": ({"fusion": "gated"}, {}),
+    "themes": ({}, {}),
 }
 
 
@@ -52,9 +53,10 @@ def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, varia
     if variant == "heard":
         pytest.importorskip("espeakng_loader")
     heard = {"speech": {"noise": 0.01, "seconds": 2.0}} if variant == "heard" else {}
+    themes = {"theme": ["minigrid", "paper", "neon"]} if variant == "themes" else {}
     settings = {
         "model": replace(tiny, **{**model, "text_args": {}} if "text" in model else model),
-        "steps": 1024, "clip_every": 300, "checkpoint_every": 256, "env_args": heard,
+        "steps": 1024, "clip_every": 300, "checkpoint_every": 256, "env_args": heard | themes,
         "instruction": "speech" if heard else "text",
     }  # fmt: skip
     hyper = replace(hyper, **more)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl_envs.grid.streams import below, seed_streams
+from mmrl_envs.grid.streams import below, choose, seed_streams
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 MASK = 2**64 - 1
@@ -86,3 +86,28 @@ def test_neighbouring_seeds_do_not_run_alike():
     values = draws([0, 1, 2, 3], 2**30, 500).astype(float)
     correlation = np.corrcoef(values.T) - np.eye(4)
     assert np.abs(correlation).max() < 0.25
+
+
+@PROPERTY
+@given(st.lists(seeds_64, min_size=1, max_size=4), st.integers(1, 9))
+def test_a_choice_stays_while_the_stream_does(seeds, bound):
+    streams = np.array(seeds, np.uint64)
+    before, chosen = streams.copy(), np.empty((2, len(seeds)), np.int64)
+    choose(streams, bound, chosen[0])
+    choose(streams, bound, chosen[1])
+    aside = 0xD1B54A32D192ED03
+    assert chosen[0].tolist() == [(mix(seed ^ aside) >> 32) * bound >> 32 for seed in seeds]
+    assert np.array_equal(*chosen)
+    assert np.array_equal(streams, before)
+
+
+def test_choices_are_even_and_do_not_tell_the_next_draw():
+    streams = np.empty(20_000, np.uint64)
+    seed_streams(streams, np.arange(20_000, dtype=np.uint64))
+    chosen, drawn = np.empty(20_000, np.int64), np.empty((1, 20_000), np.int64)
+    choose(streams, 3, chosen)
+    draw(streams, 3, drawn)
+    table = np.zeros((3, 3))
+    np.add.at(table, (chosen, drawn[0]), 1)
+    chi_square = ((table - 20_000 / 9) ** 2 / (20_000 / 9)).sum()
+    assert chi_square < 8 + 6 * np.sqrt(16)

@@ -72,7 +72,11 @@ class HindsightAgent(OffPolicyAgent):
         relabeller = build_relabeller(config, hyper.hindsight, tokenizer, env)
         return {
             "replay_buffer_class": HindsightReplay,
-            "replay_buffer_kwargs": {"relabeller": relabeller, "tokenizer": tokenizer},
+            "replay_buffer_kwargs": {
+                "relabeller": relabeller,
+                "tokenizer": tokenizer,
+                "goals": env.preprocessing.goals,
+            },
         }
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.observation import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.preprocessing.inputs import Goals
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.hindsight.relabelling import Ending, Relabeller
 from mmrl_agents.replay import FrameReplay
@@ -36,18 +37,24 @@ class HindsightReplay(FrameReplay):
         buffer_size, observation_space, action_space, device, n_envs: as there.
         relabeller: says what an episode's end has carried out.
         tokenizer: of the instructions.
+        goals: shows what instructions ask for, where the agent is shown it.
 
     Raises:
         ValueError: the agent does not read its instructions.
     """
 
     def __init__(
-        self, *args: Any, relabeller: Relabeller, tokenizer: Tokenizer, **kwargs: Any
+        self,
+        *args: Any,
+        relabeller: Relabeller,
+        tokenizer: Tokenizer,
+        goals: Goals | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if INSTRUCTION not in self._rings:
             raise ValueError("hindsight puts other instructions in: the agent has to read them")
-        self.relabeller, self._tokenizer = relabeller, tokenizer
+        self.relabeller, self._tokenizer, self._goals = relabeller, tokenizer, goals
         self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
         self._count = 0  # transitions that were put in, relabelled ones included
         self._reward: deque[float] = deque(maxlen=_RECENT)
@@ -119,10 +126,12 @@ class HindsightReplay(FrameReplay):
         source = kept % self.buffer_size
         rows = self._claim(len(source))
         self._count += len(rows)
-        said = self._rings[INSTRUCTION].put(self._tokenizer.encode(sentence)[None])
+        said = {INSTRUCTION: self._rings[INSTRUCTION].put(self._tokenizer.encode(sentence)[None])}
+        if self._goals is not None:
+            said[GOAL] = self._rings[GOAL].put(self._goals.encode(sentence)[None])
         for numbers in self._numbers.values():
             for key, one in numbers.items():
-                one[rows] = said if key == INSTRUCTION else one[source]
+                one[rows] = said[key] if key in said else one[source]
         for array in (self.actions, self.rewards, self.dones):
             array[rows] = array[source]
         self.rewards[rows[-1]] = np.mean(self._reward) if self._reward else 1.0

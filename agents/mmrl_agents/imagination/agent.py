@@ -245,7 +245,7 @@ class _Rounds:
         dreams = DreamVecEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
-        env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer)
+        env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer, goals=self.preprocessing.goals)
         torch.manual_seed(self._seed)
         algorithm = self.agent.build(self.config, hyper, env)
         if self._checkpoint is not None:

@@ -14,6 +14,7 @@ MAX_SEED: Final = 2**63 - 1
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_ASIDE = np.uint64(0xD1B54A32D192ED03)
 
 
 @part
@@ -43,6 +44,16 @@ def seed_streams(streams: NDArray[np.uint64], seeds: NDArray[np.uint64]) -> None
     """
     for e in range(len(seeds)):
         streams[e] = _mix(seeds[e] * _MIX_2 + _GAMMA)
+
+
+@kernel
+def choose(streams: NDArray[np.uint64], bound: int, chosen: NDArray[np.int64]) -> None:
+    """A uniform integer in [0, bound) for each stream, int64 [N], which stays as long as the stream
+    stands where it does: none moves on.
+    """
+    for e in range(len(streams)):
+        high = _mix(streams[e] ^ _ASIDE) >> np.uint64(32)
+        chosen[e] = np.int64((high * np.uint64(bound)) >> np.uint64(32))
 
 
 def check_seed(seed: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
@@ -23,9 +23,7 @@ from mmrl_envs.grid.pathfinding import make_chart
 from mmrl_envs.grid.scenes import ALL, FARTHER, Scene, scenes
 from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.streams import seed_streams
-from mmrl_envs.grid.themes import find_theme
-from mmrl_envs.grid.views import make_view
-from mmrl_envs.grid.views.overview import OverviewPixels
+from mmrl_envs.grid.views import View, make_view
 from mmrl_envs.grid.witness import Witness
 
 _CLAUSES_DONE = np.arange(16)[:, None] >> np.arange(CLAUSES) & 1 == 1
@@ -45,7 +43,8 @@ class GridWorlds:
         tile_size: pixels a side of a cell; in the first person, where cells have no size of their
             own, an eighth of a frame's side: 8 makes frames of 64 × 64.
         theme: the look of the pixels: minigrid, paper, neon, or the path of a folder or .npz file
-            of tiles; see :mod:`mmrl_envs.grid.themes.files`.
+            of tiles, see :mod:`mmrl_envs.grid.themes.files`; or a list of these, of which each
+            episode has one, drawn by its seed.
         num_threads: how many share the batch.
         language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.
         achieved: tell after every step what it achieved; see :mod:`mmrl_envs.grid.witness`.
@@ -67,7 +66,7 @@ class GridWorlds:
         view: str = "egocentric",
         obs: str = "pixels",
         tile_size: int = 8,
-        theme: str = "minigrid",
+        theme: str | Sequence[str] = "minigrid",
         num_threads: int = 1,
         language: str = "en",
         achieved: bool = False,
@@ -106,7 +105,7 @@ class GridWorlds:
         self._charts = [make_chart(self.layout) for _ in self._ranges]
         self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._debug = debug
-        self._pictures: dict[int, OverviewPixels] = {}
+        self._pictures: dict[int, View] = {}
         self._editor: Editor | None = None
 
     @property
@@ -251,8 +250,9 @@ class GridWorlds:
         [height · tile_size, width · tile_size, 3], as Minigrid draws it.
         """
         if tile_size not in self._pictures:
-            theme = find_theme(self.theme)
-            self._pictures[tile_size] = OverviewPixels(self.layout, theme, tile_size)
+            self._pictures[tile_size] = make_view(
+                self.layout, "full", "pixels", tile_size, self.theme
+            )
         view = self._pictures[tile_size]
         frames = np.empty((1, *view.shape), np.uint8)
         view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)

@@ -4,6 +4,7 @@ or a folder of pictures, see :mod:`~.files`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -35,4 +36,16 @@ def find_theme(name: str) -> Theme:
     return read_theme(Path(name))
 
 
-__all__ = ["THEMES", "Theme", "find_theme"]
+def find_themes(names: str | Sequence[str]) -> list[Theme]:
+    """The themes of some names, or the one of a single name.
+
+    Raises:
+        ValueError: none is named, or one that there is not.
+    """
+    listed = [names] if isinstance(names, str) else list(names)
+    if not listed or not all(isinstance(name, str) for name in listed):
+        raise ValueError(f"theme={names!r}: must be a name, or a list of one name or more")
+    return [find_theme(name) for name in listed]
+
+
+__all__ = ["THEMES", "Theme", "find_theme", "find_themes"]

@@ -5,34 +5,16 @@ A view knows the shape of its frames and paints a range of the batch. The rules 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mmrl_envs.grid.state import Layout, State
-from mmrl_envs.grid.themes import Theme, find_theme
+from mmrl_envs.grid.state import Layout
+from mmrl_envs.grid.themes import Theme, find_themes
 from mmrl_envs.grid.views.egocentric import EgocentricPixels, EgocentricSymbols
 from mmrl_envs.grid.views.first_person import FirstPersonPixels
 from mmrl_envs.grid.views.overview import OverviewPixels, OverviewSymbols
-
-
-class View(Protocol):
-    """Turns states into frames."""
-
-    shape: tuple[int, int, int]
-
-    def paint(
-        self,
-        state: State,
-        start: int,
-        stop: int,
-        skip: NDArray[np.bool_],
-        frames: NDArray[np.uint8],
-    ) -> None:
-        """Write the frames of environments ``start`` to ``stop - 1`` that are not to be skipped."""
-
+from mmrl_envs.grid.views.themed import ThemedPixels
+from mmrl_envs.grid.views.view import View
 
 PIXELS: Final[dict[str, Callable[[Layout, Theme, int], View]]] = {
     "egocentric": EgocentricPixels,
@@ -50,7 +32,9 @@ SYMBOLS: Final[dict[str, Callable[[Layout], View]]] = {
 OBS: Final = ("pixels", "symbolic")
 
 
-def make_view(layout: Layout, view: str, obs: str, tile_size: int, theme: str) -> View:
+def make_view(
+    layout: Layout, view: str, obs: str, tile_size: int, theme: str | Sequence[str]
+) -> View:
     """The view that users name.
 
     Args:
@@ -58,12 +42,13 @@ def make_view(layout: Layout, view: str, obs: str, tile_size: int, theme: str) -
         view: "egocentric", "full" or "first_person".
         obs: "pixels" or "symbolic", which the first person has not.
         tile_size: pixels a side of a cell; an eighth of a frame's side in the first person.
-        theme: a key of :data:`mmrl_envs.grid.themes.THEMES`.
+        theme: as :func:`mmrl_envs.grid.themes.find_theme` takes it; or several, of which each
+            episode has one.
 
     Raises:
         ValueError: an unknown name, or a tile size that there is not.
     """
-    look = find_theme(theme)
+    looks = find_themes(theme)
     if obs not in OBS:
         raise ValueError(f"obs={obs!r}: choose from {', '.join(OBS)}")
     if view not in PIXELS:
@@ -74,7 +59,8 @@ def make_view(layout: Layout, view: str, obs: str, tile_size: int, theme: str) -
         if view not in SYMBOLS:
             raise ValueError(f"view={view!r} has no symbols: choose from {', '.join(SYMBOLS)}")
         return SYMBOLS[view](layout)
-    return PIXELS[view](layout, look, tile_size)
+    views = [PIXELS[view](layout, look, tile_size) for look in looks]
+    return views[0] if len(views) == 1 else ThemedPixels(views)
 
 
 __all__ = ["OBS", "PIXELS", "SYMBOLS", "View", "make_view"]

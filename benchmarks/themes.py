@@ -1,0 +1,272 @@
+"""What generated sprites are worth: policies trained with them, tested in a theme never seen.
+
+    python benchmarks/themes.py --jobs 2
+    python benchmarks/themes.py --unseen neon --seeds 0 --steps 30000 --name themes-trial
+
+One of the built-in themes is kept apart: no policy is trained in it, and no painter of sprites is
+fitted to it. A painter is fitted to the other two (``mmrl fit sprites`` with the options of
+``configs/fit/sprites.yaml``), and paints themes in new styles, as ``mmrl paint --theme`` does. Then
+``configs/levels/go_to_local_small.yaml`` is trained by the ``mmrl train`` command in three arms:
+
+- ``default``: in Minigrid's theme alone;
+- ``sprites``: in Minigrid's theme and the painted ones, one drawn for each episode;
+- ``given``: in the two themes that the painter learnt from, and no painted one. So it is seen what
+  the painted ones add to what went into them.
+
+Each trained policy plays the same held-out episodes in the theme that is kept apart, in Minigrid's,
+and in the third one, which ``given`` has seen, ``sprites`` by way of its painter, and ``default``
+not at all. All of it is done for every theme that ``--unseen`` names; ``default`` is trained once,
+since it is the same. Options that the script does not know are handed to ``mmrl train``. Its 15
+trainings are meant to take half an hour on two cores.
+
+Kept in ``benchmarks/results/themes.json``: success with Wilson's 95% intervals for every arm, seed
+and theme, means over seeds with Student's, what was seen by whom, and training times; beside it a
+picture of one scene in all themes for every theme that was kept apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, cast
+
+import gymnasium as gym
+import torch
+import yaml
+from numpy.typing import NDArray
+
+import mmrl_envs  # noqa: F401  # registers the environments
+from mmrl.drawing import png
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import provenance
+from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.run import Run
+from mmrl.files import write_bytes, write_json
+from mmrl.fitting.loop import load
+from mmrl.generative.sprites import SpritePainter
+from mmrl.plugins import find_agent
+from mmrl.retrieval.sheet import Shown, contact_sheet
+from mmrl_envs.grid.themes import THEMES
+from mmrl_envs.grid.themes.files import sprites_of, write_sprites
+
+ROOT: Final = Path(__file__).parent.parent
+RESULTS: Final = ROOT / "benchmarks" / "results"
+CONFIG: Final = ROOT / "configs" / "levels" / "go_to_local_small.yaml"
+SPRITES: Final = ROOT / "configs" / "fit" / "sprites.yaml"
+MMRL: Final = [sys.executable, "-m", "mmrl"]
+DEFAULT: Final = "minigrid"
+ARMS: Final = ("default", "sprites", "given")
+TILE: Final = 16
+"""Pixels a side of the tiles that painters learn from and paint."""
+SHOWN: Final = 10
+Case = tuple[str, str, int]
+"""The theme that is kept apart ("" where that does not matter), an arm, and a seed."""
+
+
+def known(unseen: str) -> list[str]:
+    """The themes that a painter learns from."""
+    return [name for name in THEMES if name != unseen]
+
+
+def painted(unseen: str, folder: Path, count: int, temperature: float) -> list[str]:
+    """Themes in new styles, by a painter that has not seen one of the built-in ones."""
+    out = folder / f"sprites-without-{unseen}"
+    data = []
+    for name in known(unseen):
+        data.append(str(folder / f"{name}.npz"))
+        write_sprites(sprites_of(THEMES[name], TILE), Path(data[-1]))
+    if not (out / "result.json").is_file():
+        options = ["--config", str(SPRITES), "--data", f"[{', '.join(data)}]"]
+        subprocess.run(
+            [*MMRL, "fit", "sprites", *options, "--device", "cpu", "--out", str(out)], check=True
+        )
+    painter = cast("SpritePainter", load(out, "sprites", "cpu"))
+    names = painter.names
+    files = [folder / f"painted-without-{unseen}-{seed}.npz" for seed in range(count)]
+    for seed, file in enumerate(files):
+        style = painter.styles(1, seed) * temperature
+        made = painter.paint(names, style.expand(len(names), -1))
+        write_sprites(dict(zip(names, made, strict=True)), file)
+    return list(map(str, files))
+
+
+def themes_of(arm: str, unseen: str, made: list[str]) -> list[str]:
+    """What an arm is trained in."""
+    return {"default": [DEFAULT], "sprites": [DEFAULT, *made], "given": known(unseen)}[arm]
+
+
+def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: list[str]) -> Run:
+    """The run of a training, made unless it is there."""
+    unseen, arm, seed = case
+    out = folder / "-".join(filter(None, (arm, unseen and f"without-{unseen}", str(seed))))
+    if not (out / "result.json").is_file():
+        options = ["--config", str(CONFIG), "--steps", str(steps), "--seed", str(seed)]
+        quiet = ["--clip_every", "0", "--checkpoint_every", "0", "--eval_episodes", "1"]
+        args = ["--env_args", json.dumps({"theme": themes})]
+        command = [*MMRL, "train", *options, *quiet, *args, *overrides, "--out", str(out)]
+        with out.with_suffix(".log").open("w") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    return Run.open(out)
+
+
+def measure(
+    case: Case,
+    made: dict[str, list[str]],
+    folder: Path,
+    steps: int,
+    episodes: int,
+    overrides: list[str],
+) -> dict[str, Any]:
+    """One training, and its success in every built-in theme."""
+    unseen, arm, seed = case
+    themes = themes_of(arm, unseen, made.get(unseen, []))
+    run = train(case, themes, folder, steps, overrides)
+    actor = find_agent(run.config["agent"]).load(run, "cpu")
+    success = {}
+    for theme in THEMES:
+        args = {**run.config["env_args"], "theme": theme}
+        played = play_episodes(actor, run.config["env"], episodes, env_args=args)
+        success[theme] = played.summary()
+    told = ", ".join(f"{name} {one['success_rate']:.1%}" for name, one in success.items())
+    without = f" without {unseen}" if unseen else ""
+    print(f"{arm}{without}, seed {seed}: {told}", flush=True)
+    return {
+        "arm": arm,
+        "unseen": unseen or None,
+        "seed": seed,
+        "themes": [Path(theme).stem for theme in themes],
+        "success": success,
+        "training_seconds": json.loads((run.path / "result.json").read_text())["training_seconds"],
+    }
+
+
+def compare(runs: list[dict[str, Any]], unseen: list[str]) -> dict[str, Any]:
+    """For each theme that was kept apart, what every arm comes to in each theme, over the seeds."""
+    table: dict[str, Any] = {}
+    for apart in unseen:
+        for arm in ARMS:
+            own = [one for one in runs if one["arm"] == arm and one["unseen"] in (None, apart)]
+            rates = {
+                theme: [one["success"][theme]["success_rate"] for one in own] for theme in THEMES
+            }
+            table.setdefault(apart, {})[arm] = {
+                theme: {
+                    "mean": round(sum(of) / len(of), 4),
+                    "95": [round(edge, 4) for edge in mean_interval(of)],
+                    "of": [round(one, 4) for one in of],
+                }
+                for theme, of in rates.items()
+            }
+    return table
+
+
+def seen_by(unseen: list[str]) -> dict[str, Any]:
+    """Who has seen which of the built-in themes."""
+    return {
+        apart: {
+            "nobody": [apart],
+            "painter of sprites": known(apart),
+            "default": [DEFAULT],
+            "sprites": [DEFAULT, "painted ones"],
+            "given": known(apart),
+        }
+        for apart in unseen
+    }
+
+
+def scene(theme: str) -> NDArray[Any]:
+    """One scene from above, uint8 [H, W, 3]."""
+    env = gym.make("mmrl/GoToLocal-v0", theme=theme, view="full", tile_size=21)
+    picture: NDArray[Any] = env.reset(seed=3)[0]["image"]
+    return picture
+
+
+def show(unseen: str, made: list[str], path: Path) -> None:
+    """A picture of the built-in themes and of some painted ones, side by side."""
+    names = {name: "kept apart" if name == unseen else "given" for name in THEMES}
+    shown = [Shown(scene(name), None, f"{name}: {what}") for name, what in names.items()]
+    shown += [Shown(scene(file), None, f"painted, {k}") for k, file in enumerate(made[:SHOWN])]
+    write_bytes(path, png(contact_sheet(f"themes, {unseen} kept apart", shown)))
+
+
+def print_table(table: dict[str, Any]) -> None:
+    """The comparison, a line an arm."""
+    print(f"| kept apart | arm | {' | '.join(THEMES)} |\n|---|---|{'---|' * len(THEMES)}")
+    for apart, arms in table.items():
+        for arm, themes in arms.items():
+            cells = [
+                "{:.1%} ({:.1%} to {:.1%})".format(one["mean"], *one["95"])
+                for one in themes.values()
+            ]
+            print(f"| {apart} | {arm} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Fit, paint, train, play, compare, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    apart = [name for name in THEMES if name != DEFAULT]
+    parser.add_argument("--unseen", nargs="+", choices=apart, default=apart, help="kept apart")
+    parser.add_argument("--painted", type=int, default=16, help="themes in new styles")
+    parser.add_argument("--temperature", type=float, default=1.0, help="of the styles")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=150_000, help="of each training")
+    parser.add_argument("--episodes", type=int, default=512, help="held-out ones, in each theme")
+    parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    parser.add_argument("--name", default="themes", help="of the result files")
+    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    options, overrides = parser.parse_known_args()
+    if options.jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+        torch.set_num_threads(max((os.cpu_count() or 1) // options.jobs, 1))
+    started = time.monotonic()
+    plan: list[Case] = [("", "default", seed) for seed in options.seeds]
+    plan += [(u, arm, s) for u in options.unseen for arm in ARMS[1:] for s in options.seeds]
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.jobs) as pool:
+        folder = (options.folder or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        made = {
+            unseen: painted(unseen, folder, options.painted, options.temperature)
+            for unseen in options.unseen
+        }
+        RESULTS.mkdir(exist_ok=True)
+        for unseen, files in made.items():
+            show(unseen, files, RESULTS / f"{options.name}-{unseen}.png")
+        one = partial(
+            measure,
+            made=made,
+            folder=folder,
+            steps=options.steps,
+            episodes=options.episodes,
+            overrides=overrides,
+        )
+        runs = list(pool.map(one, plan))
+    report = {
+        "config": yaml.safe_load(CONFIG.read_text()),
+        "overrides": overrides,
+        "sprites": yaml.safe_load(SPRITES.read_text()),
+        "steps": options.steps,
+        "held_out_episodes": options.episodes,
+        "painted_themes": options.painted,
+        "temperature": options.temperature,
+        "seen_by": seen_by(options.unseen),
+        "jobs": options.jobs,
+        "comparison": compare(runs, options.unseen),
+        "runs": runs,
+        **provenance(started),
+    }
+    write_json(RESULTS / f"{options.name}.json", report)
+    print_table(report["comparison"])
+
+
+if __name__ == "__main__":
+    main()
