@@ -75,7 +75,7 @@ class Collecting(OnPolicyAlgorithm):
             if not callback.on_step():
                 return False
             ended.append(self._note_episodes(infos, dones))
-            self._add_what_was_cut(rewards, dones, infos)
+            rollout.cut[rollout.pos] = self._add_what_was_cut(rewards, dones, infos)
             rollout.add(None, actions, rewards, starts, values, log_probs)
             self._last_obs = new_obs
             self._last_episode_starts = starts = dones
@@ -116,12 +116,16 @@ class Collecting(OnPolicyAlgorithm):
 
     def _add_what_was_cut(
         self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
-    ) -> None:
-        """The discounted value of the last observation, where a time limit ended the episode."""
+    ) -> NDArray[np.bool_]:
+        """The discounted value of the last observation, where a time limit ended the episode; in
+        which environments it did, bool [N].
+        """
         ended = np.flatnonzero(dones).tolist()
         rows = [e for e in ended if infos[e].get("TimeLimit.truncated", False)]
+        cut = np.zeros(len(dones), np.bool_)
+        cut[rows] = True
         if not rows:
-            return
+            return cut
         last = [infos[e]["terminal_observation"] for e in rows]
         stacked = {key: np.stack([one[key] for one in last]) for key in last[0]}
         with torch.no_grad():
@@ -131,6 +135,7 @@ class Collecting(OnPolicyAlgorithm):
                 torch.zeros(len(rows), dtype=torch.bool, device=self.device),
             )
         rewards[rows] += self.gamma * values.cpu().numpy()
+        return cut
 
     def _bounded(self, actions: NDArray[Any]) -> NDArray[Any]:
         """What the environment gets: samples of a Gaussian may lie beyond its bounds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from mmrl.building import ModelConfig, build_model
 from mmrl.experiment.config import OptimizerConfig
 from mmrl.observation import GOAL, IMAGE, INSTRUCTION, SPEECH
+from mmrl_agents.auxiliary import Following, NextStep, build_auxiliary
 from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
 from mmrl_agents.team import ALONE, Team
@@ -65,6 +66,21 @@ def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[st
     }
 
 
+class Judgement(NamedTuple):
+    """What a policy makes of N actions.
+
+    Attributes:
+        values, log_probs: float [N].
+        entropies: float [N]; None where the distribution cannot tell them.
+        features: that it goes by, float [N, F].
+    """
+
+    values: Tensor
+    log_probs: Tensor
+    entropies: Tensor | None
+    features: Tensor
+
+
 class MultimodalPolicy(ActorCriticPolicy):
     """Actor and critic on shared multimodal features, with or without a memory.
 
@@ -73,17 +89,20 @@ class MultimodalPolicy(ActorCriticPolicy):
     SB3's orthogonal initialisation, which would overwrite pretrained weights, is off.
 
     SB3's own methods, which know of no state, see every observation as the beginning of an episode;
-    :meth:`act`, :meth:`values`, :meth:`evaluate` and :meth:`predict` hand the state on.
+    :meth:`act`, :meth:`values`, :meth:`judge` and :meth:`predict` hand the state on.
 
     Args:
         model: what the model is made of.
         optimizer: its name, arguments and penalties.
         memory: lstm, gru, frame_stack, or None.
         memory_args: its arguments, see :mod:`mmrl_agents.memory`.
+        auxiliary: world_model, what else the features learn from; None for nothing.
+        auxiliary_args: its arguments, see :mod:`mmrl_agents.auxiliary`.
         kwargs: the other arguments of ``ActorCriticPolicy``.
     """
 
     memory: Memory | None
+    auxiliary: NextStep | None
 
     def __init__(
         self,
@@ -95,9 +114,12 @@ class MultimodalPolicy(ActorCriticPolicy):
         optimizer: OptimizerConfig | None = None,
         memory: str | None = None,
         memory_args: dict[str, Any] | None = None,
+        auxiliary: str | None = None,
+        auxiliary_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self._recall = (memory, memory_args or {})
+        self._beside = (auxiliary, auxiliary_args or {})
         kwargs = {
             "ortho_init": False,
             "net_arch": {"pi": [64], "vf": [64]},
@@ -107,14 +129,22 @@ class MultimodalPolicy(ActorCriticPolicy):
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
-        """The heads' layers, on the memory's features where there is one."""
+        """The heads' layers and the auxiliary loss, on the memory's features where there is one."""
         name, args = self._recall
         width = self.features_dim
         self.memory = None if name is None else build_memory(name, width, args)
         if self.memory is not None:
             self.features_dim = self.memory.features
         super()._build_mlp_extractor()
+        self.auxiliary = self._build_auxiliary()
         self.features_dim = width
+
+    def _build_auxiliary(self) -> NextStep | None:
+        name, args = self._beside
+        if name is None:
+            return None
+        seen = cast("spaces.Dict", self.observation_space)
+        return build_auxiliary(name, self.features_dim, seen, self.action_space, args)
 
     def begin(self, count: int) -> Tensor:
         """The state of ``count`` episodes that begin, [count, S]; S = 0 without a memory."""
@@ -163,26 +193,34 @@ class MultimodalPolicy(ActorCriticPolicy):
         features, _ = self._recollect(self._encode(obs), state, starts)
         return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
 
-    def evaluate(
-        self, obs: PyTorchObs, actions: Tensor, state: Tensor, starts: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What SB3's ``evaluate_actions`` gives, for sequences of T steps of N environments.
+    def judge(self, obs: PyTorchObs, actions: Tensor, *before: Tensor) -> Judgement:
+        """What SB3's ``evaluate_actions`` gives, and the features; with a memory, of sequences of T
+        steps of N environments.
 
         Args:
             obs: tensors [T · N, …], all environments of a step side by side.
             actions: that were taken, [T · N] or [T · N, A].
-            state: before the first step, float [N, S].
-            starts: whether an episode begins there, bool [T, N].
-
-        Returns:
-            Values, log-probabilities and entropies of the actions, float [T · N].
+            before: with a memory, its state before the first step, float [N, S], and whether an
+                episode begins there, bool [T, N].
         """
-        assert self.memory is not None
-        features = self._encode(obs).unflatten(0, starts.shape)
-        values, distribution = self._heads(
-            self.memory.sequences(features, state, starts).flatten(0, 1)
-        )
-        return values, distribution.log_prob(actions), distribution.entropy()
+        features = self._encode(obs)
+        if before:
+            assert self.memory is not None
+            state, starts = before
+            sequences = features.unflatten(0, starts.shape)
+            features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
+        values, distribution = self._heads(features)
+        log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
+        return Judgement(values, log_probs, entropies, features)
+
+    def auxiliary_loss(self, features: Tensor, actions: Tensor, after: Following) -> Tensor:
+        """The loss of what the features of N steps and their actions tell of what came after; see
+        :meth:`NextStep.loss`.
+        """
+        assert self.auxiliary is not None
+        with cast("MultimodalExtractor", self.features_extractor).model.autocast(features.device):
+            told = self.auxiliary(features, actions)
+        return self.auxiliary.loss(told, after)
 
     def predict(
         self,
@@ -263,4 +301,6 @@ class MultimodalPolicy(ActorCriticPolicy):
             data.pop(fixed)
         name, args = self._recall
         recall = {"memory": name, "memory_args": args}
-        return {**data, "model": kwargs["model"], "optimizer": optimizer["config"], **recall}
+        beside = dict(zip(("auxiliary", "auxiliary_args"), self._beside, strict=True))
+        built = {"model": kwargs["model"], "optimizer": optimizer["config"]}
+        return {**data, **built, **recall, **beside}

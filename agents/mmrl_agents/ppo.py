@@ -9,25 +9,23 @@ from typing import Any, ClassVar, Final, NoReturn, cast
 import stable_baselines3
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl_agents.auxiliary import AUXILIARIES
 from mmrl_agents.collecting import Collecting
 from mmrl_agents.curriculum.agent import CurriculumAgent
 from mmrl_agents.curriculum.settings import NOBODY
 from mmrl_agents.learning import DivergedError
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.rollout import Rollout
+from mmrl_agents.policy import Judgement, MultimodalPolicy
+from mmrl_agents.rollout import Rollout, Transitions
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training import check_positive
 
-Outcome = tuple[Tensor, Tensor, Tensor | None]
-"""Values, log-probabilities and entropies of actions."""
-
+AUXILIARY: Final = "auxiliary_loss"
 LOGGED: Final = (
     "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
 )  # fmt: skip
@@ -123,7 +121,7 @@ class PPO(Collecting, stable_baselines3.PPO):
             },
         )
 
-    def _minibatches(self) -> Iterator[tuple[DictRolloutBufferSamples, Outcome | None, float]]:
+    def _minibatches(self) -> Iterator[tuple[Transitions, Judgement | None, float]]:
         """Transitions, with the values, log-probabilities and entropies of their actions now, and
         their share of the minibatch, which in a team is spread over the workers; None where this
         one has no part in it.
@@ -138,7 +136,7 @@ class PPO(Collecting, stable_baselines3.PPO):
         starts = range(0, total, self.batch_size)
         for start, (batch, *before) in zip(starts, drawn, strict=True):
             share = len(batch.advantages) / min(self.batch_size, total - start)
-            outcome = self._outcome(batch, *before[:2]) if share else None
+            outcome = self._judge(batch, *before[:2]) if share else None
             for rows in before[2:]:
                 batch, outcome = _only(rows.to(self.device), batch, outcome)
             if share and not len(batch.advantages):
@@ -146,28 +144,24 @@ class PPO(Collecting, stable_baselines3.PPO):
             batch = batch._replace(advantages=self._advantages(batch))
             yield batch, outcome, share
 
-    def _advantages(self, batch: DictRolloutBufferSamples) -> Tensor:
+    @property
+    def _figures(self) -> tuple[str, ...]:
+        """What is logged of a minibatch."""
+        return LOGGED if self.policy.auxiliary is None else (*LOGGED, AUXILIARY)
+
+    def _advantages(self, batch: Transitions) -> Tensor:
         if self.normalize_advantage:
             return self.team.normalized(batch.advantages)
         return batch.advantages
 
-    def _outcome(self, batch: DictRolloutBufferSamples, *before: Tensor) -> Outcome:
-        """Values, log-probabilities and entropies of the actions, by the policy as it is now.
-
-        Args:
-            batch: transitions.
-            before: with a memory, its state before them, and where episodes begin.
-        """
-        seen, actions = cast("Any", batch.observations), self._actions(batch)
-        if before:
-            return self.policy.evaluate(seen, actions, *before)
-        values, log_prob, entropy = self.policy.evaluate_actions(seen, actions)
-        return values.flatten(), log_prob, entropy
+    def _judge(self, batch: Transitions, *before: Tensor) -> Judgement:
+        """What the policy as it is now makes of the actions; ``before`` as of its method."""
+        return self.policy.judge(cast("Any", batch.observations), self._actions(batch), *before)
 
     def _learn(
         self,
-        batch: DictRolloutBufferSamples,
-        outcome: Outcome | None,
+        batch: Transitions,
+        outcome: Judgement | None,
         share: float,
         clip_range: float,
     ) -> dict[str, Tensor]:
@@ -175,16 +169,16 @@ class PPO(Collecting, stable_baselines3.PPO):
         minibatch, of which the other parts are still to be added.
         """
         if outcome is None:
-            return {name: torch.zeros((), device=self.device) for name in LOGGED}
+            return {name: torch.zeros((), device=self.device) for name in self._figures}
         loss, about = self._loss(batch, outcome, clip_range)
         (loss * share).backward()
         return {name: value * share for name, value in about.items()}
 
     def _loss(
-        self, batch: DictRolloutBufferSamples, outcome: Outcome, clip_range: float
+        self, batch: Transitions, outcome: Judgement, clip_range: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of transitions, and what is logged of it."""
-        values, log_prob, entropy = outcome
+        values, log_prob, entropy, features = outcome
         log_ratio = log_prob - batch.old_log_prob
         ratio = torch.exp(log_ratio)
         clipped = torch.clamp(ratio, 1 - clip_range, 1 + clip_range)
@@ -198,14 +192,19 @@ class PPO(Collecting, stable_baselines3.PPO):
         with torch.no_grad():
             approx_kl = torch.mean((ratio - 1) - log_ratio)  # http://joschu.net/blog/kl-approx.html
             clip_fraction = torch.mean((torch.abs(ratio - 1) > clip_range).float())
-        figures = (loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction)
-        about = zip(LOGGED, (figure.detach() for figure in figures), strict=True)
+        figures = [loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction]
+        if self.policy.auxiliary is not None:
+            after = self.rollout_buffer.following(batch.steps)
+            figures.append(self.policy.auxiliary_loss(features, batch.actions, after))
+            figures[0] = loss = loss + self.policy.auxiliary.weight * figures[-1]
+        about = zip(self._figures, (figure.detach() for figure in figures), strict=True)
         return loss, dict(about)
 
     def _log(self, logs: list[dict[str, Tensor]], last_epoch: int, clip_range: float) -> None:
         """As SB3: means of all minibatches, the divergence of the last epoch, the last loss."""
         table = {name: torch.stack([one[name] for one in logs]).cpu() for name in logs[0]}
-        for name in ("entropy_loss", "policy_gradient_loss", "value_loss", "clip_fraction"):
+        means = ("entropy_loss", "policy_gradient_loss", "value_loss", "clip_fraction")
+        for name in (*means, *self._figures[len(LOGGED) :]):
             self.logger.record(f"train/{name}", float(table[name].mean()))
         self.logger.record("train/approx_kl", float(table["approx_kl"][last_epoch:].mean()))
         self.logger.record("train/loss", float(table["loss"][-1]))
@@ -228,20 +227,20 @@ class PPO(Collecting, stable_baselines3.PPO):
         value: float = schedule(self._current_progress_remaining)
         return value
 
-    def _actions(self, batch: DictRolloutBufferSamples) -> Tensor:
+    def _actions(self, batch: Transitions) -> Tensor:
         if isinstance(self.action_space, spaces.Discrete):
             return batch.actions.long().flatten()
         return batch.actions
 
 
 def _only(
-    rows: Tensor, batch: DictRolloutBufferSamples, outcome: Outcome | None
-) -> tuple[DictRolloutBufferSamples, Outcome | None]:
+    rows: Tensor, batch: Transitions, outcome: Judgement | None
+) -> tuple[Transitions, Judgement | None]:
     """Some transitions of a minibatch, by their numbers; what was seen is left as it is."""
     numbers = {name: getattr(batch, name)[rows] for name in batch._fields[1:]}
     if outcome is not None:
-        values, log_prob, entropy = outcome
-        outcome = values[rows], log_prob[rows], None if entropy is None else entropy[rows]
+        there = {name: one[rows] for name, one in outcome._asdict().items() if one is not None}
+        outcome = outcome._replace(**there)
     return batch._replace(**numbers), outcome
 
 
@@ -264,6 +263,9 @@ class PPOConfig:
         max_grad_norm: gradients are scaled down to it.
         memory: lstm, gru or frame_stack; none, if empty.
         memory_args: size of the lstm's or gru's state, frames of the stack.
+        auxiliary: what the features learn from beside rewards: world_model, to tell what comes
+            next; nothing, if empty.
+        auxiliary_args: weight of its loss, hidden width, and side of the pictures that it tells.
         curriculum: which scenes are played: none, new ones always; plr, those that there is still
             something to learn from again; robust_plr, which learns from those alone; or accel,
             which also edits them.
@@ -285,6 +287,8 @@ class PPOConfig:
     max_grad_norm: float = 0.5
     memory: str | None = None
     memory_args: dict[str, Any] = field(default_factory=dict)
+    auxiliary: str | None = None
+    auxiliary_args: dict[str, Any] = field(default_factory=dict)
     curriculum: str = NOBODY
     curriculum_args: dict[str, Any] = field(default_factory=dict)
 
@@ -300,7 +304,9 @@ class PPOAgent(CurriculumAgent):
         "ppo.gae_lambda=0.8..0.99",
         "ppo.gamma=0.95..0.999",
     )
-    elsewhere: ClassVar[tuple[str, ...]] = (*CurriculumAgent.elsewhere, "memory", "memory_args")
+    elsewhere: ClassVar[tuple[str, ...]] = (
+        *CurriculumAgent.elsewhere, "memory", "memory_args", "auxiliary", "auxiliary_args",
+    )  # fmt: skip
     teams = True
     Config = PPOConfig
     Algorithm = PPO
@@ -310,13 +316,19 @@ class PPOAgent(CurriculumAgent):
     def policy_kwargs(cls, config: TrainConfig, hyper: PPOConfig) -> dict[str, Any]:
         """As :meth:`SB3Agent.policy_kwargs`."""
         kwargs = super().policy_kwargs(config, hyper)
-        return {**kwargs, "memory": hyper.memory, "memory_args": hyper.memory_args}
+        names = ("memory", "memory_args", "auxiliary", "auxiliary_args")
+        return {**kwargs, **{name: getattr(hyper, name) for name in names}}
 
     @classmethod
     def check(cls, hyper: PPOConfig) -> None:
         """As :meth:`SB3Agent.check`."""
         super().check(hyper)
         check_positive(cls.name, hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
+        if hyper.auxiliary_args and hyper.auxiliary is None:
+            raise UserError(
+                f"{cls.name}.auxiliary_args={hyper.auxiliary_args}: of which {cls.name}.auxiliary? "
+                f"There are {', '.join(AUXILIARIES)}"
+            )
         collected = hyper.num_envs * hyper.n_steps
         if hyper.batch_size > collected or collected % hyper.batch_size:
             raise UserError(

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.type_aliases import DictRolloutBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from mmrl.observation import IMAGE
+from mmrl_agents.auxiliary import Following
 from mmrl_agents.team import ALONE, Team
 
 Observation = Mapping[str, NDArray[Any]]
+
+
+class Transitions(NamedTuple):
+    """SB3's ``DictRolloutBufferSamples``, and where they are.
+
+    Attributes:
+        observations: by key, tensors [n, …].
+        actions: float32 [n, A].
+        old_values, old_log_prob, advantages, returns: float32 [n].
+        steps: their numbers in the rollout, step · N + environment, int64 [n].
+    """
+
+    observations: dict[str, Tensor]
+    actions: Tensor
+    old_values: Tensor
+    old_log_prob: Tensor
+    advantages: Tensor
+    returns: Tensor
+    steps: Tensor
 
 
 class Rollout(RolloutBuffer):
@@ -40,6 +59,8 @@ class Rollout(RolloutBuffer):
         observations: by key, tensors [T, N, …].
         actions: numpy array [T, N, A] of the space's type; rewards, returns, episode_starts,
             values, log_probs, advantages: float32 [T, N].
+        cut: whether a time limit ended the episode with the step, bool [T, N]; the reward has the
+            value of what would have come.
     """
 
     observation_space: spaces.Dict
@@ -72,11 +93,13 @@ class Rollout(RolloutBuffer):
         self.actions = np.zeros((*steps, self.action_dim), action_space.dtype)
         for name in ("rewards", "returns", "episode_starts", "values", "log_probs", "advantages"):
             setattr(self, name, np.zeros(steps, np.float32))
+        self.cut = np.zeros(steps, np.bool_)
         self.reset()
 
     def reset(self) -> None:
         """Begin anew; what is there will be overwritten."""
         self.pos, self.full = 0, False
+        self.cut[:] = False
 
     def observe(self, observation: Observation) -> dict[str, Tensor]:
         """Keep what is seen before the next action.
@@ -122,7 +145,7 @@ class Rollout(RolloutBuffer):
 
     def get(  # type: ignore[override]  # observations are dictionaries
         self, batch_size: int | None = None
-    ) -> Generator[DictRolloutBufferSamples, None, None]:
+    ) -> Generator[Transitions, None, None]:
         """All transitions in a random order, ``batch_size`` at a time, or all at once. In a team
         it is the order of all workers' transitions, of which each gets those that it has.
 
@@ -180,7 +203,7 @@ class Rollout(RolloutBuffer):
 
     def _get_samples(  # type: ignore[override]  # observations are dictionaries
         self, batch_inds: NDArray[np.int64], env: VecNormalize | None = None
-    ) -> DictRolloutBufferSamples:
+    ) -> Transitions:
         """Steps by their numbers, step · N + environment."""
         chosen = torch.from_numpy(batch_inds).to(self.device)
 
@@ -188,14 +211,34 @@ class Rollout(RolloutBuffer):
             rows = array.reshape(-1, *array.shape[2:])[batch_inds]
             return torch.from_numpy(rows.astype(np.float32, copy=False)).to(self.device)
 
-        return DictRolloutBufferSamples(
+        return Transitions(
             observations={key: _pick(key, kept, chosen) for key, kept in self.observations.items()},
             actions=pick(self.actions),
             old_values=pick(self.values),
             old_log_prob=pick(self.log_probs),
             advantages=pick(self.advantages),
             returns=pick(self.returns),
+            steps=chosen,
         )
+
+    def following(self, steps: Tensor) -> Following:
+        """What came after steps, by their numbers, int64 [n]; after the last ones of the rollout,
+        nothing is known.
+        """
+        when, env = np.divmod(steps.cpu().numpy(), self.n_envs)
+        inside = when + 1 < self.buffer_size
+        after = np.where(inside, when + 1, when)
+        ends = (self.episode_starts[after, env] > 0) & inside
+        known = inside & ~self.cut[when, env]
+        images = _pick(IMAGE, self.observations[IMAGE], self._put(after * self.n_envs + env))
+        return Following(
+            images,
+            self._put(self.rewards[when, env]),
+            *map(self._put, (ends, inside & ~ends, known)),
+        )
+
+    def _put(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
 
 def _stored(key: str, space: spaces.Space[Any]) -> tuple[int, ...]:

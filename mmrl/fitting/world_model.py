@@ -19,6 +19,7 @@ from mmrl.fitting import find_task
 from mmrl.fitting.dream_sheet import sheet
 from mmrl.fitting.foresight import Foresight, foresee, outcomes
 from mmrl.fitting.loop import load
+from mmrl.fitting.relabelling import Relabelling
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.fitting.token_episodes import (
     TokenEpisodes,
@@ -33,11 +34,13 @@ from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.motions import STILL, Motion
 from mmrl.generative.world_model import WorldModel
 from mmrl.generative.world_state import Batch as Pieces
+from mmrl.generative.world_state import Judged
 from mmrl.preprocessing.text import split_words
 from mmrl.rollouts import Rollout, open_rollouts
 
 HORIZONS: Final = (1, 5, 15)
 _SHOWN: Final = 256  # held-out episodes that an evaluation looks at
+_JUDGED: Final = "judged_"  # before the names of what is in a batch
 _STREAM: Final = 0x3D  # keeps the generator of evaluations apart from others
 
 
@@ -49,6 +52,8 @@ class WorldModelConfig(FitConfig):
         data: dataset that 'mmrl collect' made, or several, [one, another].
         tokenizer: run folder of 'mmrl fit tokenizer'.
         test_share: of each dataset's episodes, the last ones, that are not learnt from.
+        relabelled: pairs of a step and another instruction in a gradient step, where the
+            environment's verifier has said what was carried out; 0 for none.
         window: steps of a piece of an episode that is learnt from at a time.
         frames: pictures that the transformer looks back at.
         remember: look for motions of the view, and know what was last seen of each place; if
@@ -65,6 +70,7 @@ class WorldModelConfig(FitConfig):
     data: str | list[str] = ""
     tokenizer: str = ""
     test_share: float = 0.05
+    relabelled: int = 64
     window: int = 8
     frames: int = 8
     remember: bool = True
@@ -89,6 +95,7 @@ class WorldModelTask(Task):
         recipe: of the module.
         module: whose image tokenizer has encoded the episodes.
         learnt: episodes that are learnt from.
+        relabelling: what else they might have been asked; None if nothing is known of it.
         test: those that are not.
     """
 
@@ -103,10 +110,11 @@ class WorldModelTask(Task):
         recipe: dict[str, Any],
         module: DreamWorld,
         learnt: TokenEpisodes,
+        relabelling: Relabelling | None,
         test: TokenEpisodes,
     ) -> None:
         self.config, self.recipe, self.module = config, recipe, module
-        self._learnt, self._test = learnt, test
+        self._learnt, self._relabelling, self._test = learnt, relabelling, test
         module.model.odometry.fit(*learnt.around(), learnt.actions)
         self._recalled = recall(learnt, module.model)
         self._test_pieces = split(test, recall(test, module.model), config.window)
@@ -147,7 +155,10 @@ class WorldModelTask(Task):
         learnt, tests = (replace(one, ids=known.renumber(one.ids)) for one in read)
         found = motions_of(learnt, known, config.seed) if config.remember else [STILL]
         recipe["motions"] = [list(one) for one in found]
-        return cls(config, recipe, build(recipe, images), learnt, tests)
+        relabelling = (
+            Relabelling(rollouts, tokenizer) if config.text and config.relabelled else None
+        )
+        return cls(config, recipe, build(recipe, images), learnt, relabelling or None, tests)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> DreamWorld:
@@ -155,15 +166,29 @@ class WorldModelTask(Task):
         return build(recipe, find_task("tokenizer").build(recipe["images"]))
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Pieces of episodes; see :class:`mmrl.generative.world_state.Batch`."""
+        """Pieces of episodes, see :class:`mmrl.generative.world_state.Batch`, and pairs of steps
+        and instructions, see :class:`mmrl.generative.world_state.Judged`.
+        """
         rows = generator.integers(len(self._learnt), size=self.config.batch_size)
         window = self.config.window
         first = generator.integers(np.maximum(self._learnt.lengths[rows] - window, 0) + 1)
-        return pieces(self._learnt, self._recalled, rows, first, window)._asdict()
+        batch = pieces(self._learnt, self._recalled, rows, first, window)._asdict()
+        if self._relabelling is None:
+            return batch
+        judged = self._relabelling.judged(
+            self._learnt, self._recalled, self.config.relabelled, generator
+        )
+        return {**batch, **{_JUDGED + name: one for name, one in judged._asdict().items()}}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`WorldModel.loss`."""
-        return self.module.model.loss(Pieces(**batch))
+        """See :meth:`WorldModel.loss` and :meth:`WorldModel.judgement_loss`."""
+        model = self.module.model
+        losses = model.loss(Pieces(**{name: batch[name] for name in Pieces._fields}))
+        if self._relabelling is None:
+            return losses
+        judged = Judged(**{name: batch[_JUDGED + name] for name in Judged._fields})
+        judgement = model.judgement_loss(judged)
+        return {**losses, "loss": losses["loss"] + judgement, "judgement": judgement}
 
     def evaluate(self) -> Evaluation:
         """How well episodes are foretold that were not learnt from, see
@@ -256,8 +281,9 @@ def check(config: WorldModelConfig) -> None:
     for name in ("window", "frames", "width", "heads", "layers", "outcome_layers"):
         if getattr(config, name) < 1:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
-    if config.margin < 0:
-        raise UserError(f"margin={config.margin}: must be at least 0")
+    for name in ("margin", "relabelled"):
+        if getattr(config, name) < 0:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
     if not 0 < config.test_share < 1:
         raise UserError(f"test_share={config.test_share}: must be above 0 and below 1")
     if config.width % config.heads:

@@ -16,7 +16,7 @@ from mmrl.generative.frame_transformer import FrameTransformer
 from mmrl.generative.motions import Motion, Odometry
 from mmrl.generative.outcomes import Outcome, OutcomeHead
 from mmrl.generative.places import Places, Seen
-from mmrl.generative.world_state import Batch, Dreamt, State
+from mmrl.generative.world_state import Batch, Dreamt, Judged, State
 from mmrl.model import autocast
 
 _CODE_WIDTH: Final = 16  # of the tokens' vectors by which motions are foretold
@@ -120,6 +120,16 @@ class WorldModel(nn.Module):
             **told.losses(batch.rewards.flatten(), batch.ends.flatten(), count.flatten()),
         }
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+    def judgement_loss(self, judged: Judged) -> Tensor:
+        """Mean -ln p of a reward's and of the end's coming where an instruction is carried out, and
+        of neither elsewhere.
+        """
+        with autocast(self.precision, self.device):
+            told = self._judge(judged.ids, judged.newest, judged.actions, self._told(judged.words))
+        logits = torch.stack([told.rewarded, told.end])
+        done = judged.done.float().expand_as(logits)
+        return functional.binary_cross_entropy_with_logits(logits, done)
 
     @torch.no_grad()
     def predict(self, batch: Batch) -> Dreamt:

@@ -37,6 +37,24 @@ class Batch(NamedTuple):
     words: Tensor
 
 
+class Judged(NamedTuple):
+    """N steps, each with an instruction that its episode might have been asked.
+
+    Attributes:
+        ids: tokens after the step, int64 [N, K].
+        newest: as of a :class:`Batch`, int64 [N, K].
+        actions: int64 [N].
+        words: token ids of the instructions, integers [N, L].
+        done: whether the step carries the instruction out, bool [N].
+    """
+
+    ids: Tensor
+    newest: Tensor
+    actions: Tensor
+    words: Tensor
+    done: Tensor
+
+
 class State(NamedTuple):
     """Where B dreams stand.
 

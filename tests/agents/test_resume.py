@@ -37,6 +37,7 @@ VARIANTS = {
     "film": ({}, {}),
     "lstm": ({}, {"memory": "lstm"}),
     "frame_stack": ({}, {"memory": "frame_stack"}),
+    "auxiliary": ({"precision": "bf16"}, {"auxiliary": "world_model", "memory": "gru"}),
     "frozen": ({"text": "word_gru", "text_trained": 0, "image_trained": 0}, {}),
     "dropout": ({"dropout": 0.3, "fusion": "concat"}, {}),
     "heard": ({"fusion": "gated"}, {}),
@@ -77,6 +78,7 @@ def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, varia
         PPOAgent.train(config, hyper, run, resume=True)
     assert files(run) == files(whole)
     assert curves(run) == curves(whole)
+    assert ("train/auxiliary_loss" in curves(run)) == (variant == "auxiliary")
 
 
 def test_environments_that_cannot_tell_their_state_begin_anew(

@@ -16,6 +16,7 @@ WORKERS = 2
 VARIANTS = {
     "film": ({}, {}),
     "lstm": ({"fusion": "concat"}, {"memory": "lstm"}),
+    "auxiliary": ({}, {"auxiliary": "world_model"}),
     "frozen": ({"text": "word_gru", "text_args": {}, "text_trained": 0, "image_trained": 0}, {}),
 }
 

@@ -27,7 +27,8 @@ def files(run, name="step_768"):
     ("kind", "memory"), [("plr", None), ("robust_plr", "gru"), ("accel", None), ("accel", "lstm")]
 )
 def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memory):
-    hyper = replace(hyper, curriculum=kind, curriculum_args=SMALL, memory=memory)
+    beside = "world_model" if memory else None
+    hyper = replace(hyper, curriculum=kind, curriculum_args=SMALL, memory=memory, auxiliary=beside)
     settings = {"env": GRID, "steps": 768, "checkpoint_every": 256}
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
@@ -43,6 +44,7 @@ def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memor
     assert curves(run) == told
     assert told["curriculum/levels"][-1][1] == 16
     assert 0 < told["curriculum/replayed"][-1][1] < 1
+    assert ("train/auxiliary_loss" in told) == (memory is not None)
     assert ("curriculum/learnt_from" in told) == (kind != "plr")
     assert ("curriculum/mean_edits" in told) == (kind == "accel")
 

@@ -67,6 +67,38 @@ def test_batches_are_pieces_of_episodes_drawn_by_the_generator_alone(task: World
     assert not one["there"].all()  # the expert's episodes are short
 
 
+def test_steps_are_judged_by_other_instructions(task: WorldModelTask):
+    """What is drawn is of the same episodes: the frame behind a step that was carried out is one of
+    those after which the verifier has spoken.
+    """
+    batch = task.batch(np.random.default_rng(3))
+    ids, actions, done = (batch[f"judged_{name}"] for name in ("ids", "actions", "done"))
+    assert len(ids) == len(done) <= task.config.relabelled
+    told = [
+        any(step)
+        for name in task.config.data
+        for one in open_rollouts(name)[: 24 if name.endswith("expert") else 8]
+        for step in one.achieved
+    ]
+    after = task._learnt.around()[1][torch.tensor(told)]
+    taken = task._learnt.actions[torch.tensor(told)]
+    for row in done.nonzero().flatten().tolist():
+        assert ((after == ids[row]).all(1) & (taken == actions[row])).any()
+    losses = task.losses(batch)
+    parts = sum(value for name, value in losses.items() if name != "loss")
+    assert torch.allclose(losses["loss"], parts)
+
+
+@pytest.mark.parametrize("changes", [{"relabelled": 0}, {"text": "", "text_args": {}}])
+def test_nothing_is_judged_where_it_is_not_wanted_or_not_told(
+    fitted: Path, changes: dict[str, Any]
+):
+    other = WorldModelTask.prepare(config(fitted, **changes))
+    batch = other.batch(np.random.default_rng(3))
+    assert "judged_ids" not in batch
+    assert "judgement" not in other.losses(batch)
+
+
 def test_it_learns_from_one_part_and_is_tested_with_the_other(task: WorldModelTask):
     assert len(task._learnt) == 24 + 8
     assert len(task._test) == 6 + 2
@@ -149,6 +181,7 @@ def test_what_a_world_does_not_know(task: WorldModelTask):
         ({"data": ""}, "data is empty"),
         ({"window": 0}, "window=0"),
         ({"margin": -1}, "margin=-1"),
+        ({"relabelled": -1}, "relabelled=-1"),
         ({"heads": 3}, "width=16: must be divisible by heads=3"),
         ({"text": "small_brt"}, "'small_brt' is neither"),
     ],

@@ -9,7 +9,7 @@ import torch
 from mmrl.encoders.words import BagOfWords
 from mmrl.generative.motions import STILL
 from mmrl.generative.world_model import WorldModel
-from mmrl.generative.world_state import Batch, State
+from mmrl.generative.world_state import Batch, Judged, State
 from tests.mmrl.generative.walks import CODES, FORWARD, GRID, MOTIONS, walk
 
 STEPS = 6
@@ -177,6 +177,25 @@ def test_without_an_instruction_none_matters():
     assert torch.equal(
         model.loss(one)["loss"], model.loss(one._replace(words=one.words.flip(0)))["loss"]
     )
+
+
+def test_judgements_are_of_reward_and_end():
+    """The loss of instructions that were asked is that of judging the same steps by them."""
+    model = world_model()
+    one = batch(model, range(4))
+    told = model._outcome(one, one.ids[:, 1:])
+    parts = told.losses(one.rewards.flatten(), one.ends.flatten(), one.there.flatten())
+    judged = Judged(
+        one.ids[:, 1:].flatten(0, 1),
+        one.newest.flatten(0, 1),
+        one.actions.flatten(),
+        one.words.repeat_interleave(STEPS, 0),
+        one.ends.flatten(),
+    )
+    expected = (parts["rewarded"] + parts["end"]) / 2
+    assert torch.allclose(model.judgement_loss(judged), expected)
+    other = judged._replace(done=~judged.done)
+    assert not torch.allclose(model.judgement_loss(other), expected)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,224 @@
+"""What a world model is worth to who learns to act: as a teacher of features, and as a place to
+practise in.
+
+    python benchmarks/imagination.py --jobs 2 --model.precision bf16
+
+Trains, for each seed, three arms by the ``mmrl train`` command, with the model of
+``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to tell
+what comes next (``--ppo.auxiliary world_model``); and ``--agent imagination``, which plays real
+episodes, fits a world model to them and practises in its dreams. Counted are real episodes alone.
+Every checkpoint plays held-out episodes, of seeds that were never trained on; the first that
+carries out 90% of its instructions is where an arm has arrived.
+
+Options that the script does not know are handed to ``mmrl train``: ``--ppo.…`` to the first two
+arms, ``--imagination.…`` to the last, others to all. Kept in
+``benchmarks/results/imagination.json``: for each arm and seed the real episodes, real steps and
+wall time until it had arrived, and the whole curve, of which a plot lies beside it. Intervals are
+95% ones over seeds, by Student's t. The wall time of an arm is that of its training, without the
+playing of held-out episodes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from learning import curves
+from seeds import add_options, each_seed, is_one, work_folder
+
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import provenance
+from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.checkpoint import put_weights, read_checkpoint
+from mmrl.experiment.run import Run
+from mmrl.files import write_json
+from mmrl.plugins import find_agent
+
+RESULTS: Final = Path(__file__).parent / "results"
+CONFIG: Final = Path(__file__).parent.parent / "configs" / "imagination.yaml"
+ARMS: Final = ("ppo", "auxiliary", "imagination")
+SHARED: Final = ("num_envs", "n_steps", "batch_size")  # hyperparameters of all arms
+TARGET: Final = 0.9
+EVERY: Final = 8_192  # real steps between PPO's checkpoints
+MEASURED: Final = ("episodes", "steps", "seconds")
+
+
+def configuration(arm: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What an arm is trained by."""
+    config = {**yaml.safe_load(CONFIG.read_text()), "env": options.env}
+    if arm == "imagination":
+        return {**config, "steps": options.imagination_steps}
+    dreaming = config.pop("imagination")
+    ppo = {name: dreaming[name] for name in SHARED}
+    if arm == "auxiliary":
+        ppo["auxiliary"] = "world_model"
+    return {**config, "agent": "ppo", "steps": options.steps, "ppo": ppo}
+
+
+def meant_for(agent: str, overrides: list[str]) -> list[str]:
+    """The options of ``mmrl train`` without those of other agents."""
+    chosen: list[str] = []
+    keep = True
+    for word in overrides:
+        if word.startswith("--"):
+            section, dot, _ = word[2:].partition(".")
+            keep = not dot or section in (agent, "model", "optimizer", "env_args")
+        if keep:
+            chosen.append(word)
+    return chosen
+
+
+def train(
+    arm: str, seed: int, folder: Path, options: argparse.Namespace, overrides: list[str]
+) -> dict[str, Any]:
+    """One training, and what each of its checkpoints can do; what is done is not done again."""
+    out = folder / f"{arm}-{seed}"
+    done, file = out.with_suffix(".json"), out.with_suffix(".yaml")
+    if done.is_file():
+        read: dict[str, Any] = json.loads(done.read_text())
+        return read
+    shutil.rmtree(out, ignore_errors=True)  # of a process that was killed
+    config = configuration(arm, options)
+    file.write_text(yaml.safe_dump(config))
+    command = [
+        sys.executable, "-m", "mmrl", "train", "--config", str(file), "--seed", str(seed),
+        "--out", str(out), "--checkpoint_every", str(EVERY), "--keep_checkpoints", "100000",
+        "--eval_episodes", "0", "--clip_every", "0", *meant_for(config["agent"], overrides),
+    ]  # fmt: skip
+    started = time.time()
+    with out.with_suffix(".log").open("w") as log:
+        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    seconds = time.time() - started
+    points = measure_checkpoints(out, started, options.episodes)
+    print(f"{arm}, seed {seed}: {points[-1]}", flush=True)
+    reached = next((point for point in points if point["success"] >= TARGET), None)
+    report = {"reached": reached, "training_seconds": round(seconds, 1), "points": points}
+    write_json(done, report)
+    return report
+
+
+def measure_checkpoints(path: Path, started: float, episodes: int) -> list[dict[str, Any]]:
+    """Real episodes, real steps, seconds since the training was started, and success on held-out
+    episodes, for each checkpoint of a run.
+    """
+    run = Run.open(path)
+    actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
+    env_id, env_args = run.config["env"], run.config["env_args"]
+    points = []
+    for folder in sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:])):
+        checkpoint = read_checkpoint(folder)
+        put_weights(actor.policy, checkpoint.weights)
+        played = play_episodes(actor, env_id, episodes, env_args=env_args)
+        points.append(
+            {
+                "episodes": real_episodes(run.config, checkpoint.state),
+                "steps": checkpoint.steps,
+                "seconds": round(folder.stat().st_mtime - started, 1),
+                "success": round(float(played.success.mean()), 4),
+            }
+        )
+    return points
+
+
+def real_episodes(config: dict[str, Any], state: dict[str, Any]) -> int:
+    """That were played up to a checkpoint."""
+    if config["agent"] == "imagination":
+        return int(state["rounds"]) * int(config["imagination"]["episodes"])
+    return int(state["counters"]["_episode_num"])
+
+
+def measure(
+    options: argparse.Namespace, seed: int, folder: Path, overrides: list[str]
+) -> dict[str, Any]:
+    """All arms with one seed."""
+    return {"seed": seed, **{arm: train(arm, seed, folder, options, overrides) for arm in ARMS}}
+
+
+def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The arms side by side: until they had arrived, None where they never had, and at the end."""
+    table: dict[str, Any] = {}
+    for arm in ARMS:
+        own = [run[arm] for run in runs]
+        reached = [one["reached"] for one in own if one["reached"] is not None]
+        table[arm] = {"arrived": len(reached), "of": len(own)}
+        for name in MEASURED:
+            table[arm][name] = [one["reached"] and one["reached"][name] for one in own]
+            whole = [float(one[name]) for one in reached] if len(reached) == len(own) else []
+            table[arm][f"mean_{name}"] = round(float(np.mean(whole)), 1) if whole else None
+            table[arm][f"mean_{name}_95"] = mean_interval(whole) if len(whole) > 1 else None
+        table[arm]["final_success"] = [one["points"][-1]["success"] for one in own]
+        table[arm]["training_seconds"] = [one["training_seconds"] for one in own]
+    return table
+
+
+def plot(runs: list[dict[str, Any]], env: str, path: Path) -> None:
+    """All curves, one colour an arm, over real episodes, and where each arrived."""
+    with curves(path, env, "real episodes", "success, held-out episodes") as axes:
+        for k, arm in enumerate(ARMS):
+            for number, run in enumerate(runs):
+                points, reached = run[arm]["points"], run[arm]["reached"]
+                axes.plot(
+                    [point["episodes"] for point in points],
+                    [point["success"] for point in points],
+                    color=f"C{k}", linewidth=1.2, label=None if number else arm,
+                )  # fmt: skip
+                if reached is not None:
+                    axes.plot(reached["episodes"], reached["success"], "o", color=f"C{k}")
+        axes.axhline(TARGET, color="0.6", linewidth=0.8, linestyle="--")
+
+
+def main() -> None:
+    """Train and measure all arms and seeds, compare, write the results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--env", default="mmrl/GoToRedBall-v0")
+    parser.add_argument("--steps", type=int, default=200_000, help="real ones of the PPO arms")
+    parser.add_argument("--imagination-steps", type=int, default=40_000, help="real ones")
+    parser.add_argument("--episodes", type=int, default=256, help="held-out ones, a checkpoint")
+    add_options(parser)
+    parser.add_argument("--out", type=Path, default=RESULTS / "imagination.json")
+    options, overrides = parser.parse_known_args()
+    if is_one(options, overrides, partial(measure, options)):
+        return
+    if options.jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    started = time.monotonic()
+    own = [f"--env={options.env}", f"--steps={options.steps}", f"--episodes={options.episodes}"]
+    own.append(f"--imagination-steps={options.imagination_steps}")
+    with work_folder(options) as folder:
+        runs = each_seed(__file__, options, folder, [*own, *overrides])
+    report = {
+        "env": options.env,
+        "config": yaml.safe_load(CONFIG.read_text()),
+        "overrides": overrides,
+        "steps": options.steps,
+        "imagination_steps": options.imagination_steps,
+        "held_out_episodes": options.episodes,
+        "target": TARGET,
+        "jobs": options.jobs,
+        "comparison": compare(runs),
+        "runs": runs,
+        **provenance(started),
+    }
+    write_json(options.out, report)
+    plot(runs, options.env, options.out.with_suffix(".png"))
+    print(f"| arm | episodes to {TARGET:.0%} | steps | seconds | final success |")
+    print("|---|--:|--:|--:|--:|")
+    for arm, one in report["comparison"].items():
+        cells = [one["episodes"], one["steps"], one["seconds"], one["final_success"]]
+        print(f"| {arm} | {' | '.join(', '.join(map(str, cell)) for cell in cells)} |")
+
+
+if __name__ == "__main__":
+    main()
