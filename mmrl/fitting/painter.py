@@ -92,10 +92,8 @@ class PainterTask(Task):
         self._codes, self.learnt = _different(tokenizer, learnt)
         meanings = self._meanings(tokenizer)
         codes = np.unique(self._codes)
-        if meanings:
-            codes = (
-                cast("ColorTokenizer", tokenizer).in_every_color(torch.from_numpy(codes)).numpy()
-            )
+        if meanings and isinstance(tokenizer, ColorTokenizer):
+            codes = tokenizer.in_every_color(torch.from_numpy(codes)).numpy()
         self._test_codes, self._test = _different(tokenizer, test)
         painted = np.isin(self._test_codes, codes).all(1)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(painted))[:_TESTED]
