@@ -2,14 +2,14 @@
 
     python benchmarks/painter.py --jobs 2
 
-``mmrl collect`` records rooms, doors, full hands and mazes, ``mmrl fit tokenizer`` and ``mmrl fit
-painter`` fit to them with the options of ``configs/fit`` and several seeds. Pictures whose
-description mentions one of the held-out pairs of colour and thing are learnt from by neither. Then
-other seeds' scenes are collected, and of each description one to three constraints are drawn, as "a
-red ball, a purple key in front of the agent, a closed door". The painter paints a picture of each.
-The parser reads the picture cell by cell, and says what there is to be seen: a request counts as
-satisfied if every one of its constraints is true of that. Requests that mention a held-out pair are
-apart.
+``mmrl collect`` records rooms, doors, full hands and mazes; ``mmrl fit tokenizer`` and ``mmrl fit
+painter`` fit to them with the options of ``tiles.yaml`` and ``painter.yaml`` in ``configs/fit`` and
+several seeds. Pictures whose description mentions one of the held-out pairs of colour and thing are
+learnt from by neither. Then other seeds' scenes are collected, and of each description one to three
+constraints are drawn, as "a red ball, a purple key in front of the agent, a closed door". The
+painter paints a picture of each. The parser reads the picture cell by cell, and says what there is
+to be seen: a request counts as satisfied if every one of its constraints is true of that. Requests
+that mention a held-out pair are apart, and so, among these, are constraints that do.
 
 Beside it: the same painter, told nothing (its pictures are judged by the same requests); how far
 painted tiles are from the theme's; and how many tiles of unseen pictures the tokenizer gives back
@@ -26,9 +26,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -36,6 +35,7 @@ import numpy as np
 import torch
 import yaml
 from numpy.typing import NDArray
+from seeds import add_options, each_seed, is_one, work_folder
 
 from mmrl.drawing import png
 from mmrl.evaluation.report import provenance
@@ -45,14 +45,15 @@ from mmrl.files import write_bytes, write_json
 from mmrl.fitting.asking import ask, constraints_of, satisfied
 from mmrl.fitting.loop import load
 from mmrl.fitting.scenes import read_scenes
-from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.generative.painter import Painter
+from mmrl.generative.patch_tokenizer import PatchTokenizer
 from mmrl.retrieval.sheet import Shown, contact_sheet
 from mmrl_envs.grid.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"
 CONFIGS: Final = ROOT / "configs" / "fit"
+FITS: Final = {"tokenizer": "tiles", "painter": "painter"}  # and their configurations
 MMRL: Final = [sys.executable, "-m", "mmrl"]
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
 SOURCES: Final = {
@@ -63,7 +64,8 @@ SOURCES: Final = {
 }
 """Who plays what, how many episodes of it, and its arguments."""
 TEST_SHARE: Final = 0.15  # as many test episodes, of those that are learnt from
-SHOWN: Final = 12
+SHOWN: Final = 8  # requests of each kind
+KINDS: Final = ("asked", "told_nothing", "held_out_pairs")
 SHARP: Final = 16.0  # a tile whose bytes are off by less, in the mean, is one of the theme's
 
 
@@ -86,7 +88,7 @@ def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
     out = folder / f"{task}-{seed}"
     if not (out / "result.json").is_file():
         data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
-        options = ["--config", str(CONFIGS / f"{task}.yaml"), "--data", f"[{data}]"]
+        options = ["--config", str(CONFIGS / f"{FITS[task]}.yaml"), "--data", f"[{data}]"]
         if out.is_dir():  # it was interrupted
             command = [*MMRL, "fit", task, "--resume", str(out)]
         else:
@@ -110,18 +112,27 @@ def requests(folder: Path, count: int) -> tuple[list[str], list[str]]:
 
 
 def judge(asked: list[str], pictures: NDArray[np.uint8]) -> dict[str, Any]:
-    """What the parser thinks of pictures: whole requests, and by their number of constraints."""
+    """What the parser thinks of pictures: whole requests, by their number of constraints, and
+    single constraints, those that mention a held-out pair apart.
+    """
     reading = TileReader()(pictures)
     said = [str(scene) for scene in reading.scenes()]
     kept = [satisfied(*pair) for pair in zip(asked, said, strict=True)]
     right = np.array([all(one) for one in kept])
     counts = np.array([len(constraints_of(one)) for one in asked])
+    of_held_out = [
+        ok
+        for one, oks in zip(asked, kept, strict=True)
+        for constraint, ok in zip(constraints_of(one), oks, strict=True)
+        if mentions_held_out(constraint)
+    ]
     return {
         "requests": rate(right),
         "by_constraints": {
             str(n): rate(right[counts == n]) for n in (1, 2, 3) if (counts == n).any()
         },
         "constraints": rate(np.array([ok for one in kept for ok in one])),
+        "constraints_held_out": rate(np.array(of_held_out)) if of_held_out else None,
         "sharp_tiles": round(float((reading.off < SHARP).mean()), 5),
     }
 
@@ -136,7 +147,7 @@ def rate(right: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def reconstructed(tokenizer: ImageTokenizer, folder: Path) -> dict[str, Any]:
+def reconstructed(tokenizer: PatchTokenizer, folder: Path) -> dict[str, Any]:
     """How many tiles of unseen pictures are read the same after the tokenizer, of pictures with and
     without held-out pairs.
     """
@@ -156,26 +167,29 @@ def reconstructed(tokenizer: ImageTokenizer, folder: Path) -> dict[str, Any]:
     }
 
 
-def measure(seed: int, folder: Path, count: int, more: list[str]) -> dict[str, Any]:
+def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, Any]:
     """Fit one seed, and have its pictures read."""
     tokenizer = fit("tokenizer", seed, folder, [])
     run = fit("painter", seed, folder, ["--tokenizer", str(tokenizer), *more])
     torch.set_num_threads(1)
     painter = cast("Painter", load(run, "painter", "cpu"))
     plain, new = requests(folder, count)
-    pictures = painter.paint(plain, seed=seed)
+    made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
     if seed == 0:
-        shown = [Shown(*each) for each in zip(pictures, [None] * SHOWN, plain, strict=False)]
-        write_bytes(folder / "painter.png", png(contact_sheet("what was asked, painted", shown)))
+        shown = [
+            Shown(picture, None, asked)
+            for pictures, requested in ((made, plain), (made_new, new))
+            for picture, asked in zip(pictures[:SHOWN], requested, strict=False)
+        ]
+        sheet = contact_sheet("what was asked, painted; held-out pairs below", shown)
+        write_bytes(folder / "painter.png", png(sheet))
     report = {
         "seed": seed,
-        "asked": judge(plain, pictures),
+        "asked": judge(plain, made),
         "told_nothing": judge(plain, painter.paint([""] * len(plain), seed=seed)),
+        "held_out_pairs": judge(new, made_new),
     }
-    known = [one for one in new if set(one.replace(",", " ,").split()) <= set(painter.words.words)]
-    if known:
-        report["held_out_pairs"] = judge(known, painter.paint(known, seed=seed))
-    whole = cast("ImageTokenizer", load(tokenizer, "tokenizer", "cpu"))
+    whole = cast("PatchTokenizer", load(tokenizer, "tokenizer", "cpu"))
     seconds = {
         name: json.loads((path / "result.json").read_text())["wall_seconds"]
         for name, path in (("tokenizer", tokenizer), ("painter", run))
@@ -188,22 +202,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=1, help="seeds that are fitted side by side")
+    add_options(parser)
     parser.add_argument("--requests", type=int, default=1_000, help="of each kind")
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of episodes")
-    parser.add_argument("--folder", type=Path, help="where to keep what is made, to go on with")
     parser.add_argument("--out", type=Path, default=RESULTS / "painter.json")
     options, more = parser.parse_known_args()
+    if is_one(options, more, partial(measure, options.requests)):
+        return
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
-        folder = (options.folder or Path(place)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+    with work_folder(options) as folder:
         collect(folder, options.scale)
-        with ThreadPoolExecutor(options.jobs) as pool:
-            runs = list(
-                pool.map(lambda seed: measure(seed, folder, options.requests, more), options.seeds)
-            )
+        count = ["--requests", str(options.requests)]
+        runs = each_seed(__file__, options, folder, [*count, *more])
         sheet = folder / "painter.png"
         if sheet.is_file():
             write_bytes(options.out.with_suffix(".png"), sheet.read_bytes())
@@ -211,8 +221,7 @@ def main() -> None:
         "sources": {name: list(source) for name, source in SOURCES.items()},
         "scale": options.scale,
         "configs": {
-            name: yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-            for name in ("tokenizer", "painter")
+            name: yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()) for name in FITS.values()
         },
         "changed": more,
         "runs": runs,
@@ -222,25 +231,22 @@ def main() -> None:
     write_json(options.out, report)
     print("| seed | asked for | told nothing | held-out pairs |\n|---|---|---|---|")
     for run in runs:
-        parts = [run.get(kind) for kind in ("asked", "told_nothing", "held_out_pairs")]
-        print(f"| {run['seed']} | {' | '.join(cell(part) for part in parts)} |")
+        print(f"| {run['seed']} | {' | '.join(cell(run[kind]) for kind in KINDS)} |")
 
 
 def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean share of satisfied requests, and its interval."""
     found = {}
-    for kind in ("asked", "told_nothing", "held_out_pairs"):
-        shares = [run[kind]["requests"]["satisfied"] for run in runs if kind in run]
+    for kind in KINDS:
+        shares = [run[kind]["requests"]["satisfied"] for run in runs]
         if len(shares) > 1:
             low, high = mean_interval(shares)
             found[kind] = {"satisfied": float(np.mean(shares)), "95": [low, high]}
     return found
 
 
-def cell(part: dict[str, Any] | None) -> str:
+def cell(part: dict[str, Any]) -> str:
     """A share with its interval."""
-    if part is None:
-        return ""
     one = part["requests"]
     return f"{one['satisfied']:.1%} of {one['of']} ({one['95'][0]:.1%} to {one['95'][1]:.1%})"
 

@@ -14,10 +14,12 @@ from mmrl.errors import UserError
 from mmrl.evaluation.splits import HELD_OUT_PAIRS, TrainingCases
 from mmrl.fitting.asking import ask, vocabulary
 from mmrl.fitting.loop import load
+from mmrl.fitting.meanings import meanings_of
 from mmrl.fitting.scenes import Scenes, read_scenes
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
-from mmrl.generative.image_tokenizer import ImageTokenizer
+from mmrl.generative.color_tokenizer import ColorTokenizer
 from mmrl.generative.painter import Painter, build_painter
+from mmrl.generative.patch_tokenizer import PatchTokenizer
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval.sheet import Shown, contact_sheet
 
@@ -41,6 +43,8 @@ class PainterConfig(FitConfig):
         length: the longest sentence, in words and marks.
         text: text encoder, as for 'mmrl train'.
         text_args: its arguments.
+        named: words for colours; where the tokenizer keeps colours apart, what each means is found
+            in the data, and things are painted in colours that they were never seen in.
         width: of the decoder.
         layers: of the decoder.
         heads: of its attention.
@@ -56,6 +60,7 @@ class PainterConfig(FitConfig):
     length: int = 48
     text: str = "word_cnn"
     text_args: dict[str, Any] = field(default_factory=dict)
+    named: list[str] = field(default_factory=list)
     width: int = 128
     layers: int = 2
     heads: int = 4
@@ -78,14 +83,17 @@ class PainterTask(Task):
     Config = PainterConfig
     module: Painter
 
-    def __init__(self, config: PainterConfig, scenes: Scenes, tokenizer: ImageTokenizer) -> None:
+    def __init__(self, config: PainterConfig, scenes: Scenes, tokenizer: PatchTokenizer) -> None:
         self.config = config
         self.cases = TrainingCases[str](
             lambda one: (one,), HELD_OUT_PAIRS if config.held_out else ()
         )
         learnt, test = _split(scenes, config, self.cases)
         self._codes, self.learnt = _different(tokenizer, learnt)
+        meanings = self._meanings(tokenizer)
         codes = np.unique(self._codes)
+        if meanings and isinstance(tokenizer, ColorTokenizer):
+            codes = tokenizer.in_every_color(torch.from_numpy(codes)).numpy()
         self._test_codes, self._test = _different(tokenizer, test)
         painted = np.isin(self._test_codes, codes).all(1)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(painted))[:_TESTED]
@@ -101,6 +109,7 @@ class PainterTask(Task):
             "tokenizer": tokenizer.recipe,
             "codes": codes.tolist(),
             "words": sorted(words),
+            "meanings": meanings,
             "length": config.length,
             "text": config.text,
             "text_args": config.text_args,
@@ -119,7 +128,7 @@ class PainterTask(Task):
         _check(config)
         if not config.tokenizer:
             raise UserError("tokenizer is empty: name a run folder that 'mmrl fit tokenizer' made")
-        tokenizer = cast("ImageTokenizer", load(config.tokenizer, "tokenizer", "cpu"))
+        tokenizer = cast("PatchTokenizer", load(config.tokenizer, "tokenizer", "cpu"))
         return cls(config, read_scenes(config.data), tokenizer)
 
     @staticmethod
@@ -135,10 +144,10 @@ class PainterTask(Task):
             "" if silent else ask(self.learnt[row], generator, self.config.places)
             for row, silent in zip(rows.tolist(), unasked.tolist(), strict=True)
         ]
-        return {
-            "sentences": self.module.read(asked),
-            "codes": torch.from_numpy(self._codes[rows]),
-        }
+        chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
+        codes = torch.from_numpy(self._codes[rows]).to(self.module.device)
+        sentences, codes = self.module.named(self.module.read(asked), codes, chance)
+        return {"sentences": sentences, "codes": codes}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the codes."""
@@ -162,14 +171,31 @@ class PainterTask(Task):
         shown = [Shown(one, None, said) for one, said in zip(pictures, some, strict=True)]
         return Evaluation(metrics, pictures={"painted": contact_sheet("painted", shown)})
 
+    def _meanings(self, tokenizer: PatchTokenizer) -> dict[str, int]:
+        """Which colour each of the named words is.
+
+        Raises:
+            UserError: the tokenizer keeps no colours apart, or a word goes with none.
+        """
+        if not self.config.named:
+            return {}
+        if not isinstance(tokenizer, ColorTokenizer):
+            raise UserError(
+                f"named={self.config.named}: this tokenizer does not keep colours apart; make one "
+                "by 'mmrl fit tokenizer --colors_apart true'"
+            )
+        seen = tokenizer.shows(torch.from_numpy(self._codes)).numpy()
+        return meanings_of(self.config.named, self.learnt, seen)
+
     def _nats(self, asked: list[str]) -> float:
         """The mean of -ln p of the test's patches."""
-        device = self.module.device
-        codes = torch.from_numpy(self._test_codes).to(device)
-        return float(-self.module.log_prob(self.module.read(asked), codes).mean() / codes.shape[1])
+        codes = torch.from_numpy(self._test_codes).to(self.module.device)
+        chance = torch.Generator().manual_seed(0)
+        named = self.module.named(self.module.read(asked), codes, chance)
+        return float(-self.module.log_prob(*named).mean() / codes.shape[1])
 
 
-def _different(tokenizer: ImageTokenizer, scenes: Scenes) -> tuple[NDArray[np.int64], list[str]]:
+def _different(tokenizer: PatchTokenizer, scenes: Scenes) -> tuple[NDArray[np.int64], list[str]]:
     """Codes of different pictures, int64 [N, K], and their descriptions."""
     images = torch.from_numpy(scenes.pictures).permute(0, 3, 1, 2)
     codes, first = np.unique(tokenizer.encode(images).numpy(), axis=0, return_index=True)

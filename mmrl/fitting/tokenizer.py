@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -14,11 +15,15 @@ from mmrl.errors import UserError
 from mmrl.evaluation.splits import TrainingCases
 from mmrl.fitting.frames import distinct, patches_of, read_frames
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
+from mmrl.generative.color_tokenizer import ColorTokenizer, build_image_tokenizer
+from mmrl.generative.factors import find_factors
 from mmrl.generative.image_tokenizer import ImageTokenizer
+from mmrl.generative.patch_tokenizer import PatchTokenizer, check_patch
 
 _SHOWN: Final = 6  # pictures
 _KNOWN: Final = 4_096  # patches that a reconstruction may be taken for
 _GAP: Final = 4
+_COMPARED: Final = 1_000  # patches, each with each
 
 
 @dataclass
@@ -28,6 +33,8 @@ class TokenizerConfig(FitConfig):
     Attributes:
         data: dataset that 'mmrl collect' made, or several, [one, another].
         patch: pixels a side; a tile of a grid world has 8.
+        colors_apart: find out which patches are the same thing in several colours, and have the
+            codes of shapes and colours apart; levels, hidden and layers are not needed then.
         levels: of the quantiser; their product is the number of codes.
         hidden: width of the layers of encoder and decoder.
         layers: of each.
@@ -42,6 +49,7 @@ class TokenizerConfig(FitConfig):
 
     data: str | list[str] = ""
     patch: int = 8
+    colors_apart: bool = False
     levels: list[int] = field(default_factory=lambda: [8, 5, 5, 5])
     hidden: int = 256
     layers: int = 2
@@ -62,22 +70,17 @@ class TokenizerTask(Task):
     name = "tokenizer"
     summary = "pictures → codes of their patches, and back, for painters and world models"
     Config = TokenizerConfig
-    module: ImageTokenizer
+    module: PatchTokenizer
 
     def __init__(
         self, config: TokenizerConfig, learnt: NDArray[np.uint8], test: NDArray[np.uint8]
     ) -> None:
         """Pictures uint8 [N, H, W, 3] to learn from, and to test with."""
         self.config = config
-        self.module = ImageTokenizer(
-            learnt.shape[1:3],
-            patch=config.patch,
-            levels=config.levels,
-            hidden=config.hidden,
-            layers=config.layers,
-        )
-        self.recipe = self.module.recipe
+        check_patch(learnt.shape[1], learnt.shape[2], config.patch)
         self.patches, counts = distinct(patches_of(learnt, config.patch))
+        self.module = _tokenizer(config, learnt.shape[1:3], self.patches)
+        self.recipe = self.module.recipe
         self._until = np.cumsum(counts.astype(np.float64) ** (1 - config.rarity))
         self._test, self._times = distinct(patches_of(test, config.patch))
         self._shown = test[np.linspace(0, len(test) - 1, _SHOWN).astype(np.int64)]
@@ -100,9 +103,9 @@ class TokenizerTask(Task):
         return cls(config, frames.learnt, frames.test)
 
     @staticmethod
-    def build(recipe: dict[str, Any]) -> ImageTokenizer:
+    def build(recipe: dict[str, Any]) -> PatchTokenizer:
         """As :meth:`Task.build`."""
-        return ImageTokenizer(**recipe)
+        return build_image_tokenizer(recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Patches, uint8 [B, 3, p, p]."""
@@ -111,7 +114,7 @@ class TokenizerTask(Task):
         return {"patches": _to_torch(self.patches[chosen.clip(max=len(self.patches) - 1)])}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """As :meth:`ImageTokenizer.loss`."""
+        """As :meth:`PatchTokenizer.loss`."""
         return self.module.loss(batch["patches"])
 
     def evaluate(self) -> Evaluation:
@@ -160,6 +163,31 @@ class TokenizerTask(Task):
 
     def _on_device(self, patches: NDArray[np.uint8]) -> Tensor:
         return _to_torch(patches).to(next(self.module.parameters()).device)
+
+
+def _tokenizer(
+    config: TokenizerConfig, image_size: Sequence[int], patches: NDArray[np.uint8]
+) -> PatchTokenizer:
+    """A new one.
+
+    Raises:
+        UserError: sizes that cannot be, or too many patches to compare each with each.
+    """
+    if not config.colors_apart:
+        return ImageTokenizer(
+            image_size,
+            patch=config.patch,
+            levels=config.levels,
+            hidden=config.hidden,
+            layers=config.layers,
+        )
+    if len(patches) > _COMPARED:
+        raise UserError(
+            f"colors_apart=true: there are {len(patches):,} different patches, more than "
+            f"{_COMPARED:,}; these pictures are not made of tiles of {config.patch} × "
+            f"{config.patch} pixels. Without colors_apart they may be any"
+        )
+    return ColorTokenizer.from_factors(image_size, config.patch, find_factors(patches))
 
 
 def _to_torch(pictures: NDArray[np.uint8]) -> Tensor:

@@ -9,12 +9,11 @@ from typing import Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mmrl.errors import UserError
+from mmrl.generative.patch_tokenizer import PatchTokenizer
 from mmrl.generative.quantiser import FiniteScalars
 
-_AT_ONCE: Final = 512  # pictures
 _WAVES: Final = 3
 _APART: Final = 1.5  # steps, at the least, between patches that are not alike
 _APART_WEIGHT: Final = 3.0
@@ -22,11 +21,8 @@ _ALIKE: Final = 0.1  # patches no pixel of which differs by more, of 2
 _COMPARED: Final = 256  # patches, each with each
 
 
-class ImageTokenizer(nn.Module):
-    """Each patch of a picture becomes one of finitely many codes, whatever lies around it, and each
-    code a patch (finite scalar quantisation, Mentzer et al., 2023).
-
-    Where patches are the tiles of a grid world, a code is a tile.
+class ImageTokenizer(PatchTokenizer):
+    """Codes by finite scalar quantisation (Mentzer et al., 2023), of any pictures.
 
     Args:
         image_size: height and width of the pictures; multiples of the patch.
@@ -34,12 +30,6 @@ class ImageTokenizer(nn.Module):
         levels: of the quantiser, whose product is the number of codes.
         hidden: width of the layers of encoder and decoder.
         layers: of each.
-
-    Attributes:
-        image_size: as above.
-        grid: rows and columns of patches.
-        codes: how many there are.
-        recipe: the arguments, as plain data.
 
     Raises:
         UserError: sizes or levels that cannot be.
@@ -54,24 +44,16 @@ class ImageTokenizer(nn.Module):
         hidden: int = 256,
         layers: int = 2,
     ) -> None:
-        super().__init__()
-        height, width = (int(side) for side in image_size)
-        if patch < 1 or height % patch or width % patch:
-            raise UserError(
-                f"patch={patch}: pictures of {height} × {width} pixels cannot be cut into patches "
-                f"of {patch} × {patch}"
-            )
+        super().__init__(image_size, patch)
         if hidden < 1 or layers < 1:
             raise UserError(f"hidden={hidden}, layers={layers}: must be at least 1")
         try:
             self.quantiser = FiniteScalars(levels)
         except ValueError as error:
             raise UserError(str(error)) from error
-        self.image_size, self.patch = (height, width), patch
-        self.grid = height // patch, width // patch
         self.codes = self.quantiser.codes
         self.recipe = {
-            "image_size": [height, width],
+            "image_size": list(self.image_size),
             "patch": patch,
             "levels": list(levels),
             "hidden": hidden,
@@ -83,47 +65,12 @@ class ImageTokenizer(nn.Module):
             Waves(), _perceptron(Waves.outputs(len(levels)), hidden, pixels, layers)
         )
 
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """The codes of pictures, row by row.
+    def _ids(self, patches: Tensor) -> Tensor:
+        return self.quantiser.ids(self.encoder(patches))
 
-        Args:
-            images: uint8 [B, 3, H, W].
-
-        Returns:
-            int64 [B, rows · columns], 0 to ``codes - 1``.
-
-        Raises:
-            UserError: pictures of another size.
-        """
-        size = tuple(images.shape[-2:])
-        if size != self.image_size:
-            raise UserError(
-                f"pictures of {size[0]} × {size[1]} pixels: this tokenizer was fitted for "
-                f"{self.image_size[0]} × {self.image_size[1]}"
-            )
-        return torch.cat(
-            [self.quantiser.ids(self.encoder(self._cut(one))) for one in images.split(_AT_ONCE)]
-        )
-
-    @torch.no_grad()
-    def decode(self, ids: Tensor) -> Tensor:
-        """Codes int64 [B, rows · columns] → pictures uint8 [B, 3, H, W]."""
-        codes, which = ids.unique(return_inverse=True)  # few are different
-        patches = self.decode_patches(codes)[which].unflatten(1, self.grid)
-        return patches.permute(0, 3, 1, 4, 2, 5).reshape(len(ids), 3, *self.image_size)
-
-    @torch.no_grad()
-    def encode_patches(self, patches: Tensor) -> Tensor:
-        """The codes of single patches, uint8 [B, 3, patch, patch] → int64 [B]."""
-        parts = patches.split(_AT_ONCE * self.grid[0] * self.grid[1])
-        return torch.cat([self.quantiser.ids(self.encoder(self._cut(one)))[:, 0] for one in parts])
-
-    @torch.no_grad()
-    def decode_patches(self, ids: Tensor) -> Tensor:
-        """Codes int64 [B] → single patches, uint8 [B, 3, patch, patch]."""
-        pixels = (self.decoder(self.quantiser.values(ids)) + 1) * 127.5
-        return pixels.round().clamp(0, 255).byte().view(-1, 3, self.patch, self.patch)
+    def _pixels(self, ids: Tensor) -> Tensor:
+        pixels: Tensor = self.decoder(self.quantiser.values(ids))
+        return pixels
 
     def loss(self, images: Tensor) -> dict[str, Tensor]:
         """What is to become small.
@@ -149,11 +96,6 @@ class ImageTokenizer(nn.Module):
         differ = torch.cdist(patches, patches, p=torch.inf) > _ALIKE
         lack = (_APART - torch.cdist(steps, steps, p=torch.inf)).relu()
         return (lack * differ).sum() / differ.sum().clamp_min(1)
-
-    def _cut(self, images: Tensor) -> Tensor:
-        """The patches of pictures, float32 [B, K, 3 · patch²], from -1 to 1."""
-        patches = functional.unfold(images.float(), self.patch, stride=self.patch)
-        return patches.transpose(1, 2) / 127.5 - 1
 
 
 class Waves(nn.Module):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from mmrl.encoders.distinct import TextEncoder
 from mmrl.encoders.text import build_text_encoder
 from mmrl.errors import UserError
-from mmrl.generative.image_tokenizer import ImageTokenizer
+from mmrl.generative.color_names import ColorNames
+from mmrl.generative.color_tokenizer import ColorTokenizer, build_image_tokenizer
 from mmrl.generative.patch_decoder import PatchDecoder
+from mmrl.generative.patch_tokenizer import PatchTokenizer
 from mmrl.model import autocast
 from mmrl.preprocessing.text import START, WordTokenizer, split_words
 
@@ -26,11 +28,17 @@ class Painter(nn.Module):
     """p(picture | sentence), as p of each patch's code, given those above and to the left of it
     (Ramesh et al., 2021).
 
+    Where the tokenizer keeps colours apart and it is known what words for colours mean, shapes and
+    colours are painted by names that colours have in a sentence alone: things, too, in colours that
+    they never had.
+
     Args:
         tokenizer: of pictures; it stays as it is.
         codes: of patches that are painted with; any others never are.
         words: tokenizer of sentences.
         encoder: its ids → Tokens.
+        names: of colours, those of a :class:`ColorTokenizer`; they are called by their words and
+            codes, if None.
         precision: fp32, or bf16 for matrix products in bfloat16.
         decoder: arguments of :class:`~mmrl.generative.patch_decoder.PatchDecoder`.
     """
@@ -39,17 +47,19 @@ class Painter(nn.Module):
 
     def __init__(
         self,
-        tokenizer: ImageTokenizer,
+        tokenizer: PatchTokenizer,
         codes: Sequence[int],
         words: WordTokenizer,
         encoder: TextEncoder,
         *,
+        names: ColorNames | None = None,
         precision: str = "fp32",
         **decoder: Any,
     ) -> None:
         super().__init__()
         self.tokenizer, self.words, self.encoder = tokenizer, words, encoder
         self.precision = precision
+        self.names = names
         tokenizer.requires_grad_(False)
         self.register_buffer("_codes", torch.tensor(sorted(codes)), persistent=False)
         self.decoder = PatchDecoder(
@@ -65,7 +75,7 @@ class Painter(nn.Module):
         """The mean of -ln p of a patch's code.
 
         Args:
-            sentences: token ids int32 [B, L], as :meth:`read` makes them.
+            sentences: token ids int32 [B, L], as :meth:`named` makes them.
             codes: of the pictures' patches, int64 [B, K], all of them among the painter's.
         """
         with autocast(self.precision, self.device):
@@ -76,6 +86,22 @@ class Painter(nn.Module):
         """Log p(picture | sentence), natural, float32 [B]; as for :meth:`loss`."""
         with autocast(self.precision, self.device):
             return self.decoder.log_prob(self.encoder(sentences), self._as_text(codes))
+
+    def named(
+        self, sentences: Tensor, codes: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Sentences, int32 [B, L], and codes of their pictures, int64 [B, K], with colours called
+        as the decoder knows them.
+
+        Args:
+            sentences: as :meth:`read` makes them.
+            codes: as the tokenizer makes them.
+            generator: on the CPU; it names colours that the sentences do not.
+        """
+        if self.names is None:
+            return sentences, codes
+        called = self.names.draw(sentences, generator)
+        return self.names.renamed(sentences, called), self._recolored(codes, called)
 
     @torch.no_grad()
     def paint(
@@ -99,18 +125,11 @@ class Painter(nn.Module):
         """
         ids = self.read(sentences)
         generator = torch.Generator().manual_seed(seed)
-        pictures = []
-        for part in ids.split(_AT_ONCE):
-            both = torch.cat([part, self.read([""] * len(part))])
-            with autocast(self.precision, self.device):
-                drawn = self.decoder.draw(
-                    self.encoder(both),
-                    generator,
-                    temperature=temperature,
-                    guidance=guidance,
-                )
-            pictures.append(self.tokenizer.decode(self._codes[drawn - _FIRST]))
-        return torch.cat(pictures).permute(0, 2, 3, 1).cpu().numpy()
+        drawn = [
+            self._draw(part, generator, temperature=temperature, guidance=guidance)
+            for part in ids.split(_AT_ONCE)
+        ]
+        return self.tokenizer.decode(torch.cat(drawn)).permute(0, 2, 3, 1).cpu().numpy()
 
     def read(self, sentences: Sequence[str]) -> Tensor:
         """Token ids int32 [B, L], on its device; of an empty sentence the start mark alone.
@@ -139,6 +158,21 @@ class Painter(nn.Module):
                 f"{self.words.length - 1}"
             )
 
+    def _draw(self, ids: Tensor, generator: torch.Generator, **how: float) -> Tensor:
+        """Codes of a picture of each sentence, int64 [B, K]."""
+        called = None
+        if self.names is not None:
+            called = self.names.draw(ids, generator)
+            ids = self.names.renamed(ids, called)
+        both = torch.cat([ids, self.read([""] * len(ids))])
+        with autocast(self.precision, self.device):
+            drawn = self.decoder.draw(self.encoder(both), generator, **how)
+        codes = self._codes[drawn - _FIRST]
+        return codes if called is None else self._recolored(codes, called.argsort(1))
+
+    def _recolored(self, codes: Tensor, colors: Tensor) -> Tensor:
+        return cast("ColorTokenizer", self.tokenizer).recolored(codes, colors)
+
     def _as_text(self, codes: Tensor) -> Tensor:
         """Codes int64 [B, K] as the decoder's ids, int64 [B, 1 + K], with a start mark."""
         ids = torch.searchsorted(self._codes, codes) + _FIRST
@@ -150,6 +184,7 @@ def build_painter(
     codes: Sequence[int],
     words: Sequence[str],
     *,
+    meanings: Mapping[str, int] | None = None,
     length: int = 48,
     text: str = "word_cnn",
     text_args: dict[str, Any] | None = None,
@@ -159,9 +194,11 @@ def build_painter(
     """A painter with new weights.
 
     Args:
-        tokenizer: arguments of :class:`~mmrl.generative.image_tokenizer.ImageTokenizer`.
+        tokenizer: the recipe of a :class:`~mmrl.generative.patch_tokenizer.PatchTokenizer`.
         codes: of patches that are painted with.
         words: of which sentences are made.
+        meanings: words for colours, and which of the tokenizer's colours each is; ids of the
+            encoder that follow those of the words are names, then.
         length: the longest sentence, in words and marks, start mark included.
         text, text_args: the encoder of sentences, as in :class:`mmrl.building.ModelConfig`.
         precision: fp32 or bf16.
@@ -171,7 +208,12 @@ def build_painter(
         UserError: an unknown encoder, or numbers that cannot be.
     """
     reader = WordTokenizer(words, length)
-    encoder = build_text_encoder(text, reader.space.words, length, **(text_args or {}))
-    return Painter(
-        ImageTokenizer(**tokenizer), codes, reader, encoder, precision=precision, **decoder
-    )
+    images = build_image_tokenizer(tokenizer)
+    vocabulary, names = reader.space.words, None
+    if meanings:
+        colors = cast("ColorTokenizer", images).colors
+        named = [reader.ids(word)[0] for word in meanings]
+        names = ColorNames(named, list(meanings.values()), colors, reader.size)
+        vocabulary += tuple(f"[{name}]" for name in range(colors))
+    encoder = build_text_encoder(text, vocabulary, length, **(text_args or {}))
+    return Painter(images, codes, reader, encoder, names=names, precision=precision, **decoder)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmrl.generative.decoder import TextDecoder, evaluating
 from mmrl.preprocessing.text import START
@@ -17,8 +18,9 @@ _LARGER: Final = 5.0
 class PatchDecoder(TextDecoder):
     """p(codes | tokens): a :class:`TextDecoder` of texts that have all the same length.
 
-    Besides attending to the tokens, every patch begins with their mean: what is asked for is at
-    hand everywhere, before any attention has been learnt.
+    Besides attending to the tokens and to the patches before it, every patch begins with the mean
+    of the tokens and with which codes have come so far: what is asked for, and what of it is there
+    already, is at hand everywhere, before any attention has been learnt.
 
     Args:
         shape: of the tokens.
@@ -32,6 +34,7 @@ class PatchDecoder(TextDecoder):
         self.patches = patches
         width = self.project.out_features
         self.asked = nn.Linear(width, width)
+        self.there = nn.Linear(vocabulary, width, bias=False)
         with torch.no_grad():
             self.asked.weight.normal_(std=1 / width)
             for embedding in (self.gpt.transformer.wte, self.gpt.transformer.wpe):
@@ -65,7 +68,7 @@ class PatchDecoder(TextDecoder):
         past: Any = None
         with evaluating(self):
             for _ in range(self.patches):
-                out = self._read(memory, mask, drawn[:, -1:].repeat(2, 1), past, True)
+                out = self._read(memory, mask, drawn.repeat(2, 1), past)
                 past = out.past_key_values
                 asked, neutral = out.logits[:, -1].float().chunk(2)
                 logits = neutral + guidance * (asked - neutral)
@@ -76,15 +79,22 @@ class PatchDecoder(TextDecoder):
         return drawn[:, 1:]
 
     def _logits(self, memory: Tensor, mask: Tensor, given: Tensor) -> Tensor:
-        logits: Tensor = self._read(memory, mask, given, None, False).logits
+        logits: Tensor = self._read(memory, mask, given, None, keep=False).logits
         return logits.float()
 
-    def _read(self, memory: Tensor, mask: Tensor, given: Tensor, past: Any, keep: bool) -> Any:
-        """What the transformer makes of patches, int64 [B, L], after those that it remembers."""
-        there = mask.unsqueeze(2)
-        mean = (memory * there).sum(1, keepdim=True) / there.sum(1, keepdim=True)
+    def _read(
+        self, memory: Tensor, mask: Tensor, given: Tensor, past: Any, *, keep: bool = True
+    ) -> Any:
+        """What the transformer makes of patches, int64 [B, L]; of the last of them, where it
+        remembers the others.
+        """
+        is_token = mask.unsqueeze(2)
+        mean = (memory * is_token).sum(1, keepdim=True) / is_token.sum(1, keepdim=True)
+        so_far = functional.one_hot(given, self.vocabulary).cumsum(1).clamp_max(1).to(memory.dtype)
+        new = slice(None) if past is None else slice(-1, None)
+        begun = self.gpt.transformer.wte(given[:, new]) + self.there(so_far[:, new])
         return self.gpt(
-            inputs_embeds=self.gpt.transformer.wte(given) + self.asked(mean),
+            inputs_embeds=begun + self.asked(mean),
             encoder_hidden_states=memory,
             encoder_attention_mask=mask,
             past_key_values=past,

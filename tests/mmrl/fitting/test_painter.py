@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.evaluation.splits import mentions_held_out
 from mmrl.fitting.painter import PainterConfig, PainterTask
+from mmrl.generative.color_tokenizer import ColorTokenizer
 
 SMALL = ["--device", "cpu", "--hidden", "32", "--steps", "40"]
+COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
 TINY: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "text_args": {"width": 16}}
 
 
@@ -22,6 +25,15 @@ TINY: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "text_args": {"wid
 def tokenizer(described: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     out = str(tmp_path_factory.mktemp("runs") / "tokenizer")
     assert main(["fit", "tokenizer", "--data", described, "--out", out, *SMALL]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def apart(described: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tokenizer that keeps colours apart, and never saw held-out pairs."""
+    out = str(tmp_path_factory.mktemp("runs") / "apart")
+    options = ["--colors_apart", "true", "--held_out", "true", "--steps", "1", "--device", "cpu"]
+    assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
     return out
 
 
@@ -48,6 +60,23 @@ def test_held_out_pairs_are_neither_shown_nor_asked_for(described: str, tokenize
     assert task.cases.turned_away > 0
     assert not any(mentions_held_out(one) for one in task.learnt)
     assert task.evaluate().metrics["turned_away"] == task.cases.turned_away
+
+
+def test_what_words_mean_is_found_out(described: str, apart: str) -> None:
+    task = PainterTask.prepare(config(described, apart, held_out=True, named=list(COLORS)))
+    means = task.recipe["meanings"]
+    assert sorted(means.values()) == list(range(6))
+    palette = cast("ColorTokenizer", task.module.tokenizer).palette.detach()
+    assert palette[means["red"]].argmax() == 0
+    assert palette[means["green"]].argmax() == 1
+    assert palette[means["blue"]].argmax() == 2
+    one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
+    assert all(one[name].equal(two[name]) for name in one)
+    said = task.module.read([" ".join(COLORS)])[0, 1:7]
+    assert not torch.isin(one["sentences"], said).any()
+    assert len(task.module.paint(["a red key, a grey ball"])) == 1
+    with pytest.raises(UserError, match="goes with 'agent'"):
+        PainterTask.prepare(config(described, apart, named=["red", "agent"]))
 
 
 def test_fit_and_paint(
@@ -81,6 +110,7 @@ def test_fit_and_paint(
         ({"unasked": 2}, "unasked=2"),
         ({"heads": 3}, "must be divisible by heads=3"),
         ({"data": ""}, "data is empty"),
+        ({"named": ["red"]}, "fit tokenizer --colors_apart true"),
     ],
 )
 def test_what_cannot_be(

@@ -15,6 +15,7 @@ from mmrl.evaluation.splits import TrainingCases, mentions_held_out
 from mmrl.fitting.frames import distinct, patches_of, read_frames
 from mmrl.fitting.loop import load
 from mmrl.fitting.tokenizer import TokenizerConfig, TokenizerTask
+from mmrl.generative.color_tokenizer import ColorTokenizer
 from mmrl.generative.image_tokenizer import ImageTokenizer
 from mmrl.rollouts import open_rollouts
 
@@ -80,6 +81,27 @@ def test_fit_load_and_read(
     images = torch.from_numpy(read_frames(described, 0.25, 50).test).permute(0, 3, 1, 2)
     off = (tokenizer.decode(tokenizer.encode(images)).float() - images.float()).abs()
     assert off.mean() < 4
+
+
+def test_colours_apart_give_tiles_back(
+    described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "tokenizer")
+    options = ["--colors_apart", "true", "--steps", "2", "--device", "cpu"]
+    assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
+    tokenizer = cast("ColorTokenizer", load(out, "tokenizer", "cpu"))
+    learnt = read_frames(described, 0.1, 10**6).learnt
+    images = torch.from_numpy(learnt).permute(0, 3, 1, 2)
+    off = (tokenizer.decode(tokenizer.encode(images)).int() - images.int()).abs()
+    assert off.max() <= 2
+    assert tokenizer.colored > 1
+    assert tokenizer.colors == 6
+
+
+def test_pictures_that_are_not_made_of_tiles_are_refused() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), dtype=np.uint8)
+    with pytest.raises(UserError, match="1,600 different patches"):
+        TokenizerTask(config(colors_apart=True), pictures, pictures)
 
 
 @pytest.mark.parametrize(

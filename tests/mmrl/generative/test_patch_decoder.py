@@ -76,6 +76,17 @@ def test_every_patch_knows_the_mean_of_the_tokens(decoder: PatchDecoder) -> None
     assert not torch.allclose(one, other)
 
 
+def test_every_patch_knows_what_is_there_already(decoder: PatchDecoder) -> None:
+    for name, weight in decoder.named_parameters():
+        if "attn" in name or "attention" in name:
+            weight.data.zero_()  # no other way is left
+    given = torch.tensor([[START, first, 5, 5] for first in (3, 4)])
+    logits = decoder._logits(*decoder._memory(tokens(2)), given)
+    assert not torch.allclose(logits[0, 3], logits[1, 3])
+    again = decoder._logits(*decoder._memory(tokens(2)), torch.tensor([[START, 3, 5, 7]] * 2))
+    assert torch.allclose(logits[0, :3], again[0, :3])  # but not what comes
+
+
 def test_a_temperature_that_cannot_be(decoder: PatchDecoder) -> None:
     with pytest.raises(ValueError, match="temperature=0"):
         decoder.draw(with_neutral(tokens()), torch.Generator(), temperature=0)
