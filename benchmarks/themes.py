@@ -13,11 +13,11 @@ fitted to it. A painter is fitted to the other two (``mmrl fit sprites`` with th
 - ``given``: in the two themes that the painter learnt from, and no painted one. So it is seen what
   the painted ones add to what went into them.
 
-Each trained policy plays the same held-out episodes in the theme that is kept apart, in Minigrid's,
-and in the third one, which ``given`` has seen, ``sprites`` by way of its painter, and ``default``
-not at all. All of it is done for every theme that ``--unseen`` names; ``default`` is trained once,
-since it is the same. Options that the script does not know are handed to ``mmrl train``. Its 15
-trainings are meant to take half an hour on two cores.
+Each trained policy plays the same held-out episodes (``mmrl eval``) in the theme that is kept
+apart, in Minigrid's, and in the third one, which ``given`` has seen, ``sprites`` by way of its
+painter, and ``default`` not at all. All of it is done for every theme that ``--unseen`` names;
+``default`` is trained once, since it is the same. Options that the script does not know are handed
+to ``mmrl train``. Its 15 trainings are meant to take half an hour on two cores.
 
 Kept in ``benchmarks/results/themes.json``: success with Wilson's 95% intervals for every arm, seed
 and theme, means over seeds with Student's, what was seen by whom, and training times; beside it a
@@ -29,6 +29,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,20 +40,16 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import gymnasium as gym
-import torch
 import yaml
 from numpy.typing import NDArray
 
 import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.drawing import png
-from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.experiment.run import Run
 from mmrl.files import write_bytes, write_json
 from mmrl.fitting.loop import load
 from mmrl.generative.sprites import SpritePainter
-from mmrl.plugins import find_agent
 from mmrl.retrieval.sheet import Shown, contact_sheet
 from mmrl_envs.grid.themes import THEMES
 from mmrl_envs.grid.themes.files import sprites_of, write_sprites
@@ -84,6 +81,7 @@ def painted(unseen: str, folder: Path, count: int, temperature: float) -> list[s
         data.append(str(folder / f"{name}.npz"))
         write_sprites(sprites_of(THEMES[name], TILE), Path(data[-1]))
     if not (out / "result.json").is_file():
+        shutil.rmtree(out, ignore_errors=True)  # it was interrupted
         options = ["--config", str(SPRITES), "--data", f"[{', '.join(data)}]"]
         subprocess.run(
             [*MMRL, "fit", "sprites", *options, "--device", "cpu", "--out", str(out)], check=True
@@ -103,18 +101,31 @@ def themes_of(arm: str, unseen: str, made: list[str]) -> list[str]:
     return {"default": [DEFAULT], "sprites": [DEFAULT, *made], "given": known(unseen)}[arm]
 
 
-def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: list[str]) -> Run:
-    """The run of a training, made unless it is there."""
+def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: list[str]) -> Path:
+    """The run folder of a training, made unless it is there."""
     unseen, arm, seed = case
     out = folder / "-".join(filter(None, (arm, unseen and f"without-{unseen}", str(seed))))
     if not (out / "result.json").is_file():
+        shutil.rmtree(out, ignore_errors=True)  # it was interrupted
         options = ["--config", str(CONFIG), "--steps", str(steps), "--seed", str(seed)]
         quiet = ["--clip_every", "0", "--checkpoint_every", "0", "--eval_episodes", "1"]
         args = ["--env_args", json.dumps({"theme": themes})]
         command = [*MMRL, "train", *options, *quiet, *args, *overrides, "--out", str(out)]
         with out.with_suffix(".log").open("w") as log:
             subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
-    return Run.open(out)
+    return out
+
+
+def played(run: Path, theme: str, episodes: int) -> dict[str, Any]:
+    """What ``mmrl eval`` says of a run in a theme, asked unless it was."""
+    file = run.with_name(f"{run.name}-in-{theme}-{episodes}.json")
+    if not file.is_file():
+        options = ["--episodes", str(episodes), "--env_args", json.dumps({"theme": theme})]
+        command = [*MMRL, "eval", str(run), *options, "--device", "cpu", "--json", str(file)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    found = json.loads(file.read_text())
+    kept = ("success_rate", "success_rate_95", "episodes", "mean_length")
+    return {name: found[name] for name in kept}
 
 
 def measure(
@@ -129,12 +140,7 @@ def measure(
     unseen, arm, seed = case
     themes = themes_of(arm, unseen, made.get(unseen, []))
     run = train(case, themes, folder, steps, overrides)
-    actor = find_agent(run.config["agent"]).load(run, "cpu")
-    success = {}
-    for theme in THEMES:
-        args = {**run.config["env_args"], "theme": theme}
-        played = play_episodes(actor, run.config["env"], episodes, env_args=args)
-        success[theme] = played.summary()
+    success = {theme: played(run, theme, episodes) for theme in THEMES}
     told = ", ".join(f"{name} {one['success_rate']:.1%}" for name, one in success.items())
     without = f" without {unseen}" if unseen else ""
     print(f"{arm}{without}, seed {seed}: {told}", flush=True)
@@ -144,7 +150,7 @@ def measure(
         "seed": seed,
         "themes": [Path(theme).stem for theme in themes],
         "success": success,
-        "training_seconds": json.loads((run.path / "result.json").read_text())["training_seconds"],
+        "training_seconds": json.loads((run / "result.json").read_text())["training_seconds"],
     }
 
 
@@ -227,7 +233,6 @@ def main() -> None:
     options, overrides = parser.parse_known_args()
     if options.jobs > 1:
         os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
-        torch.set_num_threads(max((os.cpu_count() or 1) // options.jobs, 1))
     started = time.monotonic()
     plan: list[Case] = [("", "default", seed) for seed in options.seeds]
     plan += [(u, arm, s) for u in options.unseen for arm in ARMS[1:] for s in options.seeds]
