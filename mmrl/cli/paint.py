@@ -50,7 +50,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--count", type=int, default=1, help="pictures; several make a sheet")
     parser.add_argument("--seed", type=int, default=0, help="another one paints other pictures")
     parser.add_argument(
-        "--guidance", type=float, default=3.0, help="above 1 it keeps to the sentence the more"
+        "--guidance", type=float, default=2.0, help="above 1 it keeps to the sentence the more"
     )
     parser.add_argument(
         "--temperature", type=float, default=1.0, help="below 1 it prefers what is likelier"

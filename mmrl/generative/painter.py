@@ -110,7 +110,7 @@ class Painter(nn.Module):
         *,
         seed: int = 0,
         temperature: float = 1.0,
-        guidance: float = 3.0,
+        guidance: float = 2.0,
     ) -> NDArray[np.uint8]:
         """A picture of each sentence, uint8 [B, H, W, 3].
 
