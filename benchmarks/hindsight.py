@@ -1,12 +1,13 @@
 """What hindsight is worth: failed episodes learnt from as what they were, by four who say so.
 
-    python benchmarks/hindsight.py --jobs 2 --model.precision bf16
+    python benchmarks/hindsight.py --jobs 2 --model.precision bf16 --folder runs/hindsight
 
 Trains ``configs/hindsight.yaml`` with every arm and seed by the ``mmrl train`` command: nobody
 relabels (none), the environment's verifier does (oracle), a captioner that learns from the agent's
 own successes (learned), and one that was fitted before (fitted) to episodes of random actions, by
 ``mmrl collect`` and ``mmrl fit captioner``. Options that the script does not know are handed to
-``mmrl train``.
+``mmrl train``. With ``--folder`` a measurement that was interrupted goes on: trainings that are done
+are not repeated, others go on from their newest checkpoint.
 
 Kept in ``benchmarks/results/hindsight.json``: the success of training episodes over episodes, the
 area under it up to as many episodes as every run has, the episodes until 80% of the last 100 are
@@ -19,9 +20,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,10 +32,12 @@ import numpy as np
 import yaml
 from learning import curves
 from numpy.typing import NDArray
+from seeds import work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.run import RESULT
 from mmrl.files import write_json
 
 RESULTS: Final = Path(__file__).parent / "results"
@@ -51,6 +54,10 @@ def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: in
     env_args = json.dumps(config["env_args"])
     collect = ["collect", config["env"], "--env_args", env_args, "--by", "random", "--episodes"]
     fit = ["fit", "captioner", "--data", str(data), "--out", str(run), "--steps", str(steps)]
+    if (run / RESULT).is_file():
+        return run
+    for unfinished in (data, run):
+        shutil.rmtree(unfinished, ignore_errors=True)
     wordings = ["--without", "on your|front of|behind|(a|the) object$|go to"]
     subprocess.run([*MMRL, *collect, str(episodes), "--out", str(data)], check=True)
     small = ["--batch_size", "64", "--width", "64", "--image_args", '{"blocks": 0}']
@@ -59,16 +66,15 @@ def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: in
 
 
 def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """One training: its curves, and its result."""
+    """One training, or what is left of it: its curves, and its result."""
     out = folder / f"{arm}-{seed}"
-    options = ["--config", str(CONFIG), "--seed", str(seed), "--out", str(out)]
-    longer = longer_training() if arm == "none" else []
-    command = [*MMRL, "train", *options, "--qrdqn.hindsight", who, *longer, *overrides]
-    with (folder / f"{arm}-{seed}.log").open("w") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    if not (out / RESULT).is_file():
+        with (folder / f"{arm}-{seed}.log").open("a") as log:
+            command = [*training(arm, who, seed, out), *overrides]
+            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
     events = EventAccumulator(str(out), size_guidance={"scalars": 0})
     events.Reload()
-    result = json.loads((out / "result.json").read_text())
+    result = json.loads((out / RESULT).read_text())
     print(f"{arm}, seed {seed}: {result['success_rate']:.1%} held out", flush=True)
     return {
         "arm": arm,
@@ -80,6 +86,16 @@ def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> 
         "accuracy": over_episodes(events, "hindsight/accuracy"),
         "relabelled": over_episodes(events, "hindsight/relabelled"),
     }
+
+
+def training(arm: str, who: str, seed: int, out: Path) -> list[str]:
+    """The command that trains, or goes on from the newest checkpoint."""
+    if any(out.glob("checkpoints/step_*")):
+        return [*MMRL, "train", "--resume", str(out)]
+    shutil.rmtree(out, ignore_errors=True)
+    options = ["--config", str(CONFIG), "--seed", str(seed), "--out", str(out)]
+    longer = longer_training() if arm == "none" else []
+    return [*MMRL, "train", *options, "--qrdqn.hindsight", who, *longer]
 
 
 def longer_training() -> list[str]:
@@ -161,15 +177,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--fit-episodes", type=int, default=4_000, help="of random actions")
     parser.add_argument("--fit-steps", type=int, default=1_000)
+    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
     options, overrides = parser.parse_known_args()
     if options.jobs > 1:
         os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
     started = time.monotonic()
     config = yaml.safe_load(CONFIG.read_text())
-    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
-        folder = Path(place)
+    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
         captioner = fit_captioner(config, folder, options.fit_episodes, options.fit_steps)
-        fitted = json.loads((captioner / "result.json").read_text())
+        fitted = json.loads((captioner / RESULT).read_text())
         plan = [(arm, seed) for arm in ARMS for seed in options.seeds]
         runs = list(
             pool.map(
