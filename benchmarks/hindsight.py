@@ -6,8 +6,8 @@ Trains ``configs/hindsight.yaml`` with every arm and seed by the ``mmrl train`` 
 relabels (none), the environment's verifier does (oracle), a captioner that learns from the agent's
 own successes (learned), and one that was fitted before (fitted) to episodes of random actions, by
 ``mmrl collect`` and ``mmrl fit captioner``. Options that the script does not know are handed to
-``mmrl train``. With ``--folder`` a measurement that was interrupted goes on: trainings that are done
-are not repeated, others go on from their newest checkpoint.
+``mmrl train``. With ``--folder`` a measurement that was interrupted goes on: trainings that are
+done are not repeated, others go on from their newest checkpoint.
 
 Kept in ``benchmarks/results/hindsight.json``: the success of training episodes over episodes, the
 area under it up to as many episodes as every run has, the episodes until 80% of the last 100 are
