@@ -60,7 +60,7 @@ def test_hyperparameters_are_those_of_the_library(name):
     known = set(inspect.signature(parents[0].__init__).parameters)
     ours = {
         "num_envs", "final_learning_rate", "memory", "memory_args", "n_quantiles", "hindsight",
-        "curriculum", "curriculum_args",
+        "curriculum", "curriculum_args", "auxiliary", "auxiliary_args",
     }  # fmt: skip
     assert {field.name for field in fields(agent.Config)} - known <= ours
 
