@@ -16,16 +16,15 @@ from stable_baselines3.common.vec_env import VecTransposeImage
 
 from mmrl.adapters import make_env, make_vec_env
 from mmrl.errors import UserError
-from mmrl.experiment.checkpoint import Checkpoint, put_weights
+from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
-from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
-from mmrl.fitting.goals import with_goals
 from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.learning import go_on, learn, make_logger, profiled
+from mmrl_agents.preparing import load_preprocessing, prepare
 from mmrl_agents.progress import ProgressBar, Show
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -252,54 +251,6 @@ class SB3Agent(ABC):
         cls.check_together(hyper)
         train_together(cls, config, hyper, run, Cluster(workers, address), resume=resume)
         return cls.load(run, config.device)
-
-
-def prepare(
-    config: TrainConfig,
-    run: Run,
-    checkpoint: Checkpoint | None,
-    space: spaces.Space[Any],
-    *,
-    keep: bool = True,
-) -> Preprocessing:
-    """The preprocessing of a training that begins, kept with its run, or of one that goes on.
-
-    Args:
-        config: of the training.
-        run: where it is kept.
-        checkpoint: that it goes on from; None where it begins.
-        space: of the observations of one environment.
-        keep: whether to write it down.
-
-    Raises:
-        UserError: as :func:`build_preprocessing`, :func:`load_preprocessing` and
-            :func:`mmrl.fitting.goals.load_goals`.
-    """
-    if checkpoint is not None:
-        return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
-    if keep:
-        run.save_preprocessing(preprocessing)
-    return preprocessing
-
-
-def load_preprocessing(
-    config: TrainConfig, run: Run, checkpoint: Checkpoint, space: spaces.Space[Any]
-) -> Preprocessing:
-    """The preprocessing of a run.
-
-    Args:
-        config: of the training.
-        run: where it is kept.
-        checkpoint: that was trained with it.
-        space: of the observations of one environment.
-
-    Raises:
-        UserError: it is not the one that the checkpoint was trained with.
-    """
-    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space)
-    preprocessing.check(checkpoint.state["fingerprints"])
-    return preprocessing
 
 
 def straight_line(start: float, end: float) -> Any:

@@ -38,9 +38,10 @@ from mmrl_agents.acting import SB3Actor
 from mmrl_agents.imagination.dreams import DreamVecEnv, starts_of
 from mmrl_agents.learning import make_logger
 from mmrl_agents.ppo import PPOAgent, PPOConfig
+from mmrl_agents.preparing import prepare
 from mmrl_agents.progress import Show
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.training import check_positive, prepare
+from mmrl_agents.training import check_positive
 from mmrl_agents.training_state import learnt, resume_learnt
 from mmrl_agents.vec_env import MultimodalVecEnv
 
