@@ -20,10 +20,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,16 +30,14 @@ from typing import Any, Final
 import numpy as np
 import torch
 import yaml
-from learning import curves
+from learning import curves, play_checkpoints
+from seeds import share_cores, work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.experiment.checkpoint import put_weights, read_checkpoint
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "levels" / "go_to_local.yaml"
@@ -103,15 +99,7 @@ def measure(
 def held_out(run: Run, episodes: int) -> list[tuple[int, float]]:
     """Steps and held-out success of every checkpoint."""
     torch.set_num_threads(1)
-    actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
-    points = []
-    for folder in sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:])):
-        checkpoint = read_checkpoint(folder)
-        put_weights(actor.policy, checkpoint.weights)
-        env, env_args = run.config["env"], run.config.get("env_args", {})
-        played = play_episodes(actor, env, episodes, env_args=env_args)
-        points.append((checkpoint.steps, round(float(played.success.mean()), 4)))
-    return points
+    return [(one.steps, success) for _, one, success in play_checkpoints(run, episodes)]
 
 
 def figures(run: Path) -> dict[str, float]:
@@ -209,13 +197,10 @@ def main() -> None:
         run = measure(level, arm, int(seed), *rest)
         write_json(options.folder / f"{short(level)}-{arm}-{seed}.json", run)
         return
-    if options.jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    share_cores(options.jobs)
     started = time.monotonic()
     plan = list(itertools.product(options.levels, options.arms, options.seeds))
-    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.jobs) as pool:
-        folder = (options.folder or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
         runs = list(pool.map(lambda case: measured(case, folder, options, overrides), plan))
     report = {
         "config": yaml.safe_load(CONFIG.read_text()),

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -32,7 +31,7 @@ import numpy as np
 import yaml
 from learning import curves
 from numpy.typing import NDArray
-from seeds import work_folder
+from seeds import share_cores, work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.report import provenance
@@ -179,8 +178,7 @@ def main() -> None:
     parser.add_argument("--fit-steps", type=int, default=1_000)
     parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
     options, overrides = parser.parse_known_args()
-    if options.jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    share_cores(options.jobs)
     started = time.monotonic()
     config = yaml.safe_load(CONFIG.read_text())
     with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:

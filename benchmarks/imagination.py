@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -33,16 +32,13 @@ from typing import Any, Final
 
 import numpy as np
 import yaml
-from learning import curves
-from seeds import add_options, each_seed, is_one, work_folder
+from learning import curves, play_checkpoints
+from seeds import add_options, each_seed, is_one, share_cores, work_folder
 
-from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.experiment.checkpoint import put_weights, read_checkpoint
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "imagination.yaml"
@@ -112,22 +108,15 @@ def measure_checkpoints(path: Path, started: float, episodes: int) -> list[dict[
     episodes, for each checkpoint of a run.
     """
     run = Run.open(path)
-    actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
-    env_id, env_args = run.config["env"], run.config["env_args"]
-    points = []
-    for folder in sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:])):
-        checkpoint = read_checkpoint(folder)
-        put_weights(actor.policy, checkpoint.weights)
-        played = play_episodes(actor, env_id, episodes, env_args=env_args)
-        points.append(
-            {
-                "episodes": real_episodes(run.config, checkpoint.state),
-                "steps": checkpoint.steps,
-                "seconds": round(folder.stat().st_mtime - started, 1),
-                "success": round(float(played.success.mean()), 4),
-            }
-        )
-    return points
+    return [
+        {
+            "episodes": real_episodes(run.config, checkpoint.state),
+            "steps": checkpoint.steps,
+            "seconds": round(folder.stat().st_mtime - started, 1),
+            "success": success,
+        }
+        for folder, checkpoint, success in play_checkpoints(run, episodes)
+    ]
 
 
 def real_episodes(config: dict[str, Any], state: dict[str, Any]) -> int:
@@ -191,8 +180,7 @@ def main() -> None:
     options, overrides = parser.parse_known_args()
     if is_one(options, overrides, partial(measure, options)):
         return
-    if options.jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    share_cores(options.jobs)
     started = time.monotonic()
     own = [f"--env={options.env}", f"--steps={options.steps}", f"--episodes={options.episodes}"]
     own.append(f"--imagination-steps={options.imagination_steps}")

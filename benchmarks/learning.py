@@ -26,8 +26,12 @@ from typing import Any
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
+from mmrl.experiment.checkpoint import Checkpoint, put_weights, read_checkpoint
+from mmrl.experiment.run import Run
 from mmrl.files import write_json
+from mmrl.plugins import find_agent
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -59,6 +63,19 @@ def curve(events: Path) -> list[tuple[int, float]]:
     accumulator.Reload()
     points = accumulator.Scalars("rollout/success_rate")
     return [(point.step, round(point.value, 4)) for point in points]
+
+
+def play_checkpoints(run: Run, episodes: int) -> Iterator[tuple[Path, Checkpoint, float]]:
+    """The folder of every checkpoint of a run, what it holds, and its success on so many held-out
+    episodes.
+    """
+    actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
+    env, env_args = run.config["env"], run.config.get("env_args", {})
+    for folder in sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:])):
+        checkpoint = read_checkpoint(folder)
+        put_weights(actor.policy, checkpoint.weights)
+        played = play_episodes(actor, env, episodes, env_args=env_args)
+        yield folder, checkpoint, round(float(played.success.mean()), 4)
 
 
 @contextmanager

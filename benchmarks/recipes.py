@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from typing import Any, Final
 
 import yaml
 from learning import train
+from seeds import share_cores
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_atomically, write_json
@@ -95,8 +95,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     options, overrides = parser.parse_known_args()
-    if options.jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    share_cores(options.jobs)
     started = time.monotonic()
     file = RESULTS / "recipes.json"
     recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import yaml
 from learning import curves
+from seeds import share_cores
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
@@ -116,9 +116,7 @@ def main() -> None:
     parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
     options, overrides = parser.parse_known_args()
     name, started = options.name or options.config.stem, time.monotonic()
-    if options.jobs > 1:
-        threads = max((os.cpu_count() or 1) // options.jobs, 1)
-        os.environ["OMP_NUM_THREADS"] = str(threads)
+    share_cores(options.jobs)
     runs = []
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
         folder = Path(place)

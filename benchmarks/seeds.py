@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,12 @@ def is_one(
     report = measure(options.one, options.folder, list(overrides))
     write_json(_report(options.folder, options.one), report)
     return True
+
+
+def share_cores(jobs: int) -> None:
+    """Give each of so many processes at once its share of the cores."""
+    if jobs > 1:
+        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // jobs, 1))
 
 
 @contextmanager

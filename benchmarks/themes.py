@@ -28,11 +28,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,6 +40,7 @@ from typing import Any, Final, cast
 import gymnasium as gym
 import yaml
 from numpy.typing import NDArray
+from seeds import share_cores, work_folder
 
 import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.drawing import png
@@ -231,14 +230,11 @@ def main() -> None:
     parser.add_argument("--name", default="themes", help="of the result files")
     parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
     options, overrides = parser.parse_known_args()
-    if options.jobs > 1:
-        os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // options.jobs, 1))
+    share_cores(options.jobs)
     started = time.monotonic()
     plan: list[Case] = [("", "default", seed) for seed in options.seeds]
     plan += [(u, arm, s) for u in options.unseen for arm in ARMS[1:] for s in options.seeds]
-    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.jobs) as pool:
-        folder = (options.folder or Path(temporary)).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
         made = {
             unseen: painted(unseen, folder, options.painted, options.temperature)
             for unseen in options.unseen
