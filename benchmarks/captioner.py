@@ -20,8 +20,6 @@ import argparse
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -30,6 +28,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 import yaml
+from commands import collect
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
@@ -50,18 +49,9 @@ from mmrl.rollouts import Rollout, Rollouts, open_rollouts
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "captioner.yaml"
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
-MMRL: Final = [sys.executable, "-m", "mmrl"]
 COLOURS: Final = ("red", "green", "blue", "purple", "yellow", "grey")
 THINGS: Final = {4: "door", 5: "key", 6: "ball", 7: "box"}
 """What Minigrid's numbers stand for."""
-
-
-def collect(env: str, episodes: int, seed: int, out: Path) -> None:
-    """The expert's episodes, unless they are there."""
-    if out.exists():
-        return
-    options = ["--by", "expert", "--episodes", str(episodes), "--seed", str(seed)]
-    subprocess.run([*MMRL, "collect", env, *options, "--out", str(out)], check=True)
 
 
 class End(NamedTuple):
@@ -177,8 +167,8 @@ def main() -> None:
         return
     started = time.monotonic()
     with work_folder(options) as folder:
-        collect(options.env, options.episodes, 0, folder / "data")
-        collect(options.env, options.test_episodes, UNSEEN, folder / "test")
+        collect(folder / "data", options.env, "expert", options.episodes)
+        collect(folder / "test", options.env, "expert", options.test_episodes, UNSEEN)
         seen(open_rollouts(str(folder / "data")), folder)
         runs = each_seed(__file__, options, folder, overrides)
         found = ends(open_rollouts(str(folder / "test")))[1]

@@ -30,8 +30,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 import yaml
+from commands import finish
 from learning import curves, play_checkpoints
-from seeds import share_cores, work_folder
+from seeds import add_folder, share_cores, work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.report import provenance
@@ -71,15 +72,13 @@ def measure(
     """One training, and the held-out success of its checkpoints."""
     out = folder / f"{short(level)}-{arm}-{seed}"
     chosen = "none" if arm == UNIFORM else arm
-    command = [
-        sys.executable, "-m", "mmrl", "train", "--config", str(CONFIG), "--env", level,
-        "--seed", str(seed), "--out", str(out), "--ppo.curriculum", chosen, *overrides,
-        "--steps", str(steps), "--checkpoint_every", str(steps // 10), "--keep_checkpoints", "99",
-        "--eval_episodes", "0", "--clip_every", "0",
-    ]  # fmt: skip
+    seconds = finish(
+        out, "train", "--config", CONFIG, "--env", level, "--seed", seed,
+        "--ppo.curriculum", chosen, *overrides, "--steps", steps,
+        "--checkpoint_every", steps // 10, "--keep_checkpoints", 99,
+        "--eval_episodes", 0, "--clip_every", 0,
+    )  # fmt: skip
     started = time.monotonic()
-    subprocess.run(command, check=True)
-    trained = time.monotonic()
     run = Run.open(out)
     curve = held_out(run, episodes)
     return {
@@ -91,8 +90,8 @@ def measure(
         "success": curve[-1][1],
         "training_episodes": run.read_checkpoint().state["counters"]["_episode_num"],
         "curriculum": figures(out),
-        "training_seconds": round(trained - started, 1),
-        "evaluation_seconds": round(time.monotonic() - trained, 1),
+        "training_seconds": seconds,
+        "evaluation_seconds": round(time.monotonic() - started, 1),
     }
 
 
@@ -189,7 +188,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--name", default="curriculum", help="of the result files")
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     if options.one is not None:
         level, arm, seed = options.one

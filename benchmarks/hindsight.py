@@ -19,9 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,9 +26,10 @@ from typing import Any, Final
 
 import numpy as np
 import yaml
+from commands import collect, finish
 from learning import curves
 from numpy.typing import NDArray
-from seeds import share_cores, work_folder
+from seeds import add_folder, share_cores, work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.report import provenance
@@ -43,34 +41,27 @@ RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "hindsight.yaml"
 ARMS: Final = ("none", "oracle", "learned", "fitted")
 TARGET: Final = 0.8
-LONGER: Final = 3
-MMRL: Final = [sys.executable, "-m", "mmrl"]
+RECENT: Final = 100
+"""Episodes that a point of a training's curve is the mean of, as soon as there are so many."""
+LONGER: Final = 2
 
 
 def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: int) -> Path:
     """A captioner that has seen what random actions do in this environment."""
-    data, run = folder / "data", folder / "captioner"
-    env_args = json.dumps(config["env_args"])
-    collect = ["collect", config["env"], "--env_args", env_args, "--by", "random", "--episodes"]
-    fit = ["fit", "captioner", "--data", str(data), "--out", str(run), "--steps", str(steps)]
-    if (run / RESULT).is_file():
-        return run
-    for unfinished in (data, run):
-        shutil.rmtree(unfinished, ignore_errors=True)
+    out = folder / "captioner"
+    data = collect(folder / "data", config["env"], "random", episodes, env_args=config["env_args"])
     wordings = ["--without", "on your|front of|behind|(a|the) object$|go to"]
-    subprocess.run([*MMRL, *collect, str(episodes), "--out", str(data)], check=True)
-    small = ["--batch_size", "64", "--width", "64", "--image_args", '{"blocks": 0}']
-    subprocess.run([*MMRL, *fit, *wordings, *small], check=True)
-    return run
+    small = ["--batch_size", 64, "--width", 64, "--image_args", '{"blocks": 0}']
+    finish(out, "fit", "captioner", "--data", data, "--steps", steps, *wordings, *small)
+    return out
 
 
 def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """One training, or what is left of it: its curves, and its result."""
+    """One training: its curves, and its result."""
     out = folder / f"{arm}-{seed}"
-    if not (out / RESULT).is_file():
-        with (folder / f"{arm}-{seed}.log").open("a") as log:
-            command = [*training(arm, who, seed, out), *overrides]
-            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    options = ["--config", CONFIG, "--seed", seed, "--qrdqn.hindsight", who]
+    longer = longer_training() if arm == "none" else []
+    finish(out, "train", *options, *longer, *overrides, log=out.with_suffix(".log"))
     events = EventAccumulator(str(out), size_guidance={"scalars": 0})
     events.Reload()
     result = json.loads((out / RESULT).read_text())
@@ -85,16 +76,6 @@ def train(arm: str, who: str, seed: int, folder: Path, overrides: list[str]) -> 
         "accuracy": over_episodes(events, "hindsight/accuracy"),
         "relabelled": over_episodes(events, "hindsight/relabelled"),
     }
-
-
-def training(arm: str, who: str, seed: int, out: Path) -> list[str]:
-    """The command that trains, or goes on from the newest checkpoint."""
-    if any(out.glob("checkpoints/step_*")):
-        return [*MMRL, "train", "--resume", str(out)]
-    shutil.rmtree(out, ignore_errors=True)
-    options = ["--config", str(CONFIG), "--seed", str(seed), "--out", str(out)]
-    longer = longer_training() if arm == "none" else []
-    return [*MMRL, "train", *options, "--qrdqn.hindsight", who, *longer]
 
 
 def longer_training() -> list[str]:
@@ -124,8 +105,8 @@ def area(curve: list[tuple[int, float]], episodes: int) -> float:
 
 
 def episodes_to(curve: list[tuple[int, float]], target: float) -> int | None:
-    """Episodes until the recent ones succeed that often."""
-    return next((episodes for episodes, success in curve if success >= target), None)
+    """Episodes until the last :data:`RECENT` ones succeed that often."""
+    return next((n for n, success in curve if n >= RECENT and success >= target), None)
 
 
 def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -176,7 +157,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--fit-episodes", type=int, default=4_000, help="of random actions")
     parser.add_argument("--fit-steps", type=int, default=1_000)
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     share_cores(options.jobs)
     started = time.monotonic()

@@ -21,12 +21,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
+import commands
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -222,7 +221,7 @@ def sheet(folder: Path, seed: int) -> None:
         ["index", album, "--model", model, "--out", index],
         ["search", index, QUERY, "--top", "8", "--out", str(RESULTS / "image_search.png")],
     ):
-        subprocess.run([sys.executable, "-m", "mmrl", *arguments], check=True)
+        commands.run(arguments)
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:

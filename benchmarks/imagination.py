@@ -23,8 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -32,6 +30,7 @@ from typing import Any, Final
 
 import numpy as np
 import yaml
+from commands import run
 from learning import curves, play_checkpoints
 from seeds import add_options, each_seed, is_one, share_cores, work_folder
 
@@ -87,13 +86,12 @@ def train(
     config = configuration(arm, options)
     file.write_text(yaml.safe_dump(config))
     command = [
-        sys.executable, "-m", "mmrl", "train", "--config", str(file), "--seed", str(seed),
+        "train", "--config", str(file), "--seed", str(seed),
         "--out", str(out), "--checkpoint_every", str(EVERY), "--keep_checkpoints", "100000",
         "--eval_episodes", "0", "--clip_every", "0", *meant_for(config["agent"], overrides),
     ]  # fmt: skip
     started = time.time()
-    with out.with_suffix(".log").open("w") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    run(command, out.with_suffix(".log"))
     seconds = time.time() - started
     points = measure_checkpoints(out, started, options.episodes)
     print(f"{arm}, seed {seed}: {points[-1]}", flush=True)

@@ -4,7 +4,7 @@
     python benchmarks/learning.py configs/minigrid.yaml --seeds 0
 
 Further options are handed to ``mmrl train``. Each training is a process of its own, one after the
-other. What is kept in
+other; with ``--folder`` a measurement that was interrupted goes on. What is kept in
 ``benchmarks/results/learning-<name>.json``: the result on held-out episodes of seeds that were
 never trained on, wall time with and without the evaluation, and the success curve of the training
 episodes; a plot of the curves lies beside it.
@@ -14,9 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from commands import finish
+from seeds import add_folder, work_folder
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.episodes import play_episodes
@@ -39,10 +38,7 @@ RESULTS = Path(__file__).parent / "results"
 def train(config: Path, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     """One training; its result, wall time and success curve."""
     out = folder / f"seed-{seed}"
-    command = [sys.executable, "-m", "mmrl", "train", "--config", str(config)]
-    started = time.monotonic()
-    subprocess.run([*command, "--seed", str(seed), "--out", str(out), *overrides], check=True)
-    seconds = time.monotonic() - started
+    seconds = finish(out, "train", "--config", config, "--seed", seed, *overrides)
     result = json.loads((out / "result.json").read_text())
     return {
         "seed": seed,
@@ -52,7 +48,7 @@ def train(config: Path, seed: int, folder: Path, overrides: list[str]) -> dict[s
         "mean_length": result["mean_length"],
         "steps": result["steps"],
         "training_seconds": result["training_seconds"],
-        "command_seconds": round(seconds, 1),
+        "command_seconds": seconds,
         "curve": curve(out),
     }
 
@@ -120,11 +116,12 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="YAML file of 'mmrl train'")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     name = options.name or options.config.stem
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        runs = [train(options.config, seed, Path(folder), overrides) for seed in options.seeds]
+    with work_folder(options) as folder:
+        runs = [train(options.config, seed, folder, overrides) for seed in options.seeds]
     report = {
         "config": yaml.safe_load(options.config.read_text()),
         "overrides": overrides,

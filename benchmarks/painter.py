@@ -23,9 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -34,6 +31,7 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 import yaml
+from commands import collect, finish
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
@@ -54,7 +52,6 @@ ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"
 CONFIGS: Final = ROOT / "configs" / "fit"
 FITS: Final = {"tokenizer": "tiles", "painter": "painter"}  # and their configurations
-MMRL: Final = [sys.executable, "-m", "mmrl"]
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
 SOURCES: Final = {
     "rooms": ("mmrl/GoToLocal-v0", "random", 600, {"num_dists": 3, "max_steps": 16}),
@@ -69,32 +66,22 @@ KINDS: Final = ("asked", "told_nothing", "held_out_pairs")
 SHARP: Final = 16.0  # a tile whose bytes are off by less, in the mean, is one of the theme's
 
 
-def collect(folder: Path, scale: float) -> None:
-    """The episodes to learn from and to test with, those that are not there yet."""
+def collect_all(folder: Path, scale: float) -> None:
+    """The episodes to learn from and to test with."""
     for name, (env, by, episodes, env_args) in SOURCES.items():
+        args = {**env_args, "describe": "all"}
         for kind, seed, share in (("learn", 0, 1.0), ("test", UNSEEN, TEST_SHARE)):
-            out = folder / f"{name}-{kind}"
-            if (out / "data" / "metadata.json").is_file():
-                continue
             count = max(round(episodes * scale * share), 4)
-            options = ["--by", by, "--episodes", str(count), "--seed", str(seed)]
-            args = json.dumps({**env_args, "describe": "all"})
-            command = [*MMRL, "collect", env, *options, "--env_args", args, "--out", str(out)]
-            subprocess.run(command, check=True)
+            collect(folder / f"{name}-{kind}", env, by, count, seed, args)
 
 
 def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
-    """The run folder of a fit, made unless it is there."""
+    """The run folder of a fit."""
     out = folder / f"{task}-{seed}"
-    if not (out / "result.json").is_file():
-        data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
-        options = ["--config", str(CONFIGS / f"{FITS[task]}.yaml"), "--data", f"[{data}]"]
-        if out.is_dir():  # it was interrupted
-            command = [*MMRL, "fit", task, "--resume", str(out)]
-        else:
-            seeded = ["--seed", str(seed), "--device", "cpu", "--held_out", "true"]
-            command = [*MMRL, "fit", task, *options, *seeded, *more, "--out", str(out)]
-        subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
+    options = ["--config", CONFIGS / f"{FITS[task]}.yaml", "--data", f"[{data}]"]
+    seeded = ["--seed", seed, "--device", "cpu", "--held_out", "true"]
+    finish(out, "fit", task, *options, *seeded, *more)
     return out
 
 
@@ -211,7 +198,7 @@ def main() -> None:
         return
     started = time.monotonic()
     with work_folder(options) as folder:
-        collect(folder, options.scale)
+        collect_all(folder, options.scale)
         count = ["--requests", str(options.requests)]
         runs = each_seed(__file__, options, folder, [*count, *more])
         sheet = folder / "painter.png"

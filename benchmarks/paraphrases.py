@@ -17,8 +17,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +26,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 import torch
+from commands import finish
 from numpy.typing import NDArray
 
 from mmrl.actor import ActorWrapper
@@ -120,13 +119,8 @@ def similarities(name: str) -> dict[str, Any]:
 def train(seed: int, folder: Path, overrides: list[str], episodes: int) -> dict[str, Any]:
     """One agent that reads by minilm, tested with every wording, and misled."""
     out = folder / f"seed-{seed}"
-    command = [
-        sys.executable, "-m", "mmrl", "train", "--config", "configs/minilm.yaml",
-        "--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides,
-    ]  # fmt: skip
-    started = time.monotonic()
-    subprocess.run(command, check=True)
-    seconds = round(time.monotonic() - started, 1)
+    options = ["--config", "configs/minilm.yaml", "--seed", seed, "--eval_episodes", 0]
+    seconds = finish(out, "train", *options, *overrides)
     run = Run.open(out)
     actor = find_agent("ppo").load(run)
     actors = {"as trained": actor, "misled": Misled(actor)}

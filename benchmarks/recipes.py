@@ -3,7 +3,8 @@
     python benchmarks/recipes.py --jobs 2
     python benchmarks/recipes.py --only go_to_obj open_red_door --seeds 0 1 2
 
-Further options are handed to ``mmrl train``. What is kept in ``benchmarks/results/recipes.json``:
+Further options are handed to ``mmrl train``. With ``--folder`` a measurement that was interrupted
+goes on. What is kept in ``benchmarks/results/recipes.json``:
 for each recipe and seed the success on 512 held-out episodes with its 95% interval (Wilson's),
 steps, wall time and the curve of the training episodes; a table lies beside it as Markdown, and
 the curves as a picture. Recipes that are not run this time keep their entries.
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import yaml
 from learning import train
-from seeds import share_cores
+from seeds import add_folder, share_cores, work_folder
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_atomically, write_json
@@ -94,14 +94,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=known, default=known, metavar="RECIPE")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     share_cores(options.jobs)
     started = time.monotonic()
     file = RESULTS / "recipes.json"
     recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}
     plan = [(name, seed) for name in options.only for seed in options.seeds]
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = pool.map(lambda one: run_recipe(*one, Path(folder), overrides), plan)
+    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
+        runs = pool.map(lambda one: run_recipe(*one, folder, overrides), plan)
         for name in options.only:  # each is kept as soon as it is done
             recipes[name] = {
                 "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),

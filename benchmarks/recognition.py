@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from commands import finish
 from numpy.typing import NDArray
 
 from mmrl.adapters import instructions
@@ -154,12 +153,8 @@ def rivals(found: dict[str, Test], folder: Path, part: int) -> dict[str, Any]:
 
 
 def train(seed: int, out: Path, overrides: list[str]) -> float:
-    """One training, unless it is there already; its wall time in seconds."""
-    result = out / "result.json"
-    if not result.is_file():
-        command = [sys.executable, "-m", "mmrl", "fit", "speech", "--config", str(CONFIG)]
-        subprocess.run([*command, "--seed", str(seed), "--out", str(out), *overrides], check=True)
-    return float(json.loads(result.read_text())["wall_seconds"])
+    """One training; its wall time in seconds."""
+    return finish(out, "fit", "speech", "--config", CONFIG, "--seed", seed, *overrides)
 
 
 def listen(out: Path, found: dict[str, Test]) -> dict[str, Any]:

@@ -1,23 +1,20 @@
 """How many episodes an agent needs until it carries out 99% of its instructions.
 
-    python benchmarks/sample_efficiency.py configs/go_to_red_ball_grey.yaml --seeds 0 1 2
+    python benchmarks/sample_efficiency.py configs/levels/go_to_red_ball_grey.yaml --seeds 0 1 2
 
 Trains a configuration with several seeds by the ``mmrl train`` command, a checkpoint every so many
 steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
 (Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
 more than one of twenty of their training episodes are not played, nor those after the first that
 reaches the target, but for the last. Options that the script does not know are handed to
-``mmrl train``. The table, the curves and a plot are kept in
-``benchmarks/results/episodes-<name>.json`` and ``.png``.
+``mmrl train``. With ``--folder`` a measurement that was interrupted goes on. The table, the curves
+and a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +22,9 @@ from typing import Any
 
 import numpy as np
 import yaml
+from commands import finish
 from learning import curves
-from seeds import share_cores
+from seeds import add_folder, share_cores, work_folder
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
@@ -40,19 +38,17 @@ RESULTS = Path(__file__).parent / "results"
 PLAYED_FROM = 0.95
 
 
-def train(config: Path, seed: int, folder: Path, every: int, overrides: list[str]) -> Path:
-    """One training, with all its checkpoints."""
+def train(
+    config: Path, seed: int, folder: Path, every: int, overrides: list[str]
+) -> tuple[Path, float]:
+    """One training, with all its checkpoints: its run folder, and its wall time in seconds."""
     out = folder / f"seed-{seed}"
-    command = [
-        sys.executable, "-m", "mmrl", "train", "--config", str(config), "--seed", str(seed),
-        "--out", str(out), *overrides, "--checkpoint_every", str(every),
-        "--keep_checkpoints", "100000", "--eval_episodes", "0", "--clip_every", "0",
-    ]  # fmt: skip
-    with (folder / f"seed-{seed}.log").open("w") as log:
-        started = time.monotonic()
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
-    (folder / f"seed-{seed}.seconds").write_text(str(time.monotonic() - started))
-    return out
+    seconds = finish(
+        out, "train", "--config", config, "--seed", seed, *overrides,
+        "--checkpoint_every", every, "--keep_checkpoints", 100_000,
+        "--eval_episodes", 0, "--clip_every", 0, log=out.with_suffix(".log"),
+    )  # fmt: skip
+    return out, seconds
 
 
 def measure(path: Path, episodes: int, target: float) -> list[dict[str, Any]]:
@@ -114,18 +110,17 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=512, help="held-out ones")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--name", help="of the result files; the configuration's name otherwise")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     name, started = options.name or options.config.stem, time.monotonic()
     share_cores(options.jobs)
     runs = []
-    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
-        folder = Path(place)
+    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
         trained = pool.map(
             lambda seed: train(options.config, seed, folder, options.every, overrides),
             options.seeds,
         )
-        for seed, path in zip(options.seeds, trained, strict=True):
-            seconds = float((folder / f"seed-{seed}.seconds").read_text())
+        for seed, (path, seconds) in zip(options.seeds, trained, strict=True):
             points = measure(path, options.episodes, options.target)
             last = points[-1]
             runs.append(

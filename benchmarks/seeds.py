@@ -29,6 +29,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="seeds at once, one thread each")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    add_folder(parser)
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Where to work: see :func:`work_folder`."""
     parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
 
 
@@ -73,7 +78,8 @@ def _one(script: str, seed: int, folder: Path, overrides: Sequence[str]) -> Repo
     done = _report(folder, seed)
     if not done.is_file():
         command = [sys.executable, script, "--folder", str(folder), "--one", str(seed)]
-        subprocess.run([*command, *overrides], check=True, start_new_session=True)
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run([*command, *overrides], check=True, start_new_session=True, env=env)
     read: Report = json.loads(done.read_text())
     return read
 

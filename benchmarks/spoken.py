@@ -15,9 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from commands import finish
 
 from mmrl.actor import ActorWrapper
 from mmrl.errors import UserError
@@ -100,16 +98,9 @@ def main() -> None:
 
 
 def train(config: Path, seed: int, out: Path, overrides: list[str]) -> float:
-    """One training, unless it is there already; its wall time in seconds."""
-    timing = out / "seconds.json"
-    if not timing.is_file():
-        command = [sys.executable, "-m", "mmrl", "train", "--config", str(config)]
-        more = ["--seed", str(seed), "--out", str(out), "--eval_episodes", "0", *overrides]
-        begun = time.monotonic()
-        subprocess.run([*command, *more], check=True)
-        write_json(timing, round(time.monotonic() - begun, 1))
-    seconds: float = json.loads(timing.read_text())
-    return seconds
+    """One training; its wall time in seconds."""
+    options = ["--config", config, "--seed", seed, "--eval_episodes", 0]
+    return finish(out, "train", *options, *overrides)
 
 
 def test(out: Path, episodes: int) -> dict[str, Any]:

@@ -28,9 +28,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -39,8 +36,9 @@ from typing import Any, Final, cast
 
 import gymnasium as gym
 import yaml
+from commands import finish, run
 from numpy.typing import NDArray
-from seeds import share_cores, work_folder
+from seeds import add_folder, share_cores, work_folder
 
 import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.drawing import png
@@ -57,7 +55,6 @@ ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"
 CONFIG: Final = ROOT / "configs" / "levels" / "go_to_local_small.yaml"
 SPRITES: Final = ROOT / "configs" / "fit" / "sprites.yaml"
-MMRL: Final = [sys.executable, "-m", "mmrl"]
 DEFAULT: Final = "minigrid"
 ARMS: Final = ("default", "sprites", "given")
 TILE: Final = 16
@@ -79,12 +76,8 @@ def painted(unseen: str, folder: Path, count: int, temperature: float) -> list[s
     for name in known(unseen):
         data.append(str(folder / f"{name}.npz"))
         write_sprites(sprites_of(THEMES[name], TILE), Path(data[-1]))
-    if not (out / "result.json").is_file():
-        shutil.rmtree(out, ignore_errors=True)  # it was interrupted
-        options = ["--config", str(SPRITES), "--data", f"[{', '.join(data)}]"]
-        subprocess.run(
-            [*MMRL, "fit", "sprites", *options, "--device", "cpu", "--out", str(out)], check=True
-        )
+    options = ["--config", SPRITES, "--data", f"[{', '.join(data)}]", "--device", "cpu"]
+    finish(out, "fit", "sprites", *options)
     painter = cast("SpritePainter", load(out, "sprites", "cpu"))
     names = painter.names
     files = [folder / f"painted-without-{unseen}-{seed}.npz" for seed in range(count)]
@@ -101,27 +94,23 @@ def themes_of(arm: str, unseen: str, made: list[str]) -> list[str]:
 
 
 def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: list[str]) -> Path:
-    """The run folder of a training, made unless it is there."""
+    """The run folder of a training."""
     unseen, arm, seed = case
     out = folder / "-".join(filter(None, (arm, unseen and f"without-{unseen}", str(seed))))
-    if not (out / "result.json").is_file():
-        shutil.rmtree(out, ignore_errors=True)  # it was interrupted
-        options = ["--config", str(CONFIG), "--steps", str(steps), "--seed", str(seed)]
-        quiet = ["--clip_every", "0", "--checkpoint_every", "0", "--eval_episodes", "1"]
-        args = ["--env_args", json.dumps({"theme": themes})]
-        command = [*MMRL, "train", *options, *quiet, *args, *overrides, "--out", str(out)]
-        with out.with_suffix(".log").open("w") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    options = ["--config", CONFIG, "--steps", steps, "--seed", seed]
+    quiet = ["--clip_every", 0, "--checkpoint_every", 0, "--eval_episodes", 1]
+    args = ["--env_args", json.dumps({"theme": themes})]
+    finish(out, "train", *options, *quiet, *args, *overrides, log=out.with_suffix(".log"))
     return out
 
 
-def played(run: Path, theme: str, episodes: int) -> dict[str, Any]:
+def played(path: Path, theme: str, episodes: int) -> dict[str, Any]:
     """What ``mmrl eval`` says of a run in a theme, asked unless it was."""
-    file = run.with_name(f"{run.name}-in-{theme}-{episodes}.json")
+    file = path.with_name(f"{path.name}-in-{theme}-{episodes}.json")
     if not file.is_file():
         options = ["--episodes", str(episodes), "--env_args", json.dumps({"theme": theme})]
-        command = [*MMRL, "eval", str(run), *options, "--device", "cpu", "--json", str(file)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        command = ["eval", str(path), *options, "--device", "cpu", "--json", str(file)]
+        run(command, path.with_suffix(".log"))
     found = json.loads(file.read_text())
     kept = ("success_rate", "success_rate_95", "episodes", "mean_length")
     return {name: found[name] for name in kept}
@@ -228,7 +217,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=512, help="held-out ones, in each theme")
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     parser.add_argument("--name", default="themes", help="of the result files")
-    parser.add_argument("--folder", type=Path, help="to work in, and to keep; a new one otherwise")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     share_cores(options.jobs)
     started = time.monotonic()

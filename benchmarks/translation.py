@@ -17,9 +17,6 @@ level; in Chinese without one; and through the translator, told another episode'
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from commands import finish
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.misled import Misled
@@ -51,14 +49,8 @@ WAYS = (("zh", "en"), ("en", "zh"))
 
 
 def train(arguments: tuple[str, ...], seed: int, out: Path) -> float:
-    """One run of a command, unless it is there already; its wall time in seconds."""
-    timing = out / "seconds.json"
-    if not timing.is_file():
-        command = [sys.executable, "-m", "mmrl", *arguments, "--seed", str(seed), "--out", str(out)]
-        begun = time.monotonic()
-        subprocess.run(command, check=True)
-        write_json(timing, round(time.monotonic() - begun, 1))
-    return float(json.loads(timing.read_text()))
+    """One run of a command; its wall time in seconds."""
+    return finish(out, *arguments, "--seed", seed)
 
 
 def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dict[str, Any]:

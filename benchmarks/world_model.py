@@ -27,8 +27,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,6 +36,7 @@ from typing import Any, Final, cast
 import gymnasium as gym
 import numpy as np
 import torch
+from commands import collect, finish
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
@@ -57,22 +56,17 @@ CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "world_model.
 LEVELS: Final = ("GoToRedBall", "GoToLocal")
 BY: Final = ("expert", "random")
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
-MMRL: Final = [sys.executable, "-m", "mmrl"]
 VIEW: Final = 7
 AHEAD: Final = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # by the agent's direction
 FORWARD: Final = 2
 
 
-def collect(folder: Path, episodes: int, tests: int) -> None:
+def collect_all(folder: Path, episodes: int, tests: int) -> None:
     """All datasets."""
     for level in LEVELS:
         for by in BY:
             for name, count, seed in (("learnt", episodes, 0), ("test", tests, UNSEEN)):
-                options = ["--by", by, "--episodes", str(count), "--seed", str(seed)]
-                out = str(folder / f"{name}-{level}-{by}")
-                subprocess.run(
-                    [*MMRL, "collect", f"mmrl/{level}-v0", *options, "--out", out], check=True
-                )
+                collect(folder / f"{name}-{level}-{by}", f"mmrl/{level}-v0", by, count, seed)
 
 
 def replayed(rollout: Rollout) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
@@ -157,13 +151,10 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     data += "]"
     out, common = folder / f"seed-{seed}", ["--seed", str(seed), "--data", data]
     tokenizer, told, blind = out / "tokenizer", out / "told", out / "blind"
-    own = ["--config", str(CONFIG), "--tokenizer", str(tokenizer), *common, *overrides]
-    for arguments in (
-        ["tokenizer", *common, "--steps", "500", "--learning_rate", "3e-3", "--out", tokenizer],
-        ["world-model", *own, "--out", told],
-        ["world-model", *own, "--text", "", "--text_args", "{}", "--out", blind],
-    ):
-        subprocess.run([*MMRL, "fit", *map(str, arguments)], check=True)
+    own = ["--config", CONFIG, "--tokenizer", tokenizer, *common, *overrides]
+    finish(tokenizer, "fit", "tokenizer", *common, "--steps", 500, "--learning_rate", 3e-3)
+    finish(told, "fit", "world-model", *own)
+    finish(blind, "fit", "world-model", *own, "--text", "", "--text_args", "{}")
     report: dict[str, Any] = {"seed": seed}
     for path in (told, blind):
         world = cast("DreamWorld", load(path, "world-model", "cpu"))
@@ -216,7 +207,7 @@ def main() -> None:
         return
     started = time.monotonic()
     with work_folder(options) as folder:
-        collect(folder, options.episodes, options.test_episodes)
+        collect_all(folder, options.episodes, options.test_episodes)
         runs = each_seed(__file__, options, folder, overrides)
     report = {
         "episodes": options.episodes,
