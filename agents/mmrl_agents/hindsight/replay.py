@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,32 @@ from mmrl_agents.hindsight.relabelling import Ending, Relabeller
 from mmrl_agents.replay import FrameReplay
 
 _RECENT: Final = 200  # successes and relabels that averages are taken over
-_MOST_WAITING: Final = 512
+_ASKED_AGAIN: Final = 2048  # failed episodes, the latest ones, each with two frames
 
 
-class Failure(NamedTuple):
-    """An episode that failed: the numbers of its transitions, and its last step."""
+@dataclass
+class Failure:
+    """An episode that failed.
+
+    Attributes:
+        episode: the numbers of its transitions.
+        ending: its last step.
+        said: what the relabeller says that it has carried out; "" if nothing so far.
+        copy: the number of the first of the transitions that were stored again, if any were.
+    """
 
     episode: list[int]
     ending: Ending
+    said: str = ""
+    copy: int = -1
 
 
 class HindsightReplay(FrameReplay):
     """:class:`~mmrl_agents.replay.FrameReplay`, to which every failed episode of which a relabeller
     knows what its end has carried out is added once more: with that instruction, and with the
-    reward of the recent successes at its end. No frame is kept twice. Of the others, the latest are
-    asked about again when the relabeller has learnt more.
+    reward of the recent successes at its end. No frame is kept twice. When the relabeller has
+    learnt more, it is asked again about the latest failures: those of which it knows more are added
+    now, and those that it would call otherwise are called so.
 
     Args:
         buffer_size, observation_space, action_space, device, n_envs: as there.
@@ -60,7 +71,7 @@ class HindsightReplay(FrameReplay):
         self._reward: deque[float] = deque(maxlen=_RECENT)
         self._right: deque[bool] = deque(maxlen=_RECENT)
         self._relabelled = self._failed = 0
-        self._waiting: deque[Failure] = deque(maxlen=_MOST_WAITING)
+        self._failures: deque[Failure] = deque(maxlen=_ASKED_AGAIN)
         self._rounds = relabeller.rounds  # of the relabeller, when it was last asked
 
     def add(  # type: ignore[override]  # observations are dictionaries
@@ -91,9 +102,11 @@ class HindsightReplay(FrameReplay):
         self._failed += len(failed)
         if self._rounds != self.relabeller.rounds:
             self._rounds = self.relabeller.rounds
-            failed = [*self._waiting, *failed]
-            self._waiting.clear()
-        self._relabel(failed)
+            self._relabel([*self._failures, *failed])
+        else:
+            self._relabel(failed)
+        if self._rounds is not None:
+            self._failures.extend(one for one in failed if not one.ending.cut)
         for e in ended:
             self._episodes[e] = []
 
@@ -107,35 +120,61 @@ class HindsightReplay(FrameReplay):
         return {**shown, **self.relabeller.figures()}
 
     def _relabel(self, failures: list[Failure]) -> None:
-        """Store episodes again, as what they were."""
-        said = self.relabeller.label([one.ending for one in failures]) if failures else []
+        """Ask about episodes, and have them stored as what they were."""
+        if not failures:
+            return
+        words: dict[str, dict[str, NDArray[np.int64]]] = {}
+        said = self.relabeller.label([one.ending for one in failures])
         for one, sentence in zip(failures, said, strict=True):
-            if sentence:
-                self._store_again(one.episode, sentence)
-                if one.ending.achieved is not None:
-                    self._right.append(one.ending.has_achieved(sentence))
-            elif self._rounds is not None and not one.ending.cut:
-                self._waiting.append(one)
+            if sentence in ("", one.said):
+                continue
+            if sentence not in words:
+                words[sentence] = self._put(sentence)
+            if one.said:
+                self._say_otherwise(one, words[sentence])
+            else:
+                self._store_again(one, words[sentence])
+            one.said = sentence
+            if one.ending.achieved is not None:
+                self._right.append(one.ending.has_achieved(sentence))
 
-    def _store_again(self, episode: list[int], sentence: str) -> None:
-        """Add an episode, by the numbers of its transitions, as one of another instruction."""
-        kept = np.array([n for n in episode if n >= self._count - self.buffer_size])
-        if len(kept) < len(episode) or 2 * len(kept) > self.buffer_size:
-            return  # longer than the buffer: its beginning is gone
+    def _put(self, sentence: str) -> dict[str, NDArray[np.int64]]:
+        """Keep what is seen of an instruction; the number of it by key, each int64 [1]."""
+        kept = {INSTRUCTION: self._rings[INSTRUCTION].put(self._tokenizer.encode(sentence)[None])}
+        if self._goals is not None:
+            kept[GOAL] = self._rings[GOAL].put(self._goals.encode(sentence)[None])
+        return kept
+
+    def _store_again(self, one: Failure, words: dict[str, NDArray[np.int64]]) -> None:
+        """Add an episode as one of another instruction, unless its beginning is gone."""
+        source = self._rows(one.episode)
+        if len(source) < len(one.episode) or 2 * len(source) > self.buffer_size:
+            return
         self._relabelled += 1
-        source = kept % self.buffer_size
+        one.copy = self._count
         rows = self._claim(len(source))
         self._count += len(rows)
-        said = {INSTRUCTION: self._rings[INSTRUCTION].put(self._tokenizer.encode(sentence)[None])}
-        if self._goals is not None:
-            said[GOAL] = self._rings[GOAL].put(self._goals.encode(sentence)[None])
         for numbers in self._numbers.values():
-            for key, one in numbers.items():
-                one[rows] = said[key] if key in said else one[source]
+            for key, each in numbers.items():
+                each[rows] = words[key] if key in words else each[source]
         for array in (self.actions, self.rewards, self.dones):
             array[rows] = array[source]
         self.rewards[rows[-1]] = np.mean(self._reward) if self._reward else 1.0
         self.dones[rows[-1]] = 1.0
+
+    def _say_otherwise(self, one: Failure, words: dict[str, NDArray[np.int64]]) -> None:
+        """Give what is left of an episode that was stored again another instruction."""
+        if one.copy < 0:
+            return
+        rows = self._rows(range(one.copy, one.copy + len(one.episode)))
+        for numbers in self._numbers.values():
+            for key, number in words.items():
+                numbers[key][rows] = number
+
+    def _rows(self, transitions: Iterable[int]) -> NDArray[np.int64]:
+        """Where those transitions lie that are still there, by their numbers."""
+        there = [n for n in transitions if n >= self._count - self.buffer_size]
+        return np.array(there, np.int64) % self.buffer_size
 
     def get_state(self) -> dict[str, Any]:
         """All that is kept, as plain data."""
@@ -147,7 +186,7 @@ class HindsightReplay(FrameReplay):
                 "reward": list(self._reward),
                 "right": list(self._right),
                 "rounds": self._rounds,
-                "waiting": [[one.episode, asdict(one.ending)] for one in self._waiting],
+                "failures": [asdict(one) for one in self._failures],
                 "relabeller": self.relabeller.get_state(),
             },
         }
@@ -161,8 +200,10 @@ class HindsightReplay(FrameReplay):
         self._reward = deque(ours["reward"], maxlen=_RECENT)
         self._right = deque(ours["right"], maxlen=_RECENT)
         self._rounds = ours["rounds"]
-        waiting = (Failure(list(one), _ending_of(last)) for one, last in ours["waiting"])
-        self._waiting = deque(waiting, maxlen=_MOST_WAITING)
+        failures = (
+            Failure(**{**one, "ending": _ending_of(one["ending"])}) for one in ours["failures"]
+        )
+        self._failures = deque(failures, maxlen=_ASKED_AGAIN)
         self.relabeller.set_state(ours["relabeller"])
 
 

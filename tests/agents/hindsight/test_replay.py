@@ -21,15 +21,19 @@ TOKENIZER = WordTokenizer(["a", "b", "c", "d"], 6)
 
 
 class Says:
-    """Says "d" of every failed episode whose last step began with an even frame."""
+    """Says "d" of every failed episode whose last step began with an even frame; "d d" of all, when
+    it is wiser.
+    """
 
-    def __init__(self, ready_after: int | None = None) -> None:
+    def __init__(self, ready_after: int | None = None, wiser_after: int = 1_000) -> None:
         self.told: list[Any] = []
-        self.ready_after = ready_after
+        self.ready_after, self.wiser_after = ready_after, wiser_after
 
     @property
     def rounds(self) -> int | None:
-        return None if self.ready_after is None else int(len(self.told) >= self.ready_after)
+        if self.ready_after is None:
+            return None
+        return sum(len(self.told) >= one for one in (self.ready_after, self.wiser_after))
 
     def learn(self, endings: Any) -> None:
         self.told += endings
@@ -37,6 +41,8 @@ class Says:
     def label(self, endings: Any) -> list[str]:
         if self.rounds == 0:
             return [""] * len(endings)
+        if self.rounds == 2:
+            return ["d d"] * len(endings)
         return ["d" if one.images[0].flat[1] % 2 == 0 else "" for one in endings]
 
     def figures(self) -> dict[str, float]:
@@ -49,8 +55,10 @@ class Says:
         self.told = [None] * state["count"]
 
 
-def make(size: int = 64, ready_after: int | None = None) -> HindsightReplay:
-    says = Says(ready_after)
+def make(
+    size: int = 64, ready_after: int | None = None, wiser_after: int = 1_000
+) -> HindsightReplay:
+    says = Says(ready_after, wiser_after)
     return HindsightReplay(
         size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=says, tokenizer=TOKENIZER
     )
@@ -135,6 +143,25 @@ def test_failed_episodes_wait_until_the_relabeller_has_learnt():
         assert replay.figures()["accuracy"] == 1
 
 
+def test_what_was_said_is_mended_when_the_relabeller_has_learnt_more():
+    replay = make(ready_after=1, wiser_after=3)
+    play(replay, [["", "lost"], ["", ""], ["lost", ""]])
+    mended = make(ready_after=1, wiser_after=3)
+    mended.set_state(replay.get_state())
+    copies = [one for one in stored(replay) if one[3] == "d"]
+    assert [(one[0], one[1]) for one in copies] == [(1, 0), (0, 0), (0, 1), (0, 2)]
+    for each in (replay, mended):
+        play(each, [["won", ""]])
+        kept = stored(each)
+        assert [one for one in kept if one[3] == "d"] == []
+        assert [one[:3] + one[5:] for one in kept if one[3] == "d d"][: len(copies)] == [
+            one[:3] + one[5:] for one in copies
+        ]
+        assert [one[3] for one in kept] == [one[4] for one in kept]
+        assert each.figures()["accuracy"] < 1  # "d" was right, "d d" is not
+    assert replay.figures() == mended.figures()
+
+
 def test_a_successful_episode_and_one_that_nobody_can_name_are_left_alone():
     replay = make()
     play(replay, [["", "won"], ["lost", ""]])  # the end's first frame is 1: odd
@@ -194,7 +221,7 @@ def test_what_is_drawn_happened_or_is_a_relabelled_copy_of_it(plan: list[list[st
 @settings(max_examples=20, deadline=None)
 @given(STEPS, STEPS)
 def test_going_on_from_a_state(before: list[list[str]], after: list[list[str]]):
-    one, other = make(24), make(24)
+    one, other = make(24, 3, 9), make(24, 3, 9)
     play(one, before)
     other.set_state(one.get_state())
     for replay in (one, other):
