@@ -14,8 +14,8 @@ from mmrl.evaluation.wording import is_among
 from mmrl.generative.generator import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
 
-_TEMPERATURE: Final = 0.5
 _SURE: Final = 0.1  # there may be some ways to say what was done
+_DRAWS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,10 @@ class Heard:
 
 
 class Captioner:
-    """A captioner that looks at the last two frames. A sentence is drawn, likelier ones more often
-    than they are likely, so that all wordings of what was done are learnt from; it says nothing
-    where that sentence is improbable. Nor does it of episodes that a time limit has cut: nothing
-    was done there, and it has learnt from what was done only.
+    """A captioner that looks at the last two frames. A sentence is drawn, so that all wordings of
+    what was done are learnt from, as often as instructions use them; an improbable one is drawn
+    again, and after three of them it says nothing. Nor does it of episodes that a time limit has
+    cut: nothing was done there, and it has learnt from what was done only.
 
     Args:
         generator: pictures uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
@@ -172,14 +172,15 @@ class Captioner:
     def label(self, endings: Sequence[Ending]) -> list[str]:
         """As :meth:`Relabeller.label`."""
         labels = [""] * len(endings)
-        done = [k for k, one in enumerate(endings) if not one.cut]
-        if not done:
-            return labels
-        images = torch.from_numpy(np.stack([endings[k].images for k in done]))
-        said = self.generator.say(images, how="sample", temperature=_TEMPERATURE)
-        for k, one in zip(done, said, strict=True):
-            if one.probability >= _SURE and one.sentence in self._heard.sentences:
-                labels[k] = one.sentence
+        for _ in range(_DRAWS):
+            asked = [k for k, one in enumerate(endings) if not (one.cut or labels[k])]
+            if not asked:
+                break
+            images = torch.from_numpy(np.stack([endings[k].images for k in asked]))
+            said = self.generator.say(images, how="sample")
+            for k, one in zip(asked, said, strict=True):
+                if one.probability >= _SURE and one.sentence in self._heard.sentences:
+                    labels[k] = one.sentence
         return labels
 
     def figures(self) -> dict[str, float]:
