@@ -44,6 +44,8 @@ TARGET: Final = 0.8
 RECENT: Final = 100
 """Episodes that a point of a training's curve is the mean of, as soon as there are so many."""
 LONGER: Final = 2
+CURVES: Final = ("curve", "accuracy", "relabelled")
+KEPT: Final = 100  # points of each
 
 
 def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: int) -> Path:
@@ -95,6 +97,11 @@ def over_episodes(events: EventAccumulator, tag: str) -> list[tuple[int, float]]
         for event in events.Scalars(tag)
         if event.step in episodes
     ]
+
+
+def thinned(curve: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Some points of a curve, the last one among them."""
+    return curve[:: -max(len(curve) // KEPT, 1)][::-1]
 
 
 def area(curve: list[tuple[int, float]], episodes: int) -> float:
@@ -180,9 +187,12 @@ def main() -> None:
         "overrides": overrides,
         "jobs": options.jobs,
         "target": TARGET,
-        "fitted_captioner": {"episodes": options.fit_episodes, **fitted},
+        "fitted_captioner": {
+            "episodes": options.fit_episodes,
+            **{name: fitted[name] for name in ("steps", "accepted", "wall_seconds")},
+        },
         "comparison": compare(runs),
-        "runs": runs,
+        "runs": [run | {name: thinned(run[name]) for name in CURVES} for run in runs],
         **provenance(started),
     }
     write_json(RESULTS / "hindsight.json", report)
