@@ -75,7 +75,9 @@ class Player:
     def scene(self) -> Scene:
         """What there is to see now."""
         keys = [(cap(key), self.session.actions[k]) for key, k in self._keys.items()]
-        keys += [("tab", "map"), (_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]
+        if self.session.overview is not None:
+            keys.append((_MAP, "map"))
+        keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]
         return scene_of(self.session, self.shows_map, keys, "enter: next episode")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from mmrl.fitting.loop import Training, load
 from mmrl.fitting.world_model import WorldModelConfig, WorldModelTask
 from mmrl.generative.dream_world import DreamWorld
 from mmrl.rollouts import open_rollouts
+from mmrl.viewer.dreaming import DreamSession
+from mmrl.viewer.play import Player
 
 ENV = "mmrl/GoToRedBallGrey-v0"
 SMALL = {"width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 3, "margin": 3}
@@ -161,6 +164,26 @@ def test_it_is_used_without_its_data(task: WorldModelTask, tmp_path: Path):
     assert torch.equal(dreams[0].ids, dreams[1].ids)
     assert torch.equal(dreams[0].rewards, dreams[1].rewards)
     assert world.pictures(dreams[0].ids[0]).shape == (6, 56, 56, 3)
+
+
+def test_walking_about_in_a_dream(task: WorldModelTask):
+    with closing(DreamSession(task.module.eval(), ENV, {"max_steps": 4}, 7)) as session:
+        player = Player(session)
+        assert ("tab", "map") not in player.scene().keys  # nobody knows more than is seen
+        views = []
+        for _ in range(2):
+            assert player.press("r")
+            views.append([session.view])
+            while session.success is None:
+                assert player.press("up")
+                views[-1].append(session.view)
+            assert not player.press("up")
+        assert 2 <= len(views[0]) <= 5  # its end may be dreamt as well
+        assert np.array_equal(*map(np.stack, views))  # the same once more
+        assert player.press("n")
+        assert (session.seed, session.steps) == (8, 0)
+        with pytest.raises(UserError, match="sofa"):
+            DreamSession(task.module, ENV, {}, 7, instruction="go to the sofa")
 
 
 def test_what_a_world_does_not_know(task: WorldModelTask):

@@ -65,6 +65,7 @@ def test_keys_become_actions(session):
     assert (session.steps, session.last_action) == (1, "right")
     assert not np.array_equal(session.view, before)
     assert not player.press("F13")
+    assert ("tab", "map") in player.scene().keys
     assert session.steps == 1
     assert player.press("r")
     assert (session.steps, session.seed) == (0, 3)
