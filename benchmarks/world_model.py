@@ -133,8 +133,12 @@ def test(world: DreamWorld, rollouts: Sequence[Rollout], seed: int) -> dict[str,
     }
 
 
-def _after(dreams: Foresight, step: int, can: torch.Tensor) -> dict[str, float]:
-    shares = {name: round(value, 4) for name, value in dreams.accuracy(step, can).items()}
+def _after(dreams: Foresight, step: int, can: torch.Tensor) -> dict[str, float | None]:
+    """None is the share of no tiles, where no dream lasted so long."""
+    shares = {
+        name: None if np.isnan(value) else round(value, 4)
+        for name, value in dreams.accuracy(step, can).items()
+    }
     there = dreams.there[:, step - 1]
     return {**shares, "episodes": int(there.sum()), "tiles": int(can[there, step - 1].sum())}
 
@@ -174,21 +178,32 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds with their intervals, of the four tests."""
+    """Means over seeds with their intervals, of the four tests; of the seeds that have something to
+    tell, and nothing where none has.
+    """
     means: dict[str, Any] = {}
     for name in (f"{level}, {by}" for level in LEVELS for by in BY):
-        one: dict[str, list[float]] = {}
+        one: dict[str, list[float | None]] = {}
         for run in runs:
             told, blind = run["told"][name], run["blind"][name]
             for step, shares in told["steps"].items():
                 one.setdefault(f"tiles_{step}", []).append(shares["predictable"])
+                one.setdefault(f"tiles_{step}_blind", []).append(
+                    blind["steps"][step]["predictable"]
+                )
                 one.setdefault(f"last_picture_{step}", []).append(shares["copied"])
             for key in ("reward_f1", "end_f1"):
                 one.setdefault(key, []).append(told[key])
                 one.setdefault(f"{key}_blind", []).append(blind[key])
+        known = {key: [v for v in values if v is not None] for key, values in one.items()}
         means[name] = {
-            key: {"mean": round(float(np.mean(values)), 4), "95": mean_interval(values)}
-            for key, values in one.items()
+            key: {
+                "mean": round(float(np.mean(values)), 4),
+                "95": [round(edge, 4) for edge in mean_interval(values)],
+                "seeds": len(values),
+            }
+            for key, values in known.items()
+            if values
         }
     return means
 
@@ -222,7 +237,7 @@ def main() -> None:
     columns += ["reward_f1", "reward_f1_blind", "end_f1", "end_f1_blind"]
     print(f"| test | {' | '.join(columns)} |\n|---|{'--:|' * len(columns)}")
     for name, means in report["summary"].items():
-        cells = [f"{means[one]['mean']:.1%}" for one in columns]
+        cells = [f"{means[one]['mean']:.1%}" if one in means else "" for one in columns]
         print(f"| {name} | {' | '.join(cells)} |")
 
 
