@@ -13,7 +13,7 @@ from mmrl.experiment.checkpoint import Checkpoint, weights_of
 from mmrl.experiment.run import Run
 from mmrl.fitting.goals import load_goals
 from mmrl.generative.painter import build_painter
-from mmrl.observation import GOAL
+from mmrl.observation import GOAL, INSTRUCTION
 from mmrl.preprocessing.text import split_words
 from mmrl_agents.dqn import DQNAgent, DQNConfig
 from mmrl_agents.ppo import PPOAgent
@@ -169,9 +169,10 @@ def test_hindsight_shows_the_goal_that_was_reached(make_run, with_goals, tmp_pat
     again = []
     store = HindsightReplay._store_again
 
-    def storing(self, episode, sentence):
+    def storing(self, failure, words):
         before = self._count
-        store(self, episode, sentence)
+        store(self, failure, words)
+        sentence = self._tokenizer.decode(self._rings[INSTRUCTION].get(words[INSTRUCTION])[0])
         rows = np.arange(before, self._count) % self.buffer_size
         numbers = self._numbers["before"][GOAL][rows]
         again.extend((sentence, picture) for picture in self._rings[GOAL].get(numbers))
