@@ -95,6 +95,7 @@ def cast_rays(columns: int, reach: int) -> Rays:
         np.array(count, np.int32),
     )
     for c, way in enumerate(ways):
-        for field, values in zip(rays[:4], zip(*way, strict=True), strict=True):
-            field[c, : len(way)] = values
+        for k, (ahead, right, depth, by_side) in enumerate(way):
+            rays.ahead[c, k], rays.right[c, k] = ahead, right
+            rays.depth[c, k], rays.by_side[c, k] = depth, by_side
     return rays
