@@ -18,7 +18,7 @@ from mmrl.files import write_json
 
 MMRL: Final = [sys.executable, "-m", "mmrl"]
 DONE: Final = "done.json"
-"""What :func:`finish` leaves in a run folder: the wall time in seconds of the last sitting."""
+"""What :func:`finish` leaves in a run folder: the wall time in seconds of all sittings."""
 
 
 def finish(out: Path, *command: object, log: Path | None = None) -> float:
@@ -32,22 +32,30 @@ def finish(out: Path, *command: object, log: Path | None = None) -> float:
         log: a file that what is printed is added to; None prints it here.
 
     Returns:
-        The wall time of its last sitting in seconds.
+        Its wall time in seconds: of a sitting that was interrupted, up to its last checkpoint.
 
     Raises:
         subprocess.CalledProcessError: if the command fails. The folder stays.
     """
-    done = out / DONE
+    done, sitting = out / DONE, out.with_name(f"{out.name}.sitting.json")
     if not done.is_file():
         words = [str(one) for one in command]
+        reached = [one.stat().st_mtime for one in out.glob("checkpoints/step_*")]
+        before = 0.0
+        if reached and sitting.is_file():
+            last = json.loads(sitting.read_text())
+            before = last["before"] + max(max(reached) - last["started"], 0.0)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(sitting, {"started": time.time(), "before": before})
         started = time.monotonic()
-        if any(out.glob("checkpoints/step_*")):
+        if reached:
             begin = takewhile(lambda word: not word.startswith("--"), words)
             run([*begin, "--resume", str(out)], log)
         else:
             shutil.rmtree(out, ignore_errors=True)
             run([*words, "--out", str(out)], log)
-        write_json(done, round(time.monotonic() - started, 1))
+        write_json(done, round(before + time.monotonic() - started, 1))
+        sitting.unlink()
     return float(json.loads(done.read_text()))
 
 

@@ -5,7 +5,8 @@
 Trains ``configs/hindsight.yaml`` with every arm and seed by the ``mmrl train`` command: nobody
 relabels (none), the environment's verifier does (oracle), a captioner that learns from the agent's
 own successes (learned), and one that was fitted before (fitted) to episodes of random actions, by
-``mmrl collect`` and ``mmrl fit captioner``. Options that the script does not know are handed to
+``mmrl collect`` and ``mmrl fit captioner``. Where nobody relabels, it is trained twice as long, so
+that it may arrive at all. Options that the script does not know are handed to
 ``mmrl train``. With ``--folder`` a measurement that was interrupted goes on: trainings that are
 done are not repeated, others go on from their newest checkpoint.
 
@@ -43,7 +44,7 @@ ARMS: Final = ("none", "oracle", "learned", "fitted")
 TARGET: Final = 0.8
 RECENT: Final = 100
 """Episodes that a point of a training's curve is the mean of, as soon as there are so many."""
-LONGER: Final = 2
+LONGER: Final = 2  # as many steps where nobody relabels
 CURVES: Final = ("curve", "accuracy", "relabelled")
 KEPT: Final = 100  # points of each
 

@@ -32,7 +32,7 @@ import numpy as np
 import yaml
 from commands import run
 from learning import curves, play_checkpoints
-from seeds import add_options, each_seed, is_one, share_cores, work_folder
+from seeds import add_options, each_seed, is_one, work_folder
 
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
@@ -178,7 +178,6 @@ def main() -> None:
     options, overrides = parser.parse_known_args()
     if is_one(options, overrides, partial(measure, options)):
         return
-    share_cores(options.jobs)
     started = time.monotonic()
     own = [f"--env={options.env}", f"--steps={options.steps}", f"--episodes={options.episodes}"]
     own.append(f"--imagination-steps={options.imagination_steps}")
