@@ -44,7 +44,7 @@ CONFIG: Final = Path(__file__).parent.parent / "configs" / "imagination.yaml"
 ARMS: Final = ("ppo", "auxiliary", "imagination")
 SHARED: Final = ("num_envs", "n_steps", "batch_size")  # hyperparameters of all arms
 TARGET: Final = 0.9
-EVERY: Final = 8_192  # real steps between PPO's checkpoints
+EVERY: Final = 4_096  # real steps between PPO's checkpoints
 MEASURED: Final = ("episodes", "steps", "seconds")
 
 
@@ -170,8 +170,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--env", default="mmrl/GoToRedBall-v0")
-    parser.add_argument("--steps", type=int, default=200_000, help="real ones of the PPO arms")
-    parser.add_argument("--imagination-steps", type=int, default=40_000, help="real ones")
+    parser.add_argument("--steps", type=int, default=80_000, help="real ones of the PPO arms")
+    parser.add_argument("--imagination-steps", type=int, default=9_000, help="real ones")
     parser.add_argument("--episodes", type=int, default=256, help="held-out ones, a checkpoint")
     add_options(parser)
     parser.add_argument("--out", type=Path, default=RESULTS / "imagination.json")
