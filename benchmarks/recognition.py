@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import chain
@@ -30,6 +29,7 @@ import numpy as np
 import yaml
 from commands import finish
 from numpy.typing import NDArray
+from seeds import add_folder, work_folder
 
 from mmrl.adapters import instructions
 from mmrl.evaluation.report import provenance
@@ -174,13 +174,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--utterances", type=int, default=240, help="of each test")
     parser.add_argument("--part", type=int, default=10, help="of a voice, with a language model")
-    parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     started = time.monotonic()
     config = yaml.safe_load(CONFIG.read_text())
     found, ratios = tests(config, options.utterances)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.runs or Path(temporary)
+    with work_folder(options) as folder:
         others = rivals(found, folder, options.part)
         runs = []
         for seed in options.seeds:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 import yaml
 from commands import finish
+from seeds import add_folder, work_folder
 
 from mmrl.actor import ActorWrapper
 from mmrl.errors import UserError
@@ -65,14 +65,14 @@ def main() -> None:
     parser.add_argument("config", type=Path, help="YAML file of 'mmrl train' with speech")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--episodes", type=int, default=512, help="of each test")
-    parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
+    add_folder(parser)
     parser.add_argument("--name", help="of the result file; the configuration's name otherwise")
     options, overrides = parser.parse_known_args()
     started = time.monotonic()
     runs = []
-    with tempfile.TemporaryDirectory() as temporary:
+    with work_folder(options) as folder:
         for seed in options.seeds:
-            out = (options.runs or Path(temporary)) / f"seed-{seed}"
+            out = folder / f"seed-{seed}"
             seconds = train(options.config, seed, out, overrides)
             runs.append({"seed": seed, "training_seconds": seconds, **test(out, options.episodes)})
     names = [name for name in runs[0] if name not in ("seed", "training_seconds")]

@@ -17,7 +17,6 @@ level; in Chinese without one; and through the translator, told another episode'
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 import yaml
 from commands import finish
+from seeds import add_folder, work_folder
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.misled import Misled
@@ -127,11 +127,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sentences", type=int, default=500, help="that are held out")
     parser.add_argument("--episodes", type=int, default=512, help="of each test")
-    parser.add_argument("--runs", type=Path, help="keep the runs here; finished ones are used")
+    add_folder(parser)
     options, overrides = parser.parse_known_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = options.runs or Path(temporary)
+    with work_folder(options) as folder:
         translators = {
             f"{source} → {target}": [
                 fitted(source, target, seed, folder, options.sentences) for seed in options.seeds
