@@ -40,17 +40,21 @@ class DivergedError(Exception):
         self.report = report
 
 
-def make_logger(run: Run, checkpoint: Checkpoint | None, team: Team = ALONE) -> Logger:
-    """Writes TensorBoard's events; what a killed training wrote after its last checkpoint, and will
-    write again, is not shown twice. Of a team, the first worker writes.
+def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logger:
+    """Writes TensorBoard's events. Of a team, the first worker writes.
+
+    Args:
+        run: whose.
+        steps: up to which curves go on, None for new ones; what a killed training wrote after that,
+            and will write again, is not shown twice.
+        team: of workers.
     """
     if not team.is_first:
         return Logger(None, [])
     events = TensorBoardOutputFormat(str(run.events))
-    if checkpoint is not None or team.size > 1:  # a team may begin anew before any checkpoint
-        steps = 0 if checkpoint is None else checkpoint.steps
+    if steps is not None or team.size > 1:  # a team may begin anew before any checkpoint
         events.writer.close()
-        events.writer = SummaryWriter(str(run.events), purge_step=steps + 1)
+        events.writer = SummaryWriter(str(run.events), purge_step=(steps or 0) + 1)
     return Logger(None, [events])
 
 

@@ -172,7 +172,9 @@ class SB3Agent(ABC):
             team=team,
         )
         algorithm = cls.build(config, hyper, env)
-        algorithm.set_logger(make_logger(run, checkpoint, team))
+        algorithm.set_logger(
+            make_logger(run, None if checkpoint is None else checkpoint.steps, team)
+        )
         actor = SB3Actor(algorithm.policy, preprocessing)
         bar = ProgressBar(config.steps)
         callbacks = StandardCallbacks(config, run, actor, show or bar, team)

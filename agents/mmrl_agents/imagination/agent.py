@@ -249,11 +249,13 @@ class _Rounds:
         env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer, goals=self.preprocessing.goals)
         torch.manual_seed(self._seed)
         algorithm = self.agent.build(self.config, hyper, env)
+        dreamt = None
         if self._checkpoint is not None:
+            dreamt = self._checkpoint.state["dreamt"]
             resume_learnt(algorithm, self._checkpoint.weights, self._checkpoint.state["learnt"])
-            algorithm.num_timesteps = self._checkpoint.state["dreamt"]
+            algorithm.num_timesteps = dreamt
         algorithm.set_random_seed(self._seed)
-        algorithm.set_logger(make_logger(self.run, self._checkpoint))
+        algorithm.set_logger(make_logger(self.run, dreamt))
         algorithm.logger.record("real/success_rate", success)
         algorithm.logger.record("real/steps", self.steps)
         algorithm.learn(hyper.dream_steps, reset_num_timesteps=False, log_interval=1)

@@ -20,7 +20,7 @@ WORLD = {
     "margin": 2, "batch_size": 4, "window": 3, "text_args": {"width": 8}, "test_share": 0.2,
 }  # fmt: skip
 HYPER = ImaginationConfig(
-    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, dream_steps=32, starts=8,
+    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, dream_steps=96, starts=8,
     horizon=5, world=WORLD,
     tokenizer={"steps": 5, "hidden": 16, "layers": 1, "batch_size": 8, "test_share": 0.2},
 )  # fmt: skip
@@ -38,13 +38,17 @@ def weights(actor: Any) -> torch.Tensor:
     return torch.cat([one.detach().flatten() for one in actor.policy.parameters()])
 
 
-def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any):
+def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any, curves: Any):
     config, run = make(tmp_path / "whole", tiny)
     whole = ImaginationAgent.train(config, HYPER, run)
     checkpoint = run.read_checkpoint()
     assert checkpoint.steps >= 100
     assert checkpoint.state["rounds"] >= 2
-    assert checkpoint.state["dreamt"] == 32 * checkpoint.state["rounds"]
+    dreamt = checkpoint.state["dreamt"]
+    assert dreamt == 96 * checkpoint.state["rounds"] > checkpoint.steps
+    shown = curves(run)
+    steps = {step for points in shown.values() for step, _ in points}
+    assert sorted(steps) == list(range(32, dreamt + 1, 32))
     loaded = ImaginationAgent.load(run, "cpu")
     assert torch.equal(weights(loaded), weights(whole))
     actions = loaded.act(observations(GRID, 5), deterministic=True)
@@ -56,6 +60,7 @@ def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any):
     (parts.path / "rounds" / "1" / "real").mkdir(parents=True)  # of a process that was killed
     gone_on = ImaginationAgent.train(replace(short, steps=100), HYPER, parts, resume=True)
     assert torch.equal(weights(gone_on), weights(whole))
+    assert curves(parts) == shown
 
 
 @pytest.mark.parametrize(
