@@ -15,11 +15,12 @@ class Cache(NamedTuple):
     """Keys and values of the last frames, newest last, of B sequences.
 
     Attributes:
-        values: float [B, layers, 2, F - 1, K, D].
+        keys, values: of each layer, float [B, K, heads, F - 1, D / heads].
         known: bool [B, F - 1]; which frames there have been.
     """
 
-    values: Tensor
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
     known: Tensor
 
 
@@ -42,24 +43,36 @@ class Attention(nn.Module):
         query, key, value = self.enter(x).chunk(3, -1)
         return query, key, value
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-        """Queries [..., Q, D], keys and values [..., L, D] → [..., Q, D].
+    def split(self, x: Tensor) -> Tensor:
+        """Tokens [..., L, D] by heads, [..., heads, L, D / heads]."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
+    ) -> Tensor:
+        """What queries make of keys and values, all as :meth:`split` gives them.
 
         Args:
-            query, key, value: see above.
+            query: float [..., heads, Q, D / heads].
+            key, value: float [..., heads, L, D / heads].
             bias: added to what is attended by, float broadcastable to [..., heads, Q, L]; or bool,
                 True where it may be attended to.
-        """
-        q, k, v = (
-            one.unflatten(-1, (self.heads, -1)).transpose(-2, -3) for one in (query, key, value)
-        )
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        out: Tensor = self.leave(mixed.transpose(-2, -3).flatten(-2))
-        return out
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        Returns:
+            float [..., Q, D].
+        """
+        before = query.shape[:-3]
+        if bias is not None:
+            bias = bias.expand(*before, *bias.shape[-3:]).flatten(0, -4)
+        # torch has fast kernels for four dimensions, not for more
+        query, key, value = (one.flatten(0, -4) for one in (query, key, value))
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        out: Tensor = self.leave(mixed.transpose(-2, -3).flatten(-2))
+        return out.unflatten(0, before)
+
+    def forward(self, x: Tensor) -> Tensor:
         """Tokens [..., L, D] → [..., L, D]."""
-        return self.attend(*self.project(x), bias)
+        return self.attend(*map(self.split, self.project(x)))
 
 
 class FrameLayer(nn.Module):
@@ -78,25 +91,29 @@ class FrameLayer(nn.Module):
         self.age = nn.Parameter(torch.zeros(heads, frames))
         self.perceptron = perceptron(width)
 
-    def forward(self, x: Tensor, past: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, keys: Tensor, values: Tensor, known: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Frames [B, T, K, D] after those of a cache → the same shape, and their keys and values.
 
         Args:
             x: see above.
-            past: float [B, 2, P, K, D].
+            keys, values: float [B, K, heads, P, D / heads].
             known: bool [B, P].
 
         Returns:
-            float [B, T, K, D]; and [B, 2, P + T, K, D], the past included.
+            float [B, T, K, D]; and keys and values [B, K, heads, P + T, D / heads], the past
+            included.
         """
         x = x + self.space(self.norms[0](x))
-        query, key, value = self.time.project(self.norms[1](x))
-        both = torch.cat([past.to(key), torch.stack([key, value], 1)], 2)
-        keys, values = both.transpose(2, 3).unbind(1)
-        bias = self._bias(x.shape[1], known).to(query)
-        mixed = self.time.attend(query.transpose(1, 2), keys, values, bias)
+        query, key, value = (
+            self.time.split(one.transpose(1, 2)) for one in self.time.project(self.norms[1](x))
+        )
+        keys = torch.cat([keys.to(key), key], -2)
+        values = torch.cat([values.to(value), value], -2)
+        mixed = self.time.attend(query, keys, values, self._bias(x.shape[1], known).to(query))
         x = x + mixed.transpose(1, 2)
-        return x + self.perceptron(self.norms[2](x)), both
+        return x + self.perceptron(self.norms[2](x)), keys, values
 
     def _bias(self, count: int, known: Tensor) -> Tensor:
         """By age; -inf for frames too old, to come or unknown: [B, 1, heads, T, P + T]."""
@@ -120,16 +137,16 @@ class FrameTransformer(nn.Module):
 
     def __init__(self, width: int, heads: int, layers: int, frames: int) -> None:
         super().__init__()
-        self.width, self.frames = width, frames
+        self.width, self.heads, self.frames = width, heads, frames
         self.layers = nn.ModuleList(FrameLayer(width, heads, frames) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def begin(self, count: int, tokens: int) -> Cache:
         """The cache of ``count`` sequences before their first frame, of so many tokens."""
-        past = self.frames - 1
-        shape = (count, len(self.layers), 2, past, tokens, self.width)
-        weight = self.norm.weight
-        return Cache(weight.new_zeros(shape), weight.new_zeros(count, past, dtype=torch.bool))
+        past, weight = self.frames - 1, self.norm.weight
+        shape = (count, tokens, self.heads, past, self.width // self.heads)
+        keys, values = (tuple(weight.new_zeros(shape) for _ in self.layers) for _ in range(2))
+        return Cache(keys, values, weight.new_zeros(count, past, dtype=torch.bool))
 
     def forward(
         self, x: Tensor, cache: Cache, lengths: Tensor | None = None
@@ -140,18 +157,31 @@ class FrameTransformer(nn.Module):
             x, cache: see above.
             lengths: how many of the frames count in each sequence, int64 [B]; all, if None.
         """
-        past, count = cache.known.shape[1], x.shape[1]
-        kept = []
-        for layer, values in zip(self.layers, cache.values.unbind(1), strict=True):
-            x, both = layer(x, values, cache.known)
-            kept.append(both)
-        if lengths is None:
-            lengths = torch.full((len(x),), count, device=x.device)
-        last = lengths[:, None] + torch.arange(past, device=x.device)
-        values = torch.stack(kept, 1)
-        where = last[:, None, None, :, None, None].expand(*values.shape[:3], -1, *values.shape[4:])
-        known = functional.pad(cache.known, (0, count), value=True).gather(1, last)
-        return self.norm(x), Cache(values.gather(3, where), known)
+        count = x.shape[1]
+        keys, values = [], []
+        for layer, *past in zip(self.layers, cache.keys, cache.values, strict=True):
+            x, key, value = layer(x, *past, cache.known)
+            keys.append(key)
+            values.append(value)
+        known = functional.pad(cache.known, (0, count), value=True)
+        whole = Cache(tuple(keys), tuple(values), known)
+        return self.norm(x), _last(whole, count, lengths)
+
+
+def _last(cache: Cache, count: int, lengths: Tensor | None) -> Cache:
+    """A cache without its ``count`` oldest frames; with ``lengths``, without so many of each
+    sequence, and as many of the newest as there are too many then.
+    """
+    if lengths is None:
+        keys, values = (tuple(one[..., count:, :] for one in part) for part in cache[:2])
+        return Cache(keys, values, cache.known[:, count:])
+    past = cache.known.shape[1] - count
+    last = lengths[:, None] + torch.arange(past, device=lengths.device)
+    rows = torch.arange(len(lengths), device=lengths.device)[:, None]
+    keys, values = (
+        tuple(one.movedim(-2, 1)[rows, last].movedim(1, -2) for one in part) for part in cache[:2]
+    )
+    return Cache(keys, values, cache.known.gather(1, last))
 
 
 def perceptron(width: int) -> nn.Sequential:

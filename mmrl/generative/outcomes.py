@@ -64,6 +64,7 @@ class SummaryLayer(nn.Module):
         """
         query, _, _ = self.attention.project(self.norms[0](summary))
         _, key, value = self.attention.project(self.norms[1](x))
+        query, key, value = map(self.attention.split, (query, key, value))
         summary = summary + self.attention.attend(query, key, value, may[:, None, None])
         out: Tensor = summary + self.perceptron(self.norms[2](summary))
         return out

@@ -233,9 +233,10 @@ class WorldModel(nn.Module):
         logits = self._logits(h, newest[:, None], before[:, None])[:, 0]
         ids = _drawn(logits, temperature, generator)
         rewards, ends = self._judge(ids, newest, action, told).expected()
-        after = State(ids, self.places.write(seen, ids), cache, state.words, ends)
-        after = after.where(state.over, state)
-        return Dreamt(after.ids, rewards.masked_fill(state.over, 0), after.over), after
+        seen = self.places.write(seen, ids)
+        ids = torch.where(state.over[:, None], state.ids, ids)
+        after = State(ids, seen, cache, state.words, state.over | ends)
+        return Dreamt(ids, rewards.masked_fill(state.over, 0), after.over), after
 
     def _next(self, batch: Batch) -> Tensor:
         """Logits of the next tokens, float32 [B, T, K, codes]."""

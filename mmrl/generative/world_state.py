@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from mmrl.generative.frame_transformer import Cache
@@ -72,29 +72,27 @@ class State(NamedTuple):
     words: Tensor
     over: Tensor
 
-    def where(self, chosen: Tensor, other: State) -> State:
-        """The other's rows where ``chosen``, bool [B], is True, and one's own elsewhere."""
+    @classmethod
+    def of(cls, leaves: Iterable[Tensor]) -> State:
+        """The state of the tensors that :meth:`leaves` gave."""
+        ids, newest, before, *layers, known, words, over = leaves
+        half = len(layers) // 2
+        cache = Cache(tuple(layers[:half]), tuple(layers[half:]), known)
+        return cls(ids, Seen(newest, before), cache, words, over)
 
-        def pick(one: Tensor, another: Tensor) -> Tensor:
-            return torch.where(chosen.view(-1, *[1] * (one.dim() - 1)), another, one)
-
-        return State(
-            pick(self.ids, other.ids),
-            Seen(*map(pick, self.seen, other.seen)),
-            Cache(*map(pick, self.cache, other.cache)),
-            pick(self.words, other.words),
-            pick(self.over, other.over),
-        )
+    def leaves(self) -> list[Tensor]:
+        """All tensors; the first axis of each is B."""
+        cache = (*self.cache.keys, *self.cache.values, self.cache.known)
+        return [self.ids, *self.seen, *cache, self.words, self.over]
 
     def rows(self, rows: Tensor) -> State:
-        """Some of the dreams, by their numbers, int64 [R]."""
-        return State(
-            self.ids[rows],
-            Seen(*(one[rows] for one in self.seen)),
-            Cache(*(one[rows] for one in self.cache)),
-            self.words[rows],
-            self.over[rows],
-        )
+        """Some of the dreams, by their numbers, int64 [R]; copies."""
+        return State.of(one[rows] for one in self.leaves())
+
+    def put(self, rows: Tensor, others: State) -> None:
+        """Replace some of the dreams, by their numbers, int64 [R], by R others, in place."""
+        for one, other in zip(self.leaves(), others.leaves(), strict=True):
+            one[rows] = other
 
 
 class Dreamt(NamedTuple):

@@ -14,8 +14,6 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mmrl.generative.dream_world import DreamWorld
-from mmrl.generative.frame_transformer import Cache
-from mmrl.generative.places import Seen
 from mmrl.generative.world_state import State
 from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.rollouts import Rollout
@@ -166,7 +164,7 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def get_state(self) -> dict[str, Any]:
         """The exact state, as plain data."""
         return {
-            "tensors": [one.cpu().numpy() for one in _leaves(self._state)],
+            "tensors": [one.cpu().numpy().copy() for one in self._state.leaves()],
             "images": self._images.copy(),
             "sentences": list(self._sentences),
             "steps": self._steps.copy(),
@@ -183,10 +181,7 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if len(state["steps"]) != self.num_envs:
             raise ValueError(f"a state of {len(state['steps'])} dreams, not {self.num_envs}")
         device = self.world.model.device
-        ids, newest, before, cache, known, words, over = (
-            torch.from_numpy(one.copy()).to(device) for one in state["tensors"]
-        )
-        self._state = State(ids, Seen(newest, before), Cache(cache, known), words, over)
+        self._state = State.of(torch.from_numpy(one.copy()).to(device) for one in state["tensors"])
         self._images, self._sentences = state["images"].copy(), list(state["sentences"])
         self._steps = state["steps"].copy()
         self._draws.bit_generator.state = state["draws"]
@@ -202,9 +197,8 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def _begin(self, chosen: NDArray[np.bool_]) -> None:
         """New dreams in place of some."""
         rows = self._draws.integers(len(self.starts), size=self.num_envs)
-        new = self.starts.state.rows(torch.from_numpy(rows))
-        where = torch.from_numpy(chosen).to(self.world.model.device)
-        self._state = self._state.where(where, new)
+        new = self.starts.state.rows(torch.from_numpy(rows[chosen]))
+        self._state.put(torch.from_numpy(np.flatnonzero(chosen)), new)
         self._images = np.where(chosen[:, None, None, None], self.starts.images[rows], self._images)
         for e in np.flatnonzero(chosen).tolist():
             self._sentences[e] = self.starts.instructions[rows[e]]
@@ -220,7 +214,3 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def _observation(self) -> Observation:
         return {IMAGE: self._images, INSTRUCTION: tuple(self._sentences)}
-
-
-def _leaves(state: State) -> list[torch.Tensor]:
-    return [state.ids, *state.seen, *state.cache, state.words, state.over]

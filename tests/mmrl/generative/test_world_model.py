@@ -72,7 +72,8 @@ def test_many_steps_are_the_same_as_one_after_the_other():
         ids.append(step.ids)
     assert torch.equal(torch.cat(ids, 1), whole.ids)
     assert torch.equal(state.ids, last.ids)
-    assert torch.allclose(state.cache.values, last.cache.values, atol=1e-5)
+    for one, other in zip(state.leaves(), last.leaves(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_later_pictures_change_nothing_before():
@@ -148,13 +149,11 @@ def test_states_are_put_together_row_by_row():
     model = world_model()
     one = batch(model, range(4))
     first, second = start(model, one), model.imagine(start(model, one), one.actions)[1]
-    chosen = torch.tensor([True, False, True, False])
-    mixed = first.where(chosen, second)
-    assert torch.equal(mixed.ids[0], second.ids[0])
-    assert torch.equal(mixed.ids[1], first.ids[1])
-    assert torch.equal(
-        mixed.cache.known, torch.where(chosen[:, None], second.cache.known, first.cache.known)
-    )
+    mixed = State.of(first.leaves()).rows(torch.arange(4))
+    mixed.put(torch.tensor([2, 0]), second.rows(torch.tensor([2, 0])))
+    for parts in zip(mixed.leaves(), first.leaves(), second.leaves(), strict=True):
+        assert torch.equal(parts[0][[0, 2]], parts[2][[0, 2]])
+        assert torch.equal(parts[0][[1, 3]], parts[1][[1, 3]])
 
 
 def test_steps_that_are_not_there_do_not_count():
