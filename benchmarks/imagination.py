@@ -1,7 +1,7 @@
 """What a world model is worth to who learns to act: as a teacher of features, and as a place to
 practise in.
 
-    python benchmarks/imagination.py --jobs 2 --model.precision bf16
+    python benchmarks/imagination.py --jobs 2
 
 Trains, for each seed, three arms by the ``mmrl train`` command, with the model of
 ``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to tell
@@ -142,10 +142,16 @@ def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
             table[arm][name] = [one["reached"] and one["reached"][name] for one in own]
             whole = [float(one[name]) for one in reached] if len(reached) == len(own) else []
             table[arm][f"mean_{name}"] = round(float(np.mean(whole)), 1) if whole else None
-            table[arm][f"mean_{name}_95"] = mean_interval(whole) if len(whole) > 1 else None
+            table[arm][f"mean_{name}_95"] = interval(whole) if len(whole) > 1 else None
         table[arm]["final_success"] = [one["points"][-1]["success"] for one in own]
         table[arm]["training_seconds"] = [one["training_seconds"] for one in own]
     return table
+
+
+def interval(values: list[float]) -> list[float]:
+    """Of the mean of what cannot be negative."""
+    low, high = mean_interval(values)
+    return [round(max(low, 0.0), 1), round(high, 1)]
 
 
 def plot(runs: list[dict[str, Any]], env: str, path: Path) -> None:
