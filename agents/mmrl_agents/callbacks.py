@@ -29,10 +29,10 @@ class ProgressCallback(BaseCallback):
 
     Args:
         show: who is told, and may want it to stop.
-        checkpoints: sees to it that it does.
+        checkpoints: sees to it that it does; it can't, if None.
     """
 
-    def __init__(self, show: Show, checkpoints: CheckpointCallback) -> None:
+    def __init__(self, show: Show, checkpoints: CheckpointCallback | None = None) -> None:
         super().__init__()
         self._show, self._checkpoints = show, checkpoints
 
@@ -46,7 +46,7 @@ class ProgressCallback(BaseCallback):
         now = Progress(
             self.num_timesteps, success_rate(self.model), steps_per_second(self.model)
         )  # fmt: skip
-        if self._show(now):
+        if self._show(now) and self._checkpoints is not None:
             self._checkpoints.stop_asked = True
 
 

@@ -35,15 +35,17 @@ class ProgressBar:
 
     Args:
         total: environment steps to come.
+        what: takes so long.
+        unit: what the steps are called.
     """
 
-    def __init__(self, total: int) -> None:
-        self._total = total
+    def __init__(self, total: int, what: str = "training", unit: str = "steps") -> None:
+        self._total, self._unit = total, unit
         self._console = Console(stderr=True)
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.TextColumn("{task.completed:,}/{task.total:,} steps"),
+            progress.TextColumn(f"{{task.completed:,}}/{{task.total:,}} {unit}"),
             progress.TextColumn("success {task.fields[success]}"),
             progress.TextColumn("{task.fields[fps]:,} steps/s"),
             progress.TimeElapsedColumn(),
@@ -51,7 +53,7 @@ class ProgressBar:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=total, success="-", fps=0)
+        self._task = self._bar.add_task(what, total=total, success="-", fps=0)
         self._lines = 0
 
     def __call__(self, now: Progress) -> None:
@@ -64,7 +66,7 @@ class ProgressBar:
         lines = _LINES * now.steps // self._total
         if not self._console.is_terminal and lines > self._lines:
             self._lines = lines
-            line = f"{now.steps:>10,} steps  success {success:>6}  {now.speed:,} steps/s"
+            line = f"{now.steps:>10,} {self._unit}  success {success:>6}  {now.speed:,} steps/s"
             print(line, file=sys.stderr)
 
     def close(self) -> None:

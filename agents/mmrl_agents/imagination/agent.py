@@ -35,11 +35,12 @@ from mmrl.rollouts import (
     open_rollouts,
 )
 from mmrl_agents.acting import SB3Actor
+from mmrl_agents.callbacks import ProgressCallback
 from mmrl_agents.imagination.dreams import DreamVecEnv, starts_of
 from mmrl_agents.learning import make_logger
 from mmrl_agents.ppo import PPOAgent, PPOConfig
 from mmrl_agents.preparing import prepare
-from mmrl_agents.progress import Show
+from mmrl_agents.progress import Progress, ProgressBar, Show
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training import check_positive
 from mmrl_agents.training_state import learnt, resume_learnt
@@ -258,7 +259,20 @@ class _Rounds:
         algorithm.set_logger(make_logger(self.run, dreamt))
         algorithm.logger.record("real/success_rate", success)
         algorithm.logger.record("real/steps", self.steps)
-        algorithm.learn(hyper.dream_steps, reset_num_timesteps=False, log_interval=1)
+        _learn(algorithm, hyper.dream_steps)
         algorithm.logger.close()
         self._algorithm = algorithm
         return algorithm
+
+
+def _learn(algorithm: BaseAlgorithm, steps: int) -> None:
+    """So many steps more, in dreams, and how far they are."""
+    bar, before = ProgressBar(steps, "dreaming", "dreamt steps"), algorithm.num_timesteps
+
+    def show(now: Progress) -> None:
+        bar(now._replace(steps=now.steps - before))
+
+    try:
+        algorithm.learn(steps, ProgressCallback(show), reset_num_timesteps=False, log_interval=1)
+    finally:
+        bar.close()

@@ -38,7 +38,9 @@ def weights(actor: Any) -> torch.Tensor:
     return torch.cat([one.detach().flatten() for one in actor.policy.parameters()])
 
 
-def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any, curves: Any):
+def test_rounds_and_going_on(
+    tmp_path: Path, tiny: Any, observations: Any, curves: Any, capsys: Any
+):
     config, run = make(tmp_path / "whole", tiny)
     whole = ImaginationAgent.train(config, HYPER, run)
     checkpoint = run.read_checkpoint()
@@ -46,6 +48,9 @@ def test_rounds_and_going_on(tmp_path: Path, tiny: Any, observations: Any, curve
     assert checkpoint.state["rounds"] >= 2
     dreamt = checkpoint.state["dreamt"]
     assert dreamt == 96 * checkpoint.state["rounds"] > checkpoint.steps
+    told = capsys.readouterr().err.splitlines()
+    ends = [line for line in told if line.startswith("        96 dreamt steps  success")]
+    assert len(ends) == checkpoint.state["rounds"]
     shown = curves(run)
     steps = {step for points in shown.values() for step, _ in points}
     assert sorted(steps) == list(range(32, dreamt + 1, 32))
