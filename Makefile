@@ -15,6 +15,8 @@ export GOMP_SPINCOUNT = 3000
 # No screen is needed, and nothing is fetched while tests run.
 test: export SDL_VIDEODRIVER = dummy
 test: export HF_HUB_OFFLINE = 1
+# Each of the processes that test has a core.
+test: export OMP_NUM_THREADS = 1
 
 .PHONY: demo test check clean
 .DEFAULT_GOAL := demo
@@ -23,7 +25,7 @@ demo: $(STAMP)
 	$(BIN)/mmrl train --config configs/demo.yaml --out $(DEMO)
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
