@@ -141,10 +141,10 @@ def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def summary(values: list[float], least: float = -1.0, most: float = 1.0) -> dict[str, Any]:
     """The mean over seeds, and its interval, within what can be."""
-    low, high = mean_interval(values)
+    low, high = mean_interval(values, least, most)
     return {
         "mean": round(float(np.mean(values)), 4),
-        "interval_95": [round(max(low, least), 4), round(min(high, most), 4)],
+        "interval_95": [round(low, 4), round(high, 4)],
         "of": [round(value, 4) for value in values],
     }
 

@@ -142,16 +142,11 @@ def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
             table[arm][name] = [one["reached"] and one["reached"][name] for one in own]
             whole = [float(one[name]) for one in reached] if len(reached) == len(own) else []
             table[arm][f"mean_{name}"] = round(float(np.mean(whole)), 1) if whole else None
-            table[arm][f"mean_{name}_95"] = interval(whole) if len(whole) > 1 else None
+            edges = mean_interval(whole, least=0.0) if len(whole) > 1 else None
+            table[arm][f"mean_{name}_95"] = edges and [round(edge, 1) for edge in edges]
         table[arm]["final_success"] = [one["points"][-1]["success"] for one in own]
         table[arm]["training_seconds"] = [one["training_seconds"] for one in own]
     return table
-
-
-def interval(values: list[float]) -> list[float]:
-    """Of the mean of what cannot be negative."""
-    low, high = mean_interval(values)
-    return [round(max(low, 0.0), 1), round(high, 1)]
 
 
 def plot(runs: list[dict[str, Any]], env: str, path: Path) -> None:

@@ -193,14 +193,14 @@ def main() -> None:
     summary = {}
     for name in found:
         rates = [run[name]["word_error_rate"] for run in runs]
-        low, high = mean_interval(rates)
+        low, high = mean_interval(rates, least=0.0)
         summary[name] = {
             "mean": float(np.mean(rates)),
-            "interval_95": [max(low, 0.0), high],
+            "interval_95": [low, high],
             "exact": float(np.mean([run[name]["exact"] for run in runs])),
         }
         print(
-            f"| {name} | {ratios[name]:.0f} dB | {np.mean(rates):.1%} | {max(low, 0):.1%} to "
+            f"| {name} | {ratios[name]:.0f} dB | {np.mean(rates):.1%} | {low:.1%} to "
             f"{high:.1%} | {others['grammar'][name]['word_error_rate']:.1%} |"
         )
     learnt = {

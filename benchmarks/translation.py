@@ -115,8 +115,8 @@ def told(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[s
 
 def averaged(rates: list[float]) -> dict[str, Any]:
     """The mean of some seeds and its interval, within 0 and 1."""
-    low, high = mean_interval(rates)
-    return {"mean": float(np.mean(rates)), "interval_95": [max(low, 0.0), min(high, 1.0)]}
+    low, high = mean_interval(rates, 0.0, 1.0)
+    return {"mean": float(np.mean(rates)), "interval_95": [low, high]}
 
 
 def main() -> None:

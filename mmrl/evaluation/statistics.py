@@ -25,8 +25,14 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     return max(0.0, min(low, rate)), min(1.0, max(high, rate))  # whatever rounding did
 
 
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+def mean_interval(
+    values: Sequence[float], least: float = -math.inf, most: float = math.inf
+) -> tuple[float, float]:
     """The 95% interval of a mean by Student's t; one value has none, and gives itself twice.
+
+    Args:
+        values: whose mean.
+        least, most: what the mean can be; the interval is cut off there.
 
     Raises:
         ValueError: no values.
@@ -37,7 +43,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     if count == 1:
         return mean, mean
     half = _t95(count - 1) * stdev(values) / math.sqrt(count)
-    return mean - half, mean + half
+    return max(mean - half, least), min(mean + half, most)
 
 
 def _t95(freedom: int) -> float:

@@ -196,7 +196,8 @@ class WorldModel(nn.Module):
         generator: torch.Generator | None = None,
         goes_on: bool = False,
     ) -> tuple[Dreamt, State]:
-        """N more steps of B dreams; where an episode has ended, nothing happens any more.
+        """N more steps of B dreams; where an episode has ended, nothing happens any more: its
+        picture stays, and what else the state holds of it counts no more.
 
         Args:
             state: where they stand.

@@ -68,5 +68,8 @@ def test_interval_of_a_mean_agrees_with_scipy():
         right = stats.t.interval(0.95, count - 1, np.mean(values), stats.sem(values))
         assert mean_interval(values) == pytest.approx(right, rel=1e-3)
     assert mean_interval([0.5]) == (0.5, 0.5)
+    low, high = mean_interval([0.1, 0.2, 0.6])
+    assert low < 0 < high < 1
+    assert mean_interval([0.1, 0.2, 0.6], 0, 0.7) == (0, 0.7)
     with pytest.raises(ValueError, match="no values"):
         mean_interval([])
