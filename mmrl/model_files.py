@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +14,7 @@ from mmrl.building import ModelConfig, build_model
 from mmrl.encoders.speech import SPEECH_ENCODERS
 from mmrl.encoders.text import TEXT_ENCODERS
 from mmrl.errors import UserError
+from mmrl.files import atomic_folder
 from mmrl.model import MultimodalModel
 from mmrl.named_model import build_named_model
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
@@ -33,7 +31,8 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
     """Write a model into a folder, which is replaced only by a whole new one.
 
     Raises:
-        UserError: the model was put together by hand, or the folder is something else.
+        UserError: the model was put together by hand, or the folder is something else or cannot
+            be written.
     """
     if model.recipe is None:
         raise UserError(
@@ -43,20 +42,18 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
     if folder.exists() and not (folder / MODEL).is_file():
         raise UserError(f"{folder} exists and holds no model: nothing was overwritten")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-        draft = Path(place) / folder.name
-        draft.mkdir()
+    with atomic_folder(folder) as draft:
         for name in _named(model.recipe):
             encoder: Any = model.encoders[name]
             encoder.config.save_pretrained(draft / _FOLDERS[name])
         if model.tokenizer is not None:
             model.tokenizer.save(draft)
-        save_weights(model, str(draft / WEIGHTS))
+        try:
+            save_weights(model, str(draft / WEIGHTS))
+        except SafetensorError as error:  # it is how safetensors says that the disk is full
+            raise OSError(str(error)) from error
         about = {**model.recipe, "preprocessing": preprocessing_of(model)}
         (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n")
-        if folder.exists():
-            shutil.move(folder, Path(place) / "replaced")
-        os.replace(draft, folder)
 
 
 def load_model(folder: Path) -> MultimodalModel:

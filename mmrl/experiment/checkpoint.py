@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmrl.errors import UserError
+from mmrl.files import atomic_folder
 
 Tree = Any
 """None, bools, numbers, strings, arrays and tensors, and lists and dictionaries of these."""
@@ -60,15 +58,13 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint into a folder, which appears, or is replaced, when all is on the disk.
 
     Raises:
-        OSError: it cannot be written; what was there is as it was.
+        WriteError: it cannot be written; what was there is as it was.
         UserError: a state that is not plain data.
     """
     arrays: dict[str, NDArray[Any]] = {}
     state = json.dumps(_detached(checkpoint.state, "", arrays))
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".draft-") as place:
-        draft = Path(place) / folder.name
-        draft.mkdir()
-        contiguous = {name: one.detach().contiguous() for name, one in checkpoint.weights.items()}
+    contiguous = {name: one.detach().contiguous() for name, one in checkpoint.weights.items()}
+    with atomic_folder(folder) as draft:
         try:
             save_file(contiguous, draft / WEIGHTS)
         except SafetensorError as error:  # it is how safetensors says that the disk is full
@@ -78,12 +74,6 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         sums = {name: _checksum(draft / name) for name in (WEIGHTS, STATE, ARRAYS)}
         manifest = {"steps": checkpoint.steps, "sha256": sums}
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        for file in [*draft.iterdir(), draft]:
-            _to_disk(file)
-        if folder.exists():
-            os.replace(folder, Path(place) / "replaced")
-        os.replace(draft, folder)
-        _to_disk(folder.parent)
 
 
 def check_checkpoint(folder: Path) -> int:
@@ -163,12 +153,6 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
             tensor.copy_(weights[name])
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove what a process that was killed while it wrote has left."""
-    for draft in folder.glob(".draft-*"):
-        shutil.rmtree(draft, ignore_errors=True)
-
-
 def _detached(tree: Tree, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
     """The tree with its arrays moved into ``arrays``, their paths in their places."""
     if isinstance(tree, dict):
@@ -212,11 +196,3 @@ def _attached(tree: Any, arrays: dict[str, NDArray[Any]]) -> Tree:
 def _checksum(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -16,10 +16,9 @@ from mmrl.experiment.checkpoint import (
     DamagedCheckpointError,
     check_checkpoint,
     read_checkpoint,
-    remove_drafts,
     write_checkpoint,
 )
-from mmrl.files import write_atomically, write_json
+from mmrl.files import remove_drafts, write_atomically, write_json
 from mmrl.preprocessing.inputs import Preprocessing
 
 CONFIG: Final = "config.yaml"
@@ -97,13 +96,7 @@ class Run:
         """
         target = self.checkpoints / f"step_{checkpoint.steps}"
         if not _is_whole(target):
-            try:
-                write_checkpoint(target, checkpoint)
-            except OSError as error:
-                raise UserError(
-                    f"checkpoint {target} cannot be written: {error.strerror or error}; "
-                    "the older ones are as they were"
-                ) from error
+            write_checkpoint(target, checkpoint)
         for old in self._newest_first()[keep:]:
             shutil.rmtree(old, ignore_errors=True)
         return target

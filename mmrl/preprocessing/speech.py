@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.errors import UserError
+from mmrl.files import write_json
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.torchvision_compat import import_transformers
 
@@ -166,7 +167,7 @@ class LogMel:
 
     def save(self, folder: Path) -> None:
         """Write the settings as JSON."""
-        (folder / FILE).write_text(json.dumps(self.settings) + "\n")
+        write_json(folder / FILE, self.settings)
 
 
 class PretrainedSpeech:
@@ -227,7 +228,7 @@ class PretrainedSpeech:
         """Keep the extractor's own files beside the settings."""
         self._extractor.save_pretrained(folder / "speech")
         settings = {"kind": "pretrained", "seconds": self.seconds, "path": "speech"}
-        (folder / FILE).write_text(json.dumps(settings) + "\n")
+        write_json(folder / FILE, settings)
 
 
 def load_speech(folder: Path) -> SpeechPreprocessor:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.files import write_atomically
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.packaged import hub_cache, model_path
 from mmrl.torchvision_compat import import_transformers
@@ -179,7 +180,7 @@ class WordTokenizer:
     def save(self, folder: Path) -> None:
         """Write the vocabulary as JSON."""
         text = json.dumps({"kind": "words", "length": self.length, "words": self.words}, indent=1)
-        (folder / FILE).write_text(text + "\n")
+        write_atomically(folder / FILE, text + "\n")
 
 
 class PretrainedTokenizer:
@@ -246,7 +247,7 @@ class PretrainedTokenizer:
         """Keep the tokenizer's own files beside the name and length."""
         self._tokenizer.save_pretrained(folder / "tokenizer")
         text = json.dumps({"kind": "pretrained", "length": self.length, "path": "tokenizer"})
-        (folder / FILE).write_text(text + "\n")
+        write_atomically(folder / FILE, text + "\n")
 
 
 class HashingTokenizer:
@@ -288,7 +289,7 @@ class HashingTokenizer:
     def save(self, folder: Path) -> None:
         """Write its size and length as JSON."""
         text = json.dumps({"kind": "hashing", "size": self.size, "length": self.length})
-        (folder / FILE).write_text(text + "\n")
+        write_atomically(folder / FILE, text + "\n")
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.files import atomic_folder
 
 EXACT_LIMIT: Final = 50_000
 """Up to so many pictures all are compared; more are searched by a graph of neighbours (HNSW, Malkov
@@ -114,19 +112,9 @@ class PictureIndex:
         """
         if folder.exists() and not (folder / MANIFEST).is_file():
             raise UserError(f"{folder} exists and is no index: nothing was overwritten")
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".draft-") as place:
-                draft = Path(place) / folder.name
-                draft.mkdir()
-                self._write(draft)
-                if folder.exists():
-                    shutil.move(folder, Path(place) / "replaced")
-                os.replace(draft, folder)
-        except OSError as error:
-            raise UserError(
-                f"index {folder} cannot be written: {error.strerror or error}"
-            ) from error
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_folder(folder) as draft:
+            self._write(draft)
 
     def _write(self, draft: Path) -> None:
         np.save(draft / EMBEDDINGS, self.embeddings)

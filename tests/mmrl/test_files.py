@@ -1,11 +1,13 @@
 """Files are whole or not there."""
 
+import contextlib
 import json
 import os
 
 import pytest
 
-from mmrl.files import write_atomically, write_json
+from mmrl.errors import UserError
+from mmrl.files import WriteError, atomic_folder, remove_drafts, write_atomically, write_json
 
 
 def test_json_round_trip(tmp_path):
@@ -24,7 +26,7 @@ def test_failure_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
         raise OSError("disk is full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk is full"):
+    with pytest.raises(UserError, match="a.txt cannot be written: disk is full"):
         write_atomically(file, "new")
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.txt"]
@@ -36,6 +38,58 @@ def test_what_is_no_json_writes_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_others_may_read(tmp_path):
-    write_atomically(tmp_path / "a.txt", "x")
-    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+def test_modes_follow_the_umask(tmp_path, mask, file, folder):
+    before = os.umask(mask)
+    try:
+        write_atomically(tmp_path / "a.txt", "x")
+        with atomic_folder(tmp_path / "b") as draft:
+            (draft / "c").write_text("x")
+            (draft / "c").chmod(0o600)  # as safetensors does
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a.txt", "b", "b/c")]
+    assert modes == [file, folder, file]
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    folder = tmp_path / "a"
+    for content in ("old", "new"):
+        with atomic_folder(folder) as draft:
+            (draft / content).write_text(content)
+    assert os.listdir(folder) == ["new"]
+    with contextlib.suppress(ValueError), atomic_folder(folder) as draft:
+        (draft / "part").write_text("x")
+        raise ValueError
+    assert os.listdir(folder) == ["new"]
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_that_cannot_be_replaced_is_back(tmp_path, monkeypatch):
+    folder = tmp_path / "a"
+    with atomic_folder(folder) as draft:
+        (draft / "old").write_text("x")
+    replace = os.replace
+
+    def full(source, target):
+        if (
+            str(target) == str(folder)
+            and ".draft-" in str(source)
+            and "replaced" not in str(source)
+        ):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WriteError) as caught, atomic_folder(folder) as draft:
+        (draft / "new").write_text("x")
+    assert caught.value.disk_is_full
+    assert os.listdir(folder) == ["old"]
+
+
+def test_drafts_of_a_killed_process_are_removed(tmp_path):
+    (tmp_path / ".draft-abc").mkdir()
+    (tmp_path / ".draft-def").write_text("x")
+    (tmp_path / "kept").write_text("x")
+    remove_drafts(tmp_path)
+    assert os.listdir(tmp_path) == ["kept"]

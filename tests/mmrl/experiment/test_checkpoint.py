@@ -16,10 +16,10 @@ from mmrl.experiment.checkpoint import (
     DamagedCheckpointError,
     put_weights,
     read_checkpoint,
-    remove_drafts,
     weights_of,
     write_checkpoint,
 )
+from mmrl.files import remove_drafts
 
 LEAVES = (
     st.none()

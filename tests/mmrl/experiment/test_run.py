@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_old_checkpoints(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", fail)
-    with pytest.raises(UserError, match=r"step_6 cannot be written: No space left.*as they were"):
+    with pytest.raises(UserError, match=r"step_6 cannot be written: No space left.*as it was"):
         run.save_checkpoint(checkpoint(6), keep=1)
     assert [path.name for path in run.checkpoints.iterdir()] == ["step_5"]
     assert run.read_checkpoint().steps == 5
