@@ -12,15 +12,18 @@ naming an :class:`Agent`, in its ``pyproject.toml``::
 
 from __future__ import annotations
 
+import re
+import warnings
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions
 from typing import Any, Final
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from mmrl.errors import UserError, unknown
+from mmrl.trust import import_trusted, packages_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
@@ -31,19 +34,34 @@ _OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid",
 
 @cache
 def _entries(group: str) -> dict[str, EntryPoint]:
-    return {entry.name: entry for entry in entry_points(group=group)}
+    """Those of installed packages, the first of a name."""
+    return {
+        entry.name: entry
+        for distribution in reversed(list(distributions(path=packages_path())))
+        for entry in distribution.entry_points
+        if entry.group == group
+    }
 
 
 @cache
 def load_environments() -> dict[str, list[str]]:
-    """Import every module that offers environments.
+    """Import every module that offers environments; one that cannot be imported is passed over
+    with a warning.
 
     Returns:
         The ids that each entry point registered, by the entry point's name.
     """
     offered = {}
     for name, entry in _entries(ENVIRONMENTS).items():
-        module = entry.load().__name__.split(".")[0]
+        try:
+            module = entry.load().__name__.split(".")[0]
+        except Exception as error:  # whatever a stranger's package raises
+            warnings.warn(
+                f"the environments of the package {name!r} ({entry.value}) cannot be imported: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+            continue
         offered[name] = sorted(
             id_ for id_, spec in gym.registry.items() if _comes_from(spec, module)
         )
@@ -63,10 +81,19 @@ def find_spec(env_id: str) -> EnvSpec:
     load_environments()
     module, _, name = env_id.rpartition(":")
     if module:
+        if not re.fullmatch(r"\w+(\.\w+)*", module):
+            raise UserError(
+                f"environment {env_id!r}: {module!r} is no name of a module; give module:Id, "
+                "such as kitchen:Kitchen-v0 for an environment that kitchen.py registers"
+            )
         try:
-            import_module(module)
-        except ImportError as error:
-            raise UserError(f"environment {env_id!r}: cannot import {module}: {error}") from error
+            import_trusted(module)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a stranger's module raises
+            raise UserError(
+                f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: {error}"
+            ) from error
     for prefix, (package, extra) in _OPTIONAL.items():
         if name.startswith(prefix):
             try:

@@ -99,7 +99,8 @@ class ClipCallback(BaseCallback):
 
 
 class CheckpointCallback(BaseCallback):
-    """Saves the training every so often, as it is between two updates.
+    """Saves the training after its first update, then by steps or by time, as it is between two
+    updates.
 
     A training that is stopped in the middle of a rollout is saved as it was at its beginning.
 
@@ -114,6 +115,9 @@ class CheckpointCallback(BaseCallback):
         self.team = team
         self._every, self._keep = config.checkpoint_every, config.keep_checkpoints
         self._next = self._every
+        self._minutes = config.checkpoint_minutes
+        self._saved_at = time.monotonic()
+        self._is_first = True
         self._run = run
         self._moment: Tree = None  # of the rollout that is being collected
         self.fingerprints: dict[str, str] = {}
@@ -123,10 +127,21 @@ class CheckpointCallback(BaseCallback):
     def _on_step(self) -> bool:
         return not self.stop_asked
 
+    def stop(self) -> None:
+        """Have the training end after the present update."""
+        self.stop_asked = True
+
+    def _on_training_start(self) -> None:
+        self._is_first = not self.model._n_updates
+        if self.team.is_first:
+            self._run.begin()
+
     def _on_rollout_start(self) -> None:
-        due = self._every > 0 and self.num_timesteps >= self._next
+        due = self._is_due()
         if due:
-            self._next = self.num_timesteps + self._every
+            self._is_first, self._saved_at = False, time.monotonic()
+            if self._every and self.num_timesteps >= self._next:
+                self._next = self.num_timesteps + self._every
         self._moment = self._now()
         self.stop_asked = self.team.any(self.stop_asked)
         if due:
@@ -134,6 +149,14 @@ class CheckpointCallback(BaseCallback):
                 self.save()
             except UserError as error:  # the disk is full: it may be better next time
                 warnings.warn(f"{error}; the training goes on", stacklevel=2)
+
+    def _is_due(self) -> bool:
+        """Whether it is time for a checkpoint; the workers of a team agree on it."""
+        by_steps = self._every > 0 and self.num_timesteps >= self._next
+        first = self._is_first and self.model._n_updates > 0
+        if by_steps or first or not self._minutes:
+            return by_steps or first
+        return self.team.any(time.monotonic() - self._saved_at >= 60 * self._minutes)
 
     def _on_rollout_end(self) -> None:
         self._moment = None

@@ -1,10 +1,7 @@
-"""Learning to the end, whatever comes in between: interrupts, failures, and going on after them."""
+"""Learning to the end, whatever comes in between: interrupts, failures, and resuming after them."""
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -20,8 +17,10 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl.files import write_atomically, write_json
-from mmrl_agents.callbacks import CheckpointCallback, StandardCallbacks
+from mmrl.files import WriteError, write_atomically, write_json
+from mmrl.interrupts import graceful_stop
+from mmrl.tensorboard.events import event_writer
+from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.profiling import FOLDER, ProfileCallback
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training_state import part_of, resume_learnt, resume_moment
@@ -51,11 +50,18 @@ def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logge
     """
     if not team.is_first:
         return Logger(None, [])
-    events = TensorBoardOutputFormat(str(run.events))
-    if steps is not None or team.size > 1:  # a team may begin anew before any checkpoint
-        events.writer.close()
-        events.writer = SummaryWriter(str(run.events), purge_step=(steps or 0) + 1)
-    return Logger(None, [events])
+    # a team may begin anew before any checkpoint
+    again = steps is not None or team.size > 1 or run.begun_again
+    writer = event_writer(run.events, purge_step=(steps or 0) + 1 if again else None)
+    return Logger(None, [_TensorBoard(writer)])
+
+
+class _TensorBoard(TensorBoardOutputFormat):
+    """SB3's, with a writer that is there already."""
+
+    def __init__(self, writer: SummaryWriter) -> None:
+        self.writer = writer
+        self._is_closed = False
 
 
 def go_on(
@@ -117,48 +123,46 @@ def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, ru
     checkpoints = callbacks.checkpoints
     done, alone = algorithm.num_timesteps, checkpoints.team.size == 1
     whole = False
-    try:
-        with _interrupts_wait(checkpoints):
+    with graceful_stop(on_stop=checkpoints.stop) as stop:
+        try:
             algorithm.learn(steps - done, callbacks, log_interval=1, reset_num_timesteps=not done)
-        whole = True
-    except DivergedError as error:
-        file = run.path / "diverged.json"
-        write_json(file, error.report)
-        raise UserError(f"{error}. What it looked like: {file}") from error
-    except EnvironmentFailedError as error:
-        if not checkpoints.can_save:  # the very first reset
-            raise
-        if alone:
-            checkpoints.save()
-        file = run.path / "environment_error.txt"
-        write_atomically(file, "".join(traceback.format_exception(error)))
-        raise UserError(
-            f"{error}, {algorithm.num_timesteps:,} steps into the training. Its traceback is in "
-            f"{file}; 'mmrl train --resume {run.path}' goes on from the last checkpoint"
-        ) from error
-    finally:
-        if (whole or alone) and checkpoints.can_save and checkpoints.steps:
-            checkpoints.save()
-        algorithm.logger.close()
-    if checkpoints.stop_asked:
+            whole = True
+        except DivergedError as error:
+            raise UserError(f"{error}. {_report(run, error)}") from error
+        except EnvironmentFailedError as error:
+            if not checkpoints.can_save:  # the very first reset
+                raise
+            raise UserError(_failure(error, algorithm.num_timesteps, run)) from error
+        finally:
+            try:
+                if (whole or alone) and checkpoints.can_save and checkpoints.steps:
+                    checkpoints.save()
+            finally:
+                algorithm.logger.close()
+    stop.raise_if_asked()
+    if checkpoints.stop_asked:  # by the command, which has had the signal
         raise KeyboardInterrupt
 
 
-@contextmanager
-def _interrupts_wait(checkpoints: CheckpointCallback) -> Iterator[None]:
-    """The first Ctrl-C ends the training after the present update, the second one at once."""
-
-    def wait(*_: Any) -> None:
-        if checkpoints.stop_asked:
-            raise KeyboardInterrupt
-        checkpoints.stop_asked = True
-        print("\nstopping after this update; Ctrl-C again stops at once", file=sys.stderr)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, wait)
+def _report(run: Run, error: DivergedError) -> str:
+    """Keep the numbers of a training that has diverged; where they are."""
+    file = run.path / "diverged.json"
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        write_json(file, error.report)
+    except WriteError as failed:
+        return str(failed)
+    return f"What it looked like: {file}"
+
+
+def _failure(error: EnvironmentFailedError, steps: int, run: Run) -> str:
+    """Keep the traceback of an environment that has failed; what to tell the user."""
+    file = run.path / "environment_error.txt"
+    try:
+        write_atomically(file, "".join(traceback.format_exception(error)))
+        where = f"Its traceback is in {file}; "
+    except WriteError:
+        where = ""
+    return (
+        f"{error}, {steps:,} steps into the training. {where}'mmrl train --resume {run.path}' "
+        "resumes from the last checkpoint"
+    )

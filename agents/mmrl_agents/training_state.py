@@ -158,9 +158,7 @@ def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) 
     optimizers, tensors = _names(algorithm)
     try:
         for name in optimizers:
-            state = rest["optimizers"][name]
-            by_number = {int(k): value for k, value in state["state"].items()}
-            recursive_getattr(algorithm, name).load_state_dict({**state, "state": by_number})
+            _resume_optimizer(recursive_getattr(algorithm, name), rest["optimizers"][name])
         for name in tensors:
             with torch.no_grad():
                 recursive_getattr(algorithm, name).copy_(rest["tensors"][name])
@@ -168,6 +166,23 @@ def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) 
         raise UserError(f"the optimiser's state is another one's: {error}") from error
     if rest["replay"] is not None:
         algorithm.replay_buffer.set_state(rest["replay"])
+
+
+def _resume_optimizer(optimizer: Optimizer, state: Tree) -> None:
+    """Go on from what :func:`_state` gave.
+
+    Raises:
+        ValueError: it is another optimiser's.
+    """
+    saved = set().union(*(group.keys() for group in state["param_groups"]))
+    own = set().union(*(group.keys() for group in optimizer.param_groups))
+    if saved != own:
+        raise ValueError(
+            f"{type(optimizer).__name__} has the settings {', '.join(sorted(own))}, and it has "
+            f"{', '.join(sorted(saved))}"
+        )
+    by_number = {int(k): value for k, value in state["state"].items()}
+    optimizer.load_state_dict({**state, "state": by_number})
 
 
 def _names(algorithm: Any) -> tuple[list[str], list[str]]:

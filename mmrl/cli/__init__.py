@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -10,6 +11,8 @@ from typing import Final
 
 from mmrl import __version__
 from mmrl.errors import UserError
+from mmrl.interrupts import signals_interrupt
+from mmrl.trust import leave_working_directory_out, read_command_line
 
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
@@ -55,8 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0, 2 where the user asked for something that cannot be had, or 130 after
-        an interrupt.
+        The exit status: 0, 2 where the user asked for something that cannot be had, or 128 and the
+        signal's number after an interrupt, such as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
@@ -72,19 +75,25 @@ def main(arguments: list[str] | None = None) -> int:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(COMMANDS)}"
         print(f"mmrl: unknown command {name!r}: {hint}", file=sys.stderr)
         return 2
-    if os.getcwd() not in sys.path:  # as with python -m: your own modules are found
-        sys.path.insert(0, os.getcwd())
+    leave_working_directory_out()
+    read_command_line(given)
     for variable, value in WAITING.items():  # read when torch is loaded
         os.environ.setdefault(variable, value)
     try:
-        status: int = import_module(f"mmrl.cli.{name}").run(rest)
+        with signals_interrupt():
+            status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:
         print(f"mmrl {name}: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"mmrl {name}: interrupted", file=sys.stderr)
-        return 130
+        return 128 + getattr(error, "signal", signal.SIGINT)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that cannot be read: what was good stays
+        if error.errno is None:
+            raise
+        print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return 2
     return status

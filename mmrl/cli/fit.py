@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import torch
@@ -11,7 +12,7 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.cli.parser import Parser
-from mmrl.cli.resuming import changes, named_run
+from mmrl.cli.resuming import changes, check_code, ending, named_run
 from mmrl.errors import UserError
 from mmrl.experiment.config import find_device
 from mmrl.experiment.run import CONFIG, Run
@@ -20,6 +21,7 @@ from mmrl.fitting.loop import fit
 from mmrl.fitting.task import Evaluation, FitConfig
 from mmrl.model import PRECISIONS
 
+_NOT_THE_TASK: Final = {"config", "resume", "trust_code"}
 _HELP: Final = """\
 usage: mmrl fit TASK [options]
 
@@ -48,19 +50,16 @@ def run(arguments: list[str]) -> int:
     check(config)
     torch.manual_seed(config.seed)
     task = find_task(name).prepare(config)
-    folder = Run.create(config.out, resolved) if resumed is None else _go_on(resumed, resolved)
-    print(f"fitting {name} for {config.steps:,} steps → {folder.path}")
-    started = time.monotonic()
-    try:
-        evaluation = fit(task, config, folder, resume=resumed is not None)
-    except UserError:
-        folder.discard_unless_trained()
-        raise
-    except KeyboardInterrupt:
-        folder.discard_unless_trained()
-        if folder.path.exists():
-            print(f"\ninterrupted: go on with  mmrl fit {name} --resume {folder.path}")
-        raise
+    folder = (
+        Run.create(config.out, resolved) if resumed is None else _resumed(resumed, config, resolved)
+    )
+    with folder.lock():
+        if resumed is not None:
+            folder.resume(folder.config)
+        print(f"fitting {name} for {config.steps:,} steps → {folder.path}")
+        started = time.monotonic()
+        with ending(folder, f"mmrl fit {name} --resume {folder.path}"):
+            evaluation = fit(task, config, folder, resume=resumed is not None)
     print(f"fitted in {time.monotonic() - started:.0f} s")
     print(report(evaluation))
     print(f"see it: tensorboard --logdir {folder.path.parent}")
@@ -89,9 +88,10 @@ def parse(name: str, arguments: list[str], resumed: Run | None) -> tuple[Any, di
     if parsed.task != name:
         raise UserError(f"this configuration is of 'mmrl fit {parsed.task}', not {name}")
     plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
-    resolved = {key: value for key, value in plain.items() if key not in ("config", "resume")}
+    resolved = {key: value for key, value in plain.items() if key not in _NOT_THE_TASK}
+    check_code(parsed, resolved)
     objects = parser.instantiate_classes(parsed)
-    options = {k: v for k, v in vars(objects).items() if k not in ("config", "resume", "task")}
+    options = {k: v for k, v in vars(objects).items() if k not in {*_NOT_THE_TASK, "task"}}
     return task.Config(**options), {"task": name, **resolved}
 
 
@@ -117,18 +117,18 @@ def check(config: FitConfig) -> None:
     find_device(config.device)
 
 
-def _go_on(run: Run, resolved: dict[str, Any]) -> Run:
-    """The run folder of a fit that goes on, as it was configured.
+def _resumed(run: Run, config: FitConfig, resolved: dict[str, Any]) -> Run:
+    """The run folder of a fit that is resumed, as it was configured; nothing in it is changed.
 
     Raises:
         UserError: the configuration has changed, or there is no checkpoint.
     """
-    differences = changes(run, resolved)
+    plain = [one for one in fields(config) if one.default is not MISSING]
+    differences = changes(run, resolved, {one.name: one.default for one in plain})
     if differences:
         raise UserError(
             f"{run.path} was fitted with another configuration; nothing was changed:\n  "
             + "\n  ".join(differences)
         )
     run.newest_checkpoint()
-    run.resume(run.config)
     return run

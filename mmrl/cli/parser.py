@@ -7,7 +7,10 @@ from argparse import RawDescriptionHelpFormatter
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
+
+# A value is data: no class is imported or made of it, whatever a file says.
+set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
 
 _KEY = re.compile(r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.]+)")
 
@@ -17,7 +20,19 @@ class AsWritten(DefaultHelpFormatter, RawDescriptionHelpFormatter):  # type: ign
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]
-    """An ``ArgumentParser`` that exits with status 2 and one readable line."""
+    """An ``ArgumentParser`` that exits with status 2 and one readable line.
+
+    Every command has ``--trust-code``, which :func:`mmrl.trust.read_command_line` looks at.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_argument(
+            "--trust-code",
+            action="store_true",
+            help="import code that a file names, such as a run's own environment; code that you "
+            "name yourself, installed packages and your own runs need no such leave",
+        )
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what is wrong and leave."""

@@ -1,12 +1,16 @@
-"""What the commands that train share: the run that is to go on, and what has changed since."""
+"""What the commands that train share: the run that is resumed, what has changed since, the end."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from mmrl.experiment.run import Run, flat
+from mmrl.errors import UserError
+from mmrl.experiment.run import Run, Status, flat
+from mmrl.trust import check
 
 
 def named_run(arguments: list[str]) -> Run | None:
@@ -21,11 +25,81 @@ def named_run(arguments: list[str]) -> Run | None:
     return None if named is None else Run.open(named)
 
 
-def changes(run: Run, resolved: Mapping[str, Any]) -> list[str]:
-    """What differs between a run's configuration and another, a line each; its folder may."""
-    before, now = run.flat_config(), flat(dict(resolved))
+def changes(
+    run: Run, resolved: Mapping[str, Any], defaults: Mapping[str, Any], *sections: str
+) -> list[str]:
+    """What differs between a run's configuration and another, a line each; its folder may.
+
+    Args:
+        run: the one.
+        resolved: the other, as plain values.
+        defaults: of keys that the run's file may lack, since they are newer than it.
+        sections: keys under which there are keys of that kind, too.
+    """
+    whole = {**defaults, **run.config}
+    for section in sections:
+        whole[section] = {**defaults[section], **run.config.get(section, {})}
+    before, now = flat(whole), flat(dict(resolved))
     return [
         f"{key}: {before.get(key)} → {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and key != "out"
     ]
+
+
+def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
+    """Make sure that the code that YAML files name may be imported; what was typed may.
+
+    Args:
+        parsed: what the parser gave, with the files under ``config``.
+        resolved: the configuration as plain values.
+
+    Raises:
+        UntrustedCodeError: it may not.
+        UserError: a value that is no plain data.
+    """
+    for file in parsed.config or ():
+        check(resolved, Path(str(file)).absolute())
+    for key, value in flat(dict(resolved)).items():
+        check_plain(key, value)
+
+
+def check_plain(key: str, value: Any) -> None:
+    """Make sure that a value of a configuration is a number, a text, or a list of such.
+
+    Raises:
+        UserError: it is something else, such as a date.
+    """
+    if isinstance(value, list | tuple):
+        for one in value:
+            check_plain(key, one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            check_plain(f"{key}.{name}", one)
+    elif not (value is None or isinstance(value, bool | int | float | str)):
+        raise UserError(
+            f"{key}={value!r}: is of type {type(value).__name__}; give numbers, texts, lists and "
+            "mappings, and write dates in quotes"
+        )
+
+
+@contextmanager
+def ending(run: Run, resume: str) -> Iterator[None]:
+    """A block that trains: how it ended is written into the run folder.
+
+    Args:
+        run: where it is kept.
+        resume: the command by which it is resumed after an interrupt.
+    """
+    try:
+        yield
+        run.end(Status.FINISHED)
+    except KeyboardInterrupt:
+        run.end(Status.INTERRUPTED)
+        with suppress(UserError, OSError):
+            print(f"\ninterrupted: {run.newest_checkpoint()} was saved")
+            print(f"resume with: {resume}")
+        raise
+    except Exception as error:
+        run.end(Status.FAILED, f"{type(error).__name__}: {error}")
+        raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, cast
 
 import yaml
@@ -13,7 +13,7 @@ from mmrl.actor import Actor
 from mmrl.adapters import make_env
 from mmrl.cli.eval import evaluate, sentence
 from mmrl.cli.parser import Parser
-from mmrl.cli.resuming import changes, named_run
+from mmrl.cli.resuming import changes, check_code, ending, named_run
 from mmrl.errors import UserError, unknown
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.agent import TeamAgent
@@ -41,8 +41,10 @@ without. --dry_run true prints the plan and does nothing.
 """
 
 _NOT_THE_EXPERIMENT: Final = {
-    "config", "resume", "allow_changes", "workers", "address", "dry_run",
+    "config", "resume", "allow_changes", "workers", "address", "dry_run", "trust_code",
 }  # fmt: skip
+_FIXED: Final = ("agent", "instruction")
+"""Keys that cannot change when a training is resumed."""
 
 
 def run(arguments: list[str]) -> int:
@@ -57,23 +59,21 @@ def run(arguments: list[str]) -> int:
     request.resolved["env_args"] = config.env_args
     if request.resume is None:
         folder = Run.create(config.out, request.resolved)
+    else:
+        folder = resumed(request)
+    with folder.lock():
+        return _train_and_evaluate(request, config, folder)
+
+
+def _train_and_evaluate(request: Request, config: TrainConfig, folder: Run) -> int:
+    if request.resume is None:
         print(f"training {config.agent} on {config.env} for {config.steps:,} steps → {folder.path}")
     else:
-        folder = go_on(request)
+        folder.resume({**request.resolved, "out": folder.config["out"]})
     started = time.monotonic()
-    try:
+    with ending(folder, f"mmrl train --resume {folder.path}"):
         actor = _train(request, config, folder)
-    except UserError:
-        folder.discard_unless_trained()
-        raise
-    except KeyboardInterrupt:
-        folder.discard_unless_trained()
-        if not folder.path.exists():
-            raise
-        print(f"\ninterrupted: {folder.newest_checkpoint()} was saved")
-        print(f"go on with:       mmrl train --resume {folder.path}")
-        print(f"evaluate it with: mmrl eval {folder.path}")
-        raise
+        folder.write_config()  # an agent may not have done so
     seconds = round(time.monotonic() - started, 1)
     print(f"trained in {seconds:.0f} s")
     if config.eval_episodes:
@@ -141,27 +141,34 @@ def _team_agent(config: TrainConfig) -> TeamAgent:
     return cast("TeamAgent", agent)
 
 
-def go_on(request: Request) -> Run:
-    """The run folder of a training that goes on.
+def resumed(request: Request) -> Run:
+    """The run folder of a training that is resumed; nothing in it is changed.
 
     Raises:
-        UserError: the configuration has changed, and nobody said that this is meant; or there is
-            no checkpoint.
+        UserError: the configuration has changed, and nobody said that this is meant, or cannot
+            change; or there is no checkpoint.
     """
     run = request.resume
     assert run is not None
-    differences = changes(run, request.resolved)
+    agent = request.config.agent
+    defaults = {**asdict(TrainConfig("", "")), agent: asdict(type(request.hyper)())}
+    differences = changes(run, request.resolved, defaults, "model", "optimizer", agent)
     if differences and not request.allow_changes:
         raise UserError(
             f"{run.path} was trained with another configuration; nothing was changed:\n  "
             + "\n  ".join(differences)
             + "\nIf that is meant, add --allow_changes true"
         )
+    for key in _FIXED:
+        if run.config.get(key, request.resolved[key]) != request.resolved[key]:
+            raise UserError(
+                f"{key}: {run.config[key]} → {request.resolved[key]}: a run that is resumed keeps "
+                f"its {key}; nothing was changed. Begin a new one with another --out"
+            )
     name = run.newest_checkpoint().name
-    run.resume({**request.resolved, "out": run.config["out"]})
-    config = request.config
+    steps = f"{request.config.steps:,} steps"
     changed = f", with {len(differences)} changes" if differences else ""
-    print(f"going on with {run.path} from {name} to {config.steps:,} steps{changed}")
+    print(f"resuming {run.path} from {name} to {steps}{changed}")
     return run
 
 
@@ -199,6 +206,7 @@ def parse(arguments: list[str]) -> Request:
     plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
     others = set(agent_names()) - {agent} | _NOT_THE_EXPERIMENT
     resolved = {key: value for key, value in plain.items() if key not in others}
+    check_code(parsed, resolved)
     objects = parser.instantiate_classes(parsed)
     sections = {*_NOT_THE_EXPERIMENT, *agent_names()}
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k not in sections})

@@ -47,7 +47,9 @@ class TrainConfig:
         device: auto, cpu or cuda.
         eval_episodes: held-out episodes played at the end; 0 for none.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
-        checkpoint_every: steps between checkpoints; 0 for one at the end only.
+        checkpoint_every: steps between checkpoints; 0 for none between the first update and the
+            end.
+        checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
         profile: print where the time goes, and write a trace of an update for TensorBoard.
     """
@@ -65,6 +67,7 @@ class TrainConfig:
     eval_episodes: int = 512
     clip_every: int = 100_000
     checkpoint_every: int = 100_000
+    checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3
     profile: bool = False
 

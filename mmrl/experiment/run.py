@@ -1,10 +1,19 @@
-"""A run folder: configuration, event files, checkpoints and result of one training."""
+"""A run folder: configuration, status, event files, checkpoints and result of one training.
+
+``status.json`` says where the training stands: it is ``starting`` until the first step is taken,
+``training`` until it is ``finished``, has ``failed`` or was ``interrupted``. Once a step was taken
+the folder is never removed; while it holds no checkpoint, the same command begins in it again.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import warnings
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +27,25 @@ from mmrl.experiment.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from mmrl.files import remove_drafts, write_atomically, write_json
+from mmrl.experiment.lock import RunLock
+from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
 from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.trust import check, sign
 
 CONFIG: Final = "config.yaml"
 RESULT: Final = "result.json"
+STATUS: Final = "status.json"
 _CHECKPOINT: Final = re.compile(r"step_(\d+)")
+
+
+class Status(StrEnum):
+    """Where a training stands."""
+
+    STARTING = "starting"
+    TRAINING = "training"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 class Run:
@@ -34,43 +56,54 @@ class Run:
         events: where TensorBoard's files go: the folder itself, whose name they are shown under.
         checkpoints: where checkpoints go, folders ``step_<steps>``.
         config: the resolved configuration.
+        begun_again: whether an earlier training, of which nothing is left, has begun here.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], *, begun_again: bool = False) -> None:
         self.path = path
         self.events = path
         self.checkpoints = path / "checkpoints"
         self.config = config
+        self.begun_again = begun_again
+        self._before = self._status_file()
 
     @classmethod
     def create(cls, path: str | Path, config: dict[str, Any]) -> Run:
-        """Make a new run folder and write the configuration into it.
+        """Make a new run folder and write the configuration into it; or take one that is empty, or
+        whose training has left no checkpoint.
 
         Raises:
-            UserError: it exists already, or cannot be written.
+            UserError: it holds something else, or cannot be written.
+            LockedError: another process trains in it.
         """
         path = Path(path)
-        if path.exists():
-            raise UserError(
-                f"run folder {path} exists already; nothing was overwritten. "
-                "Give another --out, or remove it"
-            )
-        run = cls(path, config)
+        run = cls(path, config, begun_again=path.exists())
+        if run.begun_again:
+            run._check_unused()
         try:
-            run.checkpoints.mkdir(parents=True)
-            write_atomically(path / CONFIG, yaml.safe_dump(config, sort_keys=False))
+            run.checkpoints.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
                 f"run folder {path} cannot be written: {error.strerror or error}"
             ) from error
+        for place in (path, run.checkpoints):
+            remove_drafts(place)
+        run.set_status(Status.STARTING)
+        run.write_config()
         return run
 
     @classmethod
-    def open(cls, path: str | Path) -> Run:
+    def open(cls, path: str | Path, *, trust_code: bool = False) -> Run:
         """The run in a folder.
+
+        Args:
+            path: the folder.
+            trust_code: import code that its configuration names, wherever it is; see
+                :mod:`mmrl.trust`.
 
         Raises:
             UserError: there is none, or its configuration cannot be read.
+            UntrustedCodeError: it names code that nobody has trusted.
         """
         path = Path(path)
         file = path / CONFIG
@@ -78,42 +111,143 @@ class Run:
             raise UserError(f"{path} is no run folder: it has no {CONFIG}")
         try:
             config = yaml.safe_load(file.read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise UserError(f"{file} cannot be read: {error}") from error
         if not isinstance(config, dict) or not {"env", "task"} & config.keys():
             raise UserError(f"{file} is no configuration of a training: it names no env or task")
+        check(config, file, trust_code=trust_code)
         return cls(path, config)
+
+    @property
+    def status(self) -> Status | None:
+        """Where its training stands; None for a folder that does not say, as older ones do not."""
+        try:
+            return Status(json.loads(self._status_file())["status"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def set_status(self, status: Status, why: str | None = None) -> None:
+        """Write down where the training stands.
+
+        Args:
+            status: now.
+            why: the error, of one that has failed.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        now = datetime.now().astimezone().isoformat(timespec="microseconds")
+        reason = {} if why is None else {"why": why}
+        write_json(self.path / STATUS, {"status": status, "since": now, **reason})
+
+    def end(self, status: Status, why: str | None = None) -> None:
+        """Write down how the training has ended; or remove the folder where it has not begun, and
+        leave it as it was where an earlier training was to be resumed and was not.
+
+        A full disk is no error here: whatever ended the training is what matters.
+        """
+        if self.status is Status.STARTING and not self._newest_first():
+            shutil.rmtree(self.path, ignore_errors=True)
+        elif self._status_file() != self._before:
+            try:
+                self.set_status(status, why)
+            except WriteError as error:
+                warnings.warn(str(error), stacklevel=2)
+
+    def _status_file(self) -> bytes:
+        try:
+            return (self.path / STATUS).read_bytes()
+        except OSError:
+            return b""
+
+    def lock(self) -> RunLock:
+        """For a ``with`` block in which nobody else may write into the folder."""
+        return RunLock(self.path)
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
         """Write a checkpoint as a folder that appears when all of it is on the disk.
+
+        Where the disk is full, the oldest checkpoints make room for it, the newest whole one
+        excepted.
 
         Args:
             checkpoint: what to write; a whole one of the same steps is left as it is.
             keep: how many of the newest to keep, with this one.
 
         Raises:
-            UserError: it cannot be written; the older ones are as they were.
+            WriteError: it cannot be written; the newest of the others is as it was.
         """
         target = self.checkpoints / f"step_{checkpoint.steps}"
         if not _is_whole(target):
-            write_checkpoint(target, checkpoint)
+            self._make_room(lambda: write_checkpoint(target, checkpoint))
         for old in self._newest_first()[keep:]:
             shutil.rmtree(old, ignore_errors=True)
         return target
 
-    def resume(self, config: dict[str, Any]) -> None:
-        """Make the folder ready for a training that goes on, with this configuration from now on;
-        what a process that was killed while it wrote has left is removed.
-        """
-        remove_drafts(self.checkpoints)
-        if config != self.config:
-            write_atomically(self.path / CONFIG, yaml.safe_dump(config, sort_keys=False))
-            self.config = config
+    def _make_room(self, write: Callable[[], None]) -> None:
+        """Write, and give up one old checkpoint after the other while the disk is full."""
+        while True:
+            try:
+                return write()
+            except WriteError as error:
+                found = self._newest_first()
+                newest = next((path for path in found if _is_whole(path)), None)
+                spare = [path for path in found if path != newest]
+                if not error.disk_is_full or not spare:
+                    raise
+                warnings.warn(f"{error}: {spare[-1].name} is removed to make room", stacklevel=3)
+                shutil.rmtree(spare[-1], ignore_errors=True)
 
-    def discard_unless_trained(self) -> None:
-        """Remove the folder again if training failed before there was anything to keep."""
-        if not self._newest_first():
-            shutil.rmtree(self.path)
+    def resume(self, config: dict[str, Any]) -> None:
+        """Get the folder ready for a training that resumes with this configuration, which is
+        written by :meth:`begin`, when it is known to fit; what a process that was killed as it
+        wrote has left is removed.
+        """
+        for place in (self.path, self.checkpoints):
+            remove_drafts(place)
+        self.config = config
+
+    def begin(self) -> None:
+        """Write down that steps are taken from now on, with the present configuration.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        self.write_config()
+        self.set_status(Status.TRAINING)
+
+    def write_config(self) -> None:
+        """Write the configuration where it is another one than in the file, and sign the code that
+        it names.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        text, file = yaml.safe_dump(self.config, sort_keys=False), self.path / CONFIG
+        if not file.is_file() or file.read_text() != text:
+            write_atomically(file, text)
+            sign(self.config, self.path)
+
+    def _check_unused(self) -> None:
+        """Make sure that nothing is lost if a training begins here.
+
+        Raises:
+            UserError: something would be.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"run folder {self.path} is a file; give another --out")
+        self.lock().check()
+        if self._newest_first():
+            raise UserError(
+                f"run folder {self.path} exists already; nothing was overwritten. Give another "
+                f"--out, or resume its training by --resume {self.path}"
+            )
+        left = {one.name for one in self.path.iterdir() if not one.name.startswith(DRAFT)}
+        if self.status is None and left - {self.checkpoints.name}:
+            raise UserError(
+                f"run folder {self.path} exists already; nothing was overwritten. "
+                "Give another --out, or remove it"
+            )
 
     def newest_checkpoint(self) -> Path:
         """The whole checkpoint with the most steps; damaged ones are passed over with a warning.
@@ -128,8 +262,13 @@ class Run:
 
         Raises:
             UserError: there is none.
+            UntrustedCodeError: it names code that nobody has trusted.
         """
-        return read_checkpoint(self._newest())
+        checkpoint = read_checkpoint(self._newest())
+        if isinstance(checkpoint.state, dict):
+            recipe = checkpoint.state.get("recipe", {})
+            check(recipe, self.checkpoints, signature=self.path)
+        return checkpoint
 
     def _newest(self) -> Path:
         damaged = []
@@ -145,8 +284,14 @@ class Run:
         raise UserError(
             f"{self.path} has no whole checkpoint: {'; '.join(damaged)}"
             if damaged
-            else f"{self.path} has no checkpoint yet"
+            else f"{self.path} has no checkpoint yet{self._standing()}"
         )
+
+    def _standing(self) -> str:
+        status = self.status
+        if status is None:
+            return ""
+        return f" (its training is {status}): the command that began it begins it again"
 
     def _newest_first(self) -> list[Path]:
         """The folders of checkpoints, whole or not."""

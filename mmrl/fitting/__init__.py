@@ -6,10 +6,10 @@ give the command a dotted path to your own class.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Final
 
 from mmrl.errors import UserError, unknown
+from mmrl.trust import import_trusted
 
 TASKS: Final = {
     "captioner": "mmrl.fitting.captioner.CaptionerTask",
@@ -34,6 +34,6 @@ def find_task(name: str) -> Any:
     if not module:
         raise unknown("task", name, TASKS)
     try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        return getattr(import_trusted(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"task {name!r} cannot be imported: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,12 @@ from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
 from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
-from mmrl.files import write_json
+from mmrl.files import WriteError, write_json
 from mmrl.fitting import find_task
 from mmrl.fitting.task import Evaluation, FitConfig, Task
+from mmrl.interrupts import graceful_stop
+from mmrl.tensorboard.events import event_writer
+from mmrl.trust import sign
 
 _WARM_UP: Final = 0.05  # of the steps
 _LOGGED_EVERY: Final = 20
@@ -46,16 +50,20 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
 
     Raises:
         UserError: a loss that is not finite, or a checkpoint that cannot be read or written.
-        KeyboardInterrupt: the user interrupted; a checkpoint was saved.
+        Interrupted: by Ctrl-C, SIGTERM or SIGHUP; the present step was finished and saved.
     """
     started = time.monotonic()
     training = Training(task, config)
     if resume:
         training.resume(run.read_checkpoint())
-    writer = SummaryWriter(str(run.events), purge_step=training.step + 1 if resume else None)
+    run.begin()
+    sign([run.config, task.recipe], run.path)
+    purge = training.step + 1 if resume else 0 if run.begun_again else None
+    writer = event_writer(run.events, purge_step=purge)
+    checkpoints = _Checkpoints(training, config, run)
     evaluation: Evaluation | None = None
     try:
-        with _bar(task, config, training.step) as advance:
+        with graceful_stop("this step") as stop, _bar(task, config, training.step) as advance:
             while training.step < config.steps:
                 losses = training.advance()
                 advance(losses["loss"])
@@ -64,19 +72,56 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
                     training.log(writer, losses)
                 if step % config.evaluate_every == 0 or step == config.steps:
                     evaluation = _evaluate(task, writer, step)
-                if config.checkpoint_every and step % config.checkpoint_every == 0:
-                    run.save_checkpoint(training.checkpoint(), config.keep_checkpoints)
-    except KeyboardInterrupt:
-        if training.step:
-            run.save_checkpoint(training.checkpoint(), config.keep_checkpoints)
-        raise
+                checkpoints.save_if_due()
+                if stop:
+                    checkpoints.save()
+                    stop.raise_if_asked()
     finally:
         writer.close()
-    run.save_checkpoint(training.checkpoint(), config.keep_checkpoints)
-    evaluation = evaluation or task.evaluate()
+    checkpoints.save()
+    evaluation = evaluation or _evaluated(task, training.step)
     report = {"task": task.name, "steps": training.step, **evaluation.metrics}
     write_json(run.path / "result.json", {**report, **provenance(started)})
     return evaluation
+
+
+class _Checkpoints:
+    """When a training is saved: after its first step, then by steps or by time.
+
+    Args:
+        training: that is saved.
+        config: says how often.
+        run: where to.
+    """
+
+    def __init__(self, training: Training, config: FitConfig, run: Run) -> None:
+        self._training, self._config, self._run = training, config, run
+        self._next = training.step + 1 if training.step == 0 else self._after(training.step)
+        self._saved_at = time.monotonic()
+
+    def save_if_due(self) -> None:
+        """Save it if it is time to; where the disk is full, it may be better next time."""
+        minutes = self._config.checkpoint_minutes
+        late = minutes > 0 and time.monotonic() - self._saved_at >= 60 * minutes
+        if self._training.step < self._next and not late:
+            return
+        self._next, self._saved_at = self._after(self._training.step), time.monotonic()
+        try:
+            self.save()
+        except WriteError as error:
+            warnings.warn(f"{error}; the training goes on", stacklevel=2)
+
+    def save(self) -> None:
+        """Save it.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        self._run.save_checkpoint(self._training.checkpoint(), self._config.keep_checkpoints)
+
+    def _after(self, step: int) -> float:
+        every = self._config.checkpoint_every
+        return (step // every + 1) * every if every else math.inf
 
 
 class Training:
@@ -193,11 +238,15 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(steps - rise, 1))
 
 
-def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
+def _evaluated(task: Task, step: int) -> Evaluation:
     with torch.random.fork_rng():  # to look must not change what is learnt afterwards
         torch.manual_seed(step)
         task.module.eval()
-        evaluation = task.evaluate()
+        return task.evaluate()
+
+
+def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
+    evaluation = _evaluated(task, step)
     for name, value in evaluation.metrics.items():
         writer.add_scalar(f"held_out/{name}", value, step)
     for name, picture in evaluation.pictures.items():

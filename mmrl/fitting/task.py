@@ -29,7 +29,8 @@ class FitConfig:
         precision: fp32, or bf16 for matrix products in bfloat16.
         device: auto, cpu or cuda.
         evaluate_every: steps between evaluations on held-out examples.
-        checkpoint_every: steps between checkpoints; 0 for one at the end only.
+        checkpoint_every: steps between checkpoints; 0 for none between the first step and the end.
+        checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
     """
 
@@ -45,6 +46,7 @@ class FitConfig:
     device: str = "auto"
     evaluate_every: int = 500
     checkpoint_every: int = 1_000
+    checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 2
 
 

@@ -6,8 +6,9 @@ To add one, write a module with the signature of :class:`mmrl.fusion.base.Fusion
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Final
+from typing import Any, Final, cast
+
+from torch import nn
 
 from mmrl.errors import UserError, unknown
 from mmrl.fusion.base import Fusion
@@ -18,6 +19,7 @@ from mmrl.fusion.film import FilmFusion
 from mmrl.fusion.gated import GatedFusion
 from mmrl.fusion.weighted_sum import WeightedSumFusion
 from mmrl.tokens import TokensShape
+from mmrl.trust import import_trusted
 
 FUSIONS: Final[dict[str, type[Fusion]]] = {
     "bilinear": BilinearFusion,
@@ -38,7 +40,7 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
         features: width of the features.
 
     Raises:
-        UserError: unknown name, or a path that does not lead to a class.
+        UserError: unknown name, or a path that does not lead to a fusion.
     """
     if name in FUSIONS:
         try:
@@ -49,12 +51,12 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
     if not module:
         raise unknown("fusion", name, FUSIONS)
     try:
-        found: type[Fusion] = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        found: Any = getattr(import_trusted(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"fusion {name!r} cannot be imported: {error}") from error
-    if not isinstance(found, type):
-        raise UserError(f"fusion {name!r} is no class: give the dotted path to one")
-    return found(shapes, features)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"fusion {name!r} is no torch.nn.Module: give the dotted path to a class")
+    return cast("Fusion", found(shapes, features))
 
 
 __all__ = ["FUSIONS", "Fusion", "build_fusion"]

@@ -191,7 +191,8 @@ def test_own_class_by_dotted_path():
         ("zzz", "there are: bilinear, concat, cross_attention"),
         ("no_such_package.fusion.Mine", "cannot be imported"),
         ("mmrl.fusion.NoSuchClass", "cannot be imported"),
-        ("mmrl.fusion.build_fusion", "is no class"),
+        ("mmrl.fusion.build_fusion", "is no torch.nn.Module"),
+        ("subprocess.Popen", "is no torch.nn.Module"),
     ],
 )
 def test_unknown_names(name, words):
