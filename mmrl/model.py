@@ -117,15 +117,20 @@ class MultimodalModel(nn.Module):
         save_model(self, Path(folder))
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
         """The model that was saved in a folder.
 
+        Args:
+            folder: it.
+            trust_code: import code that it names, such as a fusion of its own; see
+                :mod:`mmrl.trust`.
+
         Raises:
-            UserError: there is none, a file is spoilt, or its preprocessing is another one.
+            UserError: it names code that nobody has trusted, there is none, a file is spoilt, or its preprocessing is another one.
         """
         from mmrl.model_files import load_model
 
-        return cast("Self", load_model(Path(folder)))
+        return cast("Self", load_model(Path(folder), trust_code=trust_code))
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The precision in which it computes on a device."""

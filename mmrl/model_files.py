@@ -21,6 +21,7 @@ from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl.preprocessing.encoded import fingerprint
 from mmrl.preprocessing.image import ImageNormalizer
 from mmrl.preprocessing.text import load_tokenizer
+from mmrl.trust import check, sign
 
 MODEL: Final = "model.json"
 WEIGHTS: Final = "model.safetensors"
@@ -54,17 +55,24 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
             raise OSError(str(error)) from error
         about = {**model.recipe, "preprocessing": preprocessing_of(model)}
         (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n")
+        sign(about, draft)
 
 
-def load_model(folder: Path) -> MultimodalModel:
+def load_model(folder: Path, *, trust_code: bool = False) -> MultimodalModel:
     """The model in a folder.
 
+    Args:
+        folder: it.
+        trust_code: import code that it names, such as a fusion of its own; see :mod:`mmrl.trust`.
+
     Raises:
+        UntrustedCodeError: it names code that nobody has trusted.
         UserError: there is none, a file is spoilt, or its preprocessing is not the one that it
             was trained with.
     """
     try:
         about = json.loads((folder / MODEL).read_text())
+        check(about, folder / MODEL, trust_code=trust_code)
         model = _build(about, folder)
         load_weights(model, str(folder / WEIGHTS))
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -62,6 +63,21 @@ class _TensorBoard(TensorBoardOutputFormat):
     def __init__(self, writer: SummaryWriter) -> None:
         self.writer = writer
         self._is_closed = False
+
+
+def announce(inexact: str | None, env_id: str) -> None:
+    """Say why a training could not be resumed exactly, if so.
+
+    Args:
+        inexact: from :meth:`mmrl_agents.vec_env.MultimodalVecEnv.try_state`.
+        env_id: of the environment.
+    """
+    if inexact is not None:
+        print(
+            f"exact resume is off: {env_id} {inexact}. A training that is resumed begins new "
+            "episodes",
+            file=sys.stderr,
+        )
 
 
 def go_on(

@@ -23,7 +23,7 @@ from mmrl.observation import IMAGE
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.callbacks import StandardCallbacks
-from mmrl_agents.learning import go_on, learn, make_logger, profiled
+from mmrl_agents.learning import announce, go_on, learn, make_logger, profiled
 from mmrl_agents.preparing import load_preprocessing, prepare
 from mmrl_agents.progress import ProgressBar, Show
 from mmrl_agents.team import ALONE, Team
@@ -171,6 +171,8 @@ class SB3Agent(ABC):
             goals=preprocessing.goals,
             team=team,
         )
+        if team.is_first:
+            announce(env.try_state(), config.env)
         algorithm = cls.build(config, hyper, env)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)

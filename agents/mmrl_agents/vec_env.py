@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
 from mmrl.environment_errors import EnvironmentFailedError
-from mmrl.environment_state import batch_state, set_batch_state
+from mmrl.environment_state import batch_state, set_batch_state, try_state
 from mmrl.errors import UserError
 from mmrl.observation import (
     ACHIEVED,
@@ -76,6 +76,7 @@ class MultimodalVecEnv(VecEnv):
             env.single_action_space,
         )
         self._started = time.time()
+        self._has_state = True
         self._actions: NDArray[Any] | None = None
         self._told = {
             key: np.zeros((env.num_envs, *one.shape), one.dtype) for key, one in told.items()
@@ -153,11 +154,25 @@ class MultimodalVecEnv(VecEnv):
     def _observe(self, observation: dict[str, Any]) -> Observation:
         return {IMAGE: observation[IMAGE], **self._told}
 
+    def try_state(self) -> str | None:
+        """Try whether the exact state can be saved and restored, before anything depends on it; one
+        environment is reset for that.
+
+        Returns:
+            Why it cannot, in which case :meth:`get_state` gives None from now on; None where it can.
+        """
+        try:
+            reason = try_state(self.env)
+        except Exception as error:  # whatever a stranger's environment raises
+            reason = f"cannot save and restore its state: {type(error).__name__}: {error}"
+        self._has_state = reason is None
+        return reason
+
     def get_state(self) -> dict[str, Any] | None:
         """The exact state, for :meth:`set_state`, as plain data; None where the environments
-        cannot tell theirs, see :mod:`mmrl.environment_state`.
+        have none, see :mod:`mmrl.environment_state`.
         """
-        batch = batch_state(self.env)
+        batch = batch_state(self.env) if self._has_state else None
         if batch is None:
             return None
         return {

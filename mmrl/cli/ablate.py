@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,10 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmrl.cli.parser import AsWritten, Parser
+from mmrl.cli.processes import Trainings, last_words, named_code
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.files import write_atomically
+from mmrl.interrupts import graceful_stop
 
 _DESCRIPTION = """\
 Train variants of a configuration with the same budget and several seeds, and write a table
@@ -30,7 +28,7 @@ Train variants of a configuration with the same budget and several seeds, and wr
 
 Each --over changes one key at a time, the rest staying as configured; --product trains every
 combination instead. A value may bring settings that go with it, in brackets. Call it again to
-resume: what is finished is kept, what was interrupted starts anew.
+resume: what is finished is kept, what was interrupted goes on from its last checkpoint.
 """
 
 
@@ -57,6 +55,7 @@ def run(arguments: list[str]) -> int:
     arms = plan(options.over, product=options.product)
     common = [f"--config={options.config}"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
+    common += named_code(parse([*common, "--out=unused"]).config)
     for arm in arms:  # a typing error shows now, not after hours
         config = parse([*common, "--out=unused", *arm.options]).config
         check(config)
@@ -102,7 +101,7 @@ def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], j
         for arm in arms
         if not (folder / arm.folder / f"seed-{seed}" / "result.json").is_file()
     ]
-    console = Console(stderr=True)
+    console, trainings = Console(stderr=True), Trainings(jobs)
     with Progress(
         TextColumn("trainings"),
         BarColumn(),
@@ -115,11 +114,16 @@ def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], j
 
         def train(job: tuple[Arm, int]) -> None:
             arm, seed = job
-            _train(arm, seed, folder, common, jobs)
+            _train(arm, seed, folder, common, trainings)
             console.print(f"{arm.name}, seed {seed}: done", highlight=False)
             bar.advance(task)
 
-        _in_parallel(train, missing, jobs)
+        with graceful_stop("the checkpoints of all trainings", trainings.stop) as stop:
+            try:
+                _in_parallel(train, missing, jobs)
+            except UserError:
+                stop.raise_if_asked()
+                raise
 
 
 def _in_parallel(
@@ -136,26 +140,18 @@ def _in_parallel(
             raise
 
 
-def _train(arm: Arm, seed: int, folder: Path, common: list[str], jobs: int) -> None:
-    """One training as a process; what an interrupted one left is removed first.
+def _train(arm: Arm, seed: int, folder: Path, common: list[str], trainings: Trainings) -> None:
+    """One training as a process; one that was interrupted is resumed.
 
     Raises:
         UserError: it failed; its last words.
     """
     out = folder / arm.folder / f"seed-{seed}"
-    if out.exists():
-        shutil.rmtree(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    threads = max((os.cpu_count() or 1) // jobs, 1)
-    command = [sys.executable, "-m", "mmrl", "train", *common, *arm.options]
+    if any((out / "checkpoints").glob("step_*")):
+        arguments = [f"--resume={out}"]
+    else:
+        arguments = [*common, *arm.options, f"--seed={seed}", f"--out={out}"]
     log = out.parent / f"seed-{seed}.log"
-    with log.open("w") as file:
-        status = subprocess.run(
-            [*command, f"--seed={seed}", f"--out={out}"],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-        ).returncode
-    if status:
-        last = log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
-        raise UserError(f"{arm.name}, seed {seed} failed: {last[0]} (all of it: {log})")
+    if trainings.run(arguments, log):
+        raise UserError(f"{arm.name}, seed {seed} failed: {last_words(log)} (all of it: {log})")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -14,13 +11,16 @@ import yaml
 from rich.console import Console
 
 from mmrl.cli.parser import AsWritten, Parser
+from mmrl.cli.processes import Trainings, last_words, named_code
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.experiment.search import VALIDATION, Axis, Tried, markdown, parse_search, plot, short
 from mmrl.files import write_atomically
+from mmrl.interrupts import graceful_stop
 from mmrl.plugins import find_agent
+from mmrl.trust import sign
 
 _DESCRIPTION = """\
 Search hyperparameters with Optuna: every trial is a training of the configuration with other
@@ -62,6 +62,7 @@ def run(arguments: list[str]) -> int:
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     config = parse([*common, "--out=unused"]).config
     check(config)
+    common += named_code(config)
     axes = [parse_search(text) for text in options.over or _suggested(config.agent)]
     for axis in axes:  # a typing error shows now, not after hours
         for value in axis.samples:
@@ -154,14 +155,19 @@ class Search:
         missing = trials - len(self._study.get_trials(states=ended))
         if missing < 1:
             return
-        self._jobs = jobs
-        self._study.optimize(
-            self._objective,
-            n_trials=missing,
-            n_jobs=jobs,
-            callbacks=[MaxTrialsCallback(trials, states=ended), self._say],
-            show_progress_bar=self._console.is_terminal and jobs == 1,
-        )
+        self._trainings = Trainings(jobs)
+        with graceful_stop("the trials that are running", self._trainings.stop) as stop:
+            try:
+                self._study.optimize(
+                    self._objective,
+                    n_trials=missing,
+                    n_jobs=jobs,
+                    callbacks=[MaxTrialsCallback(trials, states=ended), self._say],
+                    show_progress_bar=self._console.is_terminal and jobs == 1,
+                )
+            except UserError:
+                stop.raise_if_asked()
+                raise
 
     def _say(self, study: Any, trial: Any) -> None:
         value = "stopped early" if trial.value is None else f"success {trial.value:.1%}"
@@ -193,14 +199,7 @@ class Search:
         import optuna
 
         log = out.with_suffix(".log")
-        threads = max((os.cpu_count() or 1) // self._jobs, 1)
-        with log.open("w") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "mmrl", "train", *self._common, *values, f"--out={out}"],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
-            )
+        process = self._trainings.start([*self._common, *values, f"--out={out}"], log)
         told = 0
         try:
             while process.poll() is None:
@@ -212,12 +211,9 @@ class Search:
                 if trial.should_prune():
                     raise optuna.TrialPruned
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            self._trainings.end(process)
         if process.returncode:
-            last = log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
-            raise UserError(f"trial {trial.number} failed: {last[0]} (all of it: {log})")
+            raise UserError(f"trial {trial.number} failed: {last_words(log)} (all of it: {log})")
 
     def report(self, title: str) -> int:
         """Write the table, the plot and the best configuration; say where."""
@@ -239,6 +235,7 @@ class Search:
             f"# trial {best.number}: {best.success:.1%} of {self._episodes} validation episodes\n"
             + yaml.safe_dump(config, sort_keys=False),
         )
+        sign(config, self._folder)
         table = markdown(tried, title)
         write_atomically(self._folder / "tune.md", table)
         plot(tried, self._axes, self._folder / "tune.png", title)

@@ -37,6 +37,7 @@ from mmrl.generative.world_state import Batch as Pieces
 from mmrl.generative.world_state import Judged
 from mmrl.preprocessing.text import split_words
 from mmrl.rollouts import Rollout, open_rollouts
+from mmrl.trust import is_trusted
 
 HORIZONS: Final = (1, 5, 15)
 _SHOWN: Final = 256  # held-out episodes that an evaluation looks at
@@ -269,6 +270,8 @@ def read_rollouts(
     if not isinstance(space, spaces.Discrete) or space.start:
         raise UserError(f"data {names}: its actions are {space}; a world model takes Discrete ones")
     env = {"env": read[0].env_id, "env_args": read[0].env_args}
+    if not is_trusted(env, read[0].place.metadata):
+        env = {"env": "", "env_args": {}}
     return learnt, test, {"actions": int(space.n), **env}
 
 

@@ -1,0 +1,87 @@
+"""Trainings in processes of their own, as ``mmrl ablate`` and ``mmrl tune`` run them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from mmrl.experiment.config import TrainConfig
+
+_PATIENCE: Final = 30.0  # seconds to save a checkpoint in, as schedulers give
+
+
+class Trainings:
+    """``mmrl train`` in processes that end with this one, each after a last checkpoint.
+
+    Args:
+        jobs: how many run side by side, which share the cores.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._threads = max((os.cpu_count() or 1) // jobs, 1)
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = Lock()
+        self.stopped = False
+
+    def start(self, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """Begin a training; a terminal's Ctrl-C does not reach it, but :meth:`stop` does.
+
+        Args:
+            arguments: of ``mmrl train``.
+            log: file for what it prints.
+        """
+        with self._lock, log.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "mmrl", "train", *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "OMP_NUM_THREADS": str(self._threads)},
+            )
+            self._running.add(process)
+        if self.stopped:
+            process.terminate()
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> int:
+        """Have a training end, by force if it does not; its exit status."""
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        status = process.wait()
+        self._running.discard(process)
+        return status
+
+    def run(self, arguments: list[str], log: Path) -> int:
+        """Train to the end; the exit status."""
+        process = self.start(arguments, log)
+        process.wait()
+        return self.end(process)
+
+    def stop(self) -> None:
+        """Ask all of them to save a checkpoint and end, and no more to begin."""
+        self.stopped = True
+        for process in list(self._running):
+            if process.poll() is None:
+                process.terminate()
+
+
+def named_code(config: TrainConfig) -> list[str]:
+    """The options that name the code of a configuration, which was looked at before: a process that
+    is given them need not ask again.
+    """
+    fusion = [f"--model.fusion={config.model.fusion}"] if "." in config.model.fusion else []
+    return [f"--env={config.env}", *fusion]
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it printed nothing"
