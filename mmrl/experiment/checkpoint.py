@@ -1,8 +1,8 @@
 """Checkpoints: folders of plain data, whole or not there, and known to be unaltered.
 
-A checkpoint holds ``weights.safetensors``; everything else as a tree of plain values in
-``state.json`` and of arrays in ``state.npz``; and the SHA-256 of the three in ``manifest.json``.
-Nothing in it is unpickled.
+A checkpoint holds ``weights.safetensors``; everything else in ``state.json`` and its arrays in
+``state.npz``, see :mod:`mmrl.experiment.plain_data`; and the SHA-256 of the three in
+``manifest.json``. Nothing in it is unpickled.
 """
 
 from __future__ import annotations
@@ -22,17 +22,26 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmrl.errors import UserError
+from mmrl.experiment.plain_data import Tree, check_plain, decode, encode, round_trip
 from mmrl.files import atomic_folder
 
-Tree = Any
-"""None, bools, numbers, strings, arrays and tensors, and lists and dictionaries of these."""
+__all__ = [
+    "Checkpoint", "DamagedCheckpointError", "Tree", "check_checkpoint", "check_plain",
+    "put_weights", "read_checkpoint", "round_trip", "weights_checksum", "weights_of",
+    "write_checkpoint",
+]  # fmt: skip
 
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "weights.safetensors"
 STATE: Final = "state.json"
 ARRAYS: Final = "state.npz"
-_ARRAY: Final = "$array"
-_TENSOR: Final = "$tensor"
+ENCODING: Final = 2
+"""Of states, see :mod:`mmrl.experiment.plain_data`."""
+_BY_PATH: Final = 1
+_UNREADABLE: Final = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
+    zipfile.BadZipFile,
+)  # fmt: skip
 
 
 class DamagedCheckpointError(UserError):
@@ -46,7 +55,7 @@ class Checkpoint:
     Attributes:
         steps: environment steps so far.
         weights: tensors by name.
-        state: all the rest.
+        state: all the rest, plain data.
     """
 
     steps: int
@@ -61,8 +70,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         WriteError: it cannot be written; what was there is as it was.
         UserError: a state that is not plain data.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-    state = json.dumps(_detached(checkpoint.state, "", arrays))
+    tree, arrays = encode(checkpoint.state)
+    state = json.dumps(tree)
     contiguous = {name: one.detach().contiguous() for name, one in checkpoint.weights.items()}
     with atomic_folder(folder) as draft:
         try:
@@ -72,7 +81,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         np.savez(draft / ARRAYS, **cast("Any", arrays))
         (draft / STATE).write_text(state)
         sums = {name: _checksum(draft / name) for name in (WEIGHTS, STATE, ARRAYS)}
-        manifest = {"steps": checkpoint.steps, "sha256": sums}
+        manifest = {"steps": checkpoint.steps, "encoding": ENCODING, "sha256": sums}
         (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
@@ -92,7 +101,7 @@ def check_checkpoint(folder: Path) -> int:
         raise DamagedCheckpointError(
             f"{folder} is damaged: {Path(error.filename).name} is missing"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
 
 
@@ -116,11 +125,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = dict(file)
-        state = _attached(json.loads((folder / STATE).read_text()), arrays)
+        encoding = json.loads((folder / MANIFEST).read_text()).get("encoding", _BY_PATH)
+        state = _decode_state(json.loads((folder / STATE).read_text()), arrays, encoding)
         return Checkpoint(steps, load_file(folder / WEIGHTS), state)
-    except (
-        OSError, ValueError, KeyError, TypeError, SafetensorError, zipfile.BadZipFile
-    ) as error:  # fmt: skip
+    except _UNREADABLE as error:
         raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
 
 
@@ -153,43 +161,34 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
             tensor.copy_(weights[name])
 
 
-def _detached(tree: Tree, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    """The tree with its arrays moved into ``arrays``, their paths in their places."""
-    if isinstance(tree, dict):
-        for key in tree:
-            if not isinstance(key, str):
-                raise UserError(f"state {path}: keys are strings, got {key!r}")
-        return {key: _detached(value, f"{path}{key}/", arrays) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_detached(value, f"{path}{k}/", arrays) for k, value in enumerate(tree)]
-    if isinstance(tree, Tensor):
-        arrays[path.rstrip("/")] = tree.detach().cpu().numpy()
-        return {_TENSOR: path.rstrip("/")}
-    if isinstance(tree, np.ndarray):
-        if tree.dtype.hasobject:
-            raise UserError(f"state {path}: an array of objects is not plain data")
-        arrays[path.rstrip("/")] = tree
-        return {_ARRAY: path.rstrip("/")}
-    if isinstance(tree, np.generic):
-        return tree.item()
-    if tree is None or isinstance(tree, bool | int | float | str):
-        return tree
+def _decode_state(tree: Any, arrays: dict[str, NDArray[Any]], encoding: Any) -> Tree:
+    """The state of a checkpoint.
+
+    Raises:
+        UserError: it was written by a later version.
+    """
+    if encoding == ENCODING:
+        return decode(tree, arrays)
+    if encoding == _BY_PATH:
+        return _decode_by_path(tree, arrays)
     raise UserError(
-        f"state {path}: {type(tree).__name__} is not plain data: give numbers, strings, arrays, "
-        "and lists and dictionaries of these"
+        f"a checkpoint of encoding {encoding!r}: this version of mmrl reads up to {ENCODING}; "
+        "install the one that wrote it"
     )
 
 
-def _attached(tree: Any, arrays: dict[str, NDArray[Any]]) -> Tree:
-    """The inverse of :func:`_detached`."""
+def _decode_by_path(tree: Any, arrays: dict[str, NDArray[Any]]) -> Tree:
+    """The state of a checkpoint of the first encoding, where arrays were named by their paths,
+    and tuples and numpy's scalars written as lists and numbers.
+    """
     if isinstance(tree, dict):
-        if set(tree) == {_TENSOR}:
-            return torch.from_numpy(arrays[tree[_TENSOR]])
-        if set(tree) == {_ARRAY}:
-            return arrays[tree[_ARRAY]]
-        return {key: _attached(value, arrays) for key, value in tree.items()}
+        if set(tree) == {"$tensor"}:
+            return torch.from_numpy(arrays[tree["$tensor"]])
+        if set(tree) == {"$array"}:
+            return arrays[tree["$array"]]
+        return {key: _decode_by_path(value, arrays) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_attached(value, arrays) for value in tree]
+        return [_decode_by_path(value, arrays) for value in tree]
     return tree
 
 

@@ -1,6 +1,8 @@
 """Checkpoints come back as they were written, or not at all."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,10 +108,45 @@ def test_damage_is_seen(folder, file, how):
 
 
 def test_what_is_not_plain_is_refused_and_leaves_nothing(tmp_path):
-    for wrong in (object(), {1: 2}, np.array([object()]), {"deep": [{1, 2}]}):
-        with pytest.raises(UserError, match="plain data|are strings"):
+    for wrong in (object(), np.array([object()]), {"deep": [{1, np.random.default_rng()}]}):
+        with pytest.raises(UserError, match="state state.*: .* is not plain data"):
             write_checkpoint(tmp_path / "new", Checkpoint(1, {}, {"state": wrong}))
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_encoding_is_read():
+    """Written by version 0.1, with arrays by their paths, and tuples and numpy's scalars as lists
+    and numbers; a key that looks like a marker of today is a key.
+    """
+    read = read_checkpoint(Path(__file__).parent / "data/checkpoint_arrays_by_path")
+    assert read.steps == 12
+    assert same(read.weights, {"layer.weight": torch.zeros(2, 3)})
+    state = {
+        "counters": {"num_timesteps": 12, "rate": 0.5, "big": 2**100},
+        "random": [3, np.arange(4, dtype=np.uint32), None],
+        "log": {"rollout/loss": [float("inf"), 3, ["stdout"]]},
+        "weights": {"a/b": torch.ones(2), "flag": torch.tensor(True)},
+        "$new": {"$tuple": [1, 2]},
+        "words": ["go", True],
+    }
+    assert same(read.state, state)
+
+
+def test_an_encoding_of_later_is_refused(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "encoding": 3}))
+    with pytest.raises(UserError, match="encoding 3: this version of mmrl reads up to 2"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("content", ['{"$array": "9"}', "[" * 200_000 + "]" * 200_000, "[1"])
+def test_a_state_that_is_not_one_is_damage(folder, content):
+    (folder / "state.json").write_text(content)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["state.json"] = hashlib.sha256(content.encode()).hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DamagedCheckpointError, match="step_3 is damaged"):
+        read_checkpoint(folder)
 
 
 def test_an_interrupted_write_leaves_the_old_one(folder, monkeypatch):
