@@ -7,11 +7,14 @@ of plain data: numbers, strings, arrays, and lists and dictionaries of these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
+
+from mmrl.environment_errors import EnvironmentFailedError
 
 State = Any
 
@@ -37,6 +40,32 @@ def set_batch_state(env: VectorEnv[Any, Any, Any], state: State) -> None:
             _set_state(one, its_state)
     else:
         env.set_state(state)  # type: ignore[attr-defined]  # it has told its state
+
+
+def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> str | None:
+    """Try whether a batch's state can be saved and restored; one of its environments is reset.
+
+    Args:
+        env: the batch.
+        save: what becomes of a state that is saved and read again; it raises where it cannot be.
+
+    Returns:
+        Why it cannot; None where it can.
+    """
+    try:
+        if hasattr(env, "get_state"):
+            env.reset(seed=0)
+            env.set_state(save(env.get_state()))  # type: ignore[attr-defined]
+        elif isinstance(env, SyncVectorEnv) and _teller(env.envs[0]) is not None:
+            env.envs[0].reset(seed=0)
+            _set_state(env.envs[0], save(_state(env.envs[0])))
+        else:
+            return "has no get_state() and set_state(state)"
+    except EnvironmentFailedError:
+        raise
+    except Exception as error:  # whatever a stranger's environment raises
+        return f"cannot have its state saved and restored ({type(error).__name__}: {error})"
+    return None
 
 
 def _layers(env: gym.Env[Any, Any]) -> list[Any]:

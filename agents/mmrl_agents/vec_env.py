@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 from mmrl.environment_errors import EnvironmentFailedError
 from mmrl.environment_state import batch_state, set_batch_state, try_state
 from mmrl.errors import UserError
+from mmrl.experiment.plain_data import round_trip
 from mmrl.observation import (
     ACHIEVED,
     IMAGE,
@@ -159,12 +160,9 @@ class MultimodalVecEnv(VecEnv):
         environment is reset for that.
 
         Returns:
-            Why it cannot, in which case :meth:`get_state` gives None from now on; None where it can.
+            Why it cannot, and :meth:`get_state` gives None from now on; None where it can.
         """
-        try:
-            reason = try_state(self.env)
-        except Exception as error:  # whatever a stranger's environment raises
-            reason = f"cannot save and restore its state: {type(error).__name__}: {error}"
+        reason = try_state(self.env, round_trip)
         self._has_state = reason is None
         return reason
 

@@ -160,7 +160,7 @@ def test_an_environment_that_raises(make_run, hyper, tmp_path, monkeypatch, coun
     said = str(caught.value)
     assert "test/Counter-v0 (number 2 of the batch, seeded with 5, episode" in said
     assert "ZeroDivisionError: the camera is off, 160 steps into the training" in said
-    assert "goes on from the last checkpoint" in said
+    assert "resumes from the last checkpoint" in said
     assert run.newest_checkpoint().name == "step_128"
     assert "in broken" in (run.path / "environment_error.txt").read_text()
     with pytest.warns(UserWarning, match="cannot tell its state"):

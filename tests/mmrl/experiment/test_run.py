@@ -1,7 +1,5 @@
 """Run folders are never overwritten, and their checkpoints are whole."""
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -9,7 +7,7 @@ import yaml
 
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import Run, Status
 from mmrl.preprocessing.inputs import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, load_tokenizer
 
@@ -41,13 +39,61 @@ def test_what_exists_is_left_alone(tmp_path, kind):
         path.mkdir()
         (path / "precious.txt").write_text("x")
     elif kind == "run":
-        Run.create(path, CONFIG)
+        Run.create(path, CONFIG).save_checkpoint(checkpoint(5))
     else:
         path.write_text("x")
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    with pytest.raises(UserError, match=r"there exists already; nothing was overwritten.*--out"):
+    with pytest.raises(UserError, match=r"there (exists already; nothing|is a file).*--out"):
         Run.create(path, {"env": "other"})
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.parametrize("left", ["nothing", "drafts", "starting", "training", "failed"])
+def test_a_folder_without_a_checkpoint_is_used_again(tmp_path, left):
+    path = tmp_path / "run"
+    path.mkdir()
+    if left == "drafts":  # the disk was full, or a kill came at once
+        (path / ".draft-abc").mkdir()
+        (path / "checkpoints").mkdir()
+    elif left != "nothing":
+        Run.create(path, CONFIG).set_status(Status(left))
+        (path / "checkpoints" / ".draft-abc").mkdir()
+        (path / "events.out.tfevents.1").write_text("x")
+    run = Run.create(path, {**CONFIG, "steps": 9})
+    assert run.begun_again
+    assert run.status is Status.STARTING
+    assert Run.open(path).config["steps"] == 9
+    assert not list(path.rglob(".draft-*"))
+    assert (path / "events.out.tfevents.1").exists() == (left in ("starting", "training", "failed"))
+
+
+@pytest.mark.parametrize(
+    ("before", "steps", "ended", "after"),
+    [
+        ("starting", 0, "failed", None),
+        ("training", 0, "interrupted", "interrupted"),
+        ("training", 5, "finished", "finished"),
+        ("starting", 5, "failed", "failed"),
+    ],
+)
+def test_how_a_training_ends(run, before, steps, ended, after):
+    run.set_status(Status(before))
+    if steps:
+        run.save_checkpoint(checkpoint(steps))
+    run.end(Status(ended), "why")
+    assert run.path.exists() == (after is not None)
+    assert run.status == after
+
+
+def test_a_refused_resume_changes_nothing(run):
+    run.begin()
+    run.save_checkpoint(checkpoint(5))
+    run.end(Status.FINISHED)
+    before = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
+    again = Run.open(run.path)
+    again.resume({**CONFIG, "steps": 9})
+    again.end(Status.FAILED, "these weights are of another model")
+    assert {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()} == before
 
 
 def test_place_that_cannot_be_written(tmp_path):
@@ -123,21 +169,44 @@ def test_a_full_disk_leaves_the_old_checkpoints(run, monkeypatch):
     assert run.read_checkpoint().steps == 5
 
 
-def test_going_on_keeps_the_configuration_and_removes_drafts(run):
+def test_resuming_removes_drafts_and_keeps_the_configuration_when_it_begins(run):
     (run.checkpoints / ".draft-abc").mkdir()
-    run.resume(CONFIG)
-    assert not list(run.checkpoints.iterdir())
     run.resume({**CONFIG, "steps": 9})
+    assert not list(run.checkpoints.iterdir())
+    assert Run.open(run.path).config == CONFIG
+    run.begin()
     assert Run.open(run.path).config == run.config == {**CONFIG, "steps": 9}
+    assert run.status is Status.TRAINING
 
 
-def test_discard_only_what_holds_nothing(run):
-    run.save_checkpoint(checkpoint(1))
-    run.discard_unless_trained()
-    assert run.newest_checkpoint().is_dir()
-    shutil.rmtree(run.newest_checkpoint())
-    run.discard_unless_trained()
-    assert not run.path.exists()
+def test_the_oldest_checkpoint_makes_room(run, monkeypatch):
+    for steps in (1, 2, 3):
+        run.save_checkpoint(checkpoint(steps))
+    savez = np.savez
+
+    def room_for_three(*arguments, **arrays):
+        if sum(path.name.startswith("step_") for path in run.checkpoints.iterdir()) > 2:
+            raise OSError(28, "No space left on device")
+        savez(*arguments, **arrays)
+
+    monkeypatch.setattr(np, "savez", room_for_three)
+    with pytest.warns(UserWarning, match="No space left.*step_1 is removed to make room"):
+        run.save_checkpoint(checkpoint(4), keep=4)
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["step_2", "step_3", "step_4"]
+
+
+def test_the_newest_whole_checkpoint_is_never_given_up(run, monkeypatch):
+    for steps in (1, 2):
+        run.save_checkpoint(checkpoint(steps))
+    (run.checkpoints / "step_2" / "state.json").write_text("spoilt")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.warns(UserWarning, match="step_2 is removed"), pytest.raises(UserError):
+        run.save_checkpoint(checkpoint(3))
+    assert [path.name for path in run.checkpoints.iterdir()] == ["step_1"]
 
 
 def test_tokenizer_and_result(run):
