@@ -126,8 +126,8 @@ class MultimodalModel(nn.Module):
                 :mod:`mmrl.trust`.
 
         Raises:
-            UserError: it names code that nobody has trusted, there is none, a file is spoilt, or its
-                preprocessing is another one.
+            UserError: it names code that nobody has trusted, there is none, a file is spoilt, or
+                its preprocessing is another one.
         """
         from mmrl.model_files import load_model
 

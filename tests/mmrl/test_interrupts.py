@@ -1,0 +1,57 @@
+"""Ctrl-C, SIGTERM and SIGHUP end what is running in order."""
+
+import signal
+import threading
+
+import pytest
+
+from mmrl.interrupts import SIGNALS, Interrupted, graceful_stop, signals_interrupt
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_the_first_asks_and_the_second_ends(signum, capsys):
+    before = [signal.getsignal(one) for one in SIGNALS]
+    calls = []
+    with graceful_stop("this step", lambda: calls.append(1)) as stop:
+        assert not stop
+        signal.raise_signal(signum)
+        assert stop
+        assert stop.signal == signum
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signum)
+        with pytest.raises(Interrupted) as caught:
+            stop.raise_if_asked()
+    assert caught.value.signal == signum
+    assert calls == [1]
+    assert "stopping after this step; once more stops at once" in capsys.readouterr().err
+    assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_elsewhere_they_end_at_once(signum):
+    with pytest.raises(KeyboardInterrupt) as caught, signals_interrupt():
+        signal.raise_signal(signum)
+    assert caught.value.signal == signum
+
+
+def test_what_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with graceful_stop() as stop:
+            signal.raise_signal(signal.SIGHUP)
+        assert not stop
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_other_threads_change_nothing():
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        with graceful_stop():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
