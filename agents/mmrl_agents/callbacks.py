@@ -21,7 +21,7 @@ from mmrl.tensorboard.hyperparameters import write_hyperparameters
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.progress import Progress, Show
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.training_state import learnt, moment
+from mmrl_agents.training_state import caches, learnt, moment
 
 
 class ProgressCallback(BaseCallback):
@@ -133,6 +133,8 @@ class CheckpointCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._is_first = not self.model._n_updates
+        if caches(self.model):  # each checkpoint empties them, and is to be at the same steps again
+            self._minutes = 0.0
         if self.team.is_first:
             self._run.begin()
 

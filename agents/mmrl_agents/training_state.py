@@ -136,9 +136,8 @@ def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
     What frozen encoders remember is forgotten, so that whoever goes on from here computes what this
     training will compute.
     """
-    for part in algorithm.policy.modules():
-        if isinstance(part, Encoder) and part.cache is not None:
-            part.cache.clear()
+    for cache in caches(algorithm):
+        cache.clear()
     optimizers, tensors = _names(algorithm)
     replay = getattr(algorithm, "replay_buffer", None)
     return weights_of(algorithm.policy), {
@@ -146,6 +145,12 @@ def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
         "tensors": {name: recursive_getattr(algorithm, name).clone() for name in tensors},
         "replay": None if replay is None else replay.get_state(),
     }
+
+
+def caches(algorithm: Any) -> list[Any]:
+    """The caches of frozen encoders' features."""
+    encoders = [part for part in algorithm.policy.modules() if isinstance(part, Encoder)]
+    return [one.cache for one in encoders if one.cache is not None]
 
 
 def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) -> None:
