@@ -454,7 +454,8 @@ def main() -> None:
     fired, tracebacks = (sum(row[key] for row in rows) for key in ("fired", "traceback"))
     duds = [row["file"] for row in controls if not row["fired"]]
     print(
-        f"{len(rows)} commands on {len(cases)} kinds of file: {fired} fired, {tracebacks} tracebacks"
+        f"{len(rows)} commands on {len(cases)} kinds of file: {fired} fired, "
+        f"{tracebacks} tracebacks"
     )
     if not options.only:
         write_json(
