@@ -4,9 +4,10 @@ from mmrl.rollouts.collecting import Collection, Request, collect
 from mmrl.rollouts.kinds import instruction_kind
 from mmrl.rollouts.places import Place, find_place
 from mmrl.rollouts.playing import Source
-from mmrl.rollouts.reading import Columns, Rollouts, Spaces, open_rollouts
+from mmrl.rollouts.reading import Columns, Rollouts, open_rollouts
 from mmrl.rollouts.rollout import Rollout
 from mmrl.rollouts.sources import ActorSource, ExpertSource, RandomSource
+from mmrl.rollouts.spaces import Spaces
 
 __all__ = [
     "ActorSource",

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -26,17 +24,20 @@ from gymnasium.vector import VectorEnv
 
 from mmrl.adapters import make_vec_env, understands
 from mmrl.errors import UserError
-from mmrl.files import write_json
+from mmrl.files import WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION
 from mmrl.plugins import find_spec
-from mmrl.rollouts.places import MAIN, Place, minari_module
+from mmrl.rollouts.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
+from mmrl.rollouts.places import Place, minari_module
 from mmrl.rollouts.playing import Source, play
 from mmrl.rollouts.recording import Recording
+from mmrl.rollouts.spaces import ACTION_SPACE, OBSERVATION_SPACE
 
 _REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
 """The key in Minari's metadata under which the request is kept."""
 _OPTIONS: Final = ({ACHIEVED: True}, {"describe": True})
+_MARGIN: Final = 1 << 20  # bytes that the joined file may have beyond its parts
 OnEpisodes = Callable[[int], None]
 
 
@@ -169,13 +170,10 @@ class _Workshop:
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
                 "nothing was overwritten. Give another --out, or remove it"
             )
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            write_json(saved, asdict(self.request))
-        except OSError as error:
-            raise UserError(f"{self.path} cannot be written: {error.strerror or error}") from error
-        for draft in self.path.glob(".*"):  # of a process that was killed
-            draft.unlink()
+        _make(self.path)
+        write_json(saved, asdict(self.request))
+        for folder in (self.path, self.place.data):
+            remove_drafts(folder)
         return self.request.episodes - sum(len(self.episodes(k)) for k in self.missing())
 
     def episodes(self, number: int) -> range:
@@ -190,37 +188,72 @@ class _Workshop:
     def write(
         self, number: int, recordings: list[Recording], env: VectorEnv[Any, Any, Any]
     ) -> None:
-        """Write a part."""
+        """Write a part.
+
+        Raises:
+            WriteError: it cannot be written; the parts before it are kept.
+        """
 
         def fill(file: Any) -> None:
             file.attrs["spaces"] = _serialized_spaces(env)
             for episode, recording in zip(self.episodes(number), recordings, strict=True):
                 recording.write(file, episode, self.request.env)
 
-        _write_hdf5(self._part(number), fill)
+        write_bytes(self._part(number), hdf5_bytes(fill))
 
     def finish(self) -> None:
-        """Join the parts, and tell Minari what they are."""
-        import h5py
+        """Join the parts, and write Minari's metadata.
 
-        totals = {"total_episodes": self.request.episodes, "total_steps": 0}
-
-        def fill(file: Any) -> None:
+        Raises:
+            UserError: a part is damaged, or the disk is full; the parts are kept.
+        """
+        _make(self.place.data)
+        self.place.main.unlink(missing_ok=True)  # of a call that ended before the metadata
+        self._check_room()
+        spaces_, steps = self._spaces(), 0
+        with atomic_file(self.place.main) as draft, hdf5_writer(draft) as (file, check):
             for number in self._numbers:
-                with h5py.File(self._part(number)) as part:
-                    for episode in self.episodes(number):
-                        name = f"episode_{episode}"
-                        part.copy(part[name], file, name)
-                        totals["total_steps"] += int(part[name].attrs["total_steps"])
-
-        with h5py.File(self._part(0)) as part:
-            described = json.loads(part.attrs["spaces"])
-        draft = self.path / MAIN
-        _write_hdf5(draft, fill)
-        self.place.data.mkdir(exist_ok=True)
-        os.replace(draft, self.place.main)
-        write_json(self.place.metadata, self._metadata() | totals | described)
+                steps += self._join(number, file)
+                check()
+        totals = {"total_episodes": self.request.episodes, "total_steps": steps}
+        write_json(self.place.metadata, self._metadata() | totals | spaces_)
         shutil.rmtree(self.path)
+
+    def _spaces(self) -> dict[str, str]:
+        """The spaces as the first part has them, serialized."""
+        path = self._part(0)
+        with open_hdf5(path) as part:
+            try:
+                read = json.loads(part.attrs["spaces"])
+                return {key: str(read[key]) for key in (OBSERVATION_SPACE, ACTION_SPACE)}
+            except DAMAGE as error:
+                raise _damaged(f"{path} is", error) from error
+
+    def _check_room(self) -> None:
+        needed = sum(self._part(k).stat().st_size for k in self._numbers)
+        needed += _MARGIN + needed // 100
+        free = shutil.disk_usage(self.place.data).free
+        if free < needed:
+            raise UserError(
+                f"{self.place.main} needs {needed / 1e6:,.0f} MB of disk, and {free / 1e6:,.0f} MB "
+                f"are free. All episodes are kept in {self.path}: make room, and the same command "
+                "puts them together"
+            )
+
+    def _join(self, number: int, file: Any) -> int:
+        """Copy the episodes of a part into a file; how many steps they have."""
+        path, steps = self._part(number), 0
+        with open_hdf5(path) as part:
+            for episode in self.episodes(number):
+                name = f"episode_{episode}"
+                group = member(part, name)
+                try:
+                    check_members(group)
+                    part.copy(group, file, name)
+                    steps += int(group.attrs["total_steps"])
+                except DAMAGE as error:
+                    raise _damaged(f"{path}, episode {episode} is", error) from error
+        return steps
 
     @property
     def _numbers(self) -> range:
@@ -255,30 +288,25 @@ def _serialized_spaces(env: VectorEnv[Any, Any, Any]) -> str:
     assert isinstance(source, spaces.Dict)
     kept = spaces.Dict({key: source[key] for key in (IMAGE, INSTRUCTION)})
     action: gym.Space[Any] = env.single_action_space
-    return json.dumps({"observation_space": serialize(kept), "action_space": serialize(action)})
+    return json.dumps({OBSERVATION_SPACE: serialize(kept), ACTION_SPACE: serialize(action)})
 
 
-def _write_hdf5(path: Path, fill: Callable[[Any], None]) -> None:
-    """Write an HDF5 file, whole or not at all.
+def _make(folder: Path) -> None:
+    """Make a folder.
 
     Raises:
-        UserError: it cannot be written.
+        WriteError: it cannot be made.
     """
-    import h5py
-
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        try:
-            with h5py.File(name, "w", libver=("v110", "v110")) as file:
-                fill(file)
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise WriteError(folder, error) from error
+
+
+def _damaged(what: str, error: Exception) -> UserError:
+    return UserError(
+        f"{what} damaged: {error}. Remove the file, and the same command plays its episodes again"
+    )
 
 
 def _read_request(path: Path) -> dict[str, Any]:

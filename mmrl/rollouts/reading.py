@@ -11,30 +11,23 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Final, NamedTuple, overload
+from functools import cached_property, partial
+from typing import Any, Final, overload
 
-import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from PIL import Image
 
 from mmrl.errors import UserError
-from mmrl.observation import IMAGE, INSTRUCTION, is_picture
+from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.rollouts.collecting import OURS
-from mmrl.rollouts.places import Place, find_place, minari_module
+from mmrl.rollouts.hdf5 import DAMAGE, member, open_hdf5
+from mmrl.rollouts.places import Place, find_place
 from mmrl.rollouts.rollout import Rollout
+from mmrl.rollouts.spaces import Spaces, read_spaces
 
 _NEEDED: Final = ("total_episodes", "total_steps", "data_format")
 _ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
-
-
-class Spaces(NamedTuple):
-    """What observations and actions are."""
-
-    observation: spaces.Dict  # image and instruction
-    action: gym.Space[Any]
 
 
 @dataclass(frozen=True)
@@ -88,11 +81,8 @@ class Rollouts(Sequence[Rollout]):
         self.place, self.metadata, self.spaces = place, metadata, its_spaces
         self._keys = keys
         self._count = int(metadata["total_episodes"])
-        spec = json.loads(metadata.get("env_spec") or "{}")
-        told = metadata.get(OURS, {"env": spec.get("id", ""), "env_args": spec.get("kwargs", {})})
-        self.env_id: str = told["env"]
-        self.env_args: dict[str, Any] = told["env_args"]
-        self.by: str = metadata.get("algorithm_name", "")
+        self.env_id, self.env_args = _environment(metadata)
+        self.by = str(metadata.get("algorithm_name", ""))
 
     def __len__(self) -> int:
         return self._count
@@ -146,26 +136,26 @@ class Rollouts(Sequence[Rollout]):
         Raises:
             UserError: what is missing.
         """
-        missing = [k for k in range(len(self)) if f"episode_{k}" not in self._file]
-        if missing:
-            raise UserError(f"{self.place.main} lacks episode_{missing[0]} of {len(self)}")
+        missing = next((k for k in range(len(self)) if f"episode_{k}" not in self._file), None)
+        if missing is not None:
+            raise UserError(f"{self.place.main} lacks episode_{missing} of {len(self)}")
         if not len(self):
             raise UserError(f"dataset {self.place.name!r} has no episodes")
         self._group(0)
 
     @cached_property
     def _file(self) -> Any:
-        import h5py
-
-        try:
-            return h5py.File(self.place.main, "r")
-        except OSError as error:
-            raise UserError(f"{self.place.main} is no HDF5 file, or damaged: {error}") from error
+        return open_hdf5(self.place.main)
 
     def _group(self, index: int) -> Any:
-        group = self._file[f"episode_{index}"]
+        """An episode's group, which has all that is needed.
+
+        Raises:
+            UserError: what it lacks, or what lies in other files.
+        """
+        group = member(self._file, f"episode_{index}")
         needed = [f"observations/{theirs}" for theirs in self._keys.values()]
-        missing = [name for name in (*needed, *_ARRAYS) if name not in group]
+        missing = [name for name in (*needed, *_ARRAYS) if member(group, name) is None]
         if missing:
             raise UserError(
                 f"dataset {self.place.name!r}, episode {index} lacks {', '.join(missing)}"
@@ -175,26 +165,26 @@ class Rollouts(Sequence[Rollout]):
     def _read(self, index: int, *, images: bool = True) -> Rollout:
         try:
             return self._decode(self._group(index), images)
-        except (OSError, RuntimeError, KeyError) as error:
+        except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
     def _decode(self, group: Any, images: bool) -> Rollout:
-        observations = group["observations"]
-        actions = group["actions"][()]
-        rewards = group["rewards"][()].astype(np.float64)
-        infos = group.get("infos", {})
+        read = partial(member, group)
+        actions = read("actions")[()]
+        rewards = read("rewards")[()].astype(np.float64)
         count = len(rewards) + 1
+        descriptions = read("infos/description")
         return Rollout(
-            images=self._images(observations[self._keys[IMAGE]] if images else None),
-            instruction=observations[self._keys[INSTRUCTION]][0].decode(),
+            images=self._images(read(f"observations/{self._keys[IMAGE]}") if images else None),
+            instruction=read(f"observations/{self._keys[INSTRUCTION]}")[0].decode(),
             actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
             rewards=rewards,
             success=_success(group, rewards),
             seed=int(group.attrs.get("seed", -1)),
-            achieved=_achieved(infos, len(rewards)),
-            descriptions=_texts(infos["description"]) if "description" in infos else ("",) * count,
+            achieved=_achieved(group, len(rewards)),
+            descriptions=("",) * count if descriptions is None else _texts(descriptions),
             env_id=self.env_id,
-            terminated=bool(len(rewards) and group["terminations"][-1]),
+            terminated=bool(len(rewards) and read("terminations")[-1]),
         )
 
     def _images(self, dataset: Any) -> NDArray[np.uint8]:
@@ -216,7 +206,8 @@ def open_rollouts(name: str) -> Rollouts:
     """
     place = find_place(name)
     metadata = _metadata(place)
-    its_spaces, keys = _spaces(place)
+    with open_hdf5(place.main) as file:
+        its_spaces, keys = read_spaces(place, metadata, file)
     rollouts = Rollouts(place, metadata, its_spaces, keys)
     rollouts.check()
     return rollouts
@@ -227,15 +218,16 @@ def _metadata(place: Place) -> dict[str, Any]:
         raise UserError(_why_not(place))
     try:
         metadata = json.loads(place.metadata.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{place.metadata} cannot be read: {error}") from error
     if not isinstance(metadata, dict):
         raise UserError(f"{place.metadata} is no metadata of a Minari dataset: {metadata!r}")
     missing = [key for key in _NEEDED if key not in metadata]
-    if "env_spec" not in metadata:
-        missing += [key for key in ("observation_space", "action_space") if key not in metadata]
     if missing:
         raise UserError(f"{place.metadata} lacks {', '.join(missing)}")
+    for key in ("total_episodes", "total_steps"):
+        if type(metadata[key]) is not int or metadata[key] < 0:
+            raise UserError(f"{place.metadata}: {key} is {metadata[key]!r}, and must be a number")
     if metadata["data_format"] != "hdf5":
         raise UserError(
             f"dataset {place.name!r} is kept as {metadata['data_format']!r}: only hdf5 is read"
@@ -258,47 +250,45 @@ def _why_not(place: Place) -> str:
     return f"there is no dataset {place.name!r}: {place.path} does not exist"
 
 
-def _spaces(place: Place) -> tuple[Spaces, dict[str, str]]:
-    """The spaces of a dataset, and where in its observations the image and the string are."""
-    storage = minari_module("minari.dataset.minari_storage").MinariStorage
+def _environment(metadata: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The id and arguments of the environment, as far as the metadata has them; nothing is made."""
+    told = metadata.get(OURS)
+    if not isinstance(told, dict):
+        spec = _json(metadata.get("env_spec"))
+        told = {"env": spec.get("id"), "env_args": spec.get("kwargs")}
+    env_id, env_args = told.get("env"), told.get("env_args")
+    return (
+        env_id if isinstance(env_id, str) else "",
+        env_args if isinstance(env_args, dict) else {},
+    )
+
+
+def _json(text: Any) -> dict[str, Any]:
+    """An object in JSON; empty for anything else."""
     try:
-        read = storage.read(place.data)
-    except Exception as error:  # whatever a stranger's environment raises, too
-        raise UserError(f"dataset {place.name!r}: its spaces cannot be read: {error}") from error
-    space = read.observation_space
-    if not isinstance(space, spaces.Dict):
-        raise UserError(f"dataset {place.name!r} has no image and no string in its {space}")
-    images = [key for key, one in space.items() if is_picture(one)]
-    texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
-    for what, key, found in (("image", IMAGE, images), ("string", INSTRUCTION, texts)):
-        if key in found:
-            found[:] = [key]
-        if len(found) != 1:
-            raise UserError(
-                f"dataset {place.name!r}: its observations lack "
-                f"{f'one {what}' if not found else f'{key!r}, and have several'}: they have "
-                f"{', '.join(f'{name} ({type(one).__name__})' for name, one in space.items())}"
-            )
-    ours = spaces.Dict({IMAGE: space[images[0]], INSTRUCTION: space[texts[0]]})
-    return Spaces(ours, read.action_space), {IMAGE: images[0], INSTRUCTION: texts[0]}
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _success(group: Any, rewards: NDArray[np.float64]) -> bool:
     """As the dataset says, or else as the contract has it."""
     if "success" in group.attrs:
         return bool(group.attrs["success"])
-    infos = group.get("infos", {})
-    if "is_success" in infos:
-        return bool(infos["is_success"][-1])
-    return bool(len(rewards) and group["terminations"][-1] and rewards[-1] > 0)
+    successes = member(group, "infos/is_success")
+    if successes is not None:
+        return bool(successes[-1])
+    return bool(len(rewards) and member(group, "terminations")[-1] and rewards[-1] > 0)
 
 
 def _texts(dataset: Any) -> tuple[str, ...]:
     return tuple(text.decode() for text in dataset[()])
 
 
-def _achieved(infos: Any, steps: int) -> tuple[tuple[str, ...], ...]:
-    if "achieved" not in infos or "achieved_count" not in infos:
+def _achieved(group: Any, steps: int) -> tuple[tuple[str, ...], ...]:
+    sentences, counts = member(group, "infos/achieved"), member(group, "infos/achieved_count")
+    if sentences is None or counts is None:
         return ((),) * steps
-    said, ends = _texts(infos["achieved"]), np.cumsum(infos["achieved_count"][()]).tolist()
-    return tuple(said[start:end] for start, end in zip([0, *ends], ends, strict=False))
+    texts, ends = _texts(sentences), np.cumsum(counts[()]).tolist()
+    return tuple(texts[start:end] for start, end in zip([0, *ends], ends, strict=False))

@@ -1,7 +1,9 @@
 """Datasets are the same however they came to be, true to a plain loop, and readable by Minari."""
 
+import errno
 import itertools
 import json
+import os
 
 import gymnasium as gym
 import h5py
@@ -9,6 +11,7 @@ import minari
 import numpy as np
 import pytest
 
+from mmrl import files
 from mmrl.adapters import make_env
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
@@ -18,6 +21,7 @@ from mmrl.rollouts import (
     RandomSource,
     Request,
     collect,
+    collecting,
     find_place,
     open_rollouts,
 )
@@ -133,7 +137,8 @@ def test_interruptions_change_nothing(collected, source, interruptions):
             collect(request, lambda n=steps: Interrupted(source(), n), parts, kept.append)
         with pytest.raises(UserError, match="'parts-v0' is not complete: call 'mmrl collect'"):
             open_rollouts("parts-v0")
-    (parts.collecting / ".part_000003.hdf5.abc").write_bytes(b"a draft")
+    (parts.collecting / ".draft-abc").mkdir()
+    (parts.collecting / ".draft-abc" / "part_000003.hdf5").write_bytes(b"a draft")
     collection = collect(request, source, parts, kept.append, played.append)
     assert kept == sorted(kept)
     assert 0 < kept[-1] < 14
@@ -160,7 +165,8 @@ def test_killed_while_joining(collected):
         if gone[0]:
             other.main.write_bytes(b"half")
         if gone[1]:
-            (other.collecting / ".main_data.hdf5.xyz").write_bytes(b"half")
+            (other.data / ".draft-xyz").mkdir()
+            (other.data / ".draft-xyz" / "main_data.hdf5").write_bytes(b"half")
         collect(request, ExpertSource, other)
         assert len(other.main.read_bytes()) == len(whole)
         assert [one.seed for one in open_rollouts("two-v0")] == list(range(5))
@@ -271,3 +277,52 @@ def test_box_actions(collected):
     rollout = open_rollouts("push-v0")[1]
     assert (rollout.actions.shape, rollout.actions.dtype) == ((3, 2), np.float32)
     assert (rollout.images.max(), rollout.success) == (3, True)
+
+
+def test_no_room_for_the_joined_file(minari_home, monkeypatch):
+    """Nothing is written, the parts are kept, and the same call goes on."""
+    place, request = find_place("full-v0"), Request(GRID, 9, "expert", num_envs=4)
+    usage = collecting.shutil.disk_usage(minari_home.parent)
+    with monkeypatch.context() as full:
+        full.setattr(collecting.shutil, "disk_usage", lambda path: usage._replace(free=1 << 20))
+        with pytest.raises(UserError, match=r"needs 1 MB of disk, and 1 MB .* make room, and the"):
+            collect(request, ExpertSource, place)
+    assert not place.main.exists()
+    assert len(list(place.collecting.glob("part_*"))) == 3
+    collection = collect(request, ExpertSource, place)
+    assert (collection.played, collection.kept) == (0, 9)
+    assert len(list(open_rollouts("full-v0"))) == 9
+
+
+@pytest.mark.parametrize("failing", ["part_000001.hdf5", "main_data.hdf5", "metadata.json"])
+def test_a_disk_that_fills_up(minari_home, monkeypatch, failing):
+    place, request = find_place("full-v0"), Request(GRID, 9, "expert", num_envs=4)
+    publish = files._publish
+
+    def full(path):
+        if path.name == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        publish(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_publish", full)
+        with pytest.raises(UserError, match=rf"{failing} cannot be written: No space left"):
+            collect(request, ExpertSource, place)
+    kept = collect(request, ExpertSource, place).kept
+    assert kept == (4 if failing.startswith("part") else 9)
+    assert len(list(open_rollouts("full-v0"))) == 9
+
+
+def test_a_damaged_part_is_named(minari_home, monkeypatch):
+    place, request = find_place("torn-v0"), Request(GRID, 6, "expert", num_envs=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(collecting._Workshop, "finish", lambda self: None)
+        collect(request, ExpertSource, place)
+    part = place.collecting / "part_000001.hdf5"
+    with h5py.File(part, "a") as file:
+        del file["episode_5"].attrs["total_steps"]
+    with pytest.raises(UserError, match=r"part_000001.hdf5, episode 5 is damaged: .* Remove the f"):
+        collect(request, ExpertSource, place)
+    part.unlink()
+    assert collect(request, ExpertSource, place).played == 2
+    assert len(list(open_rollouts("torn-v0"))) == 6

@@ -187,18 +187,18 @@ def test_a_missing_episode(collected):
 def test_metadata_that_lacks_something(collected):
     place = collected("torn-v0", 4)
     whole = json.loads(place.metadata.read_text())
-    for keys, reason in (
-        (["total_steps"], "lacks total_steps"),
-        (["env_spec", "action_space"], "lacks action_space"),
-    ):
-        place.metadata.write_text(json.dumps({k: v for k, v in whole.items() if k not in keys}))
-        with pytest.raises(UserError, match=reason):
+    for lacking in ("total_steps", "data_format"):
+        place.metadata.write_text(json.dumps({k: v for k, v in whole.items() if k != lacking}))
+        with pytest.raises(UserError, match=f"lacks {lacking}"):
             open_rollouts("torn-v0")
+    place.metadata.write_text(json.dumps(whole | {"total_episodes": "4"}))
+    with pytest.raises(UserError, match="total_episodes is '4', and must be a number"):
+        open_rollouts("torn-v0")
     place.metadata.write_text(json.dumps(whole | {"data_format": "arrow"}))
     with pytest.raises(UserError, match="kept as 'arrow': only hdf5 is read"):
         open_rollouts("torn-v0")
     place.metadata.write_text(json.dumps(whole | {"observation_space": '{"type": "Graph"}'}))
-    with pytest.raises(UserError, match="its spaces cannot be read"):
+    with pytest.raises(UserError, match="the observation_space in .* cannot be read"):
         open_rollouts("torn-v0")
     place.metadata.write_text("{")
     with pytest.raises(UserError, match="metadata.json cannot be read"):
