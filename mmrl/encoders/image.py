@@ -15,6 +15,7 @@ from mmrl.encoders.luma_chroma import LumaChroma
 from mmrl.encoders.norms import group_norm
 from mmrl.encoders.patches import PatchEmbedding, check_patch
 from mmrl.encoders.small_maps import with_small_maps
+from mmrl.encoders.torchvision_weights import published_weights
 from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
 from mmrl.tokens import Tokens, TokensShape
@@ -139,14 +140,16 @@ def torchvision_resnet(
         pooled: one token, the mean, instead of a grid.
 
     Raises:
-        UserError: the weights are not to be had.
+        UserError: the weights are not to be had, or are not those that torchvision publishes.
         ValueError: no such stage.
     """
     if not 1 <= stage <= 4:
         raise ValueError(f"stage={stage}: a ResNet has 1 to 4")
     models = import_torchvision().models
     try:
-        network: Any = models.get_model(name, weights=weights if pretrained else None)
+        network: Any = models.get_model(name, weights=None)
+        if weights and pretrained:
+            network.load_state_dict(published_weights(name, weights))
     except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
         raise UserError(
             f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "

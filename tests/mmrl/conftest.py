@@ -1,6 +1,8 @@
 """What the tests of the framework share: a small environment, a small model, scripted actors."""
 
+import io
 from collections.abc import Callable
+from hashlib import sha256
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +12,7 @@ from gymnasium import spaces
 
 from mmrl.building import ModelConfig
 from mmrl.cli import main
+from mmrl.encoders import torchvision_weights
 
 SIGNALS = "test/Signals-v0"
 SIDES = ("left", "right")
@@ -191,3 +194,19 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return status, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """A function that puts a file into torch's cache as if torchvision published it."""
+
+    def publish(folder, content, network="resnet18"):
+        buffer = io.BytesIO(content if isinstance(content, bytes) else b"")
+        if not isinstance(content, bytes):
+            torch.save(content, buffer)
+        name = f"{network}-{sha256(buffer.getvalue()).hexdigest()[:8]}.pth"
+        (folder / name).write_bytes(buffer.getvalue())
+        monkeypatch.setattr(torchvision_weights, "address", lambda *_: f"https://nowhere/{name}")
+        return folder / name
+
+    return publish

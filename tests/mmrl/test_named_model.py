@@ -26,14 +26,12 @@ def bert(tmp_path_factory, minilm):
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path, published):
     """Torch's cache of weights with a ResNet-18 as the hub has it."""
     before = torch.hub.get_dir()
     torch.hub.set_dir(tmp_path)
     (tmp_path / "checkpoints").mkdir()
-    models = import_torchvision().models
-    url = models.ResNet18_Weights.IMAGENET1K_V1.url
-    torch.save(models.resnet18().state_dict(), tmp_path / "checkpoints" / url.rsplit("/", 1)[1])
+    published(tmp_path / "checkpoints", import_torchvision().models.resnet18().state_dict())
     yield tmp_path / "checkpoints"
     torch.hub.set_dir(before)
 

@@ -89,11 +89,9 @@ def test_building_leaves_running_statistics_alone():
     assert all(norm.num_batches_tracked == 0 and norm.training for norm in norms)
 
 
-def test_weights_from_the_cache(hub, no_network):
-    models = import_torchvision().models
-    saved = models.resnet18().state_dict()
-    file = hub / models.ResNet18_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1]
-    torch.save(saved, file)
+def test_weights_from_the_cache(hub, no_network, published):
+    saved = import_torchvision().models.resnet18().state_dict()
+    published(hub, saved)
     encoder = build_image_encoder("resnet18", (32, 32), weights="IMAGENET1K_V1").eval()
     assert_close(encoder.body[0].weight.detach(), saved["conv1.weight"])
     assert_close(encoder.body[7][1].conv2.weight.detach(), saved["layer4.1.conv2.weight"])
@@ -107,18 +105,42 @@ def test_weights_out_of_reach(hub, no_network):
 
 
 @pytest.mark.parametrize("content", [b"no checkpoint", b""])
-def test_broken_weights_file(hub, no_network, content):
-    url = import_torchvision().models.ResNet18_Weights.IMAGENET1K_V1.url
-    (hub / url.rsplit("/", 1)[1]).write_bytes(content)
+def test_another_file_in_the_cache(hub, no_network, content):
+    (hub / "resnet18-f37072fd.pth").write_bytes(content)
+    with pytest.raises(UserError, match=r"resnet18-f37072fd.pth is not the file .* not f37072fd"):
+        build_image_encoder("resnet18", (32, 32), weights="IMAGENET1K_V1")
+
+
+@pytest.mark.parametrize("content", [b"no checkpoint", b"", {"conv1.weight": torch.zeros(1)}])
+def test_broken_weights_file(hub, no_network, published, content):
+    published(hub, content)
     with pytest.raises(UserError, match="cannot be loaded"):
         build_image_encoder("resnet18", (32, 32), weights="IMAGENET1K_V1")
 
 
-def test_weights_of_another_network(hub, no_network):
-    url = import_torchvision().models.ResNet18_Weights.IMAGENET1K_V1.url
-    torch.save({"conv1.weight": torch.zeros(1)}, hub / url.rsplit("/", 1)[1])
-    with pytest.raises(UserError, match="cannot be loaded"):
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return open, (str(self.mark), "w")
+
+
+@pytest.mark.parametrize("hash_fits", [False, True])
+def test_weights_run_no_code(hub, no_network, published, tmp_path, hash_fits):
+    proof, mark = tmp_path / "proof", tmp_path / "mark"
+    torch.save(Payload(proof), tmp_path / "proof.pth")
+    torch.load(tmp_path / "proof.pth", weights_only=False)
+    assert proof.exists()
+    if hash_fits:
+        published(hub, Payload(mark))
+    else:
+        torch.save(Payload(mark), hub / "resnet18-f37072fd.pth")
+    with pytest.raises(UserError, match=r"resnet18-.*\.pth is not the file|cannot be loaded"):
         build_image_encoder("resnet18", (32, 32), weights="IMAGENET1K_V1")
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize(
