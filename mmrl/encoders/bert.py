@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrl.encoders.distinct import TextEncoder, Vocabulary, size_of
+from mmrl.preprocessing.hub import load_pretrained, model_from_config
 from mmrl.preprocessing.text import PADDING
 from mmrl.torchvision_compat import import_transformers
 
@@ -79,18 +80,18 @@ def pretrained_bert(name: str, *, weights: bool = True) -> BertEncoder:
 
     Raises:
         OSError, ValueError: it is neither in the cache nor to be fetched, as transformers says.
+        UserError: its own code or pickled weights would have to be run.
     """
-    transformers = import_transformers()
     if weights:
-        return BertEncoder(transformers.AutoModel.from_pretrained(name))
-    return BertEncoder(transformers.AutoModel.from_config(bert_config(name)))
+        return BertEncoder(load_pretrained("AutoModel", name))
+    return BertEncoder(model_from_config(bert_config(name)))
 
 
 def bert_config(name: str) -> Any:
     """The configuration of a model of BERT's family; the most common ones need no file.
 
     Raises:
-        OSError, ValueError: as :func:`pretrained_bert`.
+        OSError, ValueError, UserError: as :func:`pretrained_bert`.
     """
     transformers = import_transformers()
     known = {
@@ -105,4 +106,4 @@ def bert_config(name: str) -> Any:
     }
     if name in known:
         return known[name]()
-    return transformers.AutoConfig.from_pretrained(name)
+    return load_pretrained("AutoConfig", name)

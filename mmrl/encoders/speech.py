@@ -13,10 +13,10 @@ from torch.nn import functional
 from mmrl.encoders.distinct import distinct_rows
 from mmrl.encoders.freezing import Encoder, with_parameters
 from mmrl.errors import UserError
+from mmrl.preprocessing.hub import load_pretrained, model_from_config
 from mmrl.preprocessing.packaged import hub_cache
 from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
 from mmrl.tokens import Tokens, TokensShape
-from mmrl.torchvision_compat import import_transformers
 
 _LEAST_VARIANCE: Final = 1e-4  # of a band; one that never changes stays 0
 
@@ -209,11 +209,10 @@ def build_speech_encoder(
     if kwargs:
         raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
     try:
-        transformers = import_transformers()
         model = (
-            transformers.AutoModel.from_pretrained(name)
+            load_pretrained("AutoModel", name)
             if pretrained
-            else transformers.AutoModel.from_config(transformers.AutoConfig.from_pretrained(name))
+            else model_from_config(load_pretrained("AutoConfig", name))
         )
     except (OSError, ValueError) as error:
         raise UserError(

@@ -30,8 +30,8 @@ def published_weights(name: str, weights: str) -> dict[str, Tensor]:
 
     Raises:
         UserError: a cached file is not the one that torchvision publishes.
-        OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError: there are no such weights,
-            they are out of reach, or damaged.
+        OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError: there are no such
+            weights, they are out of reach, or damaged.
     """
     url = address(name, weights)
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name

@@ -16,6 +16,7 @@ from torch import Tensor
 from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
+from mmrl.preprocessing.hub import load_pretrained
 from mmrl.torchvision_compat import import_transformers
 
 RATE: Final = 16_000
@@ -182,9 +183,8 @@ class PretrainedSpeech:
     """
 
     def __init__(self, name: str, seconds: float = 4.0) -> None:
-        transformers = import_transformers()
         try:
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(name)
+            extractor = load_pretrained("AutoFeatureExtractor", name)
         except (OSError, ValueError) as error:
             raise UserError(
                 f"speech features {name!r} are neither a local folder (with "

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from mmrl.errors import UserError
 from mmrl.files import write_atomically
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
+from mmrl.preprocessing.hub import load_pretrained
 from mmrl.preprocessing.packaged import hub_cache, model_path
-from mmrl.torchvision_compat import import_transformers
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
@@ -198,7 +198,7 @@ class PretrainedTokenizer:
         self.name = name
         self.length = length
         try:
-            self._tokenizer = import_transformers().AutoTokenizer.from_pretrained(model_path(name))
+            self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
         except (OSError, ValueError) as error:
             raise UserError(
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
