@@ -1,9 +1,11 @@
-"""What clips, contact sheets and windows share: colours, and pictures fitted into squares."""
+"""What clips, contact sheets and windows share: colours, pictures fitted into squares, files."""
 
 from __future__ import annotations
 
 import io
-from typing import Final
+import warnings
+from pathlib import Path
+from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,10 @@ INK: Final = (30, 30, 34)
 FAINT: Final = (128, 128, 132)
 GREEN: Final = (22, 128, 60)
 RED: Final = (190, 40, 40)
+FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+"""The image files that are read, as Pillow calls them."""
+MOST_PIXELS: Final = 2**26
+"""Larger images are refused by what their header says."""
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -41,3 +47,41 @@ def png(picture: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def open_image(source: Path | IO[bytes]) -> Image.Image:
+    """An image file, opened but not decoded, by Pillow's own decoders of common formats: others may
+    start programs, such as Ghostscript for EPS.
+
+    Raises:
+        OSError: it cannot be read, or is no image of :data:`FORMATS`.
+        ValueError: it has more pixels than :data:`MOST_PIXELS`, or a damaged header.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow thinks of strange files
+            image = Image.open(source, formats=FORMATS)
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from error
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        name = source.name if isinstance(source, Path) else "an image"
+        size = f"{image.width} × {image.height} pixels"
+        raise ValueError(f"{name} has {size}, and at most {MOST_PIXELS:,} are read")
+    return image
+
+
+def decoded(source: Path | IO[bytes], mode: str = "RGB") -> NDArray[np.uint8]:
+    """An image file, uint8 [H, W, 3], or [H, W, 4] in the mode RGBA.
+
+    Raises:
+        OSError, ValueError: as :func:`open_image`; or what is in it is damaged.
+    """
+    with warnings.catch_warnings(), open_image(source) as image:
+        warnings.simplefilter("ignore")
+        try:
+            return np.asarray(image.convert(mode), np.uint8)
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # Pillow's decoders raise errors of many kinds
+            raise ValueError(f"damaged: {error!r}") from error

@@ -8,10 +8,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.saying import held_to, line
+from mmrl.drawing import decoded
 from mmrl.encoders.frames import FramesEncoder
 from mmrl.errors import UserError
 from mmrl.evaluation.wording import is_among
@@ -125,9 +125,8 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         UserError: there is none, or it is no picture.
     """
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+        return decoded(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file") from error
-    except (OSError, UnidentifiedImageError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: is no picture: {error}") from error

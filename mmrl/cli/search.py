@@ -45,6 +45,9 @@ def run(arguments: list[str]) -> int:
     if target.is_dir():
         raise UserError(f"--out {target}: is a folder; name a file such as sheet.png")
     index = PictureIndex.load(Path(options.index))
+    for key in ("model", "weights", "source"):
+        if not isinstance(index.about.get(key), str):
+            raise UserError(f"{options.index} does not name its {key}: 'mmrl index' makes it anew")
     module, about = open_model(options.model or index.about["model"], options.device)
     if about["weights"] != index.about["weights"]:
         raise UserError(

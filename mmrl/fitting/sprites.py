@@ -10,9 +10,9 @@ from typing import Any, Final, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
+from mmrl.drawing import decoded
 from mmrl.errors import UserError
 from mmrl.fitting.task import Batch, Evaluation, FitConfig, Task
 from mmrl.generative.sprites import SpritePainter
@@ -143,10 +143,7 @@ def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
     """
     try:
         if path.is_dir():
-            found = {}
-            for file in sorted(path.glob("*.png")):
-                with Image.open(file) as picture:
-                    found[file.stem] = np.asarray(picture.convert("RGBA"))
+            found = {file.stem: decoded(file, "RGBA") for file in sorted(path.glob("*.png"))}
         else:
             with np.load(path, allow_pickle=False) as read:
                 found = {name: _with_opacity(one) for name, one in read.items()}

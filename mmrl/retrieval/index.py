@@ -27,6 +27,10 @@ _NEIGHBOURS: Final = 32
 _CARE_IN_BUILDING: Final = 200
 _CARE_IN_SEARCHING: Final = 256
 
+_DAMAGE: Final = (
+    OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, MemoryError
+)  # fmt: skip
+
 Entry = dict[str, Any]
 """Which picture it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
 ``description`` that it has there.
@@ -138,15 +142,50 @@ class PictureIndex:
         try:
             about = json.loads((folder / MANIFEST).read_text())
             entries = json.loads((folder / ENTRIES).read_text())
+            _check_entries(entries)
             embeddings = np.load(folder / EMBEDDINGS, allow_pickle=False)
-            if embeddings.shape != (about["pictures"], about["width"]):
-                raise ValueError(f"embeddings {list(embeddings.shape)}")
+            shape = (about["pictures"], about["width"])
+            if embeddings.shape != shape or embeddings.dtype != np.float32:
+                raise ValueError(f"embeddings {embeddings.dtype} {list(embeddings.shape)}")
             index = cls(embeddings, entries, about, exact_limit=len(entries))
             if not about["exact"]:
                 index._graph = _faiss().read_index(str(folder / GRAPH))
-        except (OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise UserError(f"{folder} is no whole index: {error!r}. Make it anew") from error
         return index
+
+
+def is_within(file: str) -> bool:
+    """Whether a name is of a file in a folder: no absolute path, and no way out of it."""
+    path = Path(file)
+    return not (path.anchor or ".." in path.parts or "\0" in file or not path.parts)
+
+
+def _check_entries(entries: Any) -> None:
+    """Refuse entries that are none, or that name a file outside the folder of the pictures.
+
+    Raises:
+        ValueError: the first one.
+    """
+    if not isinstance(entries, list):
+        raise ValueError(f"{ENTRIES} is no list")
+    for entry in entries:
+        if not (_is_file(entry) or _is_step(entry)):
+            raise ValueError(f"{entry!r} is no picture of a folder or of a dataset")
+
+
+def _is_file(entry: Any) -> bool:
+    file = entry.get("file") if isinstance(entry, dict) else None
+    return isinstance(file, str) and is_within(file)
+
+
+def _is_step(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and "file" not in entry
+        and isinstance(entry.get("description"), str)
+        and all(type(entry.get(k)) is int and entry[k] >= 0 for k in ("episode", "step"))
+    )
 
 
 def _graph(embeddings: NDArray[np.float32]) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrl.drawing import resized
+from mmrl.drawing import decoded, resized
 from mmrl.errors import UserError
 from mmrl.retrieval.index import Entry
 from mmrl.rollouts import Rollouts, find_place, open_rollouts
@@ -72,7 +72,7 @@ class PictureFolder:
         path: the folder.
     """
 
-    why = f"no pictures, or of fewer than {SMALLEST} pixels a side"
+    why = f"no pictures, of fewer than {SMALLEST} pixels a side, or links out of the folder"
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -93,13 +93,21 @@ class PictureFolder:
         """
         self.skipped = 0
         for file in self._files:
-            picture = read_picture(self.path / file)
+            picture = self._read(file)
             self.skipped += picture is None
             yield None if picture is None else ({"file": file.as_posix()}, picture)
 
     def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The picture of an entry; None where it is gone."""
-        return read_picture(self.path / entry["file"])
+        """The picture of an entry; None where it is gone, or is none of this folder."""
+        return self._read(Path(entry["file"])) if "file" in entry else None
+
+    def _read(self, file: Path) -> NDArray[np.uint8] | None:
+        """The picture in a file of the folder; links that lead out of it are not followed."""
+        try:
+            path = (self.path / file).resolve()
+        except (OSError, RuntimeError):  # links in a circle
+            return None
+        return read_picture(path) if path.is_relative_to(self.path) else None
 
 
 class RolloutPictures:
@@ -137,7 +145,9 @@ class RolloutPictures:
 
     def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
         """The picture of an entry; None where it is gone."""
-        episode, step = entry["episode"], entry["step"]
+        episode, step = entry.get("episode", -1), entry.get("step", -1)
+        if min(episode, step) < 0:
+            return None
         if episode >= len(self.rollouts):
             return None
         images = self.rollouts[episode].images
@@ -147,11 +157,8 @@ class RolloutPictures:
 def read_picture(file: Path) -> NDArray[np.uint8] | None:
     """uint8 [H, W, 3]; None where a file is no picture, or one of fewer than 8 pixels a side."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Pillow thinks of strange files
-            with Image.open(file) as image:
-                picture = np.asarray(image.convert("RGB"), np.uint8)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        picture = decoded(file)
+    except (OSError, ValueError):
         return None
     return picture if min(picture.shape[:2]) >= SMALLEST else None
 

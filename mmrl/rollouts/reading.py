@@ -16,8 +16,8 @@ from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from mmrl.drawing import decoded
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.rollouts.collecting import OURS
@@ -193,8 +193,7 @@ class Rollouts(Sequence[Rollout]):
             return np.zeros((0, *(space.shape or ())), np.uint8)
         if dataset.shape[1:] == space.shape:
             return dataset[()]
-        pictures = [Image.open(io.BytesIO(packed.tobytes())) for packed in dataset[()]]
-        return np.stack([np.asarray(picture, np.uint8) for picture in pictures])
+        return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in dataset[()]])
 
 
 def open_rollouts(name: str) -> Rollouts:

@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from PIL import Image
 
+from mmrl.drawing import open_image
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION, is_picture
 from mmrl.rollouts.hdf5 import member
@@ -128,9 +128,9 @@ def _space(dataset: Any) -> gym.Space[Any] | None:
 def _packed(dataset: Any) -> gym.Space[Any] | None:
     """The space of pictures that are kept as JPEG."""
     try:
-        with Image.open(io.BytesIO(dataset[0].tobytes()), formats=["JPEG"]) as picture:
+        with open_image(io.BytesIO(dataset[0].tobytes())) as picture:
             return spaces.Box(0, 255, (picture.height, picture.width, 3), np.uint8)
-    except (OSError, IndexError):
+    except (OSError, ValueError, IndexError):
         return None
 
 

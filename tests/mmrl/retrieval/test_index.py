@@ -97,6 +97,38 @@ def test_a_spoilt_index(tmp_path, spoilt, how):
         PictureIndex.load(tmp_path / "index")
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"file": "/etc/passwd"},
+        {"file": "../secret.png"},
+        {"file": "deep/../../secret.png"},
+        {"file": "a\0.png"},
+        {"file": ""},
+        {"file": 3},
+        {"file": ["a.png"]},
+        {"file": "../a.png", "episode": 0, "step": 0, "description": ""},
+        {"episode": "0", "step": 0, "description": ""},
+        {"episode": True, "step": 0, "description": ""},
+        {"episode": -1, "step": 0, "description": ""},
+        {"episode": 0, "step": 1.5, "description": ""},
+        {"episode": 0, "step": 0, "description": 7},
+        {"episode": 0},
+        {},
+        "a.png",
+        None,
+        [],
+    ],
+)
+def test_entries_that_are_none(tmp_path, entry):
+    make(5).save(tmp_path / "index")
+    file = tmp_path / "index" / ENTRIES
+    entries = json.loads(file.read_text())
+    file.write_text(json.dumps([*entries[:-1], entry]))
+    with pytest.raises(UserError, match="is no whole index: .* is no picture of a folder or of a"):
+        PictureIndex.load(tmp_path / "index")
+
+
 def test_without_faiss(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     assert make(20, exact_limit=20).is_exact

@@ -49,6 +49,23 @@ def test_the_pictures_of_a_folder(folder):
     assert pictures.picture({"file": "gone.png"}) is None
 
 
+def test_no_picture_outside_the_folder(folder, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.fromarray(picture(9)).save(secret)
+    (folder / "a.png").symlink_to(secret)
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "within.png").symlink_to(folder / "b.png")
+    (folder / "round.png").symlink_to("round.png")
+    pictures = open_pictures(str(folder))
+    found = [entry["file"] for entry, _ in filter(None, pictures)]
+    assert "within.png" in found
+    assert "a.png" not in found
+    assert read_picture(secret) is not None
+    for file in ("a.png", "out/secret.png", "../secret.png", str(secret), "round.png"):
+        assert pictures.picture({"file": file}) is None
+    assert pictures.picture({"episode": 0, "step": 0, "description": ""}) is None
+
+
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "1", "I;16"])
 def test_every_kind_of_picture(tmp_path, mode):
     if mode == "I;16":

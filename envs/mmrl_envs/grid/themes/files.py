@@ -13,6 +13,7 @@ does not see; the floor, where there is none. Where a picture is transparent, th
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,8 @@ _THINGS: Final = {
     DOOR_CLOSED: "closed {} door",
     DOOR_LOCKED: "locked {} door",
 }
+_FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_MOST_PIXELS: Final = 2**26
 _NAMES_OF: Final = {color: name for name, color in MINIGRID.colors.items()}
 NEEDED: Final = (
     "floor",
@@ -164,11 +167,28 @@ def _with_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _of_folder(folder: Path) -> Sprites:
-    found = {}
-    for file in sorted(folder.glob("*.png")):
-        with Image.open(file) as picture:
-            found[file.stem] = np.asarray(picture.convert("RGBA"))
-    return found
+    return {file.stem: _decoded(file) for file in sorted(folder.glob("*.png"))}
+
+
+def _decoded(file: Path) -> NDArray[np.uint8]:
+    """A PNG or another common image file, uint8 [H, W, 4]; never by a program that Pillow starts.
+
+    Raises:
+        OSError, ValueError, SyntaxError: it is none, damaged, or larger than any tile.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(file, formats=_FORMATS)
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"{file.name}: {error}") from error
+    with image:
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(
+                f"{file.name}: {image.width} × {image.height} pixels, and at most "
+                f"{_MOST_PIXELS:,} are read"
+            )
+        return np.asarray(image.convert("RGBA"))
 
 
 def _of_archive(file: Path) -> Sprites:

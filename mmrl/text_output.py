@@ -1,0 +1,22 @@
+"""Texts of strangers for the terminal: what would steer it is shown, not carried out."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_STEERING: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+"""C0 and C1 control characters, line separators, bidirectional overrides, lone surrogates."""
+_ALL: Final = re.compile(f"[{_STEERING}]")
+_BUT_BREAKS: Final = re.compile(f"(?!\n)[{_STEERING}]")
+
+
+def printable(text: str, *, breaks: bool = False) -> str:
+    r"""A text whose control characters are escaped, such as ``\x1b``.
+
+    Args:
+        text: from an environment, a dataset, a file or a model.
+        breaks: leave line breaks as they are.
+    """
+    pattern = _BUT_BREAKS if breaks else _ALL
+    return pattern.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
