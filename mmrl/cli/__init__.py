@@ -12,6 +12,7 @@ from typing import Final
 from mmrl import __version__
 from mmrl.errors import UserError
 from mmrl.interrupts import signals_interrupt
+from mmrl.text_output import printable
 from mmrl.trust import leave_working_directory_out, read_command_line
 
 COMMANDS: Final = {
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         with signals_interrupt():
             status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:
-        print(f"mmrl {name}: {error}", file=sys.stderr)
+        print(f"mmrl {name}: {printable(str(error), breaks=True)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print(f"mmrl {name}: interrupted", file=sys.stderr)

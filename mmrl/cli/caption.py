@@ -20,6 +20,7 @@ from mmrl.generative.captioner import as_input
 from mmrl.generative.generator import TextGenerator
 from mmrl.retrieval.pictures import SMALLEST, Resizer
 from mmrl.rollouts import open_rollouts
+from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
 Put pictures into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
@@ -84,7 +85,7 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
         verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
         judged += bool(true)
         right += verdict == "right"
-        print(f"{line(said)}   {verdict}   asked: {one.instruction}")
+        print(f"{line(said)}   {verdict}   asked: {printable(one.instruction)}")
     print(f"{right} of {judged} right")
     return 0
 

@@ -12,6 +12,7 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.plugins import find_agent
 from mmrl.tensorboard.clips import gif, record_clip
+from mmrl.text_output import printable
 
 
 def run(arguments: list[str]) -> int:
@@ -47,7 +48,8 @@ def run(arguments: list[str]) -> int:
         for k in range(options.episodes)
     ]
     for clip in clips:
-        print(f"{'carried out' if clip.success else 'not carried out':<16}{clip.instruction}")
+        outcome = "carried out" if clip.success else "not carried out"
+        print(f"{outcome:<16}{printable(clip.instruction)}")
     write_bytes(target, gif(clips))
     print(f"written to {target}")
     return 0

@@ -22,6 +22,7 @@ from mmrl.rollouts.playing import Source
 from mmrl.rollouts.reading import open_rollouts
 from mmrl.rollouts.sources import ActorSource, ExpertSource, RandomSource
 from mmrl.rollouts.summary import contact_sheet, summary
+from mmrl.text_output import printable
 
 _DESCRIPTION = """\
 Collect rollouts and keep them as a Minari dataset: image, instruction, action and reward of every
@@ -89,7 +90,8 @@ def _collect(arguments: list[str]) -> int:
             print("\nthe same command goes on from here")
             raise
     before = f", {collection.kept:,} of them from before" if collection.kept else ""
-    print(f"{options.episodes:,} episodes of {options.env} by {by}{before} → {place.path}")
+    played = f"{options.episodes:,} episodes of {options.env} by {by}{before}"
+    print(f"{printable(played)} → {place.path}")
     print(f"look at it: mmrl collect show {options.out}")
     return 0
 

@@ -20,6 +20,7 @@ from mmrl.files import write_json
 from mmrl.fitting.loop import load
 from mmrl.generative.translator import Translator
 from mmrl.plugins import find_agent
+from mmrl.text_output import printable
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 MISLED: Final = (
@@ -132,7 +133,7 @@ def sentence(report: dict[str, Any]) -> str:
     low, high = report["success_rate_95"]
     return (
         f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
-        f"{report['episodes']} held-out episodes of {report['env']}, "
+        f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
         f"{report['mean_length']:.1f} steps on average"
         + (", told another instruction" if report.get("misled") else "")
     )

@@ -20,6 +20,7 @@ from mmrl.fitting import TASKS, find_task
 from mmrl.fitting.loop import fit
 from mmrl.fitting.task import Evaluation, FitConfig
 from mmrl.model import PRECISIONS
+from mmrl.text_output import printable
 
 _NOT_THE_TASK: Final = {"config", "resume", "trust_code"}
 _HELP: Final = """\
@@ -69,7 +70,8 @@ def run(arguments: list[str]) -> int:
 def report(evaluation: Evaluation) -> str:
     """The metrics and some samples, for the terminal."""
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in evaluation.metrics.items())
-    return "\n".join([f"held out: {metrics}", *(f"  {one}" for one in evaluation.samples[:6])])
+    samples = (f"  {printable(one, breaks=True)}" for one in evaluation.samples[:6])
+    return "\n".join([f"held out: {metrics}", *samples])
 
 
 def parse(name: str, arguments: list[str], resumed: Run | None) -> tuple[Any, dict[str, Any]]:

@@ -22,6 +22,7 @@ from mmrl.generative.dream_world import DreamWorld
 from mmrl.generative.world_state import Dreamt
 from mmrl.rollouts import Request, Rollout, collect, find_place, open_rollouts
 from mmrl.tensorboard.clips import Clip, action_names, draw_frame, gif
+from mmrl.text_output import printable
 from mmrl.viewer.dreaming import DreamSession
 from mmrl.viewer.play import Player, play
 from mmrl.viewer.recording import Recording
@@ -147,8 +148,8 @@ def dream(world: DreamWorld, real: Rollout, options: Any, names: dict[int, str])
     )
     same = (world.ids(real.images[watched + 1 : end + 1]) == dreamt.ids[0]).float().mean()
     print(
-        f"{instruction}: {watched} steps watched, {end - watched} dreamt, {float(same):.1%} of the "
-        "tokens as they came"
+        f"{printable(instruction)}: {watched} steps watched, {end - watched} dreamt, "
+        f"{float(same):.1%} of the tokens as they came"
     )
     pictures = np.concatenate([real.images[: watched + 1], world.pictures(dreamt.ids[0])])
     frames = [

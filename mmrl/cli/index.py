@@ -16,6 +16,7 @@ from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.index import PictureIndex
 from mmrl.retrieval.indexing import index_pictures
 from mmrl.retrieval.pictures import Pictures, open_pictures
+from mmrl.text_output import printable
 
 _HELP: Final = """\
 Embed every picture of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and
@@ -51,7 +52,7 @@ def run(arguments: list[str]) -> int:
     ):
         if number:
             print(f"{number:,} {what}")
-    print(f"{len(index):,} pictures of {pictures.name} → {target}")
+    print(f"{len(index):,} pictures of {printable(pictures.name)} → {target}")
     print(f'search it: mmrl search {target} "the agent faces a red ball"')
     return 0
 

@@ -8,6 +8,7 @@ from mmrl.adapters import instructions
 from mmrl.errors import UserError
 from mmrl.generative.continuations import Continuations
 from mmrl.generative.generator import Said, TextGenerator
+from mmrl.text_output import printable
 
 _EPISODES: Final = 4096
 
@@ -36,5 +37,5 @@ def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuat
 
 
 def line(said: Said) -> str:
-    """A sentence and its probability."""
-    return f"{said.probability:6.1%}  {said.sentence}"
+    """A sentence and its probability, to be printed."""
+    return f"{said.probability:6.1%}  {printable(said.sentence)}"

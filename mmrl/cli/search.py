@@ -15,6 +15,7 @@ from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.index import PictureIndex, caption
 from mmrl.retrieval.pictures import open_pictures
 from mmrl.retrieval.sheet import Shown, contact_sheet
+from mmrl.text_output import printable
 
 _HELP: Final = """\
 Search an index that 'mmrl index' made: print the nearest pictures, and write them as a contact
@@ -58,7 +59,7 @@ def run(arguments: list[str]) -> int:
     check_words(module, options.query)
     found = index.search(module.of_sentences([options.query])[0], options.top)
     for rank, one in enumerate(found, 1):
-        print(f"{rank:>3}  {one.cosine:6.3f}  {caption(one.entry)}")
+        print(f"{rank:>3}  {one.cosine:6.3f}  {printable(caption(one.entry))}")
     pictures = open_pictures(index.about["source"])
     shown = [Shown(pictures.picture(one.entry), one.cosine, caption(one.entry)) for one in found]
     write_bytes(target, png(contact_sheet(options.query, shown)))

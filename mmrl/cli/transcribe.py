@@ -8,6 +8,7 @@ from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.saying import held_to, line, searched
 from mmrl.fitting.loop import load
 from mmrl.preprocessing.wav import read_wav
+from mmrl.text_output import printable
 
 _DESCRIPTION = """\
 Write down what WAV files say, and how probable the model holds it.
@@ -41,5 +42,5 @@ def run(arguments: list[str]) -> int:
         how["allowed"] = held_to(recogniser, options.env, **options.env_args)
     for path, sound in zip(options.files, sounds, strict=True):
         said = recogniser.transcribe([sound], **how)[0]
-        print(f"{line(said)}   {path}")
+        print(f"{line(said)}   {printable(path)}")
     return 0

@@ -16,6 +16,7 @@ from mmrl.drawing import decoded, resized
 from mmrl.errors import UserError
 from mmrl.retrieval.index import Entry
 from mmrl.rollouts import Rollouts, find_place, open_rollouts
+from mmrl.text_output import printable
 
 SMALLEST: Final = 8
 """Pixels of a side; what is smaller shows nothing."""
@@ -184,8 +185,9 @@ class Resizer:
             return picture
         if not self.resized:
             warnings.warn(
-                f"{name} has {picture.shape[0]} × {picture.shape[1]} pixels, the model looks at "
-                f"{height} × {width}: it is resized, and so are all others of another size",
+                f"{printable(name)} has {picture.shape[0]} × {picture.shape[1]} pixels, the model "
+                f"looks at {height} × {width}: it is resized, and so are all others of "
+                "another size",
                 stacklevel=2,
             )
         self.resized += 1

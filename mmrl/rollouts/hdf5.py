@@ -13,9 +13,11 @@ from mmrl.errors import UserError
 
 _VERSION: Final = ("v110", "v110")
 DAMAGE: Final = (
-    OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError
+    OSError, RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError, MemoryError
 )  # fmt: skip
 """What h5py and numpy raise where a file is damaged, or holds values of another type or shape."""
+_LARGE: Final = 1 << 28
+_PACKED: Final = 2000  # what gzip makes of the same byte again and again is 1,032 times smaller
 _DEEPEST: Final = 16  # groups within groups, and soft links that lead to soft links
 
 
@@ -89,7 +91,7 @@ def _link(group: Any, name: str) -> Any:
 
 
 def _check_storage(found: Any, name: str) -> None:
-    """Refuse a dataset whose values lie in other files."""
+    """Refuse a dataset whose values lie in other files, or nowhere."""
     import h5py
 
     if not isinstance(found, h5py.Dataset):
@@ -98,6 +100,11 @@ def _check_storage(found: Any, name: str) -> None:
         raise ForeignDataError(found.parent, name, f"is kept in the file {found.external[0][0]!r}")
     if found.is_virtual:
         raise ForeignDataError(found.parent, name, "is a virtual dataset")
+    if found.nbytes > _LARGE and found.nbytes > _PACKED * found.id.get_storage_size():
+        raise UserError(
+            f"{found.file.filename}: {found.name} declares {found.nbytes:,} bytes, of which only "
+            f"{found.id.get_storage_size():,} packed ones are in the file: it is damaged"
+        )
 
 
 def check_members(group: Any, depth: int = _DEEPEST) -> None:

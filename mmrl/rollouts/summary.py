@@ -16,6 +16,7 @@ from mmrl.drawing import GREEN, INK, PAPER, RED, png
 from mmrl.rollouts.kinds import instruction_kind
 from mmrl.rollouts.reading import Rollouts
 from mmrl.rollouts.rollout import Rollout
+from mmrl.text_output import printable
 
 _MOST_FREQUENT: Final = 8
 _KINDS: Final = 20
@@ -28,16 +29,17 @@ _CHINESE: Final = re.compile("CJK|WenQuanYi|Hei|Song|Fallback")
 
 
 def summary(rollouts: Rollouts) -> str:
-    """Numbers, and tables of the instructions, in lines."""
+    """Numbers, and tables of the instructions, in lines that can be printed."""
     told = rollouts.columns(images=False)
     lengths, achieved = told.lengths, sum(map(len, told.achieved))
     size = sum(file.stat().st_size for file in rollouts.place.data.iterdir())
     seeds = f"{told.seeds.min()} to {told.seeds.max()}" if told.seeds.min() >= 0 else "not told"
     described = sum(map(bool, told.descriptions))
+    environment = f"{rollouts.env_id or 'not told'} {rollouts.env_args or ''}"
     lines = [
-        f"dataset       {rollouts.place.name} in {rollouts.place.path}",
-        f"environment   {rollouts.env_id or 'not told'} {rollouts.env_args or ''}".rstrip(),
-        f"by            {rollouts.by or 'not told'}",
+        f"dataset       {printable(f'{rollouts.place.name} in {rollouts.place.path}')}",
+        f"environment   {printable(environment)}".rstrip(),
+        f"by            {printable(rollouts.by) or 'not told'}",
         f"episodes      {len(rollouts):,}, seeds {seeds}",
         f"steps         {lengths.sum():,}, {lengths.mean():.1f} an episode",
         f"success       {told.success.mean():.1%}",
@@ -55,7 +57,7 @@ def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
     total = sum(counts.values())
     shown = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:rows]
     lines = ["", f"{'episodes':>9}  {'share':>6}  {title}"]
-    lines += [f"{count:>9,}  {count / total:>6.1%}  {name}" for name, count in shown]
+    lines += [f"{count:>9,}  {count / total:>6.1%}  {printable(name)}" for name, count in shown]
     rest = len(counts) - len(shown)
     return [*lines, f"{'':>9}  {'':>6}  and {rest:,} more"] if rest else lines
 

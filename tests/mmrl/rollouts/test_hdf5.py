@@ -132,6 +132,17 @@ def test_a_part_of_a_collection_reads_no_other_file(minari_home, secret, plant, 
     assert not place.main.exists()
 
 
+def test_more_is_declared_than_is_there(collected):
+    place = collected("empty-v0", 4)
+    with h5py.File(place.main, "a") as file:
+        del file["episode_1/rewards"]
+        file["episode_1"].create_dataset("rewards", (1 << 40,), np.float64, chunks=(1 << 10,))
+    with pytest.raises(
+        UserError, match="rewards declares 8,796,093,022,208 bytes, of which only 0"
+    ):
+        open_rollouts("empty-v0")[1]
+
+
 def test_groups_that_hold_themselves(tmp_path):
     with h5py.File(tmp_path / "round.hdf5", "w") as file:
         file["group/within"] = file.create_group("other")
