@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ DAMAGE: Final = (
 """What h5py and numpy raise where a file is damaged, or holds values of another type or shape."""
 _LARGE: Final = 1 << 28
 _PACKED: Final = 2000  # what gzip makes of the same byte again and again is 1,032 times smaller
-_DEEPEST: Final = 16  # groups within groups, and soft links that lead to soft links
+_MOST_LINKS: Final = 16  # soft links on the way to one member
 
 
 class ForeignDataError(UserError):
@@ -53,24 +54,22 @@ def member(group: Any, path: str) -> Any:
             one, a dataset in external storage or a virtual one. Nothing of it is opened.
         UserError: soft links that lead in a circle.
     """
-    return _follow(group, path, _DEEPEST)
-
-
-def _follow(group: Any, path: str, depth: int) -> Any:
     import h5py
 
-    if not depth:
-        raise UserError(f"{group.file.filename}: the soft links of {path} never end")
-    found = group
-    for name in filter(None, path.split("/")):
-        if name == ".":
+    found, names, links = group, deque(path.split("/")), 0
+    while names:
+        name = names.popleft()
+        if name in ("", "."):
             continue
         if not isinstance(found, h5py.Group) or name not in found:
             return None
         link = _link(found, name)
         if isinstance(link, h5py.SoftLink):
-            start = found.file if link.path.startswith("/") else found
-            found = _follow(start, link.path, depth - 1)
+            links += 1
+            if links > _MOST_LINKS:
+                raise UserError(f"{group.file.filename}: the soft links of {path} never end")
+            names.extendleft(reversed(link.path.split("/")))
+            found = found.file if link.path.startswith("/") else found
         else:
             found = found[name]
             _check_storage(found, name)
@@ -107,21 +106,23 @@ def _check_storage(found: Any, name: str) -> None:
         )
 
 
-def check_members(group: Any, depth: int = _DEEPEST) -> None:
+def check_members(group: Any) -> None:
     """Look through a group and the groups in it, without reading any dataset.
 
     Raises:
-        ForeignDataError: as :func:`member`.
-        UserError: groups that lie too deep, as where a group holds itself.
+        ForeignDataError, UserError: as :func:`member`.
     """
     import h5py
 
-    if not depth:
-        raise UserError(f"{group.file.filename}: {group.name} lies deeper than {_DEEPEST} groups")
-    for name in group:
-        found = member(group, name)
-        if isinstance(found, h5py.Group):
-            check_members(found, depth - 1)
+    waiting, seen = [group], set()
+    while waiting:
+        one = waiting.pop()
+        address = h5py.h5o.get_info(one.id).addr
+        if address in seen:  # a group may hold itself
+            continue
+        seen.add(address)
+        found = [member(one, name) for name in one]
+        waiting += [each for each in found if isinstance(each, h5py.Group)]
 
 
 def hdf5_bytes(fill: Callable[[Any], None]) -> bytes:

@@ -205,10 +205,13 @@ def open_rollouts(name: str) -> Rollouts:
     """
     place = find_place(name)
     metadata = _metadata(place)
-    with open_hdf5(place.main) as file:
-        its_spaces, keys = read_spaces(place, metadata, file)
-    rollouts = Rollouts(place, metadata, its_spaces, keys)
-    rollouts.check()
+    try:
+        with open_hdf5(place.main) as file:
+            its_spaces, keys = read_spaces(place, metadata, file)
+        rollouts = Rollouts(place, metadata, its_spaces, keys)
+        rollouts.check()
+    except DAMAGE as error:
+        raise UserError(f"{place.main} is damaged: {error}") from error
     return rollouts
 
 
