@@ -76,10 +76,35 @@ def member(group: Any, path: str) -> Any:
     return found
 
 
+class Members:
+    """The members of a group by their paths, each looked for once; see :func:`member`.
+
+    Args:
+        group: of an HDF5 file.
+    """
+
+    def __init__(self, group: Any) -> None:
+        self.group = group
+        self._found: dict[str, Any] = {}
+
+    def __call__(self, path: str) -> Any:
+        """The member under a path; None where there is nothing."""
+        if path not in self._found:
+            before, _, name = path.rpartition("/")
+            self._found[path] = member(self(before) if before else self.group, name)
+        return self._found[path]
+
+
 def _link(group: Any, name: str) -> Any:
-    """The link of that name in a group, unless it leads to another file."""
+    """The soft link of that name in a group; None for what lies there itself.
+
+    Raises:
+        ForeignDataError: a link to another file.
+    """
     import h5py
 
+    if group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD:
+        return None  # nearly all are
     try:
         link = group.get(name, getlink=True)
     except TypeError as error:  # a kind that h5py does not know
@@ -95,9 +120,10 @@ def _check_storage(found: Any, name: str) -> None:
 
     if not isinstance(found, h5py.Dataset):
         return
-    if found.external:
+    settings = found.id.get_create_plist()
+    if settings.get_external_count():
         raise ForeignDataError(found.parent, name, f"is kept in the file {found.external[0][0]!r}")
-    if found.is_virtual:
+    if settings.get_layout() == h5py.h5d.VIRTUAL:
         raise ForeignDataError(found.parent, name, "is a virtual dataset")
     if found.nbytes > _LARGE and found.nbytes > _PACKED * found.id.get_storage_size():
         raise UserError(

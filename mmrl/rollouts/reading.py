@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final, overload
 
 import numpy as np
@@ -21,7 +21,7 @@ from mmrl.drawing import decoded
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION
 from mmrl.rollouts.collecting import OURS
-from mmrl.rollouts.hdf5 import DAMAGE, member, open_hdf5
+from mmrl.rollouts.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.rollouts.places import Place, find_place
 from mmrl.rollouts.rollout import Rollout
 from mmrl.rollouts.spaces import Spaces, read_spaces
@@ -141,35 +141,34 @@ class Rollouts(Sequence[Rollout]):
             raise UserError(f"{self.place.main} lacks episode_{missing} of {len(self)}")
         if not len(self):
             raise UserError(f"dataset {self.place.name!r} has no episodes")
-        self._group(0)
+        self._members(0)
 
     @cached_property
     def _file(self) -> Any:
         return open_hdf5(self.place.main)
 
-    def _group(self, index: int) -> Any:
-        """An episode's group, which has all that is needed.
+    def _members(self, index: int) -> Members:
+        """What an episode holds, which is all that is needed.
 
         Raises:
             UserError: what it lacks, or what lies in other files.
         """
-        group = member(self._file, f"episode_{index}")
+        read = Members(member(self._file, f"episode_{index}"))
         needed = [f"observations/{theirs}" for theirs in self._keys.values()]
-        missing = [name for name in (*needed, *_ARRAYS) if member(group, name) is None]
+        missing = [name for name in (*needed, *_ARRAYS) if read(name) is None]
         if missing:
             raise UserError(
                 f"dataset {self.place.name!r}, episode {index} lacks {', '.join(missing)}"
             )
-        return group
+        return read
 
     def _read(self, index: int, *, images: bool = True) -> Rollout:
         try:
-            return self._decode(self._group(index), images)
+            return self._decode(self._members(index), images)
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
-    def _decode(self, group: Any, images: bool) -> Rollout:
-        read = partial(member, group)
+    def _decode(self, read: Members, images: bool) -> Rollout:
         actions = read("actions")[()]
         rewards = read("rewards")[()].astype(np.float64)
         count = len(rewards) + 1
@@ -179,9 +178,9 @@ class Rollouts(Sequence[Rollout]):
             instruction=read(f"observations/{self._keys[INSTRUCTION]}")[0].decode(),
             actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
             rewards=rewards,
-            success=_success(group, rewards),
-            seed=int(group.attrs.get("seed", -1)),
-            achieved=_achieved(group, len(rewards)),
+            success=_success(read, rewards),
+            seed=int(read.group.attrs.get("seed", -1)),
+            achieved=_achieved(read, len(rewards)),
             descriptions=("",) * count if descriptions is None else _texts(descriptions),
             env_id=self.env_id,
             terminated=bool(len(rewards) and read("terminations")[-1]),
@@ -274,22 +273,22 @@ def _json(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _success(group: Any, rewards: NDArray[np.float64]) -> bool:
+def _success(read: Members, rewards: NDArray[np.float64]) -> bool:
     """As the dataset says, or else as the contract has it."""
-    if "success" in group.attrs:
-        return bool(group.attrs["success"])
-    successes = member(group, "infos/is_success")
+    if "success" in read.group.attrs:
+        return bool(read.group.attrs["success"])
+    successes = read("infos/is_success")
     if successes is not None:
         return bool(successes[-1])
-    return bool(len(rewards) and member(group, "terminations")[-1] and rewards[-1] > 0)
+    return bool(len(rewards) and read("terminations")[-1] and rewards[-1] > 0)
 
 
 def _texts(dataset: Any) -> tuple[str, ...]:
     return tuple(text.decode() for text in dataset[()])
 
 
-def _achieved(group: Any, steps: int) -> tuple[tuple[str, ...], ...]:
-    sentences, counts = member(group, "infos/achieved"), member(group, "infos/achieved_count")
+def _achieved(read: Members, steps: int) -> tuple[tuple[str, ...], ...]:
+    sentences, counts = read("infos/achieved"), read("infos/achieved_count")
     if sentences is None or counts is None:
         return ((),) * steps
     texts, ends = _texts(sentences), np.cumsum(counts[()]).tolist()
