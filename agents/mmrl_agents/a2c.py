@@ -10,10 +10,11 @@ import stable_baselines3
 from mmrl_agents.collecting import Collecting
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
+from mmrl_agents.saving import Saveable
 from mmrl_agents.training import SB3Agent, check_positive
 
 
-class A2C(Collecting, stable_baselines3.A2C):
+class A2C(Saveable, Collecting, stable_baselines3.A2C):
     """SB3's A2C, with its arguments, callbacks, logs and losses; the optimiser is the policy's.
 
     Args:
@@ -21,6 +22,9 @@ class A2C(Collecting, stable_baselines3.A2C):
         env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
         kwargs: SB3's other arguments.
     """
+
+    policy_aliases = {**stable_baselines3.A2C.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
+    default_buffer = Rollout
 
     def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
         ours = {"rollout_buffer_class": Rollout, "use_rms_prop": False}

@@ -9,6 +9,7 @@ from stable_baselines3.dqn import policies
 
 from mmrl_agents.hindsight.agent import HindsightAgent
 from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, ReplayConfig
+from mmrl_agents.saving import OffPolicySaveable
 
 
 class QNetwork(AsTheyAre, policies.QNetwork):
@@ -22,6 +23,18 @@ class DQNPolicy(MultimodalNetworks, policies.DQNPolicy):
         """A network with a model of its own."""
         arguments = self._update_features_extractor(self.net_args, features_extractor=None)
         return QNetwork(**arguments).to(self.device)
+
+
+class DQN(OffPolicySaveable, stable_baselines3.DQN):
+    """SB3's DQN, saved as plain data, with a replay buffer that keeps every frame once.
+
+    Args:
+        policy: :class:`DQNPolicy`, or one made of it.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+    """
+
+    policy_aliases = {**stable_baselines3.DQN.policy_aliases, "DQNPolicy": DQNPolicy}
 
 
 @dataclass
@@ -65,5 +78,5 @@ class DQNAgent(HindsightAgent):
         "dqn.exploration_fraction=0.1..0.6",
     )
     Config = DQNConfig
-    Algorithm = stable_baselines3.DQN
+    Algorithm = DQN
     Policy = DQNPolicy

@@ -19,13 +19,14 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import OptimizerConfig, TrainConfig
 from mmrl_agents.policy import multimodal_kwargs
 from mmrl_agents.replay import FrameReplay
+from mmrl_agents.saving import PickleRefusing, SaveablePolicy
 from mmrl_agents.training import SB3Agent, check_positive
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 _GIGABYTE = 1e9
 
 
-class AsTheyAre(BaseModel):
+class AsTheyAre(PickleRefusing):
     """One of SB3's networks, which gets frames as bytes and tokens as integers."""
 
     def extract_features(
@@ -40,7 +41,7 @@ class ContinuousCritic(AsTheyAre, policies.ContinuousCritic):
     """Values of an action, by two networks on one model."""
 
 
-class MultimodalNetworks(BasePolicy):
+class MultimodalNetworks(SaveablePolicy, BasePolicy):
     """One of SB3's policies, whose networks see and read by :class:`mmrl.model.MultimodalModel`.
 
     Args:

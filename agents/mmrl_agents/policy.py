@@ -20,6 +20,7 @@ from mmrl.observation import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.auxiliary import Following, NextStep, build_auxiliary
 from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
+from mmrl_agents.saving import SaveablePolicy
 from mmrl_agents.team import ALONE, Team
 
 
@@ -81,7 +82,7 @@ class Judgement(NamedTuple):
     features: Tensor
 
 
-class MultimodalPolicy(ActorCriticPolicy):
+class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     """Actor and critic on shared multimodal features, with or without a memory.
 
     Use it as any SB3 policy: ``PPO(MultimodalPolicy, env, policy_kwargs={"model": ModelConfig()})``

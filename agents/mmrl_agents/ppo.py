@@ -22,6 +22,7 @@ from mmrl_agents.curriculum.settings import NOBODY
 from mmrl_agents.learning import DivergedError
 from mmrl_agents.policy import Judgement, MultimodalPolicy
 from mmrl_agents.rollout import Rollout, Transitions
+from mmrl_agents.saving import Saveable
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.training import check_positive
 
@@ -31,7 +32,7 @@ LOGGED: Final = (
 )  # fmt: skip
 
 
-class PPO(Collecting, stable_baselines3.PPO):
+class PPO(Saveable, Collecting, stable_baselines3.PPO):
     """SB3's PPO, with its arguments, callbacks, logs, losses and, without a memory, its numbers.
 
     Frames go into one buffer when they are made and out of it with their minibatch, as bytes; see
@@ -49,6 +50,9 @@ class PPO(Collecting, stable_baselines3.PPO):
     Raises:
         ValueError: with a memory, a batch size that is no multiple of ``n_steps``.
     """
+
+    policy_aliases = {**stable_baselines3.PPO.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
+    default_buffer = Rollout
 
     def __init__(self, policy: Any, env: Any, *, team: Team = ALONE, **kwargs: Any) -> None:
         self.team = team

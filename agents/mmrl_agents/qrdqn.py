@@ -12,6 +12,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl_agents.dqn import DQNConfig
 from mmrl_agents.hindsight.agent import HindsightAgent
 from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks
+from mmrl_agents.saving import OffPolicySaveable
 from mmrl_agents.training import check_positive
 
 
@@ -26,6 +27,18 @@ class QRDQNPolicy(MultimodalNetworks, policies.QRDQNPolicy):
         """A network with a model of its own."""
         arguments = self._update_features_extractor(self.net_args, features_extractor=None)
         return QuantileNetwork(**arguments).to(self.device)
+
+
+class QRDQN(OffPolicySaveable, sb3_contrib.QRDQN):
+    """sb3-contrib's QR-DQN, saved as plain data, with a replay buffer that keeps every frame once.
+
+    Args:
+        policy: :class:`QRDQNPolicy`, or one made of it.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+    """
+
+    policy_aliases = {**sb3_contrib.QRDQN.policy_aliases, "QRDQNPolicy": QRDQNPolicy}
 
 
 @dataclass
@@ -51,7 +64,7 @@ class QRDQNAgent(HindsightAgent):
     )
     elsewhere = ("num_envs", "n_quantiles", "hindsight")
     Config = QRDQNConfig
-    Algorithm = sb3_contrib.QRDQN
+    Algorithm = QRDQN
     Policy = QRDQNPolicy
 
     @classmethod

@@ -8,6 +8,7 @@ import stable_baselines3
 from stable_baselines3.sac import policies
 
 from mmrl_agents.off_policy import AsTheyAre, ContinuousNetworks, OffPolicyAgent, ReplayConfig
+from mmrl_agents.saving import OffPolicySaveable
 
 
 class Actor(AsTheyAre, policies.Actor):
@@ -18,6 +19,18 @@ class SACPolicy(ContinuousNetworks, policies.SACPolicy):
     """SB3's policy of SAC around :class:`mmrl.model.MultimodalModel`."""
 
     Actor = Actor
+
+
+class SAC(OffPolicySaveable, stable_baselines3.SAC):
+    """SB3's SAC, saved as plain data, with a replay buffer that keeps every frame once.
+
+    Args:
+        policy: :class:`SACPolicy`, or one made of it.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+    """
+
+    policy_aliases = {**stable_baselines3.SAC.policy_aliases, "SACPolicy": SACPolicy}
 
 
 @dataclass
@@ -42,5 +55,5 @@ class SACAgent(OffPolicyAgent):
         "sac.gamma=0.9..0.99",
     )
     Config = SACConfig
-    Algorithm = stable_baselines3.SAC
+    Algorithm = SAC
     Policy = SACPolicy

@@ -14,6 +14,7 @@ from stable_baselines3.td3 import policies
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.off_policy import AsTheyAre, ContinuousNetworks, OffPolicyAgent, ReplayConfig
+from mmrl_agents.saving import OffPolicySaveable
 from mmrl_agents.training import check_positive
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -26,6 +27,18 @@ class TD3Policy(ContinuousNetworks, policies.TD3Policy):
     """SB3's policy of TD3 around :class:`mmrl.model.MultimodalModel`."""
 
     Actor = Actor
+
+
+class TD3(OffPolicySaveable, stable_baselines3.TD3):
+    """SB3's TD3, saved as plain data, with a replay buffer that keeps every frame once.
+
+    Args:
+        policy: :class:`TD3Policy`, or one made of it.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+    """
+
+    policy_aliases = {**stable_baselines3.TD3.policy_aliases, "TD3Policy": TD3Policy}
 
 
 @dataclass
@@ -53,7 +66,7 @@ class TD3Agent(OffPolicyAgent):
     )
     elsewhere = ("num_envs", "action_noise")
     Config = TD3Config
-    Algorithm = stable_baselines3.TD3
+    Algorithm = TD3
     Policy = TD3Policy
 
     @classmethod

@@ -26,6 +26,7 @@ from mmrl_agents.callbacks import StandardCallbacks
 from mmrl_agents.learning import announce, go_on, learn, make_logger, profiled
 from mmrl_agents.preparing import load_preprocessing, prepare
 from mmrl_agents.progress import ProgressBar, Show
+from mmrl_agents.schedules import LinearDecay
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -259,7 +260,7 @@ class SB3Agent(ABC):
 
 def straight_line(start: float, end: float) -> Any:
     """A learning rate from ``start`` to ``end``, as SB3 wants it: by what remains, 1 to 0."""
-    return lambda remaining: end + (start - end) * remaining
+    return LinearDecay(start, end)
 
 
 def check_positive(section: str, hyper: Any, *names: str) -> None:

@@ -129,9 +129,9 @@ def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     return {**observation, IMAGE: pixels.transpose(0, 3, 1, 2)}
 
 
-def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
+def learnt(algorithm: Any, *, replay: bool = True) -> tuple[dict[str, torch.Tensor], Tree]:
     """Weights; and what else is learnt or learnt from: the states of the optimisers, single tensors
-    such as SAC's entropy coefficient, and the replay buffer.
+    such as SAC's entropy coefficient, and the replay buffer, unless it is left out.
 
     What frozen encoders remember is forgotten, so that whoever goes on from here computes what this
     training will compute.
@@ -139,11 +139,11 @@ def learnt(algorithm: Any) -> tuple[dict[str, torch.Tensor], Tree]:
     for cache in caches(algorithm):
         cache.clear()
     optimizers, tensors = _names(algorithm)
-    replay = getattr(algorithm, "replay_buffer", None)
+    buffer = getattr(algorithm, "replay_buffer", None) if replay else None
     return weights_of(algorithm.policy), {
         "optimizers": {name: _state(recursive_getattr(algorithm, name)) for name in optimizers},
         "tensors": {name: recursive_getattr(algorithm, name).clone() for name in tensors},
-        "replay": None if replay is None else replay.get_state(),
+        "replay": None if buffer is None else buffer.get_state(),
     }
 
 
