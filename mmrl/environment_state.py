@@ -2,7 +2,7 @@
 
 A batch tells it by ``get_state()`` and ``set_state(state)``; so does each environment of
 Gymnasium's ``SyncVectorEnv``, whose ``np_random`` and time limits are seen to here. States are made
-of plain data: numbers, strings, arrays, and lists and dictionaries of these.
+of plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the types that they had.
 """
 
 from __future__ import annotations

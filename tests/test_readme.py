@@ -47,7 +47,8 @@ def test_grid_worlds_block() -> None:
     assert (rollout.reshape(16, -1).std(axis=1) > 0).all()
 
 
-def test_stable_baselines3_block() -> None:
+def test_stable_baselines3_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     text = block("agent.learn")
     short = text.replace("100_000", "2048").replace("n_steps=32", "n_steps=8")
     assert short != text

@@ -8,6 +8,7 @@ from gymnasium.vector import SyncVectorEnv
 
 from mmrl.adapters import make_vec_env
 from mmrl.environment_state import batch_state, set_batch_state
+from mmrl.experiment.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 SPEECH = {"noise": 0.1, "seconds": 2.0, "voices": ["en-us", "en"]}
 
@@ -39,6 +40,25 @@ class Walk(gym.Env):
         self.place = state["place"]
 
 
+class Visited(Walk):
+    """Its state has what JSON has not."""
+
+    def get_state(self):
+        return {
+            "at": (self.place, 1),
+            "visited": {1, (self.place, 2)},
+            7: np.float32(0.1),
+            b"raw": b"\0",
+            "a/b": np.zeros(2),
+            "a": {"b": np.ones(2)},
+            "$array": "x",
+        }
+
+    def set_state(self, state):
+        self.place = state["at"][0]
+        self.given = state
+
+
 class Secretive(Walk):
     """Cannot be asked."""
 
@@ -47,7 +67,7 @@ class Secretive(Walk):
 
 @pytest.fixture(autouse=True)
 def _registered():
-    for name, kind in (("Walk", Walk), ("Secretive", Secretive)):
+    for name, kind in (("Walk", Walk), ("Visited", Visited), ("Secretive", Secretive)):
         if f"test/{name}-v0" not in gym.registry:
             gym.register(f"test/{name}-v0", kind, max_episode_steps=5)
 
@@ -107,3 +127,16 @@ def test_another_batch_is_refused():
     env = make("test/Walk-v0", speech=SPEECH)
     with pytest.raises(ValueError, match="speech of"):
         set_batch_state(env, {**batch_state(env), "speech": np.zeros((3, 5), np.float32)})
+
+
+def test_a_state_comes_back_from_a_checkpoint_as_it_was_given(tmp_path):
+    env, other = make("test/Visited-v0"), make("test/Visited-v0")
+    list(steps(env, 2))
+    write_checkpoint(tmp_path / "step_2", Checkpoint(2, {}, {"env": batch_state(env)}))
+    set_batch_state(other, read_checkpoint(tmp_path / "step_2").state["env"])
+    for one, its_copy in zip(env.envs, other.envs, strict=True):
+        given, taken = one.unwrapped.get_state(), its_copy.unwrapped.given
+        assert str(taken) == str(given)
+        assert [type(value) for value in taken.values()] == [type(v) for v in given.values()]
+    for expected, got in zip(steps(env, 12), steps(other, 12), strict=True):
+        assert str(expected) == str(got)
