@@ -4,8 +4,8 @@
 
 Runs in a mount namespace of its own (``unshare``, as root or where users may have one) with a small
 tmpfs. For each case the disk is filled up to so many kilobytes, a command is run, and it is noted
-how it ended, whether there was a traceback, and what can be read afterwards. Then the disk gets room
-again, and the command is run to its end.
+how it ended, whether there was a traceback, and what can be read afterwards. Then the disk gets
+room again, and the command is run to its end.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SMALL = [
     "--model.image_args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
     "--ppo.num_envs=8", "--ppo.n_steps=16", "--ppo.batch_size=64", "--ppo.n_epochs=1",
 ]  # fmt: skip
-FIT = ["--data=./data", "--device=cpu", "--evaluate_every=100", "--steps=30"]
+FIT = ["--data=./data", "--device=cpu", "--batch_size=16", "--evaluate_every=100", "--steps=30"]
 SAVE = (
     "from mmrl.building import ModelConfig, build_model; from mmrl.errors import UserError\n"
     "model = build_model(ModelConfig(text='bag_of_words'), (24, 24), 9)\n"
@@ -168,7 +168,7 @@ def prepare(folder: Path) -> int:
         done = run(command, folder)
         if done.returncode:
             raise SystemExit(done.stderr)
-    files = [file for file in (folder / "run/checkpoints/step_256").iterdir()]
+    files = (folder / "run/checkpoints/step_256").iterdir()
     return sum(-(-file.stat().st_size // 4096) * 4 for file in files)
 
 
@@ -184,7 +184,9 @@ def main() -> None:
         os.environ[INSIDE] = "1"
         raise SystemExit(subprocess.call([*how, sys.executable, *sys.argv]))
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(
+        ignore_cleanup_errors=True
+    ) as place:  # a disk is mounted in it
         disk, honest = Path(place) / "disk", Path(place) / "honest"
         disk.mkdir()
         honest.mkdir()
@@ -200,7 +202,6 @@ def main() -> None:
             print(f"{row['case']}: {row['status']}, then {row['with_room']}; kept {row['kept']}, "
                   f"then {row['kept_with_room']}{', TRACEBACK' * row['traceback']}\n"
                   f"  {row['message']}", flush=True)  # fmt: skip
-        subprocess.run(["umount", str(disk)], check=True)
     if not options.only:
         write_json(
             RESULTS / "full_disk.json",

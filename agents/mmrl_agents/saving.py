@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -44,9 +43,9 @@ from mmrl.experiment.checkpoint import (
 )
 from mmrl.files import WriteError, atomic_folder
 from mmrl.fitting.goals import with_goals
-from mmrl.fusion import FUSIONS
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.trust import check, sign
 from mmrl_agents.packing import pack, pack_known, unpack
 from mmrl_agents.replay import FrameReplay
 from mmrl_agents.training_state import learnt, resume_learnt
@@ -93,6 +92,7 @@ class SaveablePolicy(BaseModel):
         kind = type(self).__name__
         state = {"policy": kind, "arguments": pack_known(arguments, kind)}
         with _folder(path, POLICY, {"policy": kind}) as draft:
+            sign(_code_of(arguments.get("model")), draft)
             write_checkpoint(draft / _CHECKPOINT, Checkpoint(0, weights_of(self), state))
 
     @classmethod
@@ -245,6 +245,7 @@ class Saveable(BaseAlgorithm):
         state = {**self._description(), "learnt": rest}
         kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
         with _folder(path, ALGORITHM, kinds) as draft:
+            sign(_code_of(self.policy_kwargs.get("model")), draft)
             checkpoint = Checkpoint(self.num_timesteps, weights, state)
             write_checkpoint(draft / _CHECKPOINT, checkpoint)
             if self.preprocessing is not None:
@@ -628,19 +629,17 @@ def _load_preprocessing(
 
 
 def _check_code(model: Any, file: Path, *, trust_code: bool) -> None:
-    """Make sure that a saved model names no code that would be imported because a file says so.
+    """Make sure that the code that a saved model names may be imported.
 
     Raises:
-        UserError: it names a fusion in a module that has not been imported.
+        UntrustedCodeError: it may not.
     """
-    fusion = str(getattr(model, "fusion", ""))
-    module = fusion.rpartition(".")[0]
-    if not module or fusion in FUSIONS or trust_code or module in sys.modules:
-        return
-    raise UserError(
-        f"{file.parent} names code: its fusion {fusion} would be imported. If you know it, import "
-        "it first, or load with trust_code=True"
-    )
+    check(_code_of(model), file, trust_code=trust_code)
+
+
+def _code_of(model: Any) -> dict[str, str]:
+    """What a model's configuration may name code by."""
+    return {"fusion": str(getattr(model, "fusion", ""))}
 
 
 def _as_folder(path: Any) -> Path:

@@ -22,6 +22,7 @@ from mmrl.experiment.preprocessing import CHANNELS, with_speakers
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.fusion import FUSIONS
 from mmrl.plugins import agent_names, find_agent
+from mmrl.text_output import printable
 
 _DESCRIPTION = """\
 Train an agent on an environment with an image and an instruction.
@@ -67,7 +68,9 @@ def run(arguments: list[str]) -> int:
 
 def _train_and_evaluate(request: Request, config: TrainConfig, folder: Run) -> int:
     if request.resume is None:
-        print(f"training {config.agent} on {config.env} for {config.steps:,} steps → {folder.path}")
+        print(
+            f"training {config.agent} on {printable(config.env)} for {config.steps:,} steps → {folder.path}"
+        )
     else:
         folder.resume({**request.resolved, "out": folder.config["out"]})
     started = time.monotonic()

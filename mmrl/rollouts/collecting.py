@@ -32,6 +32,7 @@ from mmrl.rollouts.places import Place, minari_module
 from mmrl.rollouts.playing import Source, play
 from mmrl.rollouts.recording import Recording
 from mmrl.rollouts.spaces import ACTION_SPACE, OBSERVATION_SPACE
+from mmrl.trust import sign
 
 _REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
@@ -216,6 +217,7 @@ class _Workshop:
                 steps += self._join(number, file)
                 check()
         totals = {"total_episodes": self.request.episodes, "total_steps": steps}
+        sign({"env": self.request.env}, self.place.data)
         write_json(self.place.metadata, self._metadata() | totals | spaces_)
         shutil.rmtree(self.path)
 

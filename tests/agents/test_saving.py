@@ -359,7 +359,7 @@ def test_a_file_imports_no_fusion(make, tmp_path, monkeypatch, tiny):
         altered = state.read_text().replace('"fusion": "film"', '"fusion": "evil_fusion.Evil"')
         state.write_text(altered)
         sign_again(tmp_path / name / "checkpoint")
-        with pytest.raises(UserError, match="its fusion evil_fusion.Evil would be imported"):
+        with pytest.raises(UserError, match="evil_fusion.Evil would import evil_fusion"):
             load(tmp_path / name, device="cpu")
         assert not (tmp_path / "ran").exists()
     PPO.load(tmp_path / "agent", device="cpu", trust_code=True)
