@@ -70,7 +70,7 @@ class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         """One step; at the end ``info["is_success"]`` is there."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
-            info[IS_SUCCESS] = was_successful(info, terminated, float(reward))
+            info[IS_SUCCESS] = was_successful(info, terminated, reward)
         return self._pick(observation), reward, terminated, truncated, info
 
     def _pick(self, observation: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ An observation is a ``gymnasium.spaces.Dict`` with
 
 and may have ``speech``: ``Box`` float32 [T], the instruction as it is said, at 16 kHz, followed by
 zeros. Further entries are left alone. When an episode ends, ``info["is_success"]``
-tells whether the instruction was carried out; where an environment does not say, an episode that
+tells whether the instruction was carried out; where it is absent or None, an episode that
 terminates with a positive reward counts as a success.
 
 An environment may say more in its infos, for whoever learns from hindsight or to put pictures into
@@ -17,6 +17,7 @@ they been given at the episode's beginning; and ``description``, what the agent 
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any, Final
 
 import numpy as np
@@ -76,13 +77,47 @@ def batch_of_one(observation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def was_successful(info: dict[str, Any], terminated: bool, reward: float) -> bool:
+def read_success(value: Any) -> bool | None:
+    """What an ``info["is_success"]`` means: a bool, a number, or an array of one element; None
+    leaves it to the reward.
+
+    Raises:
+        ValueError: it is anything else, such as text.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if not isinstance(value, str | bytes):
+        array = np.asarray(value)
+        if array.size == 1 and array.dtype.kind in "biuf" and np.isfinite(array).all():
+            return bool(array.item())
+    raise ValueError(
+        f"info['{IS_SUCCESS}'] is {reprlib.repr(value)}: it must be true or false, or absent"
+    )
+
+
+def scalar(value: Any) -> float | None:
+    """A number as a float; None for anything that is not one number, such as text or a vector."""
+    if value is None or isinstance(value, str | bytes) or np.ndim(value) != 0:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def was_successful(info: dict[str, Any], terminated: bool, reward: Any) -> bool:
     """Whether the episode that just ended was a success.
 
     Args:
         info, terminated, reward: of its last step.
+
+    Raises:
+        ValueError: as :func:`read_success`.
     """
-    return bool(info.get(IS_SUCCESS, terminated and reward > 0))
+    success = read_success(info.get(IS_SUCCESS))
+    return bool(terminated and (scalar(reward) or 0) > 0) if success is None else success
 
 
 def were_successful(
@@ -93,9 +128,22 @@ def were_successful(
     Args:
         infos: of a step in autoreset mode "SameStep".
         terminated, rewards: of the same step, [N].
+
+    Raises:
+        ValueError: as :func:`read_success`, with the environment's number.
     """
     final = infos.get("final_info", {})
-    by_reward = terminated & (rewards > 0)
+    success: NDArray[np.bool_] = terminated & (rewards > 0)
     if IS_SUCCESS not in final:
-        return by_reward
-    return np.where(final[f"_{IS_SUCCESS}"], final[IS_SUCCESS], by_reward)
+        return success
+    given = final[IS_SUCCESS]
+    here = final.get(f"_{IS_SUCCESS}", np.ones(len(success), np.bool_))
+    if isinstance(given, np.ndarray) and given.dtype == np.bool_ and given.ndim == 1:
+        return np.where(here, given, success)
+    for e in np.flatnonzero(here).tolist():
+        try:
+            own = read_success(given[e])
+        except ValueError as error:
+            raise ValueError(f"{error} in number {e} of the batch") from error
+        success[e] = success[e] if own is None else own
+    return success

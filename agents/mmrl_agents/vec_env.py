@@ -12,16 +12,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.environment_errors import EnvironmentFailedError
+from mmrl.environment_errors import CheckedBatch
 from mmrl.environment_state import batch_state, set_batch_state, try_state
-from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.observation import (
     ACHIEVED,
     IMAGE,
     IS_SUCCESS,
     contract_violation,
-    were_successful,
 )
 from mmrl.preprocessing.inputs import Goals, Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
@@ -69,6 +67,9 @@ class MultimodalVecEnv(VecEnv):
             raise ValueError("the batch must restart with autoreset_mode='SameStep'")
         assert isinstance(space, spaces.Dict)
         self.env, self.team = env, team
+        self._batch = CheckedBatch(env)
+        # Gymnasium's batches and ours declare by ``copy`` that each step has arrays of its own
+        self._has_own_frames = bool(getattr(env.unwrapped, "copy", False))
         self.preprocessing = Preprocessing(tokenizer, speech, goals)
         told = self.preprocessing.spaces
         super().__init__(
@@ -92,7 +93,7 @@ class MultimodalVecEnv(VecEnv):
     def reset(self) -> Observation:
         """Begin a new episode everywhere, from the seeds given to :meth:`seed`, if any."""
         seeds = None if all(seed is None for seed in self._seeds) else list(self._seeds)
-        observation, _ = self.env.reset(seed=seeds)  # type: ignore[arg-type]  # a list is allowed
+        observation, _ = self._batch.reset(seeds)
         self._reset_seeds()
         self._returns[:] = 0
         self._lengths[:] = 0
@@ -104,23 +105,19 @@ class MultimodalVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """One step of every environment: observation, rewards float32 [N], dones, infos."""
-        try:
-            observation, rewards, terminated, truncated, infos = self.env.step(self._actions)
-        except UserError:
-            raise
-        except Exception as error:
-            name = self.env.spec.id if self.env.spec else str(self.env)
-            raise EnvironmentFailedError(
-                f"a batch of environments {name} raised {type(error).__name__}: {error}"
-            ) from error
+        """One step of every environment: observation, rewards float32 [N], dones, infos.
+
+        Raises:
+            EnvironmentFailedError: as :class:`mmrl.environment_errors.CheckedBatch`.
+        """
+        observation, rewards, terminated, truncated, infos = self._batch.step(self._actions)
         self._returns += rewards
         self._lengths += 1
         dones = terminated | truncated
         episodes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(dones)
         if len(ended):
-            success = were_successful(infos, terminated, rewards)
+            success = self._batch.were_successful(infos, terminated, rewards)
             for e in ended.tolist():
                 episodes[e] = self._summary(e, infos["final_obs"][e])
                 episodes[e][IS_SUCCESS] = bool(success[e])
@@ -153,7 +150,8 @@ class MultimodalVecEnv(VecEnv):
                 self._told[key][e] = encoded
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
-        return {IMAGE: observation[IMAGE], **self._told}
+        frames = observation[IMAGE]
+        return {IMAGE: frames if self._has_own_frames else frames.copy(), **self._told}
 
     def try_state(self) -> str | None:
         """Try whether the exact state can be saved and restored, before anything depends on it; one
@@ -189,6 +187,7 @@ class MultimodalVecEnv(VecEnv):
         set_batch_state(self.env, state["batch"])
         self._told = {key: told.copy() for key, told in state["told"].items()}
         self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()
+        self._batch.steps[:] = self._lengths
 
     def close(self) -> None:
         """Close the batch."""

@@ -3,11 +3,13 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecMonitor
 
 from mmrl.adapters import make_vec_env
+from mmrl.errors import UserError
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -205,3 +207,87 @@ def test_observations_of_a_plain_batch(make_batch):
     env.seed(5)
     assert np.array_equal(env.reset()["image"], expected["image"])
     plain.close()
+
+
+class OneBuffer(VectorEnv):
+    """A batched engine that draws every step into one buffer, after its first observation."""
+
+    def __init__(self, *, resets_into_it):
+        self.num_envs = 2
+        image = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+        self.single_observation_space = spaces.Dict(image=image, instruction=spaces.Text(9))
+        self.single_action_space = spaces.Discrete(2)
+        self.action_space = spaces.MultiDiscrete([2, 2])
+        self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        self.screen = np.zeros((2, 8, 8, 3), np.uint8)
+        self.resets_into_it = resets_into_it
+
+    def look(self, screen):
+        screen[:] = self.steps
+        return {"image": screen, "instruction": ("go", "go")}
+
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        screen = self.screen if self.resets_into_it else self.screen.copy()
+        return self.look(screen), {}
+
+    def step(self, actions):
+        self.steps += 1
+        none = np.zeros(2, np.bool_)
+        return self.look(self.screen), np.zeros(2), none, none, {}
+
+
+@pytest.mark.parametrize("resets_into_it", [True, False])
+def test_frames_of_a_batch_that_draws_into_one_buffer(resets_into_it):
+    env = MultimodalVecEnv(OneBuffer(resets_into_it=resets_into_it), WordTokenizer(["go"], 4))
+    frames = [env.reset()["image"]]
+    frames += [env.step(np.zeros(2, np.int64))[0]["image"] for _ in range(8)]
+    assert [int(one[0, 0, 0, 0]) for one in frames] == list(range(9))
+
+
+def test_frames_of_our_own_engine_with_one_buffer(make_batch):
+    one_buffer = make_vec_env(GRID, 2, copy=False)
+    env, other = MultimodalVecEnv(one_buffer, WordTokenizer(["go"], 4)), make_batch(GRID, 2)
+    for one in (env, other):
+        one.seed(3)
+    pairs = [(env.reset()["image"], other.reset()["image"])]
+    for action in (0, 1, 2, 0):
+        actions = np.full(2, action)
+        pairs.append((env.step(actions)[0]["image"], other.step(actions)[0]["image"]))
+    assert all(np.array_equal(one, expected) for one, expected in pairs)
+    env.close()
+
+
+def test_the_terminal_observation_of_an_environment_with_one_buffer(make_batch):
+    class Screen(gym.Env):
+        observation_space = spaces.Dict(
+            image=spaces.Box(0, 255, (8, 8, 3), np.uint8), instruction=spaces.Text(9)
+        )
+        action_space = spaces.Discrete(2)
+        screen = np.zeros((8, 8, 3), np.uint8)
+
+        def look(self):
+            self.screen[:] = self.steps
+            return {"image": self.screen, "instruction": "go"}
+
+        def reset(self, *, seed=None, options=None):
+            self.steps = 0
+            return self.look(), {}
+
+        def step(self, action):
+            self.steps += 1
+            reward = float("nan") if action else 0.0
+            return self.look(), reward, False, self.steps == 2, {}
+
+    gym.register("test/OneScreen-v0", Screen, disable_env_checker=True)
+    env = make_batch("test/OneScreen-v0", 1)
+    env.seed(4)
+    env.reset()
+    env.step(np.zeros(1, np.int64))
+    _, _, dones, infos = env.step(np.zeros(1, np.int64))
+    assert dones.all()
+    assert (infos[0]["terminal_observation"]["image"] == 2).all()
+    with pytest.raises(
+        UserError, match=r"OneScreen-v0 \(number 0 .* seeded with 4, episode 2 .* reward is nan"
+    ):
+        env.step(np.ones(1, np.int64))

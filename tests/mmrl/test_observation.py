@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from mmrl.observation import contract_violation, is_picture
+from mmrl.observation import (
+    contract_violation,
+    is_picture,
+    read_success,
+    was_successful,
+    were_successful,
+)
 
 PICTURE = spaces.Box(0, 255, (8, 6, 3), np.uint8)
 TEXT = spaces.Text(10)
@@ -48,3 +54,31 @@ def test_violations_name_what_is_wrong(space, words):
 )
 def test_pictures(space, expected):
     assert is_picture(space) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "success"),
+    [(None, None), (True, True), (np.False_, False), (0, False), (1.0, True), ([True], True)],
+)
+def test_what_a_success_means(given, success):
+    assert read_success(given) is success
+    assert was_successful({"is_success": given}, True, 1.0) is (success is not False)
+
+
+@pytest.mark.parametrize("given", ["False", b"", [True, False], float("nan"), object()])
+def test_what_is_no_success(given):
+    with pytest.raises(ValueError, match=r"info\['is_success'\] is .*: it must be true or false"):
+        was_successful({"is_success": given}, True, 1.0)
+
+
+@pytest.mark.parametrize("reward", [None, np.array([1.0, 2.0]), "1"])
+def test_a_reward_that_is_no_number_is_no_success(reward):
+    assert was_successful({}, True, reward) is False
+
+
+def test_successes_of_a_batch():
+    over, rewards = np.array([True, True, False, True]), np.array([1.0, 0.0, 1.0, 1.0])
+    assert were_successful({}, over, rewards).tolist() == [True, False, False, True]
+    final = {"is_success": np.array([[True]] * 4), "_is_success": np.array([0, 1, 0, 0], bool)}
+    given = were_successful({"final_info": final}, over, rewards)
+    assert given.tolist() == [True, True, False, True]

@@ -88,7 +88,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._pool = FramePool(self.worlds.frames_shape)
         self._frames = self._own = self._pool.take()
         self._given: NDArray[np.uint8] | None = None
-        self._copy = copy
+        self.copy = copy
         self._over = np.ones(num_envs, np.bool_)  # waiting for a reset
         self._nobody = np.zeros(num_envs, np.bool_)
         self._all = np.ones(num_envs, np.bool_)
@@ -195,6 +195,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """The N instructions, parsed."""
         return tuple(self.worlds.instruction(e) for e in range(self.num_envs))
 
+    @property
+    def max_steps(self) -> int:
+        """The longest limit of steps of these episodes."""
+        return int(self.worlds.state.max_steps.max())
+
     def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
         """What an expert would do now, int64 [N]; see
         :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.
@@ -272,7 +277,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if self._given is not None:
             self._frames, self._given = self._given, None
         else:
-            self._frames = self._pool.take() if self._copy else self._own
+            self._frames = self._pool.take() if self.copy else self._own
         if keep and self._frames is not last:
             self._frames[:] = last
         return self._frames
