@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mmrl.adapters import make_env
+from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
@@ -61,6 +62,9 @@ def _collect(arguments: list[str]) -> int:
         "--env_args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
     )
     parser.add_argument("--num_envs", type=int, default=64, help="episodes played at once")
+    parser.add_argument(
+        "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
+    )
     parser.add_argument("--device", type=str, default="auto", help="of a run: auto, cpu or cuda")
     options = parser.parse_args(arguments)
     _check(options)
@@ -74,6 +78,7 @@ def _collect(arguments: list[str]) -> int:
         seed=options.seed,
         env_args=dict(options.env_args),
         num_envs=options.num_envs,
+        max_episode_steps=options.max_episode_steps,
     )
     with _progress() as bar:
         task = bar.add_task("collecting", total=options.episodes)
@@ -100,6 +105,7 @@ def _check(options: Any) -> None:
     for name in ("episodes", "num_envs"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+    check_limit(options.max_episode_steps)
     last = options.seed + options.episodes - 1
     if options.seed < 0 or last >= HELD_OUT:
         raise UserError(

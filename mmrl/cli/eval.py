@@ -26,6 +26,10 @@ DETERMINISTIC: Final = "take the most probable action instead of sampling as in 
 MISLED: Final = (
     "tell the agent another episode's instruction: what success is left is had without listening"
 )
+MAX_EPISODE_STEPS: Final = (
+    "cut longer episodes there, which are not successful then; by default those of 10,000 steps, "
+    "unless the environment declares a longer limit"
+)
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
     "--env_args '{language: zh}'"
@@ -46,6 +50,9 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
+    parser.add_argument(
+        "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
+    )
     parser.add_argument("--misled", type=bool, default=False, help=MISLED)
     parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
@@ -55,6 +62,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
     if options.first_seed < 0:
         raise UserError(f"--first-seed {options.first_seed}: must be at least 0")
+    check_limit(options.max_episode_steps)
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")
@@ -73,6 +81,7 @@ def run(arguments: list[str]) -> int:
         options.episodes,
         options.first_seed,
         deterministic=options.deterministic,
+        max_episode_steps=options.max_episode_steps,
         misled=options.misled,
         **more,
         run=str(folder.path),
@@ -83,6 +92,16 @@ def run(arguments: list[str]) -> int:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")
     return 0
+
+
+def check_limit(max_episode_steps: int | None) -> None:
+    """Refuse a limit below 1.
+
+    Raises:
+        UserError: it is.
+    """
+    if max_episode_steps is not None and max_episode_steps < 1:
+        raise UserError(f"--max-episode-steps {max_episode_steps}: must be at least 1")
 
 
 def told(actor: Actor, misled: bool, translator: str | None, device: str) -> Actor:
@@ -100,6 +119,7 @@ def evaluate(
     first_seed: int = HELD_OUT,
     *,
     deterministic: bool = False,
+    max_episode_steps: int | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Play held-out episodes under a progress bar, and report; see
@@ -123,6 +143,7 @@ def evaluate(
             first_seed=first_seed,
             deterministic=deterministic,
             on_episodes=lambda count: bar.advance(task, count),
+            max_episode_steps=max_episode_steps,
         )
     actions = "most probable" if deterministic else "sampled"
     return result(played, env_id, env_args, actions=actions, **more)
@@ -131,9 +152,11 @@ def evaluate(
 def sentence(report: dict[str, Any]) -> str:
     """The result in one line."""
     low, high = report["success_rate_95"]
+    cut = report.get("episodes_at_limit")
     return (
         f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
         f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
         f"{report['mean_length']:.1f} steps on average"
         + (", told another instruction" if report.get("misled") else "")
+        + (f", {cut} of them cut at {report['max_episode_steps']:,} steps" if cut else "")
     )

@@ -23,6 +23,7 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from mmrl.adapters import make_vec_env, understands
+from mmrl.episode_limits import EpisodeLimit
 from mmrl.errors import UserError
 from mmrl.files import WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION
@@ -53,6 +54,8 @@ class Request:
         seed: of the first episode.
         env_args: arguments of the environment.
         num_envs: episodes that are played at once; what an agent samples depends on it.
+        max_episode_steps: where longer episodes are cut, see
+            :class:`~mmrl.episode_limits.EpisodeLimit`.
     """
 
     env: str
@@ -61,6 +64,7 @@ class Request:
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
     num_envs: int = 64
+    max_episode_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,15 @@ def _play_parts(
 ) -> None:
     request = work.request
     size = min(request.num_envs, request.episodes)
+    limit = EpisodeLimit(request.max_episode_steps)
     env = make_vec_env(request.env, size, **telling(request.env, request.env_args))
     try:
         with torch.random.fork_rng():
             for number in missing:
                 first = request.seed + number * size
                 seeds = range(first, first + size)
-                recordings = play(env, source, seeds, len(work.episodes(number)), on_episodes)
+                wanted = len(work.episodes(number))
+                recordings = play(env, source, seeds, wanted, on_episodes, limit=limit)
                 work.write(number, recordings, env)
     finally:
         env.close()

@@ -9,7 +9,9 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from mmrl.observation import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION, were_successful
+from mmrl.environment_errors import CheckedBatch
+from mmrl.episode_limits import EpisodeLimit
+from mmrl.observation import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
 from mmrl.rollouts.recording import Recording
 
 
@@ -33,6 +35,8 @@ def play(
     seeds: Sequence[int],
     wanted: int,
     on_episodes: Callable[[int], None] | None = None,
+    *,
+    limit: EpisodeLimit | None = None,
 ) -> list[Recording]:
     """Play one episode a seed, all at once, until the wanted ones are over.
 
@@ -43,12 +47,19 @@ def play(
         source: who acts.
         seeds: N of them.
         wanted: the first so many episodes are recorded.
-        on_episodes: told how many more have ended.
+        on_episodes: called with how many more have ended.
+        limit: where episodes are cut that do not end, as truncated and not successful.
 
     Returns:
         The recordings, in the order of the seeds.
+
+    Raises:
+        UserError: an environment that fails.
     """
-    observation, infos = env.reset(seed=list(seeds))  # type: ignore[arg-type]  # many seeds
+    limit = limit or EpisodeLimit()
+    batch = CheckedBatch(env)
+    observation, infos = batch.reset(list(seeds))
+    longest = limit.of(env)
     source.begin(env, seeds)
     recordings = [Recording(seed) for seed in seeds[:wanted]]
     for e, recording in enumerate(recordings):
@@ -60,12 +71,12 @@ def play(
     running = list(range(wanted))
     while running:
         actions = source.actions(env, observation)
-        observation, rewards, terminated, truncated, infos = env.step(actions)
+        observation, rewards, terminated, truncated, infos = batch.step(actions)
         over = terminated | truncated
-        success = were_successful(infos, terminated, rewards) if over.any() else over
+        success = batch.were_successful(infos, terminated, rewards) if over.any() else over
         for e in running:
             recording = recordings[e]
-            recording.actions.append(actions[e])
+            recording.actions.append(np.array(actions[e]))  # whoever acts may reuse its array
             recording.rewards.append(float(rewards[e]))
             recording.terminated.append(bool(terminated[e]))
             recording.truncated.append(bool(truncated[e]))
@@ -80,6 +91,12 @@ def play(
             )
         ended = len(running)
         running = [e for e in running if not over[e]]
+        cut = [e for e in running if len(recordings[e].rewards) >= longest]
+        if cut:
+            limit.cut(env, longest, len(cut))
+            for e in cut:
+                recordings[e].truncated[-1] = True
+            running = [e for e in running if e not in cut]
         ended -= len(running)
         if ended and on_episodes is not None:
             on_episodes(ended)

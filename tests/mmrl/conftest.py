@@ -15,6 +15,7 @@ from mmrl.cli import main
 from mmrl.encoders import torchvision_weights
 
 SIGNALS = "test/Signals-v0"
+SCREEN = "test/Screen-v0"
 SIDES = ("left", "right")
 
 
@@ -63,6 +64,28 @@ class Signals(gym.Env):
         return np.full((24, 24, 3), 200, np.uint8)
 
 
+class Screen(Signals):
+    """Draws every step into one buffer, brighter by one; ends after ``limit`` steps, or never."""
+
+    def __init__(self, limit=4, render_mode=None):
+        super().__init__(limit, render_mode)
+        self.camera = np.zeros((12, 16, 3), np.uint8)
+        self.scene = np.zeros((24, 24, 3), np.uint8)
+
+    def step(self, action):
+        self.steps += 1
+        return self.look(), 0.0, self.steps >= self.limit, False, {}
+
+    def look(self):
+        self.camera[:] = 10 + self.steps % 200
+        task = f"press the {SIDES[self.side]}"
+        return {"camera": self.camera, "task": task, "battery": np.ones(1, np.float32)}
+
+    def render(self):
+        self.scene[:] = 10 + self.steps % 200
+        return self.scene
+
+
 class Scripted:
     """Chooses from what it is shown, by a function of one picture and one sentence."""
 
@@ -88,6 +111,14 @@ def signals():
     if SIGNALS not in gym.registry:
         gym.register(SIGNALS, Signals)
     return SIGNALS
+
+
+@pytest.fixture(scope="session")
+def screen():
+    """The id of a stranger's environment that draws into one buffer."""
+    if SCREEN not in gym.registry:
+        gym.register(SCREEN, Screen, disable_env_checker=True)
+    return SCREEN
 
 
 @pytest.fixture(scope="session")

@@ -115,3 +115,33 @@ def test_sampling_is_seeded_and_leaves_the_generator_alone(signals, scripted):
     torch.manual_seed(1)
     assert torch.rand(1) == after
     assert play() == first
+
+
+def test_episodes_that_do_not_end(screen, scripted):
+    actor = scripted(always_left)
+    with pytest.warns(UserWarning, match=r"test/Screen-v0: .* 7 steps.*--max-episode") as caught:
+        played = play_episodes(
+            actor, screen, 3, env_args={"limit": 10**9}, max_episode_steps=7
+        )  # fmt: skip
+    assert len(caught) == 1
+    assert actor.calls == 7
+    assert played.lengths.tolist() == [7] * 3
+    assert not played.success.any()
+    summary = played.summary()
+    assert (summary["episodes_at_limit"], summary["max_episode_steps"]) == (3, 7)
+
+
+def test_a_limit_that_is_not_reached_is_not_reported(screen, scripted):
+    played = play_episodes(scripted(always_left), screen, 3, max_episode_steps=4)
+    assert played.at_limit == 0
+    assert "episodes_at_limit" not in played.summary()
+
+
+def test_a_limit_by_default(screen, scripted, monkeypatch):
+    monkeypatch.setattr("mmrl.episode_limits.MAX_EPISODE_STEPS", 9)
+    with pytest.warns(UserWarning, match="9 steps"):
+        played = play_episodes(scripted(always_left), screen, 2, env_args={"limit": 10**9})
+    assert played.lengths.tolist() == [9, 9]
+    longer = play_episodes(scripted(always_left), GRID, 2, env_args={"max_steps": 11})
+    assert longer.lengths.tolist() == [11, 11]
+    assert longer.at_limit == 0

@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+from types import SimpleNamespace
 
 import gymnasium as gym
 import h5py
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mmrl import files
-from mmrl.adapters import make_env
+from mmrl.adapters import make_env, make_vec_env
 from mmrl.errors import UserError
 from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.rollouts import (
@@ -25,6 +26,7 @@ from mmrl.rollouts import (
     find_place,
     open_rollouts,
 )
+from mmrl.rollouts.playing import play
 
 GRID = "mmrl/GoToObjS4-v0"
 
@@ -326,3 +328,44 @@ def test_a_damaged_part_is_named(minari_home, monkeypatch):
     part.unlink()
     assert collect(request, ExpertSource, place).played == 2
     assert len(list(open_rollouts("torn-v0"))) == 6
+
+
+def test_the_last_image_of_an_environment_that_draws_into_one_buffer(collected, screen):
+    collected("things/screen-v0", 3, "random", env=screen)
+    for rollout in open_rollouts("things/screen-v0"):
+        assert rollout.images[:, 0, 0, 0].tolist() == [10, 11, 12, 13, 14]
+
+
+def test_episodes_that_do_not_end_are_cut(collected, screen):
+    endless = {"env": screen, "env_args": {"limit": 10**9}}
+    with pytest.warns(UserWarning, match="an episode did not end within 6 steps") as caught:
+        place = collected("things/endless-v0", 6, "random", max_episode_steps=6, **endless)
+    assert len(caught) == 1  # of two parts
+    with h5py.File(place.main) as file:
+        for episode in file.values():
+            assert episode["truncations"][:].tolist() == [False] * 5 + [True]
+            assert not episode["terminations"][:].any()
+            assert not episode.attrs["success"]
+    with pytest.raises(UserError, match="max_episode_steps: 6 → 9"):
+        collected("things/endless-v0", 6, "random", max_episode_steps=9, **endless)
+
+
+class OneArray:
+    """Acts with numbers that it writes into one array again and again."""
+
+    def begin(self, env, seeds):
+        self.actions = np.zeros((len(seeds), 2), np.float32)
+
+    def actions_of(self):
+        self.actions += 1
+        return self.actions
+
+
+def test_actions_are_copied(screen):
+    source = OneArray()
+    env = make_vec_env(screen, 2)
+    env.step = lambda actions, step=env.step: step(actions[:, 0].astype(np.int64) % 2)
+    source.begin(env, [0, 1])
+    acting = SimpleNamespace(begin=lambda *_: None, actions=lambda *_: source.actions_of())
+    (recording, _) = play(env, acting, [0, 1], 2)
+    assert [action.tolist() for action in recording.actions] == [[k, k] for k in (1, 2, 3, 4)]
