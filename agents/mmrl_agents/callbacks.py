@@ -16,7 +16,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl.tensorboard.clips import record_clip, write_clip
+from mmrl.tensorboard.clips import ClipRecorder, shortened, write_clip
 from mmrl.tensorboard.hyperparameters import write_hyperparameters
 from mmrl_agents.acting import SB3Actor
 from mmrl_agents.progress import Progress, Show
@@ -65,6 +65,8 @@ def steps_per_second(model: Any) -> int:
 class ClipCallback(BaseCallback):
     """Every so often, one episode as an animated picture in TensorBoard.
 
+    A clip that fails is warned about once, and the training goes on.
+
     Args:
         config: names the environment and how often.
         actor: whose episode it is.
@@ -75,6 +77,8 @@ class ClipCallback(BaseCallback):
         self._config = config
         self._actor = actor
         self._next = 0
+        self._recorder = ClipRecorder(config.env, config.env_args)
+        self._has_failed = False
 
     def _on_step(self) -> bool:
         return True
@@ -90,12 +94,19 @@ class ClipCallback(BaseCallback):
             self._write()
 
     def _write(self) -> None:
-        clip = record_clip(
-            self._actor, self._config.env, self._config.env_args, seed=self.num_timesteps
-        )
-        for output in self.logger.output_formats:
-            if isinstance(output, TensorBoardOutputFormat):
-                write_clip(output.writer, "rollout", clip, self.num_timesteps)
+        try:
+            clip = self._recorder.record(self._actor, seed=self.num_timesteps)
+            for output in self.logger.output_formats:
+                if isinstance(output, TensorBoardOutputFormat):
+                    write_clip(output.writer, "rollout", clip, self.num_timesteps)
+        except Exception as error:  # a clip is for looking at: the training does not need it
+            if not self._has_failed:
+                self._has_failed = True
+                reason = shortened(f"{type(error).__name__}: {error}")
+                warnings.warn(
+                    f"no clips: environment {self._config.env}: {reason}; the training goes on",
+                    stacklevel=2,
+                )
 
 
 class CheckpointCallback(BaseCallback):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from mmrl.cli.eval import DETERMINISTIC
+from mmrl.cli.eval import DETERMINISTIC, check_limit
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.plugins import find_agent
-from mmrl.tensorboard.clips import gif, record_clip
+from mmrl.tensorboard.clips import ClipRecorder, gif
 from mmrl.text_output import printable
+
+_MAX_EPISODE_STEPS: Final = (
+    "cut longer episodes there; by default those of 1,000 steps, or of as many as the environment "
+    "declares"
+)
 
 
 def run(arguments: list[str]) -> int:
@@ -27,24 +33,27 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--episodes", type=int, default=3, help="how many")
     parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
+    parser.add_argument(
+        "--max-episode-steps", type=int | None, default=None, help=_MAX_EPISODE_STEPS
+    )
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
     if options.first_seed < 0:
         raise UserError(f"--first-seed {options.first_seed}: must be at least 0")
+    check_limit(options.max_episode_steps)
     target = Path(options.out)
     if not target.resolve().parent.is_dir():
         raise UserError(f"--out {target}: its folder does not exist")
     folder = Run.open(options.run)
     actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
+    recorder = ClipRecorder(
+        folder.config["env"],
+        folder.config.get("env_args", {}),
+        max_episode_steps=options.max_episode_steps,
+    )
     clips = [
-        record_clip(
-            actor,
-            folder.config["env"],
-            folder.config.get("env_args", {}),
-            seed=options.first_seed + k,
-            deterministic=options.deterministic,
-        )
+        recorder.record(actor, seed=options.first_seed + k, deterministic=options.deterministic)
         for k in range(options.episodes)
     ]
     for clip in clips:

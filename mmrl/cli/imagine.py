@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from mmrl.action_labels import action_names
 from mmrl.adapters import make_env
 from mmrl.cli.collect import find_source
 from mmrl.cli.parser import AsWritten, Parser
@@ -21,7 +22,7 @@ from mmrl.fitting.loop import load
 from mmrl.generative.dream_world import DreamWorld
 from mmrl.generative.world_state import Dreamt
 from mmrl.rollouts import Request, Rollout, collect, find_place, open_rollouts
-from mmrl.tensorboard.clips import Clip, action_names, draw_frame, gif
+from mmrl.tensorboard.clips import Clip, draw_frame, gif
 from mmrl.text_output import printable
 from mmrl.viewer.dreaming import DreamSession
 from mmrl.viewer.play import Player, play

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,15 +18,20 @@ from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.action_labels import action_label, action_names, first_action
 from mmrl.actor import Actor, begin_episodes
 from mmrl.adapters import make_env
 from mmrl.drawing import FAINT, GREEN, INK, PAPER, RED, fitted
+from mmrl.environment_errors import Accountable, environment_name
+from mmrl.episode_limits import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.observation import IMAGE, INSTRUCTION, batch_of_one, was_successful
 
 _SIDE: Final = 256  # pixels of each of the two pictures
 _GAP: Final = 12
 _FRAME_MS: Final = 250
 _LAST_FRAME_MS: Final = 1500
+_MAX_STEPS: Final = 1_000  # of an episode that declares no limit
+_LONGEST_REASON: Final = 200  # characters
 
 
 @dataclass
@@ -56,6 +64,122 @@ def gif(clips: Sequence[Clip]) -> bytes:
     return buffer.getvalue()
 
 
+class ClipRecorder:
+    """Plays episodes of one environment and draws them; each kind of trouble is warned about once.
+
+    Where the environment cannot render, or renders something that is not uint8 [H, W, 3], a clip
+    shows the observations alone.
+
+    Args:
+        env_id, env_args: which environment; the whole scene is shown beside what the agent sees
+            where it can render.
+        max_frames: longer episodes are shown to here.
+        max_episode_steps: longer episodes are cut there, which are not successful then; None cuts
+            those that last 1,000 steps, or as many as the environment declares, up to 10,000.
+
+    Raises:
+        UserError: a limit below 1.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        env_args: dict[str, Any] | None = None,
+        *,
+        max_frames: int = 200,
+        max_episode_steps: int | None = None,
+    ) -> None:
+        self._env_id, self._env_args = env_id, env_args or {}
+        self._max_frames = max_frames
+        self._given = max_episode_steps
+        self._limit = EpisodeLimit(max_episode_steps)
+        self._is_warned = False
+
+    def record(self, actor: Actor, *, seed: int, deterministic: bool = False) -> Clip:
+        """Play one episode and draw it.
+
+        Args:
+            actor: who acts.
+            seed: of the episode.
+            deterministic: take the most probable action instead of sampling.
+
+        Raises:
+            UserError: an environment that cannot be made or fails, or an actor that does not fit.
+        """
+        env = self._make()
+        try:
+            return self._play(env, actor, seed, deterministic)
+        finally:
+            with suppress(Exception):  # the clip is made; closing cannot spoil it
+                env.close()
+
+    def _make(self) -> gym.Env[Any, Any]:
+        try:
+            env = make_env(self._env_id, render_mode="rgb_array", **self._env_args)
+        except Exception:  # an environment that cannot render is shown by its observations
+            env = make_env(self._env_id, **self._env_args)
+        return Accountable(env)
+
+    def _play(
+        self, env: gym.Env[Any, Any], actor: Actor, seed: int, deterministic: bool
+    ) -> Clip:  # fmt: skip
+        observation, _ = env.reset(seed=seed)
+        begin_episodes(actor, 1)
+        longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
+        names, instruction = action_names(env), observation[INSTRUCTION]
+        views, labels = [np.array(observation[IMAGE])], [""]
+        scenes: list[NDArray[np.uint8]] = []
+        renders = env.render_mode == "rgb_array" and self._render(env, scenes)
+        success, step = None, 0
+        while success is None:
+            with torch.random.fork_rng():  # to look must not change what is learnt afterwards
+                torch.manual_seed(seed + len(views))
+                actions = actor.act(batch_of_one(observation), deterministic=deterministic)
+            action = first_action(actions, env.action_space)
+            observation, reward, terminated, truncated, info = env.step(action)
+            step += 1
+            if step < self._max_frames:
+                views.append(np.array(observation[IMAGE]))
+                labels.append(action_label(action, env.action_space, names))
+                renders = renders and self._render(env, scenes)
+            if terminated or truncated:
+                success = was_successful(info, terminated, reward)
+            elif step >= longest:
+                self._limit.cut(env, longest)
+                success = False
+        frames = _frames(scenes if renders else [None] * len(views), views, labels, instruction)
+        frames.append(
+            _draw(scenes[-1] if renders else None, views[-1], instruction, labels[-1],
+                  len(views) - 1, success)
+        )  # fmt: skip
+        return Clip(instruction, success, frames)
+
+    def _render(self, env: gym.Env[Any, Any], scenes: list[NDArray[np.uint8]]) -> bool:
+        """Add what the environment renders; whether that was possible."""
+        scene, reason = rendered(env)
+        if scene is not None:
+            scenes.append(scene)
+            return True
+        if not self._is_warned:
+            self._is_warned = True
+            warnings.warn(
+                f"environment {environment_name(env)}: {reason}; clips show the observations only",
+                stacklevel=2,
+            )
+        return False
+
+
+def _frames(
+    scenes: Sequence[NDArray[np.uint8] | None],
+    views: Sequence[NDArray[np.uint8]],
+    labels: Sequence[str],
+    instruction: str,
+) -> list[NDArray[np.uint8]]:
+    """What is drawn of all steps but the last one."""
+    steps = list(zip(scenes, views, labels, strict=True))[:-1]
+    return [_draw(*shown[:2], instruction, shown[2], k, None) for k, shown in enumerate(steps)]
+
+
 def record_clip(
     actor: Actor,
     env_id: str,
@@ -64,54 +188,45 @@ def record_clip(
     seed: int,
     deterministic: bool = False,
     max_frames: int = 200,
+    max_episode_steps: int | None = None,
 ) -> Clip:
-    """Play one episode and draw it.
+    """Play one episode and draw it; see :class:`ClipRecorder`."""
+    recorder = ClipRecorder(
+        env_id, env_args, max_frames=max_frames, max_episode_steps=max_episode_steps
+    )
+    return recorder.record(actor, seed=seed, deterministic=deterministic)
 
-    Args:
-        actor: who acts.
-        env_id, env_args: where; the whole scene is shown beside what the agent sees where the
-            environment can render.
-        seed: of the episode.
-        deterministic: take the most probable action instead of sampling.
-        max_frames: longer episodes are shown to here.
-    """
+
+def rendered(env: gym.Env[Any, Any]) -> tuple[NDArray[np.uint8] | None, str]:
+    """A copy of what an environment renders, uint8 [H, W, 3]; or None, and the reason."""
     try:
-        env = make_env(env_id, render_mode="rgb_array", **(env_args or {}))
-    except Exception:  # an environment that cannot render is shown by its observations
-        env = make_env(env_id, **(env_args or {}))
-    observation, _ = env.reset(seed=seed)
-    begin_episodes(actor, 1)
-    instruction = observation[INSTRUCTION]
-    names = action_names(env)
-    scenes = [(_scene(env), observation[IMAGE], "")]
-    over = success = False
-    while not over:
-        with torch.random.fork_rng():  # to look must not change what is learnt afterwards
-            torch.manual_seed(seed + len(scenes))
-            (action,) = actor.act(batch_of_one(observation), deterministic=deterministic)
-        observation, reward, terminated, truncated, info = env.step(action)
-        over = terminated or truncated
-        success = over and was_successful(info, terminated, float(reward))
-        if len(scenes) < max_frames:
-            scenes.append((_scene(env), observation[IMAGE], names.get(int(action), str(action))))
-    env.close()
-    last = len(scenes) - 1
-    frames = [
-        _draw(scene, view, instruction, action, step, success if step == last else None)
-        for step, (scene, view, action) in enumerate(scenes)
-    ]
-    return Clip(instruction, success, frames)
+        scene: Any = env.render()
+    except Exception as error:
+        return None, shortened(f"render() raised {type(error).__name__}: {error}")
+    if not _is_frame(scene):
+        return None, f"render() gave {_kind_of(scene)} instead of an array uint8 [H, W, 3]"
+    return scene.copy(), ""
 
 
-def action_names(env: Any) -> dict[int, str]:
-    """What the actions are called, where the environment says so: by ``metadata["actions"]``, or
-    by an enumeration ``actions`` such as Minigrid's.
-    """
-    declared = env.metadata.get("actions")
-    if declared is None:
-        enumeration = getattr(env.unwrapped, "actions", None)
-        declared = getattr(enumeration, "__members__", {})
-    return dict(enumerate(declared))
+def _is_frame(scene: Any) -> bool:
+    return (
+        isinstance(scene, np.ndarray)
+        and scene.dtype == np.uint8
+        and scene.ndim == 3
+        and scene.shape[2] == 3
+        and scene.size > 0
+    )
+
+
+def shortened(text: object) -> str:
+    """A text in one line of bounded length, for a warning."""
+    return textwrap.shorten(str(text), _LONGEST_REASON, placeholder=" …")
+
+
+def _kind_of(scene: Any) -> str:
+    if isinstance(scene, np.ndarray):
+        return f"an array {scene.dtype} of shape {list(scene.shape)}"
+    return "None" if scene is None else f"a {type(scene).__name__}"
 
 
 def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
@@ -186,7 +301,7 @@ def draw_frame(
     for line in lines:
         draw.text((_GAP, y), line, INK, large)
         y += 24
-    draw.text((_GAP, y), note, FAINT, large)
+    draw.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
     if success is not None:
         word, color = ("carried out", GREEN) if success else ("not carried out", RED)
         draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")

@@ -38,6 +38,7 @@ class DreamSession(Session):
     ) -> None:
         self._world, self._temperature, self._told = world, temperature, instruction
         super().__init__(env_id, env_args, seed)
+        self.require_discrete()
         world.check_actions(len(self.actions))
 
     def restart(self) -> None:

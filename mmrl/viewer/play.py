@@ -47,9 +47,13 @@ class Player:
     Args:
         session: what is played.
         shows_map: begin with the whole scene in large.
+
+    Raises:
+        UserError: actions that keys cannot choose from.
     """
 
     def __init__(self, session: Session, *, shows_map: bool = False) -> None:
+        session.require_discrete()
         self.session = session
         self.shows_map = shows_map
         self.is_over = False

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.action_labels import first_action
 from mmrl.actor import Actor, action_probabilities, begin_episodes
 from mmrl.observation import batch_of_one
 from mmrl.viewer.drawing import Scene, draw
@@ -92,15 +93,16 @@ class Watcher:
         if self._chosen is not None:
             self._probabilities = self._inclination()
         observation = batch_of_one(self.session.observation)
-        (action,) = self._actor.act(observation, deterministic=self._deterministic)
-        self._chosen = int(action)
-        self.session.act(self._chosen)
+        actions = self._actor.act(observation, deterministic=self._deterministic)
+        action = first_action(actions, self.session.action_space)
+        self._chosen = self.session.number(action)
+        self.session.step(action)
         return True
 
     def scene(self) -> Scene:
         """What there is to see now: the bars are what led to the last action."""
         bars = None
-        if self._probabilities is not None:
+        if self._probabilities is not None and self.session.actions:
             shares = zip(self.session.actions, self._probabilities.tolist(), strict=True)
             bars = [(name, share, k == self._chosen) for k, (name, share) in enumerate(shares)]
         return scene_of(self.session, self.shows_map, _KEYS, "the next one follows", bars)

@@ -2,15 +2,19 @@
 
 import io
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.action_labels import action_names
 from mmrl.adapters import make_env
+from mmrl.errors import UserError
 from mmrl.tensorboard import clips
-from mmrl.tensorboard.clips import action_names, gif, record_clip, write_clip
+from mmrl.tensorboard.clips import ClipRecorder, gif, record_clip, write_clip
 
 GRID = "mmrl/GoToObjS4-v0"
 
@@ -132,3 +136,123 @@ def test_event_file_holds_clip_and_text(turn, tmp_path):
     (text,) = events.Tensors("rollout/instruction/text_summary")
     assert text.step == 70
     assert text.tensor_proto.string_val[0].decode() == f"{clip.instruction} (not carried out)"
+
+
+def test_frames_of_an_environment_that_draws_into_one_buffer(screen, scripted, drawn):
+    record_clip(scripted(lambda *_: 0), screen, seed=0)
+    assert [frame[0][0, 0, 0] for frame in drawn] == [10, 11, 12, 13, 14]  # the scene
+    assert [frame[1][0, 0, 0] for frame in drawn] == [10, 11, 12, 13, 14]  # what the agent sees
+
+
+def _no_context(self):
+    raise RuntimeError("could not create a GL context")
+
+
+def _later(self):
+    return np.zeros((8, 8, 3), np.uint8) if self.steps < 2 else None
+
+
+@pytest.mark.parametrize(
+    ("render", "reason"),
+    [
+        (_no_context, "RuntimeError: could not create a GL context"),
+        (lambda _: None, "render.. gave None instead"),
+        (lambda _: [np.zeros((8, 8, 3), np.uint8)], "gave a list"),
+        (lambda _: np.zeros((8, 8, 3)), r"gave an array float64 of shape \[8, 8, 3\]"),
+        (lambda _: np.zeros((8, 8), np.uint8), r"uint8 of shape \[8, 8\]"),
+        (lambda _: np.zeros((0, 8, 3), np.uint8), r"uint8 of shape \[0, 8, 3\]"),
+        (lambda _: "a room", "gave a str"),
+        (_later, "gave None"),
+    ],
+)
+def test_rendering_that_fails(render, reason, screen, scripted, drawn, monkeypatch):
+    monkeypatch.setattr(gym.registry[screen].entry_point, "render", render)
+    recorder = ClipRecorder(screen)
+    with pytest.warns(UserWarning, match=f"environment test/Screen-v0: .*{reason}") as caught:
+        clip = recorder.record(scripted(lambda *_: 0), seed=0)
+    assert len(caught) == 1
+    recorder.record(scripted(lambda *_: 0), seed=1)  # without a second warning
+    assert len(clip.frames) == 5
+    assert all(frame[0] is None for frame in drawn)
+
+
+@pytest.mark.parametrize("modes", [[], ["human"]])
+@pytest.mark.filterwarnings("ignore:.*WARN")
+def test_render_modes_that_are_not_declared(modes, screen, scripted, drawn, monkeypatch):
+    kind = gym.registry[screen].entry_point
+    monkeypatch.setattr(kind, "metadata", {"render_modes": modes})
+    name = f"test/Checked{len(modes)}-v0"
+    gym.register(name, kind)  # Gymnasium's checker is what fails
+    with pytest.warns(UserWarning, match="render.. raised AssertionError"):
+        assert len(record_clip(scripted(lambda *_: 0), name, seed=0).frames) == 5
+    assert all(frame[0] is None for frame in drawn)
+
+
+def test_an_episode_that_does_not_end(screen, scripted):
+    recorder = ClipRecorder(screen, {"limit": 10**9})
+    actor = scripted(lambda *_: 0)
+    with pytest.warns(UserWarning, match="did not end within 1,000 steps"):
+        clips = [recorder.record(actor, seed=0)]
+    clips.append(recorder.record(actor, seed=1))  # without a second warning
+    assert actor.calls == 2_000
+    assert [len(clip.frames) for clip in clips] == [200, 200]
+    assert not any(clip.success for clip in clips)
+
+
+def test_a_limit_of_ones_own(screen, scripted):
+    actor = scripted(lambda *_: 0)
+    with pytest.warns(UserWarning, match="did not end within 3 steps"):
+        clip = record_clip(actor, screen, seed=0, max_episode_steps=3)
+    assert len(clip.frames) == 4
+
+
+def _zeros(space):
+    """A batch of one action, as Gymnasium batches it."""
+    if isinstance(space, spaces.Dict):
+        return {key: _zeros(one) for key, one in space.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(map(_zeros, space))
+    return np.zeros((1, *space.shape), space.dtype)
+
+
+@pytest.mark.parametrize(
+    ("space", "label"),
+    [
+        (spaces.Box(-1, 1, (2,), np.float32), "0, 0"),
+        (spaces.MultiDiscrete([2, 3]), "0, 0"),
+        (spaces.MultiBinary(2), "0, 0"),
+        (spaces.Dict(arm=spaces.Box(-1, 1, (1,)), go=spaces.Discrete(2)), "arm: 0; go: 0"),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Discrete(2)]), "0; 0"),
+    ],
+)
+def test_actions_of_any_kind(space, label, screen, drawn, monkeypatch):
+    class Idle:
+        def act(self, observation, *, deterministic):
+            return _zeros(space)
+
+    kind = gym.registry[screen].entry_point
+    made = kind.__init__
+
+    def init(self, *args, **kwargs):
+        made(self, *args, **kwargs)
+        self.action_space = space
+
+    monkeypatch.setattr(kind, "__init__", init)
+    record_clip(Idle(), screen, seed=0)
+    assert [frame[3] for frame in drawn] == ["", *[label] * 4]
+
+
+def test_the_name_of_the_environment_is_in_an_error(screen, scripted, monkeypatch):
+    def step(self, action):
+        return self.look(), float("nan"), False, False, {}
+
+    monkeypatch.setattr(gym.registry[screen].entry_point, "step", step)
+    with pytest.raises(
+        UserError, match=r"test/Screen-v0 \(seeded with 4, .*reward is nan in step 1"
+    ):
+        record_clip(scripted(lambda *_: 0), screen, seed=4)
+
+
+def test_closing_that_fails_does_not_spoil_the_clip(screen, scripted, monkeypatch):
+    monkeypatch.setattr(gym.registry[screen].entry_point, "close", lambda _: 1 / 0)
+    assert len(record_clip(scripted(lambda *_: 0), screen, seed=0).frames) == 5

@@ -199,15 +199,95 @@ def test_a_recording_that_cannot_be_written_is_refused_at_once(path, reason):
 
 
 class Steering(gym.Env):
-    """Has a steering wheel."""
+    """Has a steering wheel; its rendering fails; ends after three steps."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4, "actions": ["steer"]}
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+    observation_space = spaces.Dict(
+        image=spaces.Box(0, 255, (8, 8, 3), np.uint8), instruction=spaces.Text(9)
+    )
 
     def __init__(self, render_mode=None):
-        image = spaces.Box(0, 255, (8, 8, 3), np.uint8)
-        self.observation_space = spaces.Dict(image=image, instruction=spaces.Text(9))
-        self.action_space = spaces.Box(-1, 1, (1,), np.float32)
+        self.render_mode = render_mode
+
+    def look(self):
+        return {"image": np.full((8, 8, 3), self.steps, np.uint8), "instruction": "drive"}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.look(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.steps += 1
+        return self.look(), 1.0, self.steps == 3, False, {"is_success": np.array([True])}
+
+    def render(self):
+        raise RuntimeError("no GL context")
 
 
-def test_only_discrete_actions_are_played():
-    gym.register("test/Steering-v0", Steering, disable_env_checker=True)
-    with pytest.raises(UserError, match="only Discrete"):
-        Session("test/Steering-v0", {}, 0)
+class Buttons(Steering):
+    """Has two buttons, each with names, and renders nothing."""
+
+    metadata = {"render_modes": [], "actions": [["open", "shut"], ["low", "mid", "high"]]}
+    action_space = spaces.MultiDiscrete([2, 3])
+
+
+class Late(Steering):
+    """Its actions are 1 and 2."""
+
+    metadata = {"render_modes": [], "actions": ["left", "right"]}
+    action_space = spaces.Discrete(2, start=1)
+
+
+def strange(kind):
+    name = f"test/{kind.__name__}-v0"
+    if name not in gym.registry:
+        gym.register(name, kind, disable_env_checker=True)
+    return name
+
+
+class Steady:
+    """Always does the same."""
+
+    def __init__(self, action):
+        self.action = np.array(action)
+
+    def act(self, observation, *, deterministic):
+        return np.stack([self.action] * len(observation["image"]))
+
+
+@pytest.mark.filterwarnings("ignore:environment test/Steering")
+@pytest.mark.parametrize("kind", [Steering, Buttons])
+def test_keys_choose_only_discrete_actions(kind):
+    session = Session(strange(kind), {}, 0)
+    with pytest.raises(UserError, match=f"{kind.__name__}.*actions are .*keys choose"):
+        Player(session)
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "label"),
+    [
+        (Steering, np.float32([0.5]), "steer 0.50"),
+        (Buttons, [1, 2], "shut, high"),
+        (Late, 2, "right"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:environment test/Steering")
+def test_agents_of_any_actions_are_watched(kind, action, label):
+    session = Session(strange(kind), {}, 0)
+    watcher = Watcher(session, Steady(action), episodes=1)
+    assert watcher.advance()
+    assert session.last_action == label
+    assert ("last action", label) in watcher.scene().status
+    watch(watcher, Hands(*[[]] * 20), Recording(None), fps=8)
+    assert session.success is True
+
+
+def test_rendering_that_fails_shows_the_observations():
+    with pytest.warns(UserWarning, match="Steering-v0: .*no GL context.*only the observations"):
+        session = Session(strange(Steering), {}, 0)
+    session.step(np.float32([0]))  # without a second warning
+    session.next_episode()
+    assert session.overview is None
