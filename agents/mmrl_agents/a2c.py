@@ -8,6 +8,7 @@ from typing import Any
 import stable_baselines3
 
 from mmrl_agents.collecting import Collecting
+from mmrl_agents.divergence import check_update
 from mmrl_agents.policy import MultimodalPolicy
 from mmrl_agents.rollout import Rollout
 from mmrl_agents.saving import Saveable
@@ -29,6 +30,15 @@ class A2C(Saveable, Collecting, stable_baselines3.A2C):
     def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
         ours = {"rollout_buffer_class": Rollout, "use_rms_prop": False}
         super().__init__(policy, env, **{**ours, **kwargs})
+
+    def train(self) -> None:
+        """Learn from the rollout.
+
+        Raises:
+            DivergedError: a loss or a weight is not finite.
+        """
+        super().train()
+        check_update(self)
 
 
 @dataclass

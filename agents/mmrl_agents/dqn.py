@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import stable_baselines3
 from stable_baselines3.dqn import policies
 
+from mmrl_agents.divergence import CheckedUpdates
 from mmrl_agents.hindsight.agent import HindsightAgent
 from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks, ReplayConfig
 from mmrl_agents.saving import OffPolicySaveable
@@ -25,8 +26,9 @@ class DQNPolicy(MultimodalNetworks, policies.DQNPolicy):
         return QNetwork(**arguments).to(self.device)
 
 
-class DQN(OffPolicySaveable, stable_baselines3.DQN):
-    """SB3's DQN, saved as plain data, with a replay buffer that keeps every frame once.
+class DQN(CheckedUpdates, OffPolicySaveable, stable_baselines3.DQN):
+    """SB3's DQN, saved as plain data, with a replay buffer that keeps every frame once;
+    it stops where its numbers are not finite any more.
 
     Args:
         policy: :class:`DQNPolicy`, or one made of it.

@@ -19,7 +19,7 @@ from mmrl_agents.auxiliary import AUXILIARIES
 from mmrl_agents.collecting import Collecting
 from mmrl_agents.curriculum.agent import CurriculumAgent
 from mmrl_agents.curriculum.settings import NOBODY
-from mmrl_agents.learning import DivergedError
+from mmrl_agents.divergence import diverged
 from mmrl_agents.policy import Judgement, MultimodalPolicy
 from mmrl_agents.rollout import Rollout, Transitions
 from mmrl_agents.saving import Saveable
@@ -87,42 +87,39 @@ class PPO(Saveable, Collecting, stable_baselines3.PPO):
         """Once through the rollout; False where the policy has moved farther than ``target_kl``.
 
         Raises:
-            DivergedError: a loss is not finite.
+            DivergedError: a loss or a gradient is not finite.
         """
         for batch, outcome, share in self._minibatches():
             self.policy.optimizer.zero_grad()
             about = self._learn(batch, outcome, share, clip_range)
             logs.append(self.team.combine(self.policy, about))
             if not bool(logs[-1]["loss"].isfinite()):
-                self._give_up(logs)
+                self._give_up("loss", logs[-1]["loss"], logs)
             if self.target_kl is not None and logs[-1]["approx_kl"] > 1.5 * self.target_kl:
                 return False
-            clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            norm = clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            if not bool(norm.isfinite()):
+                self._give_up("gradient's norm", norm, logs)
             self.policy.optimizer.step()
         return True
 
-    def _give_up(self, logs: list[dict[str, Tensor]]) -> NoReturn:
-        """Say what a loss that is not finite was made of."""
-        rollout, steps = self.rollout_buffer, self.num_timesteps
+    def _give_up(self, what: str, value: Tensor, logs: list[dict[str, Tensor]]) -> NoReturn:
+        """Stop at a number that is not finite, and report what it was made of."""
+        rollout = self.rollout_buffer
         looks = ("rewards", "values", "returns", "advantages", "log_probs")
         weights = [weight.detach().abs().max() for weight in self.policy.parameters()]
-        raise DivergedError(
-            f"the loss is {float(logs[-1]['loss'])} in minibatch {len(logs)} of the update "
-            f"after {steps:,} steps: the training stopped, its last checkpoint is as good as it "
-            "was. Try a lower learning_rate, or look for rewards that are too large",
-            {
-                "steps": steps,
-                "minibatch": len(logs),
-                "learning_rate": float(self.policy.optimizer.param_groups[0]["lr"]),
-                "losses": [
-                    {name: str(float(value)) for name, value in one.items()} for one in logs
-                ],
-                "rollout": {
-                    name: [str(getattr(rollout, name).min()), str(getattr(rollout, name).max())]
-                    for name in looks
-                },
-                "largest_weight_now": str(float(torch.stack(weights).max())),
+        raise diverged(
+            self,
+            what,
+            float(value),
+            f"in minibatch {len(logs)} of ",
+            minibatch=len(logs),
+            losses=[{name: str(float(number)) for name, number in one.items()} for one in logs],
+            rollout={
+                name: [str(getattr(rollout, name).min()), str(getattr(rollout, name).max())]
+                for name in looks
             },
+            largest_weight_now=str(float(torch.stack(weights).max())),
         )
 
     def _minibatches(self) -> Iterator[tuple[Transitions, Judgement | None, float]]:

@@ -9,6 +9,7 @@ import sb3_contrib
 from sb3_contrib.qrdqn import policies
 
 from mmrl.experiment.config import TrainConfig
+from mmrl_agents.divergence import CheckedUpdates
 from mmrl_agents.dqn import DQNConfig
 from mmrl_agents.hindsight.agent import HindsightAgent
 from mmrl_agents.off_policy import AsTheyAre, MultimodalNetworks
@@ -29,8 +30,9 @@ class QRDQNPolicy(MultimodalNetworks, policies.QRDQNPolicy):
         return QuantileNetwork(**arguments).to(self.device)
 
 
-class QRDQN(OffPolicySaveable, sb3_contrib.QRDQN):
-    """sb3-contrib's QR-DQN, saved as plain data, with a replay buffer that keeps every frame once.
+class QRDQN(CheckedUpdates, OffPolicySaveable, sb3_contrib.QRDQN):
+    """sb3-contrib's QR-DQN, saved as plain data, with a replay buffer that keeps every frame once;
+    it stops where its numbers are not finite any more.
 
     Args:
         policy: :class:`QRDQNPolicy`, or one made of it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import stable_baselines3
 from stable_baselines3.sac import policies
 
+from mmrl_agents.divergence import CheckedUpdates
 from mmrl_agents.off_policy import AsTheyAre, ContinuousNetworks, OffPolicyAgent, ReplayConfig
 from mmrl_agents.saving import OffPolicySaveable
 
@@ -21,8 +22,9 @@ class SACPolicy(ContinuousNetworks, policies.SACPolicy):
     Actor = Actor
 
 
-class SAC(OffPolicySaveable, stable_baselines3.SAC):
-    """SB3's SAC, saved as plain data, with a replay buffer that keeps every frame once.
+class SAC(CheckedUpdates, OffPolicySaveable, stable_baselines3.SAC):
+    """SB3's SAC, saved as plain data, with a replay buffer that keeps every frame once;
+    it stops where its numbers are not finite any more.
 
     Args:
         policy: :class:`SACPolicy`, or one made of it.

@@ -13,6 +13,7 @@ from stable_baselines3.td3 import policies
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl_agents.divergence import CheckedUpdates
 from mmrl_agents.off_policy import AsTheyAre, ContinuousNetworks, OffPolicyAgent, ReplayConfig
 from mmrl_agents.saving import OffPolicySaveable
 from mmrl_agents.training import check_positive
@@ -29,8 +30,9 @@ class TD3Policy(ContinuousNetworks, policies.TD3Policy):
     Actor = Actor
 
 
-class TD3(OffPolicySaveable, stable_baselines3.TD3):
-    """SB3's TD3, saved as plain data, with a replay buffer that keeps every frame once.
+class TD3(CheckedUpdates, OffPolicySaveable, stable_baselines3.TD3):
+    """SB3's TD3, saved as plain data, with a replay buffer that keeps every frame once;
+    it stops where its numbers are not finite any more.
 
     Args:
         policy: :class:`TD3Policy`, or one made of it.

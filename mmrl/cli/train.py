@@ -68,9 +68,8 @@ def run(arguments: list[str]) -> int:
 
 def _train_and_evaluate(request: Request, config: TrainConfig, folder: Run) -> int:
     if request.resume is None:
-        print(
-            f"training {config.agent} on {printable(config.env)} for {config.steps:,} steps → {folder.path}"
-        )
+        what = f"{config.agent} on {printable(config.env)} for {config.steps:,} steps"
+        print(f"training {what} → {folder.path}")
     else:
         folder.resume({**request.resolved, "out": folder.config["out"]})
     started = time.monotonic()
