@@ -149,6 +149,8 @@ class CheckedBatch:
         self.steps[:] = 0
         try:
             observation, infos = self.env.reset(seed=seeds)  # type: ignore[arg-type]  # a list is allowed
+        except UserError:
+            raise
         except Exception as error:
             raise self._raised(error) from error
         self._check_observation(observation, range(self.env.num_envs))
@@ -166,6 +168,8 @@ class CheckedBatch:
         """
         try:
             observation, rewards, terminated, truncated, infos = self.env.step(actions)
+        except UserError:
+            raise
         except Exception as error:
             raise self._raised(error) from error
         self.steps += 1
@@ -196,9 +200,7 @@ class CheckedBatch:
                 f"environment {environment_name(self.env)}: {error}"
             ) from error
 
-    def _raised(self, error: Exception) -> UserError:
-        if isinstance(error, UserError):
-            return error
+    def _raised(self, error: Exception) -> EnvironmentFailedError:
         return EnvironmentFailedError(
             f"a batch of environments {environment_name(self.env)} raised "
             f"{type(error).__name__}: {error}"

@@ -247,7 +247,7 @@ def test_frames_of_a_batch_that_draws_into_one_buffer(resets_into_it):
 
 def test_frames_of_our_own_engine_with_one_buffer(make_batch):
     one_buffer = make_vec_env(GRID, 2, copy=False)
-    env, other = MultimodalVecEnv(one_buffer, WordTokenizer(["go"], 4)), make_batch(GRID, 2)
+    env, other = MultimodalVecEnv(one_buffer, WordTokenizer(["go"], 9)), make_batch(GRID, 2)
     for one in (env, other):
         one.seed(3)
     pairs = [(env.reset()["image"], other.reset()["image"])]

@@ -225,3 +225,15 @@ def batch_of(batch):
             return batch.step(np.full(3, action))
 
     return Plain()
+
+
+def test_the_cause_is_kept_through_a_batch():
+    envs = [lambda: Accountable(Broken(), 0)]
+    batch = CheckedBatch(SyncVectorEnv(envs, autoreset_mode=AutoresetMode.SAME_STEP))
+    for _ in range(2):
+        batch.reset([3])
+    batch.step([0])
+    batch.step([0])
+    with pytest.raises(EnvironmentFailedError, match="step 3.*out of the map") as caught:
+        batch.step([0])
+    assert isinstance(caught.value.__cause__, ValueError)
