@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from torch.nn.utils import get_total_norm
 
 from mmrl_agents.learning import DivergedError
 
@@ -49,6 +50,9 @@ def check_update(algorithm: BaseAlgorithm) -> None:
     for name, value in losses.items():
         if not math.isfinite(value):
             raise diverged(algorithm, name.removeprefix("train/"), value, "in ", **report)
+    weights = [one.detach() for one in algorithm.policy.parameters() if one.requires_grad]
+    if bool(get_total_norm(weights).isfinite()):
+        return
     for name, weight in algorithm.policy.named_parameters():
         if weight.requires_grad and not bool(weight.detach().isfinite().all()):
             value = float(weight.detach()[~weight.detach().isfinite()][0])
