@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -13,6 +14,9 @@ from typing import Any, Final
 SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+
+
+_REPETITION_SECONDS: Final = 0.2  # ``timeout`` and closing terminals send a signal twice
 
 
 class Interrupted(KeyboardInterrupt):  # as KeyboardInterrupt is called
@@ -36,9 +40,21 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._at = 0.0
 
     def __bool__(self) -> bool:
         return self.signal is not None
+
+    def note(self, signum: int) -> None:
+        """Note the first signal.
+
+        Raises:
+            Interrupted: it is the second one; a repetition at once counts as the first.
+        """
+        if self.signal is None:
+            self.signal, self._at = signum, time.monotonic()
+        elif time.monotonic() - self._at > _REPETITION_SECONDS:
+            raise Interrupted(signum)
 
     def raise_if_asked(self) -> None:
         """End as the signal asked.
@@ -80,8 +96,9 @@ def graceful_stop(
 
     def stop(signum: int, _: Any) -> None:
         if request:
-            raise Interrupted(signum)
-        request.signal = signum
+            request.note(signum)
+            return
+        request.note(signum)
         if signum == getattr(signal, "SIGHUP", None):
             _leave_terminal()
         on_stop()

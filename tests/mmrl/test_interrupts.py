@@ -5,11 +5,12 @@ import threading
 
 import pytest
 
+from mmrl import interrupts
 from mmrl.interrupts import SIGNALS, Interrupted, graceful_stop, signals_interrupt
 
 
 @pytest.mark.parametrize("signum", SIGNALS)
-def test_the_first_asks_and_the_second_ends(signum, capsys):
+def test_the_first_asks_and_the_second_ends(signum, capsys, monkeypatch):
     before = [signal.getsignal(one) for one in SIGNALS]
     calls = []
     with graceful_stop("this step", lambda: calls.append(1)) as stop:
@@ -17,6 +18,8 @@ def test_the_first_asks_and_the_second_ends(signum, capsys):
         signal.raise_signal(signum)
         assert stop
         assert stop.signal == signum
+        signal.raise_signal(signum)  # a repetition at once
+        monkeypatch.setattr(interrupts, "_REPETITION_SECONDS", -1.0)
         with pytest.raises(Interrupted):
             signal.raise_signal(signum)
         with pytest.raises(Interrupted) as caught:
