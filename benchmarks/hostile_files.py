@@ -44,6 +44,7 @@ SMALL = [
     "--model.image_args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
     "--ppo.num_envs=8", "--ppo.n_steps=16", "--ppo.batch_size=64", "--ppo.n_epochs=1",
 ]  # fmt: skip
+FIT = ["--steps=1", "--batch_size=8", "--device=cpu"]
 TAG = "!!python/object/apply:os.system ['touch {mark}']"
 
 
@@ -89,28 +90,27 @@ class Workshop:
 
     def make_honest(self) -> None:
         """A run, a dataset, a folder of images and a model."""
-        here = ["-P", "-m", "mmrl"]
-        for arguments in (
-            ["train", *SMALL, "--out=run"],
-            ["collect", "mmrl/GoToObjS4-v0", "--episodes=24", "--by=expert", "--out=./data"],
-            ["fit", "captioner", "--data=./data", "--steps=2", "--device=cpu", "--out=captioner"],
-            ["fit", "retrieval", "--data=./data", "--steps=2", "--device=cpu", "--out=retrieval"],
-            ["fit", "tokenizer", "--data=./data", "--steps=2", "--device=cpu", "--out=tokenizer"],
-            ["fit", "world-model", "--data=./data", "--tokenizer=./tokenizer", "--steps=2",
-             "--device=cpu", "--out=world"],
-        ):  # fmt: skip
-            subprocess.run(
-                [sys.executable, *here, *arguments], check=True, cwd=self.folder,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+        fit = ["--steps=2", "--batch_size=8", "--device=cpu"]
         images = self.folder / "images"
         images.mkdir()
         for number in range(3):
             Image.new("RGB", (56, 56), (80 * number, 90, 10)).save(images / f"{number}.png")
-        subprocess.run(
-            [sys.executable, *here, "index", "images", "--model=retrieval", "--out=images.index"],
-            check=True, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        for arguments in (
+            ["train", *SMALL, "--out=run"],
+            ["collect", "mmrl/GoToObjS4-v0", "--episodes=24", "--by=expert", "--out=./data"],
+            ["fit", "captioner", "--data=./data", *fit, "--out=captioner"],
+            ["fit", "retrieval", "--data=./data", *fit, "--out=retrieval"],
+            ["fit", "tokenizer", "--data=./data", *fit, "--out=tokenizer"],
+            ["fit", "world-model", "--data=./data", "--tokenizer=tokenizer", *fit, "--window=2",
+             "--out=world"],
+            ["index", "images", "--model=retrieval", "--out=images.index"],
+        ):  # fmt: skip
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "mmrl", *arguments], cwd=self.folder,
+                capture_output=True, text=True,
+            )  # fmt: skip
+            if done.returncode:
+                raise SystemExit(f"{' '.join(arguments)}: {done.stderr}")
 
     def place(self, name: str, *honest: str) -> Path:
         """A new folder with copies of honest files, and modules that leave a mark."""
@@ -152,9 +152,9 @@ DATA_COMMANDS = [
     ["collect", "show", "./data"],
     ["caption", "captioner", "--data=./data"],
     ["index", "./data", "--model=retrieval"],
-    ["fit", "captioner", "--data=./data", "--steps=1", "--out=new"],
-    ["fit", "retrieval", "--data=./data", "--steps=1", "--out=new2"],
-    ["fit", "world-model", "--data=./data", "--tokenizer=tokenizer", "--steps=1", "--out=new3"],
+    ["fit", "captioner", "--data=./data", *FIT, "--out=new"],
+    ["fit", "retrieval", "--data=./data", *FIT, "--out=new2"],
+    ["fit", "world-model", "--data=./data", "--tokenizer=tokenizer", *FIT, "--out=new3"],
 ]
 
 
@@ -221,7 +221,7 @@ def plant_configs(shop: Workshop) -> None:
 def plant_checkpoints(shop: Workshop) -> None:
     """Checkpoints, models and archives."""
     place = shop.place("pickled arrays", "run")
-    (checkpoint,) = (place / "run" / "checkpoints").iterdir()
+    checkpoint = place / "run" / "checkpoints" / "step_128"
     pickled = io.BytesIO()
     np.savez(pickled, allow_pickle=True, **{"0": np.array([Payload(shop.mark)], object)})
     (checkpoint / "state.npz").write_bytes(pickled.getvalue())
@@ -234,7 +234,7 @@ def plant_checkpoints(shop: Workshop) -> None:
 
     place = shop.place("generator", "world", "data")
     shop.module(place, "payload")
-    (old,) = (place / "world" / "checkpoints").iterdir()
+    old = place / "world" / "checkpoints" / "step_2"
     state = json.loads((old / "state.json").read_text())
     write_checkpoint(
         old, Checkpoint(3, {"a": torch.zeros(1)}, {"recipe": {"env": "payload:Id-v0"}})
