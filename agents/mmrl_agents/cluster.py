@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
-from collections.abc import Iterator
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +25,8 @@ _SETTINGS: Final = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths stay what they were
     "RAY_worker_niceness": "0",  # of all that runs here, they are what is wanted
 }
-_WAITING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+_HANDED_ON: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "PYTHONPATH")
+_QUIET: Final = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 @dataclass(frozen=True)
@@ -117,42 +122,119 @@ def connected(ray: Any, config: TrainConfig, cluster: Cluster) -> Iterator[dict[
     """Ray, on this machine or a cluster; what each worker may have of it.
 
     Raises:
-        UserError: there is no cluster, or it is too small.
+        UserError: there is no cluster, or it is too small; or Ray cannot be started here.
     """
     if cluster.address:
         _knock(cluster.address)
-    cores = os.cpu_count() or 1
-    # the modules of the user's own, which the command finds beside it, are found by the workers
-    path = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
-    waiting = {name: os.environ[name] for name in _WAITING if name in os.environ}
-    variables = {**_SETTINGS, **waiting, "PYTHONPATH": path}
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    here = {"num_cpus": max(cores, cluster.workers), "object_store_memory": _OBJECT_STORE}
+    with _sigterm_handler_restored():
+        try:
+            (_connect if cluster.address else _start)(ray, cluster)
+            yield _resources(ray.cluster_resources(), config, cluster.workers)
+        finally:
+            ray.shutdown()
+
+
+def _connect(ray: Any, cluster: Cluster) -> None:
+    """Join a cluster that runs.
+
+    Raises:
+        UserError: there is none.
+    """
     try:
-        ray.init(
-            address=cluster.address or "local",
-            runtime_env={"env_vars": variables},
-            **quiet,
-            **({} if cluster.address else {**here, "include_dashboard": False}),
-        )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(address=cluster.address, **_job({}), **_QUIET)
+    except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"--address {cluster.address}: no Ray cluster answers ({error})") from error
+
+
+def _start(ray: Any, cluster: Cluster) -> None:
+    """Start Ray on this machine, for this training alone; nobody elsewhere can reach it.
+
+    Raises:
+        UserError: it does not start.
+    """
+    from mmrl_agents import loopback
+
     try:
-        there = ray.cluster_resources()
-        if there.get("CPU", 0) < cluster.workers:
-            raise UserError(
-                f"--workers {cluster.workers}: the cluster has {there.get('CPU', 0):.0f} CPUs"
+        with loopback.started_on_loopback():
+            ray.init(
+                address="local",
+                num_cpus=max(os.cpu_count() or 1, cluster.workers),
+                object_store_memory=_OBJECT_STORE,
+                include_dashboard=False,
+                **_job(loopback.loopback_variables()),
+                **_QUIET,
             )
-        gpus = there.get("GPU", 0) >= cluster.workers and config.device != "cpu"
-        if config.device.startswith("cuda") and not gpus:
-            raise UserError(
-                f"device {config.device!r}: {cluster.workers} workers need a GPU each, and the "
-                f"cluster has {there.get('GPU', 0):.0f}"
-            )
-        threads = max(int(there["CPU"]) // cluster.workers, 1)
-        yield {"CPU": threads, **({"GPU": 1} if gpus else {})}
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"--workers {cluster.workers}: Ray cannot be started on this machine: {error}"
+        ) from error
+    address = ray.util.get_node_ip_address()
+    if address != loopback.ADDRESS:
+        warnings.warn(
+            f"Ray {ray.__version__} listens on {address}, where other machines may reach it, "
+            f"not on {loopback.ADDRESS}: see docs/scaling.md",
+            stacklevel=2,
+        )
+
+
+def _job(variables: dict[str, str]) -> dict[str, Any]:
+    """How the processes of a training are started, as arguments of ``ray.init``.
+
+    Args:
+        variables: of their environment, besides those that are the same everywhere.
+    """
+    from mmrl_agents.loopback import PlainPathJobConfig
+
+    handed_on = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return {
+        "job_config": PlainPathJobConfig(),
+        "runtime_env": {"env_vars": {**_SETTINGS, **handed_on, **variables}},
+    }
+
+
+def _resources(available: dict[str, float], config: TrainConfig, workers: int) -> dict[str, float]:
+    """What each worker may have.
+
+    Args:
+        available: what the cluster has, by Ray's names.
+
+    Raises:
+        UserError: it is too little.
+    """
+    if available.get("CPU", 0) < workers:
+        raise UserError(f"--workers {workers}: the cluster has {available.get('CPU', 0):.0f} CPUs")
+    gpus = available.get("GPU", 0) >= workers and config.device != "cpu"
+    if config.device.startswith("cuda") and not gpus:
+        raise UserError(
+            f"device {config.device!r}: {workers} workers need a GPU each, and the cluster has "
+            f"{available.get('GPU', 0):.0f}"
+        )
+    threads = max(int(available["CPU"]) // workers, 1)
+    return {"CPU": threads, **({"GPU": 1} if gpus else {})}
+
+
+@contextmanager
+def _sigterm_handler_restored() -> Iterator[None]:
+    """Ray installs a handler of its own when it starts."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
     finally:
-        ray.shutdown()
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def search_path() -> list[str]:
+    """Where this process finds modules, as absolute paths."""
+    return [os.path.abspath(folder) for folder in sys.path]
+
+
+def extend_search_path(folders: Sequence[str]) -> None:
+    """Have this process look for modules in these folders as well, after all others."""
+    here = set(search_path())
+    sys.path += [folder for folder in dict.fromkeys(folders) if folder not in here]
 
 
 def _knock(address: str) -> None:

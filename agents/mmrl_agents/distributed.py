@@ -7,13 +7,16 @@ checkpoint. The first worker writes the run folder, which every machine has to s
 
 from __future__ import annotations
 
-import shutil
+import signal
 import sys
+import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -21,15 +24,26 @@ import torch
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl_agents.cluster import Cluster, connected, import_ray
+from mmrl.files import WriteError
+from mmrl_agents.cluster import (
+    Cluster,
+    connected,
+    extend_search_path,
+    import_ray,
+    search_path,
+)
 from mmrl_agents.progress import Progress, ProgressBar
 from mmrl_agents.team import Team
 
 FRUITLESS: Final = 3
 """So many times all begin anew without a new checkpoint in between, before the command gives up."""
 
-_OWN: Final = "ray"
+_NAME: Final = "ray"
 _POLL_SECONDS: Final = 0.5
+_ONE_REQUEST_SECONDS: Final = 0.2  # timeout and terminals that close send a signal twice
+_SIGNALS: Final = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 def train_together(
@@ -40,15 +54,21 @@ def train_together(
     Raises:
         UserError: as there; or Ray is not installed, the cluster is too small, or workers are lost
             again and again.
-        KeyboardInterrupt: the user interrupted; a checkpoint was saved.
+        KeyboardInterrupt: the user interrupted (SIGINT, SIGTERM or SIGHUP); after the first signal
+            a checkpoint was saved, unless a worker failed before that.
     """
     cluster.check(agent, config, hyper)
     ray = import_ray()
     run = Run(run.path.resolve(), run.config)
-    with connected(ray, config, cluster) as resources, _without_traces(run):
+    with (
+        connected(ray, config, cluster) as resources,
+        _work_folder(run, cluster) as folder,
+        stop_signals() as request,
+    ):
+        team = _TeamSettings(ray, cluster, resources, folder)
         job = _Job(agent, config, hyper, run, resume)
         fruitless, newest = 0, _newest(run)
-        while (lost := _attempt(ray, job, cluster, resources)) is not None:
+        while (lost := _attempt(team, job, request)) is not None:
             fruitless = fruitless + 1 if _newest(run) == newest else 1
             newest = _newest(run)
             if fruitless > FRUITLESS:
@@ -57,7 +77,7 @@ def train_together(
                     f"The last time: {lost}"
                 )
             begin = "from the beginning" if newest is None else f"from {newest}"
-            print(f"\na worker was lost ({lost}): all go on {begin}", file=sys.stderr)
+            _note(f"a worker was lost ({lost}): all go on {begin}")
             job = replace(job, resume=newest is not None)
 
 
@@ -72,8 +92,67 @@ class _Job:
     resume: bool
 
 
+@dataclass(frozen=True)
+class _TeamSettings:
+    """Where and with what workers run.
+
+    Attributes:
+        ray: the module, connected.
+        cluster: how many workers, and where.
+        resources: of each.
+        folder: for Ray Train's own files, which all machines see.
+    """
+
+    ray: Any
+    cluster: Cluster
+    resources: dict[str, float]
+    folder: Path
+
+
+class StopRequest:
+    """Whether the user has asked for the end of the training; a handler of signals."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether there was a signal."""
+        return self._since is not None
+
+    def __call__(self, *_: Any) -> None:
+        """Note the first signal.
+
+        Raises:
+            KeyboardInterrupt: it is the second one; a repetition at once counts as the first.
+        """
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        elif now - self._since > _ONE_REQUEST_SECONDS:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopRequest]:
+    """Within the block, SIGINT, SIGTERM and SIGHUP ask for the end of the training. Those that are
+    ignored, as SIGHUP under ``nohup``, stay so.
+    """
+    request = StopRequest()
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    before[number] = signal.signal(number, request)
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
 class _Board:
-    """An actor of Ray's, by which the first worker and the command tell each other things."""
+    """An actor of Ray's, by which the first worker and the command exchange messages."""
 
     def __init__(self) -> None:
         self._now: Progress | None = None
@@ -98,86 +177,160 @@ class _Board:
         """Have the training stop after the present update."""
         self._stop = True
 
-    def read(self) -> tuple[Progress | None, list[str], str | None]:
-        """How far the training is, new warnings, and why it failed."""
-        told, self._warnings = self._warnings, []
-        return self._now, told, self._failure
+    def read(self, seen: int) -> tuple[Progress | None, list[str], str | None]:
+        """How far the training is, the warnings but for the first ``seen``, and why it failed."""
+        return self._now, self._warnings[seen:], self._failure
 
 
-def _attempt(ray: Any, job: _Job, cluster: Cluster, resources: dict[str, float]) -> str | None:
+class _Monitor:
+    """Shows in the terminal what is on the board.
+
+    Args:
+        ray: the module, connected.
+        board: the actor.
+        steps: of the whole training.
+
+    Attributes:
+        failure: why it makes no sense to go on; None while it does.
+    """
+
+    def __init__(self, ray: Any, board: Any, steps: int) -> None:
+        self._ray, self._board, self._bar = ray, board, ProgressBar(steps)
+        self._warned = 0
+        self.failure: str | None = None
+
+    def update(self, seconds: float) -> None:
+        """Show what is new; nothing, if the board does not answer for so long, or not any more."""
+        errors = self._ray.exceptions
+        try:
+            now, texts, self.failure = self._ray.get(
+                self._board.read.remote(self._warned), timeout=seconds
+            )
+        except (errors.GetTimeoutError, errors.RayActorError):
+            return
+        self._warned += len(texts)
+        for text in texts:
+            warnings.warn(text, stacklevel=2)
+        if now is not None:
+            with suppress(OSError):  # the terminal is gone
+                self._bar(now)
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        with suppress(OSError):
+            self._bar.close()
+
+
+def _attempt(team: _TeamSettings, job: _Job, request: StopRequest) -> str | None:
     """Train until all is done, or a worker is lost: its last words.
 
     Raises:
         UserError: it makes no sense to go on.
-        KeyboardInterrupt: the user interrupted; a checkpoint was saved.
+        KeyboardInterrupt: the user interrupted.
     """
-    board = ray.remote(num_cpus=0)(_Board).remote()
+    board = team.ray.remote(num_cpus=0)(_Board).remote()
     failures: list[BaseException] = []
+    done, asked = threading.Event(), False
 
     def fit() -> None:
         try:
-            _trainer(job, board, cluster, resources).fit()
+            _trainer(team, job, board).fit()
         except BaseException as error:
             failures.append(error)
+        finally:
+            done.set()
 
     # apart from the main thread, where Ray would catch the user's interrupts
-    thread = threading.Thread(target=fit, daemon=True)
-    thread.start()
-    bar, interrupted = ProgressBar(job.config.steps), False
+    threading.Thread(target=fit, daemon=True).start()
+    monitor = _Monitor(team.ray, board, job.config.steps)
     try:
-        while thread.is_alive():
-            try:
-                thread.join(_POLL_SECONDS)
-                failure = _look(ray, board, bar)
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise
-                interrupted = True
+        # not Thread.join, after an interrupt of which Python 3.11 takes the thread for ended
+        while not done.wait(_POLL_SECONDS):
+            if request.made and not asked:
+                asked = True
                 board.stop.remote()
-                print("\nstopping after this update; Ctrl-C again stops at once", file=sys.stderr)
-        failure = _look(ray, board, bar)
+                _note("stopping after this update; Ctrl-C again stops at once")
+            monitor.update(_POLL_SECONDS)
+        monitor.update(10 * _POLL_SECONDS)
     finally:
-        bar.close()
+        monitor.close()
+    lost = _last_words(failures[0]) if failures else None
+    if request.made:
+        _interrupted(job.run, monitor.failure, lost)
+    if monitor.failure is not None:
+        raise UserError(monitor.failure)
+    return lost
+
+
+def _interrupted(run: Run, failure: str | None, lost: str | None) -> None:
+    """End an attempt that the user has interrupted.
+
+    Args:
+        run: whose.
+        failure: why the training failed all the same, if it did.
+        lost: the last words of a worker that was lost, if one was.
+
+    Raises:
+        UserError: it failed.
+        KeyboardInterrupt: otherwise.
+    """
+    newest = _newest(run)
+    saved = "there is no checkpoint" if newest is None else f"the newest checkpoint is {newest}"
     if failure is not None:
-        raise UserError(failure)
-    if interrupted:
-        raise KeyboardInterrupt
-    return _last_words(failures[0]) if failures else None
+        raise UserError(f"{failure} ({saved})")
+    if lost is not None:
+        _note(f"a worker was lost after the interrupt ({lost}): {saved}")
+    raise KeyboardInterrupt
 
 
-def _look(ray: Any, board: Any, bar: ProgressBar) -> str | None:
-    """Show what the first worker has told; the failure, if there is one."""
-    now, told, failure = ray.get(board.read.remote())
-    for text in told:
-        warnings.warn(text, stacklevel=2)
-    if now is not None:
-        bar(now)
-    return failure
+def _note(text: str) -> None:
+    """Print a line on its own."""
+    with suppress(OSError):  # the terminal is gone
+        print(f"\n{text}", file=sys.stderr)
 
 
-def _trainer(job: _Job, board: Any, cluster: Cluster, resources: dict[str, float]) -> Any:
+def _trainer(team: _TeamSettings, job: _Job, board: Any) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.train.torch import TorchTrainer
 
-    gpu = "GPU" in resources
+    gpu = "GPU" in team.resources
+    settings = {
+        # as bytes: Ray's own processes load the settings, and have another search path
+        "job": team.ray.cloudpickle.dumps(job),
+        "search_path": search_path(),
+        "board": board,
+        "threads": int(team.resources["CPU"]),
+    }
     return TorchTrainer(
         _work,
-        train_loop_config={"job": job, "board": board, "threads": int(resources["CPU"])},
-        torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if gpu else "gloo"),
+        train_loop_config=settings,
+        torch_config=_torch_config("cpu:gloo,cuda:nccl" if gpu else "gloo", team),
         scaling_config=ScalingConfig(
-            num_workers=cluster.workers, use_gpu=gpu, resources_per_worker=resources
+            num_workers=team.cluster.workers, use_gpu=gpu, resources_per_worker=team.resources
         ),
         run_config=RunConfig(
-            name=_OWN, storage_path=str(job.run.path), failure_config=FailureConfig(max_failures=0)
+            name=_NAME, storage_path=str(team.folder), failure_config=FailureConfig(max_failures=0)
         ),
     )
+
+
+def _torch_config(backend: str, team: _TeamSettings) -> Any:
+    """How the workers find each other: on one machine without a port that others can reach."""
+    from ray.train.torch import TorchConfig
+
+    from mmrl_agents.loopback import FileRendezvousConfig
+
+    if team.cluster.address:
+        return TorchConfig(backend=backend)
+    return FileRendezvousConfig(backend=backend, folder=str(team.folder))
 
 
 def _work(settings: dict[str, Any]) -> None:
     """What each worker does."""
     import ray.train
 
-    job, board = settings["job"], settings["board"]
+    extend_search_path(settings["search_path"])
+    job, board = ray.cloudpickle.loads(settings["job"]), settings["board"]
     context = ray.train.get_context()
     team = Team(context.get_world_rank(), context.get_world_size())
     torch.set_num_threads(settings["threads"])
@@ -200,12 +353,21 @@ def _work(settings: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _without_traces(run: Run) -> Iterator[None]:
-    """What Ray Train writes for itself is removed; it has to lie where all machines see it."""
+def _work_folder(run: Run, cluster: Cluster) -> Iterator[Path]:
+    """A new folder for what Ray Train writes for itself, removed afterwards.
+
+    Where the workers are on a cluster it is in the run folder, since all machines have to see it.
+
+    Raises:
+        WriteError: it cannot be made; never for an error in the block.
+    """
+    parent = run.path if cluster.address else Path(tempfile.gettempdir())
     try:
-        yield
-    finally:
-        shutil.rmtree(run.path / _OWN, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(dir=parent, prefix=".ray-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise WriteError(parent / ".ray-*", error) from error
+    with folder as name:
+        yield Path(name)
 
 
 def _newest(run: Run) -> str | None:
