@@ -59,7 +59,7 @@ def listeners(root: int) -> set[Listener]:
     sockets = dict(_listening_sockets())
     return {
         Listener(_name(pid), *sockets[inode])
-        for pid in _tree(root)
+        for pid in tree(root)
         for inode in _socket_inodes(pid)
         if inode in sockets
     }
@@ -84,7 +84,7 @@ def _address(digits: str) -> str:
     return socket.inet_ntop(family, b"".join(words))
 
 
-def _tree(root: int) -> set[int]:
+def tree(root: int) -> set[int]:
     """The process and its descendants."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):

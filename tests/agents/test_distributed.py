@@ -1,11 +1,14 @@
 """``mmrl train --workers``: the same training under Ray, whatever happens to a worker."""
 
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,9 +16,15 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.cli import main
+from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.files import WriteError
+from mmrl_agents import cluster, distributed
+from mmrl_agents.cluster import Cluster, extend_search_path
 
 pytest.importorskip("ray")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 FRAGILE = '''
 """A room whose environment of seed 8 kills its process, or raises, as a file says, once."""
@@ -66,6 +75,17 @@ TINY = {
 }  # fmt: skip
 
 
+SHADOW = """
+import pathlib, sys
+with pathlib.Path(__file__).with_name("fired").open("a") as file:
+    print(__name__, sys.argv, file=file)
+"""
+COMMAND = (
+    "import os, sys; sys.path.append(os.getcwd()); from mmrl.cli import main; sys.exit(main())"
+)
+"""As the command is, with the working directory last."""
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A folder with an environment of one's own and a configuration, where commands are called."""
@@ -74,6 +94,29 @@ def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
+
+
+@pytest.fixture
+def shadows(place):
+    """Files in the working directory that have the names of installed modules: none is run."""
+    fired = place / "fired"
+    for name in ("yaml", "torch", "packaging"):
+        (place / f"{name}.py").write_text(SHADOW)
+    subprocess.run([sys.executable, "-c", "import yaml"], cwd=place, check=True)
+    assert fired.read_text().startswith("yaml")
+    fired.unlink()
+    yield
+    assert not fired.exists(), fired.read_text()
+
+
+@pytest.fixture(scope="session")
+def ports():
+    """The module ``benchmarks/ports.py``."""
+    path = Path(__file__).parents[2] / "benchmarks" / "ports.py"
+    spec = importlib.util.spec_from_file_location("mmrl_benchmarks_ports", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def steps_shown(run):
@@ -86,7 +129,7 @@ def train(out, *more):
     return main(["train", "--config", "tiny.yaml", "--out", out, *more])
 
 
-def test_a_worker_that_is_killed(place, capsys):
+def test_a_worker_that_is_killed(place, shadows, capsys):
     """All go on from the last checkpoint, and end as one process without any accident."""
     assert train("alone") == 0
     (place / "order").write_text("die")
@@ -102,7 +145,7 @@ def test_a_worker_that_is_killed(place, capsys):
         torch.testing.assert_close(got.weights[name], right, rtol=1e-3, atol=1e-4)
     one, other = (json.loads((run.path / "result.json").read_text()) for run in (alone, team))
     assert one["success_rate"] == other["success_rate"]
-    assert not (team.path / "ray").exists()
+    assert list(team.path.glob("*ray*")) == list(team.path.glob(".*")) == []
     assert steps_shown(team) == steps_shown(alone)  # each once
 
 
@@ -117,26 +160,143 @@ def test_an_environment_that_raises_in_a_worker(place, capsys):
     assert Run.open("team").newest_checkpoint().name == "step_512"
 
 
-def test_an_interrupt(place):
-    """The first Ctrl-C ends the training after an update, and all is saved."""
-    command = [sys.executable, "-m", "mmrl", "train", "--config", "tiny.yaml", "--out", "team"]
-    process = subprocess.Popen(
-        [*command, "--workers", "2", "--steps", "1000000"],
-        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONPATH": str(place)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # were it ignored here
-    )  # fmt: skip
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt(place, shadows, ports, number):
+    """The first signal, which a terminal or ``timeout`` sends to the whole process group, ends the
+    training after an update, and all is saved; until then nothing has been listening where other
+    machines could reach it.
+    """
+    command = [sys.executable, "-P", "-c", COMMAND, "train", "--config", "tiny.yaml"]
+    with (place / "printed").open("w") as printed:
+        process = subprocess.Popen(
+            [*command, "--out", "team", "--workers", "2", "--steps", "50000",
+             "--checkpoint_every", "0"],
+            stderr=printed, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: [signal.signal(one, signal.SIG_DFL) for one in SIGNALS],
+        )  # fmt: skip
     deadline = time.monotonic() + 300
-    while not list(place.glob("team/checkpoints/step_*")) and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
+    while "steps/s" not in (place / "printed").read_text() and time.monotonic() < deadline:
+        assert process.poll() is None, (place / "printed").read_text()
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=120)
+    listening, processes = ports.listeners(process.pid), ports.tree(process.pid)
+    os.killpg(process.pid, number)
+    out, _ = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert "stopping after this update" in said
+    assert "stopping after this update" in (place / "printed").read_text()
     newest = Run.open(place / "team").newest_checkpoint()
     assert f"{newest.name} was saved" in out
     assert "mmrl train --resume" in out
+    assert len(listening) > 10
+    assert {one for one in listening if not one.is_loopback} == set()
+    deadline = time.monotonic() + 30
+    while any(map(is_running, processes)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not any(map(is_running, processes))
+
+
+def is_running(pid):
+    """Whether there is such a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+LISTEN = """
+import socket, sys, time
+server = socket.create_server((sys.argv[1], 0), family=socket.AddressFamily[sys.argv[2]])
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("address", "family", "loopback"),
+    [("0.0.0.0", "AF_INET", False), ("::", "AF_INET6", False), ("127.0.0.1", "AF_INET", True)],
+)
+def test_the_listing_shows_what_others_can_reach(ports, address, family, loopback):
+    command = [sys.executable, "-c", LISTEN, address, family]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        port = int(process.stdout.readline())
+        (found,) = ports.listeners(process.pid)
+        process.kill()
+    assert (found.port, found.is_loopback) == (port, loopback)
+
+
+def test_the_first_signal_asks_and_the_second_interrupts(monkeypatch):
+    monkeypatch.setattr(distributed, "_ONE_REQUEST_SECONDS", 0.01)
+    before = [signal.getsignal(number) for number in SIGNALS]
+    for number in SIGNALS:
+        with distributed.stop_signals() as request:
+            assert not request.made
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)  # as timeout does
+            assert request.made
+            time.sleep(0.02)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    """As SIGHUP is under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with distributed.stop_signals() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not request.made
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_worker_that_fails_after_an_interrupt(tmp_path, capsys):
+    """The command says which checkpoint there is."""
+    run = Run.create(tmp_path / "run", {"env": "room"})
+    with pytest.raises(KeyboardInterrupt):
+        distributed._interrupted(run, None, "number 1: killed")
+    assert "lost after the interrupt (number 1: killed): there is no" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"the camera is off \(there is no checkpoint\)"):
+        distributed._interrupted(run, "the camera is off", "number 1: killed")
+
+
+def test_the_search_path_of_workers_is_extended_at_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", ["/python", "/packages"])
+    extend_search_path([str(tmp_path), "/packages", str(tmp_path), "/python"])
+    assert sys.path == ["/python", "/packages", str(tmp_path)]
+    monkeypatch.setattr(sys, "path", ["", "/python"])
+    monkeypatch.chdir(tmp_path)
+    assert cluster.search_path() == [str(tmp_path), "/python"]
+
+
+@pytest.mark.parametrize("address", [None, "10.0.0.1:6379"])
+def test_the_folder_for_ray_is_removed_and_nothing_else(tmp_path, monkeypatch, address):
+    monkeypatch.setattr(distributed.tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    run = Run.create(tmp_path / "run", {"env": "room"})
+    (run.path / "ray").mkdir()  # the user's own
+    before = sorted(tmp_path.rglob("*"))
+    where = Cluster(2, address)
+    with distributed._work_folder(run, where) as folder:
+        assert folder.parent == (run.path if address else tmp_path / "temporary")
+        (folder / "ray").mkdir()
+        (folder / "ray" / "state").touch()
+    with pytest.raises(OSError, match="of the block"), distributed._work_folder(run, where):
+        raise OSError("an error of the block")
+    assert sorted(tmp_path.rglob("*")) == before
+    monkeypatch.setattr(distributed.tempfile, "tempdir", str(tmp_path / "missing"))
+    run.path.rename(tmp_path / "moved")
+    with pytest.raises(WriteError, match="cannot be written"), distributed._work_folder(run, where):
+        pass
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("token")])
+def test_ray_that_does_not_start(error):
+    def init(**_):
+        raise error
+
+    with pytest.raises(UserError, match=r"--workers 2: Ray cannot be started .*(No space|token)"):
+        cluster._start(SimpleNamespace(init=init), Cluster(2))
 
 
 @pytest.mark.parametrize(
