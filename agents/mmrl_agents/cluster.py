@@ -9,8 +9,9 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from mmrl.adapters import make_vec_env
@@ -118,35 +119,48 @@ def import_ray() -> Any:
 
 
 @contextmanager
-def connected(ray: Any, config: TrainConfig, cluster: Cluster) -> Iterator[dict[str, float]]:
+def connected(
+    ray: Any, config: TrainConfig, cluster: Cluster, folder: Path
+) -> Iterator[dict[str, float]]:
     """Ray, on this machine or a cluster; what each worker may have of it.
+
+    Args:
+        ray: the module.
+        config: of the training.
+        cluster: how many workers, and where.
+        folder: for the files of a Ray that is started here; others cannot enter it.
 
     Raises:
         UserError: there is no cluster, or it is too small; or Ray cannot be started here.
     """
+    from mmrl_agents import loopback
+
     if cluster.address:
         _knock(cluster.address)
-    with _sigterm_handler_restored():
+    with _sigterm_handler_restored(), nullcontext() if cluster.address else loopback.own_token():
         try:
-            (_connect if cluster.address else _start)(ray, cluster)
+            if cluster.address:
+                _connect(ray, cluster.address)
+            else:
+                _start(ray, cluster.workers, folder)
             yield _resources(ray.cluster_resources(), config, cluster.workers)
         finally:
             ray.shutdown()
 
 
-def _connect(ray: Any, cluster: Cluster) -> None:
+def _connect(ray: Any, address: str) -> None:
     """Join a cluster that runs.
 
     Raises:
         UserError: there is none.
     """
     try:
-        ray.init(address=cluster.address, **_job({}), **_QUIET)
+        ray.init(address=address, **_job({}), **_QUIET)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"--address {cluster.address}: no Ray cluster answers ({error})") from error
+        raise UserError(f"--address {address}: no Ray cluster answers ({error})") from error
 
 
-def _start(ray: Any, cluster: Cluster) -> None:
+def _start(ray: Any, workers: int, folder: Path) -> None:
     """Start Ray on this machine, for this training alone; nobody elsewhere can reach it.
 
     Raises:
@@ -158,15 +172,16 @@ def _start(ray: Any, cluster: Cluster) -> None:
         with loopback.started_on_loopback():
             ray.init(
                 address="local",
-                num_cpus=max(os.cpu_count() or 1, cluster.workers),
+                num_cpus=max(os.cpu_count() or 1, workers),
                 object_store_memory=_OBJECT_STORE,
                 include_dashboard=False,
+                _temp_dir=str(folder / "ray"),  # which it opens to everybody
                 **_job(loopback.loopback_variables()),
                 **_QUIET,
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(
-            f"--workers {cluster.workers}: Ray cannot be started on this machine: {error}"
+            f"--workers {workers}: Ray cannot be started on this machine: {error}"
         ) from error
     address = ray.util.get_node_ip_address()
     if address != loopback.ADDRESS:

@@ -7,6 +7,7 @@ checkpoint. The first worker writes the run folder, which every machine has to s
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import tempfile
@@ -39,6 +40,7 @@ FRUITLESS: Final = 3
 """So many times all begin anew without a new checkpoint in between, before the command gives up."""
 
 _NAME: Final = "ray"
+_LONGEST_TEMPORARY_FOLDER: Final = 20  # bytes; names of Ray's and of ours take up to 87 more
 _POLL_SECONDS: Final = 0.5
 _ONE_REQUEST_SECONDS: Final = 0.2  # timeout and terminals that close send a signal twice
 _SIGNALS: Final = [
@@ -61,8 +63,8 @@ def train_together(
     ray = import_ray()
     run = Run(run.path.resolve(), run.config)
     with (
-        connected(ray, config, cluster) as resources,
         _work_folder(run, cluster) as folder,
+        connected(ray, config, cluster, folder) as resources,
         stop_signals() as request,
     ):
         team = _TeamSettings(ray, cluster, resources, folder)
@@ -354,20 +356,27 @@ def _work(settings: dict[str, Any]) -> None:
 
 @contextmanager
 def _work_folder(run: Run, cluster: Cluster) -> Iterator[Path]:
-    """A new folder for what Ray Train writes for itself, removed afterwards.
+    """A new folder for what Ray writes for itself, which other users cannot enter; removed
+    afterwards.
 
     Where the workers are on a cluster it is in the run folder, since all machines have to see it.
 
     Raises:
         WriteError: it cannot be made; never for an error in the block.
     """
-    parent = run.path if cluster.address else Path(tempfile.gettempdir())
+    parent = run.path if cluster.address else _temporary_folder()
     try:
         folder = tempfile.TemporaryDirectory(dir=parent, prefix=".ray-", ignore_cleanup_errors=True)
     except OSError as error:
         raise WriteError(parent / ".ray-*", error) from error
     with folder as name:
         yield Path(name)
+
+
+def _temporary_folder() -> Path:
+    """Of the system; a socket in it must not have a path of more than 107 bytes."""
+    folder = tempfile.gettempdir()
+    return Path(folder if len(os.fsencode(folder)) <= _LONGEST_TEMPORARY_FOLDER else "/tmp")
 
 
 def _newest(run: Run) -> str | None:

@@ -1,4 +1,5 @@
-"""Ray and torch.distributed on one machine: everything listens on the loopback interface alone.
+"""Ray and torch.distributed on one machine: everything listens on the loopback interface alone, and
+asks for a token that other users of the machine do not have.
 
 Imports Ray, an optional dependency, so that it is imported where workers are started.
 """
@@ -6,6 +7,8 @@ Imports Ray, an optional dependency, so that it is imported where workers are st
 from __future__ import annotations
 
 import functools
+import os
+import secrets
 import socket
 import sys
 from collections.abc import Iterator
@@ -51,6 +54,39 @@ def started_on_loopback() -> Iterator[None]:
             start = functools.partial(services.ConsolePopen, start_new_session=True)
             changes.enter_context(_set(services, "ConsolePopen", start))
         yield
+
+
+@contextmanager
+def own_token() -> Iterator[None]:
+    """Within the block, Ray's servers ask for a token that only this process and those that it
+    starts have, in their environment.
+
+    Ray's own token is in a file, ``~/.ray/auth_token``, which others can read under the usual umask
+    where they can enter the home directory; and before version 2.60 Ray asks for none by default.
+    Where ``RAY_AUTH_MODE`` is set, it is left to Ray.
+    """
+    if "RAY_AUTH_MODE" in os.environ:
+        yield
+        return
+    before = os.environ.get("RAY_AUTH_TOKEN")
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    _read_authentication_again()
+    try:
+        yield
+    finally:
+        os.environ.pop("RAY_AUTH_MODE", None)
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        if before is not None:
+            os.environ["RAY_AUTH_TOKEN"] = before
+        _read_authentication_again()
+
+
+def _read_authentication_again() -> None:
+    """Ray remembers how to authenticate; versions before 2.52 know nothing of it."""
+    loader = getattr(ray._raylet, "AuthenticationTokenLoader", None)
+    if loader is not None:
+        ray._raylet.Config.initialize("")
+        loader.instance().reset_cache()
 
 
 @contextmanager

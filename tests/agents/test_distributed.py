@@ -271,7 +271,7 @@ def test_the_search_path_of_workers_is_extended_at_its_end(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("address", [None, "10.0.0.1:6379"])
 def test_the_folder_for_ray_is_removed_and_nothing_else(tmp_path, monkeypatch, address):
-    monkeypatch.setattr(distributed.tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(distributed, "_temporary_folder", lambda: tmp_path / "temporary")
     (tmp_path / "temporary").mkdir()
     run = Run.create(tmp_path / "run", {"env": "room"})
     (run.path / "ray").mkdir()  # the user's own
@@ -279,24 +279,45 @@ def test_the_folder_for_ray_is_removed_and_nothing_else(tmp_path, monkeypatch, a
     where = Cluster(2, address)
     with distributed._work_folder(run, where) as folder:
         assert folder.parent == (run.path if address else tmp_path / "temporary")
+        assert folder.stat().st_mode & 0o777 == 0o700
         (folder / "ray").mkdir()
         (folder / "ray" / "state").touch()
     with pytest.raises(OSError, match="of the block"), distributed._work_folder(run, where):
         raise OSError("an error of the block")
     assert sorted(tmp_path.rglob("*")) == before
-    monkeypatch.setattr(distributed.tempfile, "tempdir", str(tmp_path / "missing"))
+    (tmp_path / "temporary").rmdir()
     run.path.rename(tmp_path / "moved")
     with pytest.raises(WriteError, match="cannot be written"), distributed._work_folder(run, where):
         pass
 
 
+def test_a_token_of_its_own(monkeypatch):
+    """Ray asks for it, and what the user has set is as it was afterwards."""
+    from mmrl_agents.loopback import own_token
+
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "of a cluster")
+    tokens = set()
+    for _ in range(2):
+        with own_token():
+            assert os.environ["RAY_AUTH_MODE"] == "token"
+            tokens.add(os.environ["RAY_AUTH_TOKEN"])
+        assert "RAY_AUTH_MODE" not in os.environ
+        assert os.environ["RAY_AUTH_TOKEN"] == "of a cluster"
+    assert len(tokens) == 2
+    assert min(map(len, tokens)) >= 32
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with own_token():
+        assert os.environ["RAY_AUTH_MODE"] == "disabled"
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("token")])
-def test_ray_that_does_not_start(error):
+def test_ray_that_does_not_start(error, tmp_path):
     def init(**_):
         raise error
 
     with pytest.raises(UserError, match=r"--workers 2: Ray cannot be started .*(No space|token)"):
-        cluster._start(SimpleNamespace(init=init), Cluster(2))
+        cluster._start(SimpleNamespace(init=init), 2, tmp_path)
 
 
 @pytest.mark.parametrize(
