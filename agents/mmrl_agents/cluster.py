@@ -156,7 +156,7 @@ def _connect(ray: Any, address: str) -> None:
     """
     try:
         ray.init(address=address, **_job({}), **_QUIET)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises that very class, too
         raise UserError(f"--address {address}: no Ray cluster answers ({error})") from error
 
 
@@ -179,9 +179,10 @@ def _start(ray: Any, workers: int, folder: Path) -> None:
                 **_job(loopback.loopback_variables()),
                 **_QUIET,
             )
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises that very class, too
         raise UserError(
-            f"--workers {workers}: Ray cannot be started on this machine: {error}"
+            f"--workers {workers}: Ray cannot be started on this machine, with its files in "
+            f"{folder}: {error}"
         ) from error
     address = ray.util.get_node_ip_address()
     if address != loopback.ADDRESS:

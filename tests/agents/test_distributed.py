@@ -311,7 +311,7 @@ def test_a_token_of_its_own(monkeypatch):
         assert os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("token")])
+@pytest.mark.parametrize("error", [OSError(28, "No space"), Exception("token")])
 def test_ray_that_does_not_start(error, tmp_path):
     def init(**_):
         raise error
