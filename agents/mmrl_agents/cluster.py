@@ -157,7 +157,12 @@ def _connect(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, **_job({}), **_QUIET)
     except Exception as error:  # Ray raises that very class, too
-        raise UserError(f"--address {address}: no Ray cluster answers ({error})") from error
+        hint = (
+            ""
+            if "RAY_AUTH_MODE" in os.environ
+            else ". If it asks for a token, as Ray 2.60 does, set RAY_AUTH_MODE=token"
+        )
+        raise UserError(f"--address {address}: no Ray cluster answers ({error}){hint}") from error
 
 
 def _start(ray: Any, workers: int, folder: Path) -> None:

@@ -311,6 +311,15 @@ def test_a_token_of_its_own(monkeypatch):
         assert os.environ["RAY_AUTH_MODE"] == "disabled"
 
 
+def test_a_cluster_that_asks_for_a_token(monkeypatch):
+    def init(**_):
+        raise ConnectionError("Failed to connect")
+
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    with pytest.raises(UserError, match=r"no Ray cluster answers .* set RAY_AUTH_MODE=token"):
+        cluster._connect(SimpleNamespace(init=init), "10.0.0.1:6379")
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space"), Exception("token")])
 def test_ray_that_does_not_start(error, tmp_path):
     def init(**_):
