@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -137,7 +135,7 @@ def connected(
 
     if cluster.address:
         _knock(cluster.address)
-    with _sigterm_handler_restored(), nullcontext() if cluster.address else loopback.own_token():
+    with nullcontext() if cluster.address else loopback.own_token():
         try:
             if cluster.address:
                 _connect(ray, cluster.address)
@@ -232,19 +230,6 @@ def _resources(available: dict[str, float], config: TrainConfig, workers: int) -
         )
     threads = max(int(available["CPU"]) // workers, 1)
     return {"CPU": threads, **({"GPU": 1} if gpus else {})}
-
-
-@contextmanager
-def _sigterm_handler_restored() -> Iterator[None]:
-    """Ray installs a handler of its own when it starts."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def search_path() -> list[str]:

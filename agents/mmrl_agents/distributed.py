@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +63,7 @@ def train_together(
     ray = import_ray()
     run = Run(run.path.resolve(), run.config)
     with (
+        _signals_handled(signal.default_int_handler),  # Ray replaces SIGTERM's
         _work_folder(run, cluster) as folder,
         connected(ray, config, cluster, folder) as resources,
         stop_signals() as request,
@@ -137,20 +138,27 @@ class StopRequest:
 
 @contextmanager
 def stop_signals() -> Iterator[StopRequest]:
-    """Within the block, SIGINT, SIGTERM and SIGHUP ask for the end of the training. Those that are
-    ignored, as SIGHUP under ``nohup``, stay so.
-    """
+    """Within the block, SIGINT, SIGTERM and SIGHUP ask for the end of the training."""
     request = StopRequest()
+    with _signals_handled(request):
+        yield request
+
+
+@contextmanager
+def _signals_handled(handler: Callable[..., Any]) -> Iterator[None]:
+    """Within the block, SIGINT, SIGTERM and SIGHUP go to this handler, in the main thread. Those
+    that are ignored, as SIGHUP under ``nohup``, stay so.
+    """
     before = {}
     try:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
-                    before[number] = signal.signal(number, request)
-        yield request
+                    before[number] = signal.signal(number, handler)
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+        for number, old in before.items():
+            signal.signal(number, old or signal.SIG_DFL)
 
 
 class _Board:
