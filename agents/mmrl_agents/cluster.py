@@ -130,6 +130,7 @@ def connected(
 
     Raises:
         UserError: there is no cluster, or it is too small; or Ray cannot be started here.
+        KeyboardInterrupt: SIGINT or SIGTERM.
     """
     from mmrl_agents import loopback
 
@@ -137,10 +138,13 @@ def connected(
         _knock(cluster.address)
     with nullcontext() if cluster.address else loopback.own_token():
         try:
-            if cluster.address:
-                _connect(ray, cluster.address)
-            else:
-                _start(ray, cluster.workers, folder)
+            try:
+                if cluster.address:
+                    _connect(ray, cluster.address)
+                else:
+                    _start(ray, cluster.workers, folder)
+            except SystemExit as error:  # Ray's answer to SIGTERM
+                raise KeyboardInterrupt from error
             yield _resources(ray.cluster_resources(), config, cluster.workers)
         finally:
             ray.shutdown()

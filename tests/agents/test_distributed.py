@@ -260,6 +260,19 @@ def test_a_worker_that_fails_after_an_interrupt(tmp_path, capsys):
         distributed._interrupted(run, "the camera is off", "number 1: killed")
 
 
+def test_sigterm_while_ray_starts(tmp_path):
+    """Ray answers by the end of the process; here it is an interrupt as any other."""
+
+    def init(**_):
+        sys.exit(signal.SIGTERM)
+
+    ray, closed = SimpleNamespace(init=init), []
+    ray.shutdown = lambda: closed.append(True)
+    with pytest.raises(KeyboardInterrupt), cluster.connected(ray, None, Cluster(2), tmp_path):
+        pass
+    assert closed
+
+
 def test_the_search_path_of_workers_is_extended_at_its_end(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", ["/python", "/packages"])
     extend_search_path([str(tmp_path), "/packages", str(tmp_path), "/python"])
