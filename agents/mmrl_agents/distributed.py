@@ -8,13 +8,11 @@ checkpoint. The first worker writes the run folder, which every machine has to s
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import tempfile
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError
+from mmrl.interrupts import StopRequest, graceful_stop, signals_interrupt
 from mmrl_agents.cluster import (
     Cluster,
     connected,
@@ -42,10 +41,6 @@ FRUITLESS: Final = 3
 _NAME: Final = "ray"
 _LONGEST_TEMPORARY_FOLDER: Final = 20  # bytes; names of Ray's and of ours take up to 87 more
 _POLL_SECONDS: Final = 0.5
-_ONE_REQUEST_SECONDS: Final = 0.2  # timeout and terminals that close send a signal twice
-_SIGNALS: Final = [
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
 
 
 def train_together(
@@ -63,10 +58,10 @@ def train_together(
     ray = import_ray()
     run = Run(run.path.resolve(), run.config)
     with (
-        _signals_handled(signal.default_int_handler),  # Ray replaces SIGTERM's
+        signals_interrupt(),  # Ray replaces SIGTERM's
         _work_folder(run, cluster) as folder,
         connected(ray, config, cluster, folder) as resources,
-        stop_signals() as request,
+        graceful_stop() as request,
     ):
         team = _TeamSettings(ray, cluster, resources, folder)
         job = _Job(agent, config, hyper, run, resume)
@@ -110,55 +105,6 @@ class _TeamSettings:
     cluster: Cluster
     resources: dict[str, float]
     folder: Path
-
-
-class StopRequest:
-    """Whether the user has asked for the end of the training; a handler of signals."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-
-    @property
-    def made(self) -> bool:
-        """Whether there was a signal."""
-        return self._since is not None
-
-    def __call__(self, *_: Any) -> None:
-        """Note the first signal.
-
-        Raises:
-            KeyboardInterrupt: it is the second one; a repetition at once counts as the first.
-        """
-        now = time.monotonic()
-        if self._since is None:
-            self._since = now
-        elif now - self._since > _ONE_REQUEST_SECONDS:
-            raise KeyboardInterrupt
-
-
-@contextmanager
-def stop_signals() -> Iterator[StopRequest]:
-    """Within the block, SIGINT, SIGTERM and SIGHUP ask for the end of the training."""
-    request = StopRequest()
-    with _signals_handled(request):
-        yield request
-
-
-@contextmanager
-def _signals_handled(handler: Callable[..., Any]) -> Iterator[None]:
-    """Within the block, SIGINT, SIGTERM and SIGHUP go to this handler, in the main thread. Those
-    that are ignored, as SIGHUP under ``nohup``, stay so.
-    """
-    before = {}
-    try:
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    before[number] = signal.signal(number, handler)
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old or signal.SIG_DFL)
 
 
 class _Board:
@@ -256,24 +202,24 @@ def _attempt(team: _TeamSettings, job: _Job, request: StopRequest) -> str | None
     try:
         # not Thread.join, after an interrupt of which Python 3.11 takes the thread for ended
         while not done.wait(_POLL_SECONDS):
-            if request.made and not asked:
+            if request and not asked:
                 asked = True
                 board.stop.remote()
-                _note("stopping after this update; Ctrl-C again stops at once")
             monitor.update(_POLL_SECONDS)
         monitor.update(10 * _POLL_SECONDS)
     finally:
         monitor.close()
     lost = _last_words(failures[0]) if failures else None
-    if request.made:
-        _interrupted(job.run, monitor.failure, lost)
+    if request:
+        _report_interrupt(job.run, monitor.failure, lost)
+        request.raise_if_asked()
     if monitor.failure is not None:
         raise UserError(monitor.failure)
     return lost
 
 
-def _interrupted(run: Run, failure: str | None, lost: str | None) -> None:
-    """End an attempt that the user has interrupted.
+def _report_interrupt(run: Run, failure: str | None, lost: str | None) -> None:
+    """Print what there is after an attempt that the user has interrupted, if it did not end well.
 
     Args:
         run: whose.
@@ -282,7 +228,6 @@ def _interrupted(run: Run, failure: str | None, lost: str | None) -> None:
 
     Raises:
         UserError: it failed.
-        KeyboardInterrupt: otherwise.
     """
     newest = _newest(run)
     saved = "there is no checkpoint" if newest is None else f"the newest checkpoint is {newest}"
@@ -290,7 +235,6 @@ def _interrupted(run: Run, failure: str | None, lost: str | None) -> None:
         raise UserError(f"{failure} ({saved})")
     if lost is not None:
         _note(f"a worker was lost after the interrupt ({lost}): {saved}")
-    raise KeyboardInterrupt
 
 
 def _note(text: str) -> None:

@@ -223,41 +223,13 @@ def test_the_listing_shows_what_others_can_reach(ports, address, family, loopbac
     assert (found.port, found.is_loopback) == (port, loopback)
 
 
-def test_the_first_signal_asks_and_the_second_interrupts(monkeypatch):
-    monkeypatch.setattr(distributed, "_ONE_REQUEST_SECONDS", 0.01)
-    before = [signal.getsignal(number) for number in SIGNALS]
-    for number in SIGNALS:
-        with distributed.stop_signals() as request:
-            assert not request.made
-            os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)  # as timeout does
-            assert request.made
-            time.sleep(0.02)
-            with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), number)
-        assert [signal.getsignal(one) for one in SIGNALS] == before
-
-
-def test_a_signal_that_is_ignored_stays_ignored():
-    """As SIGHUP is under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with distributed.stop_signals() as request:
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert not request.made
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
-
-
 def test_a_worker_that_fails_after_an_interrupt(tmp_path, capsys):
     """The command says which checkpoint there is."""
     run = Run.create(tmp_path / "run", {"env": "room"})
-    with pytest.raises(KeyboardInterrupt):
-        distributed._interrupted(run, None, "number 1: killed")
+    distributed._report_interrupt(run, None, "number 1: killed")
     assert "lost after the interrupt (number 1: killed): there is no" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"the camera is off \(there is no checkpoint\)"):
-        distributed._interrupted(run, "the camera is off", "number 1: killed")
+        distributed._report_interrupt(run, "the camera is off", "number 1: killed")
 
 
 def test_sigterm_while_ray_starts(tmp_path):
