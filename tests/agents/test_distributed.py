@@ -80,10 +80,6 @@ import pathlib, sys
 with pathlib.Path(__file__).with_name("fired").open("a") as file:
     print(__name__, sys.argv, file=file)
 """
-COMMAND = (
-    "import os, sys; sys.path.append(os.getcwd()); from mmrl.cli import main; sys.exit(main())"
-)
-"""As the command is, with the working directory last."""
 
 
 @pytest.fixture
@@ -126,7 +122,8 @@ def steps_shown(run):
 
 
 def train(out, *more):
-    return main(["train", "--config", "tiny.yaml", "--out", out, *more])
+    own = ["--env", "fragile:Fragile-v0"]  # code that a file names is not trusted
+    return main(["train", "--config", "tiny.yaml", *own, "--out", out, *more])
 
 
 def test_a_worker_that_is_killed(place, shadows, capsys):
@@ -166,7 +163,8 @@ def test_an_interrupt(place, shadows, ports, number):
     training after an update, and all is saved; until then nothing has been listening where other
     machines could reach it.
     """
-    command = [sys.executable, "-P", "-c", COMMAND, "train", "--config", "tiny.yaml"]
+    own = ["--config", "tiny.yaml", "--env", "fragile:Fragile-v0"]
+    command = [sys.executable, "-m", "mmrl", "train", *own]
     with (place / "printed").open("w") as printed:
         process = subprocess.Popen(
             [*command, "--out", "team", "--workers", "2", "--steps", "50000",
@@ -181,7 +179,7 @@ def test_an_interrupt(place, shadows, ports, number):
     listening, processes = ports.listeners(process.pid), ports.tree(process.pid)
     os.killpg(process.pid, number)
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "stopping after this update" in (place / "printed").read_text()
     newest = Run.open(place / "team").newest_checkpoint()
     assert f"{newest.name} was saved" in out
