@@ -152,7 +152,7 @@ def test_an_environment_that_raises_in_a_worker(place, capsys):
     said = capsys.readouterr().err
     assert "ZeroDivisionError: the camera is off" in said
     assert "seeded with 8" in said
-    assert "goes on from the last checkpoint" in said
+    assert "resumes from the last checkpoint" in said
     assert "the camera is off" in (place / "team/environment_error.txt").read_text()
     assert Run.open("team").newest_checkpoint().name == "step_512"
 

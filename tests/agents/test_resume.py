@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_finite(make_run, hyper, tmp_path, monkeypatch):
 
 def test_a_full_disk_while_training(make_run, hyper, tmp_path, monkeypatch):
     config, run = make_run(tmp_path / "run", steps=512, checkpoint_every=128)
-    savez, full = np.savez, [False, True, False, False]
+    savez, full = np.savez, [False, False, True, False, False]  # the first one tries the state
 
     def sometimes(*arguments, **arrays):
         if full.pop(0):
