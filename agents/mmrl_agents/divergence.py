@@ -45,7 +45,8 @@ def check_update(algorithm: BaseAlgorithm) -> None:
         DivergedError: one of them is not finite.
     """
     logged = algorithm.logger.name_to_value
-    losses = {name: float(value) for name, value in logged.items() if name.endswith("loss")}
+    names = [one for one in logged if one.startswith("train/") and one.endswith("loss")]
+    losses = {name: float(logged[name]) for name in names}
     report = {"losses": {name: str(value) for name, value in losses.items()}}
     for name, value in losses.items():
         if not math.isfinite(value):

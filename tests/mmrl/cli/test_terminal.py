@@ -98,7 +98,8 @@ def test_clips(call, tmp_path, monkeypatch):
     monkeypatch.setattr(clip.Run, "open", lambda _: run)
     monkeypatch.setattr(clip, "find_agent", lambda _: SimpleNamespace(load=lambda _: None))
     made = SimpleNamespace(success=True, instruction=STEERING)
-    monkeypatch.setattr(clip, "record_clip", lambda *_, **__: made)
+    recorder = SimpleNamespace(record=lambda *_, **__: made)
+    monkeypatch.setattr(clip, "ClipRecorder", lambda *_, **__: recorder)
     monkeypatch.setattr(clip, "gif", lambda _: b"")
     status, out, _ = call("clip", "run", "--out", tmp_path / "clip.gif")
     assert status == 0
