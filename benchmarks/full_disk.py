@@ -125,9 +125,10 @@ def kept(folder: Path) -> str:
 def fill(disk: Path, free_kb: int) -> Path:
     """Fill a disk up to so many kilobytes."""
     filler = disk / "filler"
-    free = shutil.disk_usage(disk).free - 1024 * free_kb
     with filler.open("wb") as file:
-        file.write(b"\0" * max(free - 4096, 0))
+        while (left := shutil.disk_usage(disk).free - 1024 * free_kb) > 0:
+            file.write(b"\0" * min(left, 2**20))
+            file.flush()
     return filler
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,7 +36,13 @@ class WriteError(UserError):
         super().__init__(
             f"{path} cannot be written: {error.strerror or error}; what was there is as it was"
         )
-        self.disk_is_full = error.errno in _NO_SPACE or "os error 28" in str(error)
+        self.disk_is_full = error.errno in _NO_SPACE
+
+
+def as_os_error(error: Exception) -> OSError:
+    """The error of the operating system within one of safetensors, which gives but a text."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1]))) if found else OSError(str(error))
 
 
 @contextmanager

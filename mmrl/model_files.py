@@ -14,7 +14,7 @@ from mmrl.building import ModelConfig, build_model
 from mmrl.encoders.speech import SPEECH_ENCODERS
 from mmrl.encoders.text import TEXT_ENCODERS
 from mmrl.errors import UserError
-from mmrl.files import atomic_folder
+from mmrl.files import as_os_error, atomic_folder
 from mmrl.model import MultimodalModel
 from mmrl.named_model import build_named_model
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
@@ -51,8 +51,8 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
             model.tokenizer.save(draft)
         try:
             save_weights(model, str(draft / WEIGHTS))
-        except SafetensorError as error:  # it is how safetensors says that the disk is full
-            raise OSError(str(error)) from error
+        except SafetensorError as error:
+            raise as_os_error(error) from error
         about = {**model.recipe, "preprocessing": preprocessing_of(model)}
         (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n")
         sign(about, draft)

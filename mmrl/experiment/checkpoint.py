@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import Tree, check_plain, decode, encode, round_trip
-from mmrl.files import atomic_folder
+from mmrl.files import as_os_error, atomic_folder
 
 __all__ = [
     "Checkpoint", "DamagedCheckpointError", "Tree", "check_checkpoint", "check_plain",
@@ -76,8 +76,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     with atomic_folder(folder) as draft:
         try:
             save_file(contiguous, draft / WEIGHTS)
-        except SafetensorError as error:  # it is how safetensors says that the disk is full
-            raise OSError(str(error)) from error
+        except SafetensorError as error:
+            raise as_os_error(error) from error
         np.savez(draft / ARRAYS, **cast("Any", arrays))
         (draft / STATE).write_text(state)
         sums = {name: _checksum(draft / name) for name in (WEIGHTS, STATE, ARRAYS)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,9 @@ class PictureIndex:
             self._write(draft)
 
     def _write(self, draft: Path) -> None:
-        np.save(draft / EMBEDDINGS, self.embeddings)
+        content = io.BytesIO()  # of a file numpy does not say why it cannot be written
+        np.save(content, self.embeddings)
+        (draft / EMBEDDINGS).write_bytes(content.getvalue())
         lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in self.entries)
         (draft / ENTRIES).write_text(f"[\n{lines}\n]\n")
         if self._graph is not None:

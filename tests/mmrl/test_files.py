@@ -3,11 +3,19 @@
 import contextlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 from mmrl.errors import UserError
-from mmrl.files import WriteError, atomic_folder, remove_drafts, write_atomically, write_json
+from mmrl.files import (
+    WriteError,
+    as_os_error,
+    atomic_folder,
+    remove_drafts,
+    write_atomically,
+    write_json,
+)
 
 
 def test_json_round_trip(tmp_path):
@@ -93,3 +101,9 @@ def test_drafts_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / "kept").write_text("x")
     remove_drafts(tmp_path)
     assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_errors_of_safetensors():
+    error = as_os_error(RuntimeError("I/O error: No space left on device (os error 28)"))
+    assert WriteError(Path("a"), error).disk_is_full
+    assert str(as_os_error(RuntimeError("header too large"))) == "header too large"
