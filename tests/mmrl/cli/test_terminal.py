@@ -20,7 +20,7 @@ STEERING = "\x1b]0;evil\x07\x1b[2J\u202e"
 SHOWN = r"\x1b]0;evil\x07\x1b[2J\u202e"
 
 
-class Steering(gym.Env):
+class Escapes(gym.Env):
     """Its instructions clear the screen."""
 
     metadata = {"render_modes": []}
@@ -44,13 +44,13 @@ class Steering(gym.Env):
 @pytest.fixture
 def dataset(tmp_path):
     """The path of a collected dataset."""
-    gym.register("test/Steering-v0", Steering)
+    gym.register("test/Escapes-v0", Escapes)
     try:
         path = str(tmp_path / "steering")
-        request = Request("test/Steering-v0", 3, f"by {STEERING}", num_envs=1)
+        request = Request("test/Escapes-v0", 3, f"by {STEERING}", num_envs=1)
         collect(request, RandomSource, find_place(path))
     finally:
-        del gym.registry["test/Steering-v0"]
+        del gym.registry["test/Escapes-v0"]
     return path
 
 
