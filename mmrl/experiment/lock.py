@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from mmrl.errors import UserError
+from mmrl.files import WriteError
 
 LOCK: Final = "lock.json"
 STALE_SECONDS: Final = 300.0
@@ -37,6 +38,7 @@ class RunLock:
 
     Raises:
         LockedError: on entering, where another process holds it.
+        WriteError: on entering, where the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,9 +65,7 @@ class RunLock:
             self.check()
             self._file.unlink(missing_ok=True)
             with suppress(FileExistsError):
-                handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-                with os.fdopen(handle, "w") as file:
-                    file.write(self._owner)
+                self._take()
                 threading.Thread(target=self._beat, daemon=True).start()
                 return self
         self.check()
@@ -81,6 +81,26 @@ class RunLock:
         with suppress(OSError):
             if self._file.read_text() == self._owner:
                 self._file.unlink()
+
+    def _take(self) -> None:
+        """Make the file.
+
+        Raises:
+            FileExistsError: somebody else has it.
+            WriteError: it cannot be written.
+        """
+        try:
+            handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                with os.fdopen(handle, "w") as file:
+                    file.write(self._owner)
+            except OSError:
+                self._file.unlink()
+                raise
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise WriteError(self._file, error) from error
 
     def _read(self) -> dict[str, Any] | None:
         try:

@@ -25,7 +25,7 @@ from gymnasium.vector import VectorEnv
 from mmrl.adapters import make_vec_env, understands
 from mmrl.episode_limits import EpisodeLimit
 from mmrl.errors import UserError
-from mmrl.files import WriteError, atomic_file, remove_drafts, write_bytes, write_json
+from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.observation import ACHIEVED, IMAGE, INSTRUCTION
 from mmrl.plugins import find_spec
 from mmrl.rollouts.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
@@ -172,7 +172,7 @@ class _Workshop:
         saved = self.path / _REQUEST
         if saved.is_file():
             _check_same(_read_request(saved), self.request, self.place)
-        elif self.place.path.exists() and any(self.place.path.iterdir()):
+        elif self.place.path.exists() and self._holds_something():
             raise UserError(
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
                 "nothing was overwritten. Give another --out, or remove it"
@@ -182,6 +182,12 @@ class _Workshop:
         for folder in (self.path, self.place.data):
             remove_drafts(folder)
         return self.request.episodes - sum(len(self.episodes(k)) for k in self.missing())
+
+    def _holds_something(self) -> bool:
+        """Whether the dataset's folder has more than what a full disk has left of a beginning."""
+        other = [one for one in self.place.path.iterdir() if one != self.path]
+        begun = self.path.iterdir() if self.path.is_dir() else ()
+        return bool(other) or any(not one.name.startswith(DRAFT) for one in begun)
 
     def episodes(self, number: int) -> range:
         """The episodes of a part."""

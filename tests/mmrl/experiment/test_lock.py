@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from mmrl.errors import UserError
 from mmrl.experiment import lock
 from mmrl.experiment.lock import LOCK, STALE_SECONDS, LockedError, RunLock
 
@@ -96,3 +97,16 @@ def test_a_lock_that_was_taken_over_is_left_alone(tmp_path):
     with RunLock(tmp_path):
         owner(tmp_path, host="elsewhere")
     assert json.loads((tmp_path / LOCK).read_text())["host"] == "elsewhere"
+
+
+def test_a_full_disk_leaves_no_lock(tmp_path, monkeypatch):
+    fdopen = os.fdopen
+
+    def full(*arguments, **more):
+        fdopen(*arguments, **more).close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(UserError, match="lock.json cannot be written: No space left"):
+        RunLock(tmp_path).__enter__()
+    assert not list(tmp_path.iterdir())
