@@ -59,12 +59,20 @@ class Run:
         begun_again: whether an earlier training, of which nothing is left, has begun here.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any], *, begun_again: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        config: dict[str, Any],
+        *,
+        begun_again: bool = False,
+        trust_code: bool = False,
+    ) -> None:
         self.path = path
         self.events = path
         self.checkpoints = path / "checkpoints"
         self.config = config
         self.begun_again = begun_again
+        self._trust_code = trust_code
         self._before = self._status_file()
 
     @classmethod
@@ -116,7 +124,7 @@ class Run:
         if not isinstance(config, dict) or not {"env", "task"} & config.keys():
             raise UserError(f"{file} is no configuration of a training: it names no env or task")
         check(config, file, trust_code=trust_code)
-        return cls(path, config)
+        return cls(path, config, trust_code=trust_code)
 
     @property
     def status(self) -> Status | None:
@@ -267,7 +275,7 @@ class Run:
         checkpoint = read_checkpoint(self._newest())
         if isinstance(checkpoint.state, dict):
             recipe = checkpoint.state.get("recipe", {})
-            check(recipe, self.checkpoints, signature=self.path)
+            check(recipe, self.checkpoints, trust_code=self._trust_code, signature=self.path)
         return checkpoint
 
     def _newest(self) -> Path:

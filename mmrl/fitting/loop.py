@@ -207,18 +207,22 @@ class Training:
         self.step = checkpoint.steps
 
 
-def load(path: str | Path, task: str, device: str = "auto") -> nn.Module:
+def load(
+    path: str | Path, task: str, device: str = "auto", *, trust_code: bool = False
+) -> nn.Module:
     """The module of a run that ``mmrl fit`` made, ready to be used.
 
     Args:
         path: the run folder.
         task: that it has to have been fitted for.
         device: auto, cpu or cuda.
+        trust_code: import code that the run names; see :mod:`mmrl.trust`.
 
     Raises:
+        UntrustedCodeError: it names code that nobody has trusted.
         UserError: no such run, or one of another task: with the command that makes it.
     """
-    run = Run.open(path)
+    run = Run.open(path, trust_code=trust_code)
     found = run.config.get("task", f"an agent in {run.config.get('env')}")
     if found != task:
         raise UserError(

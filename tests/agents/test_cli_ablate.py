@@ -1,10 +1,17 @@
 """``mmrl ablate`` trains what is missing, resumes, and refuses what would not be comparable."""
 
 import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from mmrl.cli import main
+from mmrl.experiment.run import Run, Status
 
 CONFIG = """\
 env: mmrl/GoToObjS4-v0
@@ -76,3 +83,41 @@ def test_a_folder_with_something_else(config, tmp_path, capsys):
 def test_a_training_that_fails_is_named(config, tmp_path, capsys):
     assert ablate(config, tmp_path / "out", "--over", "ppo.batch_size=60") == 2
     assert "ppo.batch_size=60, seed 0 failed: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["ablate", "tune"])
+def test_trainings_end_with_the_command_that_began_them(config, tmp_path, command):
+    out = tmp_path / "out"
+    more = {
+        "ablate": ["--over", "optimizer.name=sgd", "--seeds", "1"],
+        "tune": ["--over", "ppo.learning_rate=1e-4..1e-3", "--trials", "1"],
+    }
+    begun = [
+        sys.executable, "-P", "-m", "mmrl", command, str(config), "--out", str(out),
+        "--steps", "200000", *more[command],
+    ]  # fmt: skip
+    process = subprocess.Popen(begun, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not list(out.rglob("step_*")) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    (run,) = {path.parents[1] for path in out.rglob("step_*")}
+    owner = json.loads((run / "lock.json").read_text())["pid"]
+    process.terminate()
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "once more stops at once" in said
+    assert not Path(f"/proc/{owner}").exists()
+    assert not (run / "lock.json").exists()
+    stopped = Run.open(run)
+    assert stopped.status is Status.INTERRUPTED
+    if command == "ablate":  # and it is resumed where it was
+        steps = stopped.read_checkpoint().steps
+        again = subprocess.Popen(begun, stderr=subprocess.DEVNULL)
+        log = run.parent / "seed-0.log"
+        while f"from step_{steps}" not in log.read_text() and time.monotonic() < deadline:
+            assert again.poll() is None
+            time.sleep(0.1)
+        again.terminate()
+        assert again.wait(120) == 128 + signal.SIGTERM
+        assert f"from step_{steps}" in log.read_text()

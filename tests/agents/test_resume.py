@@ -1,7 +1,10 @@
 """A training that was stopped goes on as if it had not been."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import gymnasium as gym
@@ -13,7 +16,8 @@ import yaml
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import read_checkpoint
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import Run, Status
+from mmrl.interrupts import SIGNALS, Interrupted
 from mmrl_agents.ppo import PPO, PPOAgent
 from mmrl_agents.training_state import random_state, set_random_state
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -114,22 +118,24 @@ def test_a_checkpoint_of_another_model_is_refused(make_run, hyper, tiny, tmp_pat
         PPOAgent.train(replace(config, steps=512), replace(hyper, num_envs=4), run, resume=True)
 
 
-def test_interrupts_wait_for_the_update(make_run, hyper, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("signum", SIGNALS)
+def test_interrupts_wait_for_the_update(make_run, hyper, tmp_path, monkeypatch, capsys, signum):
     config, run = make_run(tmp_path / "run", steps=100_000)
     learn, closed = PPO.train, []
 
     def interrupted(self):
         if self.num_timesteps == 256:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signum)
         learn(self)
 
     monkeypatch.setattr(PPO, "train", interrupted)
     monkeypatch.setattr(MultimodalVecEnv, "close", lambda self: closed.append(self))
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    before = signal.getsignal(signum)
+    with pytest.raises(Interrupted) as caught:
         PPOAgent.train(config, hyper, run)
+    assert caught.value.signal == signum
     assert "stopping after this update" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signum) is before
     assert len(closed) == 1
     counters = read_checkpoint(run.newest_checkpoint()).state["counters"]
     assert (counters["num_timesteps"], counters["_n_updates"]) == (256, 4)
@@ -240,6 +246,80 @@ def test_the_command(tmp_path, capsys):
     assert json.loads((out / "result.json").read_text())["steps"] == 512
     assert main(["train", "--resume", str(tmp_path / "none")]) == 2
     assert "is no run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (["--model.fusion", "concat"], "of another model"),
+        (["--optimizer.name", "sgd"], "the optimiser's state is another one's"),
+        (["--instruction", "speech"], "keeps its instruction"),
+        (["--agent", "a2c"], "keeps its agent"),
+        (["--ppo.num_envs", "4"], "does not fit this training"),
+    ],
+)
+def test_a_refused_resume_changes_nothing(tmp_path, capsys, change, words):
+    out = tmp_path / "run"
+    assert main(["train", *TINY, "--out", str(out)]) == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    more = ["--steps", "512", "--allow_changes", "true"]
+    assert main(["train", "--resume", str(out), *change, *more]) == 2
+    assert words in capsys.readouterr().err
+    after = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert {path: after.get(path) for path in before} == before
+    assert all("events" in path.name for path in after.keys() - before.keys())
+
+
+def test_one_process_at_a_time(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", *TINY, "--out", str(out)]) == 0
+    with Run.open(out).lock():
+        more = ["--steps", "512", "--allow_changes", "true"]
+        assert main(["train", "--resume", str(out), *more]) == 2
+    assert f"is being trained by process {os.getpid()}" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_before_its_first_update_begins_again(tmp_path, capsys):
+    out = tmp_path / "run"
+    code = (
+        "import os, signal; from mmrl_agents.ppo import PPO; from mmrl.cli import main\n"
+        "PPO.train = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"main({['train', *TINY, '--out', str(out)]!r})"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
+    assert Run.open(out).status is Status.TRAINING
+    assert main(["eval", str(out)]) == 2
+    assert "has no checkpoint yet (its training is training)" in capsys.readouterr().err
+    assert main(["train", *TINY, "--out", str(out)]) == 0
+    assert Run.open(out).status is Status.FINISHED
+    assert main(["train", *TINY, "--out", str(out)]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+class Unsaveable:
+    """What a stranger's environment may have for its state."""
+
+
+@pytest.mark.parametrize("kind", ["an object", "an argument", "an error"])
+def test_a_state_that_cannot_be_saved_is_found_at_the_start(
+    make_run, hyper, tmp_path, monkeypatch, counter, capsys, kind
+):
+    entry = gym.spec(counter).entry_point
+    states = {
+        "an object": lambda self: {"thing": Unsaveable()},
+        "an argument": lambda self, name: 1,
+        "an error": lambda self: 1 / 0,
+    }
+    monkeypatch.setattr(entry, "get_state", states[kind], raising=False)
+    monkeypatch.setattr(entry, "set_state", lambda self, state: None, raising=False)
+    config, run = make_run(tmp_path / "run", env=counter)
+    PPOAgent.train(config, hyper, run)
+    said = capsys.readouterr().err
+    assert said.count("exact resume is off: test/Counter-v0 cannot have its state saved") == 1
+    assert "begins new episodes" in said
+    assert run.read_checkpoint().state["env"] is None
+    with pytest.warns(UserWarning, match="episodes begin anew"):
+        PPOAgent.train(replace(config, steps=512), hyper, run, resume=True)
 
 
 def test_a_run_without_checkpoint_does_not_go_on(make_run, tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.fitting.loop import Training, fit, load, schedule
 from mmrl.fitting.task import Evaluation, FitConfig, Task
+from mmrl.interrupts import SIGNALS, Interrupted
 
 
 @dataclass
@@ -102,6 +104,40 @@ def test_going_on_is_exact(tmp_path: Path) -> None:
     fit(gone_on, options, run, resume=True)
     for one, other in zip(whole.module.parameters(), gone_on.module.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("signum", SIGNALS)
+@pytest.mark.parametrize("step", [1, 33])
+def test_an_interrupt_within_a_step_is_resumed_exactly(
+    tmp_path: Path, signum: int, step: int
+) -> None:
+    options = config(tmp_path)
+    whole, interrupted = LineTask(options), LineTask(options)
+    fit(whole, options, create(tmp_path / "whole"))
+    losses, count = interrupted.losses, iter(range(1, 100))
+
+    def within(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        if next(count) == step:
+            signal.raise_signal(signum)
+        return losses(batch)
+
+    interrupted.losses = within  # type: ignore[method-assign]
+    run = create(tmp_path / "parts")
+    with pytest.raises(Interrupted):
+        fit(interrupted, options, run)
+    assert run.newest_checkpoint().name == f"step_{step}"
+    resumed = LineTask(config(tmp_path, seed=7))  # its weights are replaced
+    fit(resumed, options, run, resume=True)
+    for one, other in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("minutes", "checkpoints"), [(0.0, {1, 60}), (1e-9, {59, 60})])
+def test_checkpoints_by_time(tmp_path: Path, minutes: float, checkpoints: set[int]) -> None:
+    options = config(tmp_path, checkpoint_every=0, checkpoint_minutes=minutes)
+    run = create(tmp_path / "run")
+    fit(LineTask(options), options, run)
+    assert {int(path.name[5:]) for path in run.checkpoints.iterdir()} == checkpoints
 
 
 def test_looking_at_it_does_not_change_what_is_learnt(tmp_path: Path) -> None:
