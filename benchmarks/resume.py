@@ -85,7 +85,7 @@ def outcome(out: Path, steps: int) -> dict[str, Any]:
     accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
     accumulator.Reload()
     curves = {
-        tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
+        tag: [(event.step, repr(event.value)) for event in accumulator.Scalars(tag)]  # also nan
         for tag in accumulator.Tags()["scalars"]
         if not tag.startswith(("time/", "cache/"))
     }
@@ -138,7 +138,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--interrupts", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=6144, help="of the policies")
+    parser.add_argument("--steps", type=int, default=3072, help="of the policies")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     add_folder(parser)
     options = parser.parse_args()
