@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from gymnasium.envs.registration import EnvSpec
 from PIL import Image
 from rich.progress import track
 from safetensors.torch import save_file
@@ -285,22 +286,18 @@ def forge_manifest(checkpoint: Path) -> None:
 
 def plant_datasets(shop: Workshop) -> None:
     """Minari datasets."""
-    spec = {
-        "id": "Payload-v0", "entry_point": "os:system", "kwargs": {"command": f"touch {shop.mark}"},
-        "reward_threshold": None, "nondeterministic": False, "max_episode_steps": None,
-        "order_enforce": False, "disable_env_checker": True, "additional_wrappers": [],
-        "vector_entry_point": None, "namespace": None, "name": "Payload", "version": 0,
-    }  # fmt: skip
+    touch = {"command": f"touch {shop.mark}"}
+    spec = EnvSpec("Payload-v0", "os:system", kwargs=touch, disable_env_checker=True).to_json()
     control = (
-        "import gymnasium, json; from gymnasium.envs.registration import EnvSpec\n"
-        f"try: gymnasium.make(EnvSpec.from_json({json.dumps(spec)!r}))\nexcept BaseException: pass"
+        "import gymnasium; from gymnasium.envs.registration import EnvSpec\n"
+        f"try: gymnasium.make(EnvSpec.from_json({spec!r}))\nexcept BaseException: pass"
     )
     extra = ("captioner", "retrieval", "tokenizer")
     for name, keep_spaces in (("with spaces", True), ("without spaces", False)):
         place = shop.place(f"env_spec {name}", "data", *extra)
         file = place / "data" / "data" / "metadata.json"
         metadata = json.loads(file.read_text())
-        metadata["env_spec"] = json.dumps(spec)
+        metadata["env_spec"] = spec
         metadata.pop("mmrl", None)
         if not keep_spaces:
             for key in ("observation_space", "action_space"):
