@@ -408,19 +408,24 @@ def run(case: Case, command: list[str], shop: Workshop) -> dict[str, Any]:
     python = [sys.executable, *([] if command[0] == "-c" else ["-m", "mmrl"])]
     home = shop.folder / "somebody"
     home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [*python, *command], cwd=case.where, input="y\ny\ny\n", capture_output=True, text=True,
-        errors="replace", timeout=600,
+    begun = subprocess.Popen(
+        [*python, *command], cwd=case.where, text=True, errors="replace",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "HOME": str(home), "SDL_VIDEODRIVER": "dummy", "HF_HUB_OFFLINE": "1",
              "XDG_CONFIG_HOME": str(home), "PYTHONPATH": "", **case.environment},
     )  # fmt: skip
-    lines = (done.stderr.strip() or done.stdout.strip() or "-").splitlines()
+    try:
+        out, err = begun.communicate("y\ny\ny\n", 25 if command[0] == "watch" else 600)
+    except subprocess.TimeoutExpired:  # a window is open until somebody closes it
+        begun.kill()
+        out, err = begun.communicate()
+    lines = (err.strip() or out.strip() or "-").splitlines()
     return {
         "file": case.name,
         "command": " ".join(command) if command[0] != "-c" else command[1],
         "fired": shop.mark.exists(),
-        "status": done.returncode,
-        "traceback": "Traceback (most recent call last)" in done.stderr and command[0] != "-c",
+        "status": begun.returncode,
+        "traceback": "Traceback (most recent call last)" in err and command[0] != "-c",
         "last_line": lines[-1][:300].replace(str(shop.folder), "FOLDER"),
     }
 

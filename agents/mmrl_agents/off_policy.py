@@ -19,7 +19,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import OptimizerConfig, TrainConfig
 from mmrl_agents.policy import multimodal_kwargs
 from mmrl_agents.replay import FrameReplay
-from mmrl_agents.saving import PickleRefusing, SaveablePolicy
+from mmrl_agents.saved_policy import PickleRefusing, SaveablePolicy
 from mmrl_agents.training import SB3Agent, check_positive
 from mmrl_agents.vec_env import MultimodalVecEnv
 

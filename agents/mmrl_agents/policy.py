@@ -20,7 +20,7 @@ from mmrl.observation import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl_agents.auxiliary import Following, NextStep, build_auxiliary
 from mmrl_agents.memory import Memory, build_memory
 from mmrl_agents.optimizers import build_optimizer
-from mmrl_agents.saving import SaveablePolicy
+from mmrl_agents.saved_policy import SaveablePolicy
 from mmrl_agents.team import ALONE, Team
 
 

@@ -1,4 +1,4 @@
-"""Saving and loading algorithms, policies and replay buffers: no file is unpickled.
+"""Saving and loading algorithms and replay buffers: no file is unpickled.
 
 What is saved is a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
 optimisers, hyperparameters, spaces and counters; the files of the tokenizer and of the speech
@@ -9,12 +9,10 @@ which run whatever code is in them: they are loaded only with ``trust_pickle=Tru
 from __future__ import annotations
 
 import inspect
-import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, NoReturn, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 import gymnasium as gym
 import numpy as np
@@ -22,15 +20,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.policies import BaseModel
 from stable_baselines3.common.utils import (
-    ConstantSchedule,
     check_for_correct_spaces,
-    get_device,
 )
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from mmrl import __version__
 from mmrl.building import ModelConfig
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
@@ -41,19 +35,25 @@ from mmrl.experiment.checkpoint import (
     weights_of,
     write_checkpoint,
 )
-from mmrl.files import WriteError, atomic_folder
 from mmrl.fitting.goals import with_goals
 from mmrl.observation import IMAGE, INSTRUCTION, SPEECH
 from mmrl.preprocessing.inputs import Preprocessing
-from mmrl.trust import check, sign
+from mmrl.trust import sign
 from mmrl_agents.packing import pack, pack_known, unpack
 from mmrl_agents.replay import FrameReplay
+from mmrl_agents.saved_folder import (
+    ALGORITHM,
+    CHECKPOINT,
+    REPLAY,
+    check_code,
+    code_of,
+    find_folder,
+    new_folder,
+    refuse_pickle,
+    well_formed,
+)
+from mmrl_agents.saved_policy import OF_THE_MODEL, SaveablePolicy
 from mmrl_agents.training_state import learnt, resume_learnt
-
-ALGORITHM: Final = "algorithm.json"
-POLICY: Final = "policy.json"
-REPLAY: Final = "replay.json"
-_CHECKPOINT: Final = "checkpoint"
 
 _COUNTERS: Final = (
     "num_timesteps", "_total_timesteps", "_num_timesteps_at_start", "_episode_num", "_n_updates",
@@ -65,89 +65,6 @@ _NOT_SETTINGS: Final = {
     "policy_kwargs",
 }  # fmt: skip
 _BUFFERS: Final = ("rollout_buffer_class", "replay_buffer_class")
-_OF_THE_MODEL: Final = {
-    "features_extractor_class", "features_extractor_kwargs", "normalize_images", "optimizer_class",
-    "optimizer_kwargs", "lr_schedule",
-}  # fmt: skip
-"""Arguments of stable-baselines3's policies that ours set by themselves."""
-
-
-class SaveablePolicy(BaseModel):
-    """A policy whose :meth:`save` and :meth:`load` use a folder of plain data."""
-
-    def save(self, path: str | Path) -> None:
-        """Write the policy into a folder, which is replaced only by a whole new one.
-
-        Args:
-            path: the folder; its parents are made.
-
-        Raises:
-            UserError: there is something else, or it cannot be written.
-        """
-        arguments = {
-            name: value
-            for name, value in self._get_constructor_parameters().items()
-            if name not in _OF_THE_MODEL
-        }
-        kind = type(self).__name__
-        state = {"policy": kind, "arguments": pack_known(arguments, kind)}
-        with _folder(path, POLICY, {"policy": kind}) as draft:
-            sign(_code_of(arguments.get("model")), draft)
-            write_checkpoint(draft / _CHECKPOINT, Checkpoint(0, weights_of(self), state))
-
-    @classmethod
-    def load(
-        cls,
-        path: str | Path,
-        device: Any = "auto",
-        *,
-        trust_pickle: bool = False,
-        trust_code: bool = False,
-        **arguments: Any,
-    ) -> Self:
-        """The policy in a folder.
-
-        Args:
-            path: the folder.
-            device: of the weights.
-            trust_pickle: read stable-baselines3's file, which may run any code.
-            trust_code: import a fusion that is not mmrl's own.
-            arguments: of the constructor, instead of those that were saved.
-
-        Raises:
-            UserError: there is none, it is of another class, damaged, or a file that would have to
-                be unpickled.
-        """
-        folder = _find(path, POLICY)
-        if folder is None:
-            if trust_pickle:
-                return super().load(cast("str", path), device)
-            _refuse(path, "policy", f"{cls.__name__}.load", ".save")
-        checkpoint = read_checkpoint(folder / _CHECKPOINT)
-        with _well_formed(folder):
-            saved = str(checkpoint.state["policy"])
-            if saved != cls.__name__:
-                raise UserError(f"{folder} holds a {saved}, no {cls.__name__}")
-            arguments = {**unpack(checkpoint.state["arguments"]), **arguments}
-            _check_code(arguments.get("model"), folder / POLICY, trust_code=trust_code)
-            policy = cast("Any", cls)(**arguments, lr_schedule=ConstantSchedule(0.0))
-            put_weights(policy, checkpoint.weights)
-        return cast("Self", policy.to(get_device(device)))
-
-
-class PickleRefusing(BaseModel):
-    """A network within a policy, which is saved with it."""
-
-    @classmethod
-    def load(cls, path: Any, device: Any = "auto", *, trust_pickle: bool = False) -> Self:
-        """The network in a file of stable-baselines3.
-
-        Raises:
-            UserError: without ``trust_pickle``, as it may run any code.
-        """
-        if not trust_pickle:
-            _refuse(path, "network", f"{cls.__name__}.load", ".save")
-        return super().load(path, device)
 
 
 class Saveable(BaseAlgorithm):
@@ -244,10 +161,10 @@ class Saveable(BaseAlgorithm):
         weights, rest = learnt(self, replay=False)
         state = {**self._description(), "learnt": rest}
         kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
-        with _folder(path, ALGORITHM, kinds) as draft:
-            sign(_code_of(self.policy_kwargs.get("model")), draft)
+        with new_folder(path, ALGORITHM, kinds) as draft:
+            sign(code_of(self.policy_kwargs.get("model")), draft)
             checkpoint = Checkpoint(self.num_timesteps, weights, state)
-            write_checkpoint(draft / _CHECKPOINT, checkpoint)
+            write_checkpoint(draft / CHECKPOINT, checkpoint)
             if self.preprocessing is not None:
                 self.preprocessing.save(draft)
 
@@ -281,7 +198,7 @@ class Saveable(BaseAlgorithm):
         return {
             name: value
             for name, value in self.policy_kwargs.items()
-            if not (ours and name in _OF_THE_MODEL)
+            if not (ours and name in OF_THE_MODEL)
         }
 
     def _settings(self) -> dict[str, Any]:
@@ -327,17 +244,17 @@ class Saveable(BaseAlgorithm):
             UserError: there is none, it is of another algorithm, damaged, does not fit the
                 environment, or is a file that would have to be unpickled.
         """
-        folder = _find(path, ALGORITHM)
+        folder = find_folder(path, ALGORITHM)
         if folder is None:
             if trust_pickle:
                 return super().load(
                     path, env, device, custom_objects, print_system_info, force_reset, **kwargs
                 )
-            _refuse(path, "algorithm", f"{cls.__name__}.load", ".save")
+            refuse_pickle(path, "algorithm", f"{cls.__name__}.load", ".save")
         check_env(cls.__name__, env)
-        checkpoint = read_checkpoint(folder / _CHECKPOINT)
+        checkpoint = read_checkpoint(folder / CHECKPOINT)
         changes = {**(custom_objects or {}), **kwargs}
-        with _well_formed(folder):
+        with well_formed(folder):
             model = cls._rebuild(folder, checkpoint.state, env, device, changes, trust_code)
             resume_learnt(model, checkpoint.weights, checkpoint.state["learnt"])
         if model.use_sde:
@@ -363,7 +280,7 @@ class Saveable(BaseAlgorithm):
         known = _setting_names(cls).union(_BUFFERS)
         settings = {name: unpack(one) for name, one in state["settings"].items() if name in known}
         arguments = {**unpack(state["policy_kwargs"]), **changes.pop("policy_kwargs", {})}
-        _check_code(arguments.get("model"), folder / ALGORITHM, trust_code=trust_code)
+        check_code(arguments.get("model"), folder / ALGORITHM, trust_code=trust_code)
         policy = changes.pop("policy_class", None) or cls._policy_named(str(state["policy"]))
         seen = unpack(state["spaces"]["observation"])
         model: Any = cls(policy, None, device=device, _init_setup_model=False)
@@ -437,13 +354,13 @@ class Saveable(BaseAlgorithm):
         """
         if isinstance(load_path_or_dict, dict):
             return super().set_parameters(load_path_or_dict, exact_match, device)
-        folder = _find(load_path_or_dict, ALGORITHM)
+        folder = find_folder(load_path_or_dict, ALGORITHM)
         if folder is None:
             if trust_pickle:
                 return super().set_parameters(load_path_or_dict, exact_match, device)
-            _refuse(load_path_or_dict, "algorithm", f"{type(self).__name__}.load", ".save")
-        checkpoint = read_checkpoint(folder / _CHECKPOINT)
-        with _well_formed(folder):
+            refuse_pickle(load_path_or_dict, "algorithm", f"{type(self).__name__}.load", ".save")
+        checkpoint = read_checkpoint(folder / CHECKPOINT)
+        with well_formed(folder):
             if exact_match:
                 resume_learnt(self, checkpoint.weights, checkpoint.state["learnt"])
             else:
@@ -483,9 +400,9 @@ class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
             "buffer_size": buffer.buffer_size,
             "n_envs": buffer.n_envs,
         }
-        with _folder(path, REPLAY, about) as draft:
+        with new_folder(path, REPLAY, about) as draft:
             state = {**about, "state": buffer.get_state()}
-            write_checkpoint(draft / _CHECKPOINT, Checkpoint(self.num_timesteps, {}, state))
+            write_checkpoint(draft / CHECKPOINT, Checkpoint(self.num_timesteps, {}, state))
 
     def load_replay_buffer(
         self, path: Any, truncate_last_traj: bool = True, *, trust_pickle: bool = False
@@ -501,15 +418,15 @@ class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
             UserError: there is none, it is of a buffer of another class or size, damaged, or a file
                 that would have to be unpickled.
         """
-        folder = _find(path, REPLAY)
+        folder = find_folder(path, REPLAY)
         if folder is None:
             if trust_pickle:
                 return super().load_replay_buffer(path, truncate_last_traj)
-            _refuse(path, "replay buffer", "load_replay_buffer", ".save_replay_buffer")
-        state = read_checkpoint(folder / _CHECKPOINT).state
+            refuse_pickle(path, "replay buffer", "load_replay_buffer", ".save_replay_buffer")
+        state = read_checkpoint(folder / CHECKPOINT).state
         buffer = self._frame_replay()
         ours = (type(buffer).__name__, buffer.buffer_size, buffer.n_envs)
-        with _well_formed(folder):
+        with well_formed(folder):
             saved = (state["replay_buffer"], state["buffer_size"], state["n_envs"])
             if saved != ours:
                 raise UserError(
@@ -626,104 +543,3 @@ def _load_preprocessing(
     preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)
     preprocessing.check(fingerprints)
     return preprocessing
-
-
-def _check_code(model: Any, file: Path, *, trust_code: bool) -> None:
-    """Make sure that the code that a saved model names may be imported.
-
-    Raises:
-        UntrustedCodeError: it may not.
-    """
-    check(_code_of(model), file, trust_code=trust_code)
-
-
-def _code_of(model: Any) -> dict[str, str]:
-    """What a model's configuration may name code by."""
-    return {"fusion": str(getattr(model, "fusion", ""))}
-
-
-def _as_folder(path: Any) -> Path:
-    """Where something is saved.
-
-    Raises:
-        UserError: it is an open file.
-    """
-    if not isinstance(path, str | Path):
-        raise UserError(
-            f"{type(path).__name__}: what mmrl saves is a folder, so give the path of one"
-        )
-    path = Path(path)
-    return path.with_suffix("") if path.suffix == ".zip" else path
-
-
-def _find(path: Any, file: str) -> Path | None:
-    """The folder in which something was saved; None where there is none, or ``path`` is a file.
-
-    Args:
-        path: as the user gives it.
-        file: that says what is in the folder.
-    """
-    if not isinstance(path, str | Path) or Path(path).is_file():
-        return None
-    folder = _as_folder(path)
-    return folder if (folder / file).is_file() else None
-
-
-def _refuse(path: Any, what: str, load: str, save: str) -> NoReturn:
-    """Raise the error of a path that is no folder of ours.
-
-    Args:
-        path: as the user gave it.
-        what: should be there.
-        load: the function that reads a file of stable-baselines3.
-        save: the method that then writes a folder.
-    """
-    if isinstance(path, str | Path):
-        files = [one for one in map(Path, (path, f"{path}.zip", f"{path}.pkl")) if one.is_file()]
-        if not files:
-            raise UserError(f"there is no saved {what} in {path}: mmrl saves it as a folder")
-        name = str(files[0])
-    else:
-        name = f"this {type(path).__name__}"
-    raise UserError(
-        f"{name} is not a folder that mmrl saved; as a file of stable-baselines3 it would be "
-        "unpickled, which runs whatever code is in it. If you trust where it comes from, "
-        f"{load}({name!r}, trust_pickle=True) reads it, and {save}(FOLDER) writes it as plain data"
-    )
-
-
-@contextmanager
-def _folder(path: Any, file: str, about: Mapping[str, Any]) -> Iterator[Path]:
-    """An empty folder to write into; it takes the place of ``path`` when the block ends well.
-
-    Args:
-        path: of the folder.
-        file: that says what is in it.
-        about: what it says.
-
-    Raises:
-        UserError: there is something else, or it cannot be written.
-    """
-    folder = _as_folder(path)
-    if folder.exists() and not (folder / file).is_file() and not _is_empty(folder):
-        raise UserError(f"{folder} exists and is something else: nothing was overwritten")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(folder, error) from error
-    with atomic_folder(folder) as draft:
-        yield draft
-        (draft / file).write_text(json.dumps({**about, "mmrl": __version__}, indent=2) + "\n")
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
-
-
-@contextmanager
-def _well_formed(folder: Path) -> Iterator[None]:
-    """Raise a UserError for whatever a description that was not written by us leads to."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise UserError(f"{folder} is damaged, or does not fit: {error!r}") from error
