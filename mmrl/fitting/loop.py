@@ -60,7 +60,7 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
     sign([run.config, task.recipe], run.path)
     purge = training.step + 1 if resume else 0 if run.begun_again else None
     writer = event_writer(run.events, purge_step=purge)
-    checkpoints = _Checkpoints(training, config, run)
+    checkpoints = _Checkpoints(training, config, run, writer)
     evaluation: Evaluation | None = None
     try:
         with graceful_stop("this step") as stop, _bar(task, config, training.step) as advance:
@@ -76,9 +76,9 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
                 if stop:
                     checkpoints.save()
                     stop.raise_if_asked()
+        checkpoints.save()
     finally:
         writer.close()
-    checkpoints.save()
     evaluation = evaluation or _evaluated(task, training.step)
     report = {"task": task.name, "steps": training.step, **evaluation.metrics}
     write_json(run.path / "result.json", {**report, **provenance(started)})
@@ -92,10 +92,14 @@ class _Checkpoints:
         training: that is saved.
         config: says how often.
         run: where to.
+        writer: of the curves, which are on the disk before the checkpoint is.
     """
 
-    def __init__(self, training: Training, config: FitConfig, run: Run) -> None:
+    def __init__(
+        self, training: Training, config: FitConfig, run: Run, writer: SummaryWriter
+    ) -> None:
         self._training, self._config, self._run = training, config, run
+        self._writer = writer
         self._next = training.step + 1 if training.step == 0 else self._after(training.step)
         self._saved_at = time.monotonic()
 
@@ -117,6 +121,7 @@ class _Checkpoints:
         Raises:
             WriteError: it cannot be written.
         """
+        self._writer.flush()
         self._run.save_checkpoint(self._training.checkpoint(), self._config.keep_checkpoints)
 
     def _after(self, step: int) -> float:

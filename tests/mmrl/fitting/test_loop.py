@@ -140,6 +140,25 @@ def test_checkpoints_by_time(tmp_path: Path, minutes: float, checkpoints: set[in
     assert {int(path.name[5:]) for path in run.checkpoints.iterdir()} == checkpoints
 
 
+def test_curves_are_on_the_disk_before_their_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, run, seen = config(tmp_path, checkpoint_every=20), create(tmp_path / "run"), []
+    save = Run.save_checkpoint
+
+    def look(self: Run, checkpoint: Any, keep: int) -> Path:
+        events = EventAccumulator(str(self.path), size_guidance={"scalars": 0})
+        events.Reload()
+        scalars = events.Tags()["scalars"]
+        steps = [one.step for one in events.Scalars("fit/loss")] if "fit/loss" in scalars else []
+        seen.append((checkpoint.steps, steps))
+        return save(self, checkpoint, keep)
+
+    monkeypatch.setattr(Run, "save_checkpoint", look)
+    fit(LineTask(options), options, run)
+    assert seen[:4] == [(1, []), (20, [20]), (40, [20, 40]), (60, [20, 40, 60])]
+
+
 def test_looking_at_it_does_not_change_what_is_learnt(tmp_path: Path) -> None:
     seldom, often = config(tmp_path, evaluate_every=1000), config(tmp_path, evaluate_every=7)
     tasks = [LineTask(seldom), LineTask(often)]
