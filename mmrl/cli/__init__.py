@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Final
@@ -81,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     for variable, value in WAITING.items():  # read when torch is loaded
         os.environ.setdefault(variable, value)
     try:
-        with signals_interrupt():
+        with signals_interrupt(), warnings_in_lines(name):
             status: int = import_module(f"mmrl.cli.{name}").run(rest)
     except UserError as error:
         print(f"mmrl {name}: {printable(str(error), breaks=True)}", file=sys.stderr)
@@ -98,3 +101,26 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     return status
+
+
+@contextmanager
+def warnings_in_lines(name: str) -> Iterator[None]:
+    """Within the block a warning for the user is one line, without the code that it came from."""
+
+    def format_line(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if issubclass(category, UserWarning):
+            return f"mmrl {name}: warning: {printable(str(message))}\n"
+        return before(message, category, filename, lineno, line)
+
+    before = warnings.formatwarning
+    warnings.formatwarning = format_line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before

@@ -1,6 +1,7 @@
 """The command says what is wrong, exits with 2, and leaves nothing behind."""
 
 import json
+import warnings
 
 import pytest
 import yaml
@@ -19,6 +20,15 @@ def test_overview(call):
         for name, text in COMMANDS.items():
             assert name in out
             assert text in out
+
+
+def test_warnings_are_lines():
+    before = warnings.formatwarning
+    with cli.warnings_in_lines("train"):
+        line = warnings.formatwarning("full\x1b[2J", UserWarning, "a.py", 3)
+        assert line == "mmrl train: warning: full\\x1b[2J\n"
+        assert "a.py" in warnings.formatwarning("old", DeprecationWarning, "a.py", 3)
+    assert warnings.formatwarning is before
 
 
 def test_version(call):
