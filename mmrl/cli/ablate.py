@@ -13,10 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_words, named_code
+from mmrl.cli.resuming import claim
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
-from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
 
 _DESCRIPTION = """\
@@ -63,7 +63,8 @@ def run(arguments: list[str]) -> int:
             raise UserError("eval_episodes=0: nothing would be compared")
     folder, seeds = Path(options.out), range(options.seeds)
     configured = Path(options.config).read_text()
-    _claim(folder, {"config": configured, "steps": options.steps})
+    settings = {"config": configured, "steps": options.steps}
+    claim(folder, "ablation.yaml", settings, "an ablation")
     _train_all(arms, folder, seeds, common, options.jobs)
     rows = [row for arm in arms if (row := read_row(arm, folder, seeds))]
     title = f"{config.env}, {config.steps:,} steps"
@@ -75,22 +76,6 @@ def run(arguments: list[str]) -> int:
     print(markdown([row.summary() for row in rows], title))
     print(f"written to {folder}/ablation.md, .csv, .json and .png")
     return 0
-
-
-def _claim(folder: Path, settings: dict[str, object]) -> None:
-    """Make the folder, or make sure that it belongs to the same configuration and budget."""
-    file = folder / "ablation.yaml"
-    if file.is_file():
-        if yaml.safe_load(file.read_text()) != settings:
-            raise UserError(
-                f"{folder} holds an ablation of another configuration or budget: "
-                "give another --out, or remove it"
-            )
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"--out {folder}: is not empty, and no ablation")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, yaml.safe_dump(settings))
 
 
 def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], jobs: int) -> None:

@@ -8,8 +8,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run, Status, flat
+from mmrl.files import write_atomically
 from mmrl.trust import check
 
 
@@ -45,6 +48,36 @@ def changes(
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key) and key != "out"
     ]
+
+
+def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> None:
+    """Make a folder for several trainings, or make sure that it belongs to the same ones.
+
+    Args:
+        folder: for all of them.
+        name: of the file in it that says what they are.
+        settings: what they are, as plain values.
+        what: what the folder is called, such as "a search".
+
+    Raises:
+        UserError: it holds something else, or cannot be read or written.
+    """
+    file = folder / name
+    if file.is_file():
+        try:
+            before = yaml.safe_load(file.read_text())
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UserError(f"{file} cannot be read: {error}") from error
+        if before != settings:
+            raise UserError(
+                f"{folder} holds {what} of another configuration or budget: give another --out, or "
+                "remove it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: is not empty, and not {what}")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, yaml.safe_dump(dict(settings)))
 
 
 def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_words, named_code
+from mmrl.cli.resuming import claim
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
@@ -94,20 +95,9 @@ def _study(folder: Path, options: Any) -> Any:
         import optuna
     except ImportError as error:
         raise UserError("mmrl tune needs optuna: pip install 'multimodal-rl[tune]'") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    claim = {"config": Path(options.config).read_text(), "steps": options.steps}
-    file = folder / "search.yaml"
-    if file.is_file():
-        if yaml.safe_load(file.read_text()) != claim:
-            raise UserError(
-                f"{folder} holds a search of another configuration or budget: give another --out, "
-                "or remove it"
-            )
-    elif folder.exists() and any(folder.iterdir()):
-        raise UserError(f"--out {folder}: is not empty, and no search")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, yaml.safe_dump(claim))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failure is one line
+    settings = {"config": Path(options.config).read_text(), "steps": options.steps}
+    claim(folder, "search.yaml", settings, "a search")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = optuna.storages.RDBStorage(
