@@ -3,9 +3,9 @@
     python benchmarks/compare_commits.py HEAD~1
 
 The other commit is checked out into a temporary worktree. Then each work is done by both, in turn,
-``--repetitions`` times after one round that only compiles: training PPO on pixels and words, and
-fitting a captioner. Both run on the same installed packages. What is compared is the time that a
-process takes for so many steps, without its start: a long run less a short one.
+``--repetitions`` times after a short one that only compiles: training PPO on pixels and words, and
+fitting a captioner. Both run on the same installed packages. What is compared are the steps a
+second that the trainings themselves have written for TensorBoard, checkpoints included.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 from rich.progress import track
 from seeds import add_folder, work_folder
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
@@ -31,20 +32,28 @@ TRAIN = [
     "train", "--env=mmrl/GoToRedBallGrey-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=0",
 ]  # fmt: skip
 FIT = ["fit", "captioner", "--device=cpu", "--batch_size=32", "--evaluate_every=100000"]
-WORKS = {"PPO, steps": (TRAIN, 2_048, 26_624), "captioner, gradient steps": (FIT, 4, 84)}
+WORKS = {"PPO, steps": (TRAIN, 16_384), "captioner, gradient steps": (FIT, 100)}
+WARM_UP = 8  # times shorter
 
 
-def command(checkout: Path, work: list[str], steps: int, out: Path) -> float:
-    """Run mmrl of a checkout; the seconds that it took."""
+def speed(checkout: Path, work: list[str], steps: int, out: Path) -> float:
+    """Run mmrl of a checkout; its steps a second."""
     paths = [str(checkout), str(checkout / "envs"), str(checkout / "agents")]
-    begun = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-P", "-m", "mmrl", *work, f"--steps={steps}", f"--out={out}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{checkout}: {done.stderr}")
-    return time.monotonic() - begun
+    accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    if "time/fps" in accumulator.Tags()["scalars"]:
+        return accumulator.Scalars("time/fps")[-1].value
+    seconds = accumulator.Scalars("time/seconds")
+    if len(seconds) < 2:
+        return 0.0
+    first, last = seconds[0], seconds[-1]
+    return (last.step - first.step) / (last.value - first.value)
 
 
 def main() -> None:
@@ -79,36 +88,31 @@ def measure(folder: Path, checkouts: dict[str, Path], repetitions: int) -> dict[
     data = folder / "data"
     collect = ["collect", "mmrl/GoToObj-v0", "--episodes=200", "--by=expert", f"--out={data}"]
     subprocess.run([sys.executable, "-P", "-m", "mmrl", *collect], check=True)
-    seconds: dict[str, dict[str, list[float]]] = {
+    speeds: dict[str, dict[str, list[float]]] = {
         work: {name: [] for name in checkouts} for work in WORKS
     }
     for repetition in track(range(repetitions + 1), description="repetitions"):
-        for work, (arguments, short, long) in WORKS.items():
+        for work, (arguments, steps) in WORKS.items():
             more = [f"--data={data}"] if arguments is FIT else []
+            count = steps if repetition else steps // WARM_UP
             for name, checkout in checkouts.items():
                 out = folder / f"{name}-{work[:3]}-{repetition}"
-                spent = [
-                    command(checkout, [*arguments, *more], steps, out.with_name(f"{out.name}-{k}"))
-                    for k, steps in enumerate((short, long))
-                ]
+                found = speed(checkout, [*arguments, *more], count, out)
                 if repetition:
-                    seconds[work][name].append(spent[1] - spent[0])
-    return {
-        work: summary(WORKS[work][2] - WORKS[work][1], seconds[work]["before"], both["now"])
-        for work, both in seconds.items()
-    }
+                    speeds[work][name].append(found)
+    return {work: summary(both["before"], both["now"]) for work, both in speeds.items()}
 
 
-def summary(steps: int, before: list[float], now: list[float]) -> dict[str, Any]:
+def summary(before: list[float], now: list[float]) -> dict[str, Any]:
     """Medians of steps a second, and of the ratios of neighbouring runs."""
-    ratios = [one / other for one, other in zip(before, now, strict=True)]
+    ratios = [one / other for one, other in zip(now, before, strict=True)]
     return {
-        "before": steps / statistics.median(before),
-        "now": steps / statistics.median(now),
+        "before": statistics.median(before),
+        "now": statistics.median(now),
         "ratio": statistics.median(ratios),
         "ratios": [round(one, 3) for one in ratios],
-        "seconds_before": [round(one, 2) for one in before],
-        "seconds_now": [round(one, 2) for one in now],
+        "each_before": [round(one, 2) for one in before],
+        "each_now": [round(one, 2) for one in now],
     }
 
 
