@@ -94,10 +94,10 @@ def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
     for file in parsed.config or ():
         check(resolved, Path(str(file)).absolute())
     for key, value in flat(dict(resolved)).items():
-        check_plain(key, value)
+        check_value(key, value)
 
 
-def check_plain(key: str, value: Any) -> None:
+def check_value(key: str, value: Any) -> None:
     """Make sure that a value of a configuration is a number, a text, or a list of such.
 
     Raises:
@@ -105,10 +105,10 @@ def check_plain(key: str, value: Any) -> None:
     """
     if isinstance(value, list | tuple):
         for one in value:
-            check_plain(key, one)
+            check_value(key, one)
     elif isinstance(value, dict):
         for name, one in value.items():
-            check_plain(f"{key}.{name}", one)
+            check_value(f"{key}.{name}", one)
     elif not (value is None or isinstance(value, bool | int | float | str)):
         raise UserError(
             f"{key}={value!r}: is of type {type(value).__name__}; give numbers, texts, lists and "

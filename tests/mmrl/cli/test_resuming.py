@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from mmrl.cli.resuming import check_plain, claim
+from mmrl.cli.resuming import check_value, claim
 from mmrl.errors import UserError
 
 SETTINGS = {"config": "env: a", "steps": 3}
@@ -28,7 +28,7 @@ def test_a_file_of_somebody_else_is_an_error(tmp_path, content):
 
 
 def test_values_are_plain_data():
-    check_plain("a", {"b": [1, 2.5, "c", None, True, {"d": []}]})
+    check_value("a", {"b": [1, 2.5, "c", None, True, {"d": []}]})
     for value in ({1, 2}, b"x", {"b": object()}):
         with pytest.raises(UserError, match="a"):
-            check_plain("a", value)
+            check_value("a", value)
