@@ -77,7 +77,7 @@ def test_a_folder_with_something_else(config, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("whole")
     assert ablate(config, tmp_path / "out", "--over", "seed=1") == 2
-    assert "no ablation" in capsys.readouterr().err
+    assert "is not empty, and not an ablation" in capsys.readouterr().err
 
 
 def test_a_training_that_fails_is_named(config, tmp_path, capsys):
@@ -98,10 +98,11 @@ def test_trainings_end_with_the_command_that_began_them(config, tmp_path, comman
     ]  # fmt: skip
     process = subprocess.Popen(begun, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
-    while not list(out.rglob("step_*")) and time.monotonic() < deadline:
+    # a checkpoint is written under another name first, and stands in its place when it is whole
+    while not list(out.rglob("checkpoints/step_*")) and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.1)
-    (run,) = {path.parents[1] for path in out.rglob("step_*")}
+    (run,) = {path.parents[1] for path in out.rglob("checkpoints/step_*")}
     owner = json.loads((run / "lock.json").read_text())["pid"]
     process.terminate()
     said = process.communicate(timeout=120)[1]
