@@ -1,5 +1,5 @@
 # make demo   train an agent and look at it      make test   everything that must hold
-# make check  format, lint, types, import rules
+# make check  format, lint, types, import rules      make house  rooms and the arrows between them
 # Each makes .venv first if it is missing.
 
 PYTHON ?= python3
@@ -18,7 +18,7 @@ test: export HF_HUB_OFFLINE = 1
 # Each of the processes that test has a core.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test check clean
+.PHONY: demo test check house clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -32,6 +32,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+house: $(STAMP)
+	$(BIN)/python benchmarks/house.py
 
 # torch first, at the pinned version: the others would bring another build of it.
 $(STAMP): pyproject.toml constraints.txt

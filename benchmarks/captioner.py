@@ -34,17 +34,17 @@ from seeds import add_options, each_seed, is_one, work_folder
 
 import mmrl_envs  # noqa: F401  # registers the grid worlds
 from mmrl.cli.fit import parse
+from mmrl.contract import IMAGE
+from mmrl.data import Rollout, Rollouts, open_rollouts
+from mmrl.data.splits import held_out
 from mmrl.evaluation.report import provenance
-from mmrl.evaluation.splits import held_out
 from mmrl.evaluation.statistics import wilson_interval
-from mmrl.evaluation.wording import is_among
+from mmrl.evaluation.text_metrics import is_among
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.fitting.captioner import CaptionerTask
-from mmrl.fitting.loop import fit
-from mmrl.generative.captioner import as_input
-from mmrl.observation import IMAGE
-from mmrl.rollouts import Rollout, Rollouts, open_rollouts
+from mmrl.generative.text.models import as_input
+from mmrl.training.tasks.captioner import CaptionerTask
+from mmrl.training.trainer import fit
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "captioner.yaml"

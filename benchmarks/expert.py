@@ -26,10 +26,10 @@ from rich.progress import track
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid.cells import BOX, DOOR_CLOSED, DOOR_OPEN, EMPTY, KIND_MASK
-from mmrl_envs.grid.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT, SINGLE, STRICT
-from mmrl_envs.grid.levels import LEVELS
-from mmrl_envs.grid.state import CLAUSES, NOWHERE
+from mmrl_envs.grid.core.cells import BOX, DOOR_CLOSED, DOOR_OPEN, EMPTY, KIND_MASK
+from mmrl_envs.grid.core.state import CLAUSES, NOWHERE
+from mmrl_envs.grid.generation.levels import LEVELS
+from mmrl_envs.grid.language.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT, SINGLE, STRICT
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 RESULT: Final = Path(__file__).parent / "results" / "expert.json"

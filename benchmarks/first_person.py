@@ -20,7 +20,7 @@ from env_speed import Runner, measure, medians_of, one_env, our_batch, parse_arg
 import mmrl_envs  # noqa: F401  # registers the environments
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
-from mmrl_envs.grid.views.first_person import SIDE
+from mmrl_envs.grid.rendering.views.first_person import SIDE
 
 LEVELS: Final = {"GoToLocal": "OneRoom", "BossLevel": "FourRooms"}
 """Ours, and Miniworld's that is nearest to it: one room with things in it, several rooms."""

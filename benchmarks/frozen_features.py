@@ -45,16 +45,17 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmrl.adapters import instruction_words, make_vec_env
-from mmrl.building import ModelConfig, build_tokenizer
+from mmrl.compat import import_torchvision, import_transformers
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
-from mmrl.fusion import build_fusion
+from mmrl.models.build import build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.models.fusion import build_fusion
+from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING
-from mmrl.tokens import Tokens, TokensShape
-from mmrl.torchvision_compat import import_torchvision, import_transformers
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.ppo import PPO
+from mmrl.wrappers.adapters import instruction_words, make_vec_env
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"
@@ -65,7 +66,7 @@ def save_bert_base(folder: str) -> None:
     """BERT-base as its hub keeps it, with random weights, and a word-piece tokenizer."""
     transformers = import_transformers()
     transformers.BertModel(transformers.BertConfig()).save_pretrained(folder)
-    from mmrl.preprocessing.packaged import model_path
+    from mmrl.preprocessing.hub import model_path
 
     transformers.AutoTokenizer.from_pretrained(model_path("minilm")).save_pretrained(folder)
 

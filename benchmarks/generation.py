@@ -32,10 +32,10 @@ from twins import minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid import cells
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.core import cells
+from mmrl_envs.grid.core.state import NOWHERE
+from mmrl_envs.grid.generation.levels import LEVELS
 from mmrl_envs.grid.minigrid_state import import_minigrid
-from mmrl_envs.grid.state import NOWHERE
 from mmrl_envs.grid.worlds import GridWorlds
 
 RESULT = Path(__file__).parent / "results" / "generation.json"

@@ -247,7 +247,7 @@ def plant_checkpoints(shop: Workshop) -> None:
     place = shop.place("model")
     shop.module(place, "payload")
     make = (
-        "from mmrl.building import *; import pathlib; "
+        "from mmrl.models.build import *; import pathlib; "
         "m = build_model(ModelConfig(text='bag_of_words', image_args={'width': 8}), (24, 24), 9); "
         "m.save('model')"
     )
@@ -255,14 +255,14 @@ def plant_checkpoints(shop: Workshop) -> None:
     about = json.loads((place / "model" / "model.json").read_text())
     about["config"]["fusion"] = "payload.Fusion"
     (place / "model" / "model.json").write_text(json.dumps(about))
-    load = ["-c", "from mmrl.model import MultimodalModel; MultimodalModel.load('model')"]
+    load = ["-c", "from mmrl.models.model import MultimodalModel; MultimodalModel.load('model')"]
     shop.add("model: fusion of a module", place, [load], "import payload")
 
     place = shop.place("archive")
     with zipfile.ZipFile(place / "a.zip", "w") as archive:
         archive.writestr("data", json.dumps({"policy_class": {":serialized:": encoded(shop.mark)}}))
         archive.writestr("policy.pth", pickle.dumps(Payload(shop.mark)))
-    load = ["-c", "from mmrl_agents.ppo import PPO; PPO.load('a.zip')"]
+    load = ["-c", "from mmrl_agents.algorithms.ppo import PPO; PPO.load('a.zip')"]
     control = "from stable_baselines3 import PPO; PPO.load('a.zip')"
     shop.add("archive of stable-baselines3", place, [load], control)
 

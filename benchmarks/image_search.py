@@ -32,20 +32,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from seeds import add_options, each_seed, is_one, work_folder
 
-from mmrl.adapters import make_vec_env
 from mmrl.cli.fit import parse
-from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.contract import EVAL_SEED_START, IMAGE
+from mmrl.data.captioned import Scenes
+from mmrl.data.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.evaluation.report import provenance
-from mmrl.evaluation.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.fitting.loop import fit
-from mmrl.fitting.retrieval import RetrievalTask, embed
-from mmrl.fitting.scenes import Scenes
-from mmrl.observation import IMAGE
+from mmrl.retrieval.metrics import ranks, recall
 from mmrl.retrieval.queries import facts_of
-from mmrl.retrieval.ranking import ranks, recall
+from mmrl.training.tasks.retrieval import RetrievalTask, embed
+from mmrl.training.trainer import fit
+from mmrl.wrappers.adapters import make_vec_env
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = "configs/fit/retrieval.yaml"
@@ -54,7 +53,7 @@ ENV_ARGS: Final = {"num_dists": 5, "max_steps": 64}
 SCENES: Final = 1_000
 FIRST: Final = 10
 QUERY: Final = "the agent faces a red ball"
-SEEDS: Final = {"learnt": 0, "test": HELD_OUT}
+SEEDS: Final = {"learnt": 0, "test": EVAL_SEED_START}
 """Of the first of the environments."""
 PICTURES: Final = {"learnt": 50_000, "test": 10_000}
 """That each of the two who act gets to see."""

@@ -30,7 +30,7 @@ from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, read_checkpoint
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
+from mmrl.registry import find_agent
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -35,18 +35,18 @@ from commands import collect, finish
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
-from mmrl.drawing import png
+from mmrl.data.captioned import read_scenes
+from mmrl.data.splits import mentions_held_out
 from mmrl.evaluation.report import provenance
-from mmrl.evaluation.splits import mentions_held_out
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.files import write_bytes, write_json
-from mmrl.fitting.asking import ask, constraints_of, satisfied
-from mmrl.fitting.loop import load
-from mmrl.fitting.scenes import read_scenes
-from mmrl.generative.painter import Painter
-from mmrl.generative.patch_tokenizer import PatchTokenizer
-from mmrl.retrieval.sheet import Shown, contact_sheet
-from mmrl_envs.grid.views.reading import TileReader
+from mmrl.generative.image.painter import Painter
+from mmrl.generative.image.tokenizer import PatchTokenizer
+from mmrl.images import png
+from mmrl.training.prompts import ask, constraints_of, satisfied
+from mmrl.training.trainer import load
+from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl_envs.grid.rendering.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"

@@ -29,16 +29,17 @@ import torch
 from commands import finish
 from numpy.typing import NDArray
 
-from mmrl.actor import ActorWrapper
-from mmrl.building import ModelConfig, build_tokenizer
-from mmrl.encoders.text import build_text_encoder
+from mmrl.agent import ActorWrapper
 from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
+from mmrl.evaluation.wrappers import Misled
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
+from mmrl.models.build import build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.models.encoders.text import build_text_encoder
+from mmrl.registry import find_agent
 
 RESULTS = Path(__file__).parent / "results"
 COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")

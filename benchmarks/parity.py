@@ -23,7 +23,7 @@ from twins import EPISODE_STEPS, Twins, minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.generation.levels import LEVELS
 
 RESULTS: Final = Path(__file__).parent / "results" / "parity.json"
 PICTURE_EVERY: Final = 50

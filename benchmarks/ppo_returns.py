@@ -23,16 +23,17 @@ import torch
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
-from mmrl.adapters import instruction_words, make_vec_env
-from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_json
-from mmrl_agents.acting import SB3Actor
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.ppo import PPO
-from mmrl_agents.training import straight_line
+from mmrl.models.build import build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.wrappers.adapters import instruction_words, make_vec_env
+from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms.base import straight_line
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"

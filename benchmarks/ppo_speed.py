@@ -43,14 +43,15 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import Tensor
 
-from mmrl.adapters import instruction_words, make_vec_env
-from mmrl.building import ModelConfig, build_model, build_tokenizer
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
+from mmrl.models.build import build_model, build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.models.tokens import Tokens
 from mmrl.preprocessing.text import PADDING, Tokenizer
-from mmrl.tokens import Tokens
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.ppo import PPO
+from mmrl.wrappers.adapters import instruction_words, make_vec_env
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"

@@ -31,16 +31,16 @@ from commands import finish
 from numpy.typing import NDArray
 from seeds import add_folder, work_folder
 
-from mmrl.adapters import instructions
+from mmrl.data.splits import held_out_seeds, shown, training_seeds
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
-from mmrl.evaluation.word_errors import word_error_interval, word_error_rate
+from mmrl.evaluation.text_metrics import word_error_interval, word_error_rate
 from mmrl.files import write_atomically, write_json
-from mmrl.fitting.loop import load
-from mmrl.fitting.sentences import held_out_seeds, shown, training_seeds
-from mmrl.fitting.utterances import Utterance, transcribe, utter
 from mmrl.preprocessing.speech import RATE
-from mmrl.spoken import Speakers
+from mmrl.training.trainer import load
+from mmrl.training.utterances import Utterance, transcribe, utter
+from mmrl.wrappers.adapters import instructions
+from mmrl.wrappers.speech import Speakers
 
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/speech.yaml")

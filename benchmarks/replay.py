@@ -40,9 +40,10 @@ def measure(kind: str, transitions: int) -> dict[str, float]:
     from stable_baselines3.common.buffers import DictReplayBuffer
     from stable_baselines3.common.vec_env import VecTransposeImage
 
-    from mmrl.adapters import instruction_words, make_vec_env
-    from mmrl.building import ModelConfig, build_tokenizer
-    from mmrl_agents.replay import FrameReplay
+    from mmrl.models.build import build_tokenizer
+    from mmrl.models.config import ModelConfig
+    from mmrl.wrappers.adapters import instruction_words, make_vec_env
+    from mmrl_agents.buffers.replay import FrameReplay
     from mmrl_agents.vec_env import MultimodalVecEnv
 
     tokenizer = build_tokenizer(ModelConfig(), instruction_words(LEVEL))

@@ -32,7 +32,7 @@ from mmrl.evaluation.statistics import wilson_interval
 from mmrl.experiment.checkpoint import put_weights, read_checkpoint
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
+from mmrl.registry import find_agent
 
 RESULTS = Path(__file__).parent / "results"
 PLAYED_FROM = 0.95

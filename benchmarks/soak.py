@@ -2,7 +2,8 @@
 
     python benchmarks/soak.py
 
-Debug mode checks each state after each step (:mod:`mmrl_envs.grid.invariants`). Then one life of
+Debug mode checks each state after each step (:mod:`mmrl_envs.grid.rules.invariants`). Then one life
+of
 every level is led again: in batches of other sizes, in other processes, with other threads.
 """
 
@@ -22,7 +23,7 @@ from rich.progress import Progress
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.generation.levels import LEVELS
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 RESULT: Final = Path(__file__).parent / "results" / "soak.json"

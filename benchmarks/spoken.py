@@ -24,15 +24,15 @@ import yaml
 from commands import finish
 from seeds import add_folder, work_folder
 
-from mmrl.actor import ActorWrapper
+from mmrl.agent import ActorWrapper
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
+from mmrl.evaluation.wrappers import Misled
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.plugins import find_agent
+from mmrl.registry import find_agent
 
 RESULTS = Path(__file__).parent / "results"
 UNHEARD = ["en-029", "en-us+f5", "en+m7"]

@@ -34,15 +34,15 @@ from seeds import add_options, each_seed, is_one, work_folder
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
-from mmrl.drawing import png
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.files import write_bytes, write_json
-from mmrl.fitting.loop import load
-from mmrl.fitting.sprites import laid
-from mmrl.generative.sprites import SpritePainter
-from mmrl_envs.grid.themes import THEMES
-from mmrl_envs.grid.themes.files import NEEDED, sprites_of, write_sprites
+from mmrl.generative.image.sprites import SpritePainter
+from mmrl.images import png
+from mmrl.training.tasks.sprites import laid
+from mmrl.training.trainer import load
+from mmrl_envs.grid.rendering.themes import THEMES
+from mmrl_envs.grid.rendering.themes.files import NEEDED, sprites_of, write_sprites
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "sprites.yaml"

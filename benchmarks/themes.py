@@ -41,15 +41,15 @@ from numpy.typing import NDArray
 from seeds import add_folder, share_cores, work_folder
 
 import mmrl_envs  # noqa: F401  # registers the environments
-from mmrl.drawing import png
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_bytes, write_json
-from mmrl.fitting.loop import load
-from mmrl.generative.sprites import SpritePainter
-from mmrl.retrieval.sheet import Shown, contact_sheet
-from mmrl_envs.grid.themes import THEMES
-from mmrl_envs.grid.themes.files import sprites_of, write_sprites
+from mmrl.generative.image.sprites import SpritePainter
+from mmrl.images import png
+from mmrl.training.trainer import load
+from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl_envs.grid.rendering.themes import THEMES
+from mmrl_envs.grid.rendering.themes.files import sprites_of, write_sprites
 
 ROOT: Final = Path(__file__).parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results"

@@ -27,16 +27,15 @@ from commands import finish
 from seeds import add_folder, work_folder
 
 from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.misled import Misled
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
-from mmrl.evaluation.translated import Translated
+from mmrl.evaluation.wrappers import Misled, Translated
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.fitting.loop import load
-from mmrl.fitting.translation import TranslationConfig, held_out_pairs
-from mmrl.plugins import find_agent
 from mmrl.preprocessing.text import split_words
+from mmrl.registry import find_agent
+from mmrl.training.tasks.translation import TranslationConfig, held_out_pairs
+from mmrl.training.trainer import load
 
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/translation.yaml")

@@ -12,12 +12,12 @@ from minigrid.wrappers import RGBImgPartialObsWrapper
 from numpy.typing import NDArray
 from scramble import any_instruction, strew
 
-from mmrl_envs.grid import cells
+from mmrl_envs.grid.core import cells
+from mmrl_envs.grid.core.state import NOTHING, make_layout, make_state
 from mmrl_envs.grid.env import GridEnv
 from mmrl_envs.grid.minigrid_state import import_minigrid
-from mmrl_envs.grid.state import NOTHING, make_layout, make_state
-from mmrl_envs.grid.views import make_view
-from mmrl_envs.grid.views.egocentric import EgocentricSymbols
+from mmrl_envs.grid.rendering.views import make_view
+from mmrl_envs.grid.rendering.views.egocentric import EgocentricSymbols
 
 EPISODE_STEPS: Final = 150
 """An episode is broken off here: a lost agent shows nothing new."""

@@ -39,13 +39,14 @@ import yaml
 from rich.progress import track
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmrl.adapters import instruction_words, make_vec_env
-from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import read_checkpoint
 from mmrl.files import write_json
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.ppo import PPO
+from mmrl.models.build import build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.wrappers.adapters import instruction_words, make_vec_env
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.team import Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 

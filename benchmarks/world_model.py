@@ -41,15 +41,15 @@ from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
 import mmrl_envs  # noqa: F401  (registers the levels)
+from mmrl.data import Rollout, open_rollouts
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_json
-from mmrl.fitting.foresight import Foresight, foresee, outcomes
-from mmrl.fitting.loop import load
-from mmrl.fitting.token_episodes import TokenEpisodes, read_tokens, recall, split
-from mmrl.fitting.world_model import HORIZONS
-from mmrl.generative.dream_world import DreamWorld
-from mmrl.rollouts import Rollout, open_rollouts
+from mmrl.generative.world_model.dataset import TokenEpisodes, read_tokens, recall, split
+from mmrl.generative.world_model.metrics import Foresight, foresee, outcomes
+from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.training.tasks.world_model import HORIZONS
+from mmrl.training.trainer import load
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "world_model.yaml"

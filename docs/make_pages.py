@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mmrl.files import write_atomically, write_bytes
-from mmrl.viewer.drawing import draw
-from mmrl.viewer.play import Player
-from mmrl.viewer.session import Session
-from mmrl_envs.grid.levels import FAMILIES, Level
-from mmrl_envs.grid.themes import THEMES
-from mmrl_envs.grid.views import PIXELS
-from mmrl_envs.grid.views.first_person import SIDE
+from mmrl.viz.window.drawing import draw
+from mmrl.viz.window.human import Player
+from mmrl.viz.window.session import Session
+from mmrl_envs.grid.generation.levels import FAMILIES, Level
+from mmrl_envs.grid.rendering.themes import THEMES
+from mmrl_envs.grid.rendering.views import PIXELS
+from mmrl_envs.grid.rendering.views.first_person import SIDE
 from mmrl_envs.grid.worlds import GridWorlds
 
 HERE: Final = Path(__file__).parent

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from mmrl.cli import fit, train
-from mmrl.plugins import find_agent
+from mmrl.registry import find_agent
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINED = sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("levels/*.yaml")])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmrl_envs.grid.levels import FAMILIES
+from mmrl_envs.grid.generation.levels import FAMILIES
 
 DOCS = Path(__file__).parents[1] / "docs"
 

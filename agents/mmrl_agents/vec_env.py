@@ -12,18 +12,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.environment_errors import CheckedBatch
-from mmrl.environment_state import batch_state, set_batch_state, try_state
+from mmrl.contract import ACHIEVED, IMAGE, IS_SUCCESS, contract_violation
 from mmrl.experiment.plain_data import round_trip
-from mmrl.observation import (
-    ACHIEVED,
-    IMAGE,
-    IS_SUCCESS,
-    contract_violation,
-)
-from mmrl.preprocessing.inputs import Goals, Preprocessing
+from mmrl.preprocessing.pipeline import Goals, Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
+from mmrl.wrappers.error_context import CheckedBatch
+from mmrl.wrappers.state import batch_state, set_batch_state, try_state
 from mmrl_agents.team import ALONE, Team
 
 Observation = dict[str, NDArray[Any]]
@@ -108,7 +103,7 @@ class MultimodalVecEnv(VecEnv):
         """One step of every environment: observation, rewards float32 [N], dones, infos.
 
         Raises:
-            EnvironmentFailedError: as :class:`mmrl.environment_errors.CheckedBatch`.
+            EnvironmentFailedError: as :class:`mmrl.wrappers.error_context.CheckedBatch`.
         """
         observation, rewards, terminated, truncated, infos = self._batch.step(self._actions)
         self._returns += rewards
@@ -166,7 +161,7 @@ class MultimodalVecEnv(VecEnv):
 
     def get_state(self) -> dict[str, Any] | None:
         """The exact state, for :meth:`set_state`, as plain data; None where the environments
-        have none, see :mod:`mmrl.environment_state`.
+        have none, see :mod:`mmrl.wrappers.state`.
         """
         batch = batch_state(self.env) if self._has_state else None
         if batch is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.generation.levels import LEVELS
 
 NAMESPACE = "mmrl"
 

@@ -11,9 +11,9 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from mmrl.cli.common import claim
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_words, named_code
-from mmrl.cli.resuming import claim
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables

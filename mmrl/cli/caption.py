@@ -9,18 +9,17 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.cli.common import held_to, line
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.saying import held_to, line
-from mmrl.drawing import decoded
-from mmrl.encoders.frames import FramesEncoder
+from mmrl.data import open_rollouts
 from mmrl.errors import UserError
-from mmrl.evaluation.wording import is_among
-from mmrl.fitting.loop import load
-from mmrl.generative.captioner import as_input
-from mmrl.generative.generator import TextGenerator
-from mmrl.retrieval.pictures import SMALLEST, Resizer
-from mmrl.rollouts import open_rollouts
+from mmrl.evaluation.text_metrics import is_among
+from mmrl.generative.text.models import TextGenerator, as_input
+from mmrl.images import decoded
+from mmrl.models.encoders.image import FramesEncoder
+from mmrl.retrieval.images import SMALLEST, Resizer
 from mmrl.text_output import printable
+from mmrl.training.trainer import load
 
 _DESCRIPTION: Final = """\
 Put pictures into words with a captioner that 'mmrl fit captioner' made: what an agent's last step

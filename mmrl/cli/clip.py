@@ -7,13 +7,13 @@ from typing import Final
 
 from mmrl.cli.eval import DETERMINISTIC, check_limit
 from mmrl.cli.parser import Parser
+from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
-from mmrl.plugins import find_agent
-from mmrl.tensorboard.clips import ClipRecorder, gif
+from mmrl.registry import find_agent
 from mmrl.text_output import printable
+from mmrl.viz.clips import ClipRecorder, gif
 
 _MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there; by default those of 1,000 steps, or of as many as the environment "
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
     parser.add_argument("--out", type=str, default="clip.gif", help="file to write")
     parser.add_argument("--episodes", type=int, default=3, help="how many")
-    parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
+    parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=_MAX_EPISODE_STEPS

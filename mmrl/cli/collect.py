@@ -9,21 +9,20 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from mmrl.adapters import make_env
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
+from mmrl.contract import EVAL_SEED_START
+from mmrl.data.collect import Request, collect
+from mmrl.data.dataset import open_rollouts
+from mmrl.data.location import find_place
+from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
+from mmrl.data.summary import contact_sheet, summary
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
-from mmrl.plugins import find_agent
-from mmrl.rollouts.collecting import Request, collect
-from mmrl.rollouts.places import find_place
-from mmrl.rollouts.playing import Source
-from mmrl.rollouts.reading import open_rollouts
-from mmrl.rollouts.sources import ActorSource, ExpertSource, RandomSource
-from mmrl.rollouts.summary import contact_sheet, summary
+from mmrl.registry import find_agent
 from mmrl.text_output import printable
+from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION = """\
 Collect rollouts and keep them as a Minari dataset: image, instruction, action and reward of every
@@ -107,10 +106,10 @@ def _check(options: Any) -> None:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
     check_limit(options.max_episode_steps)
     last = options.seed + options.episodes - 1
-    if options.seed < 0 or last >= HELD_OUT:
+    if options.seed < 0 or last >= EVAL_SEED_START:
         raise UserError(
             f"--seed {options.seed}: seeds {options.seed} to {last} are used, and must be 0 to "
-            f"{HELD_OUT - 1}; evaluation is above"
+            f"{EVAL_SEED_START - 1}; evaluation is above"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmrl.cli.parser import Parser
-from mmrl.plugins import load_environments
+from mmrl.registry import load_environments
 
 
 def run(arguments: list[str]) -> int:

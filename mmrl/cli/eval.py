@@ -8,19 +8,19 @@ from typing import Any, Final, cast
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mmrl.actor import Actor
+from mmrl.agent import Actor
 from mmrl.cli.parser import Parser
+from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT, play_episodes
-from mmrl.evaluation.misled import Misled
+from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import result
-from mmrl.evaluation.translated import Translated
+from mmrl.evaluation.wrappers import Misled, Translated
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.fitting.loop import load
-from mmrl.generative.translator import Translator
-from mmrl.plugins import find_agent
+from mmrl.generative.text.models import Translator
+from mmrl.registry import find_agent
 from mmrl.text_output import printable
+from mmrl.training.trainer import load
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 MISLED: Final = (
@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--env_args", type=dict[str, Any], default={}, help="beside, or instead of, the run's"
     )
-    parser.add_argument("--first-seed", type=int, default=HELD_OUT, help="seed of the first")
+    parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
@@ -116,7 +116,7 @@ def evaluate(
     env_id: str,
     env_args: dict[str, Any],
     episodes: int,
-    first_seed: int = HELD_OUT,
+    first_seed: int = EVAL_SEED_START,
     *,
     deterministic: bool = False,
     max_episode_steps: int | None = None,

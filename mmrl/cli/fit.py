@@ -11,16 +11,16 @@ import torch
 import yaml
 from jsonargparse import ActionConfigFile
 
+from mmrl.cli.common import changes, check_code, ending, named_run
 from mmrl.cli.parser import Parser
-from mmrl.cli.resuming import changes, check_code, ending, named_run
 from mmrl.errors import UserError
 from mmrl.experiment.config import find_device
 from mmrl.experiment.run import CONFIG, Run
-from mmrl.fitting import TASKS, find_task
-from mmrl.fitting.loop import fit
-from mmrl.fitting.task import Evaluation, FitConfig
-from mmrl.model import PRECISIONS
+from mmrl.models.model import PRECISIONS
 from mmrl.text_output import printable
+from mmrl.training import TASKS, find_task
+from mmrl.training.task import Evaluation, FitConfig
+from mmrl.training.trainer import fit
 
 _NOT_THE_TASK: Final = {"config", "resume", "trust_code"}
 _HELP: Final = """\
@@ -28,7 +28,7 @@ usage: mmrl fit TASK [options]
 
 Train a generator or an embedding from examples. TASK is one of:
 {tasks}
-or a dotted path to your own mmrl.fitting.task.Task.
+or a dotted path to your own mmrl.training.task.Task.
 
 'mmrl fit TASK --help' explains its options. The run folder holds the configuration, TensorBoard's
 event files with losses, held-out metrics and samples, checkpoints, and result.json.

@@ -10,24 +10,24 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
-from mmrl.action_labels import action_names
-from mmrl.adapters import make_env
 from mmrl.cli.collect import find_source
 from mmrl.cli.parser import AsWritten, Parser
+from mmrl.contract import EVAL_SEED_START
+from mmrl.data import Request, Rollout, collect, find_place, open_rollouts
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
-from mmrl.fitting.loop import load
-from mmrl.generative.dream_world import DreamWorld
-from mmrl.generative.world_state import Dreamt
-from mmrl.rollouts import Request, Rollout, collect, find_place, open_rollouts
-from mmrl.tensorboard.clips import Clip, draw_frame, gif
+from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.state import Dreamt
 from mmrl.text_output import printable
-from mmrl.viewer.dreaming import DreamSession
-from mmrl.viewer.play import Player, play
-from mmrl.viewer.recording import Recording
-from mmrl.viewer.window import Window
+from mmrl.training.trainer import load
+from mmrl.viz.action_labels import action_names
+from mmrl.viz.clips import Clip, draw_frame, gif
+from mmrl.viz.window.human import Player, play
+from mmrl.viz.window.imagination import DreamSession
+from mmrl.viz.window.recording import Recording
+from mmrl.viz.window.window import Window
+from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION: Final = """\
 Dream with a world model that 'mmrl fit world-model' made. Real episodes of seeds that it never
@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
         "--by", type=str, default="expert", help="who acts: expert, random, or a run of an agent"
     )
     parser.add_argument("--episodes", type=int, default=3, help="how many")
-    parser.add_argument("--seed", type=int, default=HELD_OUT, help="of the first episode")
+    parser.add_argument("--seed", type=int, default=EVAL_SEED_START, help="of the first episode")
     parser.add_argument("--context", type=int, default=0, help="real steps that are watched first")
     parser.add_argument("--steps", type=int, default=30, help="at most so many are dreamt")
     parser.add_argument(

@@ -11,12 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
-from mmrl.fitting.loop import load
 from mmrl.retrieval import SharedEmbedding
+from mmrl.retrieval.images import Pictures, index_pictures, open_pictures
 from mmrl.retrieval.index import PictureIndex
-from mmrl.retrieval.indexing import index_pictures
-from mmrl.retrieval.pictures import Pictures, open_pictures
 from mmrl.text_output import printable
+from mmrl.training.trainer import load
 
 _HELP: Final = """\
 Embed every picture of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.drawing import png
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
-from mmrl.fitting.loop import load
-from mmrl.generative.painter import Painter
-from mmrl.generative.sprites import SpritePainter
-from mmrl.retrieval.sheet import Shown, contact_sheet
+from mmrl.generative.image.painter import Painter
+from mmrl.generative.image.sprites import SpritePainter
+from mmrl.images import png
+from mmrl.training.trainer import load
+from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _DESCRIPTION: Final = """\
 Paint what a sentence asks for, with a painter that 'mmrl fit painter' made. Things that are to be

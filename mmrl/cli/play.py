@@ -7,10 +7,10 @@ from typing import Any
 
 from mmrl.cli.parser import Parser
 from mmrl.errors import UserError
-from mmrl.viewer.play import Player, play
-from mmrl.viewer.recording import Recording
-from mmrl.viewer.session import Session
-from mmrl.viewer.window import Window
+from mmrl.viz.window.human import Player, play
+from mmrl.viz.window.recording import Recording
+from mmrl.viz.window.session import Session
+from mmrl.viz.window.window import Window
 
 
 def run(arguments: list[str]) -> int:

@@ -7,15 +7,15 @@ from typing import Final
 
 from mmrl.cli.index import open_model
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.drawing import png
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
+from mmrl.images import png
 from mmrl.preprocessing.text import WordTokenizer, split_words
 from mmrl.retrieval import SharedEmbedding
+from mmrl.retrieval.images import open_pictures
 from mmrl.retrieval.index import PictureIndex, caption
-from mmrl.retrieval.pictures import open_pictures
-from mmrl.retrieval.sheet import Shown, contact_sheet
 from mmrl.text_output import printable
+from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _HELP: Final = """\
 Search an index that 'mmrl index' made: print the nearest pictures, and write them as a contact

@@ -9,20 +9,20 @@ from typing import Any, Final, cast
 import yaml
 from jsonargparse import ActionConfigFile
 
-from mmrl.actor import Actor
-from mmrl.adapters import make_env
+from mmrl.agent import Actor
+from mmrl.cli.common import changes, check_code, ending, named_run
 from mmrl.cli.eval import evaluate, sentence
 from mmrl.cli.parser import Parser
-from mmrl.cli.resuming import changes, check_code, ending, named_run
+from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError, unknown
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.agent import TeamAgent
 from mmrl.experiment.config import TrainConfig, find_device
 from mmrl.experiment.preprocessing import CHANNELS, with_speakers
 from mmrl.experiment.run import CONFIG, Run
-from mmrl.fusion import FUSIONS
-from mmrl.plugins import agent_names, find_agent
+from mmrl.models.fusion import FUSIONS
+from mmrl.registry import agent_names, find_agent
 from mmrl.text_output import printable
+from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION = """\
 Train an agent on an environment with an image and an instruction.
@@ -233,8 +233,10 @@ def check(config: TrainConfig) -> None:
     for name in ("eval_episodes", "clip_every", "checkpoint_every"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
-    if not 0 <= config.seed < HELD_OUT:
-        raise UserError(f"seed={config.seed}: must be 0 to {HELD_OUT - 1}; evaluation is above")
+    if not 0 <= config.seed < EVAL_SEED_START:
+        raise UserError(
+            f"seed={config.seed}: must be 0 to {EVAL_SEED_START - 1}; evaluation is above"
+        )
     find_device(config.device)
     if config.model.fusion not in FUSIONS and "." not in config.model.fusion:
         raise unknown("fusion", config.model.fusion, FUSIONS)

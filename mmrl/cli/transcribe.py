@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmrl.cli.common import held_to, line, searched
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.saying import held_to, line, searched
-from mmrl.fitting.loop import load
-from mmrl.preprocessing.wav import read_wav
+from mmrl.preprocessing.speech import read_wav
 from mmrl.text_output import printable
+from mmrl.training.trainer import load
 
 _DESCRIPTION = """\
 Write down what WAV files say, and how probable the model holds it.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from mmrl.cli.common import line, searched
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.saying import line, searched
 from mmrl.errors import UserError
-from mmrl.fitting.loop import load
+from mmrl.training.trainer import load
 
 _DESCRIPTION = """\
 Put sentences into another language, and say how probable the model holds each translation.

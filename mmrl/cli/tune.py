@@ -10,17 +10,17 @@ from typing import Any, Final
 import yaml
 from rich.console import Console
 
+from mmrl.cli.common import claim
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_words, named_code
-from mmrl.cli.resuming import claim
 from mmrl.cli.train import check, parse
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.run import CONFIG, Run
-from mmrl.experiment.search import VALIDATION, Axis, Tried, markdown, parse_search, plot, short
+from mmrl.experiment.tuning import VALIDATION, Axis, Tried, markdown, parse_search, plot, short
 from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
-from mmrl.plugins import find_agent
+from mmrl.registry import find_agent
 from mmrl.trust import sign
 
 _DESCRIPTION = """\

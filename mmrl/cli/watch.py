@@ -6,14 +6,14 @@ from contextlib import closing
 
 from mmrl.cli.eval import DETERMINISTIC
 from mmrl.cli.parser import Parser
+from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl.experiment.run import Run
-from mmrl.plugins import find_agent
-from mmrl.viewer.recording import Recording
-from mmrl.viewer.session import Session
-from mmrl.viewer.watch import Watcher, watch
-from mmrl.viewer.window import Window
+from mmrl.registry import find_agent
+from mmrl.viz.window.agent import Watcher, watch
+from mmrl.viz.window.recording import Recording
+from mmrl.viz.window.session import Session
+from mmrl.viz.window.window import Window
 
 
 def run(arguments: list[str]) -> int:
@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument("--episodes", type=int, default=0, help="how many; 0 for no end")
-    parser.add_argument("--seed", type=int, default=HELD_OUT, help="of the first episode")
+    parser.add_argument("--seed", type=int, default=EVAL_SEED_START, help="of the first episode")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument("--record", type=str | None, default=None, help="write a GIF at the end")
     parser.add_argument("--fps", type=float, default=4.0, help="steps a second")

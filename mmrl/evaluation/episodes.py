@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.actor import Actor, begin_episodes
-from mmrl.adapters import make_vec_env
-from mmrl.environment_errors import CheckedBatch
-from mmrl.episode_limits import EpisodeLimit
+from mmrl.agent import Actor, begin_episodes
+from mmrl.contract import EVAL_SEED_START
 from mmrl.evaluation.statistics import wilson_interval
-
-HELD_OUT: Final = 1_000_000_000
-"""Seeds from here on are for evaluation; training seeds stay below."""
+from mmrl.wrappers.adapters import make_vec_env
+from mmrl.wrappers.episode_limit import EpisodeLimit
+from mmrl.wrappers.error_context import CheckedBatch
 
 _BATCH: Final = 128
 
@@ -72,7 +70,7 @@ def play_episodes(
     episodes: int,
     *,
     env_args: dict[str, Any] | None = None,
-    first_seed: int = HELD_OUT,
+    first_seed: int = EVAL_SEED_START,
     deterministic: bool = False,
     on_episodes: Callable[[int], None] | None = None,
     max_episode_steps: int | None = None,
@@ -91,8 +89,8 @@ def play_episodes(
             while it learns. Sampling is seeded by ``first_seed``.
         on_episodes: called with how many more episodes have ended.
         max_episode_steps: longer episodes are cut there and are not successful; None cuts those
-            that last :data:`~mmrl.episode_limits.MAX_EPISODE_STEPS` in an environment that declares
-            no longer limit.
+            that last :data:`~mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS` in an environment that
+            declares no longer limit.
 
     Raises:
         ValueError: fewer than one episode.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmrl.actor import Actor
+from mmrl.agent import Actor
 
 if TYPE_CHECKING:
     from mmrl.experiment.config import TrainConfig

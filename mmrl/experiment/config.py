@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from mmrl.building import ModelConfig
 from mmrl.errors import UserError
+from mmrl.models.config import ModelConfig
 
 
 @dataclass

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from gymnasium import spaces
 
-from mmrl.adapters import instruction_words, make_env
-from mmrl.building import build_speech, build_tokenizer
+from mmrl.contract import SPEECH
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import TrainConfig
-from mmrl.observation import SPEECH
-from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.models.build import build_speech, build_tokenizer
+from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.speech import RATE
+from mmrl.wrappers.adapters import instruction_words, make_env
 
 CHANNELS: Final = ("text", "speech", "both")
 

@@ -29,7 +29,7 @@ from mmrl.experiment.checkpoint import (
 )
 from mmrl.experiment.lock import RunLock
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
-from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.trust import check, sign
 
 CONFIG: Final = "config.yaml"

@@ -1,1 +1,1 @@
-"""Generators that speak the :class:`~mmrl.tokens.Tokens` which the policy's encoders speak."""
+"""Generative models: text, images and world models, on the same tokens as the policy."""

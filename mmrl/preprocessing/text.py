@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from mmrl.errors import UserError
 from mmrl.files import write_atomically
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
-from mmrl.preprocessing.hub import load_pretrained
-from mmrl.preprocessing.packaged import hub_cache, model_path
+from mmrl.preprocessing.hub import hub_cache, load_pretrained, model_path
 
 PADDING: Final = 0
 UNKNOWN: Final = 1

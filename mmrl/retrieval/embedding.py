@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmrl.model import MultimodalModel
-from mmrl.observation import IMAGE, INSTRUCTION
-from mmrl.tokens import Tokens, TokensShape
+from mmrl.contract import IMAGE, INSTRUCTION
+from mmrl.models.model import MultimodalModel
+from mmrl.models.tokens import Tokens, TokensShape
 
 
 class SharedEmbedding(nn.Module):
@@ -44,8 +44,8 @@ class SharedEmbedding(nn.Module):
     def forward(
         self, observation: Mapping[str, Tensor] | Sequence[str], images: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """What :class:`mmrl.model.MultimodalModel` takes → unit vectors float32 [B, width], by
-        modality.
+        """What :class:`mmrl.models.model.MultimodalModel` takes → unit vectors float32 [B, width],
+        by modality.
         """
         if not isinstance(observation, Mapping):
             observation = self.model.observe(observation, images)

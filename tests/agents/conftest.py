@@ -9,11 +9,12 @@ import torch
 from gymnasium import spaces
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mmrl.adapters import instruction_words, make_vec_env
-from mmrl.building import ModelConfig, build_tokenizer
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl_agents.ppo import PPOConfig
+from mmrl.models.build import build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.wrappers.adapters import instruction_words, make_vec_env
+from mmrl_agents.algorithms.ppo import PPOConfig
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 GRID = "mmrl/GoToObjS4-v0"

@@ -7,8 +7,8 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import KVWriter, Logger
 
-from mmrl_agents.callbacks import CacheCallback
-from mmrl_agents.policy import MultimodalPolicy
+from mmrl_agents.loop.callbacks import CacheCallback
+from mmrl_agents.networks.policy import MultimodalPolicy
 
 
 class Memory(KVWriter):

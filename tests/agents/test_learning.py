@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mmrl.evaluation.episodes import play_episodes
-from mmrl_agents.ppo import PPOAgent, PPOConfig
+from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 
 ENV = "mmrl/GoToObjS4-v0"
 EPISODES = 128

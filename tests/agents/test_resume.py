@@ -18,8 +18,8 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import read_checkpoint
 from mmrl.experiment.run import Run, Status
 from mmrl.interrupts import SIGNALS, Interrupted
-from mmrl_agents.ppo import PPO, PPOAgent
-from mmrl_agents.training_state import random_state, set_random_state
+from mmrl_agents.algorithms.ppo import PPO, PPOAgent
+from mmrl_agents.loop.state import random_state, set_random_state
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 GRID = "mmrl/GoToObjS4-v0"
@@ -282,7 +282,7 @@ def test_one_process_at_a_time(tmp_path, capsys):
 def test_a_run_that_was_killed_before_its_first_update_begins_again(tmp_path, capsys):
     out = tmp_path / "run"
     code = (
-        "import os, signal; from mmrl_agents.ppo import PPO; from mmrl.cli import main\n"
+        "import os, signal; from mmrl_agents.algorithms.ppo import PPO; from mmrl.cli import main\n"
         "PPO.train = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
         f"main({['train', *TINY, '--out', str(out)]!r})"
     )

@@ -11,7 +11,7 @@ from stable_baselines3.common.utils import explained_variance
 from torch import nn
 
 from mmrl.experiment.run import Run
-from mmrl_agents.ppo import PPOAgent
+from mmrl_agents.algorithms.ppo import PPOAgent
 from mmrl_agents.team import Team
 
 WORKERS = 2

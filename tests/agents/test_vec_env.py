@@ -8,9 +8,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecMonitor
 
-from mmrl.adapters import make_vec_env
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import WordTokenizer
+from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 GRID = "mmrl/GoToLocalS5N2-v0"

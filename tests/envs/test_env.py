@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import mmrl_envs
 from mmrl_envs.grid.env import GridEnv
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.generation.levels import LEVELS
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=15)
@@ -259,7 +259,7 @@ def test_window_fits_a_long_sentence(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     import pygame
 
-    from mmrl_envs.grid.window import Window
+    from mmrl_envs.grid.rendering.window import Window
 
     window = Window("a test", 1000)
     window.show(np.zeros((64, 96, 3), np.uint8), "go to the purple ball in front of you " * 4)

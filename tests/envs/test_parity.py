@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mmrl_envs.grid.cells import WALL, cell
-from mmrl_envs.grid.levels import LEVELS, find_level
-from mmrl_envs.grid.state import NOTHING
+from mmrl_envs.grid.core.cells import WALL, cell
+from mmrl_envs.grid.core.state import NOTHING
+from mmrl_envs.grid.generation.levels import LEVELS, find_level
 
 STEPS = 300
 STRICT = ["OpenDoorDebug", "OpenDoorsOrderN4Debug", "PickupDistDebug"]

@@ -7,9 +7,9 @@ from gymnasium.error import ResetNeeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrl_envs.grid.core.state import State
 from mmrl_envs.grid.env import GridEnv
-from mmrl_envs.grid.levels import LEVELS
-from mmrl_envs.grid.state import State
+from mmrl_envs.grid.generation.levels import LEVELS
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=25)

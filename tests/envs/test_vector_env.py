@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmrl_envs  # noqa: F401  # registers
-from mmrl_envs.grid.frame_pool import FramePool
+from mmrl_envs.grid.rendering.frame_pool import FramePool
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=20)

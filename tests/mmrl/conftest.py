@@ -10,9 +10,9 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from mmrl.building import ModelConfig
 from mmrl.cli import main
-from mmrl.encoders import torchvision_weights
+from mmrl.models.config import ModelConfig
+from mmrl.models.encoders import torchvision_weights
 
 SIGNALS = "test/Signals-v0"
 SCREEN = "test/Screen-v0"
@@ -160,7 +160,7 @@ def minilm():
 @pytest.fixture(scope="session")
 def speech_models(tmp_path_factory):
     """Folders of a tiny Wav2Vec2 and a tiny Whisper, as their hub keeps them."""
-    from mmrl.torchvision_compat import import_transformers
+    from mmrl.compat import import_transformers
 
     transformers = import_transformers()
     wav2vec2, whisper = (tmp_path_factory.mktemp(name) for name in ("wav2vec2", "whisper"))
@@ -203,7 +203,7 @@ def speech_models(tmp_path_factory):
 @pytest.fixture(scope="session")
 def described(tmp_path_factory):
     """The path of a dataset of a grid world, with descriptions of what is seen."""
-    from mmrl.rollouts import RandomSource, Request, collect, find_place
+    from mmrl.data import RandomSource, Request, collect, find_place
 
     path = tmp_path_factory.mktemp("data") / "described"
     options = {"num_dists": 3, "room_size": 6, "max_steps": 12}

@@ -9,11 +9,11 @@ import pytest
 from PIL import EpsImagePlugin, Image
 
 from mmrl.cli.caption import read_picture as read_for_caption
-from mmrl.drawing import FORMATS, MOST_PIXELS, decoded
 from mmrl.errors import UserError
-from mmrl.fitting.sprites import read_pictures
-from mmrl.retrieval.pictures import PictureFolder, read_picture
-from mmrl_envs.grid.themes.files import read_sprites
+from mmrl.images import FORMATS, MOST_PIXELS, decoded
+from mmrl.retrieval.images import PictureFolder, read_picture
+from mmrl.training.tasks.sprites import read_pictures
+from mmrl_envs.grid.rendering.themes.files import read_sprites
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 40 40

@@ -61,8 +61,8 @@ def test_modules_that_a_configuration_names():
 
 @pytest.mark.parametrize(
     ("name", "installed"),
-    [("mmrl.fusion", True), ("mmrl_envs", True), ("gymnasium.envs", True), ("no_such", False),
-     ("antigravity", False)],
+    [("mmrl.models.fusion", True), ("mmrl_envs", True), ("gymnasium.envs", True),
+     ("no_such", False), ("antigravity", False)],
 )  # fmt: skip
 def test_what_is_installed(name, installed):
     assert is_installed(name) == installed

@@ -8,11 +8,11 @@ from gymnasium.vector import VectorEnv
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl_agents.algorithms.base import SB3Agent
 from mmrl_agents.curriculum.curriculum import Curriculum
 from mmrl_agents.curriculum.rollout import CurriculumRollout
 from mmrl_agents.curriculum.settings import CURRICULA, NOBODY, Settings, find_kind
-from mmrl_agents.curriculum.vector import EDITS, CurriculumVector, edits_levels
-from mmrl_agents.training import SB3Agent
+from mmrl_agents.curriculum.vector_env import EDITS, CurriculumVector, edits_levels
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.evaluation.episodes import HELD_OUT
+from mmrl.contract import EVAL_SEED_START
 from mmrl_agents.curriculum.levels import Level, Levels
 from mmrl_agents.curriculum.scores import find_score
 from mmrl_agents.curriculum.settings import Kind, Settings
@@ -83,7 +83,7 @@ class Curriculum:
         if wanted and len(self.levels) >= self.settings.first:
             return self.levels.draw(self._generator), True
         self.levels.begun += 1
-        return (int(self._generator.integers(HELD_OUT)),), False
+        return (int(self._generator.integers(EVAL_SEED_START)),), False
 
     def begin_rollout(self) -> None:
         """Nothing of the next rollout has been seen yet."""

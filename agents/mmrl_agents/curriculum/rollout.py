@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmrl_agents.buffers.rollout import Rollout
 from mmrl_agents.curriculum.curriculum import Curriculum
-from mmrl_agents.rollout import Rollout
 
 
 class CurriculumRollout(Rollout):
-    """:class:`~mmrl_agents.rollout.Rollout`, of whose transitions a robust curriculum draws those
-    of replayed levels only.
+    """:class:`~mmrl_agents.buffers.rollout.Rollout`, of whose transitions a robust curriculum draws
+    those of replayed levels only.
 
     Args:
         curriculum: of the batch of environments that the transitions are of.

@@ -8,20 +8,19 @@ from typing import Any, ClassVar, Final, cast
 import torch
 from stable_baselines3.common.utils import get_device
 
-from mmrl.adapters import instruction_words, understands
-from mmrl.building import ModelConfig
-from mmrl.encoders.frames import FramesEncoder
+from mmrl.contract import ACHIEVED, IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl.fitting.loop import load
-from mmrl.generative.captioner import build_captioner
-from mmrl.generative.generator import TextGenerator
-from mmrl.observation import ACHIEVED, IMAGE
+from mmrl.generative.text.models import TextGenerator, build_captioner
+from mmrl.models.config import ModelConfig
+from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
-from mmrl_agents.hindsight.learned import LearnedCaptioner
+from mmrl.training.trainer import load
+from mmrl.wrappers.adapters import instruction_words, understands
+from mmrl_agents.algorithms.off_policy import OffPolicyAgent
+from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Captioner, Oracle, Relabeller
 from mmrl_agents.hindsight.replay import HindsightReplay
-from mmrl_agents.off_policy import OffPolicyAgent
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 NOBODY: Final = "none"

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.evaluation.wording import is_among
-from mmrl.generative.generator import TextGenerator
+from mmrl.evaluation.text_metrics import is_among
+from mmrl.generative.text.models import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
 
 _SURE: Final = 0.1  # there may be some ways to say what was done

@@ -10,11 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.observation import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
-from mmrl.preprocessing.inputs import Goals
+from mmrl.contract import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.preprocessing.pipeline import Goals
 from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.buffers.replay import FrameReplay
 from mmrl_agents.hindsight.relabelling import Ending, Relabeller
-from mmrl_agents.replay import FrameReplay
 
 _RECENT: Final = 200  # successes and relabels that averages are taken over
 _ASKED_AGAIN: Final = 2048  # failed episodes, the latest ones, each with two frames
@@ -38,11 +38,11 @@ class Failure:
 
 
 class HindsightReplay(FrameReplay):
-    """:class:`~mmrl_agents.replay.FrameReplay`, to which every failed episode of which a relabeller
-    knows what its end has carried out is added once more: with that instruction, and with the
-    reward of the recent successes at its end. No frame is kept twice. When the relabeller has
-    learnt more, it is asked again about the latest failures: those of which it knows more are added
-    now, and those that it would call otherwise are called so.
+    """:class:`~mmrl_agents.buffers.replay.FrameReplay`, to which every failed episode of which a
+    relabeller knows what its end has carried out is added once more: with that instruction, and
+    with the reward of the recent successes at its end. No frame is kept twice. When the relabeller
+    has learnt more, it is asked again about the latest failures: those of which it knows more are
+    added now, and those that it would call otherwise are called so.
 
     Args:
         buffer_size, observation_space, action_space, device, n_envs: as there.

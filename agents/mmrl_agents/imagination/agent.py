@@ -11,19 +11,8 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from mmrl.adapters import make_env
-from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
-from mmrl.experiment.checkpoint import Checkpoint
-from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.run import Run
-from mmrl.fitting.loop import fit, load
-from mmrl.fitting.task import FitConfig, Task
-from mmrl.fitting.tokenizer import TokenizerConfig, TokenizerTask
-from mmrl.fitting.world_model import WorldModelConfig, WorldModelTask
-from mmrl.generative.dream_world import DreamWorld
-from mmrl.preprocessing.inputs import Preprocessing
-from mmrl.rollouts import (
+from mmrl.contract import EVAL_SEED_START
+from mmrl.data import (
     ActorSource,
     RandomSource,
     Request,
@@ -34,16 +23,27 @@ from mmrl.rollouts import (
     find_place,
     open_rollouts,
 )
-from mmrl_agents.acting import SB3Actor
-from mmrl_agents.callbacks import ProgressCallback
-from mmrl_agents.imagination.dreams import DreamVecEnv, starts_of
-from mmrl_agents.learning import make_logger
-from mmrl_agents.ppo import PPOAgent, PPOConfig
-from mmrl_agents.preparing import prepare
-from mmrl_agents.progress import Progress, ProgressBar, Show
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Checkpoint
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.task import FitConfig, Task
+from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
+from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
+from mmrl.training.trainer import fit, load
+from mmrl.wrappers.adapters import make_env
+from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
+from mmrl_agents.imagination.vector_env import DreamVecEnv, starts_of
+from mmrl_agents.loop.callbacks import ProgressCallback
+from mmrl_agents.loop.learn import make_logger
+from mmrl_agents.loop.progress import Progress, ProgressBar, Show
+from mmrl_agents.loop.state import learnt, resume_learnt
+from mmrl_agents.preprocessing import prepare
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.training import check_positive
-from mmrl_agents.training_state import learnt, resume_learnt
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 _OURS: Final = (
@@ -195,7 +195,7 @@ class _Rounds:
     @property
     def _seed(self) -> int:
         """Of this round."""
-        return (self.config.seed * 1_000_003 + self._done * 65_537) % (HELD_OUT // 2)
+        return (self.config.seed * 1_000_003 + self._done * 65_537) % (EVAL_SEED_START // 2)
 
     def _play(self, place: Path) -> Rollouts:
         """Real episodes."""

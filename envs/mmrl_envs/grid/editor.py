@@ -13,14 +13,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.cells import DONE
-from mmrl_envs.grid.dynamics import step_envs
-from mmrl_envs.grid.edits import edit_env
-from mmrl_envs.grid.expert import decide
-from mmrl_envs.grid.pathfinding import make_chart
-from mmrl_envs.grid.recipe import REQUIRE_REACHABLE
-from mmrl_envs.grid.state import Layout, State, make_scratch, make_state
-from mmrl_envs.grid.streams import check_seed, seed_streams
+from mmrl_envs.grid.core.cells import DONE
+from mmrl_envs.grid.core.rng import check_seed, seed_streams
+from mmrl_envs.grid.core.state import Layout, State, make_scratch, make_state
+from mmrl_envs.grid.expert.expert import decide
+from mmrl_envs.grid.expert.pathfinding import make_chart
+from mmrl_envs.grid.generation.edits import edit_env
+from mmrl_envs.grid.generation.level_builder import REQUIRE_REACHABLE
+from mmrl_envs.grid.stepping import step_envs
 
 OPTION: Final = "edits"
 """The key of ``reset``'s options, and of the metadata of environments that know it."""

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
-from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.core.cells import ACTIONS
+from mmrl_envs.grid.core.rng import MAX_SEED, check_seed
 from mmrl_envs.grid.editor import OPTION, edits_of
-from mmrl_envs.grid.frame_pool import FramePool
-from mmrl_envs.grid.instructions import Instruction
+from mmrl_envs.grid.language.instructions import Instruction
+from mmrl_envs.grid.rendering.frame_pool import FramePool
+from mmrl_envs.grid.rendering.window import Window
 from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.spaces import METADATA
-from mmrl_envs.grid.streams import MAX_SEED, check_seed
-from mmrl_envs.grid.window import Window
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 Observation = dict[str, Any]
@@ -38,7 +38,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
     one clause; with ``describe=True``, ``info["description"]`` says what the agent sees.
 
     Args:
-        level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
+        level: a name from :data:`mmrl_envs.grid.generation.levels.LEVELS`.
         render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
             ``tile_size``, ``theme``, ``language``, ``achieved``, ``describe``, ``debug``, and the

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mmrl_envs.grid.cells import (
+from mmrl_envs.grid.core.cells import (
     BALL,
     BOX,
     DOOR_CLOSED,
@@ -19,9 +19,9 @@ from mmrl_envs.grid.cells import (
     WALL,
     cell,
 )
-from mmrl_envs.grid.instructions import Clause, Description, Instruction
-from mmrl_envs.grid.knowledge import look_around
-from mmrl_envs.grid.state import CLAUSES, NOTHING, NOWHERE
+from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE
+from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
+from mmrl_envs.grid.rules.knowledge import look_around
 from mmrl_envs.grid.worlds import GridWorlds
 
 _KINDS = {"wall": WALL, "key": KEY, "ball": BALL, "box": BOX}

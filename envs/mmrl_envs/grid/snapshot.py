@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.invariants import RULES, check_envs
-from mmrl_envs.grid.knowledge import look_around
-from mmrl_envs.grid.state import NOTHING, State
+from mmrl_envs.grid.core.state import NOTHING, State
+from mmrl_envs.grid.rules.invariants import RULES, check_envs
+from mmrl_envs.grid.rules.knowledge import look_around
 from mmrl_envs.grid.worlds import GridWorlds
 
 Snapshot = dict[str, NDArray[Any]]

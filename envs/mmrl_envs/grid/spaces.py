@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from gymnasium import spaces
 
-from mmrl_envs.grid.cells import ACTIONS
-from mmrl_envs.grid.edits import EDITS
-from mmrl_envs.grid.instructions import MAX_CHARACTERS
-from mmrl_envs.grid.languages import find_language
+from mmrl_envs.grid.core.cells import ACTIONS
+from mmrl_envs.grid.generation.edits import EDITS
+from mmrl_envs.grid.language.instructions import MAX_CHARACTERS
+from mmrl_envs.grid.language.languages import find_language
 
 METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,

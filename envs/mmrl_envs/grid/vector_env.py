@@ -12,13 +12,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
-from mmrl_envs.grid.cells import ACTIONS
+from mmrl_envs.grid.core.cells import ACTIONS
+from mmrl_envs.grid.core.rng import check_seed
 from mmrl_envs.grid.editor import edits_of
-from mmrl_envs.grid.frame_pool import FramePool
-from mmrl_envs.grid.instructions import Instruction
+from mmrl_envs.grid.language.instructions import Instruction
+from mmrl_envs.grid.rendering.frame_pool import FramePool
 from mmrl_envs.grid.snapshot import Snapshot, put_snapshot, take_snapshot
 from mmrl_envs.grid.spaces import METADATA
-from mmrl_envs.grid.streams import check_seed
 from mmrl_envs.grid.worlds import GridWorlds, Knowledge
 
 Observation = dict[str, Any]
@@ -43,7 +43,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     Args:
         num_envs: how many worlds.
-        level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
+        level: a name from :data:`mmrl_envs.grid.generation.levels.LEVELS`.
         autoreset_mode: "NextStep" (Gymnasium's default), "SameStep" or "Disabled".
         copy: True hands out frames that stay as they are; False hands out views of one buffer
             that the next step overwrites.

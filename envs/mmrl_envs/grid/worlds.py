@@ -10,21 +10,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.achievements import Moment
-from mmrl_envs.grid.dynamics import step_envs
+from mmrl_envs.grid.core.rng import seed_streams
+from mmrl_envs.grid.core.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.editor import Editor, Edits
-from mmrl_envs.grid.expert import decide
-from mmrl_envs.grid.instructions import Instruction, parsed
-from mmrl_envs.grid.invariants import RULES, check_envs
-from mmrl_envs.grid.knowledge import look_around
-from mmrl_envs.grid.languages import find_language, sentence_in
-from mmrl_envs.grid.levels import find_level
-from mmrl_envs.grid.pathfinding import make_chart
-from mmrl_envs.grid.scenes import ALL, FARTHER, Scene, scenes
-from mmrl_envs.grid.state import CLAUSES, State, make_scratch, make_state
-from mmrl_envs.grid.streams import seed_streams
-from mmrl_envs.grid.views import View, make_view
-from mmrl_envs.grid.witness import Witness
+from mmrl_envs.grid.expert.expert import decide
+from mmrl_envs.grid.expert.pathfinding import make_chart
+from mmrl_envs.grid.generation.levels import find_level
+from mmrl_envs.grid.hindsight.achievements import Moment
+from mmrl_envs.grid.hindsight.tracker import Witness
+from mmrl_envs.grid.language.descriptions import ALL, FARTHER, Scene, scenes
+from mmrl_envs.grid.language.instructions import Instruction, parsed
+from mmrl_envs.grid.language.languages import find_language, sentence_in
+from mmrl_envs.grid.rendering.views import View, make_view
+from mmrl_envs.grid.rules.invariants import RULES, check_envs
+from mmrl_envs.grid.rules.knowledge import look_around
+from mmrl_envs.grid.stepping import step_envs
 
 _CLAUSES_DONE = np.arange(16)[:, None] >> np.arange(CLAUSES) & 1 == 1
 Knowledge = Literal["seen", "full"]
@@ -35,7 +35,7 @@ class GridWorlds:
     """``num_envs`` worlds of one level, stepped together.
 
     Args:
-        level: a name from :data:`mmrl_envs.grid.levels.LEVELS`.
+        level: a name from :data:`mmrl_envs.grid.generation.levels.LEVELS`.
         num_envs: how many.
         max_steps: the limit of steps of an episode; None for BabyAI's.
         view: what the frames show: "egocentric", "full" or "first_person".
@@ -43,13 +43,14 @@ class GridWorlds:
         tile_size: pixels a side of a cell; in the first person, where cells have no size of their
             own, an eighth of a frame's side: 8 makes frames of 64 × 64.
         theme: the look of the pixels: minigrid, paper, neon, or the path of a folder or .npz file
-            of tiles, see :mod:`mmrl_envs.grid.themes.files`; or a list of these, of which each
-            episode has one, drawn by its seed.
+            of tiles, see :mod:`mmrl_envs.grid.rendering.themes.files`; or a list of these, of which
+            each episode has one, drawn by its seed.
         num_threads: how many share the batch.
-        language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.languages`.
-        achieved: tell after every step what it achieved; see :mod:`mmrl_envs.grid.witness`.
+        language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.language.languages`.
+        achieved: tell after every step what it achieved; see
+        :mod:`mmrl_envs.grid.hindsight.tracker`.
         describe: tell what the agents see, the nearest things, or with "all" everything; see
-            :mod:`mmrl_envs.grid.scenes`.
+            :mod:`mmrl_envs.grid.language.descriptions`.
         debug: check after every step that the state is one that can be.
         sizes: the level's parameters, such as ``room_size``.
 
@@ -167,7 +168,7 @@ class GridWorlds:
         restart: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], int]:
         """Step every environment that is not ``paused``, or begin its new episode where
-        ``restart``; see :func:`mmrl_envs.grid.dynamics.step_envs`.
+        ``restart``; see :func:`mmrl_envs.grid.stepping.step_envs`.
 
         Args:
             actions: int64 [N].
@@ -180,7 +181,7 @@ class GridWorlds:
 
         Raises:
             RuntimeError: no level could be generated; names the level and the seed. Or, in debug
-                mode, the state breaks a rule of :mod:`mmrl_envs.grid.invariants`.
+                mode, the state breaks a rule of :mod:`mmrl_envs.grid.rules.invariants`.
         """
         n = self.num_envs
         rewards = np.empty(n)
@@ -263,7 +264,9 @@ class GridWorlds:
         return parsed(self.state.instruction[e].tobytes())
 
     def moment(self, e: int) -> Moment:
-        """Environment ``e`` as it is now, to judge from; see :mod:`mmrl_envs.grid.achievements`."""
+        """Environment ``e`` as it is now, to find out what was achieved; see
+        :mod:`mmrl_envs.grid.hindsight.achievements`.
+        """
         return Moment(State._make(array.copy() for array in self._row(e)), self.layout)
 
     def scene(self, e: int) -> Scene:
@@ -311,7 +314,7 @@ class GridWorlds:
 
     def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
         """What an expert would do now in every environment, int64 [N]; see
-        :mod:`mmrl_envs.grid.expert`.
+        :mod:`mmrl_envs.grid.expert.expert`.
 
         Args:
             knowledge: "seen" plans with what the agent has seen since its episode began (or

@@ -6,8 +6,8 @@ import pytest
 
 from mmrl.cli import main
 from mmrl.errors import UserError
-from mmrl_agents.ppo import PPOAgent
-from mmrl_agents.rollout import Rollout
+from mmrl_agents.algorithms.ppo import PPOAgent
+from mmrl_agents.buffers.rollout import Rollout
 
 GRID = "mmrl/GoToLocalS5N2-v0"
 SMALL = {"first": 4, "size": 16}

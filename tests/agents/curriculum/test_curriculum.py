@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.evaluation.episodes import HELD_OUT
 from mmrl_agents.curriculum.curriculum import Curriculum
 from mmrl_agents.curriculum.scores import SCORES
 from mmrl_agents.curriculum.settings import CURRICULA, Settings, find_kind
@@ -117,8 +117,8 @@ def test_no_held_out_seed_is_ever_offered(monkeypatch):
 
     monkeypatch.setattr(curriculum, "_generator", Asked())
     new = [curriculum.begin(0) for _ in range(50)]
-    assert asked == [HELD_OUT] * 50
-    assert all(0 <= seed < HELD_OUT for (seed,) in new)
+    assert asked == [EVAL_SEED_START] * 50
+    assert all(0 <= seed < EVAL_SEED_START for (seed,) in new)
 
 
 def test_replays_are_as_often_as_wanted():

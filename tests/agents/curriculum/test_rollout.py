@@ -6,12 +6,12 @@ import pytest
 import torch
 from stable_baselines3.common.logger import Logger
 
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.buffers.rollout import Rollout
 from mmrl_agents.curriculum.curriculum import Curriculum
 from mmrl_agents.curriculum.rollout import CurriculumRollout
 from mmrl_agents.curriculum.settings import Settings, find_kind
-from mmrl_agents.policy import MultimodalPolicy
-from mmrl_agents.ppo import PPO
-from mmrl_agents.rollout import Rollout
+from mmrl_agents.networks.policy import MultimodalPolicy
 
 STEPS, ENVS = 6, 4
 SPACES = gym.spaces.Dict(image=gym.spaces.Box(0, 255, (3, 4, 4), np.uint8)), gym.spaces.Discrete(3)

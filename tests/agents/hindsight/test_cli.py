@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mmrl.cli import main
 from mmrl.experiment.run import Run
-from mmrl_agents.hindsight.learned import LearnedCaptioner
+from mmrl_agents.hindsight.captioner import LearnedCaptioner
 
 ENV = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, room_size: 5, num_dists: 4}"]
 TINY = [

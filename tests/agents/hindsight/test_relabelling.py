@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.encoders.frames import FramesEncoder
-from mmrl.encoders.image import small_resnet
-from mmrl.generative.generator import TextGenerator
+from mmrl.generative.text.models import TextGenerator
+from mmrl.models.encoders.image import FramesEncoder, small_resnet
 from mmrl.preprocessing.text import WordTokenizer
-from mmrl_agents.hindsight.learned import LearnedCaptioner
+from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Ending, Oracle
 
 COLORS = ["red", "green", "blue"]

@@ -6,7 +6,8 @@ import warnings
 import pytest
 import yaml
 
-from mmrl import __version__, cli, plugins
+from mmrl import __version__, cli
+from mmrl import registry as plugins
 from mmrl.cli import COMMANDS
 from mmrl.experiment.checkpoint import Checkpoint
 

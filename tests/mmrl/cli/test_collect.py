@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from mmrl.rollouts import ExpertSource, open_rollouts
+from mmrl.data import ExpertSource, open_rollouts
 
 ENV = "mmrl/GoToObjS4-v0"
 EXPERT = ("collect", ENV, "--episodes", 9, "--num_envs", 4, "--by", "expert")

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import main
+from mmrl.data import open_rollouts
 from mmrl.retrieval.index import PictureIndex
-from mmrl.rollouts import open_rollouts
 
 TINY = [
     "--steps", "20", "--batch_size", "16", "--image_args.width", "8", "--text_args.width", "8",
@@ -58,7 +58,7 @@ def test_a_sheet_of_what_was_found(index, call, tmp_path):
 
 def test_what_is_found_is_nearest(index, fitted, call, tmp_path, described):
     """The pictures themselves, searched by the embedding of the sentence, one by one."""
-    from mmrl.fitting.loop import load
+    from mmrl.training.trainer import load
 
     module, query = load(fitted, "retrieval", "cpu"), "the agent faces a wall"
     found = PictureIndex.load(index).search(module.of_sentences([query])[0], 3)

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import caption, clip, search
+from mmrl.cli.common import line
 from mmrl.cli.eval import sentence
 from mmrl.cli.fit import report
-from mmrl.cli.saying import line
-from mmrl.fitting.task import Evaluation
+from mmrl.data import RandomSource, Request, collect, find_place
+from mmrl.retrieval.images import Resizer
 from mmrl.retrieval.index import PictureIndex
-from mmrl.retrieval.pictures import Resizer
-from mmrl.rollouts import RandomSource, Request, collect, find_place
+from mmrl.training.task import Evaluation
 
 STEERING = "\x1b]0;evil\x07\x1b[2J\u202e"
 SHOWN = r"\x1b]0;evil\x07\x1b[2J\u202e"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mmrl.cli import main
-from mmrl.preprocessing.espeak import speak
+from mmrl.preprocessing.tts import speak
 
 pytest.importorskip("espeakng_loader")
 wavfile = pytest.importorskip("scipy.io.wavfile")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from mmrl.cli import main
+from mmrl.contract import INSTRUCTION
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run
-from mmrl.observation import INSTRUCTION
 
 Call = Callable[..., tuple[int, str, str]]
 

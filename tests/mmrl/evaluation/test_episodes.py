@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmrl.adapters import make_env
+from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.evaluation import episodes
-from mmrl.evaluation.episodes import HELD_OUT, play_episodes
-from mmrl.observation import IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.wrappers.adapters import make_env
 
 GRID = "mmrl/GoToObjS4-v0"
 
@@ -60,13 +60,13 @@ def test_counts_are_exact(signals, scripted):
     assert summary["success_rate"] == summary["success_rate_95"][1] == 1
     assert summary["episodes"] == 9
     assert summary["mean_length"] == summary["mean_return"] == 1
-    assert summary["seeds"] == [HELD_OUT, HELD_OUT + 8]
+    assert summary["seeds"] == [EVAL_SEED_START, EVAL_SEED_START + 8]
 
 
 def test_quick_episodes_count_no_more_than_slow_ones(signals, scripted):
     played = play_episodes(scripted(always_left), signals, 20)
     left = [
-        make_env(signals).reset(seed=HELD_OUT + k)[0][INSTRUCTION].endswith("left")
+        make_env(signals).reset(seed=EVAL_SEED_START + k)[0][INSTRUCTION].endswith("left")
         for k in range(20)
     ]
     assert played.success.tolist() == left
@@ -138,7 +138,7 @@ def test_a_limit_that_is_not_reached_is_not_reported(screen, scripted):
 
 
 def test_a_limit_by_default(screen, scripted, monkeypatch):
-    monkeypatch.setattr("mmrl.episode_limits.MAX_EPISODE_STEPS", 9)
+    monkeypatch.setattr("mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS", 9)
     with pytest.warns(UserWarning, match="9 steps"):
         played = play_episodes(scripted(always_left), screen, 2, env_args={"limit": 10**9})
     assert played.lengths.tolist() == [9, 9]

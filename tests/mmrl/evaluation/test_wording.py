@@ -1,6 +1,6 @@
 """Sentences that differ in nothing but their articles ask for the same."""
 
-from mmrl.evaluation.wording import alike, is_among
+from mmrl.evaluation.text_metrics import alike, is_among
 
 
 def test_articles_make_no_difference_and_everything_else_does():

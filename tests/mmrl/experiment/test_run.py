@@ -8,7 +8,7 @@ import yaml
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run, Status
-from mmrl.preprocessing.inputs import Preprocessing
+from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, load_tokenizer
 
 CONFIG = {"env": "some/Env-v0", "model": {"fusion": "film", "image_args": {"width": 8}}}

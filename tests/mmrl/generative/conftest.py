@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from mmrl.encoders.frames import FramesEncoder
-from mmrl.encoders.image import small_resnet
-from mmrl.generative.generator import TextGenerator
+from mmrl.generative.text.models import TextGenerator
+from mmrl.models.encoders.image import FramesEncoder, small_resnet
 from mmrl.preprocessing.text import WordTokenizer
 
 SENTENCES = ["go to the red ball", "pick up a blue key", "open the door", "go to the red key"]

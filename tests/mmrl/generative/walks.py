@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.generative.motions import STILL, Motion
+from mmrl.generative.world_model.spatial_memory import STILL, Motion
 
 WALL, CODES, GRID = 0, 8, (3, 3)
 LEFT, RIGHT, FORWARD = range(3)

@@ -8,15 +8,15 @@ import sys
 import pytest
 import torch
 
-from mmrl.encoders.bert import bert_config, pretrained_bert
-from mmrl.encoders.speech import build_speech_encoder
-from mmrl.encoders.text import build_text_encoder
+from mmrl.compat import import_transformers
 from mmrl.errors import UserError
-from mmrl.named_model import build_named_model
+from mmrl.models.encoders.bert import bert_config, pretrained_bert
+from mmrl.models.encoders.speech import build_speech_encoder
+from mmrl.models.encoders.text import build_text_encoder
+from mmrl.models.named import build_named_model
 from mmrl.preprocessing.hub import load_pretrained
 from mmrl.preprocessing.speech import PretrainedSpeech
 from mmrl.preprocessing.text import PretrainedTokenizer
-from mmrl.torchvision_compat import import_transformers
 
 CODE = """
 open({mark!r}, "w")

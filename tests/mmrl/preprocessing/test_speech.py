@@ -9,14 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.errors import UserError
-from mmrl.preprocessing.espeak import speak
-from mmrl.preprocessing.speech import (
-    RATE,
-    LogMel,
-    PretrainedSpeech,
-    load_speech,
-    resample,
-)
+from mmrl.preprocessing.speech import RATE, LogMel, PretrainedSpeech, load_speech, resample
+from mmrl.preprocessing.tts import speak
 
 SENTENCE = "go to the red ball"
 
@@ -34,7 +28,7 @@ def test_a_tone_stands_in_its_band():
 
 
 def test_features_agree_with_transformers_own():
-    from mmrl.torchvision_compat import import_transformers
+    from mmrl.compat import import_transformers
 
     whisper = import_transformers().WhisperFeatureExtractor(feature_size=40, chunk_length=1)
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmrl.errors import UserError
-from mmrl.preprocessing.wav import read_wav
+from mmrl.preprocessing.speech import read_wav
 
 wavfile = pytest.importorskip("scipy.io.wavfile")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmrl.rollouts import open_rollouts
+from mmrl.data import open_rollouts
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from mmrl.building import ModelConfig, build_model
+from mmrl.models.build import build_model
+from mmrl.models.config import ModelConfig
+from mmrl.models.tokens import Tokens
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.retrieval import SharedEmbedding, contrastive_loss
-from mmrl.tokens import Tokens
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255,) * 3}
 

@@ -1,0 +1,89 @@
+"""A2C (Mnih et al., 2016): stable-baselines3's, with data where it is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import stable_baselines3
+
+from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.algorithms.divergence import check_update
+from mmrl_agents.algorithms.on_policy import Collecting
+from mmrl_agents.algorithms.saving import Saveable
+from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.networks.policy import MultimodalPolicy
+
+
+class A2C(Saveable, Collecting, stable_baselines3.A2C):
+    """SB3's A2C, with its arguments, callbacks, logs and losses; the optimiser is the policy's.
+
+    Args:
+        policy: :class:`~mmrl_agents.networks.policy.MultimodalPolicy`.
+        env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        kwargs: SB3's other arguments.
+    """
+
+    policy_aliases = {**stable_baselines3.A2C.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
+    default_buffer = Rollout
+
+    def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
+        ours = {"rollout_buffer_class": Rollout, "use_rms_prop": False}
+        super().__init__(policy, env, **{**ours, **kwargs})
+
+    def train(self) -> None:
+        """Learn from the rollout.
+
+        Raises:
+            DivergedError: a loss or a weight is not finite.
+        """
+        super().train()
+        check_update(self)
+
+
+@dataclass
+class A2CConfig:
+    """Hyperparameters of A2C, named as in stable-baselines3.
+
+    Attributes:
+        num_envs: environments stepped together.
+        n_steps: steps of each environment between updates.
+        learning_rate: at the start.
+        final_learning_rate: at the end; the way between is straight.
+        gamma: discount.
+        gae_lambda: of the advantage estimator.
+        ent_coef: weight of the entropy bonus.
+        vf_coef: weight of the value loss.
+        max_grad_norm: gradients are scaled down to it.
+        normalize_advantage: to mean 0 and variance 1.
+    """
+
+    num_envs: int = 64
+    n_steps: int = 8
+    learning_rate: float = 7e-4
+    final_learning_rate: float = 1e-4
+    gamma: float = 0.99
+    gae_lambda: float = 0.95
+    ent_coef: float = 0.01
+    vf_coef: float = 0.5
+    max_grad_norm: float = 0.5
+    normalize_advantage: bool = True
+
+
+class A2CAgent(SB3Agent):
+    """A2C for the command line."""
+
+    name = "a2c"
+    search = (
+        "a2c.learning_rate=1e-4..3e-3:log",
+        "a2c.ent_coef=1e-3..1e-1:log",
+        "a2c.n_steps=4..32:int",
+    )
+    Config = A2CConfig
+    Algorithm = A2C
+    Policy = MultimodalPolicy
+
+    @classmethod
+    def check(cls, hyper: A2CConfig) -> None:
+        """As :meth:`SB3Agent.check`."""
+        check_positive(cls.name, hyper, "num_envs", "n_steps")

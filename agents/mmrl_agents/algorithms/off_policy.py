@@ -1,0 +1,168 @@
+"""What SB3's algorithms that learn from a replay buffer share."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from gymnasium import spaces
+from stable_baselines3.common import policies
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BaseModel, BasePolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import Tensor
+
+from mmrl.errors import UserError
+from mmrl.experiment.config import OptimizerConfig, TrainConfig
+from mmrl.models.config import ModelConfig
+from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.buffers.replay import FrameReplay
+from mmrl_agents.networks.policy import multimodal_kwargs
+from mmrl_agents.saving.policy import PickleRefusing, SaveablePolicy
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+_GIGABYTE = 1e9
+
+
+class AsTheyAre(PickleRefusing):
+    """One of SB3's networks, which gets frames as bytes and tokens as integers."""
+
+    def extract_features(
+        self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor
+    ) -> Tensor:
+        """Features float [B, F], without SB3's cast of everything to float."""
+        features: Tensor = features_extractor(obs)
+        return features
+
+
+class ContinuousCritic(AsTheyAre, policies.ContinuousCritic):
+    """Values of an action, by two networks on one model."""
+
+
+class MultimodalNetworks(SaveablePolicy, BasePolicy):
+    """One of SB3's policies, whose networks see and read by
+    :class:`mmrl.models.model.MultimodalModel`.
+
+    Args:
+        model: what the model is made of.
+        optimizer: its name, arguments and penalties.
+        kwargs: the other arguments of SB3's policy.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        *,
+        model: ModelConfig | None = None,
+        optimizer: OptimizerConfig | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._made_of = (model or ModelConfig(), optimizer or OptimizerConfig())
+        kwargs = {**kwargs, **multimodal_kwargs(*self._made_of)}
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
+        data = super()._get_constructor_parameters()
+        ours = multimodal_kwargs(*self._made_of)
+        model, optimizer = self._made_of
+        return {
+            **{key: data[key] for key in data if key not in ours},
+            "model": model,
+            "optimizer": optimizer,
+        }
+
+
+class ContinuousNetworks(MultimodalNetworks):
+    """The policy of an algorithm with an actor and critics.
+
+    Attributes:
+        Actor: the class of its actors.
+    """
+
+    Actor: ClassVar[type[BaseModel]]
+    actor_kwargs: dict[str, Any]
+    critic_kwargs: dict[str, Any]
+
+    def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Any:
+        """An actor, with a model of its own if none is given."""
+        arguments = self._update_features_extractor(self.actor_kwargs, features_extractor)
+        return self.Actor(**arguments).to(self.device)
+
+    def make_critic(
+        self, features_extractor: BaseFeaturesExtractor | None = None
+    ) -> ContinuousCritic:
+        """Critics, with a model of their own if none is given."""
+        arguments = self._update_features_extractor(self.critic_kwargs, features_extractor)
+        return ContinuousCritic(**arguments).to(self.device)
+
+
+@dataclass
+class ReplayConfig:
+    """Hyperparameters of all algorithms with a replay buffer, named as in stable-baselines3.
+
+    Attributes:
+        num_envs: environments stepped together.
+        buffer_size: transitions that are remembered; a frame of 56 × 56 pixels takes 9.4 kB.
+        learning_starts: steps before the first update.
+        batch_size: transitions in a gradient step.
+        train_freq: steps of each environment between updates.
+        gradient_steps: in an update.
+        learning_rate: at the start.
+        final_learning_rate: at the end; the way between is straight.
+        gamma: discount.
+        tau: how far the target networks follow at once.
+    """
+
+    num_envs: int = 8
+    buffer_size: int = 50_000
+    learning_starts: int = 1_000
+    batch_size: int = 128
+    train_freq: int = 1
+    gradient_steps: int = 2
+    learning_rate: float = 7e-4
+    final_learning_rate: float = 1e-4
+    gamma: float = 0.98
+    tau: float = 0.01
+
+
+class OffPolicyAgent(SB3Agent):
+    """An algorithm with a replay buffer, for the command line."""
+
+    @classmethod
+    def build(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> BaseAlgorithm:
+        """As :meth:`SB3Agent.build`.
+
+        Raises:
+            UserError: a replay buffer that is larger than the machine's memory.
+        """
+        algorithm = super().build(config, hyper, env)
+        replay: FrameReplay = algorithm.replay_buffer  # type: ignore[attr-defined]
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if replay.nbytes > there:
+            raise UserError(
+                f"{config.agent}.buffer_size={hyper.buffer_size}: a replay buffer of "
+                f"{replay.nbytes / _GIGABYTE:.1f} GB, where there are {there / _GIGABYTE:.1f} GB "
+                f"of memory: give {int(hyper.buffer_size * there / replay.nbytes / 2):,} or less"
+            )
+        return algorithm
+
+    @classmethod
+    def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
+        """As :meth:`SB3Agent.data_kwargs`."""
+        return {"replay_buffer_class": FrameReplay}
+
+    @classmethod
+    def check(cls, hyper: Any) -> None:
+        """As :meth:`SB3Agent.check`."""
+        names = ("num_envs", "buffer_size", "batch_size", "train_freq", "gradient_steps")
+        check_positive(cls.name, hyper, *names)
+        if hyper.buffer_size < hyper.num_envs:
+            raise UserError(
+                f"{cls.name}.buffer_size={hyper.buffer_size}: must hold a step of each of "
+                f"num_envs={hyper.num_envs} environments"
+            )

@@ -1,0 +1,545 @@
+"""Saving and loading algorithms and replay buffers: no file is unpickled.
+
+What is saved is a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
+optimisers, hyperparameters, spaces and counters; the files of the tokenizer and of the speech
+preprocessing; and a JSON file that says what it is. stable-baselines3's own files are pickles,
+which run whatever code is in them: they are loaded only with ``trust_pickle=True``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import (
+    check_for_correct_spaces,
+)
+from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
+
+from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import (
+    Checkpoint,
+    Tree,
+    put_weights,
+    read_checkpoint,
+    weights_of,
+    write_checkpoint,
+)
+from mmrl.models.config import ModelConfig
+from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.goal_images import with_goals
+from mmrl.trust import sign
+from mmrl_agents.buffers.replay import FrameReplay
+from mmrl_agents.loop.state import learnt, resume_learnt
+from mmrl_agents.saving.folder import (
+    ALGORITHM,
+    CHECKPOINT,
+    REPLAY,
+    check_code,
+    code_of,
+    find_folder,
+    new_folder,
+    refuse_pickle,
+    well_formed,
+)
+from mmrl_agents.saving.packing import pack, pack_known, unpack
+from mmrl_agents.saving.policy import OF_THE_MODEL, SaveablePolicy
+
+_COUNTERS: Final = (
+    "num_timesteps", "_total_timesteps", "_num_timesteps_at_start", "_episode_num", "_n_updates",
+    "_n_calls", "_current_progress_remaining", "exploration_rate",
+)  # fmt: skip
+_NOT_SETTINGS: Final = {
+    "self", "policy", "env", "device", "args", "kwargs", "team", "_init_setup_model",
+    "rollout_buffer_class", "rollout_buffer_kwargs", "replay_buffer_class", "replay_buffer_kwargs",
+    "policy_kwargs",
+}  # fmt: skip
+_BUFFERS: Final = ("rollout_buffer_class", "replay_buffer_class")
+
+
+class Saveable(BaseAlgorithm):
+    """An algorithm of stable-baselines3 that learns from a
+    :class:`~mmrl_agents.vec_env.MultimodalVecEnv`, and whose :meth:`save`, :meth:`load` and
+    :meth:`set_parameters` use a folder of plain data.
+
+    Attributes:
+        policy_aliases: its policies by the names under which they are saved.
+        default_buffer: the class of its buffer, unless another is given.
+    """
+
+    policy_aliases: ClassVar[dict[str, Any]] = {}
+    default_buffer: ClassVar[type[Any] | None] = None
+    _preprocessing: Preprocessing | None = None
+
+    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
+        check_env(type(self).__name__, env)
+        super().__init__(policy, env, *args, **kwargs)
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """How instructions become numbers: its environments', or what it was saved with."""
+        ours: Preprocessing | None = getattr(
+            None if self.env is None else self.env.unwrapped, "preprocessing", None
+        )
+        return ours or self._preprocessing
+
+    def predict(
+        self,
+        observation: Any,
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """As in SB3; observations may be the environment's own, with sentences.
+
+        Args:
+            observation: of one environment or of N, as the MultimodalVecEnv gives it; or ``image``
+                uint8 [H, W, 3] and ``instruction`` str, or [N, H, W, 3] and N sentences, with
+                ``speech`` beside them for an agent that hears.
+            state: of the last call, where the policy has a memory.
+            episode_start: whether an episode begins here, bool [N].
+            deterministic: take the most probable action.
+
+        Raises:
+            UserError: there are sentences, and no tokenizer was saved; or images of another size.
+        """
+        if isinstance(observation, Mapping) and _is_text(observation.get(INSTRUCTION)):
+            observation = self._encode(observation)
+        return super().predict(observation, state, episode_start, deterministic)
+
+    def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """An environment's observation as the policy takes it."""
+        if self.preprocessing is None:
+            raise UserError(
+                "this agent was saved without its tokenizer: give the observations of its "
+                "MultimodalVecEnv, where instructions are encoded"
+            )
+        one = isinstance(observation[INSTRUCTION], str)
+        batch = {key: [value] for key, value in observation.items()} if one else observation
+        rows = [self.preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
+        encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+        encoded[IMAGE] = _channels_first(
+            np.asarray(batch[IMAGE]), cast("Any", self.observation_space)[IMAGE].shape
+        )
+        return {key: value[0] for key, value in encoded.items()} if one else encoded
+
+    def save(
+        self,
+        path: Any,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """Write the algorithm into a folder, which is replaced only by a whole new one.
+
+        It holds the weights, the states of the optimisers, hyperparameters, spaces, counters, the
+        tokenizer and the speech preprocessing; not the environment, nor the replay buffer (see
+        :meth:`OffPolicySaveable.save_replay_buffer`). A warning names what is no plain data, such
+        as a learning rate by a function of one's own, and is left out.
+
+        Args:
+            path: the folder; a suffix ``.zip`` is left out, and its parents are made.
+            exclude, include: SB3's choice of what is pickled; not for this one.
+
+        Raises:
+            UserError: there is something else, or it cannot be written.
+        """
+        if exclude is not None or include is not None:
+            raise UserError(
+                "save(exclude=…, include=…): nothing is pickled here, so there is nothing to "
+                "choose; leave both out"
+            )
+        weights, rest = learnt(self, replay=False)
+        state = {**self._description(), "learnt": rest}
+        kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
+        with new_folder(path, ALGORITHM, kinds) as draft:
+            sign(code_of(self.policy_kwargs.get("model")), draft)
+            checkpoint = Checkpoint(self.num_timesteps, weights, state)
+            write_checkpoint(draft / CHECKPOINT, checkpoint)
+            if self.preprocessing is not None:
+                self.preprocessing.save(draft)
+
+    def _description(self) -> dict[str, Tree]:
+        """What it is beside its weights, as plain data."""
+        preprocessing = self.preprocessing
+        return {
+            "algorithm": _library_class(type(self)).__name__,
+            "policy": self.policy_class.__name__,
+            "settings": pack_known(self._settings(), type(self).__name__),
+            "policy_kwargs": pack_known(self._policy_settings(), self.policy_class.__name__),
+            "spaces": {
+                "observation": pack(self.observation_space),
+                "action": pack(self.action_space),
+                "n_envs": self.n_envs,
+            },
+            "counters": {n: getattr(self, n) for n in _COUNTERS if hasattr(self, n)},
+            "recent": {
+                "episodes": [
+                    {key: one[key] for key in ("r", "l", "t") if key in one}
+                    for one in self.ep_info_buffer or ()
+                ],
+                "successes": [bool(success) for success in self.ep_success_buffer or ()],
+            },
+            "fingerprints": None if preprocessing is None else preprocessing.fingerprints,
+        }
+
+    def _policy_settings(self) -> dict[str, Any]:
+        """The policy's arguments, without those that it sets by itself."""
+        ours = issubclass(self.policy_class, SaveablePolicy)
+        return {
+            name: value
+            for name, value in self.policy_kwargs.items()
+            if not (ours and name in OF_THE_MODEL)
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        """The hyperparameters as they are now."""
+        names = _setting_names(type(self))
+        settings = {name: vars(self)[name] for name in names if name in vars(self)}
+        noise = settings.get("action_noise")
+        if noise is not None:  # of one environment: it is made one for each when it learns
+            settings["action_noise"] = getattr(noise, "base_noise", noise)
+        for name in _BUFFERS:
+            if getattr(self, name, None) not in (None, self.default_buffer):
+                settings[name] = getattr(self, name)
+        return settings
+
+    @classmethod
+    def load(
+        cls,
+        path: Any,
+        env: Any = None,
+        device: Any = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        *,
+        trust_pickle: bool = False,
+        trust_code: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """The algorithm in a folder that :meth:`save` wrote.
+
+        Args:
+            path: the folder, with or without a suffix ``.zip``.
+            env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv` to learn on with; predicting
+                needs none.
+            device: of the weights.
+            custom_objects, kwargs: attributes by name instead of those that were saved, such as
+                ``learning_rate``, or ``policy_class`` for a policy of one's own.
+            print_system_info, force_reset: of SB3's files.
+            trust_pickle: read stable-baselines3's file, which may run any code.
+            trust_code: import a fusion that is not mmrl's own.
+
+        Raises:
+            UserError: there is none, it is of another algorithm, damaged, does not fit the
+                environment, or is a file that would have to be unpickled.
+        """
+        folder = find_folder(path, ALGORITHM)
+        if folder is None:
+            if trust_pickle:
+                return super().load(
+                    path, env, device, custom_objects, print_system_info, force_reset, **kwargs
+                )
+            refuse_pickle(path, "algorithm", f"{cls.__name__}.load", ".save")
+        check_env(cls.__name__, env)
+        checkpoint = read_checkpoint(folder / CHECKPOINT)
+        changes = {**(custom_objects or {}), **kwargs}
+        with well_formed(folder):
+            model = cls._rebuild(folder, checkpoint.state, env, device, changes, trust_code)
+            resume_learnt(model, checkpoint.weights, checkpoint.state["learnt"])
+        if model.use_sde:
+            cast("Any", model.policy).reset_noise()
+        return model
+
+    @classmethod
+    def _rebuild(
+        cls,
+        folder: Path,
+        state: Tree,
+        env: Any,
+        device: Any,
+        changes: dict[str, Any],
+        trust_code: bool,
+    ) -> Self:
+        """The algorithm of a description, with new weights."""
+        if state["algorithm"] != _library_class(cls).__name__:
+            raise UserError(
+                f"{folder} is of {state['algorithm']}, not of {cls.__name__}: load it by "
+                f"{state['algorithm']}.load"
+            )
+        known = _setting_names(cls).union(_BUFFERS)
+        settings = {name: unpack(one) for name, one in state["settings"].items() if name in known}
+        arguments = {**unpack(state["policy_kwargs"]), **changes.pop("policy_kwargs", {})}
+        check_code(arguments.get("model"), folder / ALGORITHM, trust_code=trust_code)
+        policy = changes.pop("policy_class", None) or cls._policy_named(str(state["policy"]))
+        seen = unpack(state["spaces"]["observation"])
+        model: Any = cls(policy, None, device=device, _init_setup_model=False)
+        vars(model).update(settings)
+        vars(model).update(
+            policy_kwargs=arguments,
+            observation_space=seen,
+            action_space=unpack(state["spaces"]["action"]),
+            n_envs=state["spaces"]["n_envs"],
+            _preprocessing=_load_preprocessing(
+                folder, state["fingerprints"], arguments.get("model"), seen
+            ),
+        )
+        vars(model).update(changes)
+        if env is not None:
+            model._attach(env, state["fingerprints"])
+        model._setup_model()
+        vars(model).update({n: one for n, one in state["counters"].items() if n in _COUNTERS})
+        window = model._stats_window_size
+        model.ep_info_buffer = deque(state["recent"]["episodes"], maxlen=window)
+        model.ep_success_buffer = deque(state["recent"]["successes"], maxlen=window)
+        return cast("Self", model)
+
+    @classmethod
+    def _policy_named(cls, name: str) -> Any:
+        if name not in cls.policy_aliases:
+            raise UserError(
+                f"it was saved with a policy {name}, which is not one of "
+                f"{', '.join(cls.policy_aliases)}: give it by "
+                f"{cls.__name__}.load(…, policy_class={name})"
+            )
+        return cls.policy_aliases[name]
+
+    def _attach(self, env: VecEnv, fingerprints: Mapping[str, str] | None) -> None:
+        """Take an environment that observes and acts as the saved one did."""
+        env = self._wrap_env(env, self.verbose)
+        theirs: Preprocessing | None = getattr(env.unwrapped, "preprocessing", None)
+        if theirs is not None and fingerprints is not None:
+            theirs.check(fingerprints)
+        try:
+            check_for_correct_spaces(env, self.observation_space, self.action_space)
+        except ValueError as error:
+            raise UserError(f"this agent was saved on another environment: {error}") from error
+        self.env, self.n_envs = env, env.num_envs
+        self._vec_normalize_env = unwrap_vec_normalize(env)
+
+    @staticmethod
+    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        check_env("this agent", env)
+        return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
+
+    def set_parameters(
+        self,
+        load_path_or_dict: Any,
+        exact_match: bool = True,
+        device: Any = "auto",
+        *,
+        trust_pickle: bool = False,
+    ) -> None:
+        """Take weights and optimisers from a folder that :meth:`save` wrote, or as
+        ``get_parameters`` gives them.
+
+        Args:
+            load_path_or_dict: the folder, or the parameters.
+            exact_match: refuse a folder or parameters that lack some of this agent's weights.
+            device: of the weights in SB3's file.
+            trust_pickle: read stable-baselines3's file, which may run any code.
+
+        Raises:
+            UserError: of another model, damaged, or a file that would have to be unpickled.
+        """
+        if isinstance(load_path_or_dict, dict):
+            return super().set_parameters(load_path_or_dict, exact_match, device)
+        folder = find_folder(load_path_or_dict, ALGORITHM)
+        if folder is None:
+            if trust_pickle:
+                return super().set_parameters(load_path_or_dict, exact_match, device)
+            refuse_pickle(load_path_or_dict, "algorithm", f"{type(self).__name__}.load", ".save")
+        checkpoint = read_checkpoint(folder / CHECKPOINT)
+        with well_formed(folder):
+            if exact_match:
+                resume_learnt(self, checkpoint.weights, checkpoint.state["learnt"])
+            else:
+                own = weights_of(self.policy)
+                there = {n: one for n, one in checkpoint.weights.items() if n in own}
+                put_weights(self.policy, {**own, **there})
+        return None
+
+
+class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
+    """An algorithm with a replay buffer, which is saved as plain data, too.
+
+    Its replay buffer is :class:`~mmrl_agents.buffers.replay.FrameReplay` unless another is given.
+    """
+
+    default_buffer = FrameReplay
+
+    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
+        theirs = kwargs.get("optimize_memory_usage") or kwargs.get("n_steps", 1) != 1
+        if kwargs.get("replay_buffer_class") is None and not theirs:
+            kwargs["replay_buffer_class"] = self.default_buffer
+        super().__init__(policy, env, *args, **kwargs)
+
+    def save_replay_buffer(self, path: Any) -> None:
+        """Write the replay buffer into a folder, which is replaced only by a whole new one.
+
+        Args:
+            path: the folder; its parents are made.
+
+        Raises:
+            UserError: a buffer that is not mmrl's, something else is there, or it cannot be
+                written.
+        """
+        buffer = self._frame_replay()
+        about = {
+            "replay_buffer": type(buffer).__name__,
+            "buffer_size": buffer.buffer_size,
+            "n_envs": buffer.n_envs,
+        }
+        with new_folder(path, REPLAY, about) as draft:
+            state = {**about, "state": buffer.get_state()}
+            write_checkpoint(draft / CHECKPOINT, Checkpoint(self.num_timesteps, {}, state))
+
+    def load_replay_buffer(
+        self, path: Any, truncate_last_traj: bool = True, *, trust_pickle: bool = False
+    ) -> None:
+        """Take what is in a replay buffer's folder.
+
+        Args:
+            path: the folder.
+            truncate_last_traj: of SB3's buffers of hindsight.
+            trust_pickle: read stable-baselines3's file, which may run any code.
+
+        Raises:
+            UserError: there is none, it is of a buffer of another class or size, damaged, or a file
+                that would have to be unpickled.
+        """
+        folder = find_folder(path, REPLAY)
+        if folder is None:
+            if trust_pickle:
+                return super().load_replay_buffer(path, truncate_last_traj)
+            refuse_pickle(path, "replay buffer", "load_replay_buffer", ".save_replay_buffer")
+        state = read_checkpoint(folder / CHECKPOINT).state
+        buffer = self._frame_replay()
+        ours = (type(buffer).__name__, buffer.buffer_size, buffer.n_envs)
+        with well_formed(folder):
+            saved = (state["replay_buffer"], state["buffer_size"], state["n_envs"])
+            if saved != ours:
+                raise UserError(
+                    f"{folder} is a {saved[0]} of {saved[1]:,} transitions and {saved[2]} "
+                    f"environments; this agent's is a {ours[0]} of {ours[1]:,} and {ours[2]}"
+                )
+            buffer.set_state(state["state"])
+        return None
+
+    def _frame_replay(self) -> FrameReplay:
+        if not isinstance(self.replay_buffer, FrameReplay):
+            raise UserError(
+                f"a replay buffer {type(self.replay_buffer).__name__} is saved by pickling alone, "
+                "which mmrl does not do: give replay_buffer_class=FrameReplay"
+            )
+        return self.replay_buffer
+
+
+def check_env(algorithm: str, env: Any) -> None:
+    """Make sure that observations are encoded before an algorithm sees them.
+
+    Args:
+        algorithm: what the environment is for.
+        env: the environment; None where there is none.
+
+    Raises:
+        UserError: it is no MultimodalVecEnv, nor anything around one.
+    """
+    if env is None:
+        return
+    space = getattr(env, "observation_space", None)
+    encoded = (
+        isinstance(env, VecEnv)
+        and isinstance(space, spaces.Dict)
+        and IMAGE in space.spaces
+        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
+        and all(isinstance(part, spaces.Box) for part in space.spaces.values())
+    )
+    if encoded:
+        return
+    if isinstance(env, str):
+        what, name = f"the environment id {env!r}", env
+    elif isinstance(env, gym.Env):
+        what, name = f"an environment {env}", env.spec.id if env.spec else "…"
+    else:
+        what, name = f"a {type(env).__name__} without encoded instructions", "…"
+    raise UserError(
+        f"{algorithm} learns from a mmrl_agents.vec_env.MultimodalVecEnv, which encodes the "
+        f"instructions, not from {what}: give MultimodalVecEnv("
+        f"mmrl.wrappers.adapters.make_vec_env({name!r}, 8), tokenizer), or train it by 'mmrl train'"
+    )
+
+
+def _is_text(instruction: Any) -> bool:
+    """Whether an observation has sentences where a policy takes numbers."""
+    if isinstance(instruction, str):
+        return True
+    if isinstance(instruction, np.ndarray):
+        return instruction.dtype.kind in "UOT"
+    return (
+        isinstance(instruction, list | tuple)
+        and len(instruction) > 0
+        and isinstance(instruction[0], str)
+    )
+
+
+def _channels_first(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Images [N, H, W, 3] or [N, 3, H, W] → [N, 3, H, W].
+
+    Args:
+        images: of a batch.
+        shape: of one of those that the agent was trained on, [3, H, W].
+
+    Raises:
+        UserError: they are of another size.
+    """
+    if images.shape[1:] == shape:
+        return images
+    if images.shape[1:] != (*shape[1:], shape[0]):
+        raise UserError(
+            f"images of {list(images.shape[1:])}: this agent was trained on "
+            f"{[*shape[1:], shape[0]]}"
+        )
+    return images.transpose(0, 3, 1, 2)
+
+
+def _library_class(cls: type[BaseAlgorithm]) -> type[BaseAlgorithm]:
+    """The class of stable-baselines3 or sb3-contrib that an algorithm is made of."""
+    libraries = ("stable_baselines3", "sb3_contrib")
+    return next(kind for kind in cls.__mro__ if kind.__module__.split(".")[0] in libraries)
+
+
+def _setting_names(cls: type[BaseAlgorithm]) -> set[str]:
+    """The attributes that are hyperparameters: the constructors' arguments, and these with an
+    underscore.
+    """
+    names = {
+        name
+        for kind in cls.__mro__
+        if "__init__" in vars(kind)
+        for name in inspect.signature(vars(kind)["__init__"]).parameters
+    } - _NOT_SETTINGS
+    return names | {f"_{name}" for name in names}
+
+
+def _load_preprocessing(
+    folder: Path, fingerprints: Any, model: ModelConfig | None, seen: spaces.Dict
+) -> Preprocessing | None:
+    """The preprocessing that an algorithm was saved with; None where it was without."""
+    if fingerprints is None:
+        return None
+    channels, height, width = seen[IMAGE].shape or (0, 0, 0)
+    frame = spaces.Dict({IMAGE: spaces.Box(0, 255, (height, width, channels), np.uint8)})
+    preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)
+    preprocessing.check(fingerprints)
+    return preprocessing

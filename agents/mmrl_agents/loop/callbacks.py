@@ -1,0 +1,304 @@
+"""What happens beside the learning: progress, clips for TensorBoard, checkpoints."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.logger import TensorBoardOutputFormat
+
+from mmrl.agent import Actor
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Checkpoint, Tree
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.viz.clips import ClipRecorder, shortened, write_clip
+from mmrl.viz.tensorboard import write_hyperparameters
+from mmrl_agents.actor import SB3Actor
+from mmrl_agents.loop.progress import Progress, Show
+from mmrl_agents.loop.state import caches, learnt, moment
+from mmrl_agents.team import ALONE, Team
+
+
+class ProgressCallback(BaseCallback):
+    """Tells somebody, at the end of each rollout, how far the training is.
+
+    Args:
+        show: who is told, and may want it to stop.
+        checkpoints: sees to it that it does; it can't, if None.
+    """
+
+    def __init__(self, show: Show, checkpoints: CheckpointCallback | None = None) -> None:
+        super().__init__()
+        self._show, self._checkpoints = show, checkpoints
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_training_start(self) -> None:
+        self._show(Progress(self.num_timesteps, success_rate(self.model), 0))
+
+    def _on_rollout_end(self) -> None:
+        now = Progress(
+            self.num_timesteps, success_rate(self.model), steps_per_second(self.model)
+        )  # fmt: skip
+        if self._show(now) and self._checkpoints is not None:
+            self._checkpoints.stop_asked = True
+
+
+def success_rate(model: Any) -> float | None:
+    """The share of successes among the last training episodes, or None before the first."""
+    recent = model.ep_success_buffer
+    return float(np.mean(recent)) if recent else None
+
+
+def steps_per_second(model: Any) -> int:
+    """Environment steps a second since ``learn`` began."""
+    seconds = max((time.time_ns() - model.start_time) / 1e9, 1e-9)
+    return int((model.num_timesteps - model._num_timesteps_at_start) / seconds)
+
+
+class ClipCallback(BaseCallback):
+    """Every so often, one episode as an animated picture in TensorBoard.
+
+    A clip that fails is warned about once, and the training goes on.
+
+    Args:
+        config: names the environment and how often.
+        actor: whose episode it is.
+    """
+
+    def __init__(self, config: TrainConfig, actor: Actor) -> None:
+        super().__init__()
+        self._config = config
+        self._actor = actor
+        self._next = 0
+        self._recorder = ClipRecorder(config.env, config.env_args)
+        self._has_failed = False
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        every = self._config.clip_every
+        if every and self.num_timesteps >= self._next:
+            self._next = self.num_timesteps + every
+            self._write()
+
+    def _on_training_end(self) -> None:
+        if self._config.clip_every:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            clip = self._recorder.record(self._actor, seed=self.num_timesteps)
+            for output in self.logger.output_formats:
+                if isinstance(output, TensorBoardOutputFormat):
+                    write_clip(output.writer, "rollout", clip, self.num_timesteps)
+        except Exception as error:  # a clip is for looking at: the training does not need it
+            if not self._has_failed:
+                self._has_failed = True
+                reason = shortened(f"{type(error).__name__}: {error}")
+                warnings.warn(
+                    f"no clips: environment {self._config.env}: {reason}; the training goes on",
+                    stacklevel=2,
+                )
+
+
+class CheckpointCallback(BaseCallback):
+    """Saves the training after its first update, then by steps or by time, as it is between two
+    updates.
+
+    A training that is stopped in the middle of a rollout is saved as it was at its beginning.
+
+    Args:
+        config: says how often, and how many are kept.
+        run: where to.
+        team: of workers; all of them call this, and the first one writes.
+    """
+
+    def __init__(self, config: TrainConfig, run: Run, team: Team = ALONE) -> None:
+        super().__init__()
+        self.team = team
+        self._every, self._keep = config.checkpoint_every, config.keep_checkpoints
+        self._next = self._every
+        self._minutes = config.checkpoint_minutes
+        self._saved_at = time.monotonic()
+        self._is_first = True
+        self._run = run
+        self._moment: Tree = None  # of the rollout that is being collected
+        self.fingerprints: dict[str, str] = {}
+        self.marks: Callable[[], Tree] = dict
+        self.stop_asked = False
+
+    def _on_step(self) -> bool:
+        return not self.stop_asked
+
+    def stop(self) -> None:
+        """Have the training end after the present update."""
+        self.stop_asked = True
+
+    def _on_training_start(self) -> None:
+        self._is_first = not self.model._n_updates
+        if caches(self.model):  # each checkpoint empties them, and is to be at the same steps again
+            self._minutes = 0.0
+        if self.team.is_first:
+            self._run.begin()
+
+    def _on_rollout_start(self) -> None:
+        due = self._is_due()
+        if due:
+            self._is_first, self._saved_at = False, time.monotonic()
+            if self._every and self.num_timesteps >= self._next:
+                self._next = self.num_timesteps + self._every
+        self._moment = self._now()
+        self.stop_asked = self.team.any(self.stop_asked)
+        if due:
+            try:
+                self.save()
+            except UserError as error:  # the disk is full: it may be better next time
+                warnings.warn(f"{error}; the training goes on", stacklevel=2)
+
+    def _is_due(self) -> bool:
+        """Whether it is time for a checkpoint; the workers of a team agree on it."""
+        by_steps = self._every > 0 and self.num_timesteps >= self._next
+        first = self._is_first and self.model._n_updates > 0
+        if by_steps or first or not self._minutes:
+            return by_steps or first
+        return self.team.any(time.monotonic() - self._saved_at >= 60 * self._minutes)
+
+    def _on_rollout_end(self) -> None:
+        self._moment = None
+
+    def _on_training_end(self) -> None:
+        if self._moment is None:
+            self._moment = self._now()
+
+    @property
+    def can_save(self) -> bool:
+        """Whether weights and optimiser are between two updates."""
+        return self._moment is not None
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of what :meth:`save` would write."""
+        return int(self._moment["counters"]["num_timesteps"])
+
+    def save(self) -> None:
+        """Write down the training as it was when the present rollout began.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        weights, rest = learnt(self.model)
+        moments = self.team.gather(self._moment)
+        if moments is None:
+            return
+        first, *others = moments
+        state = {
+            **first, "others": others, "learnt": rest, "fingerprints": self.fingerprints
+        }  # fmt: skip
+        self._run.save_checkpoint(Checkpoint(self.steps, weights, state), self._keep)
+
+    def _now(self) -> Tree:
+        return {**moment(self.model), "callbacks": self.marks()}
+
+
+class CacheCallback(BaseCallback):
+    """Logs how often features of frozen encoders were remembered, and how much memory they take;
+    and instructions that were cut.
+    """
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        model = getattr(self.model.policy.features_extractor, "model", None)
+        for name, encoder in getattr(model, "encoders", {}).items():
+            if encoder.cache is not None:
+                self.logger.record(f"cache/{name}_hit_rate", encoder.cache.hit_rate)
+                self.logger.record(f"cache/{name}_mb", encoder.cache.nbytes / 2**20)
+        preprocessing = getattr(self.training_env, "preprocessing", None)
+        tokenizer = getattr(preprocessing, "tokenizer", None)
+        if tokenizer is not None and tokenizer.counts.truncated:
+            self.logger.record("instructions/truncated", tokenizer.counts.truncated)
+
+
+class BufferCallback(BaseCallback):
+    """Logs what a buffer has to tell of itself, of hindsight or of a curriculum, and the number of
+    episodes, which SB3's algorithms with a replay keep from TensorBoard.
+    """
+
+    def _on_step(self) -> bool:
+        return True
+
+    def _on_rollout_end(self) -> None:
+        if getattr(self.model, "replay_buffer", None) is not None:
+            self.logger.record("rollout/episodes", self.model._episode_num)
+        for section, name in (("hindsight", "replay_buffer"), ("curriculum", "rollout_buffer")):
+            figures = getattr(getattr(self.model, name, None), "figures", dict)
+            for figure, value in figures().items():
+                self.logger.record(f"{section}/{figure}", value)
+
+
+class HyperparameterCallback(BaseCallback):
+    """Writes the configuration into TensorBoard's hyperparameter table.
+
+    Args:
+        values: the configuration, by dotted names.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__()
+        self._values = values
+
+    def _on_training_start(self) -> None:
+        for output in self.logger.output_formats:
+            if isinstance(output, TensorBoardOutputFormat):
+                write_hyperparameters(output.writer, self._values, ["rollout/success_rate"])
+
+    def _on_step(self) -> bool:
+        return True
+
+
+class StandardCallbacks(CallbackList):
+    """What every training has beside it; of a team, the first worker.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        actor: who learns.
+        show: who is told how far the training is.
+        team: of workers.
+
+    Attributes:
+        checkpoints: saves the training.
+    """
+
+    def __init__(
+        self, config: TrainConfig, run: Run, actor: SB3Actor, show: Show, team: Team = ALONE
+    ) -> None:
+        self._clips = ClipCallback(config, actor)
+        self.checkpoints = CheckpointCallback(config, run, team)
+        self.checkpoints.fingerprints = actor.preprocessing.fingerprints
+        self.checkpoints.marks = self._marks
+        seen = [
+            HyperparameterCallback(run.flat_config()),
+            ProgressCallback(show, self.checkpoints),
+            CacheCallback(),
+            BufferCallback(),
+            self._clips,
+        ]
+        super().__init__([*(seen if team.is_first else []), self.checkpoints])
+
+    def _marks(self) -> Tree:
+        return {"clip": self._clips._next, "checkpoint": self.checkpoints._next}
+
+    def resume(self, marks: Tree) -> None:
+        """Go on with clips and checkpoints from where a training was."""
+        self._clips._next = marks["clip"]
+        self.checkpoints._next = marks["checkpoint"]

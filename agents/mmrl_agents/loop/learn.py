@@ -1,0 +1,184 @@
+"""Learning to the end, whatever comes in between: interrupts, failures, and resuming after them."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from torch.utils.tensorboard import SummaryWriter
+
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Checkpoint
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.files import WriteError, write_atomically, write_json
+from mmrl.interrupts import graceful_stop
+from mmrl.viz.tensorboard import event_writer
+from mmrl.wrappers.error_context import EnvironmentFailedError
+from mmrl_agents.loop.callbacks import StandardCallbacks
+from mmrl_agents.loop.profiler import FOLDER, ProfileCallback
+from mmrl_agents.loop.state import part_of, resume_learnt, resume_moment
+from mmrl_agents.team import ALONE, Team
+
+
+class DivergedError(Exception):
+    """Numbers are not finite any more.
+
+    Args:
+        message: says where.
+        report: what they looked like, as plain data.
+    """
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logger:
+    """Writes TensorBoard's events. Of a team, the first worker writes.
+
+    Args:
+        run: whose.
+        steps: up to which curves go on, None for new ones; what a killed training wrote after that,
+            and will write again, is not shown twice.
+        team: of workers.
+    """
+    if not team.is_first:
+        return Logger(None, [])
+    # a team may begin anew before any checkpoint
+    again = steps is not None or team.size > 1 or run.begun_again
+    writer = event_writer(run.events, purge_step=(steps or 0) + 1 if again else None)
+    return Logger(None, [_TensorBoard(writer)])
+
+
+class _TensorBoard(TensorBoardOutputFormat):
+    """SB3's, with a writer that is there already."""
+
+    def __init__(self, writer: SummaryWriter) -> None:
+        self.writer = writer
+        self._is_closed = False
+
+
+def announce(inexact: str | None, env_id: str) -> None:
+    """Say why a training could not be resumed exactly, if so.
+
+    Args:
+        inexact: from :meth:`mmrl_agents.vec_env.MultimodalVecEnv.try_state`.
+        env_id: of the environment.
+    """
+    if inexact is not None:
+        print(
+            f"exact resume is off: {env_id} {inexact}. A training that is resumed begins new "
+            "episodes",
+            file=sys.stderr,
+        )
+
+
+def go_on(
+    algorithm: BaseAlgorithm,
+    checkpoint: Checkpoint,
+    callbacks: StandardCallbacks,
+    config: TrainConfig,
+    team: Team = ALONE,
+) -> None:
+    """Put a training where a checkpoint was.
+
+    Raises:
+        UserError: the checkpoint is of another training.
+    """
+    state = checkpoint.state
+    try:
+        resume_learnt(algorithm, checkpoint.weights, state["learnt"])
+        part = part_of(state, team)
+        exact = resume_moment(algorithm, part, config.seed + checkpoint.steps)
+        callbacks.resume(state["callbacks"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
+        ) from error
+    if not exact and team.is_first:
+        workers = 1 + len(state.get("others", ()))
+        why = (
+            f"{config.env} cannot tell its state (get_state and set_state)"
+            if workers == team.size
+            else f"the checkpoint is of {workers} workers, and now there are {team.size}"
+        )
+        warnings.warn(
+            f"{why}: episodes begin anew, and the training goes on, but not exactly as it would "
+            "have",
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def profiled(
+    algorithm: BaseAlgorithm, callbacks: StandardCallbacks, run: Run, *, wanted: bool
+) -> Iterator[None]:
+    """Say at the end where the time went, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    profiler = ProfileCallback(run.path)
+    callbacks.callbacks.insert(0, profiler)
+    profiler.attach(algorithm, callbacks)
+    yield
+    profiler.report()
+    print(f"the trace of an update: {run.path / FOLDER}")
+
+
+def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
+    """Learn until there are so many steps, and save, whatever happens, what can be gone on with; a
+    team of which one has failed can't save together, and goes on from its last checkpoint.
+    """
+    checkpoints = callbacks.checkpoints
+    done, alone = algorithm.num_timesteps, checkpoints.team.size == 1
+    whole = False
+    with graceful_stop(on_stop=checkpoints.stop) as stop:
+        try:
+            algorithm.learn(steps - done, callbacks, log_interval=1, reset_num_timesteps=not done)
+            whole = True
+        except DivergedError as error:
+            raise UserError(f"{error}. {_report(run, error)}") from error
+        except EnvironmentFailedError as error:
+            if not checkpoints.can_save:  # the very first reset
+                raise
+            raise UserError(_failure(error, algorithm.num_timesteps, run)) from error
+        finally:
+            try:
+                if (whole or alone) and checkpoints.can_save and checkpoints.steps:
+                    checkpoints.save()
+            finally:
+                algorithm.logger.close()
+    stop.raise_if_asked()
+    if checkpoints.stop_asked:  # by the command, which has had the signal
+        raise KeyboardInterrupt
+
+
+def _report(run: Run, error: DivergedError) -> str:
+    """Keep the numbers of a training that has diverged; where they are."""
+    file = run.path / "diverged.json"
+    try:
+        write_json(file, error.report)
+    except WriteError as failed:
+        return str(failed)
+    return f"What it looked like: {file}"
+
+
+def _failure(error: EnvironmentFailedError, steps: int, run: Run) -> str:
+    """Keep the traceback of an environment that has failed; what to tell the user."""
+    file = run.path / "environment_error.txt"
+    try:
+        write_atomically(file, "".join(traceback.format_exception(error)))
+        where = f"Its traceback is in {file}; "
+    except WriteError:
+        where = ""
+    return (
+        f"{error}, {steps:,} steps into the training. {where}'mmrl train --resume {run.path}' "
+        "resumes from the last checkpoint"
+    )

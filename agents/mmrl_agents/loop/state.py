@@ -1,0 +1,222 @@
+"""All that a training of stable-baselines3 needs to go on exactly, as plain data.
+
+Between two updates, before anything of the next rollout is done, a training is its weights, its
+optimiser, and the small things here: counters, random generators, environments, what was last
+seen, what is remembered of recent episodes, and what is not logged yet.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.save_util import recursive_getattr
+from torch.optim import Optimizer
+
+from mmrl.contract import IMAGE
+from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
+from mmrl.models.encoders.base import Encoder
+from mmrl_agents.team import Team
+
+_COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
+
+
+def moment(algorithm: Any) -> Tree:
+    """The small things, copied: they may be written down later, as long as nothing is learnt."""
+    log, curriculum = algorithm.logger, _curriculum(algorithm)
+    return {
+        **({} if curriculum is None else {"curriculum": curriculum.get_state()}),
+        "counters": {n: getattr(algorithm, n) for n in _COUNTERS if hasattr(algorithm, n)},
+        "random": random_state(),
+        "actions": algorithm.action_space.np_random.bit_generator.state,
+        "env": algorithm.env.unwrapped.get_state(),
+        "seen": {
+            "observation": {key: seen.copy() for key, seen in algorithm._last_obs.items()},
+            "starts": algorithm._last_episode_starts.copy(),
+            "memory": _memory(algorithm),
+        },
+        "recent": {
+            "episodes": list(algorithm.ep_info_buffer),
+            "successes": [bool(success) for success in algorithm.ep_success_buffer],
+        },
+        "log": {
+            name: [float(value), log.name_to_count[name], log.name_to_excluded[name]]
+            for name, value in log.name_to_value.items()
+            if isinstance(value, int | float | np.number)
+        },
+    }
+
+
+def part_of(state: Tree, team: Team) -> Tree:
+    """A worker's moment in a checkpoint, whose first worker has all the rest as well; of a
+    checkpoint that was written by more or fewer workers, one that knows of no environments.
+    """
+    parts = [state, *state.get("others", ())]
+    return parts[team.rank] if len(parts) == team.size else {**state, "env": None}
+
+
+def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
+    """Go on from a moment.
+
+    Args:
+        algorithm: built as the one that it was of.
+        state: from :func:`moment`.
+        seed: for the environments, where they could not tell their state.
+
+    Returns:
+        Whether the environments are exactly where they were; otherwise they begin anew.
+
+    Raises:
+        ValueError, KeyError: it is another algorithm's.
+    """
+    env = algorithm.env.unwrapped
+    for name, value in state["counters"].items():
+        setattr(algorithm, name, value)
+    _resume_curriculum(algorithm, state)
+    exact = state["env"] is not None
+    if exact:
+        env.set_state(state["env"])
+        algorithm._last_obs = _as_transposed(state["seen"]["observation"])
+        algorithm._last_episode_starts = state["seen"]["starts"].copy()
+        if state["seen"]["memory"] is not None:
+            algorithm._state = state["seen"]["memory"].to(algorithm.device)
+    else:
+        algorithm.env.seed(seed)
+        algorithm._last_obs = algorithm.env.reset()
+        algorithm._last_episode_starts = np.ones(env.num_envs, np.bool_)
+    window = algorithm._stats_window_size
+    algorithm.ep_info_buffer = deque(state["recent"]["episodes"], maxlen=window)
+    algorithm.ep_success_buffer = deque(state["recent"]["successes"], maxlen=window)
+    log = algorithm.logger
+    for name, (value, count, excluded) in state["log"].items():
+        log.name_to_value[name], log.name_to_count[name] = value, count
+        log.name_to_excluded[name] = tuple(excluded) if isinstance(excluded, list) else excluded
+    algorithm.action_space.np_random.bit_generator.state = state["actions"]
+    set_random_state(state["random"])
+    return exact
+
+
+def _curriculum(algorithm: Any) -> Any | None:
+    """What chooses the levels, where there is such."""
+    return getattr(getattr(algorithm, "rollout_buffer", None), "curriculum", None)
+
+
+def _resume_curriculum(algorithm: Any, state: Tree) -> None:
+    curriculum = _curriculum(algorithm)
+    if curriculum is None:
+        return
+    if "curriculum" not in state:
+        raise ValueError("it was trained without a curriculum; go on with curriculum=none")
+    curriculum.set_state(state["curriculum"])
+
+
+def _memory(algorithm: Any) -> torch.Tensor | None:
+    """The state of a policy's memory, where the algorithm knows of such."""
+    state = getattr(algorithm, "_state", None)
+    return None if state is None else state.clone()
+
+
+def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Pictures [N, 3, H, W] laid out in memory as SB3's transposing wrapper leaves them: torch adds
+    up in another order where the layout is another.
+    """
+    pixels = np.ascontiguousarray(observation[IMAGE].transpose(0, 2, 3, 1))
+    return {**observation, IMAGE: pixels.transpose(0, 3, 1, 2)}
+
+
+def learnt(algorithm: Any, *, replay: bool = True) -> tuple[dict[str, torch.Tensor], Tree]:
+    """Weights; and what else is learnt or learnt from: the states of the optimisers, single tensors
+    such as SAC's entropy coefficient, and the replay buffer, unless it is left out.
+
+    What frozen encoders remember is forgotten, so that whoever goes on from here computes what this
+    training will compute.
+    """
+    for cache in caches(algorithm):
+        cache.clear()
+    optimizers, tensors = _names(algorithm)
+    buffer = getattr(algorithm, "replay_buffer", None) if replay else None
+    return weights_of(algorithm.policy), {
+        "optimizers": {name: _state(recursive_getattr(algorithm, name)) for name in optimizers},
+        "tensors": {name: recursive_getattr(algorithm, name).clone() for name in tensors},
+        "replay": None if buffer is None else buffer.get_state(),
+    }
+
+
+def caches(algorithm: Any) -> list[Any]:
+    """The caches of frozen encoders' features."""
+    encoders = [part for part in algorithm.policy.modules() if isinstance(part, Encoder)]
+    return [one.cache for one in encoders if one.cache is not None]
+
+
+def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) -> None:
+    """Go on from what :func:`learnt` gave.
+
+    Raises:
+        UserError: it is of another model or algorithm.
+    """
+    put_weights(algorithm.policy, weights)
+    optimizers, tensors = _names(algorithm)
+    try:
+        for name in optimizers:
+            _resume_optimizer(recursive_getattr(algorithm, name), rest["optimizers"][name])
+        for name in tensors:
+            with torch.no_grad():
+                recursive_getattr(algorithm, name).copy_(rest["tensors"][name])
+    except (ValueError, KeyError) as error:
+        raise UserError(f"the optimiser's state is another one's: {error}") from error
+    if rest["replay"] is not None:
+        algorithm.replay_buffer.set_state(rest["replay"])
+
+
+def _resume_optimizer(optimizer: Optimizer, state: Tree) -> None:
+    """Go on from what :func:`_state` gave.
+
+    Raises:
+        ValueError: it is another optimiser's.
+    """
+    saved = set().union(*(group.keys() for group in state["param_groups"]))
+    own = set().union(*(group.keys() for group in optimizer.param_groups))
+    if saved != own:
+        raise ValueError(
+            f"{type(optimizer).__name__} has the settings {', '.join(sorted(own))}, and it has "
+            f"{', '.join(sorted(saved))}"
+        )
+    by_number = {int(k): value for k, value in state["state"].items()}
+    optimizer.load_state_dict({**state, "state": by_number})
+
+
+def _names(algorithm: Any) -> tuple[list[str], list[str]]:
+    """The names of an algorithm's optimisers and single tensors, as SB3's ``save`` knows them."""
+    modules, tensors = algorithm._get_torch_save_params()
+    return [name for name in modules if name != "policy"], tensors
+
+
+def _state(optimizer: Optimizer) -> Tree:
+    state = optimizer.state_dict()
+    return {**state, "state": {str(k): value for k, value in state["state"].items()}}
+
+
+def random_state() -> Tree:
+    """Of Python's, numpy's and torch's generators."""
+    version, numbers, gauss = random.getstate()
+    return {
+        "python": [version, np.array(numbers, np.uint32), gauss],
+        "numpy": np.random.get_state(legacy=False),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: Tree) -> None:
+    """As :func:`random_state` gave it; a GPU that is not there any more is left out."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers.tolist()), gauss))
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    for device, its_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(its_state, device)

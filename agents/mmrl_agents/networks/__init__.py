@@ -1,0 +1,1 @@
+"""Networks: policy, memory, auxiliary losses, optimizers."""

@@ -1,0 +1,134 @@
+"""Auxiliary losses by name: what else shared features learn from, beside rewards."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.contract import IMAGE
+from mmrl.errors import UserError, unknown
+from mmrl_agents.buffers.rollout import Following
+
+
+class Told(NamedTuple):
+    """What is told of N steps.
+
+    Attributes:
+        picture: logits of the brightness of the next picture's patches, float32 [N, 3 · side²].
+        end: logits of the episode's end, float32 [N].
+        reward: float32 [N].
+    """
+
+    picture: Tensor
+    end: Tensor
+    reward: Tensor
+
+
+class NextStep(nn.Module):
+    """The world model's loss on features: with the action, they are to tell what comes next.
+
+    Told are the next picture, as means of its patches, whether the episode ends, and the reward:
+    the squared error of the last, and of the others the binary cross-entropy, for pictures above
+    the least that there can be (its gradient is the same). As an auxiliary task of reinforcement
+    learning in UNREAL (Jaderberg et al., 2017) and DeepMDP (Gelada et al., 2019).
+
+    Args:
+        features: width F of the features.
+        observation: of one environment, with ``image`` [3, H, W].
+        action: of one environment.
+        weight: of the loss, beside the algorithm's own.
+        hidden: width of the layer between.
+        side: rows and columns of patches in which a picture is told.
+
+    Raises:
+        ValueError: a number that cannot be.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        observation: spaces.Dict,
+        action: spaces.Space[Any],
+        *,
+        weight: float = 1.0,
+        hidden: int = 256,
+        side: int = 14,
+    ) -> None:
+        super().__init__()
+        _, height, width = observation[IMAGE].shape or (0, 0, 0)
+        if weight <= 0 or hidden < 1 or not 1 <= side <= min(height, width):
+            raise ValueError(
+                f"weight={weight} must be above 0, hidden={hidden} at least 1, and side={side} 1 "
+                f"to the {min(height, width)} pixels of a picture"
+            )
+        self.weight, self.side = weight, side
+        self._choices = int(action.n) if isinstance(action, spaces.Discrete) else None
+        self.enter = nn.Linear(features + (self._choices or math.prod(action.shape or ())), hidden)
+        self.picture, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
+
+    def forward(self, features: Tensor, actions: Tensor) -> Told:
+        """What comes next.
+
+        Args:
+            features: float [N, F].
+            actions: as the algorithm has them, [N] or [N, A].
+        """
+        if self._choices is not None:
+            actions = functional.one_hot(actions.long().flatten(), self._choices)
+        given = torch.cat([features, actions.flatten(1).to(features)], 1)
+        hidden = torch.relu(self.enter(given))
+        end, reward = self.outcome(hidden).float().unbind(1)
+        return Told(self.picture(hidden).float(), end, reward)
+
+    def loss(self, told: Told, after: Following) -> Tensor:
+        """The mean over N steps, of which those that nothing is known of count 0."""
+        patches = self.patches(after.images)
+        least = -(torch.xlogy(patches, patches) + torch.xlogy(1 - patches, 1 - patches))
+        picture = (_cross_entropy(told.picture, patches) - least).mean(1)
+        outcome = _cross_entropy(told.end, after.ends.float())
+        outcome = outcome + (told.reward - after.rewards).square()
+        return (picture * after.shown + outcome * after.known).mean()
+
+    def patches(self, images: Tensor) -> Tensor:
+        """The mean brightness of the patches of pictures uint8 [N, 3, H, W]: float32
+        [N, 3 · side²], 0 to 1.
+        """
+        return functional.adaptive_avg_pool2d(images.float() / 255, self.side).flatten(1)
+
+
+def _cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
+
+
+AUXILIARIES: Final[dict[str, type[NextStep]]] = {"world_model": NextStep}
+
+
+def build_auxiliary(
+    name: str,
+    features: int,
+    observation: spaces.Dict,
+    action: spaces.Space[Any],
+    args: dict[str, Any],
+) -> NextStep:
+    """The auxiliary loss of that name.
+
+    Args:
+        name: a key of :data:`AUXILIARIES`.
+        features: their width.
+        observation, action: spaces of one environment.
+        args: ``weight`` of the loss, and what its class takes besides.
+
+    Raises:
+        UserError: unknown name, or arguments that do not fit.
+    """
+    if name not in AUXILIARIES:
+        raise unknown("auxiliary", name, AUXILIARIES)
+    try:
+        return AUXILIARIES[name](features, observation, action, **args)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"auxiliary_args {args} do not fit {name}: {error}") from error

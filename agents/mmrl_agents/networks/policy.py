@@ -1,0 +1,309 @@
+"""stable-baselines3's actor-critic policy around :class:`mmrl.models.model.MultimodalModel`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
+from torch import Tensor
+
+from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
+from mmrl.experiment.config import OptimizerConfig
+from mmrl.models.build import build_model
+from mmrl.models.config import ModelConfig
+from mmrl_agents.buffers.rollout import Following
+from mmrl_agents.networks.auxiliary import NextStep, build_auxiliary
+from mmrl_agents.networks.memory import Memory, build_memory
+from mmrl_agents.networks.optimizers import build_optimizer
+from mmrl_agents.saving.policy import SaveablePolicy
+from mmrl_agents.team import ALONE, Team
+
+
+class MultimodalExtractor(BaseFeaturesExtractor):
+    """The model as SB3's feature extractor.
+
+    Args:
+        observation_space: Dict of ``image`` uint8 [3, H, W], and ``instruction`` integers [L] or
+            ``speech`` floats, or both; and perhaps ``goal`` uint8 [1, 3, H, W].
+        model: what the model is made of.
+    """
+
+    def __init__(self, observation_space: spaces.Dict, model: ModelConfig) -> None:
+        super().__init__(observation_space, model.features)
+        _, height, width = observation_space[IMAGE].shape or (0, 0, 0)
+        tokens: Any = observation_space.spaces.get(INSTRUCTION)
+        heard = observation_space.spaces.get(SPEECH)
+        goal: Any = observation_space.spaces.get(GOAL)
+        words = getattr(tokens, "words", ())
+        self.model = build_model(
+            model,
+            (height, width),
+            words or (None if tokens is None else int(tokens.high.max()) + 1),
+            None if heard is None else heard.shape,
+            goal=None if goal is None else goal.shape[-2:],
+        )
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """A batch of each of the spaces → float [B, F]."""
+        features: Tensor = self.model(observations)
+        return features
+
+
+def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[str, Any]:
+    """The arguments that have one of SB3's policies see and read by a model, and learn by an
+    optimiser of ours.
+    """
+    return {
+        "features_extractor_class": MultimodalExtractor,
+        "features_extractor_kwargs": {"model": model},
+        "normalize_images": False,
+        "optimizer_class": build_optimizer,
+        "optimizer_kwargs": {"config": optimizer},
+    }
+
+
+class Judgement(NamedTuple):
+    """What a policy makes of N actions.
+
+    Attributes:
+        values, log_probs: float [N].
+        entropies: float [N]; None where the distribution cannot tell them.
+        features: that it goes by, float [N, F].
+    """
+
+    values: Tensor
+    log_probs: Tensor
+    entropies: Tensor | None
+    features: Tensor
+
+
+class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
+    """Actor and critic on shared multimodal features, with or without a memory.
+
+    Use it as any SB3 policy: ``PPO(MultimodalPolicy, env, policy_kwargs={"model": ModelConfig()})``
+    with a :class:`mmrl_agents.vec_env.MultimodalVecEnv`. Frames stay uint8 until the model, and
+    SB3's orthogonal initialisation, which would overwrite pretrained weights, is off.
+
+    SB3's own methods, which know of no state, see every observation as the beginning of an episode;
+    :meth:`act`, :meth:`values`, :meth:`judge` and :meth:`predict` hand the state on.
+
+    Args:
+        model: what the model is made of.
+        optimizer: its name, arguments and penalties.
+        memory: lstm, gru, frame_stack, or None.
+        memory_args: its arguments, see :mod:`mmrl_agents.networks.memory`.
+        auxiliary: world_model, what else the features learn from; None for nothing.
+        auxiliary_args: its arguments, see :mod:`mmrl_agents.networks.auxiliary`.
+        kwargs: the other arguments of ``ActorCriticPolicy``.
+    """
+
+    memory: Memory | None
+    auxiliary: NextStep | None
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        action_space: spaces.Space[Any],
+        lr_schedule: Schedule,
+        *,
+        model: ModelConfig | None = None,
+        optimizer: OptimizerConfig | None = None,
+        memory: str | None = None,
+        memory_args: dict[str, Any] | None = None,
+        auxiliary: str | None = None,
+        auxiliary_args: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._recall = (memory, memory_args or {})
+        self._beside = (auxiliary, auxiliary_args or {})
+        kwargs = {
+            "ortho_init": False,
+            "net_arch": {"pi": [64], "vf": [64]},
+            **kwargs,
+            **multimodal_kwargs(model or ModelConfig(), optimizer or OptimizerConfig()),
+        }
+        super().__init__(observation_space, action_space, lr_schedule, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        """The heads' layers and the auxiliary loss, on the memory's features where there is one."""
+        name, args = self._recall
+        width = self.features_dim
+        self.memory = None if name is None else build_memory(name, width, args)
+        if self.memory is not None:
+            self.features_dim = self.memory.features
+        super()._build_mlp_extractor()
+        self.auxiliary = self._build_auxiliary()
+        self.features_dim = width
+
+    def _build_auxiliary(self) -> NextStep | None:
+        name, args = self._beside
+        if name is None:
+            return None
+        seen = cast("spaces.Dict", self.observation_space)
+        return build_auxiliary(name, self.features_dim, seen, self.action_space, args)
+
+    def begin(self, count: int) -> Tensor:
+        """The state of ``count`` episodes that begin, [count, S]; S = 0 without a memory."""
+        if self.memory is None:
+            return torch.zeros(count, 0, device=self.device)
+        return self.memory.begin(count)
+
+    def act(
+        self,
+        obs: PyTorchObs,
+        state: Tensor,
+        starts: Tensor,
+        *,
+        deterministic: bool = False,
+        team: Team = ALONE,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """One step.
+
+        Args:
+            obs: tensors [N, …].
+            state: as :meth:`begin` or the last step gave it, float [N, S].
+            starts: whether an episode begins here, bool [N].
+            deterministic: take the most probable action.
+            team: of workers with as many environments each, whose actions are drawn together.
+
+        Returns:
+            Actions [N] or [N, A], values and log-probabilities [N], and the next state.
+        """
+        features, state = self._recollect(self._encode(obs), state, starts)
+        actor, critic = self.mlp_extractor(features)
+        # drawn for all environments: every worker's generator goes the way that it would go alone
+        distribution = self._get_action_dist_from_latent(team.among_all(actor))
+        actions = distribution.get_actions(deterministic=deterministic)
+        own = team.rows(len(actor))
+        log_probs = distribution.log_prob(actions)[own]
+        return actions[own], self.value_net(critic).flatten(), log_probs, state
+
+    def values(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Tensor:
+        """The critic's estimates, float [N]; arguments as of :meth:`act`."""
+        features, _ = self._recollect(self._encode(obs), state, starts)
+        latent = self.mlp_extractor.forward_critic(features)
+        return cast("Tensor", self.value_net(latent)).flatten()
+
+    def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
+        """The actor's distribution over actions; arguments as of :meth:`act`."""
+        features, _ = self._recollect(self._encode(obs), state, starts)
+        return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
+
+    def judge(self, obs: PyTorchObs, actions: Tensor, *before: Tensor) -> Judgement:
+        """What SB3's ``evaluate_actions`` gives, and the features; with a memory, of sequences of T
+        steps of N environments.
+
+        Args:
+            obs: tensors [T · N, …], all environments of a step side by side.
+            actions: that were taken, [T · N] or [T · N, A].
+            before: with a memory, its state before the first step, float [N, S], and whether an
+                episode begins there, bool [T, N].
+        """
+        features = self._encode(obs)
+        if before:
+            assert self.memory is not None
+            state, starts = before
+            sequences = features.unflatten(0, starts.shape)
+            features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
+        values, distribution = self._heads(features)
+        log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
+        return Judgement(values, log_probs, entropies, features)
+
+    def auxiliary_loss(self, features: Tensor, actions: Tensor, after: Following) -> Tensor:
+        """The loss of what the features of N steps and their actions tell of what came after; see
+        :meth:`NextStep.loss`.
+        """
+        assert self.auxiliary is not None
+        with cast("MultimodalExtractor", self.features_extractor).model.autocast(features.device):
+            told = self.auxiliary(features, actions)
+        return self.auxiliary.loss(told, after)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], Any]:
+        """As in SB3: actions [N], and the state where there is a memory, as a tuple of one array.
+
+        Args:
+            observation: arrays [N, …].
+            state: of the last call; None at the beginning.
+            episode_start: whether an episode begins here, bool [N]; nowhere, if None.
+            deterministic: take the most probable action.
+        """
+        if self.memory is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.set_training_mode(False)
+        obs, several = self.obs_to_tensor(observation)
+        count = len(next(iter(obs.values())))
+        before = self.begin(count) if state is None else torch.as_tensor(state[0])
+        starts = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start)
+        with torch.no_grad():
+            actions, _, _, after = self.act(
+                obs,
+                before.to(self.device),
+                torch.as_tensor(starts, device=self.device),
+                deterministic=deterministic,
+            )
+        chosen = actions.cpu().numpy()
+        if isinstance(self.action_space, spaces.Box):
+            chosen = np.clip(chosen, self.action_space.low, self.action_space.high)
+        return chosen if several else chosen[0], (after.cpu().numpy(),)
+
+    def extract_features(
+        self,
+        obs: PyTorchObs,
+        features_extractor: BaseFeaturesExtractor | None = None,
+    ) -> Tensor:
+        """Features of observations as if each began an episode, without SB3's cast of everything
+        to float.
+        """
+        features = self._encode(obs)
+        starts = torch.ones(len(features), dtype=torch.bool, device=features.device)
+        return self._recollect(features, self.begin(len(features)), starts)[0]
+
+    def predict_values(self, obs: PyTorchObs) -> Tensor:
+        """The critic's estimate for a batch of observations, float [B, 1]."""
+        latent = self.mlp_extractor.forward_critic(self.extract_features(obs))
+        return cast("Tensor", self.value_net(latent))
+
+    def get_distribution(self, obs: PyTorchObs) -> Distribution:
+        """The actor's distribution over actions for a batch of observations."""
+        latent = self.mlp_extractor.forward_actor(self.extract_features(obs))
+        return self._get_action_dist_from_latent(latent)
+
+    def _encode(self, obs: PyTorchObs) -> Tensor:
+        features: Tensor = self.features_extractor(obs)
+        return features
+
+    def _recollect(self, features: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+        if self.memory is None:
+            return features, state
+        after: tuple[Tensor, Tensor] = self.memory(features, state, starts)
+        return after
+
+    def _heads(self, features: Tensor) -> tuple[Tensor, Distribution]:
+        actor, critic = self.mlp_extractor(features)
+        return self.value_net(critic).flatten(), self._get_action_dist_from_latent(actor)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
+        data: dict[str, Any] = super()._get_constructor_parameters()
+        kwargs = data.pop("features_extractor_kwargs")
+        optimizer = data.pop("optimizer_kwargs")
+        for fixed in ("features_extractor_class", "normalize_images", "optimizer_class"):
+            data.pop(fixed)
+        name, args = self._recall
+        recall = {"memory": name, "memory_args": args}
+        beside = dict(zip(("auxiliary", "auxiliary_args"), self._beside, strict=True))
+        built = {"model": kwargs["model"], "optimizer": optimizer["config"]}
+        return {**data, **built, **recall, **beside}

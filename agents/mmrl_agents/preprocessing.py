@@ -1,0 +1,62 @@
+"""The preprocessing of a training: made when it begins, read when it goes on or is evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import spaces
+
+from mmrl.experiment.checkpoint import Checkpoint
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.preprocessing import build_preprocessing
+from mmrl.experiment.run import Run
+from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.goal_images import with_goals
+
+
+def prepare(
+    config: TrainConfig,
+    run: Run,
+    checkpoint: Checkpoint | None,
+    space: spaces.Space[Any],
+    *,
+    keep: bool = True,
+) -> Preprocessing:
+    """The preprocessing of a training that begins, kept with its run, or of one that goes on.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        checkpoint: that it goes on from; None where it begins.
+        space: of the observations of one environment.
+        keep: whether to write it down.
+
+    Raises:
+        UserError: as :func:`build_preprocessing`, :func:`load_preprocessing` and
+            :func:`mmrl.training.goal_images.load_goals`.
+    """
+    if checkpoint is not None:
+        return load_preprocessing(config, run, checkpoint, space)
+    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
+    if keep:
+        run.save_preprocessing(preprocessing)
+    return preprocessing
+
+
+def load_preprocessing(
+    config: TrainConfig, run: Run, checkpoint: Checkpoint, space: spaces.Space[Any]
+) -> Preprocessing:
+    """The preprocessing of a run.
+
+    Args:
+        config: of the training.
+        run: where it is kept.
+        checkpoint: that was trained with it.
+        space: of the observations of one environment.
+
+    Raises:
+        UserError: it is not the one that the checkpoint was trained with.
+    """
+    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space)
+    preprocessing.check(checkpoint.state["fingerprints"])
+    return preprocessing

@@ -1,0 +1,1 @@
+"""Saving and loading stable-baselines3 algorithms without pickle."""

@@ -1,0 +1,1 @@
+"""The batched state of grid worlds, and what kernels are made of."""

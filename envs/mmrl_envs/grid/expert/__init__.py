@@ -1,0 +1,1 @@
+"""The expert (bot): a planner for any instruction."""

@@ -1,0 +1,255 @@
+"""What an edit does to the beginning of an episode: a thing more, less, elsewhere or of another
+colour, the agent elsewhere, something else asked for. Kernels.
+
+Parker-Holder et al. (2022, ACCEL) let such edits make new levels of old ones. Each takes its
+chances from the environment's own stream, and is turned down where the instruction would not be
+true of the scene, or would be fulfilled already; whether it can be carried out at all is for
+:mod:`mmrl_envs.grid.editor` to see.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from mmrl_envs.grid.core.cells import (
+    BALL,
+    BOX,
+    COLOR_SHIFT,
+    COLORS,
+    DOORS,
+    EMPTY_CELL,
+    KEY,
+    KIND_MASK,
+    PORTABLE,
+)
+from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.rng import below
+from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
+from mmrl_envs.grid.generation.instruction_sampling import describe, word_and_check
+from mmrl_envs.grid.generation.level_builder import ANY, BY_COLOR, BY_KIND, BY_NAME
+from mmrl_envs.grid.generation.rooms import (
+    all_reachable,
+    draw_room,
+    free_cell,
+    new_object,
+    place_agent,
+    take_up,
+)
+from mmrl_envs.grid.language.instructions import (
+    COLOR_BITS,
+    DESCRIPTION_A,
+    DESCRIPTION_B,
+    DESCRIPTION_MASK,
+    GO_TO,
+    LOCATION_BITS,
+    PUT_NEXT,
+    SEVERAL,
+)
+from mmrl_envs.grid.rules.verification import front_cell, holds, object_at, track
+
+EDITS: Final = ("move", "recolour", "add", "remove", "move the agent", "ask for another thing")
+"""By their numbers; what is recoloured or removed is nothing that was asked for."""
+_MOVE: Final = 0
+_RECOLOR: Final = 1
+_ADD: Final = 2
+_REMOVE: Final = 3
+_MOVE_AGENT: Final = 4
+_KINDS: Final = (KEY, BALL, BOX)
+_LOCATION: Final = 7 << LOCATION_BITS
+
+
+@part
+def _asked_for(state: State, e: int) -> np.uint64:
+    """The objects that the instruction speaks of, one bit each."""
+    asked = np.uint64(0)
+    for clause in range(CLAUSES):
+        asked |= state.tracked[e, clause, 0] | state.tracked[e, clause, 1]
+    return asked
+
+
+@part
+def _things(state: State, e: int, held: int, left_out: np.uint64, doors: bool) -> np.uint64:
+    """The objects on the grid that can be carried, or the ``doors``, one bit each, without some."""
+    found = np.uint64(0)
+    wanted = DOORS if doors else PORTABLE
+    for thing in range(state.object_count[e]):
+        is_kind = wanted >> (state.object_code[e, thing] & KIND_MASK) & 1 == 1
+        is_there = state.object_cell[e, thing] != NOWHERE and thing != held
+        if is_kind and is_there and not holds(left_out, thing):
+            found |= np.uint64(1) << np.uint64(thing)
+    return found
+
+
+@part
+def _draw(state: State, e: int, among: np.uint64) -> int:
+    """One of a set of objects by chance; NOTHING where it is empty."""
+    count = 0
+    for thing in range(state.object_count[e]):
+        count += holds(among, thing)
+    if count == 0:
+        return NOTHING
+    wanted = below(state.streams, e, count)
+    for thing in range(state.object_count[e]):
+        if holds(among, thing):
+            if wanted == 0:
+                return thing
+            wanted -= 1
+    return NOTHING
+
+
+@part
+def _move(state: State, layout: Layout, e: int, scratch: Scratch, thing: int) -> bool:
+    there = free_cell(state, layout, e, draw_room(state, layout, e, scratch, ANY))
+    if there == NOWHERE:
+        return False
+    state.grid[e, state.object_cell[e, thing]] = EMPTY_CELL
+    state.object_cell[e, thing] = there
+    state.grid[e, there] = state.object_code[e, thing]
+    return True
+
+
+@part
+def _recolor(state: State, e: int, thing: int) -> bool:
+    code = signed(state.object_code[e, thing])
+    color = ((code >> COLOR_SHIFT) + 1 + below(state.streams, e, len(COLORS) - 1)) % len(COLORS)
+    state.object_code[e, thing] = code & KIND_MASK | color << COLOR_SHIFT
+    state.grid[e, state.object_cell[e, thing]] = state.object_code[e, thing]
+    return True
+
+
+@part
+def _add(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
+    """Add a thing; False where there are as many as the level can have."""
+    if state.object_count[e] == layout.max_objects:
+        return False
+    kind = _KINDS[below(state.streams, e, len(_KINDS))]
+    code = kind | below(state.streams, e, len(COLORS)) << COLOR_SHIFT
+    there = free_cell(state, layout, e, draw_room(state, layout, e, scratch, ANY))
+    if there == NOWHERE:
+        return False
+    new_object(state, e, code, there)
+    return True
+
+
+@part
+def _remove(state: State, e: int, scratch: Scratch, thing: int) -> bool:
+    """Take a thing away, whose number the last one gets; a box only where nothing is in it."""
+    if state.content[e, thing] != NOTHING:
+        return False
+    last = state.object_count[e] - 1
+    state.grid[e, state.object_cell[e, thing]] = EMPTY_CELL
+    state.object_code[e, thing] = state.object_code[e, last]
+    state.object_cell[e, thing] = state.object_cell[e, last]
+    state.content[e, thing] = state.content[e, last]
+    state.content[e, last] = NOTHING
+    state.object_cell[e, last] = NOWHERE
+    for box in range(last):
+        if state.content[e, box] == last:
+            state.content[e, box] = thing
+    if scratch.start_carrying[0] == last:
+        scratch.start_carrying[0] = thing
+    state.object_count[e] = last
+    return True
+
+
+@part
+def _ways(description: int) -> int:
+    """How a description names things, bits as in a recipe; 0 where it fits them all."""
+    if description & 7 != 0:
+        return BY_NAME if description >> COLOR_BITS & 7 != 0 else BY_KIND
+    return BY_COLOR if description >> COLOR_BITS & 7 != 0 else 0
+
+
+@part
+def _ask_for_another(state: State, e: int) -> bool:
+    """Put another thing of the scene into a clause, described as the one before was; a door in a
+    door's place, a thing in a thing's.
+    """
+    clause = below(state.streams, e, CLAUSES)
+    code = signed(state.instruction[e, 1 + clause])
+    if code == 0:
+        return False
+    side = below(state.streams, e, 2) if code & 15 == PUT_NEXT else 0
+    shift = DESCRIPTION_A if side == 0 else DESCRIPTION_B
+    described = code >> shift & DESCRIPTION_MASK
+    meant = state.tracked[e, clause, side]
+    doors = _things(state, e, NOTHING, np.uint64(0), True) & meant != np.uint64(0)
+    other = _draw(state, e, _things(state, e, NOTHING, meant, doors))
+    if other == NOTHING or _ways(described) == 0:
+        return False
+    words = describe(state, e, other, _ways(described)) | described & _LOCATION
+    state.instruction[e, 1 + clause] = code & ~(DESCRIPTION_MASK << shift) | words << shift
+    return True
+
+
+@part
+def _change(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
+    """One edit by chance; False where there is nothing for it to be done to."""
+    held = signed(scratch.start_carrying[0])
+    edit = below(state.streams, e, len(EDITS))
+    if edit == _ADD:
+        return _add(state, layout, e, scratch)
+    if edit == _MOVE_AGENT:
+        return place_agent(state, layout, e, draw_room(state, layout, e, scratch, ANY))
+    if edit > _MOVE_AGENT:
+        return _ask_for_another(state, e)
+    left_out = np.uint64(0) if edit == _MOVE else _asked_for(state, e)
+    thing = _draw(state, e, _things(state, e, held, left_out, False))
+    if thing == NOTHING:
+        return False
+    if edit == _MOVE:
+        return _move(state, layout, e, scratch, thing)
+    if edit == _RECOLOR:
+        return _recolor(state, e, thing)
+    return _remove(state, e, scratch, thing)
+
+
+@part
+def _asks_sense(state: State, layout: Layout, e: int) -> bool:
+    """Word the instruction anew and begin to judge it; False where there is nothing that it could
+    mean, or it is fulfilled already.
+    """
+    for clause in range(CLAUSES):
+        code = signed(state.instruction[e, 1 + clause])
+        code &= ~(SEVERAL << DESCRIPTION_A) & ~(SEVERAL << DESCRIPTION_B)
+        state.instruction[e, 1 + clause] = code
+    if not word_and_check(state, layout, e):
+        return False
+    track(state, layout, e)
+    faced = object_at(state, e, front_cell(state, layout, e))
+    for clause in range(CLAUSES):
+        verb = state.instruction[e, 1 + clause] & 15
+        for side in range(2 if verb == PUT_NEXT else 1):
+            if verb != 0 and state.tracked[e, clause, side] == 0:
+                return False
+        if verb == GO_TO and faced != NOTHING and holds(state.tracked[e, clause, 0], faced):
+            return False
+    return True
+
+
+@kernel
+def edit_env(state: State, layout: Layout, e: int, scratch: Scratch, reachable: bool) -> bool:
+    """Edit environment ``e``, whose episode has just begun, by chances from its stream.
+
+    Args:
+        reachable: every object is to be touchable without moving another.
+
+    Returns:
+        Whether the scene is one that the instruction makes sense in; if not, the environment is
+        to be thrown away.
+    """
+    held = signed(state.carried[e])
+    scratch.start_carrying[0] = held
+    if held != NOTHING:  # it lies where it lay until all is done
+        state.carried[e] = NOTHING
+        state.object_cell[e, held] = state.known_cell[e, held]
+        state.grid[e, state.known_cell[e, held]] = state.object_code[e, held]
+    if not _change(state, layout, e, scratch) or not _asks_sense(state, layout, e):
+        return False
+    if reachable and not all_reachable(state, layout, e, scratch):
+        return False
+    if scratch.start_carrying[0] != NOTHING:
+        take_up(state, e, scratch.start_carrying[0])
+    return True

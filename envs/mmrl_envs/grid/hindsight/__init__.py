@@ -1,0 +1,1 @@
+"""Hindsight: which instructions a trajectory achieved."""

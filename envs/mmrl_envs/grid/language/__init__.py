@@ -1,0 +1,1 @@
+"""The instruction language of the grid worlds."""

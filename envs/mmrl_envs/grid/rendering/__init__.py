@@ -1,0 +1,1 @@
+"""Rendering: views and themes."""

@@ -1,0 +1,1 @@
+"""Rules: what actions do, and when an instruction is done."""

@@ -1,0 +1,175 @@
+"""What the commands that generate sentences share: how they search, what they keep to, a line.
+
+What the commands that train share: the run that is resumed, what has changed since, the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from mmrl.errors import UserError
+from mmrl.experiment.run import Run, Status, flat
+from mmrl.files import write_atomically
+from mmrl.generative.text.decoder import Continuations
+from mmrl.generative.text.models import Said, TextGenerator
+from mmrl.text_output import printable
+from mmrl.trust import check
+from mmrl.wrappers.adapters import instructions
+
+_EPISODES: Final = 4096
+
+
+def searched(beams: int) -> dict[str, Any]:
+    """How a sentence is searched for, as a generator's ``say`` takes it.
+
+    Raises:
+        UserError: no beam at all.
+    """
+    if beams < 1:
+        raise UserError(f"--beams {beams}: must be at least 1")
+    return {"how": "greedy"} if beams == 1 else {"how": "beam", "beams": beams}
+
+
+def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuations:
+    """The language of an environment's instructions, as far as so many episodes show it.
+
+    Raises:
+        UserError: it has words that the generator does not know.
+    """
+    try:
+        return generator.one_of(instructions(env_id, range(_EPISODES), **env_args))
+    except ValueError as error:
+        raise UserError(f"--env {env_id}: {error}") from error
+
+
+def line(said: Said) -> str:
+    """A sentence and its probability, to be printed."""
+    return f"{said.probability:6.1%}  {printable(said.sentence)}"
+
+
+def named_run(arguments: list[str]) -> Run | None:
+    """The run that ``--resume`` names: its configuration is read before all other arguments.
+
+    Raises:
+        UserError: there is none.
+    """
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--resume")
+    named = first.parse_known_args(arguments)[0].resume
+    return None if named is None else Run.open(named)
+
+
+def changes(
+    run: Run, resolved: Mapping[str, Any], defaults: Mapping[str, Any], *sections: str
+) -> list[str]:
+    """What differs between a run's configuration and another, a line each; its folder may.
+
+    Args:
+        run: the one.
+        resolved: the other, as plain values.
+        defaults: of keys that the run's file may lack, since they are newer than it.
+        sections: keys under which there are keys of that kind, too.
+    """
+    whole = {**defaults, **run.config}
+    for section in sections:
+        whole[section] = {**defaults[section], **run.config.get(section, {})}
+    before, now = flat(whole), flat(dict(resolved))
+    return [
+        f"{key}: {before.get(key)} → {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and key != "out"
+    ]
+
+
+def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> None:
+    """Make a folder for several trainings, or make sure that it belongs to the same ones.
+
+    Args:
+        folder: for all of them.
+        name: of the file in it that says what they are.
+        settings: what they are, as plain values.
+        what: what the folder is called, such as "a search".
+
+    Raises:
+        UserError: it holds something else, or cannot be read or written.
+    """
+    file = folder / name
+    if file.is_file():
+        try:
+            before = yaml.safe_load(file.read_text())
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise UserError(f"{file} cannot be read: {error}") from error
+        if before != settings:
+            raise UserError(
+                f"{folder} holds {what} of another configuration or budget: give another --out, or "
+                "remove it"
+            )
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"--out {folder}: is not empty, and not {what}")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, yaml.safe_dump(dict(settings)))
+
+
+def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
+    """Make sure that the code that YAML files name may be imported; what was typed may.
+
+    Args:
+        parsed: what the parser gave, with the files under ``config``.
+        resolved: the configuration as plain values.
+
+    Raises:
+        UntrustedCodeError: it may not.
+        UserError: a value that is no plain data.
+    """
+    for file in parsed.config or ():
+        check(resolved, Path(str(file)).absolute())
+    for key, value in flat(dict(resolved)).items():
+        check_value(key, value)
+
+
+def check_value(key: str, value: Any) -> None:
+    """Make sure that a value of a configuration is a number, a text, or a list of such.
+
+    Raises:
+        UserError: it is something else, such as a date.
+    """
+    if isinstance(value, list | tuple):
+        for one in value:
+            check_value(key, one)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            check_value(f"{key}.{name}", one)
+    elif not (value is None or isinstance(value, bool | int | float | str)):
+        raise UserError(
+            f"{key}={value!r}: is of type {type(value).__name__}; give numbers, texts, lists and "
+            "mappings, and write dates in quotes"
+        )
+
+
+@contextmanager
+def ending(run: Run, resume: str) -> Iterator[None]:
+    """A block that trains: how it ended is written into the run folder.
+
+    Args:
+        run: where it is kept.
+        resume: the command by which it is resumed after an interrupt.
+    """
+    try:
+        yield
+        run.end(Status.FINISHED)
+    except KeyboardInterrupt:
+        run.end(Status.INTERRUPTED)
+        with suppress(UserError, OSError):
+            print(f"\ninterrupted: {run.newest_checkpoint()} was saved")
+            print(f"resume with: {resume}")
+        raise
+    except Exception as error:
+        run.end(Status.FAILED, f"{type(error).__name__}: {error}")
+        raise

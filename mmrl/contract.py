@@ -1,0 +1,151 @@
+"""The contract between environments and agents: what an observation holds, what success is.
+
+An observation is a ``gymnasium.spaces.Dict`` with
+
+- ``image``: ``Box`` uint8 [H, W, 3], 0 to 255, and
+- ``instruction``: ``Text``, a sentence,
+
+and may have ``speech``: ``Box`` float32 [T], the instruction as it is said, at 16 kHz, followed by
+zeros. Further entries are left alone. When an episode ends, ``info["is_success"]``
+tells whether the instruction was carried out; where it is absent or None, an episode that
+terminates with a positive reward counts as a success.
+
+An environment may say more in its infos, for whoever learns from hindsight or to put pictures into
+words: ``achieved``, the instructions (a tuple of sentences) that the last step has carried out, had
+they been given at the episode's beginning; and ``description``, what the agent sees, in a sentence.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from typing import Any, Final
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+IMAGE: Final = "image"
+INSTRUCTION: Final = "instruction"
+SPEECH: Final = "speech"
+GOAL: Final = "goal"
+"""What a policy sees beside the picture, where a painter paints what the instruction asks for; no
+environment has it."""
+IS_SUCCESS: Final = "is_success"
+ACHIEVED: Final = "achieved"
+DESCRIPTION: Final = "description"
+EVAL_SEED_START: Final = 1_000_000_000
+"""Episodes with seeds from here on are for evaluation; those of training stay below."""
+
+
+def contract_violation(space: spaces.Space[object]) -> str | None:
+    """What keeps an observation space from fulfilling the contract, or None where it does."""
+    if not isinstance(space, spaces.Dict):
+        return f"observations must be a Dict with '{IMAGE}' and '{INSTRUCTION}', got {space}"
+    for key in (IMAGE, INSTRUCTION):
+        if key not in space.spaces:
+            return f"observations lack '{key}'; they have {', '.join(space.spaces) or 'nothing'}"
+    image, instruction = space[IMAGE], space[INSTRUCTION]
+    if not is_picture(image):
+        return f"'{IMAGE}' must be a Box of uint8 [H, W, 3], got {image}"
+    if not isinstance(instruction, spaces.Text):
+        return f"'{INSTRUCTION}' must be a Text space, got {instruction}"
+    if SPEECH in space.spaces and not is_speech(space[SPEECH]):
+        return f"'{SPEECH}' must be a Box of float32 [T], got {space[SPEECH]}"
+    return None
+
+
+def is_picture(space: spaces.Space[object]) -> bool:
+    """Whether a space holds uint8 pictures [H, W, 3]."""
+    return (
+        isinstance(space, spaces.Box)
+        and space.dtype == np.uint8
+        and len(space.shape) == 3
+        and space.shape[2] == 3
+    )
+
+
+def is_speech(space: spaces.Space[object]) -> bool:
+    """Whether a space holds waveforms float32 [T]."""
+    return (
+        isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape or ()) == 1
+    )
+
+
+def batch_of_one(observation: dict[str, Any]) -> dict[str, Any]:
+    """An observation of one environment as a batch has it."""
+    return {
+        key: value[None] if isinstance(value, np.ndarray) else [value]
+        for key, value in observation.items()
+    }
+
+
+def read_success(value: Any) -> bool | None:
+    """What an ``info["is_success"]`` means: a bool, a number, or an array of one element; None
+    leaves it to the reward.
+
+    Raises:
+        ValueError: it is anything else, such as text.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if not isinstance(value, str | bytes):
+        array = np.asarray(value)
+        if array.size == 1 and array.dtype.kind in "biuf" and np.isfinite(array).all():
+            return bool(array.item())
+    raise ValueError(
+        f"info['{IS_SUCCESS}'] is {reprlib.repr(value)}: it must be true or false, or absent"
+    )
+
+
+def scalar(value: Any) -> float | None:
+    """A number as a float; None for anything that is not one number, such as text or a vector."""
+    if value is None or isinstance(value, str | bytes) or np.ndim(value) != 0:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def was_successful(info: dict[str, Any], terminated: bool, reward: Any) -> bool:
+    """Whether the episode that just ended was a success.
+
+    Args:
+        info, terminated, reward: of its last step.
+
+    Raises:
+        ValueError: as :func:`read_success`.
+    """
+    success = read_success(info.get(IS_SUCCESS))
+    return bool(terminated and (scalar(reward) or 0) > 0) if success is None else success
+
+
+def were_successful(
+    infos: dict[str, Any], terminated: NDArray[np.bool_], rewards: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which of the episodes that just ended in a batch were successes, bool [N].
+
+    Args:
+        infos: of a step in autoreset mode "SameStep".
+        terminated, rewards: of the same step, [N].
+
+    Raises:
+        ValueError: as :func:`read_success`, with the environment's number.
+    """
+    final = infos.get("final_info", {})
+    success: NDArray[np.bool_] = terminated & (rewards > 0)
+    if IS_SUCCESS not in final:
+        return success
+    given = final[IS_SUCCESS]
+    here = final.get(f"_{IS_SUCCESS}", np.ones(len(success), np.bool_))
+    if isinstance(given, np.ndarray) and given.dtype == np.bool_ and given.ndim == 1:
+        return np.where(here, given, success)
+    for e in np.flatnonzero(here).tolist():
+        try:
+            own = read_success(given[e])
+        except ValueError as error:
+            raise ValueError(f"{error} in number {e} of the batch") from error
+        success[e] = success[e] if own is None else own
+    return success

@@ -1,0 +1,27 @@
+"""Rollouts to learn from: collected in any environment, kept as Minari datasets, read back."""
+
+from mmrl.data.collect import Collection, Request, collect
+from mmrl.data.dataset import Columns, Rollouts, open_rollouts
+from mmrl.data.episode import Rollout
+from mmrl.data.kinds import instruction_kind
+from mmrl.data.location import Place, find_place
+from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
+from mmrl.data.spaces import Spaces
+
+__all__ = [
+    "ActorSource",
+    "Collection",
+    "Columns",
+    "ExpertSource",
+    "Place",
+    "RandomSource",
+    "Request",
+    "Rollout",
+    "Rollouts",
+    "Source",
+    "Spaces",
+    "collect",
+    "find_place",
+    "instruction_kind",
+    "open_rollouts",
+]

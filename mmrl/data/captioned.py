@@ -1,0 +1,72 @@
+"""Pictures that have been described, read from datasets, to be learnt from and tested with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.data import open_rollouts
+from mmrl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Pictures that have been described.
+
+    Attributes:
+        pictures: uint8 [N, H, W, 3].
+        sentences: N descriptions.
+        episodes: which episode each is of, int64 [N].
+    """
+
+    pictures: NDArray[np.uint8]
+    sentences: Sequence[str]
+    episodes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def where(self, keep: NDArray[np.bool_]) -> Scenes:
+        """Those of a mask, bool [N]."""
+        rows = np.flatnonzero(keep)
+        return Scenes(
+            self.pictures[rows], [self.sentences[row] for row in rows.tolist()], self.episodes[rows]
+        )
+
+    def unique(self, count: int, generator: np.random.Generator) -> Scenes:
+        """Up to ``count`` that are drawn, no two with the same description."""
+        first = {self.sentences[row]: row for row in generator.permutation(len(self)).tolist()}
+        keep = np.zeros(len(self), np.bool_)
+        keep[list(first.values())[:count]] = True
+        return self.where(keep)
+
+
+def read_scenes(names: str | Sequence[str]) -> Scenes:
+    """All pictures of some datasets, with their descriptions.
+
+    Raises:
+        UserError: no dataset, one without descriptions, or pictures of several sizes.
+    """
+    names = [names] if isinstance(names, str) else names
+    if not any(names):
+        raise UserError("data is empty: name a dataset that 'mmrl collect' made")
+    read = [open_rollouts(name).columns() for name in names]
+    for name, columns in zip(names, read, strict=True):
+        if not all(columns.descriptions):
+            raise UserError(
+                f"dataset {name!r} lacks infos/description: collect it in an environment that says "
+                "what is seen, such as the grid worlds"
+            )
+    pictures = [columns.images for columns in read if columns.images is not None]
+    sizes = {one.shape[1:] for one in pictures}
+    if len(sizes) > 1:
+        raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+    lengths = np.concatenate([columns.lengths for columns in read])
+    return Scenes(
+        np.concatenate(pictures),
+        [sentence for columns in read for sentence in columns.descriptions],
+        np.repeat(np.arange(len(lengths)), lengths + 1),
+    )

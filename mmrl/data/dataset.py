@@ -1,0 +1,295 @@
+"""Reads rollouts: datasets that ``mmrl collect`` made, and strangers' with an image and a string.
+
+rollouts = open_rollouts("gotolocal/expert-v0")
+rollouts[3].instruction, rollouts[3].images  # one episode
+rollouts.columns().images  # all of them end to end
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.contract import IMAGE, INSTRUCTION
+from mmrl.data.collect import OURS
+from mmrl.data.episode import Rollout
+from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
+from mmrl.data.location import Place, find_place
+from mmrl.data.spaces import Spaces, read_spaces
+from mmrl.errors import UserError
+from mmrl.images import decoded
+
+_NEEDED: Final = ("total_episodes", "total_steps", "data_format")
+_ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """E episodes of S steps in all, end to end; episode k has the steps ``starts[k]`` to
+    ``starts[k + 1] - 1``, and the images and descriptions from ``starts[k] + k`` on, one more.
+
+    Attributes:
+        starts: int64 [E + 1].
+        images: uint8 [S + E, H, W, 3]; None where they were not asked for.
+        instructions: E.
+        actions: int64 [S], or float [S, A].
+        rewards: float64 [S].
+        success: bool [E].
+        seeds: int64 [E]; -1 where the dataset does not say.
+        achieved: S tuples of sentences.
+        descriptions: S + E sentences.
+    """
+
+    starts: NDArray[np.int64]
+    images: NDArray[np.uint8] | None
+    instructions: tuple[str, ...]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    success: NDArray[np.bool_]
+    seeds: NDArray[np.int64]
+    achieved: tuple[tuple[str, ...], ...]
+    descriptions: tuple[str, ...]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each episode, int64 [E]."""
+        return np.diff(self.starts)
+
+
+class Rollouts(Sequence[Rollout]):
+    """The episodes of a dataset, read when they are asked for; see :func:`open_rollouts`.
+
+    Attributes:
+        place: where it is.
+        metadata: what Minari's file says of it.
+        spaces: of observations, under our names, and of actions.
+        env_id: of the environment; "" where the dataset does not say.
+        env_args: its arguments.
+        by: who acted, in words; "" where the dataset does not say.
+    """
+
+    def __init__(
+        self, place: Place, metadata: dict[str, Any], its_spaces: Spaces, keys: dict[str, str]
+    ) -> None:
+        self.place, self.metadata, self.spaces = place, metadata, its_spaces
+        self._keys = keys
+        self._count = int(metadata["total_episodes"])
+        self.env_id, self.env_args = _environment(metadata)
+        self.by = str(metadata.get("algorithm_name", ""))
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Rollout: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Rollout]: ...
+    def __getitem__(self, index: int | slice) -> Rollout | list[Rollout]:
+        """One episode, or several.
+
+        Raises:
+            IndexError: there is no such episode.
+            UserError: it lacks something, or cannot be read.
+        """
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"episode {index}: there are {len(self)}")
+        return self._read(index % len(self))
+
+    def __iter__(self) -> Iterator[Rollout]:
+        return (self._read(k) for k in range(len(self)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_file"}
+
+    def columns(self, *, images: bool = True) -> Columns:
+        """The whole dataset in memory.
+
+        Args:
+            images: whether to read them; without, it takes a fraction of the time and memory.
+        """
+        read = [self._read(k, images=images) for k in range(len(self))]
+        lengths = [len(one) for one in read]
+        return Columns(
+            starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            images=np.concatenate([one.images for one in read]) if images else None,
+            instructions=tuple(one.instruction for one in read),
+            actions=np.concatenate([one.actions for one in read]),
+            rewards=np.concatenate([one.rewards for one in read]),
+            success=np.array([one.success for one in read]),
+            seeds=np.array([one.seed for one in read], np.int64),
+            achieved=tuple(step for one in read for step in one.achieved),
+            descriptions=tuple(text for one in read for text in one.descriptions),
+        )
+
+    def check(self) -> None:
+        """Look whether all episodes are there, and what the first one holds.
+
+        Raises:
+            UserError: what is missing.
+        """
+        missing = next((k for k in range(len(self)) if f"episode_{k}" not in self._file), None)
+        if missing is not None:
+            raise UserError(f"{self.place.main} lacks episode_{missing} of {len(self)}")
+        if not len(self):
+            raise UserError(f"dataset {self.place.name!r} has no episodes")
+        self._members(0)
+
+    @cached_property
+    def _file(self) -> Any:
+        return open_hdf5(self.place.main)
+
+    def _members(self, index: int) -> Members:
+        """What an episode holds, which is all that is needed.
+
+        Raises:
+            UserError: what it lacks, or what lies in other files.
+        """
+        read = Members(member(self._file, f"episode_{index}"))
+        needed = [f"observations/{theirs}" for theirs in self._keys.values()]
+        missing = [name for name in (*needed, *_ARRAYS) if read(name) is None]
+        if missing:
+            raise UserError(
+                f"dataset {self.place.name!r}, episode {index} lacks {', '.join(missing)}"
+            )
+        return read
+
+    def _read(self, index: int, *, images: bool = True) -> Rollout:
+        try:
+            return self._decode(self._members(index), images)
+        except DAMAGE as error:
+            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
+    def _decode(self, read: Members, images: bool) -> Rollout:
+        actions = read("actions")[()]
+        rewards = read("rewards")[()].astype(np.float64)
+        count = len(rewards) + 1
+        descriptions = read("infos/description")
+        return Rollout(
+            images=self._images(read(f"observations/{self._keys[IMAGE]}") if images else None),
+            instruction=read(f"observations/{self._keys[INSTRUCTION]}")[0].decode(),
+            actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
+            rewards=rewards,
+            success=_success(read, rewards),
+            seed=int(read.group.attrs.get("seed", -1)),
+            achieved=_achieved(read, len(rewards)),
+            descriptions=("",) * count if descriptions is None else _texts(descriptions),
+            env_id=self.env_id,
+            terminated=bool(len(rewards) and read("terminations")[-1]),
+        )
+
+    def _images(self, dataset: Any) -> NDArray[np.uint8]:
+        space = self.spaces.observation[IMAGE]
+        if dataset is None:
+            return np.zeros((0, *(space.shape or ())), np.uint8)
+        if dataset.shape[1:] == space.shape:
+            return dataset[()]
+        return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in dataset[()]])
+
+
+def open_rollouts(name: str) -> Rollouts:
+    """The dataset of that name: a Minari id, or a path.
+
+    Raises:
+        UserError: there is none; it is not complete; or it is not what can be learned from, with
+            the fields that are missing.
+    """
+    place = find_place(name)
+    metadata = _metadata(place)
+    try:
+        with open_hdf5(place.main) as file:
+            its_spaces, keys = read_spaces(place, metadata, file)
+        rollouts = Rollouts(place, metadata, its_spaces, keys)
+        rollouts.check()
+    except DAMAGE as error:
+        raise UserError(f"{place.main} is damaged: {error}") from error
+    return rollouts
+
+
+def _metadata(place: Place) -> dict[str, Any]:
+    if not place.metadata.is_file():
+        raise UserError(_why_not(place))
+    try:
+        metadata = json.loads(place.metadata.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{place.metadata} cannot be read: {error}") from error
+    if not isinstance(metadata, dict):
+        raise UserError(f"{place.metadata} is no metadata of a Minari dataset: {metadata!r}")
+    missing = [key for key in _NEEDED if key not in metadata]
+    if missing:
+        raise UserError(f"{place.metadata} lacks {', '.join(missing)}")
+    for key in ("total_episodes", "total_steps"):
+        if type(metadata[key]) is not int or metadata[key] < 0:
+            raise UserError(f"{place.metadata}: {key} is {metadata[key]!r}, and must be a number")
+    if metadata["data_format"] != "hdf5":
+        raise UserError(
+            f"dataset {place.name!r} is kept as {metadata['data_format']!r}: only hdf5 is read"
+        )
+    if not place.main.is_file():
+        raise UserError(f"dataset {place.name!r} lacks {place.main}")
+    return metadata
+
+
+def _why_not(place: Place) -> str:
+    if place.collecting.is_dir():
+        return (
+            f"dataset {place.name!r} is not complete: call 'mmrl collect' with the arguments that "
+            "it was begun with, and it goes on"
+        )
+    if place.path.is_dir():
+        return (
+            f"{place.path} is no Minari dataset: it lacks {place.metadata.relative_to(place.path)}"
+        )
+    return f"there is no dataset {place.name!r}: {place.path} does not exist"
+
+
+def _environment(metadata: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The id and arguments of the environment, as far as the metadata has them; nothing is made."""
+    told = metadata.get(OURS)
+    if not isinstance(told, dict):
+        spec = _json(metadata.get("env_spec"))
+        told = {"env": spec.get("id"), "env_args": spec.get("kwargs")}
+    env_id, env_args = told.get("env"), told.get("env_args")
+    return (
+        env_id if isinstance(env_id, str) else "",
+        env_args if isinstance(env_args, dict) else {},
+    )
+
+
+def _json(text: Any) -> dict[str, Any]:
+    """An object in JSON; empty for anything else."""
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _success(read: Members, rewards: NDArray[np.float64]) -> bool:
+    """As the dataset says, or else as the contract has it."""
+    if "success" in read.group.attrs:
+        return bool(read.group.attrs["success"])
+    successes = read("infos/is_success")
+    if successes is not None:
+        return bool(successes[-1])
+    return bool(len(rewards) and read("terminations")[-1] and rewards[-1] > 0)
+
+
+def _texts(dataset: Any) -> tuple[str, ...]:
+    return tuple(text.decode() for text in dataset[()])
+
+
+def _achieved(read: Members, steps: int) -> tuple[tuple[str, ...], ...]:
+    sentences, counts = read("infos/achieved"), read("infos/achieved_count")
+    if sentences is None or counts is None:
+        return ((),) * steps
+    texts, ends = _texts(sentences), np.cumsum(counts[()]).tolist()
+    return tuple(texts[start:end] for start, end in zip([0, *ends], ends, strict=False))

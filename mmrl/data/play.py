@@ -1,0 +1,194 @@
+"""Plays a batch of episodes, one a seed, and records them.
+
+Who acts in the rollouts: the environment's expert, chance, or a trained agent.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from gymnasium.vector import SyncVectorEnv, VectorEnv
+from numpy.typing import NDArray
+
+from mmrl.agent import Actor, begin_episodes
+from mmrl.contract import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
+from mmrl.data.recorder import Recording
+from mmrl.errors import UserError
+from mmrl.wrappers.episode_limit import EpisodeLimit
+from mmrl.wrappers.error_context import CheckedBatch
+
+
+class Source(Protocol):
+    """Who acts."""
+
+    def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """Get ready for N episodes that begin now, all at once."""
+        ...
+
+    def actions(
+        self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """Actions [N, ...] for a batch of observations."""
+        ...
+
+
+def play(
+    env: VectorEnv[Any, Any, Any],
+    source: Source,
+    seeds: Sequence[int],
+    wanted: int,
+    on_episodes: Callable[[int], None] | None = None,
+    *,
+    limit: EpisodeLimit | None = None,
+) -> list[Recording]:
+    """Play one episode a seed, all at once, until the wanted ones are over.
+
+    An episode depends on its seed and on the batch that it is in, not on other batches.
+
+    Args:
+        env: N environments that restart within the step that ends an episode.
+        source: who acts.
+        seeds: N of them.
+        wanted: the first so many episodes are recorded.
+        on_episodes: called with how many more have ended.
+        limit: where episodes are cut that do not end, as truncated and not successful.
+
+    Returns:
+        The recordings, in the order of the seeds.
+
+    Raises:
+        UserError: an environment that fails.
+    """
+    limit = limit or EpisodeLimit()
+    batch = CheckedBatch(env)
+    observation, infos = batch.reset(list(seeds))
+    longest = limit.of(env)
+    source.begin(env, seeds)
+    recordings = [Recording(seed) for seed in seeds[:wanted]]
+    for e, recording in enumerate(recordings):
+        recording.see(
+            observation[IMAGE][e],
+            observation[INSTRUCTION][e],
+            _told(infos, DESCRIPTION, e) or "",
+        )
+    running = list(range(wanted))
+    while running:
+        actions = source.actions(env, observation)
+        observation, rewards, terminated, truncated, infos = batch.step(actions)
+        over = terminated | truncated
+        success = batch.were_successful(infos, terminated, rewards) if over.any() else over
+        for e in running:
+            recording = recordings[e]
+            recording.actions.append(np.array(actions[e]))  # whoever acts may reuse its array
+            recording.rewards.append(float(rewards[e]))
+            recording.terminated.append(bool(terminated[e]))
+            recording.truncated.append(bool(truncated[e]))
+            recording.success = bool(over[e] and success[e])
+            last = infos["final_obs"][e] if over[e] else None
+            told = infos.get("final_info", {}) if over[e] else infos
+            recording.achieved.append(tuple(_told(told, ACHIEVED, e) or ()))
+            recording.see(
+                observation[IMAGE][e] if last is None else last[IMAGE],
+                observation[INSTRUCTION][e] if last is None else last[INSTRUCTION],
+                _told(told, DESCRIPTION, e) or "",
+            )
+        ended = len(running)
+        running = [e for e in running if not over[e]]
+        cut = [e for e in running if len(recordings[e].rewards) >= longest]
+        if cut:
+            limit.cut(env, longest, len(cut))
+            for e in cut:
+                recordings[e].truncated[-1] = True
+            running = [e for e in running if e not in cut]
+        ended -= len(running)
+        if ended and on_episodes is not None:
+            on_episodes(ended)
+    return recordings
+
+
+def _told(infos: Mapping[str, Any], key: str, e: int) -> Any:
+    """What the infos tell of environment ``e``; None where they do not."""
+    if key not in infos or not infos.get(f"_{key}", np.ones(e + 1, np.bool_))[e]:
+        return None
+    return infos[key][e]
+
+
+class ExpertSource:
+    """The expert that an environment brings: ``expert_actions()`` of a batch, int [N], or
+    ``expert_action()`` of a single environment.
+    """
+
+    def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """An expert needs no preparation.
+
+        Raises:
+            UserError: the environment has none.
+        """
+        inner = env.unwrapped
+        if hasattr(inner, "expert_actions"):
+            return
+        if isinstance(inner, SyncVectorEnv):
+            try:
+                inner.get_attr("expert_action")
+            except AttributeError:
+                pass
+            else:
+                return
+        spec = inner.envs[0].spec if isinstance(inner, SyncVectorEnv) else env.spec
+        name = spec.id if spec else str(inner)
+        raise UserError(
+            f"environment {name!r} brings no expert: it has neither expert_actions nor "
+            "expert_action. Collect by random, or by a run folder of 'mmrl train'"
+        )
+
+    def actions(
+        self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """What the experts would do now, [N]."""
+        inner: Any = env.unwrapped
+        if hasattr(inner, "expert_actions"):
+            return np.asarray(inner.expert_actions())
+        return np.asarray(inner.call("expert_action"))
+
+
+class RandomSource:
+    """Any action, by the seed of the episode."""
+
+    def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """Seed a generator an episode."""
+        self._spaces = [copy.deepcopy(env.single_action_space) for _ in seeds]
+        for space, seed in zip(self._spaces, seeds, strict=True):
+            space.seed(seed)
+
+    def actions(
+        self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """Samples of the action space, [N]."""
+        return np.stack([np.asarray(space.sample()) for space in self._spaces])
+
+
+class ActorSource:
+    """A trained agent, which samples its actions as in training; sampling begins anew with every
+    batch of episodes, from the seed of its first.
+
+    Args:
+        actor: who acts.
+    """
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+
+    def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """Tell the agent that episodes begin."""
+        torch.manual_seed(seeds[0])
+        begin_episodes(self._actor, len(seeds))
+
+    def actions(
+        self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """What the agent does, [N]."""
+        return self._actor.act(observation, deterministic=False)

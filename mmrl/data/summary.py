@@ -1,0 +1,111 @@
+"""What is in a dataset: counts in words, and its first and last images on one sheet."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections import Counter
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mmrl.data.dataset import Rollouts
+from mmrl.data.episode import Rollout
+from mmrl.data.kinds import instruction_kind
+from mmrl.images import GREEN, INK, PAPER, RED, png
+from mmrl.text_output import printable
+
+_MOST_FREQUENT: Final = 8
+_KINDS: Final = 20
+_SIDE: Final = 168  # pixels of an image on the sheet
+_GAP: Final = 10
+_CAPTION: Final = 50
+_ACROSS: Final = 4
+_HAN: Final = re.compile("[\u3400-\u9fff]")
+_CHINESE: Final = re.compile("CJK|WenQuanYi|Hei|Song|Fallback")
+
+
+def summary(rollouts: Rollouts) -> str:
+    """Numbers, and tables of the instructions, in lines that can be printed."""
+    told = rollouts.columns(images=False)
+    lengths, achieved = told.lengths, sum(map(len, told.achieved))
+    size = sum(file.stat().st_size for file in rollouts.place.data.iterdir())
+    seeds = f"{told.seeds.min()} to {told.seeds.max()}" if told.seeds.min() >= 0 else "not told"
+    described = sum(map(bool, told.descriptions))
+    environment = f"{rollouts.env_id or 'not told'} {rollouts.env_args or ''}"
+    lines = [
+        f"dataset       {printable(f'{rollouts.place.name} in {rollouts.place.path}')}",
+        f"environment   {printable(environment)}".rstrip(),
+        f"by            {printable(rollouts.by) or 'not told'}",
+        f"episodes      {len(rollouts):,}, seeds {seeds}",
+        f"steps         {lengths.sum():,}, {lengths.mean():.1f} an episode",
+        f"success       {told.success.mean():.1%}",
+        f"achieved      {achieved:,} instructions, asked or not",
+        f"descriptions  {described:,}",
+        f"on disk       {size / 1e6:.1f} MB",
+    ]
+    kinds = Counter(map(instruction_kind, told.instructions))
+    lines += _table("kind of instruction", kinds, _KINDS)
+    return "\n".join(lines + _table("instruction", Counter(told.instructions), _MOST_FREQUENT))
+
+
+def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
+    """The most frequent ones, with their numbers and shares."""
+    total = sum(counts.values())
+    shown = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:rows]
+    lines = ["", f"{'episodes':>9}  {'share':>6}  {title}"]
+    lines += [f"{count:>9,}  {count / total:>6.1%}  {printable(name)}" for name, count in shown]
+    rest = len(counts) - len(shown)
+    return [*lines, f"{'':>9}  {'':>6}  and {rest:,} more"] if rest else lines
+
+
+def contact_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
+    """The first and the last image of some episodes, evenly spread, with what was asked: a PNG."""
+    count = min(episodes, len(rollouts))
+    chosen = np.linspace(0, len(rollouts) - 1, count).round().astype(int).tolist()
+    cells = [_cell(rollouts[k], k) for k in chosen]
+    across = min(_ACROSS, count)
+    height, width = cells[0].shape[:2]
+    sheet = np.full((-(-count // across) * height, across * width, 3), PAPER, np.uint8)
+    for k, cell in enumerate(cells):
+        y, x = k // across * height, k % across * width
+        sheet[y : y + height, x : x + width] = cell
+    return png(sheet)
+
+
+def _cell(rollout: Rollout, number: int) -> NDArray[np.uint8]:
+    """One episode: its first and last image side by side, and a caption."""
+    cell = Image.new("RGB", (2 * _SIDE + 3 * _GAP, _SIDE + _CAPTION + _GAP), PAPER)
+    for k, image in enumerate((rollout.images[0], rollout.images[-1])):
+        scaled = Image.fromarray(image)
+        scaled.thumbnail((_SIDE, _SIDE))
+        factor = max(1, _SIDE // max(scaled.size))
+        size = (scaled.width * factor, scaled.height * factor)
+        scaled = scaled.resize(size, Image.Resampling.NEAREST)
+        cell.paste(scaled, (_GAP + k * (_SIDE + _GAP), _GAP))
+    draw = ImageDraw.Draw(cell)
+    font = _font(rollout.instruction)
+    outcome, color = ("carried out", GREEN) if rollout.success else ("not carried out", RED)
+    y = _SIDE + _GAP + 2
+    for line in textwrap.wrap(rollout.instruction, 56)[:2]:
+        draw.text((_GAP, y), line, INK, font)
+        y += 14
+    draw.text((_GAP, y), f"episode {number}: {outcome}, {len(rollout)} steps", color, font)
+    return np.asarray(cell)
+
+
+@cache
+def _chinese_font() -> str | None:
+    """The file of a font with Chinese characters, where the machine has one."""
+    from matplotlib.font_manager import fontManager
+
+    return next((one.fname for one in fontManager.ttflist if _CHINESE.search(one.name)), None)
+
+
+def _font(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """A font for captions; characters that no font here has become boxes."""
+    file = _chinese_font() if _HAN.search(text) else None
+    return ImageFont.truetype(file, 12) if file else ImageFont.load_default(11)

@@ -1,0 +1,85 @@
+"""How far what was heard is from what was said, in words.
+
+When two sentences ask for the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.preprocessing.text import split_words
+
+
+def word_edits(reference: str, hypothesis: str) -> int:
+    """Words to be inserted, left out or replaced to make one sentence the other (Levenshtein,
+    1966); capitals do not count.
+    """
+    said, heard = split_words(reference), split_words(hypothesis)
+    row = list(range(len(heard) + 1))  # edits from no word to the first ones that were heard
+    for i, word in enumerate(said):
+        above, row = row, [i + 1]
+        for j, other in enumerate(heard):
+            row.append(min(above[j] + (word != other), above[j + 1] + 1, row[j] + 1))
+    return row[-1]
+
+
+def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """The edits of all utterances by the words that were said; above 1, if more was heard.
+
+    Args:
+        references: what was said, utterance by utterance.
+        hypotheses: what was heard.
+
+    Raises:
+        ValueError: not one for each, or no word was said.
+    """
+    edits, words = _counts(references, hypotheses)
+    return float(edits.sum() / words.sum())
+
+
+def word_error_interval(
+    references: Sequence[str], hypotheses: Sequence[str], *, resamples: int = 2_000
+) -> tuple[float, float]:
+    """The 95% interval of :func:`word_error_rate` over utterances: percentiles of its values on
+    utterances drawn anew with replacement (Bisani & Ney, 2004), always by the same generator.
+
+    Raises:
+        ValueError: as :func:`word_error_rate`.
+    """
+    edits, words = _counts(references, hypotheses)
+    drawn = np.random.default_rng(0).integers(len(edits), size=(resamples, len(edits)))
+    rates = edits[drawn].sum(1) / words[drawn].sum(1).clip(1)
+    low, high = np.quantile(rates, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _counts(
+    references: Sequence[str], hypotheses: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Edits and words that were said, int64 [U] each."""
+    edits = [word_edits(*pair) for pair in zip(references, hypotheses, strict=True)]
+    words = np.array([len(split_words(reference)) for reference in references])
+    if not words.sum():
+        raise ValueError("no word was said")
+    return np.array(edits), words
+
+
+_ARTICLE: Final = re.compile(r"\b(a|the)\b")
+_ARTICLES: Final = re.compile(r"那个|一个")
+
+
+def alike(sentence: str) -> str:
+    """The sentence without the difference between "a" and "the" (一个 and 那个), which no verifier
+    looks at: it says how many such things there were when the episode began.
+    """
+    return _ARTICLES.sub("那个", _ARTICLE.sub("the", sentence))
+
+
+def is_among(sentence: str, others: Iterable[str]) -> bool:
+    """Whether a sentence asks for the same as one of some others, articles aside."""
+    return alike(sentence) in {alike(one) for one in others}

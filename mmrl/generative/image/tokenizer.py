@@ -1,0 +1,297 @@
+"""What turns each patch of a picture into a code, and each code into a patch.
+
+Pictures → codes of their patches, and back.
+
+Vectors → whole numbers and back: finite scalar quantisation (Mentzer et al., 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.errors import UserError
+
+_AT_ONCE: Final = 512  # pictures
+
+
+class PatchTokenizer(nn.Module):
+    """Each patch of a picture becomes one of finitely many codes, whatever lies around it, and each
+    code a patch.
+
+    Where patches are the tiles of a grid world, a code is a tile.
+
+    Args:
+        image_size: height and width of the pictures; multiples of the patch.
+        patch: pixels a side.
+
+    Attributes:
+        image_size: as above.
+        grid: rows and columns of patches.
+        codes: how many there are.
+        recipe: the arguments, as plain data.
+
+    Raises:
+        UserError: sizes that cannot be.
+    """
+
+    codes: int
+    recipe: dict[str, Any]
+
+    def __init__(self, image_size: Sequence[int], patch: int) -> None:
+        super().__init__()
+        height, width = (int(side) for side in image_size)
+        check_patch(height, width, patch)
+        self.image_size, self.patch = (height, width), patch
+        self.grid = height // patch, width // patch
+
+    @abstractmethod
+    def loss(self, images: Tensor) -> dict[str, Tensor]:
+        """What is to become small, ``loss``, and its parts.
+
+        Args:
+            images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
+        """
+
+    @abstractmethod
+    def _ids(self, patches: Tensor) -> Tensor:
+        """Patches as :meth:`_cut` makes them, float [..., 3 · patch²] → codes int64 [...]."""
+
+    @abstractmethod
+    def _pixels(self, ids: Tensor) -> Tensor:
+        """Codes int64 [B] → their patches, float [B, 3 · patch²], from -1 to 1."""
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """The codes of pictures, row by row.
+
+        Args:
+            images: uint8 [B, 3, H, W].
+
+        Returns:
+            int64 [B, rows · columns], 0 to ``codes - 1``.
+
+        Raises:
+            UserError: pictures of another size.
+        """
+        size = tuple(images.shape[-2:])
+        if size != self.image_size:
+            raise UserError(
+                f"pictures of {size[0]} × {size[1]} pixels: this tokenizer was fitted for "
+                f"{self.image_size[0]} × {self.image_size[1]}"
+            )
+        return torch.cat([self._ids(self._cut(one)) for one in images.split(_AT_ONCE)])
+
+    @torch.no_grad()
+    def decode(self, ids: Tensor) -> Tensor:
+        """Codes int64 [B, rows · columns] → pictures uint8 [B, 3, H, W]."""
+        codes, which = ids.unique(return_inverse=True)  # few are different
+        patches = self.decode_patches(codes)[which].unflatten(1, self.grid)
+        return patches.permute(0, 3, 1, 4, 2, 5).reshape(len(ids), 3, *self.image_size)
+
+    @torch.no_grad()
+    def encode_patches(self, patches: Tensor) -> Tensor:
+        """The codes of single patches, uint8 [B, 3, patch, patch] → int64 [B]."""
+        parts = patches.split(_AT_ONCE * self.grid[0] * self.grid[1])
+        return torch.cat([self._ids(self._cut(one))[:, 0] for one in parts])
+
+    @torch.no_grad()
+    def decode_patches(self, ids: Tensor) -> Tensor:
+        """Codes int64 [B] → single patches, uint8 [B, 3, patch, patch]."""
+        pixels = (self._pixels(ids) + 1) * 127.5
+        return pixels.round().clamp(0, 255).byte().view(-1, 3, self.patch, self.patch)
+
+    def _cut(self, images: Tensor) -> Tensor:
+        """The patches of pictures, float32 [B, K, 3 · patch²], from -1 to 1."""
+        patches = functional.unfold(images.float(), self.patch, stride=self.patch)
+        return patches.transpose(1, 2) / 127.5 - 1
+
+
+def check_patch(height: int, width: int, patch: int) -> None:
+    """Refuse pictures that are not whole patches.
+
+    Raises:
+        UserError: they are not.
+    """
+    if patch < 1 or height % patch or width % patch:
+        raise UserError(
+            f"patch={patch}: pictures of {height} × {width} pixels cannot be cut into patches of "
+            f"{patch} × {patch}"
+        )
+
+
+class FiniteScalars(nn.Module):
+    """Rounds each of D numbers to one of a few levels; together they are one code.
+
+    There is no codebook that could be left unused: every combination of levels is a code.
+
+    Args:
+        levels: how many each number may take, D of them, at least 2 each.
+
+    Attributes:
+        codes: how many there are, the product of the levels.
+
+    Raises:
+        ValueError: no levels, or fewer than 2 of one.
+    """
+
+    _levels: Tensor
+    _places: Tensor
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        if not levels or min(levels) < 2:
+            raise ValueError(f"levels={list(levels)}: must be whole numbers, each at least 2")
+        self.codes = prod(levels)
+        places = [prod(levels[k + 1 :]) for k in range(len(levels))]
+        self.register_buffer("_levels", torch.tensor(levels), persistent=False)
+        self.register_buffer("_places", torch.tensor(places), persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Any numbers, float [..., D] → the nearest levels, evenly spread from -1 to 1.
+
+        The gradient is that of the squashed numbers, as if they had not been rounded.
+        """
+        squashed = values.float().tanh()
+        rounded = self._values(self._steps(squashed))
+        return squashed + (rounded - squashed).detach()
+
+    def ids(self, values: Tensor) -> Tensor:
+        """Any numbers, float [..., D] → codes int64 [...]."""
+        return (self._steps(values.float().tanh()) * self._places).sum(-1)
+
+    def values(self, ids: Tensor) -> Tensor:
+        """Codes int64 [...] → the levels that they stand for, float32 [..., D]."""
+        return self._values(ids.unsqueeze(-1) // self._places % self._levels)
+
+    def steps(self, values: Tensor) -> Tensor:
+        """Any numbers, float [..., D] → where they lie before they are rounded, float [..., D]; a
+        level is one step from the next.
+        """
+        return values.float().tanh() * (self._levels - 1) / 2
+
+    def _steps(self, squashed: Tensor) -> Tensor:
+        """Which level is nearest, int64 [..., D], counted from 0."""
+        return ((squashed + 1) / 2 * (self._levels - 1)).round().long()
+
+    def _values(self, steps: Tensor) -> Tensor:
+        return 2 * steps / (self._levels - 1) - 1
+
+
+_WAVES: Final = 3
+_APART: Final = 1.5  # steps, at the least, between patches that are not alike
+_APART_WEIGHT: Final = 3.0
+_ALIKE: Final = 0.1  # patches no pixel of which differs by more, of 2
+_COMPARED: Final = 256  # patches, each with each
+
+
+class ImageTokenizer(PatchTokenizer):
+    """Codes by finite scalar quantisation (Mentzer et al., 2023), of any pictures.
+
+    Args:
+        image_size: height and width of the pictures; multiples of the patch.
+        patch: pixels a side.
+        levels: of the quantiser, whose product is the number of codes.
+        hidden: width of the layers of encoder and decoder.
+        layers: of each.
+
+    Raises:
+        UserError: sizes or levels that cannot be.
+    """
+
+    def __init__(
+        self,
+        image_size: Sequence[int],
+        *,
+        patch: int = 8,
+        levels: Sequence[int] = (8, 5, 5, 5),
+        hidden: int = 256,
+        layers: int = 2,
+    ) -> None:
+        super().__init__(image_size, patch)
+        if hidden < 1 or layers < 1:
+            raise UserError(f"hidden={hidden}, layers={layers}: must be at least 1")
+        try:
+            self.quantiser = FiniteScalars(levels)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        self.codes = self.quantiser.codes
+        self.recipe = {
+            "image_size": list(self.image_size),
+            "patch": patch,
+            "levels": list(levels),
+            "hidden": hidden,
+            "layers": layers,
+        }
+        pixels = 3 * patch * patch
+        self.encoder = _perceptron(pixels, hidden, len(levels), layers)
+        self.decoder = nn.Sequential(
+            Waves(), _perceptron(Waves.outputs(len(levels)), hidden, pixels, layers)
+        )
+
+    def _ids(self, patches: Tensor) -> Tensor:
+        return self.quantiser.ids(self.encoder(patches))
+
+    def _pixels(self, ids: Tensor) -> Tensor:
+        pixels: Tensor = self.decoder(self.quantiser.values(ids))
+        return pixels
+
+    def loss(self, images: Tensor) -> dict[str, Tensor]:
+        """What is to become small.
+
+        Args:
+            images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
+
+        Returns:
+            ``pixels``, how far they are from what they were (mean of the square and of the size
+            of the difference, in units of half their range); ``together``, by how many steps
+            patches that are not alike lie too near each other to have codes of their own; and
+            ``loss``, of both.
+        """
+        patches = self._cut(images).flatten(0, 1)
+        inner = self.encoder(patches)
+        difference = self.decoder(self.quantiser(inner)) - patches
+        pixels = difference.square().mean() + difference.abs().mean()
+        together = self._together(patches[:_COMPARED], inner[:_COMPARED])
+        return {"loss": pixels + _APART_WEIGHT * together, "pixels": pixels, "together": together}
+
+    def _together(self, patches: Tensor, inner: Tensor) -> Tensor:
+        steps = self.quantiser.steps(inner)
+        differ = torch.cdist(patches, patches, p=torch.inf) > _ALIKE
+        lack = (_APART - torch.cdist(steps, steps, p=torch.inf)).relu()
+        return (lack * differ).sum() / differ.sum().clamp_min(1)
+
+
+class Waves(nn.Module):
+    """Numbers from -1 to 1, beside them their sines and cosines: so a small step can matter much
+    (Mildenhall et al., 2020).
+    """
+
+    @staticmethod
+    def outputs(inputs: int) -> int:
+        """How many numbers become of so many."""
+        return inputs * (1 + 2 * _WAVES)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Float [..., D] → float [..., 7 · D]."""
+        rates = 2.0 ** torch.arange(_WAVES, device=values.device) * (math.pi / 2)
+        angles = (values.unsqueeze(-1) * rates).flatten(-2)
+        return torch.cat([values, angles.sin(), angles.cos()], -1)
+
+
+def _perceptron(inputs: int, hidden: int, outputs: int, layers: int) -> nn.Sequential:
+    widths = [inputs, *[hidden] * layers]
+    inner = [
+        part
+        for before, after in pairwise(widths)
+        for part in (nn.Linear(before, after), nn.LayerNorm(after), nn.GELU())
+    ]
+    return nn.Sequential(*inner, nn.Linear(hidden, outputs))

@@ -1,0 +1,1 @@
+"""Text generation: captioner, speech recogniser, translator."""

@@ -1,0 +1,1 @@
+"""World model: predicts the next image, reward and end of episode."""

@@ -1,0 +1,186 @@
+"""A world model among its tokenizers: pictures and sentences go in, pictures come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmrl.errors import UserError
+from mmrl.generative.image.tokenizer import ImageTokenizer
+from mmrl.generative.world_model.model import WorldModel
+from mmrl.generative.world_model.state import Dreamt, State
+from mmrl.models.encoders.base import distinct_rows
+from mmrl.preprocessing.text import Tokenizer, WordTokenizer
+
+_AT_ONCE: Final = 256
+
+
+class KnownTokens(nn.Module):
+    """The tokens of an image tokenizer that a world knows, numbered anew, and one for all others.
+
+    Args:
+        images: the tokenizer, which is not trained.
+        used: which of its codes are known, in their order.
+
+    Attributes:
+        codes: tokens are below this; the last one is unknown, and shown as the first.
+        grid: rows and columns of a picture's tokens.
+        image_size: height and width of the pictures.
+    """
+
+    used: Tensor
+
+    def __init__(self, images: ImageTokenizer, used: Sequence[int]) -> None:
+        super().__init__()
+        self.images = images.requires_grad_(False)
+        self.codes, self.grid, self.image_size = len(used) + 1, images.grid, images.image_size
+        self.register_buffer("used", torch.tensor(used), persistent=False)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Pictures uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
+        return self.renumber(self.images.encode(images))
+
+    def decode(self, ids: Tensor) -> Tensor:
+        """Tokens int64 [B, K] → pictures uint8 [B, 3, H, W]."""
+        return self.images.decode(self.used[torch.where(ids == len(self.used), 0, ids)])
+
+    def renumber(self, codes: Tensor) -> Tensor:
+        """The tokenizer's codes as tokens, int64 of any shape."""
+        at = torch.searchsorted(self.used, codes.contiguous()).clamp(max=len(self.used) - 1)
+        return torch.where(self.used[at] == codes, at, len(self.used))
+
+
+class DreamWorld(nn.Module):
+    """A world that is dreamt.
+
+    Args:
+        model: of its tokens.
+        images: tokenizer of pictures.
+        tokenizer: of instructions.
+    """
+
+    def __init__(self, model: WorldModel, images: KnownTokens, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.model, self.images, self.tokenizer = model, images, tokenizer
+        images.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch; the image tokenizer stays as in evaluation."""
+        super().train(mode)
+        self.images.eval()
+        return self
+
+    def observe(
+        self,
+        images: NDArray[np.uint8],
+        actions: NDArray[np.int64],
+        instructions: Sequence[str],
+        lengths: NDArray[np.int64] | None = None,
+    ) -> State:
+        """Where B episodes stand after T steps.
+
+        Args:
+            images: uint8 [B, T + 1, H, W, 3].
+            actions: between them, [B, T].
+            instructions: B of them.
+            lengths: how many of the steps were made in each, [B]; all, if None.
+
+        Raises:
+            UserError: pictures of another size, unknown actions or words.
+        """
+        device = self.model.device
+        self.check(images.shape[2:4], instructions)
+        if actions.size:
+            self.check_actions(int(actions.max()) + 1)
+        ids = self.ids(images.reshape(-1, *images.shape[2:]))
+        return self.model.observe(
+            ids.view(*images.shape[:2], -1),
+            torch.from_numpy(actions).long().to(device),
+            self.words(instructions),
+            None if lengths is None else torch.from_numpy(lengths).to(device),
+        )
+
+    def imagine(
+        self,
+        state: State,
+        actions: NDArray[np.int64],
+        *,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Dreamt, State]:
+        """See :meth:`WorldModel.imagine`; actions int64 [B, N]."""
+        given = torch.from_numpy(actions).to(self.model.device)
+        return self.model.imagine(state, given, temperature=temperature, generator=generator)
+
+    @torch.no_grad()
+    def ids(self, pictures: NDArray[np.uint8]) -> Tensor:
+        """Tokens, int64 [N, K], of pictures uint8 [N, H, W, 3]."""
+        return self.images.renumber(codes_of(self.images.images, pictures))
+
+    @torch.no_grad()
+    def pictures(self, ids: Tensor) -> NDArray[np.uint8]:
+        """Pictures uint8 [N, H, W, 3] of tokens int64 [N, K]."""
+        parts = [self.images.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)]
+        return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).cpu().numpy())
+
+    def words(self, instructions: Sequence[str]) -> Tensor:
+        """Token ids of instructions, int32 [B, L]."""
+        rows = np.stack([self.tokenizer.encode(one) for one in instructions])
+        return torch.from_numpy(rows).to(self.model.device)
+
+    def check(self, size: Sequence[int], instructions: Sequence[str]) -> None:
+        """Whether it knows such pictures and instructions.
+
+        Args:
+            size: height and width of the pictures.
+            instructions: what is asked.
+
+        Raises:
+            UserError: the sizes, or the words that it does not know.
+        """
+        fitted = self.images.image_size
+        if tuple(size) != tuple(fitted):
+            raise UserError(
+                f"pictures of {list(size)} pixels: this world model's image tokenizer was fitted "
+                f"for {list(fitted)}"
+            )
+        if self.model.text is None or not isinstance(self.tokenizer, WordTokenizer):
+            return
+        for one in instructions:
+            try:
+                self.tokenizer.ids(one)
+            except ValueError as error:
+                raise UserError(f"{error}. The world model was fitted without them") from error
+
+    def check_actions(self, count: int) -> None:
+        """Whether it knows so many actions.
+
+        Raises:
+            UserError: it does not.
+        """
+        if count > self.model.actions:
+            raise UserError(
+                f"{count} actions: this world model was fitted for {self.model.actions}"
+            )
+
+
+@torch.no_grad()
+def codes_of(images: ImageTokenizer, pictures: NDArray[np.uint8]) -> Tensor:
+    """The codes, int64 [N, K], of pictures uint8 [N, H, W, 3]; patches that are the same are
+    encoded once.
+    """
+    device = next(images.parameters()).device
+    (rows, columns), side = images.grid, images.patch
+    found = [torch.empty(0, rows * columns, dtype=torch.int64, device=device)]
+    for start in range(0, len(pictures), _AT_ONCE):
+        part = pictures[start : start + _AT_ONCE].reshape(-1, rows, side, columns, side, 3)
+        patches = torch.from_numpy(np.ascontiguousarray(part.transpose(0, 1, 3, 5, 2, 4)))
+        flat, where = distinct_rows(patches.view(-1, 3 * side * side).to(device))
+        codes = images.encode_patches(flat.view(-1, 3, side, side))
+        found.append(codes[where].view(-1, rows * columns))
+    return torch.cat(found)

@@ -1,0 +1,1 @@
+"""The multimodal model: encoders, fusion, configuration, files. See :mod:`mmrl.models.model`."""

@@ -1,0 +1,305 @@
+"""ResNets: a picture → a grid of tokens (He et al., 2016).
+
+Several pictures at once: each is encoded, and their tokens stand below each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from mmrl.compat import import_torchvision
+from mmrl.errors import UserError, unknown
+from mmrl.models.encoders.base import Encoder, with_parameters
+from mmrl.models.encoders.cache import digests
+from mmrl.models.encoders.layers import PatchEmbedding, check_patch, group_norm, with_small_maps
+from mmrl.models.encoders.luma_chroma import LumaChroma
+from mmrl.models.encoders.torchvision_weights import published_weights
+from mmrl.models.tokens import Tokens, TokensShape
+from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+
+
+class ImageEncoder(Encoder):
+    """Pictures → a token for every cell of the last feature map.
+
+    Args:
+        normalizer: for the pixels.
+        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an attribute
+            ``aside`` where the last of them are to be read apart, see
+            :class:`~mmrl.models.tokens.TokensShape`.
+        image_size: height and width of the pictures that the body sees.
+        pooled: one token, the mean of the maps, instead of a grid.
+    """
+
+    def __init__(
+        self,
+        normalizer: ImageNormalizer,
+        body: nn.Module,
+        image_size: tuple[int, int],
+        *,
+        pooled: bool = False,
+    ) -> None:
+        super().__init__()
+        self.pooled = pooled
+        self.normalizer = normalizer
+        self.body = body
+        self.image_size = image_size
+        with torch.no_grad():
+            was_training = body.training
+            maps = body.eval()(torch.zeros(1, 3, *image_size))
+            body.train(was_training)
+        grid = None if pooled else (maps.shape[2], maps.shape[3])
+        self.shape = TokensShape(maps.shape[1], grid, getattr(body, "aside", 0))
+
+    def stages(self) -> list[nn.Module]:
+        """The body's children that have parameters: a ResNet's stem, then its four stages."""
+        return with_parameters(self.body)
+
+    def forward(self, images: Tensor) -> Tokens:
+        """uint8 [B, 3, H, W] → Tokens of the grid.
+
+        Raises:
+            ValueError: pictures of another type or size than the encoder was built for.
+        """
+        if self.normalizer.size is None and tuple(images.shape[-2:]) != self.image_size:
+            raise ValueError(
+                f"pictures of {list(images.shape[-2:])} pixels: "
+                f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
+            )
+        return self.encoded(images, self._encode, self.shape.grid)
+
+    def keys(self, rows: Tensor) -> list[bytes]:
+        """As :meth:`Encoder.keys`, of pictures pixel by pixel: so they mostly lie in memory."""
+        return digests(rows.movedim(1, -1))
+
+    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self._maps(images)
+        values = maps.flatten(2).transpose(1, 2)
+        if self.pooled:
+            values = values.mean(1, keepdim=True)
+        return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+
+    def _maps(self, images: Tensor) -> Tensor:
+        layers = list(self.body.children()) if isinstance(self.body, nn.Sequential) else []
+        if not layers or not isinstance(layers[0], PatchEmbedding):
+            pixels = self.normalizer(images.contiguous(memory_format=self.memory_format))
+            maps: Tensor = self.body(pixels)
+            return maps
+        first, *others = layers
+        maps = first(images, self.normalizer)
+        for layer in others:
+            maps = layer(maps)
+        return maps
+
+
+def small_resnet(
+    image_size: tuple[int, int], *, width: int = 32, blocks: int = 1, patch: int = 8
+) -> ImageEncoder:
+    """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
+
+    Args:
+        image_size: height and width of the pictures.
+        width: channels.
+        blocks: how many residual blocks.
+        patch: side and stride of the first convolution, in pixels: one token a patch.
+
+    Raises:
+        ValueError: a patch that is larger than the pictures.
+    """
+    check_patch(patch, image_size)
+    resnet = import_torchvision().models.resnet
+    body = nn.Sequential(
+        PatchEmbedding(width, patch),
+        nn.ReLU(inplace=True),
+        *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
+    )
+    return ImageEncoder(ImageNormalizer(), body, image_size)
+
+
+def torchvision_resnet(
+    name: str,
+    image_size: tuple[int, int],
+    *,
+    weights: str | None = None,
+    pretrained: bool = True,
+    stage: int = 4,
+    pooled: bool = False,
+) -> ImageEncoder:
+    """Any ResNet of torchvision without its classification head.
+
+    Args:
+        name: such as "resnet18".
+        image_size: height and width of the pictures.
+        weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
+            settle how pixels are normalised.
+        pretrained: load the weights; otherwise they are to follow from elsewhere.
+        stage: the last of the four stages of blocks that is kept.
+        pooled: one token, the mean, instead of a grid.
+
+    Raises:
+        UserError: the weights are not to be had, or are not those that torchvision publishes.
+        ValueError: no such stage.
+    """
+    if not 1 <= stage <= 4:
+        raise ValueError(f"stage={stage}: a ResNet has 1 to 4")
+    models = import_torchvision().models
+    try:
+        network: Any = models.get_model(name, weights=None)
+        if weights and pretrained:
+            network.load_state_dict(published_weights(name, weights))
+    except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
+        raise UserError(
+            f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
+            f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
+        ) from error
+    body = with_small_maps(nn.Sequential(*list(network.children())[: 4 + stage]))
+    normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
+    return ImageEncoder(normalizer, body, image_size, pooled=pooled)
+
+
+def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
+    """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
+
+    Args:
+        image_size: height and width of the pictures, 36 pixels or more.
+        width: channels of the first one; the others have twice as many.
+
+    Raises:
+        ValueError: smaller pictures.
+    """
+    if min(image_size) < 36:
+        raise ValueError(f"pictures of {list(image_size)} pixels: needs 36 or more")
+    body = nn.Sequential(
+        nn.Conv2d(3, width, 8, stride=4),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 4, stride=2),
+        nn.ReLU(),
+        nn.Conv2d(2 * width, 2 * width, 3),
+        nn.ReLU(),
+    )
+    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+
+
+def luma_chroma(
+    image_size: tuple[int, int],
+    *,
+    width: int = 32,
+    hues: int = 16,
+    blocks: int = 1,
+    patch: int = 8,
+) -> ImageEncoder:
+    """:class:`~mmrl.models.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that
+    training does not show.
+
+    Args:
+        image_size: height and width of the pictures.
+        width, hues: channels for shapes and for colours.
+        blocks: how many residual blocks.
+        patch: side of a patch, in pixels: one token a patch.
+
+    Raises:
+        ValueError: a patch that is larger than the pictures.
+    """
+    check_patch(patch, image_size)
+    body = LumaChroma(width, hues, blocks, patch)
+    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+
+
+IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
+    "small_resnet": small_resnet,
+    "nature_cnn": nature_cnn,
+    "luma_chroma": luma_chroma,
+}
+"""Our own, by name; every ``resnet…`` of torchvision is known besides."""
+
+
+def build_image_encoder(
+    name: str,
+    image_size: tuple[int, int],
+    *,
+    weights: str | None = None,
+    pretrained: bool = True,
+    resize: tuple[int, int] | None = None,
+    **kwargs: Any,
+) -> ImageEncoder:
+    """The image encoder of that name.
+
+    Args:
+        name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
+        image_size: height and width of the pictures.
+        weights: pretrained weights, for torchvision's.
+        pretrained: load them; otherwise they are to follow from elsewhere.
+        resize: height and width that pictures of any size are brought to first.
+        kwargs: its own arguments.
+
+    Raises:
+        UserError: unknown name, arguments that do not fit, or weights that are not to be had.
+    """
+    encoder = _build(name, resize or image_size, weights, pretrained, kwargs)
+    encoder.normalizer.size = resize
+    return encoder
+
+
+def _build(
+    name: str,
+    image_size: tuple[int, int],
+    weights: str | None,
+    pretrained: bool,
+    kwargs: dict[str, Any],
+) -> ImageEncoder:
+    if name in IMAGE_ENCODERS:
+        if weights:
+            raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
+        try:
+            return IMAGE_ENCODERS[name](image_size, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+    models = import_torchvision().models
+    theirs = [one for one in models.list_models(module=models) if "resnet" in one]
+    if name not in theirs:
+        raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
+    try:
+        return torchvision_resnet(
+            name, image_size, weights=weights, pretrained=pretrained, **kwargs
+        )
+    except (TypeError, ValueError) as error:
+        raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+
+
+class FramesEncoder(Encoder):
+    """F pictures → the Tokens of one grid, as if they stood below each other; the first comes
+    first.
+
+    Args:
+        encoder: of each picture, to a grid.
+        frames: F.
+    """
+
+    def __init__(self, encoder: ImageEncoder, frames: int) -> None:
+        super().__init__()
+        if encoder.shape.grid is None:
+            raise ValueError("the pictures' tokens must lie on a grid, not be pooled")
+        rows, columns = encoder.shape.grid
+        self.encoder, self.frames = encoder, frames
+        self.shape = encoder.shape._replace(grid=(frames * rows, columns))
+
+    def stages(self) -> list[nn.Module]:
+        """Those of the encoder."""
+        return self.encoder.stages()
+
+    def forward(self, images: Tensor) -> Tokens:
+        """uint8 [B, F, 3, H, W] → Tokens.
+
+        Raises:
+            ValueError: another number of pictures, or as :class:`ImageEncoder`.
+        """
+        if images.ndim != 5 or images.shape[1] != self.frames:
+            raise ValueError(f"{self.frames} frames are needed, got {list(images.shape)}")
+        tokens: Tokens = self.encoder(images.flatten(0, 1))
+        values = tokens.values.unflatten(0, (-1, self.frames)).flatten(1, 2)
+        mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+        return Tokens(values, mask, self.shape.grid)

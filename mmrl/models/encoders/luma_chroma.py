@@ -1,0 +1,79 @@
+"""Shape from brightness, colour from patches: an image encoder that cannot mix the two up."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmrl.compat import import_torchvision
+from mmrl.models.encoders.layers import group_norm
+
+_FAINT = 0.01  # mean chroma below which a patch counts as grey
+_FLAT = 0.02  # deviation of the brightness below which it counts as even
+
+
+class LumaChroma(nn.Module):
+    """Brightness at full resolution, its contrast evened out in each patch (Jarrett et al., 2009),
+    goes through a ResNet, which sees no colour; the colour of a patch is one hue and one
+    brightness, which know no shape: JPEG and the eye, too, keep it more coarsely.
+
+    The features of a shape are the same in every colour, and the other way round: pairs of the two
+    that were never seen together are made of parts that were. Whether they are told as such is up
+    to whoever reads the tokens: :class:`mmrl.generative.text.pointer.Naming` reads colours apart.
+
+    Args:
+        width: channels for shapes.
+        hues: channels for colours.
+        blocks: how many residual blocks.
+        patch: side of a patch, in pixels.
+
+    Attributes:
+        aside: the channels for colours, which come last.
+    """
+
+    def __init__(self, width: int, hues: int, blocks: int, patch: int) -> None:
+        super().__init__()
+        self.aside = hues
+        resnet = import_torchvision().models.resnet
+        self.patch = patch
+        self.shapes = nn.Sequential(
+            nn.Conv2d(1, width, patch, stride=patch),
+            nn.ReLU(inplace=True),
+            *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
+        )
+        self.colors = nn.Sequential(nn.Linear(4, hues), nn.ReLU(), nn.Linear(hues, hues))
+        self.norm = nn.LayerNorm(hues)  # as large as shapes are
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Float [B, 3, H, W], 0 to 1 → maps float [B, width + hues, H // patch, W // patch]."""
+        bright = pixels.amax(1, keepdim=True)
+        shapes = self.shapes(evened(bright, self.patch))
+        looks = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
+        colors = self.norm(self.colors(looks.movedim(1, 3))).movedim(3, 1)
+        return torch.cat([shapes, colors.to(shapes.dtype)], dim=1)
+
+
+def evened(bright: Tensor, patch: int) -> Tensor:
+    """Brightness with mean 0 and variance 1 in each patch, float [B, 1, h · patch, w · patch]; 0
+    where it is even.
+
+    Args:
+        bright: float [B, 1, H, W]; what is left beside the patches is cut off.
+        patch: its side.
+    """
+    rows, columns = bright.shape[2] // patch, bright.shape[3] // patch
+    cells = bright[:, :, : rows * patch, : columns * patch].unflatten(3, (columns, patch))
+    cells = cells.unflatten(2, (rows, patch))
+    centred = cells - cells.mean((3, 5), keepdim=True)
+    deviation = centred.square().mean((3, 5), keepdim=True).sqrt()
+    return (centred / deviation.clamp_min(_FLAT)).flatten(4, 5).flatten(2, 3)
+
+
+def hue(pixels: Tensor, patch: int) -> Tensor:
+    """The colour of each patch without its brightness, float [B, 3, H // patch, W // patch], 0 to
+    1: the mean of what each channel has above the least one, over the largest of the three; 0 where
+    all is grey.
+    """
+    chroma = functional.avg_pool2d(pixels - pixels.amin(1, keepdim=True), patch)
+    return chroma / chroma.amax(1, keepdim=True).clamp_min(_FAINT)

@@ -1,0 +1,208 @@
+"""Words without a transformer: counted, or as vectors, in their order or not.
+
+Word vectors from a text file, as GloVe and word2vec write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from mmrl.errors import UserError
+from mmrl.models.encoders.base import TextEncoder, Vocabulary, size_of
+from mmrl.preprocessing.text import PADDING
+
+
+def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDArray[np.float32]]:
+    """The vectors of some words: lines of a word and its numbers (Pennington et al., 2014), after
+    word2vec's first line of two numbers, if it is there (Mikolov et al., 2013).
+
+    Args:
+        path: of the file; it is read line by line, only the wanted vectors are kept.
+        words: that are wanted; others are passed over.
+
+    Raises:
+        UserError: no such file, a line of another width, or none of the words is in it.
+    """
+    wanted, found = set(words), {}
+    width = None
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                word, *values = line.rstrip().split(" ")
+                if number == 1 and len(values) == 1:
+                    continue
+                width = width or len(values)
+                if len(values) != width:
+                    raise UserError(
+                        f"{path}, line {number}: {len(values)} numbers where the first word has "
+                        f"{width}"
+                    )
+                if word in wanted:
+                    found[word] = np.array([float(value) for value in values], np.float32)
+    except (OSError, ValueError) as error:
+        raise UserError(f"word vectors {path} cannot be read: {error}") from error
+    if not found:
+        raise UserError(f"word vectors {path}: none of the {len(wanted)} words is in it")
+    return found
+
+
+def word_embedding(vocabulary: Vocabulary, width: int, vectors: str | None) -> nn.Embedding:
+    """A vector for each id, 0 for ``PADDING``.
+
+    Args:
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the vectors, unless they come from a file.
+        vectors: the file to begin with, if any.
+
+    Raises:
+        ValueError: a file, but no words.
+        UserError: the file cannot be read.
+    """
+    if vectors is None:
+        return nn.Embedding(size_of(vocabulary), width, padding_idx=PADDING)
+    if isinstance(vocabulary, int):
+        raise ValueError("vectors: a file needs the words, and only their number is known")
+    found = read_word_vectors(vectors, vocabulary)
+    values = np.stack(list(found.values()))
+    embedding = nn.Embedding(len(vocabulary), values.shape[1], padding_idx=PADDING)
+    with torch.no_grad():
+        embedding.weight.mul_(float(values.std()) or 1.0)
+        for id_, word in enumerate(vocabulary):
+            if word in found:
+                embedding.weight[id_] = torch.from_numpy(found[word])
+    return embedding
+
+
+class BagOfWords(TextEncoder):
+    """Which words there are, how often, in no order: their learned vectors added up, one token.
+
+    Args:
+        vocabulary: ids are below this.
+        width: of the token.
+        length: the longest sentence, in tokens; it may be any.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, width: int = 64, length: int = 64) -> None:
+        super().__init__(width, size_of(vocabulary))
+        self.weight = nn.Embedding(self.vocabulary, width, padding_idx=PADDING)
+
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.encode`, K = 1."""
+        counted = self.weight(ids).sum(1, keepdim=True)
+        return counted, mask.any(1, keepdim=True)
+
+
+class WordVectors(TextEncoder):
+    """A vector a word: one token each.
+
+    Args:
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the tokens; the file's, where there is one.
+        length: the longest sentence, in tokens; it may be any.
+        vectors: a text file of GloVe or word2vec to begin with; words that are not in it begin at
+            random.
+
+    Raises:
+        ValueError: a file, but no words.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int = 64,
+        length: int = 64,
+        vectors: str | None = None,
+    ) -> None:
+        embedding = word_embedding(vocabulary, width, vectors)
+        super().__init__(embedding.embedding_dim, embedding.num_embeddings)
+        self.vectors = embedding
+
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.encode`, K = L."""
+        return self.vectors(ids), mask
+
+
+class WordGRU(TextEncoder):
+    """A GRU that reads word vectors, as in BabyAI's agent (Cho et al., 2014): its states are the
+    tokens, the last one knows the whole sentence.
+
+    Args:
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the states, and of the vectors that come from no file.
+        length: the longest sentence, in tokens; it may be any.
+        vectors: as for :class:`WordVectors`.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int = 64,
+        length: int = 64,
+        vectors: str | None = None,
+    ) -> None:
+        embedding = word_embedding(vocabulary, width, vectors)
+        super().__init__(width, embedding.num_embeddings)
+        self.vectors = embedding
+        self.gru = nn.GRU(embedding.embedding_dim, width, batch_first=True)
+
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.encode`, K = L."""
+        lengths = mask.sum(1).clamp_min(1).cpu()
+        packed = pack_padded_sequence(
+            self.vectors(ids), lengths, batch_first=True, enforce_sorted=False
+        )
+        states, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
+        missing = ids.shape[1] - states.shape[1]
+        return torch.nn.functional.pad(states, (0, 0, 0, missing)), mask
+
+
+class WordCNN(TextEncoder):
+    """Convolutions over word vectors (Kim, 2014): each token knows the words around it. Of many
+    things in one sentence, what is said of each stands beside it; and it is the fastest that keeps
+    the order.
+
+    Args:
+        vocabulary: ids are below this, or the words by their ids.
+        width: of the tokens, and of the vectors that come from no file.
+        length: the longest sentence, in tokens; it may be any.
+        vectors: as for :class:`WordVectors`.
+        layers: convolutions, each added to what went into it.
+        reach: how many words to either side a layer looks at.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        *,
+        width: int = 64,
+        length: int = 64,
+        vectors: str | None = None,
+        layers: int = 2,
+        reach: int = 2,
+    ) -> None:
+        embedding = word_embedding(vocabulary, width, vectors)
+        super().__init__(width, embedding.num_embeddings)
+        self.vectors = embedding
+        self.enter = nn.Linear(embedding.embedding_dim, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            nn.Conv1d(width, width, 2 * reach + 1, padding=reach) for _ in range(layers)
+        )
+
+    def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`TextEncoder.encode`, K = L."""
+        there = mask.unsqueeze(2)
+        values = self.enter(self.vectors(ids))
+        for norm, layer in zip(self.norms, self.layers, strict=True):
+            near = layer((norm(values) * there).transpose(1, 2)).transpose(1, 2)
+            values = values + torch.relu(near)
+        return values, mask

@@ -1,0 +1,121 @@
+"""What every fusion is, and the readout that most of them begin with."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmrl.models.tokens import Tokens, TokensShape
+
+
+class Fusion(nn.Module, ABC):
+    """Tokens of two modalities or more → features.
+
+    A modality may be missing from a batch, such as speech where nobody spoke; at least one has to
+    be there.
+
+    Args:
+        shapes: what is known of each modality's tokens, by its name.
+        features: width F of the features.
+
+    Raises:
+        ValueError: fewer than two modalities.
+    """
+
+    def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
+        super().__init__()
+        if len(shapes) < 2:
+            raise ValueError(f"a fusion needs two modalities or more, got {', '.join(shapes)}")
+        self.features = features
+
+    @abstractmethod
+    def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
+        """The tokens of the modalities that are there, by name → float [B, F]."""
+
+
+class Readouts(nn.Module):
+    """One vector a modality, of the same width.
+
+    Args:
+        shapes: of each modality's tokens.
+        features: width of the vectors.
+    """
+
+    def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
+        super().__init__()
+        self.each = nn.ModuleDict({k: Readout(s, features) for k, s in shapes.items()})
+        self._features = features
+
+    def forward(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
+        """The tokens of the modalities that are there, by name.
+
+        Returns:
+            Vectors float [M, B, features], 0 for a modality that is missing, and which are there,
+            bool [M].
+
+        Raises:
+            ValueError: none is there, or one that the fusion does not know.
+        """
+        nothing = some_tokens(tokens, list(self.each)).zeros(self._features)
+        vectors = [
+            readout(tokens[name]) if name in tokens else nothing
+            for name, readout in self.each.items()
+        ]
+        there = torch.tensor([name in tokens for name in self.each], device=nothing.device)
+        return torch.stack(vectors), there
+
+
+def some_tokens(tokens: Mapping[str, Tokens], known: list[str]) -> Tokens:
+    """The tokens of any modality that is there.
+
+    Raises:
+        ValueError: none is there, or one that the fusion does not know.
+    """
+    strange = [name for name in tokens if name not in known]
+    if strange or not tokens:
+        got = ", ".join(tokens) or "nothing"
+        raise ValueError(f"a fusion of {', '.join(known)} got {got}")
+    return next(iter(tokens.values()))
+
+
+def with_blanks(
+    tokens: Mapping[str, Tokens], shapes: Mapping[str, TokensShape]
+) -> dict[str, Tokens]:
+    """The tokens of every modality of ``shapes``: zeros for those that are missing.
+
+    Raises:
+        ValueError: none is there, or one that the fusion does not know.
+    """
+    some = some_tokens(tokens, list(shapes))
+
+    def blank(shape: TokensShape) -> Tokens:
+        rows, columns = shape.grid or (1, 1)
+        values = some.zeros(rows * columns, shape.width)
+        return Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), shape.grid)
+
+    return {
+        name: tokens[name] if name in tokens else blank(shape) for name, shape in shapes.items()
+    }
+
+
+class Readout(nn.Module):
+    """Tokens → one vector: a grid is flattened, since place matters; a sequence is averaged.
+
+    Args:
+        shape: of the tokens.
+        features: width of the vector.
+    """
+
+    def __init__(self, shape: TokensShape, features: int) -> None:
+        super().__init__()
+        rows, columns = shape.grid or (1, 1)
+        self._is_grid = shape.grid is not None
+        self.project = nn.Linear(shape.width * rows * columns, features)
+
+    def forward(self, tokens: Tokens) -> Tensor:
+        """Tokens → float [B, features], not negative."""
+        pooled = tokens.as_map().flatten(1) if self._is_grid else tokens.mean()
+        return torch.relu(self.project(pooled))

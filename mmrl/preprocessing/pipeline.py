@@ -1,0 +1,140 @@
+"""All that makes an observation's instruction into numbers: what is read, and what is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.contract import GOAL, INSTRUCTION, SPEECH
+from mmrl.errors import UserError
+from mmrl.preprocessing import speech as speech_files
+from mmrl.preprocessing import text as text_files
+from mmrl.preprocessing.encoded import EncodedSpace
+from mmrl.preprocessing.speech import SpeechPreprocessor, load_speech
+from mmrl.preprocessing.text import Tokenizer, load_tokenizer
+
+_REMEMBERED: Final = 512  # utterances whose features are kept
+_KEPT_IN: Final = {
+    INSTRUCTION: text_files.FILE,
+    SPEECH: speech_files.FILE,
+    GOAL: "painter, the one that model.goal_picture named",
+}
+
+
+class Goals(Protocol):
+    """Shows what instructions ask for."""
+
+    @property
+    def space(self) -> EncodedSpace:
+        """Uint8 [1, 3, H, W]: a stack of one picture, as nobody turns its channels round then."""
+        ...
+
+    def encode(self, instruction: str) -> NDArray[np.uint8]:
+        """The picture of an instruction's goal, always the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an agent is told what to do: by text, by speech, or by both; and by a picture beside.
+
+    Attributes:
+        tokenizer: for ``instruction``; None where it is not read.
+        speech: for ``speech``; None where it is not heard.
+        goals: for ``goal``, a picture of what the instruction asks for; None where there is none.
+
+    Raises:
+        ValueError: neither is given.
+    """
+
+    tokenizer: Tokenizer | None = None
+    speech: SpeechPreprocessor | None = None
+    goals: Goals | None = None
+    _heard: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.tokenizer is None and self.speech is None:
+            raise ValueError("an agent reads or hears its instruction: give either or both")
+
+    @property
+    def spaces(self) -> dict[str, EncodedSpace]:
+        """The spaces of what :meth:`encode` makes, by the observation's keys."""
+        parts = {INSTRUCTION: self.tokenizer, SPEECH: self.speech, GOAL: self.goals}
+        return {key: part.space for key, part in parts.items() if part is not None}
+
+    def encode(self, observation: Mapping[str, Any], row: int) -> dict[str, NDArray[Any]]:
+        """One row of a batch of observations → its encoded instruction, by the keys of spaces.
+
+        Raises:
+            UserError: the environment has no speech, or a goal that cannot be painted.
+        """
+        encoded: dict[str, NDArray[Any]] = {}
+        if self.tokenizer is not None:
+            encoded[INSTRUCTION] = self.tokenizer.encode(observation[INSTRUCTION][row])
+        if self.speech is not None:
+            if SPEECH not in observation:
+                raise UserError(
+                    "this agent hears its instructions, and the environment does not speak: "
+                    "give env_args.speech={}"
+                )
+            encoded[SPEECH] = self._hear(np.asarray(observation[SPEECH][row]))
+        if self.goals is not None:
+            encoded[GOAL] = self.goals.encode(observation[INSTRUCTION][row])
+        return encoded
+
+    def _hear(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
+        """Speech features; an episode's waveform comes at every step and is encoded once."""
+        assert self.speech is not None
+        key = blake2b(waveform.tobytes(), digest_size=16).digest()
+        if key not in self._heard:
+            if len(self._heard) >= _REMEMBERED:
+                del self._heard[next(iter(self._heard))]
+            self._heard[key] = self.speech.encode(waveform)
+        return self._heard[key]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What tells each part from others, by the keys of :attr:`spaces`."""
+        return {key: space.fingerprint for key, space in self.spaces.items()}
+
+    def check(self, trained: Mapping[str, str]) -> None:
+        """Make sure that an agent was trained with this preprocessing.
+
+        Args:
+            trained: the fingerprints of what it was trained with.
+
+        Raises:
+            UserError: it was trained with another.
+        """
+        for key, fingerprint in self.fingerprints.items():
+            if trained.get(key) != fingerprint:
+                raise UserError(
+                    f"this agent was trained with another preprocessing of {key!r} "
+                    f"({trained.get(key)} instead of {fingerprint}): it would not understand. "
+                    f"Restore its {_KEPT_IN[key]}"
+                )
+
+    def save(self, folder: Path) -> None:
+        """Write what :meth:`load` needs into a folder; a painter of goals stays where it is."""
+        for part in (self.tokenizer, self.speech):
+            if part is not None:
+                part.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Preprocessing:
+        """What was saved in a folder.
+
+        Raises:
+            UserError: there is nothing, or it cannot be read.
+        """
+        heard = load_speech(folder) if (folder / speech_files.FILE).exists() else None
+        read = (
+            load_tokenizer(folder) if heard is None or (folder / text_files.FILE).exists() else None
+        )
+        return cls(read, heard)

@@ -1,0 +1,125 @@
+"""Finds environments and agents through entry points: ours and a stranger's alike.
+
+A package offers environments by naming a module that registers them when imported, and agents by
+naming an :class:`Agent`, in its ``pyproject.toml``::
+
+    [project.entry-points."mmrl.environments"]
+    my_package = "my_package.envs"
+
+    [project.entry-points."mmrl.agents"]
+    my_agent = "my_package.agents:MyAgent"
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, distributions
+from typing import Any, Final
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
+
+from mmrl.errors import UserError, unknown
+from mmrl.trust import import_trusted, packages_path
+
+ENVIRONMENTS: Final = "mmrl.environments"
+AGENTS: Final = "mmrl.agents"
+
+_OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
+"""Ids of well-known packages that our extras bring: prefix → (module, extra)."""
+
+
+@cache
+def _entries(group: str) -> dict[str, EntryPoint]:
+    """Those of installed packages, the first of a name."""
+    return {
+        entry.name: entry
+        for distribution in reversed(list(distributions(path=packages_path())))
+        for entry in distribution.entry_points
+        if entry.group == group
+    }
+
+
+@cache
+def load_environments() -> dict[str, list[str]]:
+    """Import every module that offers environments; one that cannot be imported is passed over
+    with a warning.
+
+    Returns:
+        The ids that each entry point registered, by the entry point's name.
+    """
+    offered = {}
+    for name, entry in _entries(ENVIRONMENTS).items():
+        try:
+            module = entry.load().__name__.split(".")[0]
+        except Exception as error:  # whatever a stranger's package raises
+            warnings.warn(
+                f"the environments of the package {name!r} ({entry.value}) cannot be imported: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )
+            continue
+        offered[name] = sorted(
+            id_ for id_, spec in gym.registry.items() if _comes_from(spec, module)
+        )
+    return offered
+
+
+def _comes_from(spec: EnvSpec, package: str) -> bool:
+    return isinstance(spec.entry_point, str) and spec.entry_point.split(".")[0] == package
+
+
+def find_spec(env_id: str) -> EnvSpec:
+    """The specification of an environment, by its id or as ``module:id``.
+
+    Raises:
+        UserError: there is none; with the nearest ids, or the extra that brings it.
+    """
+    load_environments()
+    module, _, name = env_id.rpartition(":")
+    if module:
+        if not re.fullmatch(r"\w+(\.\w+)*", module):
+            raise UserError(
+                f"environment {env_id!r}: {module!r} is no name of a module; give module:Id, "
+                "such as kitchen:Kitchen-v0 for an environment that kitchen.py registers"
+            )
+        try:
+            import_trusted(module)
+        except UserError:
+            raise
+        except Exception as error:  # whatever a stranger's module raises
+            raise UserError(
+                f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: {error}"
+            ) from error
+    for prefix, (package, extra) in _OPTIONAL.items():
+        if name.startswith(prefix):
+            try:
+                import_module(package)
+            except ImportError as error:
+                raise UserError(
+                    f"environment {name!r} needs the package {package!r}: "
+                    f"pip install 'multimodal-rl[{extra}]'"
+                ) from error
+    if name not in gym.registry:
+        raise unknown("environment", name, gym.registry)
+    return gym.registry[name]
+
+
+def agent_names() -> list[str]:
+    """The names of all installed agents."""
+    return sorted(_entries(AGENTS))
+
+
+def find_agent(name: str) -> Any:
+    """The agent class of that name, see :class:`mmrl.agent.Agent`.
+
+    Raises:
+        UserError: there is none; with the nearest names.
+    """
+    entries = _entries(AGENTS)
+    if name not in entries:
+        raise unknown("agent", name, entries)
+    return entries[name].load()

@@ -1,1 +1,0 @@
-"""What TensorBoard shows beside curves: rollout clips, instructions, hyperparameters."""

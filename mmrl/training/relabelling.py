@@ -1,0 +1,124 @@
+"""Steps, judged by other instructions than their episodes were asked: what a verifier says was
+done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmrl.data import Rollout
+from mmrl.evaluation.text_metrics import alike
+from mmrl.generative.world_model.dataset import Recalled, TokenEpisodes
+from mmrl.generative.world_model.state import Judged
+from mmrl.preprocessing.text import Tokenizer
+
+
+class Relabelling:
+    """Draws pairs of a step and an instruction, and whether the step carried it out.
+
+    Of E episodes the environment's verifier has said which instructions each step fulfilled first
+    (:attr:`mmrl.data.Rollout.achieved`), asked or not. An episode that had been asked for one
+    of them would have ended there with a reward, and not before; what would have come later is not
+    known and not drawn. Instructions are those that were asked in some episode and that the
+    verifier names in some; others, such as those of several parts, are left out. Articles aside,
+    see :func:`~mmrl.evaluation.text_metrics.alike`. After hindsight experience replay (Andrychowicz
+    et al., 2017).
+
+    Args:
+        rollouts: the episodes, E of them.
+        tokenizer: of the instructions.
+
+    Attributes:
+        sentences: the instructions, V of them.
+    """
+
+    def __init__(self, rollouts: Sequence[Rollout], tokenizer: Tokenizer) -> None:
+        asked = {one.instruction for one in rollouts}
+        named = {alike(s) for one in rollouts for done in one.achieved for s in done}
+        self.sentences = sorted(sentence for sentence in asked if alike(sentence) in named)
+        self._words = torch.from_numpy(
+            np.stack([tokenizer.encode(one) for one in self.sentences] or [np.zeros(1, np.int32)])
+        )
+        lengths = np.array([len(one) for one in rollouts])
+        self._episode = np.repeat(np.arange(len(rollouts)), lengths)
+        self._time = np.concatenate([np.arange(length) for length in lengths])
+        self._first = _first(rollouts, self.sentences)  # [E, V]
+        rows, self._which = np.nonzero(self._first < lengths[:, None])
+        starts = np.cumsum(lengths) - lengths
+        self._done = starts[rows] + self._first[rows, self._which]
+        told = np.array([any(one.achieved) for one in rollouts])
+        self._told = np.flatnonzero(told[self._episode])
+
+    def __len__(self) -> int:
+        """How many pairs were carried out."""
+        return len(self._done)
+
+    def draw(
+        self, count: int, generator: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Pairs: half of them carried out; a quarter, any instructions at such steps; the rest, any
+        at any step of episodes that the verifier has spoken of. Where an instruction was carried
+        out before, the pair is left out.
+
+        Args:
+            count: how many at most.
+            generator: that draws.
+
+        Returns:
+            Numbers of steps and of sentences, int64 [N] each, and what was carried out, bool [N].
+        """
+        chosen = generator.integers(len(self), size=(count + 1) // 2)
+        others = generator.integers(len(self), size=count // 4)
+        anywhere = generator.integers(len(self._told), size=count // 2 - count // 4)
+        steps = np.concatenate([self._done[chosen], self._done[others], self._told[anywhere]])
+        which = generator.integers(len(self.sentences), size=len(steps))
+        which[: len(chosen)] = self._which[chosen]
+        first = self._first[self._episode[steps], which]
+        known = first >= self._time[steps]
+        return steps[known], which[known], (first == self._time[steps])[known]
+
+    def judged(
+        self,
+        episodes: TokenEpisodes,
+        recalled: Recalled,
+        count: int,
+        generator: np.random.Generator,
+    ) -> Judged:
+        """Pairs as a world model learns from them; see :meth:`draw`.
+
+        Args:
+            episodes: the same episodes, encoded.
+            recalled: what is remembered along them.
+            count: how many pairs at most.
+            generator: that draws.
+        """
+        drawn, which, done = self.draw(count, generator)
+        steps = torch.from_numpy(drawn)
+        frames = torch.from_numpy(drawn + self._episode[drawn] + 1)
+        return Judged(
+            episodes.ids[frames],
+            recalled.newest[steps],
+            episodes.actions[steps],
+            self._words[torch.from_numpy(which)],
+            torch.from_numpy(done),
+        )
+
+
+def _first(rollouts: Sequence[Rollout], sentences: Sequence[str]) -> NDArray[np.int64]:
+    """The first step of each episode that fulfils each sentence, int64 [E, V]; its length, where
+    none does.
+    """
+    columns: dict[str, list[int]] = {}
+    for k, sentence in enumerate(sentences):
+        columns.setdefault(alike(sentence), []).append(k)
+    first = np.empty((len(rollouts), len(sentences)), np.int64)
+    for row, one in zip(first, rollouts, strict=True):
+        row[:] = len(one)
+        for t, done in enumerate(one.achieved):
+            for k in (k for sentence in done for k in columns.get(alike(sentence), ())):
+                row[k] = min(row[k], t)
+    return first

@@ -1,0 +1,1 @@
+"""Tasks of ``mmrl fit``: one file each."""

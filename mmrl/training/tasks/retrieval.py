@@ -1,0 +1,286 @@
+"""``mmrl fit retrieval``: pictures and descriptions into one space, so that one finds the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.contract import IMAGE, INSTRUCTION
+from mmrl.data.captioned import Scenes, read_scenes
+from mmrl.data.splits import HELD_OUT_PAIRS, TrainingCases, mentions_held_out
+from mmrl.errors import UserError
+from mmrl.models.build import build_model, build_tokenizer
+from mmrl.models.config import ModelConfig
+from mmrl.preprocessing.text import split_words
+from mmrl.retrieval import SharedEmbedding
+from mmrl.retrieval.metrics import ranking
+from mmrl.retrieval.queries import SUBJECT, Neighbours, Queries, phrases_of
+from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.viz.contact_sheet import Shown, contact_sheet
+
+_AT_ONCE: Final = 256
+_SHOWN: Final = 8
+
+
+@dataclass
+class RetrievalConfig(FitConfig):
+    """What is embedded, and by what.
+
+    Attributes:
+        data: dataset that 'mmrl collect' made in an environment that describes what is seen; or
+            several, [one, another].
+        held_out: leave out whatever mentions a held-out pair of colour and thing; how well those
+            are found is measured apart.
+        test_share: of the episodes, from which nothing is learnt.
+        scenes: how many of their pictures, each described differently, are told apart in a test.
+        partial: share of the queries that are some phrases of a description.
+        near: share of each batch that has things at the same places as another of the batch, so
+            that they are told apart by what these are.
+        width: of the embeddings.
+        hidden: width of the layers that make them of tokens.
+        image: image encoder, as for 'mmrl train'.
+        image_args: its arguments.
+        image_size: height and width that pictures are resized to; as they are, if empty.
+        text: text encoder, as for 'mmrl train'.
+        text_args: its arguments.
+        instruction_length: the longest query, in tokens.
+    """
+
+    data: str | list[str] = ""
+    held_out: bool = False
+    test_share: float = 0.1
+    scenes: int = 1_000
+    partial: float = 0.5
+    near: float = 0.5
+    width: int = 256
+    hidden: int = 256
+    image: str = "small_resnet"
+    image_args: dict[str, Any] = field(default_factory=lambda: {"width": 64})
+    image_size: tuple[int, int] | None = None
+    text: str = "word_cnn"
+    text_args: dict[str, Any] = field(default_factory=dict)
+    instruction_length: int = 64
+
+
+class RetrievalTask(Task):
+    """An embedding of pictures and descriptions by a contrastive loss.
+
+    Each batch has as many descriptions, no two the same, with a picture of each. Some of the
+    descriptions are cut down to some of their phrases; a picture that fits another's query as well
+    is not held against it.
+
+    Args:
+        config: its configuration.
+        scenes: what is learnt from, and tested with.
+
+    Attributes:
+        cases: what was let through to be learnt from, and what was turned away, counted.
+        learnt: the scenes that are learnt from.
+        tests: those that are not, by the beginning of their metrics' names.
+        shown: examples that were drawn to learn from.
+        held_out_shown: of these, the ones that mention a held-out pair.
+
+    Raises:
+        UserError: too few pictures.
+    """
+
+    name = "retrieval"
+    summary = "pictures and sentences into one space, for 'mmrl index' and 'mmrl search'"
+    Config = RetrievalConfig
+
+    def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
+        _check(config)
+        self.config = config
+        self.cases = TrainingCases[str](
+            lambda one: (one,), HELD_OUT_PAIRS if config.held_out else ()
+        )
+        self.learnt, self.tests = _split(scenes, config, self.cases)
+        self._mentions = np.array([mentions_held_out(one) for one in self.learnt.sentences])
+        self.shown = self.held_out_shown = 0
+        self._groups = _grouped(self.learnt.sentences)
+        if len(self._groups) < config.batch_size:
+            raise UserError(
+                f"batch_size={config.batch_size}: there are {len(self._groups)} different "
+                "descriptions to learn from; collect more, or make smaller batches"
+            )
+        self._neighbours = Neighbours(list(self._groups))
+        self._queries = Queries(self.learnt.sentences)
+        model = ModelConfig(
+            image=config.image,
+            image_args=config.image_args,
+            image_size=config.image_size,
+            text=config.text,
+            text_args=config.text_args,
+            fusion="weighted_sum",  # not used
+            features=8,
+            instruction_length=config.instruction_length,
+            precision=config.precision,
+        )
+        words = {word for one in set(self.learnt.sentences) for word in split_words(one)}
+        self.recipe = {
+            "model": asdict(model),
+            "image_size": list(scenes.pictures.shape[1:3]),
+            "words": sorted(words),
+            "width": config.width,
+            "hidden": config.hidden,
+        }
+        self.module: SharedEmbedding = self.build(self.recipe)
+
+    @classmethod
+    def prepare(cls, config: RetrievalConfig) -> Self:
+        """See :meth:`Task.prepare`."""
+        return cls(config, read_scenes(config.data))
+
+    @staticmethod
+    def build(recipe: dict[str, Any]) -> SharedEmbedding:
+        """See :meth:`Task.build`."""
+        config = ModelConfig(**recipe["model"])
+        height, width = recipe["image_size"]
+        tokenizer = build_tokenizer(config, recipe["words"])
+        model = build_model(config, (height, width), tokenizer.size)
+        model.tokenizer = tokenizer
+        model.fusion.requires_grad_(False)
+        return SharedEmbedding(model, recipe["width"], recipe["hidden"])
+
+    def batch(self, generator: np.random.Generator) -> Batch:
+        """See :meth:`Task.batch`."""
+        chosen = self._neighbours.draw(self.config.batch_size, generator, self.config.near)
+        places = generator.random(len(chosen))
+        rows = np.array(
+            [
+                some[int(place * len(some))]
+                for some, place in zip(map(self._groups.__getitem__, chosen), places, strict=True)
+            ]
+        )
+        self.shown += len(rows)
+        self.held_out_shown += int(self._mentions[rows].sum())
+        queries, fits = self._queries.draw(rows, generator, self.config.partial)
+        observation = self.module.model.observe(queries, None)
+        return {
+            IMAGE: torch.from_numpy(self.learnt.pictures[rows]).permute(0, 3, 1, 2),
+            INSTRUCTION: observation[INSTRUCTION],
+            "fits": torch.from_numpy(fits),
+        }
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """See :meth:`Task.losses`."""
+        embedded = self.module({IMAGE: batch[IMAGE], INSTRUCTION: batch[INSTRUCTION]})
+        loss = self.module.loss(
+            embedded[IMAGE],
+            embedded[INSTRUCTION],
+            label_smoothing=self.config.label_smoothing,
+            neutral=batch["fits"],
+        )
+        return {"loss": loss, "temperature": (-self.module.log_scale).exp()}
+
+    def evaluate(self) -> Evaluation:
+        """See :meth:`Task.evaluate`."""
+        evaluation = Evaluation({"learnt_from": float(len(self.learnt))})
+        for prefix, scenes in self.tests.items():
+            vectors = embed(self.module, scenes)
+            evaluation.metrics |= {prefix + key: value for key, value in _metrics(*vectors).items()}
+            if not evaluation.samples:
+                evaluation.samples = _samples(scenes, *vectors)
+                evaluation.pictures = {"search": self._sheet(scenes, vectors[0])}
+        if self.config.held_out:
+            evaluation.metrics |= {
+                "turned_away": float(self.cases.turned_away),
+                "shown": float(self.shown),
+                "held_out_shown": float(self.held_out_shown),
+            }
+        return evaluation
+
+    def _sheet(self, scenes: Scenes, pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """What is found for the first phrase of the first description."""
+        query = phrases_of(scenes.sentences[0])[0]
+        if scenes.sentences[0].startswith(SUBJECT):
+            query = SUBJECT + query
+        cosines = pictures @ self.module.of_sentences([query])[0]
+        best = np.argsort(-cosines)[:_SHOWN].tolist()
+        shown = [
+            Shown(scenes.pictures[row], float(cosines[row]), scenes.sentences[row]) for row in best
+        ]
+        return contact_sheet(query, shown)
+
+
+def embed(
+    module: SharedEmbedding, scenes: Scenes
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The unit vectors of N pictures and of their descriptions, float32 [N, width] each."""
+    starts = range(0, len(scenes), _AT_ONCE)
+    pictures = [module.of_pictures(scenes.pictures[k : k + _AT_ONCE]) for k in starts]
+    sentences = [module.of_sentences(scenes.sentences[k : k + _AT_ONCE]) for k in starts]
+    return np.concatenate(pictures), np.concatenate(sentences)
+
+
+def _metrics(pictures: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, float]:
+    """How well each finds the other."""
+    one, other = torch.from_numpy(pictures), torch.from_numpy(sentences)
+    both = {"find_picture": ranking(other, one), "find_sentence": ranking(one, other)}
+    found = {f"{way}_{key}": value for way, each in both.items() for key, value in each.items()}
+    return {"scenes": float(len(pictures)), **found}
+
+
+def _samples(
+    scenes: Scenes, pictures: NDArray[np.float32], sentences: NDArray[np.float32]
+) -> list[str]:
+    """What the best picture for a description shows."""
+    best = (sentences[:_SHOWN] @ pictures.T).argmax(1)
+    return [
+        f"{query} → {'it' if row == k else scenes.sentences[row]}"
+        for k, (query, row) in enumerate(zip(scenes.sentences[:_SHOWN], best.tolist(), strict=True))
+    ]
+
+
+def _check(config: RetrievalConfig) -> None:
+    for name in ("partial", "near"):
+        if not 0 <= getattr(config, name) <= 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be 0 to 1")
+    if not 0 < config.test_share < 1:
+        raise UserError(f"test_share={config.test_share}: must be above 0 and below 1")
+    for name in ("scenes", "width", "hidden", "instruction_length"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
+
+
+def _split(
+    scenes: Scenes, config: RetrievalConfig, cases: TrainingCases[str]
+) -> tuple[Scenes, dict[str, Scenes]]:
+    """What is learnt from, and what is tested; episodes are in one of the two.
+
+    Raises:
+        UserError: nothing is left for one of them.
+    """
+    generator = np.random.default_rng(0)
+    episodes = generator.permutation(np.unique(scenes.episodes))
+    tested = episodes[: max(1, round(len(episodes) * config.test_share))]
+    is_test = np.isin(scenes.episodes, tested)
+    learnt = ~is_test
+    for row in np.flatnonzero(learnt).tolist():
+        learnt[row] = cases.allows(scenes.sentences[row])
+    tests = {"": is_test}
+    if config.held_out:
+        mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
+        tests = {"": is_test & ~mentions, "held_out_pairs_": is_test & mentions}
+    chosen = {
+        name: scenes.where(mask).unique(config.scenes, generator)
+        for name, mask in tests.items()
+        if mask.any()
+    }
+    if "" not in chosen or not learnt.any():
+        raise UserError(f"{len(episodes)} episodes are too few to learn from some and test others")
+    return scenes.where(learnt), chosen
+
+
+def _grouped(sentences: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each different sentence."""
+    groups: dict[str, list[int]] = {}
+    for row, sentence in enumerate(sentences):
+        groups.setdefault(sentence, []).append(row)
+    return groups

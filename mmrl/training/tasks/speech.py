@@ -1,0 +1,206 @@
+"""``mmrl fit speech``: a recogniser of an environment's instructions, as eSpeak NG says them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+import torch
+
+from mmrl.contract import EVAL_SEED_START
+from mmrl.data.splits import held_out_seeds, training_seeds
+from mmrl.errors import UserError
+from mmrl.evaluation.text_metrics import word_error_rate
+from mmrl.generative.text.models import Recogniser
+from mmrl.models.encoders.speech import SpeechTransformer
+from mmrl.preprocessing.speech import LogMel
+from mmrl.preprocessing.text import WordTokenizer
+from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training.utterances import Utterance, hear, transcribe, utter
+from mmrl.wrappers.adapters import instruction_words, instructions
+from mmrl.wrappers.speech import Speakers
+
+_SAMPLES: Final = 3  # of each test
+
+
+@dataclass
+class SpeechConfig(FitConfig):
+    """What is said by whom, and the size of who listens.
+
+    Attributes:
+        env, env_args: the environment whose instructions are said.
+        utterances: that are learnt from.
+        voices: of eSpeak NG that say them.
+        unknown_voices: voices that only say what the model is tested with.
+        words_per_minute: slowest and fastest.
+        pitch: lowest and highest, 0 to 99.
+        noise: every time an utterance is heard, white noise is added with a standard deviation
+            between 0 and this, where full scale is 1; speech has about 0.1.
+        clean: share of the times that this noise is 10 to 100,000 times fainter than the loudest:
+            who only ever listens in noise does not understand speech without.
+        pause: seconds of silence before and after an utterance, at most.
+        seconds: longest utterance, pauses included.
+        held_out: utterances of each test.
+        mels: bands of the spectrum.
+        width, heads: of both transformers.
+        encoder_layers, decoder_layers: theirs.
+        dropout: of both.
+        length: longest sentence, in words, start mark and end included.
+    """
+
+    env: str = "mmrl/GoToLocal-v0"
+    env_args: dict[str, Any] = field(default_factory=dict)
+    utterances: int = 4_000
+    voices: list[str] = field(
+        default_factory=lambda: ["en-us", "en", "en-us+f3", "en+m4", "en-gb-scotland"]
+    )
+    unknown_voices: list[str] = field(default_factory=lambda: ["en-029", "en-us+f5", "en+m7"])
+    words_per_minute: list[int] = field(default_factory=lambda: [140, 220])
+    pitch: list[int] = field(default_factory=lambda: [30, 70])
+    noise: float = 0.05
+    clean: float = 0.25
+    pause: float = 0.2
+    seconds: float = 4.0
+    held_out: int = 256
+    mels: int = 40
+    width: int = 128
+    heads: int = 4
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    dropout: float = 0.1
+    length: int = 64
+
+    def speakers(self, voices: list[str], noise: float = 0.0) -> Speakers:
+        """Who says the instructions, without pauses."""
+        seconds = self.seconds - 2 * self.pause
+        return Speakers(voices, self.words_per_minute, self.pitch, noise, seconds)
+
+
+class SpeechTask(Task):
+    """Speech → text, see :class:`SpeechConfig`."""
+
+    name: ClassVar[str] = "speech"
+    summary: ClassVar[str] = "a recogniser: spoken instructions → text"
+    Config: ClassVar[type[FitConfig]] = SpeechConfig
+    module: Recogniser
+
+    def __init__(self, config: SpeechConfig, recipe: dict[str, Any], said: list[Utterance]) -> None:
+        self.config, self.recipe, self.said = config, recipe, said
+        self.module = self.build(recipe)
+
+    @classmethod
+    def prepare(cls, config: SpeechConfig) -> Self:
+        """Have the instructions said, and make the module.
+
+        Raises:
+            UserError: no such environment or voice, no eSpeak NG, or numbers that cannot be.
+        """
+        check(config)
+        recipe = {
+            "words": instruction_words(config.env, **config.env_args),
+            "length": config.length,
+            "seconds": config.seconds,
+            "mels": config.mels,
+            "precision": config.precision,
+            "encoder": {
+                "width": config.width,
+                "layers": config.encoder_layers,
+                "heads": config.heads,
+                "dropout": config.dropout,
+            },
+            "decoder": {
+                "width": config.width,
+                "layers": config.decoder_layers,
+                "heads": config.heads,
+                "dropout": config.dropout,
+            },
+        }
+        seeds = training_seeds(config.utterances, config.seed)
+        sentences = instructions(config.env, seeds, **config.env_args)
+        speakers = config.speakers(config.voices)
+        return cls(config, recipe, utter(sentences, speakers, config.seed))
+
+    @staticmethod
+    def build(recipe: dict[str, Any]) -> Recogniser:
+        """The recogniser of a recipe, with new weights.
+
+        Raises:
+            UserError: sizes that do not fit each other.
+        """
+        preprocessor = LogMel(recipe["seconds"], recipe["mels"])
+        try:
+            return Recogniser(
+                preprocessor,
+                SpeechTransformer(preprocessor.space.shape, **recipe["encoder"]),
+                WordTokenizer(recipe["words"], recipe["length"]),
+                precision=recipe["precision"],
+                **recipe["decoder"],
+            )
+        except (AssertionError, ValueError) as error:
+            raise UserError(f"sizes {recipe['encoder']} do not fit: {error}") from error
+
+    def batch(self, generator: np.random.Generator) -> Batch:
+        """Utterances as they are heard this time: pauses, noise."""
+        rows = generator.integers(len(self.said), size=self.config.batch_size)
+        said = [self.said[row] for row in rows]
+        how = (self.config.pause, self.config.noise, self.config.clean)
+        heard = [hear(one.sound, generator, *how) for one in said]
+        features = np.stack([self.module.preprocessor.encode(one) for one in heard])
+        ids = np.stack([self.module.tokenizer.encode(one.sentence) for one in said])
+        return {"features": torch.from_numpy(features), "ids": torch.from_numpy(ids)}
+
+    def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Of the words, one after the other."""
+        smoothing = self.config.label_smoothing
+        loss = self.module.loss(batch["features"], batch["ids"], label_smoothing=smoothing)
+        return {"loss": loss}
+
+    def evaluate(self) -> Evaluation:
+        """Word error rates and whole sentences that are right: by voices that were learnt from
+        and others, without noise and with the loudest.
+        """
+        metrics, samples = {}, []
+        for name, test in self.tests.items():
+            said = [utterance.sentence for utterance in test]
+            heard = [one.sentence for one in transcribe(self.module, test)]
+            pairs = list(zip(said, heard, strict=True))
+            metrics[f"{name}/word_error_rate"] = word_error_rate(said, heard)
+            metrics[f"{name}/exact"] = float(np.mean([one == other for one, other in pairs]))
+            samples += [f"{name}: {one} → {other}" for one, other in pairs[:_SAMPLES]]
+        return Evaluation(metrics, samples)
+
+    @cached_property
+    def tests(self) -> dict[str, list[Utterance]]:
+        """What is said in each test."""
+        config = self.config
+        sentences = instructions(config.env, held_out_seeds(config.held_out), **config.env_args)
+        return {
+            f"{whose}_{how}": utter(sentences, config.speakers(voices, noise), EVAL_SEED_START)
+            for whose, voices in {"known": config.voices, "unknown": config.unknown_voices}.items()
+            for how, noise in {"clean": 0.0, "noisy": config.noise}.items()
+            if voices
+        }
+
+
+def check(config: SpeechConfig) -> None:
+    """Refuse numbers that cannot be.
+
+    Raises:
+        UserError: they are named.
+    """
+    for name in ("utterances", "held_out", "width", "heads", "encoder_layers", "decoder_layers"):
+        if getattr(config, name) < 1:
+            raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
+    if config.noise < 0 or not 0 <= config.pause < config.seconds / 2:
+        raise UserError(
+            f"noise={config.noise}, pause={config.pause}: must be at least 0, and two pauses "
+            f"shorter than seconds={config.seconds}"
+        )
+    if not 0 <= config.clean <= 1:
+        raise UserError(f"clean={config.clean}: must be 0 to 1")
+    if config.width % config.heads or config.width % 2:
+        raise UserError(
+            f"width={config.width}: must be even, and divisible by heads={config.heads}"
+        )

@@ -1,0 +1,175 @@
+"""``mmrl fit sprites``: small pictures of things by name, from themes in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.errors import UserError
+from mmrl.generative.image.sprites import SpritePainter
+from mmrl.images import decoded
+from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+
+_STYLES: Final = 8
+_GROUND: Final = 235
+_SHOWN: Final = 12  # names on a sheet
+_ENLARGED: Final = 2
+
+
+@dataclass
+class SpritesConfig(FitConfig):
+    """What is learnt from.
+
+    Attributes:
+        data: themes in files, [one, another, …]: folders of PNG files, or .npz files, as the grid
+            worlds take them.
+        style: numbers of a style.
+        style_weight: of styles being normal; more makes what is new surer, and alike.
+        shift: pixels that pictures are shifted by at most.
+        shade: share by which they are made lighter or darker at most.
+        hidden: width of the layers.
+    """
+
+    data: str | list[str] = ""
+    style: int = 4
+    style_weight: float = 0.02
+    shift: int = 0
+    shade: float = 0.1
+    hidden: int = 256
+
+
+class SpritesTask(Task):
+    """See :class:`SpritesConfig`."""
+
+    name = "sprites"
+    summary = "a painter of tiles: names → small pictures, a theme in a new style each time"
+    Config = SpritesConfig
+    module: SpritePainter
+
+    def __init__(
+        self, config: SpritesConfig, themes: Sequence[Mapping[str, NDArray[np.uint8]]]
+    ) -> None:
+        self.config = config
+        pairs = [(name, one) for theme in themes for name, one in theme.items()]
+        self.names = [name for name, _ in pairs]
+        self.pictures = np.stack([one for _, one in pairs])
+        self.module = SpritePainter(
+            sorted(set(self.names)),
+            self.pictures.shape[1],
+            style=config.style,
+            hidden=config.hidden,
+        )
+        self.recipe = self.module.recipe
+
+    @classmethod
+    def prepare(cls, config: SpritesConfig) -> Self:
+        """As :meth:`Task.prepare`."""
+        if config.shift < 0 or not 0 <= config.shade < 1 or config.style_weight < 0:
+            raise UserError(
+                f"shift={config.shift}, shade={config.shade}, style_weight={config.style_weight}: "
+                "must be at least 0, from 0 to 1, and at least 0"
+            )
+        files = [config.data] if isinstance(config.data, str) else config.data
+        if not any(files):
+            raise UserError(
+                "data is empty: name themes in files, such as 'python -m "
+                "mmrl_envs.grid.rendering.themes.files neon neon.npz' writes"
+            )
+        themes = [read_pictures(Path(one).expanduser()) for one in files]
+        sizes = {one.shape[:2] for theme in themes for one in theme.values()}
+        if len(sizes) > 1:
+            raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+        return cls(config, themes)
+
+    @staticmethod
+    def build(recipe: dict[str, Any]) -> SpritePainter:
+        """As :meth:`Task.build`."""
+        return SpritePainter(**recipe)
+
+    def batch(self, generator: np.random.Generator) -> Batch:
+        """Pictures uint8 [B, 4, S, S], somewhat shifted and shaded, and their names."""
+        rows = generator.integers(len(self.names), size=self.config.batch_size)
+        shift = self.config.shift
+        shifts = generator.integers(-shift, shift + 1, size=(len(rows), 2)).tolist()
+        moved = np.stack(
+            [_moved(self.pictures[row], *by) for row, by in zip(rows.tolist(), shifts, strict=True)]
+        ).astype(np.float32)
+        shades = 1 + generator.uniform(-self.config.shade, self.config.shade, (len(rows), 1, 1, 1))
+        moved[..., :3] = (moved[..., :3] * shades).clip(0, 255)
+        return {
+            "pictures": torch.from_numpy(moved.round().astype(np.uint8)).permute(0, 3, 1, 2),
+            "names": self.module.read([self.names[row] for row in rows.tolist()]),
+        }
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """As :meth:`SpritePainter.loss`."""
+        return self.module.loss(batch["pictures"], batch["names"], self.config.style_weight)
+
+    def evaluate(self) -> Evaluation:
+        """How many pictures in new styles are ``recognised``: the nearest of all that were learnt
+        from has the same name; and how far they are from it, ``new``, 0 to 1.
+        """
+        names = self.module.names
+        styles = self.module.styles(_STYLES, 0)
+        painted = [
+            self.module.paint(names, style.expand(len(names), -1)) for style in styles.unbind()
+        ]
+        made = laid(np.concatenate(painted), _GROUND)
+        known = laid(self.pictures, _GROUND)
+        one, other = (torch.from_numpy(x.reshape(len(x), -1)).float() for x in (made, known))
+        off = torch.cdist(one, other, p=1) / (255 * one.shape[1])
+        nearest = off.argmin(1).tolist()
+        asked = [*names] * _STYLES
+        right = [self.names[k] == name for k, name in zip(nearest, asked, strict=True)]
+        metrics = {"recognised": float(np.mean(right)), "new": float(off.amin(1).mean())}
+        spread = np.linspace(0, len(names) - 1, _SHOWN).astype(np.int64)
+        rows = [np.concatenate([laid(one, _GROUND)[k] for k in spread], 1) for one in painted]
+        sheet = np.concatenate(rows).repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
+        return Evaluation(metrics, pictures={"styles": sheet})
+
+
+def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """The pictures of a folder of PNG files, or of an ``.npz`` file, by name: uint8 [S, S, 4].
+
+    Raises:
+        UserError: it cannot be read, or holds something else.
+    """
+    try:
+        if path.is_dir():
+            found = {file.stem: decoded(file, "RGBA") for file in sorted(path.glob("*.png"))}
+        else:
+            with np.load(path, allow_pickle=False) as read:
+                found = {name: _with_opacity(one) for name, one in read.items()}
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{path} is no theme in files: {error}") from error
+    if not found:
+        raise UserError(f"{path} holds no pictures")
+    return found
+
+
+def laid(pictures: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
+    """Pictures uint8 [B, S, S, 4] on a ground of one grey, uint8 [B, S, S, 3]."""
+    share = pictures[..., 3:].astype(np.float32) / 255
+    return (pictures[..., :3] * share + ground * (1 - share)).round().astype(np.uint8)
+
+
+def _with_opacity(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
+        raise ValueError(f"{picture.dtype} {list(picture.shape)}: must be uint8 [S, S, 3 or 4]")
+    if picture.shape[2] == 4:
+        return picture
+    return np.concatenate([picture, np.full_like(picture[..., :1], 255)], 2)
+
+
+def _moved(picture: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+    """Shifted; what is at the edge is drawn out."""
+    side = len(picture)
+    rows, columns = (np.arange(side) - by for by in (down, right))
+    return picture[rows.clip(0, side - 1)][:, columns.clip(0, side - 1)]

@@ -1,0 +1,192 @@
+"""``mmrl fit tokenizer``: pictures → codes of their patches, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.data.frames import distinct, patches_of, read_frames
+from mmrl.data.splits import TrainingCases
+from mmrl.errors import UserError
+from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, find_factors
+from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_patch
+from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+
+_SHOWN: Final = 6  # pictures
+_KNOWN: Final = 4_096  # patches that a reconstruction may be taken for
+_GAP: Final = 4
+_COMPARED: Final = 1_000  # patches, each with each
+
+
+@dataclass
+class TokenizerConfig(FitConfig):
+    """What is cut into patches, and how many codes there are for them.
+
+    Attributes:
+        data: dataset that 'mmrl collect' made, or several, [one, another].
+        patch: pixels a side; a tile of a grid world has 8.
+        colors_apart: find out which patches are the same thing in several colours, and have the
+            codes of shapes and colours apart; levels, hidden and layers are not needed then.
+        levels: of the quantiser; their product is the number of codes.
+        hidden: width of the layers of encoder and decoder.
+        layers: of each.
+        rarity: 1 draws each different patch alike, 0 as often as it comes, what lies between
+            between.
+        held_out: leave out pictures whose description mentions one of the pairs of colour and noun
+            that are held out.
+        test_share: of the episodes, from which nothing is learnt.
+        max_frames: as many are looked at, spread over all episodes.
+        tolerance: a patch counts as exact if no pixel is off by more, of 255.
+    """
+
+    data: str | list[str] = ""
+    patch: int = 8
+    colors_apart: bool = False
+    levels: list[int] = field(default_factory=lambda: [8, 5, 5, 5])
+    hidden: int = 256
+    layers: int = 2
+    rarity: float = 0.75
+    held_out: bool = False
+    test_share: float = 0.1
+    max_frames: int = 20_000
+    tolerance: int = 16
+
+
+class TokenizerTask(Task):
+    """See :class:`TokenizerConfig`.
+
+    Learnt from are the different patches of all pictures, so that what is rare is not forgotten
+    over floor and walls.
+    """
+
+    name = "tokenizer"
+    summary = "pictures → codes of their patches, and back, for painters and world models"
+    Config = TokenizerConfig
+    module: PatchTokenizer
+
+    def __init__(
+        self, config: TokenizerConfig, learnt: NDArray[np.uint8], test: NDArray[np.uint8]
+    ) -> None:
+        """Pictures uint8 [N, H, W, 3] to learn from, and to test with."""
+        self.config = config
+        check_patch(learnt.shape[1], learnt.shape[2], config.patch)
+        self.patches, counts = distinct(patches_of(learnt, config.patch))
+        self.module = _tokenizer(config, learnt.shape[1:3], self.patches)
+        self.recipe = self.module.recipe
+        self._until = np.cumsum(counts.astype(np.float64) ** (1 - config.rarity))
+        self._test, self._times = distinct(patches_of(test, config.patch))
+        self._shown = test[np.linspace(0, len(test) - 1, _SHOWN).astype(np.int64)]
+
+    @classmethod
+    def prepare(cls, config: TokenizerConfig) -> Self:
+        """As :meth:`Task.prepare`."""
+        if not 0 <= config.rarity <= 1 or not 0 < config.test_share < 1:
+            raise UserError(
+                f"rarity={config.rarity}, test_share={config.test_share}: must be from 0 to 1, and "
+                "between 0 and 1"
+            )
+        if config.max_frames < 1 or config.tolerance < 0:
+            raise UserError(
+                f"max_frames={config.max_frames}, tolerance={config.tolerance}: must be at least "
+                "1, and at least 0"
+            )
+        cases = TrainingCases[str](lambda one: (one,)) if config.held_out else None
+        frames = read_frames(config.data, config.test_share, config.max_frames, cases)
+        return cls(config, frames.learnt, frames.test)
+
+    @staticmethod
+    def build(recipe: dict[str, Any]) -> PatchTokenizer:
+        """As :meth:`Task.build`."""
+        return build_image_tokenizer(recipe)
+
+    def batch(self, generator: np.random.Generator) -> Batch:
+        """Patches, uint8 [B, 3, p, p]."""
+        places = generator.random(self.config.batch_size) * self._until[-1]
+        chosen = np.searchsorted(self._until, places, side="right")
+        return {"patches": _to_torch(self.patches[chosen.clip(max=len(self.patches) - 1)])}
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """As :meth:`PatchTokenizer.loss`."""
+        return self.module.loss(batch["patches"])
+
+    def evaluate(self) -> Evaluation:
+        """How the patches of unseen pictures come back.
+
+        ``exact`` is the share with no pixel off by more than the tolerance; ``same`` the share
+        that are nearest to what they were, of all different patches there are; ``same_distinct``
+        counts each different patch once.
+        """
+        made = self._through(self._test)
+        off = np.abs(made.astype(np.int16) - self._test).reshape(len(made), -1).max(1)
+        same = self._is_nearest(made)
+        share = self._times / self._times.sum()
+        metrics = {
+            "exact": float(share[off <= self.config.tolerance].sum()),
+            "same": float(share[same].sum()),
+            "same_distinct": float(same.mean()),
+            "distinct_patches": float(len(self.patches)),
+            "codes_used": float(len(np.unique(self._codes(self.patches)))),
+        }
+        return Evaluation(metrics, pictures={"reconstructions": self._beside()})
+
+    def _codes(self, patches: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Int64 [D], of single patches."""
+        return self.module.encode_patches(self._on_device(patches)).cpu().numpy()
+
+    def _through(self, patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What becomes of single patches, uint8 [D, p, p, 3]."""
+        ids = self.module.encode_patches(self._on_device(patches))
+        return self.module.decode_patches(ids).permute(0, 2, 3, 1).cpu().numpy()
+
+    def _is_nearest(self, made: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which reconstructions of the test's patches are nearest to those, bool [D]."""
+        known = np.concatenate([self._test, self.patches])[: max(_KNOWN, len(self._test))]
+        one, other = (torch.from_numpy(x.reshape(len(x), -1)).float() for x in (made, known))
+        nearest = torch.cat([torch.cdist(part, other).argmin(1) for part in one.split(_KNOWN)])
+        return (self._test == known[nearest.numpy()]).all((1, 2, 3))
+
+    def _beside(self) -> NDArray[np.uint8]:
+        """Pictures above what becomes of them, uint8 [2 · H + gap, W', 3]."""
+        images = _to_torch(self._shown).to(next(self.module.parameters()).device)
+        made = self.module.decode(self.module.encode(images)).permute(0, 2, 3, 1).cpu().numpy()
+        rows = [np.concatenate(list(one), axis=1) for one in (self._shown, made)]
+        gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
+        return np.concatenate([rows[0], gap, rows[1]])
+
+    def _on_device(self, patches: NDArray[np.uint8]) -> Tensor:
+        return _to_torch(patches).to(next(self.module.parameters()).device)
+
+
+def _tokenizer(
+    config: TokenizerConfig, image_size: Sequence[int], patches: NDArray[np.uint8]
+) -> PatchTokenizer:
+    """A new one.
+
+    Raises:
+        UserError: sizes that cannot be, or too many patches to compare each with each.
+    """
+    if not config.colors_apart:
+        return ImageTokenizer(
+            image_size,
+            patch=config.patch,
+            levels=config.levels,
+            hidden=config.hidden,
+            layers=config.layers,
+        )
+    if len(patches) > _COMPARED:
+        raise UserError(
+            f"colors_apart=true: there are {len(patches):,} different patches, more than "
+            f"{_COMPARED:,}; these pictures are not made of tiles of {config.patch} × "
+            f"{config.patch} pixels. Without colors_apart they may be any"
+        )
+    return ColorTokenizer.from_factors(image_size, config.patch, find_factors(patches))
+
+
+def _to_torch(pictures: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)

@@ -1,0 +1,282 @@
+"""The loop of every supervised training: losses, evaluations, checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from mmrl.errors import UserError
+from mmrl.evaluation.report import provenance
+from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
+from mmrl.experiment.config import find_device
+from mmrl.experiment.run import Run
+from mmrl.files import WriteError, write_json
+from mmrl.interrupts import graceful_stop
+from mmrl.training import find_task
+from mmrl.training.task import Evaluation, FitConfig, Task
+from mmrl.trust import sign
+from mmrl.viz.tensorboard import event_writer
+
+_WARM_UP: Final = 0.05  # of the steps
+_LOGGED_EVERY: Final = 20
+
+
+def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Evaluation:
+    """Train a task's module, log into ``run.events``, save checkpoints, evaluate.
+
+    A training that goes on from a checkpoint ends with the weights of one that was not
+    interrupted, bit for bit on a CPU.
+
+    Args:
+        task: prepared.
+        config: its configuration.
+        run: where everything is kept.
+        resume: go on from the run's newest checkpoint.
+
+    Returns:
+        The last evaluation, which ``result.json`` holds as well.
+
+    Raises:
+        UserError: a loss that is not finite, or a checkpoint that cannot be read or written.
+        Interrupted: by Ctrl-C, SIGTERM or SIGHUP; the present step was finished and saved.
+    """
+    started = time.monotonic()
+    training = Training(task, config)
+    if resume:
+        training.resume(run.read_checkpoint())
+    run.begin()
+    sign([run.config, task.recipe], run.path)
+    purge = training.step + 1 if resume else 0 if run.begun_again else None
+    writer = event_writer(run.events, purge_step=purge)
+    checkpoints = _Checkpoints(training, config, run, writer)
+    evaluation: Evaluation | None = None
+    try:
+        with graceful_stop("this step") as stop, _bar(task, config, training.step) as advance:
+            while training.step < config.steps:
+                losses = training.advance()
+                advance(losses["loss"])
+                step = training.step
+                if step % _LOGGED_EVERY == 0 or step == config.steps:
+                    training.log(writer, losses)
+                if step % config.evaluate_every == 0 or step == config.steps:
+                    evaluation = _evaluate(task, writer, step)
+                checkpoints.save_if_due()
+                if stop:
+                    checkpoints.save()
+                    stop.raise_if_asked()
+        checkpoints.save()
+    finally:
+        writer.close()
+    evaluation = evaluation or _evaluated(task, training.step)
+    report = {"task": task.name, "steps": training.step, **evaluation.metrics}
+    write_json(run.path / "result.json", {**report, **provenance(started)})
+    return evaluation
+
+
+class _Checkpoints:
+    """When a training is saved: after its first step, then by steps or by time.
+
+    Args:
+        training: that is saved.
+        config: says how often.
+        run: where to.
+        writer: of the curves, which are on the disk before the checkpoint is.
+    """
+
+    def __init__(
+        self, training: Training, config: FitConfig, run: Run, writer: SummaryWriter
+    ) -> None:
+        self._training, self._config, self._run = training, config, run
+        self._writer = writer
+        self._next = training.step + 1 if training.step == 0 else self._after(training.step)
+        self._saved_at = time.monotonic()
+
+    def save_if_due(self) -> None:
+        """Save it if it is time to; where the disk is full, it may be better next time."""
+        minutes = self._config.checkpoint_minutes
+        late = minutes > 0 and time.monotonic() - self._saved_at >= 60 * minutes
+        if self._training.step < self._next and not late:
+            return
+        self._next, self._saved_at = self._after(self._training.step), time.monotonic()
+        try:
+            self.save()
+        except WriteError as error:
+            warnings.warn(f"{error}; the training goes on", stacklevel=2)
+
+    def save(self) -> None:
+        """Save it.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        self._writer.flush()
+        self._run.save_checkpoint(self._training.checkpoint(), self._config.keep_checkpoints)
+
+    def _after(self, step: int) -> float:
+        every = self._config.checkpoint_every
+        return (step // every + 1) * every if every else math.inf
+
+
+class Training:
+    """A task's module on its way: optimiser, schedule, random generators.
+
+    Args:
+        task: prepared; its module is moved to the device.
+        config: its configuration.
+    """
+
+    def __init__(self, task: Task, config: FitConfig) -> None:
+        self.task, self.config, self.step = task, config, 0
+        self._device = find_device(config.device)
+        task.module.to(self._device)
+        torch.manual_seed(config.seed)
+        self._generator = np.random.default_rng(config.seed)
+        trained = [weight for weight in task.module.parameters() if weight.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            trained, lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._started = time.monotonic()
+
+    def advance(self) -> dict[str, float]:
+        """One gradient step; its losses.
+
+        Raises:
+            UserError: a loss that is not finite.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * schedule(self.step, self.config.steps)
+        module = self.task.module.train()
+        batch = self.task.batch(self._generator)
+        losses = self.task.losses({name: one.to(self._device) for name, one in batch.items()})
+        self._optimizer.zero_grad()
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
+        if not bool(losses["loss"].isfinite()):
+            raise UserError(
+                f"the loss is {float(losses['loss'].detach())} at step {self.step + 1}: the "
+                "training stopped, its last checkpoint is as good as it was. Try a lower "
+                "learning_rate"
+            )
+        self._optimizer.step()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def log(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
+        """Write the losses, the learning rate and the speed."""
+        for name, value in losses.items():
+            writer.add_scalar(f"fit/{name}", value, self.step)
+        writer.add_scalar("fit/learning_rate", self._optimizer.param_groups[0]["lr"], self.step)
+        writer.add_scalar("time/seconds", time.monotonic() - self._started, self.step)
+
+    def checkpoint(self) -> Checkpoint:
+        """All that is needed to go on, and to use the module without its data."""
+        optimizer = self._optimizer.state_dict()
+        moments = {str(number): state for number, state in optimizer["state"].items()}
+        return Checkpoint(
+            self.step,
+            weights_of(self.task.module),
+            {
+                "task": self.task.name,
+                "recipe": self.task.recipe,
+                "optimizer": moments,
+                "generator": self._generator.bit_generator.state,
+                "torch": torch.get_rng_state(),
+            },
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            UserError: it is of another task or module.
+        """
+        put_weights(self.task.module, checkpoint.weights)
+        state = checkpoint.state
+        whole = self._optimizer.state_dict()
+        whole["state"] = {int(number): one for number, one in state["optimizer"].items()}
+        self._optimizer.load_state_dict(whole)
+        self._generator.bit_generator.state = state["generator"]
+        torch.set_rng_state(state["torch"])
+        self.step = checkpoint.steps
+
+
+def load(
+    path: str | Path, task: str, device: str = "auto", *, trust_code: bool = False
+) -> nn.Module:
+    """The module of a run that ``mmrl fit`` made, ready to be used.
+
+    Args:
+        path: the run folder.
+        task: that it has to have been fitted for.
+        device: auto, cpu or cuda.
+        trust_code: import code that the run names; see :mod:`mmrl.trust`.
+
+    Raises:
+        UntrustedCodeError: it names code that nobody has trusted.
+        UserError: no such run, or one of another task: with the command that makes it.
+    """
+    run = Run.open(path, trust_code=trust_code)
+    found = run.config.get("task", f"an agent in {run.config.get('env')}")
+    if found != task:
+        raise UserError(
+            f"{path} was fitted for {found}, not for {task}: 'mmrl fit {task}' makes what is needed"
+        )
+    checkpoint = run.read_checkpoint()
+    module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
+    put_weights(module, checkpoint.weights)
+    return module.to(find_device(device)).eval()
+
+
+def schedule(step: int, steps: int) -> float:
+    """The share of the highest learning rate: a straight rise, then half a cosine down to 0."""
+    rise = max(round(_WARM_UP * steps), 1)
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(steps - rise, 1))
+
+
+def _evaluated(task: Task, step: int) -> Evaluation:
+    with torch.random.fork_rng():  # to look must not change what is learnt afterwards
+        torch.manual_seed(step)
+        task.module.eval()
+        return task.evaluate()
+
+
+def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
+    evaluation = _evaluated(task, step)
+    for name, value in evaluation.metrics.items():
+        writer.add_scalar(f"held_out/{name}", value, step)
+    for name, picture in evaluation.pictures.items():
+        writer.add_image(f"held_out/{name}", picture, step, dataformats="HWC")
+    if evaluation.samples:
+        writer.add_text("held_out/samples", "  \n".join(evaluation.samples), step)
+    return evaluation
+
+
+@contextmanager
+def _bar(task: Task, config: FitConfig, done: int) -> Iterator[Any]:
+    """How far it is, in the terminal."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn(f"fitting {task.name}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        bar = progress.add_task("fitting", total=config.steps, completed=done, loss=math.nan)
+        yield lambda loss: progress.update(bar, advance=1, loss=loss)

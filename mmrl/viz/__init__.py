@@ -1,0 +1,1 @@
+"""Visualisation: clips, contact sheets, TensorBoard, and the pygame window."""

@@ -1,0 +1,308 @@
+"""Rollout clips: an episode as an animated picture that tells what was asked, done and reached."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
+
+from mmrl.agent import Actor, begin_episodes
+from mmrl.contract import IMAGE, INSTRUCTION, batch_of_one, was_successful
+from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted
+from mmrl.viz.action_labels import action_label, action_names, first_action
+from mmrl.wrappers.adapters import make_env
+from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
+from mmrl.wrappers.error_context import Accountable, environment_name
+
+_SIDE: Final = 256  # pixels of each of the two pictures
+_GAP: Final = 12
+_FRAME_MS: Final = 250
+_LAST_FRAME_MS: Final = 1500
+_MAX_STEPS: Final = 1_000  # of an episode that declares no limit
+_LONGEST_REASON: Final = 200  # characters
+
+
+@dataclass
+class Clip:
+    """One episode, ready to be shown.
+
+    Attributes:
+        instruction: what was asked.
+        success: whether it was carried out.
+        frames: uint8 [H, W, 3] each, with everything drawn in.
+    """
+
+    instruction: str
+    success: bool
+    frames: list[NDArray[np.uint8]]
+
+
+def gif(clips: Sequence[Clip]) -> bytes:
+    """Clips one after the other as an animated GIF that plays for ever."""
+    pictures = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
+    durations = [
+        milliseconds
+        for clip in clips
+        for milliseconds in [_FRAME_MS] * (len(clip.frames) - 1) + [_LAST_FRAME_MS]
+    ]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    )
+    return buffer.getvalue()
+
+
+class ClipRecorder:
+    """Plays episodes of one environment and draws them; each kind of trouble is warned about once.
+
+    Where the environment cannot render, or renders something that is not uint8 [H, W, 3], a clip
+    shows the observations alone.
+
+    Args:
+        env_id, env_args: which environment; the whole scene is shown beside what the agent sees
+            where it can render.
+        max_frames: longer episodes are shown to here.
+        max_episode_steps: longer episodes are cut there, which are not successful then; None cuts
+            those that last 1,000 steps, or as many as the environment declares, up to 10,000.
+
+    Raises:
+        UserError: a limit below 1.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        env_args: dict[str, Any] | None = None,
+        *,
+        max_frames: int = 200,
+        max_episode_steps: int | None = None,
+    ) -> None:
+        self._env_id, self._env_args = env_id, env_args or {}
+        self._max_frames = max_frames
+        self._given = max_episode_steps
+        self._limit = EpisodeLimit(max_episode_steps)
+        self._is_warned = False
+
+    def record(self, actor: Actor, *, seed: int, deterministic: bool = False) -> Clip:
+        """Play one episode and draw it.
+
+        Args:
+            actor: who acts.
+            seed: of the episode.
+            deterministic: take the most probable action instead of sampling.
+
+        Raises:
+            UserError: an environment that cannot be made or fails, or an actor that does not fit.
+        """
+        env = self._make()
+        try:
+            return self._play(env, actor, seed, deterministic)
+        finally:
+            with suppress(Exception):  # the clip is made; closing cannot spoil it
+                env.close()
+
+    def _make(self) -> gym.Env[Any, Any]:
+        try:
+            env = make_env(self._env_id, render_mode="rgb_array", **self._env_args)
+        except Exception:  # an environment that cannot render is shown by its observations
+            env = make_env(self._env_id, **self._env_args)
+        return Accountable(env)
+
+    def _play(
+        self, env: gym.Env[Any, Any], actor: Actor, seed: int, deterministic: bool
+    ) -> Clip:  # fmt: skip
+        observation, _ = env.reset(seed=seed)
+        begin_episodes(actor, 1)
+        longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
+        names, instruction = action_names(env), observation[INSTRUCTION]
+        views, labels = [np.array(observation[IMAGE])], [""]
+        scenes: list[NDArray[np.uint8]] = []
+        renders = env.render_mode == "rgb_array" and self._render(env, scenes)
+        success, step = None, 0
+        while success is None:
+            with torch.random.fork_rng():  # to look must not change what is learnt afterwards
+                torch.manual_seed(seed + len(views))
+                actions = actor.act(batch_of_one(observation), deterministic=deterministic)
+            action = first_action(actions, env.action_space)
+            observation, reward, terminated, truncated, info = env.step(action)
+            step += 1
+            if step < self._max_frames:
+                views.append(np.array(observation[IMAGE]))
+                labels.append(action_label(action, env.action_space, names))
+                renders = renders and self._render(env, scenes)
+            if terminated or truncated:
+                success = was_successful(info, terminated, reward)
+            elif step >= longest:
+                self._limit.cut(env, longest)
+                success = False
+        frames = _frames(scenes if renders else [None] * len(views), views, labels, instruction)
+        frames.append(
+            _draw(scenes[-1] if renders else None, views[-1], instruction, labels[-1],
+                  len(views) - 1, success)
+        )  # fmt: skip
+        return Clip(instruction, success, frames)
+
+    def _render(self, env: gym.Env[Any, Any], scenes: list[NDArray[np.uint8]]) -> bool:
+        """Add what the environment renders; whether that was possible."""
+        scene, reason = rendered(env)
+        if scene is not None:
+            scenes.append(scene)
+            return True
+        if not self._is_warned:
+            self._is_warned = True
+            warnings.warn(
+                f"environment {environment_name(env)}: {reason}; clips show the observations only",
+                stacklevel=2,
+            )
+        return False
+
+
+def _frames(
+    scenes: Sequence[NDArray[np.uint8] | None],
+    views: Sequence[NDArray[np.uint8]],
+    labels: Sequence[str],
+    instruction: str,
+) -> list[NDArray[np.uint8]]:
+    """What is drawn of all steps but the last one."""
+    steps = list(zip(scenes, views, labels, strict=True))[:-1]
+    return [_draw(*shown[:2], instruction, shown[2], k, None) for k, shown in enumerate(steps)]
+
+
+def record_clip(
+    actor: Actor,
+    env_id: str,
+    env_args: dict[str, Any] | None = None,
+    *,
+    seed: int,
+    deterministic: bool = False,
+    max_frames: int = 200,
+    max_episode_steps: int | None = None,
+) -> Clip:
+    """Play one episode and draw it; see :class:`ClipRecorder`."""
+    recorder = ClipRecorder(
+        env_id, env_args, max_frames=max_frames, max_episode_steps=max_episode_steps
+    )
+    return recorder.record(actor, seed=seed, deterministic=deterministic)
+
+
+def rendered(env: gym.Env[Any, Any]) -> tuple[NDArray[np.uint8] | None, str]:
+    """A copy of what an environment renders, uint8 [H, W, 3]; or None, and the reason."""
+    try:
+        scene: Any = env.render()
+    except Exception as error:
+        return None, shortened(f"render() raised {type(error).__name__}: {error}")
+    if not _is_frame(scene):
+        return None, f"render() gave {_kind_of(scene)} instead of an array uint8 [H, W, 3]"
+    return scene.copy(), ""
+
+
+def _is_frame(scene: Any) -> bool:
+    return (
+        isinstance(scene, np.ndarray)
+        and scene.dtype == np.uint8
+        and scene.ndim == 3
+        and scene.shape[2] == 3
+        and scene.size > 0
+    )
+
+
+def shortened(text: object) -> str:
+    """A text in one line of bounded length, for a warning."""
+    return textwrap.shorten(str(text), _LONGEST_REASON, placeholder=" …")
+
+
+def _kind_of(scene: Any) -> str:
+    if isinstance(scene, np.ndarray):
+        return f"an array {scene.dtype} of shape {list(scene.shape)}"
+    return "None" if scene is None else f"a {type(scene).__name__}"
+
+
+def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
+    """Write a clip and its instruction into TensorBoard.
+
+    The animated GIF goes in as an image, which TensorBoard plays; ``add_video`` would need
+    moviepy.
+
+    Args:
+        writer: of the run.
+        tag: the clip is ``<tag>/clip``, the instruction ``<tag>/instruction``.
+        clip: what to show.
+        step: environment steps so far.
+    """
+    height, width = clip.frames[0].shape[:2]
+    image = Summary.Image(
+        height=height, width=width, colorspace=3, encoded_image_string=gif([clip])
+    )
+    summary = Summary(value=[Summary.Value(tag=f"{tag}/clip", image=image)])
+    writer._get_file_writer().add_summary(summary, step)
+    outcome = "carried out" if clip.success else "not carried out"
+    writer.add_text(f"{tag}/instruction", f"{clip.instruction} ({outcome})", step)
+
+
+def _scene(env: Any) -> NDArray[np.uint8] | None:
+    if env.render_mode != "rgb_array":
+        return None
+    return np.asarray(env.render(), np.uint8)
+
+
+def _draw(
+    scene: NDArray[np.uint8] | None,
+    view: NDArray[np.uint8],
+    instruction: str,
+    action: str,
+    step: int,
+    success: bool | None,
+) -> NDArray[np.uint8]:
+    """One frame: the scene, what the agent sees of it, and the words underneath."""
+    pictures = [("the scene", scene)] if scene is not None else []
+    pictures.append(("what the agent sees", view))
+    note = f"step {step}: {action}" if action else "start"
+    return draw_frame(pictures, instruction, note, success)
+
+
+def draw_frame(
+    pictures: Sequence[tuple[str, NDArray[np.uint8]]],
+    instruction: str,
+    note: str,
+    success: bool | None = None,
+) -> NDArray[np.uint8]:
+    """One frame of a clip, uint8 [H, W, 3]: pictures side by side, and the words underneath.
+
+    Args:
+        pictures: captions and uint8 [H, W, 3].
+        instruction: what was asked.
+        note: what happens.
+        success: whether it was carried out, at the end.
+    """
+    large, small = ImageFont.load_default(18), ImageFont.load_default(13)
+    width = _GAP + len(pictures) * (_SIDE + _GAP)
+    lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
+    top = _GAP + 18
+    height = top + _SIDE + _GAP + 24 * len(lines) + 30
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for k, (caption, picture) in enumerate(pictures):
+        left = _GAP + k * (_SIDE + _GAP)
+        draw.text((left, _GAP - 4), caption, FAINT, small)
+        sheet.paste(fitted(picture, _SIDE), (left, top))
+    y = top + _SIDE + _GAP - 2
+    for line in lines:
+        draw.text((_GAP, y), line, INK, large)
+        y += 24
+    draw.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
+    if success is not None:
+        word, color = ("carried out", GREEN) if success else ("not carried out", RED)
+        draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")
+    return np.asarray(sheet)

@@ -1,0 +1,1 @@
+"""The pygame window: play an environment by hand, or watch an agent."""

@@ -1,0 +1,139 @@
+"""Watching an agent: it acts by itself, and shows what it was inclined to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.agent import Actor, action_probabilities, begin_episodes
+from mmrl.contract import batch_of_one
+from mmrl.viz.action_labels import first_action
+from mmrl.viz.window.drawing import Scene, draw
+from mmrl.viz.window.human import scene_of
+from mmrl.viz.window.recording import Recording
+from mmrl.viz.window.session import Session
+from mmrl.viz.window.window import CLOSED, Window
+
+_KEYS: Final = [
+    ("space", "pause"),
+    ("→", "one step"),
+    ("+", "faster"),
+    ("-", "slower"),
+    ("tab", "map"),
+    ("n", "next"),
+    ("esc", "quit"),
+]
+_FASTEST: Final = 60.0
+_SLOWEST: Final = 0.25
+_REST: Final = 6  # pictures that an episode's end stays
+
+
+class Watcher:
+    """A session in an agent's hands.
+
+    Args:
+        session: where it acts.
+        actor: who acts.
+        episodes: after so many it is over; 0 for no end.
+        deterministic: take the most probable action instead of sampling.
+    """
+
+    def __init__(
+        self, session: Session, actor: Actor, *, episodes: int = 0, deterministic: bool = False
+    ) -> None:
+        self.session = session
+        self.shows_map = True
+        self.is_over = False
+        self.is_paused = False
+        self.speed = 1.0
+        self._actor = actor
+        self._left = episodes
+        self._deterministic = deterministic
+        self._rest = 0
+        self._chosen: int | None = None
+        self._probabilities = self._inclination()
+
+    def press(self, key: str) -> bool:
+        """Do what a key means; whether there is something new to be seen."""
+        if key in ("escape", "q", CLOSED):
+            self.is_over = True
+        elif key == "space":
+            self.is_paused = not self.is_paused
+        elif key == "right":
+            self.is_paused = True
+            return self.advance()
+        elif key in ("+", "=", "[+]"):
+            self.speed = min(self.speed * 2, _FASTEST)
+        elif key in ("-", "[-]"):
+            self.speed = max(self.speed / 2, _SLOWEST)
+        elif key == "tab":
+            self.shows_map = not self.shows_map
+            return True
+        elif key == "n":
+            self._begin()
+            return True
+        return False
+
+    def advance(self) -> bool:
+        """One step of the agent, or the next episode once the last one's end was looked at;
+        whether there is something new to be seen.
+        """
+        if self.session.success is not None:
+            self._rest += 1
+            if self._rest < _REST:
+                return False
+            self._left -= 1
+            if self._left == 0:
+                self.is_over = True
+                return False
+            self._begin()
+            return True
+        if self._chosen is not None:
+            self._probabilities = self._inclination()
+        observation = batch_of_one(self.session.observation)
+        actions = self._actor.act(observation, deterministic=self._deterministic)
+        action = first_action(actions, self.session.action_space)
+        self._chosen = self.session.number(action)
+        self.session.step(action)
+        return True
+
+    def scene(self) -> Scene:
+        """What there is to see now: the bars are what led to the last action."""
+        bars = None
+        if self._probabilities is not None and self.session.actions:
+            shares = zip(self.session.actions, self._probabilities.tolist(), strict=True)
+            bars = [(name, share, k == self._chosen) for k, (name, share) in enumerate(shares)]
+        return scene_of(self.session, self.shows_map, _KEYS, "the next one follows", bars)
+
+    def _begin(self) -> None:
+        self.session.next_episode()
+        begin_episodes(self._actor, 1)
+        self._rest, self._chosen = 0, None
+        self._probabilities = self._inclination()
+
+    def _inclination(self) -> NDArray[np.float32] | None:
+        probabilities = action_probabilities(self._actor, batch_of_one(self.session.observation))
+        return None if probabilities is None else probabilities[0]
+
+
+def watch(watcher: Watcher, window: Window, recording: Recording, fps: float) -> None:
+    """Show the agent until the window is closed or its episodes are over.
+
+    Args:
+        fps: steps a second to begin with.
+    """
+    picture = draw(watcher.scene())
+    recording.add(picture)
+    while not watcher.is_over:
+        window.show(picture)
+        window.fps = fps * watcher.speed
+        is_new = False
+        for key in window.pressed():
+            is_new = watcher.press(key) or is_new
+        if not watcher.is_paused and not watcher.is_over:
+            is_new = watcher.advance() or is_new
+        if is_new:
+            picture = draw(watcher.scene())
+            recording.add(picture, pause=watcher.session.success is not None)

@@ -1,0 +1,144 @@
+"""Playing by hand: keys become actions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mmrl.viz.window.drawing import Scene, draw
+from mmrl.viz.window.recording import Recording
+from mmrl.viz.window.session import Session
+from mmrl.viz.window.window import CLOSED, Window
+
+ACTION_KEYS: Final = {
+    "left": "left",
+    "right": "right",
+    "forward": "up",
+    "pickup": "p",
+    "drop": "d",
+    "toggle": "space",
+    "done": "return",
+}
+"""The key of an action by its name; other actions get 1, 2, 3, …, 0 in their order."""
+_DIGITS: Final = "1234567890"
+_CAPS: Final = {"left": "←", "right": "→", "up": "↑", "return": "enter", "escape": "esc"}
+_RESTART, _NEXT, _MAP, _QUIT = "r", "n", "tab", ("escape", "q", CLOSED)
+
+
+def keys_of(actions: list[str]) -> dict[str, int]:
+    """Which key takes which action, by the key's name."""
+    keys: dict[str, int] = {}
+    for k, name in enumerate(actions):
+        key = ACTION_KEYS.get(name)
+        if key is None and k < len(_DIGITS):
+            key = _DIGITS[k]
+        if key is not None:
+            keys[key] = k
+    return keys
+
+
+def cap(key: str) -> str:
+    """What is written on a key."""
+    return _CAPS.get(key, key)
+
+
+class Player:
+    """A session in somebody's hands.
+
+    Args:
+        session: what is played.
+        shows_map: begin with the whole scene in large.
+
+    Raises:
+        UserError: actions that keys cannot choose from.
+    """
+
+    def __init__(self, session: Session, *, shows_map: bool = False) -> None:
+        session.require_discrete()
+        self.session = session
+        self.shows_map = shows_map
+        self.is_over = False
+        self._keys = keys_of(session.actions)
+
+    def press(self, key: str) -> bool:
+        """Do what a key means; whether there is something new to be seen."""
+        if key in _QUIT:
+            self.is_over = True
+            return False
+        if key == _MAP:
+            self.shows_map = not self.shows_map
+        elif key == _RESTART:
+            self.session.restart()
+        elif key == _NEXT or (self.session.success is not None and key == "return"):
+            self.session.next_episode()
+        elif key in self._keys and self.session.success is None:
+            self.session.act(self._keys[key])
+        else:
+            return False
+        return True
+
+    def scene(self) -> Scene:
+        """What there is to see now."""
+        keys = [(cap(key), self.session.actions[k]) for key, k in self._keys.items()]
+        if self.session.overview is not None:
+            keys.append((_MAP, "map"))
+        keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]
+        return scene_of(self.session, self.shows_map, keys, "enter: next episode")
+
+
+def scene_of(
+    session: Session,
+    shows_map: bool,
+    keys: list[tuple[str, str]],
+    hint: str,
+    bars: list[tuple[str, float, bool]] | None = None,
+) -> Scene:
+    """What there is to see of a session.
+
+    Args:
+        session: what is played.
+        shows_map: the whole scene in large, and what the agent sees in small.
+        keys: the legend.
+        hint: what to do at an episode's end.
+        bars: of the actions.
+    """
+    pictures = [(session.view, "what the agent sees")]
+    if session.overview is not None:
+        pictures.append((session.overview, "the whole scene"))
+    if shows_map:
+        pictures.reverse()
+    (picture, caption), inset = pictures[0], pictures[1] if len(pictures) > 1 else (None, "")
+    limit = f" of {session.limit}" if session.limit else ""
+    status = [("step", f"{session.steps}{limit}")]
+    if not bars:
+        status.append(("last action", session.last_action or "–"))
+    if session.clauses_done is not None:
+        status.append(("clauses done", str(session.clauses_done)))
+    status += [("reward", f"{session.reward:.3f}"), ("seed", str(session.seed))]
+    banner = None
+    if session.success is not None:
+        outcome = "carried out" if session.success else "not carried out"
+        banner = (f"{outcome} · {hint}", session.success)
+    return Scene(
+        session.env_id,
+        session.instruction,
+        picture,
+        caption,
+        inset[0],
+        inset[1],
+        status,
+        keys,
+        bars or (),
+        banner,
+    )
+
+
+def play(player: Player, window: Window, recording: Recording) -> None:
+    """Let somebody play until the window is closed."""
+    picture = draw(player.scene())
+    recording.add(picture)
+    while not player.is_over:
+        window.show(picture)
+        for key in window.pressed():
+            if player.press(key):
+                picture = draw(player.scene())
+                recording.add(picture, pause=player.session.success is not None)

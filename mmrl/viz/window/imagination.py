@@ -1,0 +1,70 @@
+"""An environment that is dreamt: a session whose steps a world model makes up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.state import State
+from mmrl.viz.window.session import Session
+
+
+class DreamSession(Session):
+    """Episodes that begin in an environment, and are dreamt from there on.
+
+    Args:
+        world: that dreams.
+        env_id, env_args: where they begin.
+        seed: of the first episode, and of what is dreamt in it; the next ones follow.
+        temperature: of the drawing of tokens.
+        instruction: another one than the environment's.
+
+    Raises:
+        UserError: as :class:`Session`; or another picture, action or word than the world model
+            was fitted for.
+    """
+
+    def __init__(
+        self,
+        world: DreamWorld,
+        env_id: str,
+        env_args: dict[str, Any],
+        seed: int,
+        temperature: float = 1.0,
+        instruction: str | None = None,
+    ) -> None:
+        self._world, self._temperature, self._told = world, temperature, instruction
+        super().__init__(env_id, env_args, seed)
+        self.require_discrete()
+        world.check_actions(len(self.actions))
+
+    def restart(self) -> None:
+        """The same episode from its beginning; what is dreamt in it is the same, too."""
+        super().restart()
+        self.instruction = self._told or self.instruction
+        self.overview, self.clauses_done = None, None
+        nothing = np.zeros((1, 0), np.int64)
+        self._state: State = self._world.observe(self.view[None, None], nothing, [self.instruction])
+        self._generator = torch.Generator(self._world.model.device).manual_seed(self.seed)
+
+    def act(self, action: int) -> None:
+        """Dream what an action does; nothing happens once the dream is over."""
+        if self.success is not None:
+            return
+        dreamt, self._state = self._world.imagine(
+            self._state,
+            np.array([[action]]),
+            temperature=self._temperature,
+            generator=self._generator,
+        )
+        self.view = self._world.pictures(dreamt.ids[0])[0]
+        self.steps += 1
+        self.reward += float(dreamt.rewards)
+        self.last_action = self.actions[action]
+        if bool(dreamt.ends):
+            self.success = float(dreamt.rewards) > 0
+        elif self.limit is not None and self.steps >= self.limit:
+            self.success = False

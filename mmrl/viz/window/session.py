@@ -1,0 +1,154 @@
+"""One environment that is being played: its episode, and what there is to show of it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Final
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mmrl.contract import IMAGE, INSTRUCTION, was_successful
+from mmrl.errors import UserError
+from mmrl.viz.action_labels import action_label, action_names
+from mmrl.viz.clips import rendered
+from mmrl.wrappers.adapters import make_env
+from mmrl.wrappers.error_context import Accountable
+
+_DONE: Final = "clauses_done"
+
+
+class Session:
+    """Episodes of one environment, one after the other.
+
+    Args:
+        env_id, env_args: which environment.
+        seed: of the first episode; the next ones follow.
+
+    Attributes:
+        actions: what the actions are called; empty where they are not ``Discrete``.
+        observation: the last one.
+        view: what the agent sees of it, uint8 [H, W, 3].
+        action_space: of the environment.
+        overview: the whole scene, uint8 [H, W, 3]; None where the environment cannot render.
+        instruction: what is asked.
+        steps: made in this episode.
+        limit: of steps; None where it is not known.
+        reward: summed over this episode.
+        clauses_done: how many parts of the instruction are done; None where nobody tells.
+        last_action: its name, or "".
+        success: how the episode ended; None while it goes on.
+
+    Raises:
+        UserError: an unknown environment or argument, or an environment that fails.
+    """
+
+    def __init__(self, env_id: str, env_args: dict[str, Any], seed: int) -> None:
+        env = make_env(env_id, **env_args)
+        if "rgb_array" in env.metadata.get("render_modes", ()):
+            env.close()
+            env = make_env(env_id, render_mode="rgb_array", **env_args)
+        self._env = Accountable(env)
+        space = self._env.action_space
+        self.env_id, self.action_space = env_id, space
+        self._names = action_names(self._env)
+        self._first, count = 0, 0
+        if isinstance(space, spaces.Discrete):
+            self._first, count = int(space.start), int(space.n)
+        self.actions = [str(self._names.get(k, f"action {k}")) for k in range(count)]
+        self._renders = self._env.render_mode == "rgb_array"
+        self.limit = _limit(self._env)
+        self._seed = seed
+        self.restart()
+
+    @property
+    def seed(self) -> int:
+        """The seed of this episode."""
+        return self._seed
+
+    def require_discrete(self) -> None:
+        """Refuse actions that keys cannot choose from.
+
+        Raises:
+            UserError: they are not ``Discrete``.
+        """
+        if not self.actions:
+            raise UserError(
+                f"environment {self.env_id!r}: its actions are {self.action_space}; keys choose "
+                "between Discrete actions only. 'mmrl watch' shows a trained agent there"
+            )
+
+    def restart(self) -> None:
+        """The same episode from its beginning."""
+        observation, info = self._env.reset(seed=self._seed)
+        self.instruction: str = observation[INSTRUCTION]
+        self.steps, self.reward, self.last_action = 0, 0.0, ""
+        self.success: bool | None = None
+        self.limit = _limit(self._env)
+        self._look(observation, info)
+
+    def next_episode(self) -> None:
+        """The episode of the next seed."""
+        self._seed += 1
+        self.restart()
+
+    def act(self, action: int) -> None:
+        """Take an action by its number, 0 for the first one, as :meth:`step` does."""
+        self.step(self._first + action)
+
+    def number(self, action: Any) -> int | None:
+        """The number of one of the environment's actions, 0 for the first one; None where they are
+        not ``Discrete``.
+        """
+        return int(action) - self._first if self.actions else None
+
+    def step(self, action: Any) -> None:
+        """Take one of the environment's actions; nothing happens once the episode is over."""
+        if self.success is not None:
+            return
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        self.steps += 1
+        self.reward += float(reward)
+        self.last_action = self._label(action)
+        self._look(observation, info)
+        if terminated or truncated:
+            self.success = was_successful(info, terminated, reward)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _look(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
+        self.observation = observation
+        self.view: NDArray[np.uint8] = np.array(observation[IMAGE])
+        self.instruction = observation[INSTRUCTION]
+        self.overview: NDArray[np.uint8] | None = None
+        if self._renders:
+            self.overview = self._render()
+        self.clauses_done: int | None = int(np.sum(info[_DONE])) if _DONE in info else None
+
+    def _label(self, action: Any) -> str:
+        k = self.number(action)
+        if k is not None and 0 <= k < len(self.actions):
+            return self.actions[k]
+        return action_label(action, self.action_space, self._names)
+
+    def _render(self) -> NDArray[np.uint8] | None:
+        """The whole scene, copied; None from the first time on that there is none."""
+        scene, reason = rendered(self._env)
+        if scene is None:
+            self._renders = False
+            warnings.warn(
+                f"environment {self.env_id}: {reason}; only the observations are shown",
+                stacklevel=2,
+            )
+        return scene
+
+
+def _limit(env: Any) -> int | None:
+    """The limit of steps, where an environment or its registration tells."""
+    own = getattr(env.unwrapped, "max_steps", None)
+    registered = env.spec.max_episode_steps if env.spec else None
+    limit = own or registered
+    return int(limit) if limit else None

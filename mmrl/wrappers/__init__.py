@@ -1,0 +1,1 @@
+"""Wrappers: any Gymnasium environment → the contract. One behaviour a file."""

@@ -1,0 +1,231 @@
+"""Any Gymnasium environment with an image and a string, made to fulfil the contract."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+
+from mmrl.contract import (
+    IMAGE,
+    INSTRUCTION,
+    IS_SUCCESS,
+    SPEECH,
+    contract_violation,
+    is_picture,
+    is_speech,
+    was_successful,
+)
+from mmrl.errors import UserError
+from mmrl.preprocessing.text import split_words
+from mmrl.registry import find_spec
+from mmrl.wrappers.error_context import Accountable
+from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
+
+MAX_CHARACTERS = 512
+"""Longest instruction of an environment that does not declare one."""
+
+_PRINTABLE = "".join(map(chr, range(32, 127)))
+
+
+class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
+    """Renames an image and a string to ``image`` and ``instruction``, keeps ``speech`` and drops
+    the rest; at an episode's end, ``info["is_success"]`` is there.
+
+    Args:
+        env: an environment with Dict observations.
+        image: the key of the image, uint8 [H, W, 3].
+        instruction: the key of the string.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], image: str, instruction: str) -> None:
+        super().__init__(env)
+        self._keys = {IMAGE: image, INSTRUCTION: instruction}
+        source = env.observation_space
+        assert isinstance(source, spaces.Dict)
+        kept = {}
+        if SPEECH in source.spaces and is_speech(source[SPEECH]):
+            self._keys[SPEECH] = SPEECH
+            kept[SPEECH] = source[SPEECH]
+        text = source[instruction]
+        if not isinstance(text, spaces.Text):
+            text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
+        self.observation_space = spaces.Dict({IMAGE: source[image], INSTRUCTION: text, **kept})
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._pick(observation), info
+
+    def step(self, action: Any) -> tuple[dict[str, Any], SupportsFloat, bool, bool, dict[str, Any]]:
+        """One step; at the end ``info["is_success"]`` is there."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            info[IS_SUCCESS] = was_successful(info, terminated, reward)
+        return self._pick(observation), reward, terminated, truncated, info
+
+    def _pick(self, observation: dict[str, Any]) -> dict[str, Any]:
+        return {ours: observation[theirs] for ours, theirs in self._keys.items()}
+
+
+class MinigridAdapter(ContractAdapter):
+    """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and no
+    word on standard output about the layouts that it turned down.
+
+    Args:
+        env: an environment of the ``minigrid`` package.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        from minigrid.wrappers import RGBImgPartialObsWrapper
+
+        super().__init__(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Begin an episode."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return super().reset(seed=seed, options=options)
+
+
+def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+    """The environment itself where it fulfils the contract, else wrapped so that it does.
+
+    Raises:
+        UserError: there is not exactly one image and one string to be found.
+    """
+    if contract_violation(env.observation_space) is None:
+        return env
+    if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
+        return MinigridAdapter(env)
+    space = env.observation_space
+    if isinstance(space, spaces.Dict):
+        images = [key for key, one in space.items() if is_picture(one)]
+        texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
+        if len(images) == len(texts) == 1:
+            return ContractAdapter(env, images[0], texts[0])
+    name = env.spec.id if env.spec else str(env)
+    raise UserError(
+        f"environment {name!r} cannot be adapted by itself: {contract_violation(space)}. "
+        "Wrap it in mmrl.wrappers.adapters.ContractAdapter, which takes the two keys"
+    )
+
+
+def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    """One environment that fulfils the contract.
+
+    Args:
+        env_id: a Gymnasium id, or ``module:id``.
+        kwargs: the environment's own arguments, ``render_mode`` among them; and ``speech``,
+            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions said
+            aloud.
+
+    Raises:
+        UserError: unknown id, arguments that it refuses, or nothing to adapt.
+    """
+    speakers = _speakers(kwargs.pop("speech", None))
+    env = adapt(_make(env_id, kwargs))
+    return env if speakers is None else SpokenInstructions(env, speakers)
+
+
+def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
+    """Whether an environment takes an argument beside some others; tried on one that is made."""
+    try:
+        make_env(env_id, **copy.deepcopy({**env_args, **option})).close()
+    except UserError:
+        return False
+    return True
+
+
+def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
+    """``num_envs`` environments that fulfil the contract, restarting within the step that ends
+    an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
+
+    The environment's own batched engine is used where it has one that fulfils the contract.
+
+    Raises:
+        UserError: as :func:`make_env`.
+    """
+    speakers = _speakers(kwargs.pop("speech", None))
+    batch = _make_batch(env_id, num_envs, kwargs)
+    return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
+
+
+def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
+    try:
+        return None if arguments is None else Speakers(**arguments)
+    except TypeError as error:
+        raise UserError(f"env_args.speech {arguments}: {error}") from error
+
+
+def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
+    spec = find_spec(env_id)
+    if spec.vector_entry_point is not None:
+        try:
+            batch = gym.make_vec(
+                spec,
+                num_envs,
+                vectorization_mode="vector_entry_point",
+                autoreset_mode=AutoresetMode.SAME_STEP,
+                **kwargs,
+            )
+        except (TypeError, ValueError) as error:
+            if "autoreset_mode" not in str(error):  # a batch that knows but one mode: not for us
+                raise UserError(f"environment {env_id!r}: {error}") from error
+        else:
+            if contract_violation(batch.single_observation_space) is None:
+                return batch
+            batch.close()
+    return SyncVectorEnv(
+        [partial(_make_accountable, env_id, number, kwargs) for number in range(num_envs)],
+        autoreset_mode=AutoresetMode.SAME_STEP,
+    )
+
+
+def _make_accountable(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    return Accountable(make_env(env_id, **kwargs), number)
+
+
+def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    spec = find_spec(env_id)
+    try:
+        return gym.make(spec, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"environment {env_id!r}: {error}") from error
+
+
+def instruction_words(env_id: str, *, samples: int = 512, **kwargs: Any) -> list[str]:
+    """The words that an environment's instructions are made of, sorted.
+
+    Taken from ``metadata["instruction_words"]`` where the environment says so, otherwise from
+    the instructions of ``samples`` episodes.
+    """
+    env = make_env(env_id, **kwargs)
+    declared = env.metadata.get("instruction_words")
+    env.close()
+    if declared is None:
+        sentences = set(instructions(env_id, range(samples), **kwargs))
+        declared = {word for sentence in sentences for word in split_words(sentence)}
+    return sorted(declared)
+
+
+def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
+    """The instruction of the episode of each seed, some of them more than once.
+
+    Raises:
+        UserError: as :func:`make_env`.
+    """
+    env = make_env(env_id, **kwargs)
+    said = [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
+    env.close()
+    return said

@@ -1,0 +1,108 @@
+"""The exact state of a batch of environments, where they can tell it: for resuming exactly.
+
+A batch tells it by ``get_state()`` and ``set_state(state)``; so does each environment of
+Gymnasium's ``SyncVectorEnv``, whose ``np_random`` and time limits are seen to here. States are made
+of plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the types that they had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
+
+from mmrl.wrappers.error_context import EnvironmentFailedError
+
+State = Any
+
+
+def batch_state(env: VectorEnv[Any, Any, Any]) -> State | None:
+    """The state of a batch; None where it cannot tell."""
+    if hasattr(env, "get_state"):
+        return env.get_state()
+    if isinstance(env, SyncVectorEnv):
+        states = [_state(one) for one in env.envs]
+        return None if any(one is None for one in states) else states
+    return None
+
+
+def set_batch_state(env: VectorEnv[Any, Any, Any], state: State) -> None:
+    """Go on from a state that :func:`batch_state` gave of a batch like this one.
+
+    Raises:
+        ValueError: it is the state of another batch.
+    """
+    if isinstance(env, SyncVectorEnv):
+        for one, its_state in zip(env.envs, state, strict=True):
+            _set_state(one, its_state)
+    else:
+        env.set_state(state)  # type: ignore[attr-defined]  # it has told its state
+
+
+def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> str | None:
+    """Try whether a batch's state can be saved and restored; one of its environments is reset.
+
+    Args:
+        env: the batch.
+        save: what becomes of a state that is saved and read again; it raises where it cannot be.
+
+    Returns:
+        Why it cannot; None where it can.
+    """
+    try:
+        if hasattr(env, "get_state"):
+            env.reset(seed=0)
+            env.set_state(save(env.get_state()))  # type: ignore[attr-defined]
+        elif isinstance(env, SyncVectorEnv) and _teller(env.envs[0]) is not None:
+            env.envs[0].reset(seed=0)
+            _set_state(env.envs[0], save(_state(env.envs[0])))
+        else:
+            return "has no get_state() and set_state(state)"
+    except EnvironmentFailedError:
+        raise
+    except Exception as error:  # whatever a stranger's environment raises
+        return f"cannot have its state saved and restored ({type(error).__name__}: {error})"
+    return None
+
+
+def _layers(env: gym.Env[Any, Any]) -> list[Any]:
+    """An environment's wrappers, the outermost first, and the environment."""
+    layers: list[Any] = [env]
+    while isinstance(layers[-1], gym.Wrapper):
+        layers.append(layers[-1].env)
+    return layers
+
+
+def _teller(env: gym.Env[Any, Any]) -> Any | None:
+    """The outermost layer that can tell the state of all within it."""
+    tells = (one for one in _layers(env) if hasattr(one, "get_state") and hasattr(one, "set_state"))
+    return next(tells, None)
+
+
+def _limits(env: gym.Env[Any, Any]) -> list[Any]:
+    return [one for one in _layers(env) if isinstance(one, TimeLimit)]
+
+
+def _state(env: gym.Env[Any, Any]) -> State | None:
+    teller = _teller(env)
+    if teller is None:
+        return None
+    return {
+        "state": teller.get_state(),
+        "np_random": env.unwrapped.np_random.bit_generator.state,
+        "elapsed": [one._elapsed_steps for one in _limits(env)],
+    }
+
+
+def _set_state(env: gym.Env[Any, Any], state: State) -> None:
+    env.reset()  # Gymnasium's wrappers want to have seen one
+    teller = _teller(env)
+    if teller is None:
+        raise ValueError(f"{env} has no set_state() any more")
+    teller.set_state(state["state"])
+    env.unwrapped.np_random.bit_generator.state = state["np_random"]
+    for limit, elapsed in zip(_limits(env), state["elapsed"], strict=True):
+        limit._elapsed_steps = elapsed

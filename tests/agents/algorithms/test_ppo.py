@@ -1,0 +1,173 @@
+"""Our PPO: stable-baselines3's numbers, and a memory that carries what was seen."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+
+from mmrl.models.config import ModelConfig
+from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
+
+SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
+
+
+def make(kind, env, model, **settings):
+    kwargs = {"model": model, **settings.pop("policy", {})}
+    algorithm = kind(MultimodalPolicy, env, policy_kwargs=kwargs, **{**SETTINGS, **settings})
+    algorithm.set_logger(Logger(None, []))
+    return algorithm
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"clip_range_vf": 0.1, "ent_coef": 0.1},
+        {"target_kl": 1e-5},
+        {"normalize_advantage": False},
+    ],
+)
+def test_as_sb3(settings, make_batch, tiny):
+    """Same seed and environments, episodes cut short included: the same weights and logs."""
+
+    def learn(kind):
+        algorithm = make(kind, make_batch(num_envs=8, max_steps=9), tiny, **settings)
+        return algorithm.learn(512)
+
+    theirs, ours = learn(stable_baselines3.PPO), learn(PPO)
+    for one, other in zip(theirs.policy.parameters(), ours.policy.parameters(), strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-4)
+    logged, expected = ours.logger.name_to_value, theirs.logger.name_to_value
+    assert logged.keys() - {"time/episodes"} == expected.keys()
+    for name in expected:
+        if name.startswith(("train", "rollout")):
+            assert logged[name] == pytest.approx(expected[name], rel=1e-2, abs=1e-5), name
+    assert ours._n_updates == theirs._n_updates
+
+
+def test_callbacks_find_what_sb3_shows_them(make_batch, tiny):
+    names = {"actions", "rewards", "dones", "infos", "new_obs", "values", "log_probs", "obs_tensor"}
+
+    class Curious(BaseCallback):
+        def _on_step(self):
+            assert names <= set(self.locals)
+            return self.num_timesteps < 50
+
+    algorithm = make(PPO, make_batch(num_envs=8), tiny)
+    algorithm.learn(512, callback=Curious())
+    assert algorithm.num_timesteps == 56
+
+
+def test_what_was_cut_is_estimated(make_batch, tiny):
+    """Rewards of episodes at their time limit, all at once, as SB3 does it one by one."""
+    algorithm = make(PPO, make_batch(num_envs=4, max_steps=1), tiny)
+    env = algorithm.get_env()
+    env.seed(1)
+    env.reset()
+    _, rewards, dones, infos = env.step(np.full(4, 6))
+    assert dones.all()
+    before = rewards.copy()
+    algorithm._add_what_was_cut(rewards, dones, infos)
+    for e in range(4):
+        last = {k: torch.from_numpy(v[None]) for k, v in infos[e]["terminal_observation"].items()}
+        with torch.no_grad():
+            value = algorithm.policy.predict_values(last).item()
+        cut = infos[e]["TimeLimit.truncated"]
+        assert rewards[e] == pytest.approx(before[e] + cut * algorithm.gamma * value, abs=1e-6)
+
+
+class Recall(gym.Env):
+    """A colour is shown once; three black frames later the action of that colour earns 1."""
+
+    def __init__(self, render_mode=None):
+        self.observation_space = spaces.Dict(
+            {
+                "image": spaces.Box(0, 255, (16, 16, 3), np.uint8),
+                "instruction": spaces.Text(30, charset="recal "),
+            }
+        )
+        self.action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps, self.colour = 0, int(self.np_random.integers(2))
+        return self.look(), {}
+
+    def step(self, action):
+        self.steps += 1
+        over = self.steps == 4
+        return self.look(), float(over and action == self.colour), over, False, {}
+
+    def look(self):
+        image = np.zeros((16, 16, 3), np.uint8)
+        if self.steps == 0:
+            image[..., self.colour] = 255
+        return {"image": image, "instruction": "recall"}
+
+
+@pytest.fixture
+def recall():
+    if "test/Recall-v0" not in gym.registry:
+        gym.register("test/Recall-v0", Recall)
+    return "test/Recall-v0"
+
+
+def success(algorithm, env, episodes=200):
+    """Rate of successes of a trained agent that carries its state, as SB3's users do."""
+    env.seed(5)
+    observation, state = env.reset(), None
+    starts, outcomes = np.ones(env.num_envs, bool), []
+    while len(outcomes) < episodes:
+        observation["image"] = observation["image"].transpose(0, 3, 1, 2)
+        actions, state = algorithm.predict(observation, state, starts, deterministic=True)
+        observation, rewards, starts, _ = env.step(actions)
+        outcomes += rewards[starts].tolist()
+    return np.mean(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("memory", "args", "reaches"),
+    [
+        (None, {}, False),
+        ("lstm", {"size": 16}, True),
+        ("gru", {"size": 16}, True),
+        ("frame_stack", {"frames": 4}, True),
+        ("frame_stack", {"frames": 3}, False),  # one frame too short
+    ],
+)
+def test_only_a_memory_that_reaches_back_recalls(memory, args, reaches, recall, make_batch):
+    model = ModelConfig(image_args={"width": 8}, text="bag_of_words", fusion="concat", features=16)
+    env = make_batch(recall, num_envs=16)
+    settings = {"learning_rate": 3e-3, "n_epochs": 4, "ent_coef": 0.01}  # without, some collapse
+    policy = {"memory": memory, "memory_args": args}
+    algorithm = make(PPO, env, model, policy=policy, **settings)
+    algorithm.learn(12_288)
+    rate = success(algorithm, env)
+    assert rate > 0.95 if reaches else rate < 0.75
+
+
+@pytest.mark.parametrize("memory", ["lstm", "frame_stack"])
+def test_an_actor_remembers_until_episodes_begin(memory, make_batch, tiny, observations, tmp_path):
+    algorithm = make(PPO, make_batch(), tiny, policy={"memory": memory})
+    algorithm.save(tmp_path / "agent.zip")
+    loaded = PPO.load(tmp_path / "agent.zip", device="cpu")
+    actor = SB3Actor(loaded.policy, algorithm.get_env().venv.preprocessing)
+    seen = observations("mmrl/GoToObjS4-v0", 4)
+    actor.begin(4)
+    first = actor.probabilities(seen)
+    assert np.array_equal(actor.probabilities(seen), first)  # asking changes nothing
+    actor.act(seen, deterministic=True)
+    assert not np.array_equal(actor.probabilities(seen), first)
+    actor.begin(4)
+    assert np.array_equal(actor.probabilities(seen), first)
+
+
+def test_a_batch_that_cuts_rollouts(make_batch, tiny):
+    with pytest.raises(ValueError, match="batch_size=24: with a memory.*n_steps=16"):
+        make(PPO, make_batch(num_envs=6), tiny, policy={"memory": "gru"}, batch_size=24)

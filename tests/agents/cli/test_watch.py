@@ -1,0 +1,80 @@
+"""``mmrl play`` and ``mmrl watch`` from the command line, without a screen."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmrl.cli import main
+from mmrl.viz.window.window import CLOSED, Window
+from mmrl_agents.algorithms.ppo import PPOAgent
+
+GRID = "mmrl/GoToObjS4-v0"
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    """Says which keys are pressed, a list at each look; then the window is closed."""
+
+    def press(*presses):
+        waiting = [*presses, [CLOSED]]
+        monkeypatch.setattr(Window, "pressed", lambda _: waiting.pop(0))
+
+    return press
+
+
+@pytest.fixture(scope="module")
+def run_folder(make_run, hyper, tmp_path_factory):
+    """A run of a few steps."""
+    config, run = make_run(tmp_path_factory.mktemp("watch") / "run")
+    PPOAgent.train(config, hyper, run)
+    return run
+
+
+def test_play(keys, tmp_path, capsys):
+    keys(["up"], ["tab"], ["right", "n"])
+    file = tmp_path / "play.gif"
+    assert main(["play", GRID, "--seed", "4", "--fps", "500", "--record", str(file)]) == 0
+    with Image.open(file) as written:
+        assert written.n_frames == 5
+    assert f"written to {file}" in capsys.readouterr().out
+
+
+def test_watch(keys, run_folder, tmp_path):
+    keys(*[[]] * 100)
+    file = tmp_path / "watch.gif"
+    arguments = ["--episodes", "1", "--fps", "500", "--record", str(file)]
+    assert main(["watch", str(run_folder.path), *arguments]) == 0
+    with Image.open(file) as written:
+        assert written.n_frames > 1
+
+
+def test_probabilities_are_those_of_the_policy(run_folder, observations):
+    actor = PPOAgent.load(run_folder)
+    observation = observations(GRID, 6)
+    probabilities = actor.probabilities(observation)
+    assert probabilities.shape == (6, 7)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(6), abs=1e-5)
+    best = actor.act(observation, deterministic=True)
+    assert probabilities.argmax(axis=1).tolist() == best.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["play", "mmrl/GoToRedBal-v0"], "mmrl/GoToRedBall-v0"),
+        (["play", GRID, "--env_args.room_sise", "5"], "room_size"),
+        (["play", GRID, "--seed", "-1"], "--seed -1: must be at least 0"),
+        (["play", GRID, "--fps", "0"], "--fps 0"),
+        (["play", GRID, "--record", "no/such/x.gif"], "folder does not exist"),
+        (["watch", "no/such/run"], "no run folder"),
+        (["watch", "RUN", "--env", "mmrl/GoTo"], "mmrl/GoTo-v0"),
+        (["watch", "RUN", "--episodes", "-2"], "--episodes -2"),
+    ],
+)
+def test_what_cannot_be_had_is_said(keys, run_folder, capsys, arguments, hint):
+    keys()
+    path = str(run_folder.path)
+    assert main([path if one == "RUN" else one for one in arguments]) == 2
+    said = capsys.readouterr().err
+    assert hint in said
+    assert "Traceback" not in said

@@ -1,0 +1,63 @@
+"""Word errors: known cases, and the laws of a distance."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.evaluation.text_metrics import word_edits, word_error_interval, word_error_rate
+from mmrl.preprocessing.text import split_words
+
+SENTENCES = st.lists(st.sampled_from(["go", "to", "the", "red", "ball"]), max_size=7).map(" ".join)
+
+
+@pytest.mark.parametrize(
+    ("said", "heard", "edits"),
+    [
+        ("go to the red ball", "go to the red ball", 0),
+        ("go to the red ball", "Go to the RED ball", 0),
+        ("go to the red ball", "go to the ball", 1),
+        ("go to the red ball", "go to the big red ball", 1),
+        ("go to the red ball", "go to a grey ball", 2),
+        ("go to the red ball", "", 5),
+        ("", "go to", 2),
+        ("a b c d", "b c d a", 2),
+        ("走到红球", "走到红的球", 1),
+    ],
+)
+def test_known_cases(said: str, heard: str, edits: int) -> None:
+    assert word_edits(said, heard) == edits
+
+
+@settings(deadline=None, max_examples=60)
+@given(SENTENCES, SENTENCES, SENTENCES)
+def test_it_is_a_distance(one: str, other: str, third: str) -> None:
+    assert word_edits(one, other) == word_edits(other, one)
+    assert (word_edits(one, other) == 0) == (one == other)
+    assert word_edits(one, third) <= word_edits(one, other) + word_edits(other, third)
+    lengths = len(split_words(one)), len(split_words(other))
+    assert abs(lengths[0] - lengths[1]) <= word_edits(one, other) <= max(lengths)
+
+
+def test_long_sentences_weigh_more() -> None:
+    said, heard = ["go", "go to the ball"], ["come", "go to the ball"]
+    assert word_error_rate(said, heard) == pytest.approx(1 / 5)
+    assert word_error_rate(["go"], ["go to the ball"]) == 3
+
+
+def test_the_interval_holds_the_rate_and_shrinks() -> None:
+    said, heard = ["go to it"] * 40, ["go to it"] * 30 + ["go at it"] * 10
+    rate, (low, high) = word_error_rate(said, heard), word_error_interval(said, heard)
+    assert low < rate < high
+    assert word_error_interval(said, heard) == (low, high)
+    wide = word_error_interval(said[::4], heard[::4])
+    assert wide[1] - wide[0] > high - low
+    assert word_error_interval(said, said) == (0, 0)
+
+
+def test_what_cannot_be_counted() -> None:
+    with pytest.raises(ValueError, match="no word"):
+        word_error_rate([""], ["go"])
+    with pytest.raises(ValueError, match="shorter"):
+        word_error_rate(["go", "to"], ["go"])

@@ -1,0 +1,73 @@
+"""Pictures → sentences, and back from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from mmrl.experiment.checkpoint import put_weights, weights_of
+from mmrl.generative.text.models import TextGenerator
+
+
+def test_it_learns_what_pictures_are_called(
+    learned: TextGenerator, images: torch.Tensor, sentences: list[str]
+):
+    for how in ("greedy", "beam"):
+        said = learned.say(images, how=how)
+        assert [one.sentence for one in said] == sentences
+        assert all(0.5 < one.probability <= 1 for one in said)
+    assert learned.training  # as it was
+
+
+def test_the_order_of_the_frames_matters(
+    learned: TextGenerator, images: torch.Tensor, sentences: list[str]
+):
+    forwards = learned.probabilities(images, sentences)
+    backwards = learned.probabilities(images.flip(1), sentences)
+    assert (forwards > backwards).all()
+
+
+def test_probabilities_of_others_are_small(
+    learned: TextGenerator, images: torch.Tensor, sentences: list[str]
+):
+    wrong = [*sentences[1:], sentences[0]]
+    assert (learned.probabilities(images, wrong) < 0.1).all()
+
+
+def test_held_to_other_sentences_it_says_those(learned: TextGenerator, images: torch.Tensor):
+    said = learned.say(images, allowed=learned.one_of(["open the red ball", "go to a key"]))
+    assert {one.sentence for one in said} <= {"open the red ball", "go to a key"}
+    with pytest.raises(ValueError, match="unknown words in 'paint the wall': paint, wall"):
+        learned.one_of(["paint the wall"])
+
+
+def test_the_same_again_from_its_weights(
+    learned: TextGenerator, images: torch.Tensor, make_generator: Callable[..., TextGenerator]
+):
+    other = make_generator(seed=5)
+    put_weights(other, weights_of(learned))
+    assert other.say(images) == learned.say(images)
+
+
+def test_bf16_says_the_same(
+    learned: TextGenerator,
+    images: torch.Tensor,
+    sentences: list[str],
+    make_generator: Callable[..., TextGenerator],
+):
+    other = make_generator()
+    put_weights(other, weights_of(learned))
+    other.precision = "bf16"
+    assert [one.sentence for one in other.say(images)] == sentences
+
+
+def test_the_wrong_number_of_frames_is_refused(learned: TextGenerator, images: torch.Tensor):
+    with pytest.raises(ValueError, match=r"2 frames are needed, got \[4, 1, 3"):
+        learned.say(images[:, :1])
+
+
+def test_any_number_of_inputs(learned: TextGenerator, images: torch.Tensor, sentences: list[str]):
+    said = learned.say(images.repeat(50, 1, 1, 1, 1))
+    assert [one.sentence for one in said] == sentences * 50

@@ -1,0 +1,223 @@
+"""The world model: a dream is what it foretells step by step, ends once, and can be learnt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmrl.generative.world_model.model import WorldModel
+from mmrl.generative.world_model.spatial_memory import STILL
+from mmrl.generative.world_model.state import Batch, Judged, State
+from mmrl.models.encoders.words import BagOfWords
+from tests.mmrl.generative.walks import CODES, FORWARD, GRID, MOTIONS, walk
+
+STEPS = 6
+GOAL = 3  # of the second instruction: to face this token pays, and is the end
+
+
+def world_model(seed: int = 0, **changes: object) -> WorldModel:
+    torch.manual_seed(seed)
+    options = {"width": 32, "heads": 2, "layers": 1, "frames": 4, "margin": 6, **changes}
+    text = BagOfWords(8, width=8)
+    model = WorldModel(CODES, GRID, 3, MOTIONS, text, **options).eval()
+    walks = [walk(one, 40) for one in range(5)]
+    model.odometry.fit(
+        torch.cat([one.ids[:-1] for one in walks]),
+        torch.cat([one.ids[1:] for one in walks]),
+        torch.cat([one.actions for one in walks]),
+    )
+    return model
+
+
+def batch(model: WorldModel, seeds: range, steps: int = STEPS) -> Batch:
+    walks = [walk(seed, steps) for seed in seeds]
+    ids = torch.stack([one.ids for one in walks])
+    actions = torch.stack([one.actions for one in walks])
+    (newest, before, motions), _ = model.recall(ids, actions, torch.full((len(walks),), steps))
+    told = torch.arange(len(walks)) % 2
+    faces = (ids[:, 1:, 4] == GOAL) & told.bool()[:, None]
+    words = torch.stack([torch.full_like(told, 2), 3 + told], 1)
+    there = torch.ones_like(actions, dtype=torch.bool)
+    return Batch(ids, newest, before, motions, actions, 0.5 * faces, faces, there, words)
+
+
+def start(model: WorldModel, one: Batch) -> State:
+    return model.observe(one.ids[:, :1], one.actions[:, :0], one.words)
+
+
+def test_a_dream_step_is_what_is_foretold_of_all_steps_at_once():
+    """By the cache of the steps before, as without it."""
+    model = world_model()
+    one = batch(model, range(8))
+    told = model.predict(one)
+    foreseen = model._motions(one.ids[:, :-1], one.actions).argmax(-1) == one.motions
+    assert foreseen.float().mean() > 0.5
+    for t in range(STEPS):
+        state = model.observe(one.ids[:, : t + 1], one.actions[:, :t], one.words)
+        dreamt, _ = model.imagine(state, one.actions[:, t : t + 1])
+        same = foreseen[:, t]
+        assert torch.equal(dreamt.ids[same, 0], told.ids[same, t])
+        assert torch.equal(dreamt.ends[same, 0], told.ends[same, t])
+        assert torch.allclose(dreamt.rewards[same, 0], told.rewards[same, t], atol=1e-5)
+
+
+def test_many_steps_are_the_same_as_one_after_the_other():
+    model = world_model()
+    one = batch(model, range(3))
+    whole, last = model.imagine(start(model, one), one.actions)
+    state, ids = start(model, one), []
+    for t in range(STEPS):
+        step, state = model.imagine(state, one.actions[:, t : t + 1])
+        ids.append(step.ids)
+    assert torch.equal(torch.cat(ids, 1), whole.ids)
+    assert torch.equal(state.ids, last.ids)
+    for one, other in zip(state.leaves(), last.leaves(), strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_later_pictures_change_nothing_before():
+    model = world_model()
+    one = batch(model, range(3))
+    ids = one.ids.clone()
+    ids[:, 4:] = torch.randint(0, CODES, ids[:, 4:].shape)
+    lengths = torch.full((3,), STEPS)
+    (newest, before, _), _ = model.recall(ids, one.actions, lengths)
+    other = one._replace(ids=ids, newest=newest, before=before)
+    told, changed = model._next(one), model._next(other)
+    assert torch.equal(newest[:, :3], one.newest[:, :3])
+    assert torch.allclose(told[:, :3], changed[:, :3])
+    assert not torch.allclose(told[:, 4:], changed[:, 4:])
+
+
+def test_each_history_has_its_own_length():
+    model = world_model()
+    one = batch(model, range(3))
+    lengths = torch.tensor([0, 2, STEPS])
+    state = model.observe(one.ids, one.actions, one.words, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model.observe(
+            one.ids[row : row + 1, : length + 1],
+            one.actions[row : row + 1, :length],
+            one.words[row : row + 1],
+        )
+        assert torch.equal(state.ids[row], alone.ids[0])
+        assert torch.equal(state.seen.newest[row], alone.seen.newest[0])
+        actions = torch.full((1, 3), FORWARD)
+        two = model.imagine(state.rows(torch.tensor([row])), actions)[0]
+        assert torch.equal(two.ids, model.imagine(alone, actions)[0].ids)
+
+
+def test_ends_stay_ended():
+    model = world_model()
+    model.outcome.tell.bias.data[2] = 100  # whatever happens is the end
+    one = batch(model, range(2))
+    dreamt, state = model.imagine(start(model, one), one.actions)
+    assert dreamt.ends.all()
+    assert state.over.all()
+    assert not dreamt.rewards[:, 1:].any()
+    assert torch.equal(dreamt.ids[:, :1].expand_as(dreamt.ids), dreamt.ids)
+
+
+def test_a_dream_can_go_on_where_it_is_known_that_there_is_no_end():
+    model = world_model()
+    one = batch(model, range(4))
+    usual, _ = model.imagine(start(model, one), one.actions)
+    model.outcome.tell.bias.data[2] += 100
+    dreamt, state = model.imagine(start(model, one), one.actions, goes_on=True)
+    assert dreamt.ends.all()
+    assert not state.over.any()
+    never = ~usual.ends.any(1)
+    assert torch.equal(dreamt.ids[never], usual.ids[never])
+
+
+def test_drawing_is_by_the_generator_alone():
+    model = world_model()
+    one = batch(model, range(2))
+
+    def dream(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return model.imagine(start(model, one), one.actions, temperature=1.0, generator=generator)[
+            0
+        ].ids
+
+    assert torch.equal(dream(1), dream(1))
+    assert not torch.equal(dream(1), dream(2))
+
+
+def test_states_are_put_together_row_by_row():
+    model = world_model()
+    one = batch(model, range(4))
+    first, second = start(model, one), model.imagine(start(model, one), one.actions)[1]
+    mixed = State.of(first.leaves()).rows(torch.arange(4))
+    mixed.put(torch.tensor([2, 0]), second.rows(torch.tensor([2, 0])))
+    for parts in zip(mixed.leaves(), first.leaves(), second.leaves(), strict=True):
+        assert torch.equal(parts[0][[0, 2]], parts[2][[0, 2]])
+        assert torch.equal(parts[0][[1, 3]], parts[1][[1, 3]])
+
+
+def test_steps_that_are_not_there_do_not_count():
+    model = world_model()
+    one = batch(model, range(4))
+    there = one.there.clone()
+    there[:, 4:] = False
+    ids = one.ids.clone()
+    ids[:, 5:] = 0
+    whole = model.loss(one._replace(there=there))
+    other = model.loss(one._replace(there=there, ids=ids, rewards=one.rewards + ~there))
+    assert torch.allclose(whole["loss"], other["loss"])
+
+
+def test_without_an_instruction_none_matters():
+    torch.manual_seed(0)
+    model = WorldModel(CODES, GRID, 3, [STILL], None, width=16, heads=2, margin=0).eval()
+    one = batch(world_model(), range(2))
+    one = one._replace(motions=torch.zeros_like(one.motions))
+    assert torch.equal(
+        model.loss(one)["loss"], model.loss(one._replace(words=one.words.flip(0)))["loss"]
+    )
+
+
+def test_judgements_are_of_reward_and_end():
+    """The loss of instructions that were asked is that of judging the same steps by them."""
+    model = world_model()
+    one = batch(model, range(4))
+    told = model._outcome(one, one.ids[:, 1:])
+    parts = told.losses(one.rewards.flatten(), one.ends.flatten(), one.there.flatten())
+    judged = Judged(
+        one.ids[:, 1:].flatten(0, 1),
+        one.newest.flatten(0, 1),
+        one.actions.flatten(),
+        one.words.repeat_interleave(STEPS, 0),
+        one.ends.flatten(),
+    )
+    expected = (parts["rewarded"] + parts["end"]) / 2
+    assert torch.allclose(model.judgement_loss(judged), expected)
+    other = judged._replace(done=~judged.done)
+    assert not torch.allclose(model.judgement_loss(other), expected)
+
+
+@pytest.fixture(scope="module")
+def learned() -> WorldModel:
+    model = world_model().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    whole = batch(model, range(100, 400), 8)
+    generator = np.random.default_rng(0)
+    for _ in range(250):
+        rows = torch.from_numpy(generator.integers(300, size=24))
+        optimizer.zero_grad()
+        model.loss(Batch(*(one[rows] for one in whole)))["loss"].backward()
+        optimizer.step()
+    return model.eval()
+
+
+def test_what_was_seen_is_foretold_and_the_instruction_is_understood(learned: WorldModel):
+    one = batch(learned, range(1000, 1060), 10)
+    dreamt, _ = learned.imagine(start(learned, one), one.actions)
+    known = one.newest[:, 0] != CODES
+    right = dreamt.ids[:, 0] == one.ids[:, 1]
+    assert right[known].float().mean() > 0.97
+    told = learned.predict(one)
+    hits = (told.ends & one.ends).sum() / one.ends.sum()
+    assert hits > 0.8
+    assert (told.ends & ~one.ends).float().mean() < 0.05

@@ -1,0 +1,82 @@
+"""Environments and agents are found by entry point, and by the nearest name where not."""
+
+from importlib.metadata import EntryPoint
+
+import gymnasium as gym
+import pytest
+
+from mmrl import registry as plugins
+from mmrl.errors import UserError
+
+
+@pytest.fixture
+def entries(monkeypatch):
+    """Replaces the installed entry points of a group."""
+
+    def install(group, **entry_points):
+        found = {name: EntryPoint(name, value, group) for name, value in entry_points.items()}
+        plugins.load_environments.cache_clear()
+        monkeypatch.setattr(
+            plugins, "_entries", lambda asked: found if asked == group else original(asked)
+        )
+
+    original = plugins._entries
+    yield install
+    plugins.load_environments.cache_clear()
+
+
+def test_own_environments_are_listed():
+    ids = plugins.load_environments()["mmrl_envs"]
+    assert ids == sorted(ids)
+    assert "mmrl/GoToRedBallGrey-v0" in ids
+    assert all(id_ in gym.registry and id_.startswith("mmrl/") for id_ in ids)
+
+
+def test_strangers_environments_are_listed(tmp_path, monkeypatch, entries):
+    source = "import gymnasium as g\ng.register('shop/Till-v0', 'shop_envs.till:Till')\n"
+    (tmp_path / "shop_envs.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    entries(plugins.ENVIRONMENTS, shop="shop_envs")
+    try:
+        assert plugins.load_environments() == {"shop": ["shop/Till-v0"]}
+        assert plugins.find_spec("shop/Till-v0").id == "shop/Till-v0"
+    finally:
+        gym.registry.pop("shop/Till-v0", None)
+
+
+def test_strangers_agent_is_found(entries):
+    entries(plugins.AGENTS, mine="collections:OrderedDict")
+    assert plugins.agent_names() == ["mine"]
+    assert plugins.find_agent("mine").__name__ == "OrderedDict"
+
+
+def test_own_agent_is_found():
+    assert "ppo" in plugins.agent_names()
+    assert hasattr(plugins.find_agent("ppo"), "train")
+
+
+def test_module_and_id():
+    assert plugins.find_spec("mmrl_envs:mmrl/GoToLocal-v0").id == "mmrl/GoToLocal-v0"
+
+
+def test_module_that_is_not_there():
+    with pytest.raises(UserError, match="cannot import no_such_module"):
+        plugins.find_spec("no_such_module:some/Env-v0")
+
+
+def test_unknown_names_tell_the_nearest():
+    with pytest.raises(UserError, match="mmrl/GoToLocal-v0"):
+        plugins.find_spec("mmrl/GoToLocl-v0")
+    with pytest.raises(UserError, match="did you mean 'ppo'"):
+        plugins.find_agent("pppo")
+    with pytest.raises(UserError, match="there are: .*ppo"):
+        plugins.find_agent("zzzzzzzz")
+
+
+def test_missing_extra_is_named(monkeypatch):
+    def refuse(name):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    monkeypatch.setattr(plugins, "import_module", refuse)
+    with pytest.raises(UserError, match=r"pip install 'multimodal-rl\[babyai\]'"):
+        plugins.find_spec("BabyAI-GoToRedBallGrey-v0")

@@ -1,0 +1,119 @@
+"""``mmrl fit tokenizer``: what it learns from, that rare patches count, and that it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from mmrl.cli import main
+from mmrl.data import open_rollouts
+from mmrl.data.frames import distinct, patches_of, read_frames
+from mmrl.data.splits import TrainingCases, mentions_held_out
+from mmrl.errors import UserError
+from mmrl.generative.image.color import ColorTokenizer
+from mmrl.generative.image.tokenizer import ImageTokenizer
+from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
+from mmrl.training.trainer import load
+
+
+def config(**changes: Any) -> TokenizerConfig:
+    return TokenizerConfig(**{"out": "unused", "hidden": 32, "batch_size": 512, **changes})
+
+
+def rare() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """99 grey patches and a white one, in pictures of 10 × 10 patches."""
+    pictures = np.full((1, 80, 80, 3), 100, np.uint8)
+    pictures[0, 72:, 72:] = 255
+    return pictures
+
+
+def test_patches_are_cut_row_by_row_and_counted() -> None:
+    pictures = rare()
+    patches = patches_of(pictures, 8)
+    assert (patches.reshape(100, -1) == 255).all(1).nonzero()[0].tolist() == [99]
+    different, counts = distinct(patches)
+    assert dict(zip(different[:, 0, 0, 0].tolist(), counts.tolist(), strict=True)) == {
+        100: 99, 255: 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("rarity", "least", "most"), [(0, 0, 20), (1, 200, 312), (0.5, 25, 75)])
+def test_what_is_rare_is_drawn_more_often(rarity: float, least: int, most: int) -> None:
+    task = TokenizerTask(config(rarity=rarity), rare(), rare())
+    batch = task.batch(np.random.default_rng(0))["patches"]
+    assert batch.shape == (512, 3, 8, 8)
+    assert least <= int((batch == 255).all(3).all(2).all(1).sum()) <= most
+
+
+def test_the_last_episodes_are_for_the_test(described: str) -> None:
+    frames = read_frames(described, 0.25, 10**6)
+    rollouts = open_rollouts(described)
+    assert np.array_equal(frames.test, np.concatenate([one.images for one in rollouts[30:]]))
+    assert len(frames.learnt) == sum(len(one.images) for one in rollouts[:30])
+    assert len(read_frames([described, described], 0.25, 12).learnt) == 12
+
+
+def test_held_out_pairs_are_not_learnt_from(described: str) -> None:
+    cases = TrainingCases[str](lambda one: (one,))
+    frames = read_frames(described, 0.25, 10**6, cases)
+    learnt = [one for rollout in open_rollouts(described)[:30] for one in rollout.descriptions]
+    assert len(frames.learnt) == sum(not mentions_held_out(one) for one in learnt)
+    assert cases.turned_away == len(learnt) - len(frames.learnt) > 0
+    nothing = TrainingCases[str](lambda one: ("a red key",))
+    with pytest.raises(UserError, match="every picture to learn from shows a held-out pair"):
+        read_frames(described, 0.25, 10, nothing)
+
+
+def test_fit_load_and_read(
+    described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "tokenizer")
+    options = ["--steps", "250", "--learning_rate", "4e-3", "--hidden", "64", "--device", "cpu"]
+    assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
+    said = capsys.readouterr().out
+    assert "same_distinct" in said
+    tokenizer = cast("ImageTokenizer", load(out, "tokenizer", "cpu"))
+    assert (tokenizer.codes, tokenizer.grid) == (1000, (7, 7))
+    images = torch.from_numpy(read_frames(described, 0.25, 50).test).permute(0, 3, 1, 2)
+    off = (tokenizer.decode(tokenizer.encode(images)).float() - images.float()).abs()
+    assert off.mean() < 4
+
+
+def test_colours_apart_give_tiles_back(
+    described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "tokenizer")
+    options = ["--colors_apart", "true", "--steps", "2", "--device", "cpu"]
+    assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
+    tokenizer = cast("ColorTokenizer", load(out, "tokenizer", "cpu"))
+    learnt = read_frames(described, 0.1, 10**6).learnt
+    images = torch.from_numpy(learnt).permute(0, 3, 1, 2)
+    off = (tokenizer.decode(tokenizer.encode(images)).int() - images.int()).abs()
+    assert off.max() <= 2
+    assert tokenizer.colored > 1
+    assert tokenizer.colors == 6
+
+
+def test_pictures_that_are_not_made_of_tiles_are_refused() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), dtype=np.uint8)
+    with pytest.raises(UserError, match="1,600 different patches"):
+        TokenizerTask(config(colors_apart=True), pictures, pictures)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": ""}, "data is empty"),
+        ({"rarity": 2}, "rarity=2"),
+        ({"tolerance": -1}, "tolerance=-1"),
+        ({"patch": 5}, "patch=5"),
+        ({"levels": [1]}, "levels"),
+    ],
+)
+def test_what_cannot_be(described: str, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        TokenizerTask.prepare(config(**{"data": described, **changes}))

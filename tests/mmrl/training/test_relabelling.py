@@ -1,0 +1,80 @@
+"""Steps judged by other instructions: what is drawn is what the verifier said."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mmrl.data import Rollout
+from mmrl.evaluation.text_metrics import alike
+from mmrl.preprocessing.text import WordTokenizer
+from mmrl.training.relabelling import Relabelling
+
+BALL, KEY, BOTH = "go to the ball", "go to a key", "go to a ball, then go to a key"
+NEVER = "go to the box"
+
+
+def episode(instruction: str, achieved: dict[int, tuple[str, ...]], length: int = 6) -> Rollout:
+    return Rollout(
+        images=np.zeros((length + 1, 8, 8, 3), np.uint8),
+        instruction=instruction,
+        actions=np.zeros(length, np.int64),
+        rewards=np.zeros(length),
+        success=False,
+        seed=0,
+        achieved=tuple(achieved.get(t, ()) for t in range(length)),
+        descriptions=("",) * (length + 1),
+        env_id="",
+    )
+
+
+EPISODES = [
+    episode(BALL, {1: ("go to a ball", "go to a thing"), 3: ("go to the key",)}),
+    episode(KEY, {2: (KEY,)}, length=3),
+    episode(BOTH, {}, length=4),  # nobody says what was achieved
+    episode(NEVER, {0: (BALL,), 4: (BALL,)}),
+]
+
+
+@pytest.fixture(scope="module")
+def relabelling() -> Relabelling:
+    words = WordTokenizer.from_corpus([BALL, KEY, BOTH, NEVER], length=10)
+    return Relabelling(EPISODES, words)
+
+
+def test_only_what_is_asked_and_named_is_judged(relabelling: Relabelling):
+    assert relabelling.sentences == sorted([BALL, KEY])
+    assert len(relabelling) == 4
+
+
+def test_pairs_are_what_the_verifier_said(relabelling: Relabelling):
+    where = [(e, t) for e, one in enumerate(EPISODES) for t in range(len(one))]
+    drawn, which, done = relabelling.draw(4_000, np.random.default_rng(0))
+    seen: Counter[tuple[int, int, str, bool]] = Counter()
+    for step, k, carried_out in zip(drawn.tolist(), which, done.tolist(), strict=True):
+        e, t = where[step]
+        sentence = relabelling.sentences[k]
+        said = [{alike(s) for s in one} for one in EPISODES[e].achieved[: t + 1]]
+        assert (alike(sentence) in said[t]) == carried_out
+        assert not any(alike(sentence) in before for before in said[:t])
+        seen[e, t, sentence, carried_out] += 1
+    assert not any(e == 2 for e, *_ in seen)
+    assert {key[:3] for key in seen if key[3]} == {
+        (0, 1, BALL), (0, 3, KEY), (1, 2, KEY), (3, 0, BALL),
+    }  # fmt: skip
+    assert (0, 1, KEY, False) in seen  # another one at such a step
+    assert (0, 0, BALL, False) in seen  # the same one, too early
+    assert 0.5 < done.mean() < 0.75  # half of them, and what is drawn by chance
+
+
+def test_the_generator_alone_draws(relabelling: Relabelling):
+    one, two = (relabelling.draw(20, np.random.default_rng(5)) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def test_nothing_is_drawn_where_nobody_has_spoken():
+    silent = Relabelling([EPISODES[2]], WordTokenizer.from_corpus([BOTH]))
+    assert not silent
+    assert not silent.sentences

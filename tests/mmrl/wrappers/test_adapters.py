@@ -1,0 +1,175 @@
+"""Any environment with a picture and a string fulfils the contract; others are refused."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from mmrl.contract import IS_SUCCESS, contract_violation
+from mmrl.errors import UserError
+from mmrl.wrappers.adapters import ContractAdapter, adapt, instruction_words, make_env, make_vec_env
+
+PICTURE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+TEXT = spaces.Text(10)
+BABYAI = "BabyAI-GoToRedBallGrey-v0"
+
+
+class Shell(gym.Env):
+    """An environment of which only the observation space counts."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, **entries):
+        self.observation_space = spaces.Dict(entries) if entries else PICTURE
+
+    def __str__(self):
+        return "<Shell>"
+
+
+def test_keys_are_renamed_and_the_rest_dropped(signals):
+    env = make_env(signals)
+    assert contract_violation(env.observation_space) is None
+    observation, _ = env.reset(seed=3)
+    assert set(observation) == {"image", "instruction"}
+    assert observation["image"].shape == (12, 16, 3)
+    assert observation["instruction"] in ("press the left", "press the right")
+    assert env.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize("limit", [1, 4])
+def test_success_is_a_rewarded_termination(signals, limit):
+    env = make_env(signals, limit=limit)
+    observation, _ = env.reset(seed=0)
+    right = ["press the left", "press the right"].index(observation["instruction"])
+    for step in range(1, limit + 1):
+        observation, reward, terminated, truncated, info = env.step(1 - right)
+        assert observation["image"][0, 0, 0] == step
+        assert (reward, terminated, truncated) == (0, False, step == limit)
+        assert (IS_SUCCESS in info) == truncated
+    assert info[IS_SUCCESS] is False
+    env.reset(seed=0)
+    *_, terminated, _, info = env.step(right)
+    assert terminated
+    assert info[IS_SUCCESS] is True
+
+
+def test_environments_own_word_on_success_counts():
+    class Modest(Shell):
+        def step(self, action):
+            observation = {"eye": np.zeros((8, 8, 3), np.uint8), "order": "go"}
+            return observation, 1.0, True, False, {IS_SUCCESS: False}
+
+    env = adapt(Modest(eye=PICTURE, order=TEXT))
+    assert env.step(0)[4][IS_SUCCESS] is False
+
+
+def test_conforming_environment_is_left_alone():
+    env = Shell(image=PICTURE, instruction=TEXT, speech=spaces.Box(-1, 1, (4,), np.float32))
+    assert adapt(env) is env
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"front": PICTURE, "back": PICTURE, "task": TEXT},
+        {"camera": PICTURE, "task": TEXT, "note": TEXT},
+        {"camera": PICTURE},
+        {"task": TEXT},
+        {},
+    ],
+)
+def test_ambiguous_or_missing_keys_are_refused(entries):
+    with pytest.raises(UserError, match=r"Shell.*cannot be adapted.*ContractAdapter"):
+        adapt(Shell(**entries))
+
+
+def test_ambiguous_keys_can_be_chosen():
+    env = ContractAdapter(Shell(front=PICTURE, back=PICTURE, task=TEXT), "back", "task")
+    assert contract_violation(env.observation_space) is None
+
+
+def test_minigrid_becomes_pixels():
+    pytest.importorskip("minigrid")
+    env = make_env(BABYAI)
+    assert contract_violation(env.observation_space) is None
+    observation, _ = env.reset(seed=1)
+    assert observation["image"].shape == (56, 56, 3)
+    assert observation["image"].dtype == np.uint8
+    assert observation["image"].std() > 0
+    assert observation["instruction"] == "go to the red ball"
+    assert env.observation_space.contains(observation)
+    over = False
+    while not over:
+        observation, reward, terminated, truncated, info = env.step(2)
+        over = terminated or truncated
+        assert (IS_SUCCESS in info) == over
+    assert info[IS_SUCCESS] == (terminated and reward > 0)
+
+
+def test_minigrid_of_a_stranger_becomes_pixels():
+    pytest.importorskip("minigrid")
+    from minigrid.envs import EmptyEnv
+
+    class Mine(EmptyEnv):
+        pass
+
+    observation, _ = adapt(Mine(size=5)).reset(seed=0)
+    assert observation["image"].shape == (56, 56, 3)
+    assert observation["instruction"] == "get to the green goal square"
+
+
+def test_native_engine_is_used_for_own_environments():
+    env = make_vec_env("mmrl/GoToLocal-v0", 3, room_size=6, num_dists=2)
+    assert type(env.unwrapped).__name__ == "GridVectorEnv"
+    assert env.num_envs == 3
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    env.close()
+
+
+@pytest.mark.parametrize("env_id", [BABYAI, "test/Signals-v0"])
+def test_other_environments_are_stepped_in_turn(env_id, signals):
+    if env_id == BABYAI:
+        pytest.importorskip("minigrid")
+    env = make_vec_env(env_id, 2)
+    assert isinstance(env, SyncVectorEnv)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    assert contract_violation(env.single_observation_space) is None
+    observation, _ = env.reset(seed=[0, 1])
+    assert len(observation["instruction"]) == len(observation["image"]) == 2
+    env.close()
+
+
+def test_batch_restarts_within_the_step(signals):
+    env = make_vec_env(signals, 2, limit=1)
+    env.reset(seed=0)
+    observation, _, terminated, truncated, infos = env.step(np.zeros(2, np.int64))
+    assert (terminated | truncated).all()
+    assert (observation["image"] == 0).all()
+    for e in range(2):
+        assert (infos["final_obs"][e]["image"] == 1).all()
+        assert infos["final_info"][IS_SUCCESS][e] == terminated[e]
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "arguments"),
+    [
+        ("mmrl/GoToLocal-v0", {"room_sise": 6}),
+        ("mmrl/GoToLocal-v0", {"room_size": 2}),
+        ("test/Signals-v0", {"limit": 0}),
+        ("test/Signals-v0", {"colour": "red"}),
+        ("CartPole-v1", {}),
+    ],
+)
+@pytest.mark.parametrize("make", [make_env, lambda *a, **k: make_vec_env(a[0], 2, **k)])
+def test_refused_arguments_are_the_users_error(signals, make, env_id, arguments):
+    with pytest.raises(UserError, match=env_id):
+        make(env_id, **arguments)
+
+
+def test_words_are_declared_or_collected(signals):
+    assert instruction_words(signals, samples=20) == ["left", "press", "right", "the"]
+    declared = instruction_words("mmrl/GoToLocal-v0")
+    assert {"go", "to", "ball", "purple", ","} <= set(declared)
+    assert declared == sorted(declared)
