@@ -3,11 +3,11 @@
     python benchmarks/captioner.py --jobs 3
 
 ``mmrl collect`` records the expert's episodes; each is played again in Minigrid's symbols, which
-say all that its pictures show. A captioner is fitted as ``mmrl fit captioner`` does with the
+say all that its images show. A captioner is fitted as ``mmrl fit captioner`` does with the
 options of ``configs/fit/captioner.yaml``, with several seeds. Steps where a held-out pair of colour
-and noun is mentioned, or is anywhere in the pictures, are never learnt from, and counted. Then
+and noun is mentioned, or is anywhere in the images, are never learnt from, and counted. Then
 every step of other seeds' episodes that carried something out is put into words, from the two
-pictures around it: a caption is accepted where the verifier, had it been the episode's instruction,
+images around it: a caption is accepted where the verifier, had it been the episode's instruction,
 would have called it carried out by then. Steps that held-out pairs are mentioned of are apart.
 Beside it: captions of steps drawn by chance (blind).
 
@@ -62,18 +62,18 @@ class End(NamedTuple):
 
 
 def ends(rollouts: Rollouts) -> tuple[list[NDArray[np.uint8]], list[End]]:
-    """The two pictures around every step that carried something out, one after the other, and
+    """The two images around every step that carried something out, one after the other, and
     what it carried out.
     """
-    pictures, found = [], []
+    images, found = [], []
     for rollout in rollouts:
         before: tuple[str, ...] = ()
         for step, now in enumerate(rollout.achieved):
             before = (*before, *now)
             if now:
-                pictures += [rollout.images[step], rollout.images[step + 1]]
+                images += [rollout.images[step], rollout.images[step + 1]]
                 found.append(End(now, before))
-    return pictures, found
+    return images, found
 
 
 def things(view: NDArray[np.uint8]) -> list[str]:
@@ -104,7 +104,7 @@ def _rate(right: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def seen(rollouts: Rollouts, folder: Path) -> list[list[str]]:
-    """All things that each picture of each episode shows, such as "red key", found by playing the
+    """All things that each image of each episode shows, such as "red key", found by playing the
     episode again in symbols; kept in the folder.
     """
     done = folder / "seen.json"
@@ -116,7 +116,7 @@ def seen(rollouts: Rollouts, folder: Path) -> list[list[str]]:
 
 
 def _seen(env: gym.Env[Any, Any], rollout: Rollout) -> list[str]:
-    """What each picture of an episode shows."""
+    """What each image of an episode shows."""
     views = [env.reset(seed=rollout.seed)[0][IMAGE]]
     views += [env.step(int(action))[0][IMAGE] for action in rollout.actions]
     return [", ".join(things(view)) for view in views]
@@ -140,8 +140,8 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     task = CaptionerTask(config, told)
     fit(task, config, Run.create(out, resolved))
     generator = task.module.eval()
-    pictures, found = ends(open_rollouts(str(folder / "test")))
-    said = [one.sentence for one in generator.say(as_input(pictures, generator))]
+    images, found = ends(open_rollouts(str(folder / "test")))
+    said = [one.sentence for one in generator.say(as_input(images, generator))]
     return {
         "seed": seed,
         **judge(said, found),

@@ -10,8 +10,8 @@ same time as trained ones.
   its features extractor, which encodes every row of every batch, padded to 64 tokens.
 - ``naive, trimmed``: the same, each batch cut to its longest instruction.
 - ``ours``: the text encoder frozen, each instruction encoded once in its life; ``bf16`` with
-  channels-last pictures besides.
-- ``… frozen``: the ResNet is frozen as well; ours encodes each distinct picture once.
+  channels-last images besides.
+- ``… frozen``: the ResNet is frozen as well; ours encodes each distinct image once.
 
 Counted, too, are the floating-point operations of an update: at equal speed of all operations, and
 with nothing else to do, ours could be faster by the ratio of the counts, and no more.
@@ -74,7 +74,7 @@ def save_bert_base(folder: str) -> None:
 class NaiveExtractor(BaseFeaturesExtractor):
     """ResNet-18 and a frozen BERT, run on every row.
 
-    SB3 hands pictures as floats from 0 to 1 and ids as floats.
+    SB3 hands images as floats from 0 to 1 and ids as floats.
     """
 
     def __init__(self, space: spaces.Dict, bert: str, trimmed: bool, frozen: bool) -> None:

@@ -1,16 +1,16 @@
-"""Image search: the right picture among 1,000 for its description, and the other way round.
+"""Image search: the right image among 1,000 for its description, and the other way round.
 
     python benchmarks/image_search.py --jobs 3
 
-Pictures come from two batches of environments that go alongside, one in pixels and one in
+Images come from two batches of environments that go alongside, one in pixels and one in
 Minigrid's symbols: half of the time an expert acts, half of the time chance. Seeds for learning and
-for the test lie apart. A picture in which a held-out pair of colour and thing is to be seen, or is
+for the test lie apart. An image in which a held-out pair of colour and thing is to be seen, or is
 carried, as the symbols tell, is never learnt from, whether its description mentions it or not. Each
 seed is a model of its own, fitted as in ``configs/fit/retrieval.yaml``. Tested are:
 
 - 1,000 scenes, each described differently, that show no held-out pair;
 - 1,000 scenes, each described differently, whose descriptions mention one;
-- queries of a few words, such as "the agent faces a red ball", among all pictures of the test: how
+- queries of a few words, such as "the agent faces a red ball", among all images of the test: how
   many of the first ten are described so.
 
 The contact sheet beside the results is what ``mmrl index`` and ``mmrl search`` write, for the first
@@ -55,7 +55,7 @@ FIRST: Final = 10
 QUERY: Final = "the agent faces a red ball"
 SEEDS: Final = {"learnt": 0, "test": EVAL_SEED_START}
 """Of the first of the environments."""
-PICTURES: Final = {"learnt": 50_000, "test": 10_000}
+IMAGES: Final = {"learnt": 50_000, "test": 10_000}
 """That each of the two who act gets to see."""
 TOGETHER: Final = 64
 NUMBERS: Final = (
@@ -66,8 +66,8 @@ NUMBERS: Final = (
 
 
 def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
-    """Pictures with descriptions, and which of them show a held-out pair, bool [N]."""
-    pictures, sentences, episodes, shows = [], [], [], []
+    """Images with descriptions, and which of them show a held-out pair, bool [N]."""
+    images, sentences, episodes, shows = [], [], [], []
     begun = 0
     for number, by in enumerate(("expert", "chance")):
         seed = SEEDS[kind] + number * TOGETHER
@@ -78,8 +78,8 @@ def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
         (observation, infos), (symbols, _) = env.reset(seed=seed), twin.reset(seed=seed)
         running = begun + np.arange(TOGETHER)
         begun += TOGETHER
-        for _ in range(PICTURES[kind] // TOGETHER):
-            pictures.append(observation[IMAGE].copy())
+        for _ in range(IMAGES[kind] // TOGETHER):
+            images.append(observation[IMAGE].copy())
             sentences += infos["description"].tolist()
             episodes.append(running.copy())
             shows.append(shows_held_out(symbols[IMAGE]))
@@ -93,7 +93,7 @@ def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
             begun += int(over.sum())
         env.close()
         twin.close()
-    scenes = Scenes(np.concatenate(pictures), sentences, np.concatenate(episodes))
+    scenes = Scenes(np.concatenate(images), sentences, np.concatenate(episodes))
     return scenes, np.concatenate(shows)
 
 
@@ -109,7 +109,7 @@ def shows_held_out(symbols: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 def prepare(folder: Path) -> dict[str, Any]:
     """Draw scenes, leave out what must not be learnt, keep the rest; how many there are."""
-    done = folder / "pictures.json"
+    done = folder / "images.json"
     if done.is_file():
         read: dict[str, Any] = json.loads(done.read_text())
         return read
@@ -117,9 +117,9 @@ def prepare(folder: Path) -> dict[str, Any]:
     for kind in SEEDS:
         scenes, shows = draw(kind)
         mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
-        assert not (mentions & ~shows).any(), "a description mentions what its picture lacks"
+        assert not (mentions & ~shows).any(), "a description mentions what its image lacks"
         counts[kind] = {
-            "pictures": len(scenes),
+            "images": len(scenes),
             "that_show_a_held_out_pair": int(shows.sum()),
             "that_mention_one": int(mentions.sum()),
         }
@@ -136,13 +136,13 @@ def prepare(folder: Path) -> dict[str, Any]:
 
 def keep(file: Path, scenes: Scenes) -> None:
     """Write scenes for the seeds to read."""
-    np.savez(file, pictures=scenes.pictures, sentences=scenes.sentences, episodes=scenes.episodes)
+    np.savez(file, images=scenes.images, sentences=scenes.sentences, episodes=scenes.episodes)
 
 
 def kept(file: Path) -> Scenes:
     """What :func:`keep` wrote."""
     with np.load(file) as read:
-        return Scenes(read["pictures"], read["sentences"].tolist(), read["episodes"])
+        return Scenes(read["images"], read["sentences"].tolist(), read["episodes"])
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
@@ -173,11 +173,11 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     }
 
 
-def both_ways(pictures: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, Any]:
-    """Recall with intervals, text → picture and picture → text."""
-    similar = torch.from_numpy(sentences @ pictures.T)
-    report: dict[str, Any] = {"scenes": len(pictures)}
-    for name, matrix in (("find_picture", similar), ("find_sentence", similar.T)):
+def both_ways(images: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, Any]:
+    """Recall with intervals, text → image and image → text."""
+    similar = torch.from_numpy(sentences @ images.T)
+    report: dict[str, Any] = {"scenes": len(images)}
+    for name, matrix in (("find_image", similar), ("find_sentence", similar.T)):
         found = ranks(matrix)
         for first in (1, 5):
             low, high = wilson_interval(int((found <= first).sum()), len(found))
@@ -188,21 +188,21 @@ def both_ways(pictures: NDArray[np.float32], sentences: NDArray[np.float32]) -> 
 
 
 def short_queries(task: RetrievalTask, scenes: Scenes) -> dict[str, Any]:
-    """For every thing that is faced at least ten times: how many of the first ten pictures are
+    """For every thing that is faced at least ten times: how many of the first ten images are
     described so, of things that were learnt from, and of those held out.
     """
-    pictures, _ = embed(task.module, scenes)
+    images, _ = embed(task.module, scenes)
     facts = [facts_of(sentence) for sentence in scenes.sentences]
     faced = sorted({fact for each in facts for fact in each if fact.startswith("faces a ")})
     shares: dict[str, list[float]] = {"learnt": [], "held_out": []}
     for fact in faced:
         fits = np.array([fact in each for each in facts])
         if fits.sum() >= FIRST:
-            cosines = pictures @ task.module.of_sentences([f"the agent {fact}"])[0]
+            cosines = images @ task.module.of_sentences([f"the agent {fact}"])[0]
             kind = "held_out" if mentions_held_out(fact) else "learnt"
             shares[kind].append(float(fits[np.argsort(-cosines)[:FIRST]].mean()))
     return {
-        "pictures": len(scenes),
+        "images": len(scenes),
         **{
             kind: {"queries": len(each), f"fit_of_first_{FIRST}": round(float(np.mean(each)), 4)}
             for kind, each in shares.items()
@@ -214,8 +214,8 @@ def sheet(folder: Path, seed: int) -> None:
     """The contact sheet of a short query, by the commands."""
     album, index, model = (str(folder / name) for name in ("album", "index", f"seed-{seed}"))
     Path(album).mkdir(exist_ok=True)
-    for number, picture in enumerate(kept(folder / "test.npz").pictures):
-        Image.fromarray(picture).save(folder / "album" / f"{number:04}.png")
+    for number, image in enumerate(kept(folder / "test.npz").images):
+        Image.fromarray(image).save(folder / "album" / f"{number:04}.png")
     for arguments in (
         ["index", album, "--model", model, "--out", index],
         ["search", index, QUERY, "--top", "8", "--out", str(RESULTS / "image_search.png")],
@@ -227,7 +227,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean over seeds, and its interval."""
     means: dict[str, Any] = {}
     for test in ("test", "held-out"):
-        for name in ("find_picture_r_at_1", "find_picture_r_at_5", "find_sentence_r_at_1",
+        for name in ("find_image_r_at_1", "find_image_r_at_5", "find_sentence_r_at_1",
                      "find_sentence_r_at_5"):  # fmt: skip
             values = [run[test][name] for run in runs]
             low, high = mean_interval(values)
@@ -259,19 +259,19 @@ def main() -> None:
         "config": CONFIG,
         "overrides": overrides,
         "held_out_pairs": [" ".join(pair) for pair in HELD_OUT_PAIRS],
-        "pictures": counts,
+        "images": counts,
         "summary": summary(runs),
         "runs": runs,
         **provenance(started),
     }
     write_json(RESULTS / "image_search.json", report)
-    print("| seed | scenes | text → picture R@1 | R@5 | picture → text R@1 | R@5 | CPU |")
+    print("| seed | scenes | text → image R@1 | R@5 | image → text R@1 | R@5 | CPU |")
     print("|---|---|---|---|---|---|---|")
     for run in runs:
         for test in ("test", "held-out"):
             rates = " | ".join(
                 f"{run[test][f'{way}_r_at_{first}']:.1%}"
-                for way in ("find_picture", "find_sentence")
+                for way in ("find_image", "find_sentence")
                 for first in (1, 5)
             )
             print(f"| {run['seed']} | {test} | {rates} | {run['cpu_seconds']:.0f} s |")

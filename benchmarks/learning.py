@@ -78,10 +78,10 @@ def play_checkpoints(run: Run, episodes: int) -> Iterator[tuple[Path, Checkpoint
 def curves(
     path: Path, title: str, across: str, up: str = "success, training episodes"
 ) -> Iterator[Any]:
-    """Axes for curves of success, kept as a picture afterwards.
+    """Axes for curves of success, kept as an image afterwards.
 
     Args:
-        path: of the picture.
+        path: of the image.
         title: above it.
         across: what the curves go along.
         up: what they tell.

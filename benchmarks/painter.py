@@ -1,22 +1,22 @@
-"""Does a painter paint what it is asked for? A parser that knows the tiles reads its pictures.
+"""Does a painter paint what it is asked for? A parser that knows the tiles reads its images.
 
     python benchmarks/painter.py --jobs 2
 
 ``mmrl collect`` records rooms, doors, full hands and mazes; ``mmrl fit tokenizer`` and ``mmrl fit
 painter`` fit to them with the options of ``tiles.yaml`` and ``painter.yaml`` in ``configs/fit`` and
-several seeds. Pictures whose description mentions one of the held-out pairs of colour and thing are
+several seeds. Images whose description mentions one of the held-out pairs of colour and thing are
 learnt from by neither. Then other seeds' scenes are collected, and of each description one to three
 constraints are drawn, as "a red ball, a purple key in front of the agent, a closed door". The
-painter paints a picture of each. The parser reads the picture cell by cell, and says what there is
+painter paints an image of each. The parser reads the image cell by cell, and says what there is
 to be seen: a request counts as satisfied if every one of its constraints is true of that. Requests
 that mention a held-out pair are apart, and so, among these, are constraints that do.
 
-Beside it: the same painter, told nothing (its pictures are judged by the same requests); how far
-painted tiles are from the theme's; and how many tiles of unseen pictures the tokenizer gives back
+Beside it: the same painter, told nothing (its images are judged by the same requests); how far
+painted tiles are from the theme's; and how many tiles of unseen images the tokenizer gives back
 so that the parser reads the same.
 
 Kept in ``benchmarks/results/painter.json``, with 95% intervals: Wilson's of a seed, Student's over
-seeds; and a sheet of pictures of the first seed.
+seeds; and a sheet of images of the first seed.
 """
 
 from __future__ import annotations
@@ -98,11 +98,11 @@ def requests(folder: Path, count: int) -> tuple[list[str], list[str]]:
     return plain[:count], [one for one in asked if mentions_held_out(one)][:count]
 
 
-def judge(asked: list[str], pictures: NDArray[np.uint8]) -> dict[str, Any]:
-    """What the parser thinks of pictures: whole requests, by their number of constraints, and
+def judge(asked: list[str], images: NDArray[np.uint8]) -> dict[str, Any]:
+    """What the parser thinks of images: whole requests, by their number of constraints, and
     single constraints, those that mention a held-out pair apart.
     """
-    reading = TileReader()(pictures)
+    reading = TileReader()(images)
     said = [str(scene) for scene in reading.scenes()]
     kept = [satisfied(*pair) for pair in zip(asked, said, strict=True)]
     right = np.array([all(one) for one in kept])
@@ -135,27 +135,27 @@ def rate(right: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def reconstructed(tokenizer: PatchTokenizer, folder: Path) -> dict[str, Any]:
-    """How many tiles of unseen pictures are read the same after the tokenizer, of pictures with and
+    """How many tiles of unseen images are read the same after the tokenizer, of images with and
     without held-out pairs.
     """
     scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
-    images = torch.from_numpy(scenes.pictures).permute(0, 3, 1, 2)
+    images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2)
     made = tokenizer.decode(tokenizer.encode(images)).permute(0, 2, 3, 1).numpy()
     read = TileReader()
-    same = read(scenes.pictures).codes == read(made).codes
+    same = read(scenes.images).codes == read(made).codes
     new = np.array([mentions_held_out(one) for one in scenes.sentences])
     return {
         name: {
-            "pictures": int(where.sum()),
+            "images": int(where.sum()),
             "tiles_read_the_same": round(float(same[where].mean()), 6),
-            "pictures_read_the_same": round(float(same[where].all((1, 2)).mean()), 5),
+            "images_read_the_same": round(float(same[where].all((1, 2)).mean()), 5),
         }
         for name, where in (("seen", ~new), ("held_out_pairs", new))
     }
 
 
 def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, Any]:
-    """Fit one seed, and have its pictures read."""
+    """Fit one seed, and have its images read."""
     tokenizer = fit("tokenizer", seed, folder, [])
     run = fit("painter", seed, folder, ["--tokenizer", str(tokenizer), *more])
     torch.set_num_threads(1)
@@ -164,9 +164,9 @@ def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, A
     made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
     if seed == 0:
         shown = [
-            Shown(picture, None, asked)
-            for pictures, requested in ((made, plain), (made_new, new))
-            for picture, asked in zip(pictures[:SHOWN], requested, strict=False)
+            Shown(image, None, asked)
+            for images, requested in ((made, plain), (made_new, new))
+            for image, asked in zip(images[:SHOWN], requested, strict=False)
         ]
         sheet = contact_sheet("what was asked, painted; held-out pairs below", shown)
         write_bytes(folder / "painter.png", png(sheet))

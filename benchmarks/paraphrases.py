@@ -33,7 +33,7 @@ from mmrl.agent import ActorWrapper
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.evaluation.wrappers import Misled
+from mmrl.evaluation.wrappers import InstructionSwap
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.models.build import build_tokenizer
@@ -124,7 +124,7 @@ def train(seed: int, folder: Path, overrides: list[str], episodes: int) -> dict[
     seconds = finish(out, "train", *options, *overrides)
     run = Run.open(out)
     actor = find_agent("ppo").load(run)
-    actors = {"as trained": actor, "misled": Misled(actor)}
+    actors = {"as trained": actor, "misled": InstructionSwap(actor)}
     actors |= {wording: Reworded(actor, wording) for wording in WORDINGS["open"]}
     played = {
         test: play_episodes(

@@ -26,7 +26,7 @@ from mmrl.files import write_json
 from mmrl_envs.grid.generation.levels import LEVELS
 
 RESULTS: Final = Path(__file__).parent / "results" / "parity.json"
-PICTURE_EVERY: Final = 50
+IMAGE_EVERY: Final = 50
 SCRAMBLED: Final = "scrambled"
 _SCRAMBLED_FROM: Final = ("BabyAI-GoToLocal-v0", "BabyAI-BossLevel-v0", "BabyAI-GoToObjS6-v1")
 
@@ -102,7 +102,7 @@ class Tally:
     failures: int = 0
     truncations: int = 0
     imports_in_mid_episode: int = 0
-    pictures: int = 0
+    images: int = 0
     mismatches: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
@@ -141,9 +141,9 @@ def compare(env_id: str, level: str | None, steps: int, seed: int) -> Tally:
             action = act()
             differences, terminated, truncated, success = pair.step(action)
             tally.steps += 1
-            if t % PICTURE_EVERY == PICTURE_EVERY - 1 or terminated or truncated:
-                tally.pictures += 1
-                differences += pair.picture_differences()
+            if t % IMAGE_EVERY == IMAGE_EVERY - 1 or terminated or truncated:
+                tally.images += 1
+                differences += pair.image_differences()
             sentence = pair.source.mission
             tally.note(differences, f"episode {k}, step {t + 1}, action {action}, {sentence!r}")
             tally.truncations += truncated
@@ -237,7 +237,7 @@ def main() -> None:
             progress.advance(task)
     totals = {
         name: sum(level[by][name] for level in levels.values() for by in _ACTORS if by in level)
-        for name in ("steps", "episodes", "successes", "failures", "truncations", "pictures")
+        for name in ("steps", "episodes", "successes", "failures", "truncations", "images")
     }
     totals["mismatches"] = sum(
         sum(level[by]["mismatches"].values())
@@ -248,7 +248,7 @@ def main() -> None:
     report = {
         "command": f"python benchmarks/parity.py --steps {options.steps} --seeds {options.seeds} "
         f"--seed-steps {options.seed_steps} --seed {options.seed}",
-        "what": "steps compared with minigrid: frame, symbols, picture, sentence, position, "
+        "what": "steps compared with minigrid: frame, symbols, image, sentence, position, "
         "direction, carried, grid, step count, reward, terminated, truncated, success",
         "machine": machine(),
         "versions": versions(),

@@ -82,7 +82,7 @@ class TokenWrapper(gym.ObservationWrapper[Any, Any, Any]):
 class PlainExtractor(BaseFeaturesExtractor):
     """The same network, as a user of SB3 puts it into ``MultiInputPolicy``.
 
-    SB3 hands pictures as floats from 0 to 1 and ids as floats.
+    SB3 hands images as floats from 0 to 1 and ids as floats.
     """
 
     def __init__(self, space: spaces.Dict, model: ModelConfig, text_once: bool) -> None:

@@ -7,7 +7,7 @@ Further options are handed to ``mmrl train``. With ``--folder`` a measurement th
 goes on. What is kept in ``benchmarks/results/recipes.json``:
 for each recipe and seed the success on 512 held-out episodes with its 95% interval (Wilson's),
 steps, wall time and the curve of the training episodes; a table lies beside it as Markdown, and
-the curves as a picture. Recipes that are not run this time keep their entries.
+the curves as an image. Recipes that are not run this time keep their entries.
 """
 
 from __future__ import annotations

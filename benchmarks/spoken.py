@@ -4,7 +4,7 @@
     python benchmarks/spoken.py configs/listening.yaml
     python benchmarks/spoken.py configs/listening.yaml --instruction text --name listening-text
 
-The agent gets the picture and the waveform of the instruction, never its text. Each seed is
+The agent gets the image and the waveform of the instruction, never its text. Each seed is
 trained by ``mmrl train`` and tested on held-out episodes: as in training, by one clean voice, in
 noise up to ten times as loud as in training, and by voices that it never heard. To see what the
 speech is worth, it is also tested with its ears shut, and told another episode's instruction. An
@@ -29,7 +29,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
-from mmrl.evaluation.wrappers import Misled
+from mmrl.evaluation.wrappers import InstructionSwap
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.registry import find_agent
@@ -116,11 +116,11 @@ def test(out: Path, episodes: int) -> dict[str, Any]:
 
     speech = env_args.pop("speech", None)
     if run.config["instruction"] == "text":
-        return {"as trained": play(actor, None), "misled": play(Misled(actor), None)}
+        return {"as trained": play(actor, None), "misled": play(InstructionSwap(actor), None)}
     results = {name: play(actor, how) for name, how in conditions(speech).items()}
     results["deaf"] = play(Deaf(actor), speech)
     with contextlib.suppress(UserError):  # a level of one sentence
-        results["misled"] = play(Misled(actor), speech)
+        results["misled"] = play(InstructionSwap(actor), speech)
     return results
 
 

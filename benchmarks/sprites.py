@@ -58,7 +58,7 @@ GREY: Final = 128
 
 
 class Namer(nn.Module):
-    """A small picture → which of the names it has."""
+    """A small image → which of the names it has."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,9 +69,9 @@ class Namer(nn.Module):
             nn.Flatten(), nn.Dropout(0.2), nn.Linear(64 * (TILE // 4) ** 2, len(NAMES)),
         )  # fmt: skip
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Float [B, 3, S, S], 0 to 1 → [B, names]."""
-        scores: Tensor = self.layers(pictures * 2 - 1)
+        scores: Tensor = self.layers(images * 2 - 1)
         return scores
 
 
@@ -203,8 +203,8 @@ def sheet(real: NDArray[np.uint8], painted: NDArray[np.uint8]) -> NDArray[np.uin
         for tiles in (real, painted)
     ]
     drawn = np.concatenate(rows).transpose(0, 2, 1, 3, 4)
-    picture = drawn.reshape(drawn.shape[0] * TILE, SHOWN * TILE, 3)
-    return cast("NDArray[np.uint8]", picture.repeat(3, 0).repeat(3, 1))
+    image = drawn.reshape(drawn.shape[0] * TILE, SHOWN * TILE, 3)
+    return cast("NDArray[np.uint8]", image.repeat(3, 0).repeat(3, 1))
 
 
 def main() -> None:

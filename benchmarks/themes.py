@@ -21,7 +21,7 @@ to ``mmrl train``. Its 15 trainings are meant to take half an hour on two cores.
 
 Kept in ``benchmarks/results/themes.json``: success with Wilson's 95% intervals for every arm, seed
 and theme, means over seeds with Student's, what was seen by whom, and training times; beside it a
-picture of one scene in all themes for every theme that was kept apart.
+image of one scene in all themes for every theme that was kept apart.
 """
 
 from __future__ import annotations
@@ -179,12 +179,12 @@ def seen_by(unseen: list[str]) -> dict[str, Any]:
 def scene(theme: str) -> NDArray[Any]:
     """One scene from above, uint8 [H, W, 3]."""
     env = gym.make("mmrl/GoToLocal-v0", theme=theme, view="full", tile_size=21)
-    picture: NDArray[Any] = env.reset(seed=3)[0]["image"]
-    return picture
+    image: NDArray[Any] = env.reset(seed=3)[0]["image"]
+    return image
 
 
 def show(unseen: str, made: list[str], path: Path) -> None:
-    """A picture of the built-in themes and of some painted ones, side by side."""
+    """An image of the built-in themes and of some painted ones, side by side."""
     names = {name: "kept apart" if name == unseen else "given" for name in THEMES}
     shown = [Shown(scene(name), None, f"{name}: {what}") for name, what in names.items()]
     shown += [Shown(scene(file), None, f"painted, {k}") for k, file in enumerate(made[:SHOWN])]

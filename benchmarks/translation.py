@@ -29,7 +29,7 @@ from seeds import add_folder, work_folder
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
-from mmrl.evaluation.wrappers import Misled, Translated
+from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.preprocessing.text import split_words
@@ -97,9 +97,12 @@ def told(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[s
     chinese = {**english, "language": "zh"}
     tests = {
         "English": (actor, english),
-        "Chinese, through the translator": (Translated(actor, translator), chinese),
+        "Chinese, through the translator": (TranslatedInstructions(actor, translator), chinese),
         "Chinese, without it": (actor, chinese),
-        "through the translator, misled": (Misled(Translated(actor, translator)), chinese),
+        "through the translator, misled": (
+            InstructionSwap(TranslatedInstructions(actor, translator)),
+            chinese,
+        ),
     }
     return {
         "seed": seed,

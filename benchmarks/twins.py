@@ -89,7 +89,7 @@ class Twins:
         symbols = self.source.gen_obs()["image"]
         return [
             *self._differences(observation, symbols, frame, sentence),
-            *self.picture_differences(),
+            *self.image_differences(),
         ]
 
     def step(self, action: int) -> tuple[list[str], bool, bool, bool]:
@@ -116,10 +116,10 @@ class Twins:
                 differences.append(name)
         return differences, terminated, truncated, success
 
-    def picture_differences(self) -> list[str]:
+    def image_differences(self) -> list[str]:
         """Whether the whole grids, drawn from above, differ."""
         theirs = self.source.get_frame(highlight=True, tile_size=32)
-        return [] if np.array_equal(theirs, self.ours.worlds.picture(0)) else ["picture"]
+        return [] if np.array_equal(theirs, self.ours.worlds.image(0)) else ["image"]
 
     def symbols(self) -> NDArray[np.uint8]:
         """Our symbols of what the agent sees, uint8 [7, 7, 3]."""

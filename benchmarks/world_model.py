@@ -1,4 +1,4 @@
-"""How well a world model foretells rooms that it never saw, beside the last picture and without the
+"""How well a world model foretells rooms that it never saw, beside the last image and without the
 instruction.
 
     python benchmarks/world_model.py --jobs 2
@@ -12,11 +12,11 @@ drawn and dreamt on from there for 15 steps, by its actions alone, whatever the 
 end; that is judged apart.
 
 Counted are tiles of the view that can be foretold. Of the 7 × 7 tiles a step later, that are those
-whose cell of the grid was visible in a picture before the dream, and those that are hidden now and
+whose cell of the grid was visible in an image before the dream, and those that are hidden now and
 were in view, hidden, before. Where the agent walked in the dream against a cell that it had never
 seen, nothing can be foretold from there on, since nobody can know where it stands. Poses and
 visibility are those of the environment, which is played once more. The same tiles are counted for
-the last real picture, as if nothing ever changed. Reward and end: F1 over all steps of all test
+the last real image, as if nothing ever changed. Reward and end: F1 over all steps of all test
 episodes, by their own instructions, one step ahead.
 
 Kept in ``benchmarks/results/world_model.json``, with means over seeds and 95% intervals. Bars:
@@ -47,7 +47,7 @@ from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_json
 from mmrl.generative.world_model.dataset import TokenEpisodes, read_tokens, recall, split
 from mmrl.generative.world_model.metrics import Foresight, foresee, outcomes
-from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.training.tasks.world_model import HORIZONS
 from mmrl.training.trainer import load
 
@@ -70,7 +70,7 @@ def collect_all(folder: Path, episodes: int, tests: int) -> None:
 
 
 def replayed(rollout: Rollout) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """What an episode's pictures show, by the environment.
+    """What an episode's images show, by the environment.
 
     Returns:
         The cell of each tile, int64 [T + 1, 7, 7, 2]; which tiles are visible, bool [T + 1, 7, 7];
@@ -113,7 +113,7 @@ def can_be_foretold(rollout: Rollout, start: int, steps: int) -> NDArray[np.bool
     return can
 
 
-def test(world: DreamWorld, rollouts: Sequence[Rollout], seed: int) -> dict[str, Any]:
+def test(world: WorldSimulator, rollouts: Sequence[Rollout], seed: int) -> dict[str, Any]:
     """How well a world model foretells some episodes."""
     read = read_tokens(rollouts, world.images.images, world.tokenizer)
     episodes = replace(read, ids=world.images.renumber(read.ids))
@@ -143,7 +143,7 @@ def _after(dreams: Foresight, step: int, can: torch.Tensor) -> dict[str, float |
     return {**shares, "episodes": int(there.sum()), "tiles": int(can[there, step - 1].sum())}
 
 
-def _outcomes(world: DreamWorld, episodes: TokenEpisodes) -> dict[str, float]:
+def _outcomes(world: WorldSimulator, episodes: TokenEpisodes) -> dict[str, float]:
     pieces = split(episodes, recall(episodes, world.model), 8)
     return {name: round(value, 4) for name, value in outcomes(world.model, pieces).items()}
 
@@ -161,7 +161,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     finish(blind, "fit", "world-model", *own, "--text", "", "--text_args", "{}")
     report: dict[str, Any] = {"seed": seed}
     for path in (told, blind):
-        world = cast("DreamWorld", load(path, "world-model", "cpu"))
+        world = cast("WorldSimulator", load(path, "world-model", "cpu"))
         report[path.name] = {
             f"{level}, {by}": test(
                 world, open_rollouts(str(folder / f"test-{level}-{by}"))[:], seed
@@ -191,7 +191,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
                 one.setdefault(f"tiles_{step}_blind", []).append(
                     blind["steps"][step]["predictable"]
                 )
-                one.setdefault(f"last_picture_{step}", []).append(shares["copied"])
+                one.setdefault(f"last_image_{step}", []).append(shares["copied"])
             for key in ("reward_f1", "end_f1"):
                 one.setdefault(key, []).append(told[key])
                 one.setdefault(f"{key}_blind", []).append(blind[key])
@@ -233,7 +233,7 @@ def main() -> None:
         **provenance(started),
     }
     write_json(options.out, report)
-    columns = [f"{name}{step}" for step in HORIZONS for name in ("tiles_", "last_picture_")]
+    columns = [f"{name}{step}" for step in HORIZONS for name in ("tiles_", "last_image_")]
     columns += ["reward_f1", "reward_f1_blind", "end_f1", "end_f1_blind"]
     print(f"| test | {' | '.join(columns)} |\n|---|{'--:|' * len(columns)}")
     for name, means in report["summary"].items():

@@ -1,4 +1,4 @@
-"""Something that acts: all that evaluation and pictures ask of an agent."""
+"""Something that acts: all that evaluation and images ask of an agent."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ zeros. Further entries are left alone. When an episode ends, ``info["is_success"
 tells whether the instruction was carried out; where it is absent or None, an episode that
 terminates with a positive reward counts as a success.
 
-An environment may say more in its infos, for whoever learns from hindsight or to put pictures into
+An environment may say more in its infos, for whoever learns from hindsight or to put images into
 words: ``achieved``, the instructions (a tuple of sentences) that the last step has carried out, had
 they been given at the episode's beginning; and ``description``, what the agent sees, in a sentence.
 """
@@ -28,7 +28,7 @@ IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
 SPEECH: Final = "speech"
 GOAL: Final = "goal"
-"""What a policy sees beside the picture, where a painter paints what the instruction asks for; no
+"""What a policy sees beside the image, where a painter paints what the instruction asks for; no
 environment has it."""
 IS_SUCCESS: Final = "is_success"
 ACHIEVED: Final = "achieved"
@@ -45,7 +45,7 @@ def contract_violation(space: spaces.Space[object]) -> str | None:
         if key not in space.spaces:
             return f"observations lack '{key}'; they have {', '.join(space.spaces) or 'nothing'}"
     image, instruction = space[IMAGE], space[INSTRUCTION]
-    if not is_picture(image):
+    if not is_image(image):
         return f"'{IMAGE}' must be a Box of uint8 [H, W, 3], got {image}"
     if not isinstance(instruction, spaces.Text):
         return f"'{INSTRUCTION}' must be a Text space, got {instruction}"
@@ -54,8 +54,8 @@ def contract_violation(space: spaces.Space[object]) -> str | None:
     return None
 
 
-def is_picture(space: spaces.Space[object]) -> bool:
-    """Whether a space holds uint8 pictures [H, W, 3]."""
+def is_image(space: spaces.Space[object]) -> bool:
+    """Whether a space holds uint8 images [H, W, 3]."""
     return (
         isinstance(space, spaces.Box)
         and space.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""What clips, contact sheets and windows share: colours, pictures fitted into squares, files."""
+"""What clips, contact sheets and windows share: colours, images fitted into squares, files."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ MOST_PIXELS: Final = 2**26
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A picture in another size, width and height; enlarged ones keep their sharp pixels."""
+    """An image in another size, width and height; enlarged ones keep their sharp pixels."""
     grows = size[0] >= image.width and size[1] >= image.height
     return image.resize(size, Image.Resampling.NEAREST if grows else Image.Resampling.BOX)
 
 
 def fitted(
-    picture: NDArray[np.uint8], side: int, ground: tuple[int, int, int] = PAPER
+    image: NDArray[np.uint8], side: int, ground: tuple[int, int, int] = PAPER
 ) -> Image.Image:
-    """A picture, uint8 [H, W, 3], as large as it can be in the middle of a square."""
-    image = Image.fromarray(picture)
-    scale = side / max(image.size)
+    """An image, uint8 [H, W, 3], as large as it can be in the middle of a square."""
+    scaled = Image.fromarray(image)
+    scale = side / max(scaled.size)
     inner = resized(
-        image, (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+        scaled, (max(round(scaled.width * scale), 1), max(round(scaled.height * scale), 1))
     )
     square = Image.new("RGB", (side, side), ground)
     square.paste(inner, ((side - inner.width) // 2, (side - inner.height) // 2))
     return square
 
 
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 [H, W, 3], or 4 with opacity, as the content of a PNG file."""
+def png(image: NDArray[np.uint8]) -> bytes:
+    """An image, uint8 [H, W, 3], or 4 with opacity, as the content of a PNG file."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    Image.fromarray(image).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

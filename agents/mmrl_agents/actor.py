@@ -24,7 +24,7 @@ class SB3Actor:
     :meth:`begin`.
 
     Args:
-        policy: of any SB3 algorithm, for pictures and encoded instructions.
+        policy: of any SB3 algorithm, for images and encoded instructions.
         preprocessing: the one it was trained with.
     """
 
@@ -41,7 +41,7 @@ class SB3Actor:
         """A batch of observations → actions [B], see :class:`mmrl.agent.Actor`.
 
         Raises:
-            UserError: pictures of another size than the agent was trained on, or no speech.
+            UserError: images of another size than the agent was trained on, or no speech.
         """
         state = self._state if self._fits(observation) else None
         actions, after = self.policy.predict(
@@ -89,6 +89,6 @@ class SB3Actor:
         trained = space[IMAGE].shape[1:]
         if images.shape[1:3] != trained:
             raise UserError(
-                f"pictures of {list(images.shape[1:3])} pixels: "
+                f"images of {list(images.shape[1:3])} pixels: "
                 f"this agent was trained on {list(trained)}"
             )

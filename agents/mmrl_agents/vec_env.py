@@ -216,6 +216,6 @@ class MultimodalVecEnv(VecEnv):
         return [wrapper_class is Monitor] * len(list(self._get_indices(indices)))
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """A picture of every environment, where the batch can render."""
-        pictures: Any = self.env.render()
-        return pictures or [None] * self.num_envs
+        """An image of every environment, where the batch can render."""
+        images: Any = self.env.render()
+        return images or [None] * self.num_envs

@@ -1,4 +1,4 @@
-"""``mmrl caption``: puts pictures into words."""
+"""``mmrl caption``: puts images into words."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from mmrl.text_output import printable
 from mmrl.training.trainer import load
 
 _DESCRIPTION: Final = """\
-Put pictures into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
+Put images into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
 has carried out, or what is to be seen.
 
-  mmrl caption runs/captioner before.png after.png      two pictures that follow each other
+  mmrl caption runs/captioner before.png after.png      two images that follow each other
   mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, and
                                                         whether the verifier agrees
 
-Pictures of another size than it was fitted for are resized, with a warning.
+Images of another size than it was fitted for are resized, with a warning.
 """
 
 
 def run(arguments: list[str]) -> int:
-    """Caption pictures, or the ends of episodes."""
+    """Caption images, or the ends of episodes."""
     parser = Parser(prog="mmrl caption", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit captioner' made")
     parser.add_argument(
-        "pictures", type=str, nargs="*", help="picture files, as many as it looks at together"
+        "images", type=str, nargs="*", help="image files, as many as it looks at together"
     )
     parser.add_argument("--data", type=str | None, default=None, help="dataset of 'mmrl collect'")
     parser.add_argument("--episodes", type=int, default=12, help="of the dataset, the last ones")
@@ -55,15 +55,15 @@ def run(arguments: list[str]) -> int:
         raise UserError(
             f"--beams {options.beams}, --episodes {options.episodes}: must be at least 1"
         )
-    if bool(options.pictures) == (options.data is not None):
-        raise UserError("give picture files, or a dataset by --data")
+    if bool(options.images) == (options.data is not None):
+        raise UserError("give image files, or a dataset by --data")
     generator = cast("TextGenerator", load(options.run, "captioner", options.device))
     how: dict[str, Any] = {"how": options.how, "beams": options.beams}
     if options.env is not None:
         how["allowed"] = held_to(generator, options.env)
     if options.data is None:
-        pictures = [read_picture(Path(one)) for one in options.pictures]
-        sized = _sized(pictures, options.pictures, generator)
+        images = [read_image(Path(one)) for one in options.images]
+        sized = _sized(images, options.images, generator)
         for said in generator.say(as_input(sized, generator), **how):
             print(line(said))
         return 0
@@ -75,8 +75,8 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     rollouts = open_rollouts(data)
     frames = cast("Any", generator.encoder).frames
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
-    ends = [picture for one in chosen for picture in one.images[-frames:]]
-    sized = _sized(ends, [f"a picture of {data}"] * len(ends), generator)
+    ends = [image for one in chosen for image in one.images[-frames:]]
+    sized = _sized(ends, [f"an image of {data}"] * len(ends), generator)
     right, judged = 0, 0
     for one, said in zip(chosen, generator.say(as_input(sized, generator), **how), strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
@@ -90,43 +90,43 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
 
 
 def _sized(
-    pictures: Sequence[NDArray[np.uint8]], names: Sequence[str], generator: TextGenerator
+    images: Sequence[NDArray[np.uint8]], names: Sequence[str], generator: TextGenerator
 ) -> list[NDArray[np.uint8]]:
-    """Pictures in the size that the captioner looks at; resized with a warning, if they have to be.
+    """Images in the size that the captioner looks at; resized with a warning, if they have to be.
 
     Raises:
-        UserError: pictures that are looked at together are of different sizes, or too small to show
+        UserError: images that are looked at together are of different sizes, or too small to show
             anything.
     """
     seen = cast(FramesEncoder, generator.encoder)
-    for k, (one, name) in enumerate(zip(pictures, names, strict=True)):
+    for k, (one, name) in enumerate(zip(images, names, strict=True)):
         first = k - k % seen.frames
-        if one.shape != pictures[first].shape:
+        if one.shape != images[first].shape:
             raise UserError(
-                f"{names[first]} has {_pixels(pictures[first])}, {name} has {_pixels(one)}: they "
+                f"{names[first]} has {_pixels(images[first])}, {name} has {_pixels(one)}: they "
                 "are looked at together and must be of one size"
             )
         if min(one.shape[:2]) < SMALLEST:
             raise UserError(
-                f"{name} has {_pixels(one)}: give pictures of {SMALLEST} pixels a side or more"
+                f"{name} has {_pixels(one)}: give images of {SMALLEST} pixels a side or more"
             )
     resize = Resizer(seen.encoder.image_size)
-    return [resize(one, name) for one, name in zip(pictures, names, strict=True)]
+    return [resize(one, name) for one, name in zip(images, names, strict=True)]
 
 
-def _pixels(picture: NDArray[np.uint8]) -> str:
-    return f"{picture.shape[0]} × {picture.shape[1]} pixels"
+def _pixels(image: NDArray[np.uint8]) -> str:
+    return f"{image.shape[0]} × {image.shape[1]} pixels"
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
-    """A picture file as uint8 [H, W, 3].
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """An image file as uint8 [H, W, 3].
 
     Raises:
-        UserError: there is none, or it is no picture.
+        UserError: there is none, or it is no image.
     """
     try:
         return decoded(path)
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: is no picture: {error}") from error
+        raise UserError(f"{path}: is no image: {error}") from error

@@ -1,4 +1,4 @@
-"""``mmrl clip``: episodes of a trained agent as an animated picture."""
+"""``mmrl clip``: episodes of a trained agent as an animated image."""
 
 from __future__ import annotations
 

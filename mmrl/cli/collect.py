@@ -31,7 +31,7 @@ instructions a step has carried out (whether they were asked or not), and what i
 
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by expert --out gotolocal/expert-v0
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by runs/first --out ./first
-  mmrl collect show gotolocal/expert-v0 --picture sheet.png
+  mmrl collect show gotolocal/expert-v0 --image sheet.png
 
 --out is a Minari id (name-v0 or group/name-v0), kept where MINARI_DATASETS_PATH says or under
 ~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). An
@@ -141,14 +141,14 @@ def _show(arguments: list[str]) -> int:
     )
     parser.add_argument("name", type=str, help="Minari id or path of the dataset")
     parser.add_argument(
-        "--picture", type=str | None, default=None, help="write first and last images as this PNG"
+        "--image", type=str | None, default=None, help="write first and last images as this PNG"
     )
     options = parser.parse_args(arguments)
-    target = Path(options.picture) if options.picture else None
+    target = Path(options.image) if options.image else None
     if target and not target.resolve().parent.is_dir():
-        raise UserError(f"--picture {target}: its folder does not exist")
+        raise UserError(f"--image {target}: its folder does not exist")
     if target and target.is_dir():
-        raise UserError(f"--picture {target}: is a folder; name a file such as sheet.png")
+        raise UserError(f"--image {target}: is a folder; name a file such as sheet.png")
     rollouts = open_rollouts(options.name)
     print(summary(rollouts))
     if target:

@@ -17,7 +17,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run, Status, flat
 from mmrl.files import write_atomically
 from mmrl.generative.text.decoder import Continuations
-from mmrl.generative.text.models import Said, TextGenerator
+from mmrl.generative.text.models import GeneratedText, TextGenerator
 from mmrl.text_output import printable
 from mmrl.trust import check
 from mmrl.wrappers.adapters import instructions
@@ -48,7 +48,7 @@ def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuat
         raise UserError(f"--env {env_id}: {error}") from error
 
 
-def line(said: Said) -> str:
+def line(said: GeneratedText) -> str:
     """A sentence and its probability, to be printed."""
     return f"{said.probability:6.1%}  {printable(said.sentence)}"
 

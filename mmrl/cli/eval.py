@@ -14,7 +14,7 @@ from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import result
-from mmrl.evaluation.wrappers import Misled, Translated
+from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.generative.text.models import Translator
@@ -107,8 +107,10 @@ def check_limit(max_episode_steps: int | None) -> None:
 def told(actor: Actor, misled: bool, translator: str | None, device: str) -> Actor:
     """The actor as it is to be told what to do."""
     if translator is not None:
-        actor = Translated(actor, cast("Translator", load(translator, "translation", device)))
-    return Misled(actor) if misled else actor
+        actor = TranslatedInstructions(
+            actor, cast("Translator", load(translator, "translation", device))
+        )
+    return InstructionSwap(actor) if misled else actor
 
 
 def evaluate(

@@ -17,8 +17,8 @@ from mmrl.data import Request, Rollout, collect, find_place, open_rollouts
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
-from mmrl.generative.world_model.simulator import DreamWorld
-from mmrl.generative.world_model.state import Dreamt
+from mmrl.generative.world_model.simulator import WorldSimulator
+from mmrl.generative.world_model.state import ImaginedStep
 from mmrl.text_output import printable
 from mmrl.training.trainer import load
 from mmrl.viz.action_labels import action_names
@@ -32,7 +32,7 @@ from mmrl.wrappers.adapters import make_env
 _DESCRIPTION: Final = """\
 Dream with a world model that 'mmrl fit world-model' made. Real episodes of seeds that it never
 learnt from are watched for some steps; from there on it is told their actions alone, and an
-animated picture shows what truly came beside what it dreamt.
+animated image shows what truly came beside what it dreamt.
 
   mmrl imagine runs/world --out dream.gif
   mmrl imagine runs/world --by runs/agent --context 8 --episodes 5
@@ -105,7 +105,7 @@ def check(options: Any) -> None:
         raise UserError(f"--out {target}: its folder does not exist")
 
 
-def find_world(options: Any) -> tuple[DreamWorld, str, dict[str, Any]]:
+def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
     """The world model, and where its dreams begin.
 
     Raises:
@@ -118,7 +118,7 @@ def find_world(options: Any) -> tuple[DreamWorld, str, dict[str, Any]]:
             "  mmrl fit tokenizer --data ./data --out runs/tokenizer\n"
             f"  mmrl fit world-model --data ./data --tokenizer runs/tokenizer --out {options.run}"
         )
-    world = cast("DreamWorld", load(options.run, "world-model", options.device))
+    world = cast("WorldSimulator", load(options.run, "world-model", options.device))
     recipe = Run.open(options.run).read_checkpoint().state["recipe"]
     env_id = options.env or recipe["env"]
     if not env_id:
@@ -126,7 +126,7 @@ def find_world(options: Any) -> tuple[DreamWorld, str, dict[str, Any]]:
     return world, env_id, dict(options.env_args if options.env else recipe["env_args"])
 
 
-def dream(world: DreamWorld, real: Rollout, options: Any, names: dict[int, str]) -> Clip:
+def dream(world: WorldSimulator, real: Rollout, options: Any, names: dict[int, str]) -> Clip:
     """An episode beside the dream of it, drawn; how they compare is printed.
 
     Args:
@@ -147,15 +147,15 @@ def dream(world: DreamWorld, real: Rollout, options: Any, names: dict[int, str])
         temperature=options.temperature,
         generator=torch.Generator(world.model.device).manual_seed(real.seed),
     )
-    same = (world.ids(real.images[watched + 1 : end + 1]) == dreamt.ids[0]).float().mean()
+    same = (world.encode(real.images[watched + 1 : end + 1]) == dreamt.ids[0]).float().mean()
     print(
         f"{printable(instruction)}: {watched} steps watched, {end - watched} dreamt, "
         f"{float(same):.1%} of the tokens as they came"
     )
-    pictures = np.concatenate([real.images[: watched + 1], world.pictures(dreamt.ids[0])])
+    images = np.concatenate([real.images[: watched + 1], world.decode(dreamt.ids[0])])
     frames = [
         draw_frame(
-            [("real", real.images[k]), ("dreamt" if k > watched else "watched", pictures[k])],
+            [("real", real.images[k]), ("dreamt" if k > watched else "watched", images[k])],
             instruction,
             _note(k, watched, real, dreamt, names),
             real.success if k == len(real) else None,
@@ -165,7 +165,7 @@ def dream(world: DreamWorld, real: Rollout, options: Any, names: dict[int, str])
     return Clip(instruction, real.success, frames)
 
 
-def _note(k: int, watched: int, real: Rollout, dreamt: Dreamt, names: dict[int, str]) -> str:
+def _note(k: int, watched: int, real: Rollout, dreamt: ImaginedStep, names: dict[int, str]) -> str:
     """What a step was, and what the dream says came of it."""
     if k == 0:
         return "start"
@@ -181,7 +181,7 @@ def _names(env_id: str, env_args: dict[str, Any]) -> dict[int, str]:
         return action_names(env)
 
 
-def _play(world: DreamWorld, env_id: str, env_args: dict[str, Any], options: Any) -> int:
+def _play(world: WorldSimulator, env_id: str, env_args: dict[str, Any], options: Any) -> int:
     """Let somebody act in the dream until the window is closed."""
     recording = Recording(options.record)
     session = DreamSession(

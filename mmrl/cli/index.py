@@ -1,4 +1,4 @@
-"""``mmrl index``: the pictures of a folder or a dataset, ready to be searched."""
+"""``mmrl index``: the images of a folder or a dataset, ready to be searched."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from mmrl.cli.parser import AsWritten, Parser
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
 from mmrl.retrieval import SharedEmbedding
-from mmrl.retrieval.images import Pictures, index_pictures, open_pictures
-from mmrl.retrieval.index import PictureIndex
+from mmrl.retrieval.images import Images, index_images, open_images
+from mmrl.retrieval.index import ImageIndex
 from mmrl.text_output import printable
 from mmrl.training.trainer import load
 
 _HELP: Final = """\
-Embed every picture of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and
+Embed every image of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and
 keep the embeddings in an index, which 'mmrl search' searches with words.
 
-  mmrl index pictures --model runs/retrieval --out pictures.index
-  mmrl search pictures.index "the agent faces a red ball"
+  mmrl index images --model runs/retrieval --out images.index
+  mmrl search images.index "the agent faces a red ball"
 
-Pictures of another size than the model's are resized; files that are no pictures are passed over.
+Images of another size than the model's are resized; files that are no images are passed over.
 """
 
 
 def run(arguments: list[str]) -> int:
-    """Index pictures."""
+    """Index images."""
     parser = Parser(prog="mmrl index", description=_HELP, formatter_class=AsWritten)
-    parser.add_argument("pictures", type=str, help="folder of pictures, or name of a dataset")
+    parser.add_argument("images", type=str, help="folder of images, or name of a dataset")
     parser.add_argument(
         "--model", type=str, required=True, help="run folder that 'mmrl fit retrieval' made"
     )
@@ -41,17 +41,17 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
     module, about = open_model(options.model, options.device)
-    pictures = open_pictures(options.pictures)
-    target = Path(options.out or f"{Path(pictures.name).name}.index")
-    index = _under_a_bar(module, pictures, about)
+    images = open_images(options.images)
+    target = Path(options.out or f"{Path(images.name).name}.index")
+    index = _under_a_bar(module, images, about)
     index.save(target)
     for number, what in (
-        (index.about["skipped"], f"passed over: {pictures.why}"),
+        (index.about["skipped"], f"passed over: {images.why}"),
         (index.about["resized"], "resized"),
     ):
         if number:
             print(f"{number:,} {what}")
-    print(f"{len(index):,} pictures of {printable(pictures.name)} → {target}")
+    print(f"{len(index):,} images of {printable(images.name)} → {target}")
     print(f'search it: mmrl search {target} "the agent faces a red ball"')
     return 0
 
@@ -68,9 +68,7 @@ def open_model(path: str, device: str) -> tuple[SharedEmbedding, dict[str, Any]]
     return module, {"model": str(folder.path.resolve()), "weights": weights}
 
 
-def _under_a_bar(
-    module: SharedEmbedding, pictures: Pictures, about: dict[str, Any]
-) -> PictureIndex:
+def _under_a_bar(module: SharedEmbedding, images: Images, about: dict[str, Any]) -> ImageIndex:
     console = Console(stderr=True)
     with Progress(
         TextColumn("indexing"),
@@ -80,5 +78,5 @@ def _under_a_bar(
         console=console,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("indexing", total=len(pictures))
-        return index_pictures(module, pictures, about, lambda: bar.advance(task))
+        task = bar.add_task("indexing", total=len(images))
+        return index_images(module, images, about, lambda: bar.advance(task))

@@ -1,4 +1,4 @@
-"""``mmrl paint``: pictures of what a sentence asks for, and sprites."""
+"""``mmrl paint``: images of what a sentence asks for, and sprites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _DESCRIPTION: Final = """\
 Paint what a sentence asks for, with a painter that 'mmrl fit painter' made. Things that are to be
-in the picture stand with commas between them.
+in the image stand with commas between them.
 
   mmrl paint runs/painter "a red ball, a closed door"
   mmrl paint runs/painter "a purple key in front of the agent" --out key.png --seed 3
@@ -46,9 +46,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("sentence", type=str | None, nargs="?", help="what is to be seen")
     parser.add_argument("--sprite", type=str | None, default=None, help="the name of a tile")
     parser.add_argument("--theme", type=str | None, default=None, help=".npz file of all tiles")
-    parser.add_argument("--out", type=str, default="scene.png", help="picture to write")
-    parser.add_argument("--count", type=int, default=1, help="pictures; several make a sheet")
-    parser.add_argument("--seed", type=int, default=0, help="another one paints other pictures")
+    parser.add_argument("--out", type=str, default="scene.png", help="image to write")
+    parser.add_argument("--count", type=int, default=1, help="images; several make a sheet")
+    parser.add_argument("--seed", type=int, default=0, help="another one paints other images")
     parser.add_argument(
         "--guidance", type=float, default=2.0, help="above 1 it keeps to the sentence the more"
     )
@@ -63,8 +63,8 @@ def run(arguments: list[str]) -> int:
         _write_theme(options, target)
     else:
         target = file_to_write("--out", options.out, ".png")
-        _write_picture(options, target)
-    print(f"{'theme' if options.theme else 'picture'}: {target}")
+        _write_image(options, target)
+    print(f"{'theme' if options.theme else 'image'}: {target}")
     return 0
 
 
@@ -79,12 +79,12 @@ def _check(options: Any) -> None:
         )
 
 
-def _write_picture(options: Any, target: Path) -> None:
-    pictures = _sprites(options) if options.sprite is not None else _scenes(options)
+def _write_image(options: Any, target: Path) -> None:
+    images = _sprites(options) if options.sprite is not None else _scenes(options)
     if options.count == 1:
-        write_bytes(target, png(pictures[0]))
+        write_bytes(target, png(images[0]))
         return
-    shown = [Shown(one if one.shape[2] == 3 else _laid(one), None, "") for one in pictures]
+    shown = [Shown(one if one.shape[2] == 3 else _laid(one), None, "") for one in images]
     write_bytes(target, png(contact_sheet(options.sentence or options.sprite, shown)))
 
 

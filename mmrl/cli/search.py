@@ -1,4 +1,4 @@
-"""``mmrl search``: the pictures that fit some words, on a contact sheet."""
+"""``mmrl search``: the images that fit some words, on a contact sheet."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mmrl.files import write_bytes
 from mmrl.images import png
 from mmrl.preprocessing.text import WordTokenizer, split_words
 from mmrl.retrieval import SharedEmbedding
-from mmrl.retrieval.images import open_pictures
-from mmrl.retrieval.index import PictureIndex, caption
+from mmrl.retrieval.images import open_images
+from mmrl.retrieval.index import ImageIndex, caption
 from mmrl.text_output import printable
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _HELP: Final = """\
-Search an index that 'mmrl index' made: print the nearest pictures, and write them as a contact
+Search an index that 'mmrl index' made: print the nearest images, and write them as a contact
 sheet. A query is a description like those that the model learnt from, or some phrases of one.
 
-  mmrl search pictures.index "the agent faces a red ball"
-  mmrl search pictures.index "the agent carries a blue key, sees a green box" --out sheet.png
+  mmrl search images.index "the agent faces a red ball"
+  mmrl search images.index "the agent carries a blue key, sees a green box" --out sheet.png
 """
 
 
@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="mmrl search", description=_HELP, formatter_class=AsWritten)
     parser.add_argument("index", type=str, help="folder that 'mmrl index' made")
     parser.add_argument("query", type=str, help="what to look for, in words")
-    parser.add_argument("--top", type=int, default=12, help="how many pictures")
+    parser.add_argument("--top", type=int, default=12, help="how many images")
     parser.add_argument("--out", type=str, default="sheet.png", help="contact sheet to write")
     parser.add_argument(
         "--model", type=str | None, default=None, help="run folder, where it has been moved"
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--out {target}: its folder does not exist")
     if target.is_dir():
         raise UserError(f"--out {target}: is a folder; name a file such as sheet.png")
-    index = PictureIndex.load(Path(options.index))
+    index = ImageIndex.load(Path(options.index))
     for key in ("model", "weights", "source"):
         if not isinstance(index.about.get(key), str):
             raise UserError(f"{options.index} does not name its {key}: 'mmrl index' makes it anew")
@@ -60,8 +60,8 @@ def run(arguments: list[str]) -> int:
     found = index.search(module.of_sentences([options.query])[0], options.top)
     for rank, one in enumerate(found, 1):
         print(f"{rank:>3}  {one.cosine:6.3f}  {printable(caption(one.entry))}")
-    pictures = open_pictures(index.about["source"])
-    shown = [Shown(pictures.picture(one.entry), one.cosine, caption(one.entry)) for one in found]
+    images = open_images(index.about["source"])
+    shown = [Shown(images.image(one.entry), one.cosine, caption(one.entry)) for one in found]
     write_bytes(target, png(contact_sheet(options.query, shown)))
     print(f"contact sheet: {target}")
     return 0

@@ -15,7 +15,7 @@ from mmrl.cli.eval import evaluate, sentence
 from mmrl.cli.parser import Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError, unknown
-from mmrl.experiment.agent import TeamAgent
+from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig, find_device
 from mmrl.experiment.preprocessing import CHANNELS, with_speakers
 from mmrl.experiment.run import CONFIG, Run
@@ -136,11 +136,11 @@ def _train(request: Request, config: TrainConfig, folder: Run) -> Actor:
     )
 
 
-def _team_agent(config: TrainConfig) -> TeamAgent:
+def _team_agent(config: TrainConfig) -> DistributedAgent:
     agent = find_agent(config.agent)
     if not hasattr(agent, "train_together"):
         raise UserError(f"--workers: agent {config.agent!r} learns in one process")
-    return cast("TeamAgent", agent)
+    return cast("DistributedAgent", agent)
 
 
 def resumed(request: Request) -> Run:

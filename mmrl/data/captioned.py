@@ -1,4 +1,4 @@
-"""Pictures that have been described, read from datasets, to be learnt from and tested with."""
+"""Images that have been described, read from datasets, to be learnt from and tested with."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from mmrl.errors import UserError
 
 @dataclass(frozen=True)
 class Scenes:
-    """Pictures that have been described.
+    """Images that have been described.
 
     Attributes:
-        pictures: uint8 [N, H, W, 3].
+        images: uint8 [N, H, W, 3].
         sentences: N descriptions.
         episodes: which episode each is of, int64 [N].
     """
 
-    pictures: NDArray[np.uint8]
+    images: NDArray[np.uint8]
     sentences: Sequence[str]
     episodes: NDArray[np.int64]
 
@@ -33,7 +33,7 @@ class Scenes:
         """Those of a mask, bool [N]."""
         rows = np.flatnonzero(keep)
         return Scenes(
-            self.pictures[rows], [self.sentences[row] for row in rows.tolist()], self.episodes[rows]
+            self.images[rows], [self.sentences[row] for row in rows.tolist()], self.episodes[rows]
         )
 
     def unique(self, count: int, generator: np.random.Generator) -> Scenes:
@@ -45,10 +45,10 @@ class Scenes:
 
 
 def read_scenes(names: str | Sequence[str]) -> Scenes:
-    """All pictures of some datasets, with their descriptions.
+    """All images of some datasets, with their descriptions.
 
     Raises:
-        UserError: no dataset, one without descriptions, or pictures of several sizes.
+        UserError: no dataset, one without descriptions, or images of several sizes.
     """
     names = [names] if isinstance(names, str) else names
     if not any(names):
@@ -60,13 +60,13 @@ def read_scenes(names: str | Sequence[str]) -> Scenes:
                 f"dataset {name!r} lacks infos/description: collect it in an environment that says "
                 "what is seen, such as the grid worlds"
             )
-    pictures = [columns.images for columns in read if columns.images is not None]
-    sizes = {one.shape[1:] for one in pictures}
+    images = [columns.images for columns in read if columns.images is not None]
+    sizes = {one.shape[1:] for one in images}
     if len(sizes) > 1:
-        raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+        raise UserError(f"data has images of several sizes: {sorted(sizes)}")
     lengths = np.concatenate([columns.lengths for columns in read])
     return Scenes(
-        np.concatenate(pictures),
+        np.concatenate(images),
         [sentence for columns in read for sentence in columns.descriptions],
         np.repeat(np.arange(len(lengths)), lengths + 1),
     )

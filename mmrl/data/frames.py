@@ -15,7 +15,7 @@ from mmrl.errors import UserError
 
 @dataclass(frozen=True)
 class Frames:
-    """Pictures of episodes.
+    """Images of episodes.
 
     Attributes:
         learnt: uint8 [N, H, W, 3], of episodes to learn from.
@@ -32,17 +32,17 @@ def read_frames(
     most: int,
     cases: TrainingCases[str] | None = None,
 ) -> Frames:
-    """The pictures of some datasets; the last episodes of each are for the test.
+    """The images of some datasets; the last episodes of each are for the test.
 
     Args:
         names: datasets of 'mmrl collect'.
         test_share: of the episodes.
         most: as many are kept of each kind, spread over all.
-        cases: which descriptions the pictures that are learnt from may have; any, if None.
+        cases: which descriptions the images that are learnt from may have; any, if None.
 
     Raises:
         UserError: no dataset, one with a single episode or without descriptions where they are
-            needed, pictures of several sizes, or none that may be learnt from.
+            needed, images of several sizes, or none that may be learnt from.
     """
     names = [names] if isinstance(names, str) else names
     if not any(names):
@@ -57,28 +57,28 @@ def read_frames(
         test += [one.images for one in rollouts[first:]]
     sizes = {one.shape[1:] for one in learnt}
     if len(sizes) > 1:
-        raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+        raise UserError(f"data has images of several sizes: {sorted(sizes)}")
     if not any(map(len, learnt)):
-        raise UserError("every picture to learn from shows a held-out pair: collect more")
+        raise UserError("every image to learn from shows a held-out pair: collect more")
     return Frames(_spread(np.concatenate(learnt), most), _spread(np.concatenate(test), most))
 
 
 def _allowed(rollout: Rollout, cases: TrainingCases[str] | None) -> NDArray[np.uint8]:
-    """The pictures of an episode that may be learnt from."""
+    """The images of an episode that may be learnt from."""
     if cases is None:
         return rollout.images
     if not all(rollout.descriptions):
         raise UserError(
-            "held_out needs pictures with descriptions: collect them in an environment that says "
+            "held_out needs images with descriptions: collect them in an environment that says "
             "what is seen, such as the grid worlds"
         )
     return rollout.images[[cases.allows(one) for one in rollout.descriptions]]
 
 
-def patches_of(pictures: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
-    """The patches of pictures uint8 [N, H, W, 3], row by row: uint8 [N · K, patch, patch, 3]."""
-    count, height, width = pictures.shape[:3]
-    cut = pictures.reshape(count, height // patch, patch, width // patch, patch, 3)
+def patches_of(images: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
+    """The patches of images uint8 [N, H, W, 3], row by row: uint8 [N · K, patch, patch, 3]."""
+    count, height, width = images.shape[:3]
+    cut = images.reshape(count, height // patch, patch, width // patch, patch, 3)
     return cut.swapaxes(2, 3).reshape(-1, patch, patch, 3)
 
 
@@ -90,8 +90,8 @@ def distinct(patches: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.
     return patches[first], counts
 
 
-def _spread(pictures: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+def _spread(images: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     """At most so many, evenly spread."""
-    if len(pictures) <= most:
-        return pictures
-    return pictures[np.linspace(0, len(pictures) - 1, most).round().astype(np.int64)]
+    if len(images) <= most:
+        return images
+    return images[np.linspace(0, len(images) - 1, most).round().astype(np.int64)]

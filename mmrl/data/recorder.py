@@ -1,4 +1,4 @@
-"""An episode while it is being played: its pictures are packed at once, so that many fit."""
+"""An episode while it is being played: its images are packed at once, so that many fit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_BYTES: Final = 64 * 1024
-"""About so much of the pictures is packed together."""
+"""About so much of the images is packed together."""
 _LEVEL: Final = 1
 _SMALL: Final = 1024  # bytes that are not worth packing
 
 
 class Frames:
-    """Pictures of one shape, packed by zlib in chunks as HDF5 wants them."""
+    """Images of one shape, packed by zlib in chunks as HDF5 wants them."""
 
     def __init__(self) -> None:
         self._pending: list[NDArray[np.uint8]] = []
@@ -25,7 +25,7 @@ class Frames:
         self._per_chunk = 1
 
     def add(self, image: NDArray[np.uint8]) -> None:
-        """Add a picture, uint8 [H, W, 3], which is copied."""
+        """Add an image, uint8 [H, W, 3], which is copied."""
         self._shape = image.shape
         self._per_chunk = max(1, CHUNK_BYTES // max(image.size, 1))
         self._pending.append(image.copy())
@@ -33,7 +33,7 @@ class Frames:
             self._pack()
 
     def write(self, group: Any, name: str) -> None:
-        """Write the pictures as a dataset, uint8 [T + 1, H, W, 3], of an HDF5 group."""
+        """Write the images as a dataset, uint8 [T + 1, H, W, 3], of an HDF5 group."""
         count = len(self._packed) * self._per_chunk + len(self._pending)
         self._per_chunk = min(self._per_chunk, count)  # HDF5 wants no chunk larger than all
         missing = -count % self._per_chunk
@@ -62,7 +62,7 @@ class Recording:
 
     Attributes:
         seed: of the episode.
-        frames: what was seen, T + 1 pictures.
+        frames: what was seen, T + 1 images.
         instructions: what was asked, T + 1 times.
         descriptions: T + 1, "" where nobody says.
         actions, rewards, terminated, truncated, achieved: of T steps.

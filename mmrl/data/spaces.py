@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mmrl.contract import IMAGE, INSTRUCTION, is_picture
+from mmrl.contract import IMAGE, INSTRUCTION, is_image
 from mmrl.data.hdf5 import member
 from mmrl.data.location import Place, minari_module
 from mmrl.errors import UserError
@@ -57,7 +57,7 @@ def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spac
 
 
 def _keys(place: Place, space: spaces.Dict) -> dict[str, str]:
-    images = [key for key, one in space.items() if is_picture(one)]
+    images = [key for key, one in space.items() if is_image(one)]
     texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
     for what, key, found in (("image", IMAGE, images), ("string", INSTRUCTION, texts)):
         if key in found:
@@ -126,10 +126,10 @@ def _space(dataset: Any) -> gym.Space[Any] | None:
 
 
 def _packed(dataset: Any) -> gym.Space[Any] | None:
-    """The space of pictures that are kept as JPEG."""
+    """The space of images that are kept as JPEG."""
     try:
-        with open_image(io.BytesIO(dataset[0].tobytes())) as picture:
-            return spaces.Box(0, 255, (picture.height, picture.width, 3), np.uint8)
+        with open_image(io.BytesIO(dataset[0].tobytes())) as image:
+            return spaces.Box(0, 255, (image.height, image.width, 3), np.uint8)
     except (OSError, ValueError, IndexError):
         return None
 

@@ -16,7 +16,7 @@ from mmrl.errors import UserError
 from mmrl.generative.text.models import Translator
 
 
-class Misled(ActorWrapper):
+class InstructionSwap(ActorWrapper):
     """An actor that reads and hears the instruction of another episode.
 
     An agent that follows its instructions fails then; success that stays is what can be had
@@ -33,7 +33,7 @@ class Misled(ActorWrapper):
         self._told: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same pictures with other instructions.
+        """The same images with other instructions.
 
         Raises:
             UserError: there is only one instruction.
@@ -62,7 +62,7 @@ class Misled(ActorWrapper):
         return others[row % len(others)]
 
 
-class Translated(ActorWrapper):
+class TranslatedInstructions(ActorWrapper):
     """An actor that reads translations of its instructions.
 
     Args:
@@ -76,7 +76,7 @@ class Translated(ActorWrapper):
         self._known: dict[str, str] = {}
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same pictures with the instructions translated.
+        """The same images with the instructions translated.
 
         Raises:
             UserError: words that the translator does not know.

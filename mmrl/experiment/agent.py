@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Agent(Protocol):
     """A way of training, offered through the entry point group ``mmrl.agents``.
 
-    One that several workers can train together is a :class:`TeamAgent`.
+    One that several workers can train together is a :class:`DistributedAgent`.
 
     Attributes:
         Config: a dataclass of its hyperparameters, which become options of the command line.
@@ -35,7 +35,7 @@ class Agent(Protocol):
         ...
 
 
-class TeamAgent(Agent, Protocol):
+class DistributedAgent(Agent, Protocol):
     """An agent that several workers can train as one."""
 
     @staticmethod

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import Tree, check_plain, decode, encode, round_trip
+from mmrl.experiment.renamed import rename_weights
 from mmrl.files import as_os_error, atomic_folder
 
 __all__ = [
@@ -143,6 +144,7 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
     Raises:
         UserError: they are another module's; nothing was changed.
     """
+    weights = rename_weights(weights)
     own = weights_of(module)
     wrong = [
         f"{name} is missing" if name not in weights

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mmrl.errors import UserError
+from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
 
 
@@ -82,7 +83,7 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
     Raises:
         UserError: it has keys that there are not.
     """
-    given = dict(plain)
+    given, _ = rename_keys(plain)
     agent = given.get("agent", TrainConfig.agent)
     try:
         hyper = hyperparameters(**given.pop(agent, {}))

@@ -28,6 +28,7 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.experiment.lock import RunLock
+from mmrl.experiment.renamed import rename_keys
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.trust import check, sign
@@ -124,6 +125,7 @@ class Run:
         if not isinstance(config, dict) or not {"env", "task"} & config.keys():
             raise UserError(f"{file} is no configuration of a training: it names no env or task")
         check(config, file, trust_code=trust_code)
+        config, _ = rename_keys(config)
         return cls(path, config, trust_code=trust_code)
 
     @property

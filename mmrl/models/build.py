@@ -58,11 +58,11 @@ def build_model(
 
     Args:
         config: names and arguments.
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         vocabulary: token ids are below this, or the words by their ids; None where nothing is
             read.
         speech: shape of the features of one utterance; None where nothing is heard.
-        goal: height and width of pictures of goals; None where there are none.
+        goal: height and width of images of goals; None where there are none.
         pretrained: load the pretrained weights that the configuration names; otherwise they are
             random, to be replaced by saved ones.
 

@@ -16,7 +16,7 @@ class ModelConfig:
         image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
         image_args: its arguments: width, and small_resnet's blocks and patch; for torchvision's
             stage (how many of the four are kept) and pooled (one token instead of a grid).
-        image_size: height and width that pictures are resized to; as they are, if empty.
+        image_size: height and width that images are resized to; as they are, if empty.
         image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, word_cnn, minilm
             (pretrained, offline), or a model of transformers by hub name or folder.
@@ -27,7 +27,7 @@ class ModelConfig:
             of transformers by hub name or folder.
         speech_args: arguments of ours: width.
         speech_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        goal_picture: run folder of 'mmrl fit painter': the policy is shown a painting of what its
+        goal_image: run folder of 'mmrl fit painter': the policy is shown a painting of what its
             instruction asks for, seen by an image encoder of its own; none, if empty.
         fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
             your own class.
@@ -35,9 +35,9 @@ class ModelConfig:
         dropout: share of the fused features that is left out while learning.
         instruction_length: the longest instruction, in tokens.
         precision: fp32, or bf16 for matrix products in bfloat16.
-        channels_last: keep pictures channel by channel of a pixel, which some processors like.
+        channels_last: keep images channel by channel of a pixel, which some processors like.
         compile: compile the model with torch.compile, which takes a minute and a C++ compiler.
-        cache_mb: memory for the features of frozen encoders, each picture and instruction
+        cache_mb: memory for the features of frozen encoders, each image and instruction
             encoded once; 0 computes them anew.
     """
 
@@ -52,7 +52,7 @@ class ModelConfig:
     speech: str = "log_mel_cnn"
     speech_args: dict[str, Any] = field(default_factory=dict)
     speech_trained: int | None = None
-    goal_picture: str | None = None
+    goal_image: str | None = None
     fusion: str = "film"
     features: int = 128
     dropout: float = 0.0

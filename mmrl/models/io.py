@@ -89,7 +89,7 @@ def load_model(folder: Path, *, trust_code: bool = False) -> MultimodalModel:
 
 
 def preprocessing_of(model: MultimodalModel) -> dict[str, str]:
-    """Fingerprints of how pictures and sentences become numbers."""
+    """Fingerprints of how images and sentences become numbers."""
     marks = {}
     for module in model.modules():
         if isinstance(module, ImageNormalizer):

@@ -24,7 +24,7 @@ PRECISIONS: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 class MultimodalModel(nn.Module):
     """What is seen, read and heard → features.
 
-    Inside policies it takes observations; with a tokenizer it takes sentences and pictures.
+    Inside policies it takes observations; with a tokenizer it takes sentences and images.
 
     Args:
         encoders: for each modality of the observation, by its key: raw numbers → Tokens.
@@ -59,7 +59,7 @@ class MultimodalModel(nn.Module):
     def forward(
         self, observation: Mapping[str, Tensor] | Sequence[str], images: Tensor | None = None
     ) -> Tensor:
-        """A batch of observations, or of sentences and pictures → features float32 [B, F].
+        """A batch of observations, or of sentences and images → features float32 [B, F].
 
         Args:
             observation: by modality, ``image`` uint8 [B, 3, H, W], ``instruction`` token ids
@@ -86,15 +86,15 @@ class MultimodalModel(nn.Module):
         return {name: self.encoders[name](given) for name, given in observation.items()}
 
     def observe(self, sentences: Sequence[str], images: Tensor | None) -> dict[str, Tensor]:
-        """B sentences and pictures as an observation, on the model's device.
+        """B sentences and images as an observation, on the model's device.
 
         Raises:
-            UserError: the model has no tokenizer, or there are not as many pictures as sentences.
+            UserError: the model has no tokenizer, or there are not as many images as sentences.
         """
         if self.tokenizer is None:
             raise UserError("this model takes token ids: it has no tokenizer for sentences")
         if images is not None and len(images) != len(sentences):
-            raise UserError(f"{len(sentences)} sentences and {len(images)} pictures: give as many")
+            raise UserError(f"{len(sentences)} sentences and {len(images)} images: give as many")
         device = next(self.parameters()).device
         ids = np.stack([self.tokenizer.encode(sentence) for sentence in sentences])
         observation = {INSTRUCTION: torch.from_numpy(ids).to(device)}

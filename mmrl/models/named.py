@@ -25,7 +25,7 @@ class ProjectedImages(Encoder):
     """An image encoder with a linear layer on each of its tokens.
 
     Args:
-        encoder: pictures → Tokens.
+        encoder: images → Tokens.
         width: of the projected tokens.
     """
 
@@ -67,18 +67,18 @@ def build_named_model(
             "minilm".
         image: a ResNet of torchvision, such as "resnet50".
         fusion: "concat" puts the mean of the text's tokens (768 wide for BERT-base) beside the
-            projected mean of the picture's; every other fusion has features of that width, too.
-        image_features: width of the projected picture.
+            projected mean of the image's; every other fusion has features of that width, too.
+        image_features: width of the projected image.
         pretrained: load both models' weights; otherwise they are built from their configurations
             alone, with random weights and a tokenizer that needs no vocabulary.
         image_weights: the image model's; IMAGENET1K_V1 where they are loaded and none are named.
             They settle how pixels are normalised, loaded or not.
-        image_size: height and width that pictures of any size are resized to.
+        image_size: height and width that images of any size are resized to.
         length: longest sentence, in tokens.
         precision: fp32 or bf16.
 
     Returns:
-        A model that takes B sentences and pictures uint8 [B, 3, H, W] and gives float32
+        A model that takes B sentences and images uint8 [B, 3, H, W] and gives float32
         [B, text width + image_features].
 
     Raises:

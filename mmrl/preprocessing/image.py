@@ -1,4 +1,4 @@
-"""Images: uint8 pictures → normalised floats on the device of the model."""
+"""Images: uint8 images → normalised floats on the device of the model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageNormalizer(nn.Module):
-    """Pictures of any size, resized if asked to, then (pixel / 255 - mean) / std by channel.
+    """Images of any size, resized if asked to, then (pixel / 255 - mean) / std by channel.
 
     Args:
         mean, std: of the images an encoder was trained on, on the scale from 0 to 1.
-        size: height and width that pictures are resized to (bilinear, antialiased); None leaves
+        size: height and width that images are resized to (bilinear, antialiased); None leaves
             them as they are.
     """
 
@@ -47,7 +47,7 @@ class ImageNormalizer(nn.Module):
         return self.sized(images).to(self.scale.dtype).mul_(self.scale).add_(self.shift)
 
     def sized(self, images: Tensor) -> Tensor:
-        """uint8 [B, 3, H, W] → uint8 of the size that pictures are brought to.
+        """uint8 [B, 3, H, W] → uint8 of the size that images are brought to.
 
         Raises:
             ValueError: another type or number of channels.
@@ -61,7 +61,7 @@ class ImageNormalizer(nn.Module):
         return images
 
     def inverse(self, images: Tensor) -> Tensor:
-        """Normalised float [B, 3, H, W] → pictures uint8 [B, 3, H, W], of the size they have."""
+        """Normalised float [B, 3, H, W] → images uint8 [B, 3, H, W], of the size they have."""
         pixels = (images - self.shift) / self.scale
         return pixels.round().clamp(0, 255).to(torch.uint8)
 

@@ -23,7 +23,7 @@ _REMEMBERED: Final = 512  # utterances whose features are kept
 _KEPT_IN: Final = {
     INSTRUCTION: text_files.FILE,
     SPEECH: speech_files.FILE,
-    GOAL: "painter, the one that model.goal_picture named",
+    GOAL: "painter, the one that model.goal_image named",
 }
 
 
@@ -32,22 +32,22 @@ class Goals(Protocol):
 
     @property
     def space(self) -> EncodedSpace:
-        """Uint8 [1, 3, H, W]: a stack of one picture, as nobody turns its channels round then."""
+        """Uint8 [1, 3, H, W]: a stack of one image, as nobody turns its channels round then."""
         ...
 
     def encode(self, instruction: str) -> NDArray[np.uint8]:
-        """The picture of an instruction's goal, always the same."""
+        """The image of an instruction's goal, always the same."""
         ...
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an agent is told what to do: by text, by speech, or by both; and by a picture beside.
+    """How an agent is told what to do: by text, by speech, or by both; and by an image beside.
 
     Attributes:
         tokenizer: for ``instruction``; None where it is not read.
         speech: for ``speech``; None where it is not heard.
-        goals: for ``goal``, a picture of what the instruction asks for; None where there is none.
+        goals: for ``goal``, an image of what the instruction asks for; None where there is none.
 
     Raises:
         ValueError: neither is given.

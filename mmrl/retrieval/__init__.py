@@ -1,4 +1,4 @@
-"""Image search: pictures and sentences in one space, an index of pictures, a sheet of the best."""
+"""Image search: images and sentences in one space, an index of images, a sheet of the best."""
 
 from mmrl.retrieval.embedding import SharedEmbedding, contrastive_loss
 

@@ -1,4 +1,4 @@
-"""One embedding space for pictures and sentences: what belongs together lies together."""
+"""One embedding space for images and sentences: what belongs together lies together."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ class SharedEmbedding(nn.Module):
         return {name: functional.normalize(one.float(), dim=1) for name, one in embedded.items()}
 
     @torch.no_grad()
-    def of_pictures(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Pictures uint8 [B, H, W, 3] → unit vectors float32 [B, width]."""
-        images = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        return self({IMAGE: images})[IMAGE].cpu().numpy()
+    def of_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Images uint8 [B, H, W, 3] → unit vectors float32 [B, width]."""
+        pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
+        return self({IMAGE: pixels})[IMAGE].cpu().numpy()
 
     @torch.no_grad()
     def of_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
-"""Pictures to be searched: those of a folder, or of a dataset; brought to the size of a model.
+"""Images to be searched: those of a folder, or of a dataset; brought to the size of a model.
 
-Pictures → their index, a batch at a time.
+Images → their index, a batch at a time.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mmrl.data import Rollouts, find_place, open_rollouts
 from mmrl.errors import UserError
 from mmrl.images import decoded, resized
 from mmrl.retrieval.embedding import SharedEmbedding
-from mmrl.retrieval.index import Entry, PictureIndex, caption
+from mmrl.retrieval.index import Entry, ImageIndex, caption
 from mmrl.text_output import printable
 
 SMALLEST: Final = 8
 """Pixels of a side; what is smaller shows nothing."""
 
 
-class Pictures(Protocol):
-    """Where pictures come from.
+class Images(Protocol):
+    """Where images come from.
 
     Attributes:
-        name: of the folder or dataset, with which :func:`open_pictures` finds it again.
+        name: of the folder or dataset, with which :func:`open_images` finds it again.
         skipped: what was passed over, as far as they were gone through.
         why: for what reason.
     """
@@ -45,16 +45,16 @@ class Pictures(Protocol):
         ...
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Which it is, and the picture, uint8 [H, W, 3]; None for what is passed over."""
+        """Which it is, and the image, uint8 [H, W, 3]; None for what is passed over."""
         ...
 
-    def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The picture of an entry, uint8 [H, W, 3]; None where it is gone."""
+    def image(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """The image of an entry, uint8 [H, W, 3]; None where it is gone."""
         ...
 
 
-def open_pictures(name: str) -> Pictures:
-    """The pictures in a folder, or those of a dataset of ``mmrl collect``.
+def open_images(name: str) -> Images:
+    """The images in a folder, or those of a dataset of ``mmrl collect``.
 
     Raises:
         UserError: it is neither.
@@ -62,23 +62,23 @@ def open_pictures(name: str) -> Pictures:
     path = Path(name).expanduser()
     is_dataset = any((path / sub / "metadata.json").is_file() for sub in (".", "data"))
     if path.is_dir() and not is_dataset:
-        return PictureFolder(path)
+        return ImageFolder(path)
     try:
-        return RolloutPictures(open_rollouts(name))
+        return RolloutImages(open_rollouts(name))
     except UserError as error:
         if find_place(name).path.exists():
             raise
-        raise UserError(f"{name!r} is no folder of pictures, and no dataset: {error}") from error
+        raise UserError(f"{name!r} is no folder of images, and no dataset: {error}") from error
 
 
-class PictureFolder:
-    """The pictures of a folder and of the folders in it, by name; see :class:`Pictures`.
+class ImageFolder:
+    """The images of a folder and of the folders in it, by name; see :class:`Images`.
 
     Args:
         path: the folder.
     """
 
-    why = f"no pictures, of fewer than {SMALLEST} pixels a side, or links out of the folder"
+    why = f"no images, of fewer than {SMALLEST} pixels a side, or links out of the folder"
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -90,34 +90,34 @@ class PictureFolder:
         ]
 
     def __len__(self) -> int:
-        """How many files there are, pictures or not."""
+        """How many files there are, images or not."""
         return len(self._files)
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Each file's picture, uint8 [H, W, 3], the first one of an animated file; None for a file
+        """Each file's image, uint8 [H, W, 3], the first one of an animated file; None for a file
         that is passed over.
         """
         self.skipped = 0
         for file in self._files:
-            picture = self._read(file)
-            self.skipped += picture is None
-            yield None if picture is None else ({"file": file.as_posix()}, picture)
+            image = self._read(file)
+            self.skipped += image is None
+            yield None if image is None else ({"file": file.as_posix()}, image)
 
-    def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The picture of an entry; None where it is gone, or is none of this folder."""
+    def image(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """The image of an entry; None where it is gone, or is none of this folder."""
         return self._read(Path(entry["file"])) if "file" in entry else None
 
     def _read(self, file: Path) -> NDArray[np.uint8] | None:
-        """The picture in a file of the folder; links that lead out of it are not followed."""
+        """The image in a file of the folder; links that lead out of it are not followed."""
         try:
             path = (self.path / file).resolve()
         except (OSError, RuntimeError):  # links in a circle
             return None
-        return read_picture(path) if path.is_relative_to(self.path) else None
+        return read_image(path) if path.is_relative_to(self.path) else None
 
 
-class RolloutPictures:
-    """The pictures of a dataset, each different one once; see :class:`Pictures`.
+class RolloutImages:
+    """The images of a dataset, each different one once; see :class:`Images`.
 
     Args:
         rollouts: the dataset.
@@ -131,26 +131,26 @@ class RolloutPictures:
         self.skipped = 0
 
     def __len__(self) -> int:
-        """How many pictures there are, each as often as it comes."""
+        """How many images there are, each as often as it comes."""
         return int(self.rollouts.metadata["total_steps"]) + len(self.rollouts)
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Each picture, uint8 [H, W, 3]; None for one that came before."""
+        """Each image, uint8 [H, W, 3]; None for one that came before."""
         self.skipped = 0
         seen = set()
         for episode, rollout in enumerate(self.rollouts):
-            for step, picture in enumerate(rollout.images):
-                mark = sha256(picture.tobytes()).digest()
+            for step, image in enumerate(rollout.images):
+                mark = sha256(image.tobytes()).digest()
                 if mark in seen:
                     self.skipped += 1
                     yield None
                     continue
                 seen.add(mark)
                 said = rollout.descriptions[step]
-                yield {"episode": episode, "step": step, "description": said}, picture
+                yield {"episode": episode, "step": step, "description": said}, image
 
-    def picture(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The picture of an entry; None where it is gone."""
+    def image(self, entry: Entry) -> NDArray[np.uint8] | None:
+        """The image of an entry; None where it is gone."""
         episode, step = entry.get("episode", -1), entry.get("step", -1)
         if min(episode, step) < 0:
             return None
@@ -160,17 +160,17 @@ class RolloutPictures:
         return images[step] if step < len(images) else None
 
 
-def read_picture(file: Path) -> NDArray[np.uint8] | None:
-    """uint8 [H, W, 3]; None where a file is no picture, or one of fewer than 8 pixels a side."""
+def read_image(file: Path) -> NDArray[np.uint8] | None:
+    """uint8 [H, W, 3]; None where a file is no image, or one of fewer than 8 pixels a side."""
     try:
-        picture = decoded(file)
+        image = decoded(file)
     except (OSError, ValueError):
         return None
-    return picture if min(picture.shape[:2]) >= SMALLEST else None
+    return image if min(image.shape[:2]) >= SMALLEST else None
 
 
 class Resizer:
-    """Brings pictures to one size, and warns of the first one that had another.
+    """Brings images to one size, and warns of the first one that had another.
 
     Args:
         size: height and width.
@@ -183,63 +183,63 @@ class Resizer:
         self.size = size
         self.resized = 0
 
-    def __call__(self, picture: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    def __call__(self, image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
         """uint8 [H, W, 3] → uint8 of the size; ``name`` is for the warning."""
         height, width = self.size
-        if picture.shape[:2] == (height, width):
-            return picture
+        if image.shape[:2] == (height, width):
+            return image
         if not self.resized:
             warnings.warn(
-                f"{printable(name)} has {picture.shape[0]} × {picture.shape[1]} pixels, the model "
+                f"{printable(name)} has {image.shape[0]} × {image.shape[1]} pixels, the model "
                 f"looks at {height} × {width}: it is resized, and so are all others of "
                 "another size",
                 stacklevel=2,
             )
         self.resized += 1
-        return np.asarray(resized(Image.fromarray(picture), (width, height)))
+        return np.asarray(resized(Image.fromarray(image), (width, height)))
 
 
 _AT_ONCE: Final = 256
 
 
-def index_pictures(
+def index_images(
     module: SharedEmbedding,
-    pictures: Pictures,
+    images: Images,
     about: Mapping[str, Any],
-    on_picture: Callable[[], None] = lambda: None,
-) -> PictureIndex:
-    """The index of pictures, those of another size than the model's resized with a warning.
+    on_image: Callable[[], None] = lambda: None,
+) -> ImageIndex:
+    """The index of images, those of another size than the model's resized with a warning.
 
     Args:
         module: which embeds them.
-        pictures: what to embed.
-        about: what the index is made of; the source and the numbers of pictures that were resized
+        images: what to embed.
+        about: what the index is made of; the source and the numbers of images that were resized
             and passed over are added.
-        on_picture: called after each.
+        on_image: called after each.
 
     Raises:
-        UserError: there is no picture.
+        UserError: there is no image.
     """
     encoder: Any = module.model.encoders[IMAGE]
     resize = Resizer(encoder.image_size)
     entries: list[Entry] = []
     waiting: list[NDArray[np.uint8]] = []
     embedded: list[NDArray[np.float32]] = []
-    for one in pictures:
+    for one in images:
         if one is not None:
-            entry, picture = one
+            entry, image = one
             entries.append(entry)
-            waiting.append(resize(picture, caption(entry)))
+            waiting.append(resize(image, caption(entry)))
         if len(waiting) == _AT_ONCE:
-            embedded.append(module.of_pictures(np.stack(waiting)))
+            embedded.append(module.of_images(np.stack(waiting)))
             waiting = []
-        on_picture()
+        on_image()
     if waiting:
-        embedded.append(module.of_pictures(np.stack(waiting)))
+        embedded.append(module.of_images(np.stack(waiting)))
     if not entries:
-        what = f"{pictures.skipped} files are {pictures.why}" if pictures.skipped else "it is empty"
-        raise UserError(f"there are no pictures in {pictures.name}: {what}")
+        what = f"{images.skipped} files are {images.why}" if images.skipped else "it is empty"
+        raise UserError(f"there are no images in {images.name}: {what}")
     about = {
-        **about, "source": pictures.name, "skipped": pictures.skipped, "resized": resize.resized
+        **about, "source": images.name, "skipped": images.skipped, "resized": resize.resized
     }  # fmt: skip
-    return PictureIndex(np.concatenate(embedded), entries, about)
+    return ImageIndex(np.concatenate(embedded), entries, about)

@@ -1,4 +1,4 @@
-"""An index of pictures: their embeddings in a folder, and the nearest ones to a query."""
+"""An index of images: their embeddings in a folder, and the nearest ones to a query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmrl.errors import UserError
 from mmrl.files import atomic_folder
 
 EXACT_LIMIT: Final = 50_000
-"""Up to so many pictures all are compared; more are searched by a graph of neighbours (HNSW, Malkov
+"""Up to so many images all are compared; more are searched by a graph of neighbours (HNSW, Malkov
 and Yashunin, 2018; faiss), which may miss one now and then.
 """
 
@@ -33,13 +33,13 @@ _DAMAGE: Final = (
 )  # fmt: skip
 
 Entry = dict[str, Any]
-"""Which picture it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
+"""Which image it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
 ``description`` that it has there.
 """
 
 
 def caption(entry: Entry) -> str:
-    """What a picture is called, for people to read."""
+    """What an image is called, for people to read."""
     if "file" in entry:
         return str(entry["file"])
     place = f"episode {entry['episode']}, step {entry['step']}"
@@ -48,7 +48,7 @@ def caption(entry: Entry) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """A picture that was found.
+    """An image that was found.
 
     Attributes:
         entry: which one.
@@ -59,8 +59,8 @@ class Found:
     cosine: float
 
 
-class PictureIndex:
-    """Pictures by their embeddings.
+class ImageIndex:
+    """Images by their embeddings.
 
     Args:
         embeddings: unit vectors float32 [N, D].
@@ -90,11 +90,11 @@ class PictureIndex:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every picture is compared with the query."""
+        """Whether every image is compared with the query."""
         return self._graph is None
 
     def search(self, query: NDArray[np.float32], top: int) -> list[Found]:
-        """The pictures nearest to a query, a unit vector float32 [D], the nearest first."""
+        """The images nearest to a query, a unit vector float32 [D], the nearest first."""
         top = min(top, len(self))
         if self._graph is None:
             cosines = self.embeddings @ query
@@ -130,24 +130,25 @@ class PictureIndex:
         if self._graph is not None:
             _faiss().write_index(self._graph, str(draft / GRAPH))
         count, width = self.embeddings.shape
-        about = {**self.about, "pictures": count, "width": width, "exact": self.is_exact}
+        about = {**self.about, "images": count, "width": width, "exact": self.is_exact}
         (draft / MANIFEST).write_text(json.dumps(about, indent=2) + "\n")
 
     @classmethod
-    def load(cls, folder: Path) -> PictureIndex:
+    def load(cls, folder: Path) -> ImageIndex:
         """The index in a folder.
 
         Raises:
             UserError: there is none, it is spoilt, or it needs faiss, which is not installed.
         """
         if not (folder / MANIFEST).is_file():
-            raise UserError(f"{folder} is no index of pictures: 'mmrl index' makes one")
+            raise UserError(f"{folder} is no index of images: 'mmrl index' makes one")
         try:
             about = json.loads((folder / MANIFEST).read_text())
             entries = json.loads((folder / ENTRIES).read_text())
             _check_entries(entries)
             embeddings = np.load(folder / EMBEDDINGS, allow_pickle=False)
-            shape = (about["pictures"], about["width"])
+            count = about["images"] if "images" in about else about["pictures"]  # its earlier name
+            shape = (count, about["width"])
             if embeddings.shape != shape or embeddings.dtype != np.float32:
                 raise ValueError(f"embeddings {embeddings.dtype} {list(embeddings.shape)}")
             index = cls(embeddings, entries, about, exact_limit=len(entries))
@@ -165,7 +166,7 @@ def is_within(file: str) -> bool:
 
 
 def _check_entries(entries: Any) -> None:
-    """Refuse entries that are none, or that name a file outside the folder of the pictures.
+    """Refuse entries that are none, or that name a file outside the folder of the images.
 
     Raises:
         ValueError: the first one.
@@ -174,7 +175,7 @@ def _check_entries(entries: Any) -> None:
         raise ValueError(f"{ENTRIES} is no list")
     for entry in entries:
         if not (_is_file(entry) or _is_step(entry)):
-            raise ValueError(f"{entry!r} is no picture of a folder or of a dataset")
+            raise ValueError(f"{entry!r} is no image of a folder or of a dataset")
 
 
 def _is_file(entry: Any) -> bool:
@@ -205,7 +206,7 @@ def _faiss() -> Any:
         import faiss
     except ImportError as error:
         raise UserError(
-            f"more than {EXACT_LIMIT:,} pictures are searched by faiss, which is not installed: "
+            f"more than {EXACT_LIMIT:,} images are searched by faiss, which is not installed: "
             "pip install 'multimodal-rl[search]'"
         ) from error
     return faiss

@@ -1,4 +1,4 @@
-"""What people ask for: a description, or some of its phrases; and which pictures fit."""
+"""What people ask for: a description, or some of its phrases; and which images fit."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def places_of(sentence: str) -> tuple[str, ...]:
 
 
 def facts_of(sentence: str) -> frozenset[str]:
-    """All that may be asked for where a picture has this description."""
+    """All that may be asked for where an image has this description."""
     phrases = phrases_of(sentence)
     return frozenset((*phrases, *map(without_place, phrases)))
 
 
 class Queries:
-    """Draws whole and partial queries for pictures that have been described.
+    """Draws whole and partial queries for images that have been described.
 
     A partial query is a random choice of a description's phrases, some of them without the place:
-    it fits every picture whose description has them. A whole description fits those that have the
+    it fits every image whose description has them. A whole description fits those that have the
     very same one: it says that nothing else is near.
 
     Args:
@@ -76,7 +76,7 @@ class Queries:
             partial: share of the queries that are partial.
 
         Returns:
-            The queries, and which of the B pictures fits which of them, bool [picture, query].
+            The queries, and which of the B images fits which of them, bool [image, query].
         """
         is_partial = generator.random(len(rows)) < partial
         whole = [self._sentences[row] for row in rows]
@@ -104,7 +104,7 @@ class Queries:
         ]
 
     def _fit(self, rows: NDArray[np.int64], asked: list[list[str]]) -> NDArray[np.bool_]:
-        """Which of B pictures has all that each of Q partial queries asks for, bool [B, Q]."""
+        """Which of B images has all that each of Q partial queries asks for, bool [B, Q]."""
         has = np.zeros((len(rows), len(self._ids) + 1), np.float32)
         np.put_along_axis(has, self._facts[rows], 1, axis=1)
         asks = np.zeros((len(asked), has.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""Pictures of what instructions ask for, by a painter that 'mmrl fit painter' made.
+"""Images of what instructions ask for, by a painter that 'mmrl fit painter' made.
 
 go to the red ball                          a red ball in front of the agent
 open the door, then pick up a blue key      a blue key in the agent's hands, an open door
@@ -28,9 +28,9 @@ from mmrl.training.prompts import AHEAD, HELD, MOST
 from mmrl.training.trainer import load
 
 TEMPERATURE: Final = 0.1
-"""Of the painting: nearly the likeliest picture, since an instruction has one goal."""
+"""Of the painting: nearly the likeliest image, since an instruction has one goal."""
 _SEED: Final = 0
-_REMEMBERED: Final = 4096  # pictures, of 9.4 kB where frames have 56 × 56 pixels
+_REMEMBERED: Final = 4096  # images, of 9.4 kB where frames have 56 × 56 pixels
 _AFTER: Final = re.compile(r",? after you ")
 _LINKS: Final = re.compile(r", then | and ")
 _PLACE: Final = re.compile(r" (?:in front of|behind|on your (?:left|right)).*")
@@ -64,7 +64,7 @@ def request_of(instruction: str) -> str:
     return ", ".join(dict.fromkeys(shown[:MOST]))
 
 
-class PaintedGoals:
+class GoalImages:
     """Paints the goal of each instruction once, and always the same.
 
     Args:
@@ -85,7 +85,7 @@ class PaintedGoals:
         return self._space
 
     def encode(self, instruction: str) -> NDArray[np.uint8]:
-        """The picture of an instruction's goal, uint8 [1, 3, H, W], read-only.
+        """The image of an instruction's goal, uint8 [1, 3, H, W], read-only.
 
         Raises:
             UserError: words that the painter never learnt.
@@ -98,46 +98,46 @@ class PaintedGoals:
         return self._painted[asked]
 
     def _paint(self, asked: str, instruction: str) -> NDArray[np.uint8]:
-        """Alone, since what is drawn of a picture depends on those beside it."""
+        """Alone, since what is drawn of an image depends on those beside it."""
         try:
             painted = self._painter.paint([asked], seed=_SEED, temperature=TEMPERATURE)
         except UserError as error:
             raise UserError(f"the goal of {instruction!r} cannot be painted: {error}") from error
-        picture = np.ascontiguousarray(painted.transpose(0, 3, 1, 2))
-        picture.setflags(write=False)
-        return picture
+        image = np.ascontiguousarray(painted.transpose(0, 3, 1, 2))
+        image.setflags(write=False)
+        return image
 
 
-def load_goals(path: str | Path, image_size: tuple[int, int]) -> PaintedGoals:
+def load_goals(path: str | Path, image_size: tuple[int, int]) -> GoalImages:
     """The goals that a run's painter paints.
 
     Args:
         path: run folder that 'mmrl fit painter' made.
-        image_size: height and width of the frames that its pictures stand beside.
+        image_size: height and width of the frames that its images stand beside.
 
     Raises:
         UserError: no such painter, with the command that makes one; or one of other frames.
     """
     if not (Path(path) / CONFIG).is_file():
         raise UserError(
-            f"model.goal_picture: there is no painter in {path}; 'mmrl fit painter --out {path} …' "
+            f"model.goal_image: there is no painter in {path}; 'mmrl fit painter --out {path} …' "
             "makes one, and configs/fit/painter.yaml says of what"
         )
     painter = cast("Painter", load(path, "painter", "cpu"))
     size = painter.tokenizer.image_size
     if size != image_size:
         raise UserError(
-            f"model.goal_picture: the painter in {path} paints {size[0]} × {size[1]} pixels, and "
+            f"model.goal_image: the painter in {path} paints {size[0]} × {size[1]} pixels, and "
             f"the environment's frames have {image_size[0]} × {image_size[1]}: fit a painter to "
-            "pictures of this environment by 'mmrl fit painter'"
+            "images of this environment by 'mmrl fit painter'"
         )
-    return PaintedGoals(painter, _mark(Run.open(path).read_checkpoint()))
+    return GoalImages(painter, _mark(Run.open(path).read_checkpoint()))
 
 
 def with_goals(
     preprocessing: Preprocessing, model: ModelConfig, space: spaces.Space[Any]
 ) -> Preprocessing:
-    """The same preprocessing, with pictures of goals where the model is to be shown such.
+    """The same preprocessing, with images of goals where the model is to be shown such.
 
     Args:
         preprocessing: of a training.
@@ -147,10 +147,10 @@ def with_goals(
     Raises:
         UserError: as :func:`load_goals`.
     """
-    if model.goal_picture is None:
+    if model.goal_image is None:
         return preprocessing
     height, width, _ = cast("Any", space)[IMAGE].shape
-    return replace(preprocessing, goals=load_goals(model.goal_picture, (height, width)))
+    return replace(preprocessing, goals=load_goals(model.goal_image, (height, width)))
 
 
 def _things(clause: re.Match[str], way: str) -> list[str]:

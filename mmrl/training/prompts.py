@@ -1,4 +1,4 @@
-"""What people ask a painter for: one to three things that a picture is to show.
+"""What people ask a painter for: one to three things that an image is to show.
 
 a red ball, a purple key in front of the agent, a closed door
 """
@@ -27,7 +27,7 @@ _STATELESS: Final = 0.3
 
 
 def ask(sentence: str, generator: np.random.Generator, places: float = 0.0) -> str:
-    """Some constraints, at most three, that a picture of this description satisfies.
+    """Some constraints, at most three, that an image of this description satisfies.
 
     Args:
         sentence: as the grid worlds describe what is seen.
@@ -49,11 +49,11 @@ def constraints_of(sentence: str) -> list[str]:
 
 
 def satisfied(asked: str, sentence: str) -> list[bool]:
-    """Which constraints of what was asked a picture of this description satisfies.
+    """Which constraints of what was asked an image of this description satisfies.
 
     Args:
         asked: as :func:`ask` makes it, or a user.
-        sentence: of all that the picture shows.
+        sentence: of all that the image shows.
     """
     true = {one for phrase in phrases_of(sentence) for one in true_of(phrase)}
     return [one in true for one in constraints_of(asked)]
@@ -75,7 +75,7 @@ def true_of(phrase: str) -> frozenset[str]:
 
 
 def vocabulary(sentences: Sequence[str], places: bool = False) -> list[str]:
-    """All constraints that may be asked for where pictures are described so.
+    """All constraints that may be asked for where images are described so.
 
     Args:
         sentences: the descriptions.

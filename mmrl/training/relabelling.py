@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmrl.data import Rollout
 from mmrl.evaluation.text_metrics import alike
 from mmrl.generative.world_model.dataset import Recalled, TokenEpisodes
-from mmrl.generative.world_model.state import Judged
+from mmrl.generative.world_model.state import RelabelledSteps
 from mmrl.preprocessing.text import Tokenizer
 
 
@@ -87,7 +87,7 @@ class Relabelling:
         recalled: Recalled,
         count: int,
         generator: np.random.Generator,
-    ) -> Judged:
+    ) -> RelabelledSteps:
         """Pairs as a world model learns from them; see :meth:`draw`.
 
         Args:
@@ -99,7 +99,7 @@ class Relabelling:
         drawn, which, done = self.draw(count, generator)
         steps = torch.from_numpy(drawn)
         frames = torch.from_numpy(drawn + self._episode[drawn] + 1)
-        return Judged(
+        return RelabelledSteps(
             episodes.ids[frames],
             recalled.newest[steps],
             episodes.actions[steps],

@@ -57,12 +57,12 @@ class Evaluation:
     Attributes:
         metrics: by name.
         samples: what it does, in words, one a line, for people to read.
-        pictures: uint8 [H, W, 3] by name, likewise.
+        images: uint8 [H, W, 3] by name, likewise.
     """
 
     metrics: dict[str, float]
     samples: list[str] = field(default_factory=list)
-    pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class Task(ABC):

@@ -258,8 +258,8 @@ def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
     evaluation = _evaluated(task, step)
     for name, value in evaluation.metrics.items():
         writer.add_scalar(f"held_out/{name}", value, step)
-    for name, picture in evaluation.pictures.items():
-        writer.add_image(f"held_out/{name}", picture, step, dataformats="HWC")
+    for name, image in evaluation.images.items():
+        writer.add_image(f"held_out/{name}", image, step, dataformats="HWC")
     if evaluation.samples:
         writer.add_text("held_out/samples", "  \n".join(evaluation.samples), step)
     return evaluation

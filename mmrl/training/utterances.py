@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.data.splits import shown
-from mmrl.generative.text.models import Recogniser, Said
+from mmrl.generative.text.models import GeneratedText, Recogniser
 from mmrl.preprocessing.speech import RATE, resample, spoken_length
 from mmrl.preprocessing.tts import speak
 from mmrl.wrappers.speech import Speakers
@@ -71,6 +71,6 @@ def hear(
     return waveform + loudness * generator.standard_normal(len(waveform), np.float32)
 
 
-def transcribe(recogniser: Recogniser, utterances: Sequence[Utterance]) -> list[Said]:
+def transcribe(recogniser: Recogniser, utterances: Sequence[Utterance]) -> list[GeneratedText]:
     """What a recogniser hears."""
     return recogniser.transcribe([resample(one.sound, RATE) for one in utterances])

@@ -1,4 +1,4 @@
-"""Rollout clips: an episode as an animated picture that tells what was asked, done and reached."""
+"""Rollout clips: an episode as an animated image that tells what was asked, done and reached."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted
 from mmrl.viz.action_labels import action_label, action_names, first_action
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
-from mmrl.wrappers.error_context import Accountable, environment_name
+from mmrl.wrappers.error_context import ErrorContext, environment_name
 
-_SIDE: Final = 256  # pixels of each of the two pictures
+_SIDE: Final = 256  # pixels of each of the two images
 _GAP: Final = 12
 _FRAME_MS: Final = 250
 _LAST_FRAME_MS: Final = 1500
@@ -51,15 +51,15 @@ class Clip:
 
 def gif(clips: Sequence[Clip]) -> bytes:
     """Clips one after the other as an animated GIF that plays for ever."""
-    pictures = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
+    images = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
     durations = [
         milliseconds
         for clip in clips
         for milliseconds in [_FRAME_MS] * (len(clip.frames) - 1) + [_LAST_FRAME_MS]
     ]
     buffer = io.BytesIO()
-    pictures[0].save(
-        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0
+    images[0].save(
+        buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0
     )
     return buffer.getvalue()
 
@@ -118,7 +118,7 @@ class ClipRecorder:
             env = make_env(self._env_id, render_mode="rgb_array", **self._env_args)
         except Exception:  # an environment that cannot render is shown by its observations
             env = make_env(self._env_id, **self._env_args)
-        return Accountable(env)
+        return ErrorContext(env)
 
     def _play(
         self, env: gym.Env[Any, Any], actor: Actor, seed: int, deterministic: bool
@@ -266,37 +266,37 @@ def _draw(
     success: bool | None,
 ) -> NDArray[np.uint8]:
     """One frame: the scene, what the agent sees of it, and the words underneath."""
-    pictures = [("the scene", scene)] if scene is not None else []
-    pictures.append(("what the agent sees", view))
+    images = [("the scene", scene)] if scene is not None else []
+    images.append(("what the agent sees", view))
     note = f"step {step}: {action}" if action else "start"
-    return draw_frame(pictures, instruction, note, success)
+    return draw_frame(images, instruction, note, success)
 
 
 def draw_frame(
-    pictures: Sequence[tuple[str, NDArray[np.uint8]]],
+    images: Sequence[tuple[str, NDArray[np.uint8]]],
     instruction: str,
     note: str,
     success: bool | None = None,
 ) -> NDArray[np.uint8]:
-    """One frame of a clip, uint8 [H, W, 3]: pictures side by side, and the words underneath.
+    """One frame of a clip, uint8 [H, W, 3]: images side by side, and the words underneath.
 
     Args:
-        pictures: captions and uint8 [H, W, 3].
+        images: captions and uint8 [H, W, 3].
         instruction: what was asked.
         note: what happens.
         success: whether it was carried out, at the end.
     """
     large, small = ImageFont.load_default(18), ImageFont.load_default(13)
-    width = _GAP + len(pictures) * (_SIDE + _GAP)
+    width = _GAP + len(images) * (_SIDE + _GAP)
     lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
     top = _GAP + 18
     height = top + _SIDE + _GAP + 24 * len(lines) + 30
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for k, (caption, picture) in enumerate(pictures):
+    for k, (caption, image) in enumerate(images):
         left = _GAP + k * (_SIDE + _GAP)
         draw.text((left, _GAP - 4), caption, FAINT, small)
-        sheet.paste(fitted(picture, _SIDE), (left, top))
+        sheet.paste(fitted(image, _SIDE), (left, top))
     y = top + _SIDE + _GAP - 2
     for line in lines:
         draw.text((_GAP, y), line, INK, large)

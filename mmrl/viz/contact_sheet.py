@@ -1,6 +1,6 @@
-"""A contact sheet: the pictures that were found, with ranks and scores, under what was asked.
+"""A contact sheet: the images that were found, with ranks and scores, under what was asked.
 
-A dream as a picture: what came above, what was dreamt below.
+A dream as an image: what came above, what was dreamt below.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmrl.images import FAINT, INK, PAPER, fitted
 
-_SIDE: Final = 168  # pixels of a picture
+_SIDE: Final = 168  # pixels of an image
 _GAP: Final = 12
 _COLUMNS: Final = 4
 _LINE: Final = 16
@@ -24,21 +24,21 @@ _CAPTION_LINES: Final = 5
 
 
 class Shown(NamedTuple):
-    """A picture on the sheet.
+    """An image on the sheet.
 
     Attributes:
-        picture: uint8 [H, W, 3]; None where it is gone.
+        image: uint8 [H, W, 3]; None where it is gone.
         cosine: how near it is; None where that was not asked.
         caption: what it is.
     """
 
-    picture: NDArray[np.uint8] | None
+    image: NDArray[np.uint8] | None
     cosine: float | None
     caption: str
 
 
 def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
-    """The sheet, uint8 [H, W, 3]: the query above, then the pictures, the nearest first.
+    """The sheet, uint8 [H, W, 3]: the query above, then the images, the nearest first.
 
     Args:
         query: what was asked.
@@ -58,11 +58,11 @@ def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
         draw.text((_GAP, _GAP - 4 + k * _TITLE_LINE), line, INK, large)
     for k, (one, lines) in enumerate(zip(shown, captions, strict=True)):
         left, y = _GAP + k % columns * (_SIDE + _GAP), top + k // columns * cell
-        if one.picture is None:
+        if one.image is None:
             draw.rectangle((left, y, left + _SIDE - 1, y + _SIDE - 1), outline=FAINT)
-            draw.text((left + _GAP, y + _GAP), "the picture is gone", FAINT, small)
+            draw.text((left + _GAP, y + _GAP), "the image is gone", FAINT, small)
         else:
-            sheet.paste(fitted(one.picture, _SIDE), (left, y))
+            sheet.paste(fitted(one.image, _SIDE), (left, y))
         y += _SIDE + 2
         draw.text((left, y), f"{k + 1}", INK, small)
         if one.cosine is not None:
@@ -72,22 +72,22 @@ def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
     return np.asarray(sheet)
 
 
-_FILM_SIDE: Final = 96  # pixels of a picture
+_FILM_SIDE: Final = 96  # pixels of an image
 _FILM_GAP: Final = 8
 _FILM_LINE: Final = 18
 
 
 def sheet(true: NDArray[np.uint8], dreamt: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Pictures uint8 [T, H, W, 3] of what came, and of what was dreamt instead, a column a step:
+    """Images uint8 [T, H, W, 3] of what came, and of what was dreamt instead, a column a step:
     uint8 [H, W, 3].
     """
     width = _FILM_GAP + len(true) * (_FILM_SIDE + _FILM_GAP)
     image = Image.new("RGB", (width, 2 * (_FILM_SIDE + _FILM_LINE + _FILM_GAP)), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(12)
-    for row, (name, pictures) in enumerate((("real", true), ("dreamt", dreamt))):
+    for row, (name, frames) in enumerate((("real", true), ("dreamt", dreamt))):
         y = row * (_FILM_SIDE + _FILM_LINE + _FILM_GAP) + _FILM_LINE
-        for k, picture in enumerate(pictures):
+        for k, frame in enumerate(frames):
             x = _FILM_GAP + k * (_FILM_SIDE + _FILM_GAP)
-            image.paste(fitted(picture, _FILM_SIDE), (x, y))
+            image.paste(fitted(frame, _FILM_SIDE), (x, y))
             pen.text((x, y - 15), f"{name}, step {k + 1}", FAINT, font)
     return np.asarray(image)

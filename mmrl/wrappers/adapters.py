@@ -19,14 +19,14 @@ from mmrl.contract import (
     IS_SUCCESS,
     SPEECH,
     contract_violation,
-    is_picture,
+    is_image,
     is_speech,
     was_successful,
 )
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
-from mmrl.wrappers.error_context import Accountable
+from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
 
 MAX_CHARACTERS = 512
@@ -110,7 +110,7 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         return MinigridAdapter(env)
     space = env.observation_space
     if isinstance(space, spaces.Dict):
-        images = [key for key, one in space.items() if is_picture(one)]
+        images = [key for key, one in space.items() if is_image(one)]
         texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
         if len(images) == len(texts) == 1:
             return ContractAdapter(env, images[0], texts[0])
@@ -193,7 +193,7 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
 
 
 def _make_accountable(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
-    return Accountable(make_env(env_id, **kwargs), number)
+    return ErrorContext(make_env(env_id, **kwargs), number)
 
 
 def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:

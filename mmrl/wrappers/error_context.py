@@ -29,7 +29,7 @@ def environment_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
     return str(one.spec.id) if one.spec else type(one.unwrapped).__name__
 
 
-class Accountable(gym.Wrapper[Any, Any, Any, Any]):
+class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
     """Names the environment in an error, and checks rewards, float observations and success.
 
     The last observation of an episode is copied: it outlives the environment's next reset.
@@ -117,7 +117,7 @@ class Accountable(gym.Wrapper[Any, Any, Any, Any]):
 class CheckedBatch:
     """Steps a batch of environments; errors name the environment, its number, and when.
 
-    Single environments in Gymnasium's ``SyncVectorEnv`` are checked by :class:`Accountable`
+    Single environments in Gymnasium's ``SyncVectorEnv`` are checked by :class:`ErrorContext`
     already; this does the same for a batched engine.
 
     Args:
@@ -140,7 +140,7 @@ class CheckedBatch:
         """Begin an episode everywhere.
 
         Raises:
-            EnvironmentFailedError: as :class:`Accountable`.
+            EnvironmentFailedError: as :class:`ErrorContext`.
         """
         if seeds is not None:
             self._seeds = list(seeds)
@@ -164,7 +164,7 @@ class CheckedBatch:
         """One step everywhere: observation, rewards, terminated and truncated [N], infos.
 
         Raises:
-            EnvironmentFailedError: as :class:`Accountable`.
+            EnvironmentFailedError: as :class:`ErrorContext`.
         """
         try:
             observation, rewards, terminated, truncated, infos = self.env.step(actions)

@@ -159,7 +159,7 @@ REACH = "test/Reach-v0"
 class Reach(gym.Env):
     """A wheel to be turned: the reward is how near the action was to what word and colour ask for.
 
-    "left" asks for minus the brightness of the picture, "right" for plus.
+    "left" asks for minus the brightness of the image, "right" for plus.
     """
 
     observation_space = spaces.Dict(

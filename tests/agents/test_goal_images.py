@@ -55,7 +55,7 @@ def painter(tmp_path_factory):
 
 @pytest.fixture
 def with_goals(tiny, painter):
-    return replace(tiny, goal_picture=painter)
+    return replace(tiny, goal_image=painter)
 
 
 def test_the_policy_is_shown_the_goal_of_each_episode(
@@ -66,8 +66,8 @@ def test_the_policy_is_shown_the_goal_of_each_episode(
     act = PPOAgent.Policy.act
 
     def watching(self, obs, *rest, **more):
-        for ids, picture in zip(obs["instruction"], obs[GOAL], strict=True):
-            shown.setdefault(tuple(ids.tolist()), set()).add(picture.numpy().tobytes())
+        for ids, image in zip(obs["instruction"], obs[GOAL], strict=True):
+            shown.setdefault(tuple(ids.tolist()), set()).add(image.numpy().tobytes())
         return act(self, obs, *rest, **more)
 
     monkeypatch.setattr(PPOAgent.Policy, "act", watching)
@@ -75,8 +75,8 @@ def test_the_policy_is_shown_the_goal_of_each_episode(
     goals = load_goals(painter, (56, 56))
     decode = actor.preprocessing.tokenizer.decode
     assert len(shown) > 8
-    for ids, pictures in shown.items():
-        assert pictures == {goals.encode(decode(ids)).tobytes()}
+    for ids, images in shown.items():
+        assert images == {goals.encode(decode(ids)).tobytes()}
     assert len(set.union(*shown.values())) > 3
     encoder = actor.policy.features_extractor.model.encoders[GOAL]
     assert any(one.grad.abs().sum() > 0 for one in encoder.encoder.parameters())
@@ -123,7 +123,7 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
     small = ["--model.image_args", "{width: 8}", "--model.text", "bag_of_words", "--device", "cpu"]
     train = ["train", "--env", "mmrl/GoToObjS4-v0", "--steps", "64", "--out", str(out)]
     quiet = ["--eval_episodes", "8", "--clip_every", "32"]
-    assert main([*train, "--model.goal_picture", painter, *size, *small, *quiet]) == 0
+    assert main([*train, "--model.goal_image", painter, *size, *small, *quiet]) == 0
     result = json.loads((out / "result.json").read_text())
     assert main(["eval", str(out), "--episodes", "8", "--json", str(tmp_path / "eval.json")]) == 0
     again = json.loads((tmp_path / "eval.json").read_text())
@@ -138,7 +138,7 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
 
 def test_another_painter_than_in_training_is_refused(make_run, hyper, tiny, tmp_path):
     path = make_painter(tmp_path / "painter")
-    config, run = make_run(tmp_path / "run", model=replace(tiny, goal_picture=path))
+    config, run = make_run(tmp_path / "run", model=replace(tiny, goal_image=path))
     PPOAgent.train(config, hyper, run)
     (tmp_path / "painter").rename(tmp_path / "moved")
     with pytest.raises(UserError, match=r"no painter in .*painter; 'mmrl fit painter --out"):
@@ -153,10 +153,10 @@ def test_another_painter_than_in_training_is_refused(make_run, hyper, tiny, tmp_
 def test_what_does_not_fit_is_refused_before_anything_is_kept(painter, tmp_path, capsys):
     train = ["train", "--env", "mmrl/GoToObjS4-v0", "--out", str(tmp_path / "run"), "--device"]
     nobody = str(tmp_path / "nobody")
-    assert main([*train, "cpu", "--model.goal_picture", nobody]) == 2
+    assert main([*train, "cpu", "--model.goal_image", nobody]) == 2
     assert "'mmrl fit painter --out" in capsys.readouterr().err
     first_person = ["--env_args", "{view: first_person}"]
-    assert main([*train, "cpu", "--model.goal_picture", painter, *first_person]) == 2
+    assert main([*train, "cpu", "--model.goal_image", painter, *first_person]) == 2
     assert "paints 56 × 56 pixels, and the environment's frames have 64 × 64" in (
         capsys.readouterr().err
     )
@@ -175,7 +175,7 @@ def test_hindsight_shows_the_goal_that_was_reached(make_run, with_goals, tmp_pat
         sentence = self._tokenizer.decode(self._rings[INSTRUCTION].get(words[INSTRUCTION])[0])
         rows = np.arange(before, self._count) % self.buffer_size
         numbers = self._numbers["before"][GOAL][rows]
-        again.extend((sentence, picture) for picture in self._rings[GOAL].get(numbers))
+        again.extend((sentence, image) for image in self._rings[GOAL].get(numbers))
 
     monkeypatch.setattr(HindsightReplay, "_store_again", storing)
     config, run = make_run(
@@ -188,6 +188,6 @@ def test_hindsight_shows_the_goal_that_was_reached(make_run, with_goals, tmp_pat
     )  # fmt: skip
     actor = DQNAgent.train(config, hyper, run)
     assert len({sentence for sentence, _ in again}) > 3
-    assert len({picture.tobytes() for _, picture in again}) > 3
-    for sentence, picture in again:
-        assert np.array_equal(picture, actor.preprocessing.goals.encode(sentence))
+    assert len({image.tobytes() for _, image in again}) > 3
+    for sentence, image in again:
+        assert np.array_equal(image, actor.preprocessing.goals.encode(sentence))

@@ -184,7 +184,7 @@ def test_episodes_are_monitored_already(env):
     assert env.env_is_wrapped(VecMonitor) == [False] * 6
 
 
-def test_pictures(make_batch):
+def test_images(make_batch):
     env = make_batch(GRID, 2, render_mode="rgb_array")
     env.reset()
     assert env.render_mode == "rgb_array"

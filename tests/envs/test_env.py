@@ -230,7 +230,7 @@ def test_render_shows_the_whole_grid():
     assert GridEnv("GoToObjS6").render() is None
 
 
-def test_window_shows_the_picture_and_the_sentence(monkeypatch):
+def test_window_shows_the_image_and_the_sentence(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     import pygame
 
@@ -238,12 +238,12 @@ def test_window_shows_the_picture_and_the_sentence(monkeypatch):
     env.metadata = {**env.metadata, "render_fps": 1000}
     env.reset(seed=0)
     shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    assert np.array_equal(shown[:192], env.worlds.picture(0))
+    assert np.array_equal(shown[:192], env.worlds.image(0))
     footer = shown[192:]
     assert len(np.unique(footer.reshape(-1, 3), axis=0)) > 1  # letters on paper
     env.step(0)
     turned = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    assert np.array_equal(turned[:192], env.worlds.picture(0))
+    assert np.array_equal(turned[:192], env.worlds.image(0))
     assert not np.array_equal(turned[:192], shown[:192])
     assert np.array_equal(turned[192:], footer)
     assert env.render() is None

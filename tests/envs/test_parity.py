@@ -22,7 +22,7 @@ def test_level_equals_minigrid(parity, level):
     assert_no_difference(tally)
     assert tally.steps >= STEPS
     assert tally.imports_in_mid_episode > 0
-    assert tally.pictures >= tally.episodes // 2
+    assert tally.images >= tally.episodes // 2
     layout = find_level(level).recipe().finish()[0]
     if layout.columns * layout.rows == 1:  # 300 steps are too few for a maze
         assert min(tally.successes, tally.truncations) > 0
@@ -76,10 +76,10 @@ def _done(state, layout):
 @pytest.mark.parametrize(
     ("spoil", "noticed"),
     [
-        (_turned, {"direction", "frame", "picture"}),
-        (_moved, {"position", "frame", "picture"}),
+        (_turned, {"direction", "frame", "image"}),
+        (_moved, {"position", "frame", "image"}),
         (_laden, {"carried", "frame"}),
-        (_repainted, {"grid", "picture"}),
+        (_repainted, {"grid", "image"}),
         (_later, {"step_count"}),
         (_shortened, {"truncated", "success"}),
         (_done, {"terminated", "reward", "success"}),
@@ -91,7 +91,7 @@ def test_harness_notices_a_spoilt_state(parity, spoil, noticed):
     worlds = twins.ours.worlds
     spoil(worlds.state, worlds.layout)
     differences, *_ = twins.step(6)
-    assert noticed <= {*differences, *twins.picture_differences()}
+    assert noticed <= {*differences, *twins.image_differences()}
 
 
 def test_harness_notices_another_sentence(parity):

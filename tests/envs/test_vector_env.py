@@ -339,9 +339,9 @@ def test_pool_hands_out_what_nobody_holds():
 def test_render_draws_every_world():
     env = GridVectorEnv(2, "GoToLocal", render_mode="rgb_array")
     env.reset(seed=0)
-    pictures = env.render()
-    assert [picture.shape for picture in pictures] == [(256, 256, 3)] * 2
-    assert not np.array_equal(*pictures)
+    images = env.render()
+    assert [image.shape for image in images] == [(256, 256, 3)] * 2
+    assert not np.array_equal(*images)
     assert GridVectorEnv(2, "GoToLocal").render() is None
 
 

@@ -87,7 +87,7 @@ class Screen(Signals):
 
 
 class Scripted:
-    """Chooses from what it is shown, by a function of one picture and one sentence."""
+    """Chooses from what it is shown, by a function of one image and one sentence."""
 
     def __init__(self, choose):
         self.choose = choose
@@ -123,7 +123,7 @@ def screen():
 
 @pytest.fixture(scope="session")
 def scripted():
-    """An actor made of a function of one picture and one sentence."""
+    """An actor made of a function of one image and one sentence."""
     return Scripted
 
 

@@ -6,19 +6,19 @@ from gymnasium import spaces
 
 from mmrl.contract import (
     contract_violation,
-    is_picture,
+    is_image,
     read_success,
     was_successful,
     were_successful,
 )
 
-PICTURE = spaces.Box(0, 255, (8, 6, 3), np.uint8)
+IMAGE = spaces.Box(0, 255, (8, 6, 3), np.uint8)
 TEXT = spaces.Text(10)
 
 
 def test_fulfilled_with_further_entries():
     space = spaces.Dict(
-        {"image": PICTURE, "instruction": TEXT, "speech": spaces.Box(-1, 1, (9,), np.float32)}
+        {"image": IMAGE, "instruction": TEXT, "speech": spaces.Box(-1, 1, (9,), np.float32)}
     )
     assert contract_violation(space) is None
 
@@ -26,12 +26,12 @@ def test_fulfilled_with_further_entries():
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (PICTURE, ["must be a Dict", "Box"]),
-        (spaces.Dict({"image": PICTURE}), ["lack 'instruction'", "have image"]),
+        (IMAGE, ["must be a Dict", "Box"]),
+        (spaces.Dict({"image": IMAGE}), ["lack 'instruction'", "have image"]),
         (spaces.Dict({"instruction": TEXT}), ["lack 'image'", "have instruction"]),
         (spaces.Dict({}), ["lack 'image'", "nothing"]),
         (spaces.Dict({"image": TEXT, "instruction": TEXT}), ["'image' must be a Box", "Text"]),
-        (spaces.Dict({"image": PICTURE, "instruction": PICTURE}), ["'instruction' must be a Text"]),
+        (spaces.Dict({"image": IMAGE, "instruction": IMAGE}), ["'instruction' must be a Text"]),
     ],
 )
 def test_violations_name_what_is_wrong(space, words):
@@ -43,7 +43,7 @@ def test_violations_name_what_is_wrong(space, words):
 @pytest.mark.parametrize(
     ("space", "expected"),
     [
-        (PICTURE, True),
+        (IMAGE, True),
         (spaces.Box(0, 255, (1, 1, 3), np.uint8), True),
         (spaces.Box(0, 1, (8, 8, 3), np.float32), False),
         (spaces.Box(0, 255, (3, 8, 8), np.uint8), False),
@@ -52,8 +52,8 @@ def test_violations_name_what_is_wrong(space, words):
         (spaces.Discrete(3), False),
     ],
 )
-def test_pictures(space, expected):
-    assert is_picture(space) is expected
+def test_images(space, expected):
+    assert is_image(space) is expected
 
 
 @pytest.mark.parametrize(

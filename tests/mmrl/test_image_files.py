@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image
 
-from mmrl.cli.caption import read_picture as read_for_caption
+from mmrl.cli.caption import read_image as read_for_caption
 from mmrl.errors import UserError
 from mmrl.images import FORMATS, MOST_PIXELS, decoded
-from mmrl.retrieval.images import PictureFolder, read_picture
-from mmrl.training.tasks.sprites import read_pictures
+from mmrl.retrieval.images import ImageFolder, read_image
+from mmrl.training.tasks.sprites import read_images
 from mmrl_envs.grid.rendering.themes.files import read_sprites
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
@@ -54,7 +54,7 @@ def sprite_folder(reader):
     return lambda file: reader(file.parent)
 
 
-READERS = [decoded, read_for_caption, sprite_folder(read_pictures), sprite_folder(read_sprites)]
+READERS = [decoded, read_for_caption, sprite_folder(read_images), sprite_folder(read_sprites)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a script")
@@ -70,8 +70,8 @@ def test_no_program_is_started(tmp_path, ghostscript, name, read):
     ghostscript.unlink()
     with pytest.raises((OSError, ValueError, UserError), match=r"cannot identify|holds no|lacks"):
         read(folder / name)
-    assert read_picture(folder / name) is None
-    assert list(PictureFolder(folder)) == [None]
+    assert read_image(folder / name) is None
+    assert list(ImageFolder(folder)) == [None]
     assert not ghostscript.exists()
 
 
@@ -90,16 +90,16 @@ def test_a_huge_image_is_refused_by_its_header(tmp_path, monkeypatch, recwarn, s
         (ValueError, UserError), match=r"8193 × 8193 pixels, and at most|exceeds limit of \d+ pix"
     ):
         read(file)
-    assert read_picture(file) is None
+    assert read_image(file) is None
     assert not recwarn
 
 
 @pytest.mark.parametrize("kind", [one for one in FORMATS if one != "JPEG"])
 def test_common_formats(tmp_path, kind):
-    picture = np.full((9, 12, 3), (0, 200, 40), np.uint8)
+    image = np.full((9, 12, 3), (0, 200, 40), np.uint8)
     options = {"lossless": True} if kind == "WEBP" else {}
-    Image.fromarray(picture).save(tmp_path / "a", kind, **options)
-    assert np.array_equal(decoded(tmp_path / "a"), picture)
+    Image.fromarray(image).save(tmp_path / "a", kind, **options)
+    assert np.array_equal(decoded(tmp_path / "a"), image)
     assert decoded(tmp_path / "a", "RGBA").shape == (9, 12, 4)
 
 
@@ -111,9 +111,9 @@ def test_the_largest_image():
 def test_a_damaged_image_is_one_kind_of_error(tmp_path, kind):
     """Whatever bytes are changed: an image, or OSError or ValueError."""
     rng = np.random.default_rng(0)
-    picture = rng.integers(0, 256, (40, 30, 3), np.uint8)
+    image = rng.integers(0, 256, (40, 30, 3), np.uint8)
     file = tmp_path / "a"
-    Image.fromarray(picture).save(file, kind)
+    Image.fromarray(image).save(file, kind)
     whole = np.frombuffer(file.read_bytes(), np.uint8)
     refused = 0
     for _ in range(40):

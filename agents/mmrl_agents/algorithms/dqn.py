@@ -1,4 +1,4 @@
-"""DQN (Mnih et al., 2015): stable-baselines3's, on pictures and instructions."""
+"""DQN (Mnih et al., 2015): stable-baselines3's, on images and instructions."""
 
 from __future__ import annotations
 

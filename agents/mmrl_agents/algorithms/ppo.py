@@ -23,7 +23,7 @@ from mmrl_agents.buffers.rollout import Rollout, Transitions
 from mmrl_agents.curriculum.agent import CurriculumAgent
 from mmrl_agents.curriculum.settings import NOBODY
 from mmrl_agents.networks.auxiliary import AUXILIARIES
-from mmrl_agents.networks.policy import Judgement, MultimodalPolicy
+from mmrl_agents.networks.policy import ActionEvaluation, MultimodalPolicy
 from mmrl_agents.team import ALONE, Team
 
 AUXILIARY: Final = "auxiliary_loss"
@@ -122,7 +122,7 @@ class PPO(Saveable, Collecting, stable_baselines3.PPO):
             largest_weight_now=str(float(torch.stack(weights).max())),
         )
 
-    def _minibatches(self) -> Iterator[tuple[Transitions, Judgement | None, float]]:
+    def _minibatches(self) -> Iterator[tuple[Transitions, ActionEvaluation | None, float]]:
         """Transitions, with the values, log-probabilities and entropies of their actions now, and
         their share of the minibatch, which in a team is spread over the workers; None where this
         one has no part in it.
@@ -155,14 +155,14 @@ class PPO(Saveable, Collecting, stable_baselines3.PPO):
             return self.team.normalized(batch.advantages)
         return batch.advantages
 
-    def _judge(self, batch: Transitions, *before: Tensor) -> Judgement:
+    def _judge(self, batch: Transitions, *before: Tensor) -> ActionEvaluation:
         """What the policy as it is now makes of the actions; ``before`` as of its method."""
         return self.policy.judge(cast("Any", batch.observations), self._actions(batch), *before)
 
     def _learn(
         self,
         batch: Transitions,
-        outcome: Judgement | None,
+        outcome: ActionEvaluation | None,
         share: float,
         clip_range: float,
     ) -> dict[str, Tensor]:
@@ -176,7 +176,7 @@ class PPO(Saveable, Collecting, stable_baselines3.PPO):
         return {name: value * share for name, value in about.items()}
 
     def _loss(
-        self, batch: Transitions, outcome: Judgement, clip_range: float
+        self, batch: Transitions, outcome: ActionEvaluation, clip_range: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of transitions, and what is logged of it."""
         values, log_prob, entropy, features = outcome
@@ -235,8 +235,8 @@ class PPO(Saveable, Collecting, stable_baselines3.PPO):
 
 
 def _only(
-    rows: Tensor, batch: Transitions, outcome: Judgement | None
-) -> tuple[Transitions, Judgement | None]:
+    rows: Tensor, batch: Transitions, outcome: ActionEvaluation | None
+) -> tuple[Transitions, ActionEvaluation | None]:
     """Some transitions of a minibatch, by their numbers; what was seen is left as it is."""
     numbers = {name: getattr(batch, name)[rows] for name in batch._fields[1:]}
     if outcome is not None:
@@ -266,7 +266,7 @@ class PPOConfig:
         memory_args: size of the lstm's or gru's state, frames of the stack.
         auxiliary: what the features learn from beside rewards: world_model, to tell what comes
             next; nothing, if empty.
-        auxiliary_args: weight of its loss, hidden width, and side of the pictures that it tells.
+        auxiliary_args: weight of its loss, hidden width, and side of the images that it tells.
         curriculum: which scenes are played: none, new ones always; plr, those that there is still
             something to learn from again; robust_plr, which learns from those alone; or accel,
             which also edits them.

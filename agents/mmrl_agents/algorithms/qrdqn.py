@@ -1,4 +1,4 @@
-"""QR-DQN (Dabney et al., 2018): sb3-contrib's, on pictures and instructions."""
+"""QR-DQN (Dabney et al., 2018): sb3-contrib's, on images and instructions."""
 
 from __future__ import annotations
 

@@ -42,10 +42,10 @@ class Following(NamedTuple):
     """What came after N steps.
 
     Attributes:
-        images: the next pictures, uint8 [N, 3, H, W].
+        images: the next images, uint8 [N, 3, H, W].
         rewards: float32 [N].
         ends: whether the episode ended with the step, bool [N].
-        shown: whether the next picture is of the same episode, bool [N].
+        shown: whether the next image is of the same episode, bool [N].
         known: whether reward and end are known, bool [N]; what a time limit cut says nothing.
     """
 
@@ -259,7 +259,7 @@ class Rollout(RolloutBuffer):
 
 
 def _stored(key: str, space: spaces.Space[Any]) -> tuple[int, ...]:
-    """The shape in memory: pictures lie pixel by pixel, as environments make them."""
+    """The shape in memory: images lie pixel by pixel, as environments make them."""
     shape = space.shape or ()
     return (*shape[1:], shape[0]) if key == IMAGE else shape
 

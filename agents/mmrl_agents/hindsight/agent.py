@@ -91,7 +91,7 @@ def build_relabeller(
         env: that it learns from.
 
     Raises:
-        UserError: there is no such captioner, or one for other pictures.
+        UserError: there is no such captioner, or one for other images.
     """
     if who == ORACLE:
         return Oracle(tokenizer, config.seed)
@@ -114,7 +114,7 @@ def build_relabeller(
     seen = cast("FramesEncoder", captioner.encoder)
     if seen.frames != _FRAMES or seen.encoder.image_size != size:
         raise UserError(
-            f"hindsight={who!r}: that captioner looks at {seen.frames} pictures of "
+            f"hindsight={who!r}: that captioner looks at {seen.frames} images of "
             f"{list(seen.encoder.image_size)} pixels, here there are {_FRAMES} of {list(size)}"
         )
     return Captioner(captioner, tokenizer)

@@ -88,7 +88,7 @@ class Oracle:
 
     def __init__(self, tokenizer: Tokenizer, seed: int = 0) -> None:
         self._generator = np.random.default_rng(seed)
-        self._heard = Heard(tokenizer)
+        self._heard = InstructionLog(tokenizer)
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions."""
@@ -116,7 +116,7 @@ class Oracle:
         self._heard.set_state(state["heard"])
 
 
-class Heard:
+class InstructionLog:
     """The instructions that were given so far.
 
     Args:
@@ -155,7 +155,7 @@ class Captioner:
     cut: nothing was done there, and it has learnt from what was done only.
 
     Args:
-        generator: pictures uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
+        generator: images uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
         tokenizer: of the instructions; only what has been heard as one is put in.
     """
 
@@ -163,7 +163,7 @@ class Captioner:
 
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer) -> None:
         self.generator = generator
-        self._heard = Heard(tokenizer)
+        self._heard = InstructionLog(tokenizer)
 
     def learn(self, endings: Sequence[Ending]) -> None:
         """Listen to the instructions."""

@@ -27,7 +27,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.task import FitConfig, Task
 from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
@@ -37,7 +37,7 @@ from mmrl.wrappers.adapters import make_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
-from mmrl_agents.imagination.vector_env import DreamVecEnv, starts_of
+from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, starts_of
 from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
 from mmrl_agents.loop.progress import Progress, ProgressBar, Show
@@ -215,7 +215,7 @@ class _Rounds:
         collect(request, source, find_place(str(place)))
         return open_rollouts(str(place))
 
-    def _fit(self, folder: Path) -> DreamWorld:
+    def _fit(self, folder: Path) -> WorldSimulator:
         """A world model of all that was played."""
         data = [str(self._folder(number) / "real") for number in range(self._done + 1)]
         common = {"data": data, "seed": self.config.seed, "device": self.config.device}
@@ -235,16 +235,16 @@ class _Rounds:
             torch.manual_seed(self._seed)
             run = Run.create(config.out, {"task": task.name, **asdict(config)})
             fit(task.prepare(config), config, run)
-        return cast("DreamWorld", load(world.out, "world-model", self.config.device))
+        return cast("WorldSimulator", load(world.out, "world-model", self.config.device))
 
-    def _practise(self, world: DreamWorld, success: float) -> BaseAlgorithm:
+    def _practise(self, world: WorldSimulator, success: float) -> BaseAlgorithm:
         """Learn in dreams."""
         rollouts: list[Rollout] = []
         for number in range(self._done + 1):
             rollouts += open_rollouts(str(self._folder(number) / "real"))
         hyper, generator = self.hyper, np.random.default_rng(self._seed)
         starts = starts_of(world, rollouts, hyper.starts, generator)
-        dreams = DreamVecEnv(
+        dreams = ImaginedVectorEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
         env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer, goals=self.preprocessing.goals)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.data import Rollout
-from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import State
 
 Observation = dict[str, Any]
@@ -40,7 +40,7 @@ class Starts:
 
 
 def starts_of(
-    world: DreamWorld, rollouts: Sequence[Rollout], count: int, generator: np.random.Generator
+    world: WorldSimulator, rollouts: Sequence[Rollout], count: int, generator: np.random.Generator
 ) -> Starts:
     """Moments that are drawn from real episodes: each of these as likely as the others, and within
     it each step before the last.
@@ -66,7 +66,7 @@ def _filled(values: NDArray[Any], length: int) -> NDArray[Any]:
     return values[np.minimum(np.arange(length), len(values) - 1)]
 
 
-class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
+class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """N dreams side by side, as any batch of environments: who learns in one learns in the
     other.
 
@@ -92,7 +92,7 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def __init__(
         self,
-        world: DreamWorld,
+        world: WorldSimulator,
         starts: Starts,
         num_envs: int,
         *,
@@ -149,7 +149,7 @@ class DreamVecEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             temperature=self.temperature,
             generator=self._generator,
         )
-        self._images = self.world.pictures(self._state.ids)
+        self._images = self.world.decode(self._state.ids)
         self._steps += 1
         rewards = dreamt.rewards[:, 0].double().cpu().numpy()
         terminated = dreamt.ends[:, 0].cpu().numpy()

@@ -63,7 +63,7 @@ def steps_per_second(model: Any) -> int:
 
 
 class ClipCallback(BaseCallback):
-    """Every so often, one episode as an animated picture in TensorBoard.
+    """Every so often, one episode as an animated image in TensorBoard.
 
     A clip that fails is warned about once, and the training goes on.
 

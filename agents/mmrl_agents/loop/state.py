@@ -122,7 +122,7 @@ def _memory(algorithm: Any) -> torch.Tensor | None:
 
 
 def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Pictures [N, 3, H, W] laid out in memory as SB3's transposing wrapper leaves them: torch adds
+    """Images [N, 3, H, W] laid out in memory as SB3's transposing wrapper leaves them: torch adds
     up in another order where the layout is another.
     """
     pixels = np.ascontiguousarray(observation[IMAGE].transpose(0, 2, 3, 1))

@@ -19,12 +19,12 @@ class Told(NamedTuple):
     """What is told of N steps.
 
     Attributes:
-        picture: logits of the brightness of the next picture's patches, float32 [N, 3 · side²].
+        image: logits of the brightness of the next image's patches, float32 [N, 3 · side²].
         end: logits of the episode's end, float32 [N].
         reward: float32 [N].
     """
 
-    picture: Tensor
+    image: Tensor
     end: Tensor
     reward: Tensor
 
@@ -32,8 +32,8 @@ class Told(NamedTuple):
 class NextStep(nn.Module):
     """The world model's loss on features: with the action, they are to tell what comes next.
 
-    Told are the next picture, as means of its patches, whether the episode ends, and the reward:
-    the squared error of the last, and of the others the binary cross-entropy, for pictures above
+    Told are the next image, as means of its patches, whether the episode ends, and the reward:
+    the squared error of the last, and of the others the binary cross-entropy, for images above
     the least that there can be (its gradient is the same). As an auxiliary task of reinforcement
     learning in UNREAL (Jaderberg et al., 2017) and DeepMDP (Gelada et al., 2019).
 
@@ -43,7 +43,7 @@ class NextStep(nn.Module):
         action: of one environment.
         weight: of the loss, beside the algorithm's own.
         hidden: width of the layer between.
-        side: rows and columns of patches in which a picture is told.
+        side: rows and columns of patches in which an image is told.
 
     Raises:
         ValueError: a number that cannot be.
@@ -64,12 +64,12 @@ class NextStep(nn.Module):
         if weight <= 0 or hidden < 1 or not 1 <= side <= min(height, width):
             raise ValueError(
                 f"weight={weight} must be above 0, hidden={hidden} at least 1, and side={side} 1 "
-                f"to the {min(height, width)} pixels of a picture"
+                f"to the {min(height, width)} pixels of an image"
             )
         self.weight, self.side = weight, side
         self._choices = int(action.n) if isinstance(action, spaces.Discrete) else None
         self.enter = nn.Linear(features + (self._choices or math.prod(action.shape or ())), hidden)
-        self.picture, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
+        self.image, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
 
     def forward(self, features: Tensor, actions: Tensor) -> Told:
         """What comes next.
@@ -83,19 +83,19 @@ class NextStep(nn.Module):
         given = torch.cat([features, actions.flatten(1).to(features)], 1)
         hidden = torch.relu(self.enter(given))
         end, reward = self.outcome(hidden).float().unbind(1)
-        return Told(self.picture(hidden).float(), end, reward)
+        return Told(self.image(hidden).float(), end, reward)
 
     def loss(self, told: Told, after: Following) -> Tensor:
         """The mean over N steps, of which those that nothing is known of count 0."""
         patches = self.patches(after.images)
         least = -(torch.xlogy(patches, patches) + torch.xlogy(1 - patches, 1 - patches))
-        picture = (_cross_entropy(told.picture, patches) - least).mean(1)
+        image = (_cross_entropy(told.image, patches) - least).mean(1)
         outcome = _cross_entropy(told.end, after.ends.float())
         outcome = outcome + (told.reward - after.rewards).square()
-        return (picture * after.shown + outcome * after.known).mean()
+        return (image * after.shown + outcome * after.known).mean()
 
     def patches(self, images: Tensor) -> Tensor:
-        """The mean brightness of the patches of pictures uint8 [N, 3, H, W]: float32
+        """The mean brightness of the patches of images uint8 [N, 3, H, W]: float32
         [N, 3 · side²], 0 to 1.
         """
         return functional.adaptive_avg_pool2d(images.float() / 255, self.side).flatten(1)

@@ -69,7 +69,7 @@ def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[st
     }
 
 
-class Judgement(NamedTuple):
+class ActionEvaluation(NamedTuple):
     """What a policy makes of N actions.
 
     Attributes:
@@ -196,7 +196,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         features, _ = self._recollect(self._encode(obs), state, starts)
         return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
 
-    def judge(self, obs: PyTorchObs, actions: Tensor, *before: Tensor) -> Judgement:
+    def judge(self, obs: PyTorchObs, actions: Tensor, *before: Tensor) -> ActionEvaluation:
         """What SB3's ``evaluate_actions`` gives, and the features; with a memory, of sequences of T
         steps of N environments.
 
@@ -214,7 +214,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
             features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
         values, distribution = self._heads(features)
         log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
-        return Judgement(values, log_probs, entropies, features)
+        return ActionEvaluation(values, log_probs, entropies, features)
 
     def auxiliary_loss(self, features: Tensor, actions: Tensor, after: Following) -> Tensor:
         """The loss of what the features of N steps and their actions tell of what came after; see

@@ -131,7 +131,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
 
     def render(self) -> NDArray[np.uint8] | None:
         """The whole grid from above, uint8 [H, W, 3], in mode "rgb_array"; else None."""
-        return self.worlds.picture(0) if self.render_mode == "rgb_array" else None
+        return self.worlds.image(0) if self.render_mode == "rgb_array" else None
 
     @property
     def max_steps(self) -> int:
@@ -197,4 +197,4 @@ class GridEnv(gym.Env[Observation, np.int64]):
             return
         if self._window is None:
             self._window = Window(f"mmrl: {self.worlds.level}", self.metadata["render_fps"])
-        self._window.show(self.worlds.picture(0), self.worlds.sentences[0])
+        self._window.show(self.worlds.image(0), self.worlds.sentences[0])

@@ -256,7 +256,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """Every whole grid from above, or None without a ``render_mode``."""
         if self.render_mode is None:
             return None
-        return tuple(self.worlds.picture(e) for e in range(self.num_envs))
+        return tuple(self.worlds.image(e) for e in range(self.num_envs))
 
     def _observation(self) -> Observation:
         return {"image": self._frames, "instruction": tuple(self.worlds.sentences)}

@@ -17,7 +17,7 @@ from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
 from mmrl_envs.grid.generation.levels import find_level
 from mmrl_envs.grid.hindsight.achievements import Moment
-from mmrl_envs.grid.hindsight.tracker import Witness
+from mmrl_envs.grid.hindsight.tracker import AchievementTracker
 from mmrl_envs.grid.language.descriptions import ALL, FARTHER, Scene, scenes
 from mmrl_envs.grid.language.instructions import Instruction, parsed
 from mmrl_envs.grid.language.languages import find_language, sentence_in
@@ -91,7 +91,7 @@ class GridWorlds:
         self.layout, self.recipe = recipe.finish()
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
-        self.witness = Witness(self.state, self.layout, language) if achieved else None
+        self.witness = AchievementTracker(self.state, self.layout, language) if achieved else None
         self.described = {False: 0, True: FARTHER, "all": ALL}[describe]
         self.theme = theme
         self.view = make_view(self.layout, view, obs, tile_size, theme)
@@ -106,7 +106,7 @@ class GridWorlds:
         self._charts = [make_chart(self.layout) for _ in self._ranges]
         self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._debug = debug
-        self._pictures: dict[int, View] = {}
+        self._images: dict[int, View] = {}
         self._editor: Editor | None = None
 
     @property
@@ -246,15 +246,15 @@ class GridWorlds:
         self.view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
         return frames[0]
 
-    def picture(self, e: int, tile_size: int = 32) -> NDArray[np.uint8]:
+    def image(self, e: int, tile_size: int = 32) -> NDArray[np.uint8]:
         """The whole grid of environment ``e`` from above, what the agent sees brightened: uint8
         [height · tile_size, width · tile_size, 3], as Minigrid draws it.
         """
-        if tile_size not in self._pictures:
-            self._pictures[tile_size] = make_view(
+        if tile_size not in self._images:
+            self._images[tile_size] = make_view(
                 self.layout, "full", "pixels", tile_size, self.theme
             )
-        view = self._pictures[tile_size]
+        view = self._images[tile_size]
         frames = np.empty((1, *view.shape), np.uint8)
         view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
         return frames[0]

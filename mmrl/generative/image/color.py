@@ -1,4 +1,4 @@
-"""Pictures → codes of their patches, each of a shape and a colour, and back.
+"""Images → codes of their patches, each of a shape and a colour, and back.
 
 Patches taken apart: the same thing in several colours is one shape, the same colour on several
 things is one colour.
@@ -209,7 +209,7 @@ class ColorTokenizer(PatchTokenizer):
     behind these come the shapes that have none.
 
     Args:
-        image_size: height and width of the pictures; multiples of the patch.
+        image_size: height and width of the images; multiples of the patch.
         patch: pixels a side.
         colored: how many shapes have a colour.
         plain: how many have none.
@@ -287,7 +287,7 @@ class ColorTokenizer(PatchTokenizer):
         return self.recolored(ids.expand(self.colors, -1), every).unique()
 
     def shows(self, ids: Tensor) -> Tensor:
-        """Which colours are to be seen in pictures of codes int64 [B, K]: bool [B, C]."""
+        """Which colours are to be seen in images of codes int64 [B, K]: bool [B, C]."""
         has_color = ids < self.colored * self.colors
         seen = functional.one_hot(ids % self.colors, self.colors).bool()
         return (seen & has_color.unsqueeze(2)).any(1)
@@ -317,10 +317,10 @@ class ColorNames(nn.Module):
     """Colours have a name in an example alone: the first one that its sentence names is called 0,
     the next one 1, and those that it does not name get the other names, drawn.
 
-    Who reads sentences and paints pictures under such names never learns which colour it was, as
+    Who reads sentences and paints images under such names never learns which colour it was, as
     readers of anonymised entities know these by what is said of them alone (Hermann et al., 2015).
     All colours are the same to it, so that what it learnt of keys holds for keys of any colour. No
-    picture or sentence is changed into another one by it, or added.
+    image or sentence is changed into another one by it, or added.
 
     Args:
         words: ids of the words for colours.
@@ -381,7 +381,7 @@ def meanings_of(
 
     Args:
         words: whose meaning is asked for.
-        sentences: of N pictures.
+        sentences: of N images.
         seen: which things are in each, bool [N, C].
 
     Raises:
@@ -393,7 +393,7 @@ def meanings_of(
     lost = [word for word, row in zip(words, alike, strict=True) if row.max() < _LEAST_COUNT]
     if lost:
         raise UserError(
-            f"named: nothing that the pictures show goes with {', '.join(map(repr, lost))}"
+            f"named: nothing that the images show goes with {', '.join(map(repr, lost))}"
         )
     return dict(zip(words, alike.argmax(1).tolist(), strict=True))
 

@@ -1,6 +1,6 @@
-"""The painter: words → codes of patches, one after the other → a picture.
+"""The painter: words → codes of patches, one after the other → an image.
 
-Any encoder's tokens → codes of a picture's patches, one after the other.
+Any encoder's tokens → codes of an image's patches, one after the other.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class PatchDecoder(TextDecoder):
 
     Args:
         shape: of the tokens.
-        vocabulary: ids are below this; ``START`` begins a picture, and ids up to it are no patches.
-        patches: of a picture.
+        vocabulary: ids are below this; ``START`` begins an image, and ids up to it are no patches.
+        patches: of an image.
         more: width, layers, heads and dropout of the transformer.
     """
 
@@ -61,7 +61,7 @@ class PatchDecoder(TextDecoder):
         temperature: float = 1.0,
         guidance: float = 1.0,
     ) -> Tensor:
-        """Pictures drawn patch by patch, ids int64 [B, patches].
+        """Images drawn patch by patch, ids int64 [B, patches].
 
         Args:
             tokens: B of them, and after them B neutral ones, such as those of an empty sentence.
@@ -119,7 +119,7 @@ _AT_ONCE: Final = 64
 
 
 class Painter(nn.Module):
-    """p(picture | sentence), as p of each patch's code, given those above and to the left of it
+    """p(image | sentence), as p of each patch's code, given those above and to the left of it
     (Ramesh et al., 2021).
 
     Where the tokenizer keeps colours apart and it is known what words for colours mean, shapes and
@@ -127,7 +127,7 @@ class Painter(nn.Module):
     they never had.
 
     Args:
-        tokenizer: of pictures; it stays as it is.
+        tokenizer: of images; it stays as it is.
         codes: of patches that are painted with; any others never are.
         words: tokenizer of sentences.
         encoder: its ids → Tokens.
@@ -170,21 +170,21 @@ class Painter(nn.Module):
 
         Args:
             sentences: token ids int32 [B, L], as :meth:`named` makes them.
-            codes: of the pictures' patches, int64 [B, K], all of them among the painter's.
+            codes: of the images' patches, int64 [B, K], all of them among the painter's.
         """
         with autocast(self.precision, self.device):
             return self.decoder.loss(self.encoder(sentences), self._as_text(codes))
 
     @torch.no_grad()
     def log_prob(self, sentences: Tensor, codes: Tensor) -> Tensor:
-        """Log p(picture | sentence), natural, float32 [B]; as for :meth:`loss`."""
+        """Log p(image | sentence), natural, float32 [B]; as for :meth:`loss`."""
         with autocast(self.precision, self.device):
             return self.decoder.log_prob(self.encoder(sentences), self._as_text(codes))
 
     def named(
         self, sentences: Tensor, codes: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Sentences, int32 [B, L], and codes of their pictures, int64 [B, K], with colours called
+        """Sentences, int32 [B, L], and codes of their images, int64 [B, K], with colours called
         as the decoder knows them.
 
         Args:
@@ -206,11 +206,11 @@ class Painter(nn.Module):
         temperature: float = 1.0,
         guidance: float = 2.0,
     ) -> NDArray[np.uint8]:
-        """A picture of each sentence, uint8 [B, H, W, 3].
+        """An image of each sentence, uint8 [B, H, W, 3].
 
         Args:
             sentences: what is to be seen; an empty one leaves it to the painter.
-            seed: another one paints other pictures.
+            seed: another one paints other images.
             temperature: below 1 likelier patches are preferred.
             guidance: above 1 the sentence is kept to the more, see :meth:`PatchDecoder.draw`.
 
@@ -253,7 +253,7 @@ class Painter(nn.Module):
             )
 
     def _draw(self, ids: Tensor, generator: torch.Generator, **how: float) -> Tensor:
-        """Codes of a picture of each sentence, int64 [B, K]."""
+        """Codes of an image of each sentence, int64 [B, K]."""
         called = None
         if self.names is not None:
             called = self.names.draw(ids, generator)

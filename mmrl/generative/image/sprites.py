@@ -1,4 +1,4 @@
-"""Sprites: a name, such as "purple key", and a style → a small picture with transparency."""
+"""Sprites: a name, such as "purple key", and a style → a small image with transparency."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ARTICLES: Final = ("a", "an", "the")
 
 
 class SpritePainter(nn.Module):
-    """p(picture | name) by a conditional variational autoencoder (Kingma and Welling, 2014; Sohn et
-    al., 2015). What a name leaves open is a style; pictures of one style go together.
+    """p(image | name) by a conditional variational autoencoder (Kingma and Welling, 2014; Sohn et
+    al., 2015). What a name leaves open is a style; images of one style go together.
 
     Args:
-        names: of all pictures that it learns from; their words are what it knows.
+        names: of all images that it learns from; their words are what it knows.
         size: pixels a side.
         style: numbers of a style.
         hidden: width of the layers.
@@ -61,19 +61,19 @@ class SpritePainter(nn.Module):
         """Where its weights are."""
         return next(self.parameters()).device
 
-    def loss(self, pictures: Tensor, names: Tensor, weight: float) -> dict[str, Tensor]:
+    def loss(self, images: Tensor, names: Tensor, weight: float) -> dict[str, Tensor]:
         """What is to become small.
 
         Args:
-            pictures: uint8 [B, 4, S, S], red, green, blue and opacity.
+            images: uint8 [B, 4, S, S], red, green, blue and opacity.
             names: as :meth:`read` makes them, float [B, W].
             weight: of ``style``.
 
         Returns:
-            ``pixels``, how far the pictures are from what they were, where they are opaque;
+            ``pixels``, how far the images are from what they were, where they are opaque;
             ``style``, in nats how far styles are from the normal distribution; ``loss``, of both.
         """
-        real = pictures.float().flatten(1) / 255
+        real = images.float().flatten(1) / 255
         mean, log_variance = self.encoder(torch.cat([real * 2 - 1, names], 1)).chunk(2, 1)
         drawn = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         made = self._paint(drawn, names)
@@ -83,7 +83,7 @@ class SpritePainter(nn.Module):
 
     @torch.no_grad()
     def paint(self, names: Sequence[str], styles: Tensor) -> NDArray[np.uint8]:
-        """Pictures of names, uint8 [B, S, S, 4].
+        """Images of names, uint8 [B, S, S, 4].
 
         Args:
             names: B of them; articles do not matter.

@@ -1,6 +1,6 @@
-"""What turns each patch of a picture into a code, and each code into a patch.
+"""What turns each patch of an image into a code, and each code into a patch.
 
-Pictures → codes of their patches, and back.
+Images → codes of their patches, and back.
 
 Vectors → whole numbers and back: finite scalar quantisation (Mentzer et al., 2023).
 """
@@ -20,17 +20,17 @@ from torch.nn import functional
 
 from mmrl.errors import UserError
 
-_AT_ONCE: Final = 512  # pictures
+_AT_ONCE: Final = 512  # images
 
 
 class PatchTokenizer(nn.Module):
-    """Each patch of a picture becomes one of finitely many codes, whatever lies around it, and each
+    """Each patch of an image becomes one of finitely many codes, whatever lies around it, and each
     code a patch.
 
     Where patches are the tiles of a grid world, a code is a tile.
 
     Args:
-        image_size: height and width of the pictures; multiples of the patch.
+        image_size: height and width of the images; multiples of the patch.
         patch: pixels a side.
 
     Attributes:
@@ -71,7 +71,7 @@ class PatchTokenizer(nn.Module):
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """The codes of pictures, row by row.
+        """The codes of images, row by row.
 
         Args:
             images: uint8 [B, 3, H, W].
@@ -80,19 +80,19 @@ class PatchTokenizer(nn.Module):
             int64 [B, rows · columns], 0 to ``codes - 1``.
 
         Raises:
-            UserError: pictures of another size.
+            UserError: images of another size.
         """
         size = tuple(images.shape[-2:])
         if size != self.image_size:
             raise UserError(
-                f"pictures of {size[0]} × {size[1]} pixels: this tokenizer was fitted for "
+                f"images of {size[0]} × {size[1]} pixels: this tokenizer was fitted for "
                 f"{self.image_size[0]} × {self.image_size[1]}"
             )
         return torch.cat([self._ids(self._cut(one)) for one in images.split(_AT_ONCE)])
 
     @torch.no_grad()
     def decode(self, ids: Tensor) -> Tensor:
-        """Codes int64 [B, rows · columns] → pictures uint8 [B, 3, H, W]."""
+        """Codes int64 [B, rows · columns] → images uint8 [B, 3, H, W]."""
         codes, which = ids.unique(return_inverse=True)  # few are different
         patches = self.decode_patches(codes)[which].unflatten(1, self.grid)
         return patches.permute(0, 3, 1, 4, 2, 5).reshape(len(ids), 3, *self.image_size)
@@ -110,20 +110,20 @@ class PatchTokenizer(nn.Module):
         return pixels.round().clamp(0, 255).byte().view(-1, 3, self.patch, self.patch)
 
     def _cut(self, images: Tensor) -> Tensor:
-        """The patches of pictures, float32 [B, K, 3 · patch²], from -1 to 1."""
+        """The patches of images, float32 [B, K, 3 · patch²], from -1 to 1."""
         patches = functional.unfold(images.float(), self.patch, stride=self.patch)
         return patches.transpose(1, 2) / 127.5 - 1
 
 
 def check_patch(height: int, width: int, patch: int) -> None:
-    """Refuse pictures that are not whole patches.
+    """Refuse images that are not whole patches.
 
     Raises:
         UserError: they are not.
     """
     if patch < 1 or height % patch or width % patch:
         raise UserError(
-            f"patch={patch}: pictures of {height} × {width} pixels cannot be cut into patches of "
+            f"patch={patch}: images of {height} × {width} pixels cannot be cut into patches of "
             f"{patch} × {patch}"
         )
 
@@ -194,10 +194,10 @@ _COMPARED: Final = 256  # patches, each with each
 
 
 class ImageTokenizer(PatchTokenizer):
-    """Codes by finite scalar quantisation (Mentzer et al., 2023), of any pictures.
+    """Codes by finite scalar quantisation (Mentzer et al., 2023), of any images.
 
     Args:
-        image_size: height and width of the pictures; multiples of the patch.
+        image_size: height and width of the images; multiples of the patch.
         patch: pixels a side.
         levels: of the quantiser, whose product is the number of codes.
         hidden: width of the layers of encoder and decoder.

@@ -66,7 +66,7 @@ class OneOf:
 _NEVER_SAID: Final = (UNKNOWN, START)
 
 
-class Generated(NamedTuple):
+class GeneratedTokens(NamedTuple):
     """Sentences that were generated.
 
     Attributes:
@@ -171,7 +171,7 @@ class TextDecoder(nn.Module):
         beams: int = 4,
         temperature: float = 1.0,
         allowed: Continuations | None = None,
-    ) -> Generated:
+    ) -> GeneratedTokens:
         """A text for each of B tokens.
 
         Args:
@@ -209,7 +209,7 @@ class TextDecoder(nn.Module):
                 suppress_tokens=list(_NEVER_SAID),
                 **options,
             )
-            return Generated(out[:, 1:], self._chosen(memory, mask, out, allowed))
+            return GeneratedTokens(out[:, 1:], self._chosen(memory, mask, out, allowed))
 
     def _teach(self, tokens: Tokens, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Logits float32 [B, K, V] and the words that they should have been, int64 [B, K], -1

@@ -1,6 +1,6 @@
 """A modality → text: an encoder, the decoder that puts its tokens into words, and their words.
 
-The captioner: pictures of an agent's last steps → what they have carried out, or of a moment →
+The captioner: images of an agent's last steps → what they have carried out, or of a moment →
 what is to be seen.
 
 Speech → text: a :class:`~mmrl.generative.text.models.TextGenerator` that takes waveforms.
@@ -30,7 +30,7 @@ from mmrl.preprocessing.text import WordTokenizer
 _AT_ONCE: Final = 128
 
 
-class Said(NamedTuple):
+class GeneratedText(NamedTuple):
     """A sentence, and how probable the generator holds it, 0 to 1."""
 
     sentence: str
@@ -38,7 +38,7 @@ class Said(NamedTuple):
 
 
 class TextGenerator(nn.Module):
-    """p(sentence | input), whatever the encoder reads: pictures make it a captioner, speech a
+    """p(sentence | input), whatever the encoder reads: images make it a captioner, speech a
     recogniser, sentences of another language a translator.
 
     Args:
@@ -76,7 +76,7 @@ class TextGenerator(nn.Module):
         beams: int = 4,
         temperature: float = 1.0,
         allowed: Continuations | None = None,
-    ) -> list[Said]:
+    ) -> list[GeneratedText]:
         """A sentence for each of B inputs, so many at once as are worth it; see
         :meth:`TextDecoder.generate`.
         """
@@ -94,7 +94,7 @@ class TextGenerator(nn.Module):
                 )
             chances = made.log_prob.exp().tolist()
             said += [
-                Said(self.tokenizer.decode(ids), chance)
+                GeneratedText(self.tokenizer.decode(ids), chance)
                 for ids, chance in zip(made.ids.tolist(), chances, strict=True)
             ]
         self.train(was_training)
@@ -139,11 +139,11 @@ def build_captioner(
     """A captioner with new weights.
 
     Args:
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         words: of which sentences are made.
-        frames: pictures that are looked at together, the newest last.
+        frames: images that are looked at together, the newest last.
         length: the longest sentence, in words.
-        image, image_args: the encoder of a picture, as in
+        image, image_args: the encoder of an image, as in
             :class:`mmrl.models.config.ModelConfig`; its tokens lie on a grid.
         precision: fp32 or bf16.
         named: words that only what the encoder holds aside says; see
@@ -171,11 +171,11 @@ def build_captioner(
     return TextGenerator(encoder, tokenizer, precision=precision, named=ids, **decoder)
 
 
-def as_input(pictures: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> Tensor:
-    """Pictures for a captioner, uint8 [B, F, 3, H, W]: each F of them are looked at together.
+def as_input(images: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> Tensor:
+    """Images for a captioner, uint8 [B, F, 3, H, W]: each F of them are looked at together.
 
     Args:
-        pictures: B · F of them, uint8 [H, W, 3].
+        images: B · F of them, uint8 [H, W, 3].
         generator: that is to look at them.
 
     Raises:
@@ -183,18 +183,17 @@ def as_input(pictures: Sequence[NDArray[np.uint8]], generator: TextGenerator) ->
     """
     seen = generator.encoder
     assert isinstance(seen, FramesEncoder)
-    if not pictures or len(pictures) % seen.frames:
+    if not images or len(images) % seen.frames:
         raise UserError(
-            f"{len(pictures)} pictures: this captioner looks at {seen.frames} together, the "
-            "newest last"
+            f"{len(images)} images: this captioner looks at {seen.frames} together, the newest last"
         )
-    wrong = [one.shape for one in pictures if one.shape != (*seen.encoder.image_size, 3)]
+    wrong = [one.shape for one in images if one.shape != (*seen.encoder.image_size, 3)]
     if wrong:
         raise UserError(
-            f"a picture of shape {list(wrong[0])}: this captioner was fitted for "
+            f"an image of shape {list(wrong[0])}: this captioner was fitted for "
             f"{[*seen.encoder.image_size, 3]}"
         )
-    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return stacked.unflatten(0, (-1, seen.frames))
 
 
@@ -214,7 +213,9 @@ class Recogniser(TextGenerator):
         super().__init__(encoder, tokenizer, **more)
         self.preprocessor = preprocessor
 
-    def transcribe(self, waveforms: Sequence[NDArray[np.float32]], **how: Any) -> list[Said]:
+    def transcribe(
+        self, waveforms: Sequence[NDArray[np.float32]], **how: Any
+    ) -> list[GeneratedText]:
         """The sentence of each waveform.
 
         Args:
@@ -251,7 +252,7 @@ class Translator(TextGenerator):
         super().__init__(encoder, tokenizer, **more)
         self.source = source
 
-    def translate(self, sentences: Sequence[str], **how: Any) -> list[Said]:
+    def translate(self, sentences: Sequence[str], **how: Any) -> list[GeneratedText]:
         """Each sentence in the other language.
 
         Args:

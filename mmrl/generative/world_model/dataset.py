@@ -78,7 +78,7 @@ class TokenEpisodes:
 
     def padded(self, rows: NDArray[np.int64], first: NDArray[np.int64], steps: int) -> Piece:
         """Pieces of ``steps`` steps, from ``first`` on, of the episodes ``rows``; what is beyond an
-        episode's end repeats its last picture.
+        episode's end repeats its last image.
         """
         times = np.arange(steps + 1)
         lengths = self.lengths[rows]
@@ -104,15 +104,15 @@ class Piece:
 def read_tokens(
     rollouts: Sequence[Rollout], images: ImageTokenizer, tokenizer: Tokenizer
 ) -> TokenEpisodes:
-    """Episodes, encoded: pictures by all of the tokenizer's codes.
+    """Episodes, encoded: images by all of the tokenizer's codes.
 
     Args:
         rollouts: the episodes.
-        images: tokenizer of pictures.
+        images: tokenizer of images.
         tokenizer: of instructions.
 
     Raises:
-        UserError: pictures of another size than the tokenizer's, or actions that are no numbers.
+        UserError: images of another size than the tokenizer's, or actions that are no numbers.
     """
     check(rollouts[0], images)
     ends = np.concatenate([_end(one) for one in rollouts])
@@ -135,7 +135,7 @@ def check(rollout: Rollout, images: ImageTokenizer) -> None:
     size = rollout.images.shape[1:3]
     if tuple(size) != tuple(images.image_size):
         raise UserError(
-            f"the image tokenizer was fitted for pictures of {list(images.image_size)} pixels, and "
+            f"the image tokenizer was fitted for images of {list(images.image_size)} pixels, and "
             f"these have {list(size)}: fit one to them by 'mmrl fit tokenizer'"
         )
     if rollout.actions.dtype.kind not in "iu" or rollout.actions.ndim != 1:

@@ -29,7 +29,7 @@ class Foresight:
         last: tokens when the dream began, int64 [E, K].
         there: steps that were made, bool [E, H].
         known: tokens whose places had been in view before the dream, bool [E, H, K], by the motions
-            that the true pictures show.
+            that the true images show.
     """
 
     starts: NDArray[np.int64]
@@ -48,7 +48,7 @@ class Foresight:
 
         Returns:
             "all", of all tokens; "predictable", of those that can be foretold; and "copied", the
-            same of the last true picture. NaN where there are none.
+            same of the last true image. NaN where there are none.
         """
         k, rows = step - 1, self.there[:, step - 1]
         true = self.true[rows, k]

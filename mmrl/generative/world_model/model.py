@@ -1,5 +1,5 @@
-"""The world model: the tokens of the pictures so far, an instruction and an action → the next
-picture's tokens, the reward and the end.
+"""The world model: the tokens of the images so far, an instruction and an action → the next
+image's tokens, the reward and the end.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.generative.world_model.outcome_head import Outcome, OutcomeHead
-from mmrl.generative.world_model.spatial_memory import Motion, Odometry, Places, Seen
-from mmrl.generative.world_model.state import Batch, Dreamt, Judged, State
+from mmrl.generative.world_model.spatial_memory import EgoMotion, Motion, Places, Seen
+from mmrl.generative.world_model.state import Batch, ImaginedStep, RelabelledSteps, State
 from mmrl.generative.world_model.transformer import FrameTransformer
 from mmrl.models.encoders.base import TextEncoder
 from mmrl.models.model import autocast
@@ -32,25 +32,25 @@ class Told(NamedTuple):
 
 
 class WorldModel(nn.Module):
-    """p(next picture's tokens, reward, end | tokens so far, instruction, action).
+    """p(next image's tokens, reward, end | tokens so far, instruction, action).
 
-    A picture is a grid of tokens (:class:`mmrl.generative.image.tokenizer.ImageTokenizer`). A step
+    An image is a grid of tokens (:class:`mmrl.generative.image.tokenizer.ImageTokenizer`). A step
     is foretold in three parts. How the view moves: one of the rigid motions that were found in the
     data. What it shows then: a transformer, which knows for each place what was last seen there,
     tells all tokens at once; to point at what was seen is as easy for it as to name a token. What
-    comes of it: reward and end, by a summary token that attends to the new picture and to the
+    comes of it: reward and end, by a summary token that attends to the new image and to the
     instruction. Dreams are drawn step by step, the transformer's keys and values are kept. After
     IRIS (Micheli et al., 2023) and Genie (Bruce et al., 2024); without a motion but standing still,
-    what was last seen is the last picture.
+    what was last seen is the last image.
 
     Args:
         codes: how many tokens there are.
-        grid: rows and columns of a picture's tokens.
+        grid: rows and columns of an image's tokens.
         actions: how many.
         motions: of the view, the first one is to stand still.
         text: encoder of the instructions; None for a model that is not told them.
         width, heads: of the transformers.
-        layers: of the one that tells pictures.
+        layers: of the one that tells images.
         outcome_layers: of the one that tells reward and end.
         frames: that the former looks back at.
         margin: places around the view that are remembered.
@@ -77,7 +77,7 @@ class WorldModel(nn.Module):
         self.codes, self.grid, self.actions = codes, grid, actions
         self.precision = precision
         tokens = grid[0] * grid[1]
-        self.odometry = Odometry(motions, grid, codes, actions)
+        self.odometry = EgoMotion(motions, grid, codes, actions)
         self.places = Places(motions, grid, margin, nothing=codes)
         self.text = text
         self.read = None if text is None else nn.Linear(text.shape.width, width)
@@ -120,7 +120,7 @@ class WorldModel(nn.Module):
         }
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
-    def judgement_loss(self, judged: Judged) -> Tensor:
+    def judgement_loss(self, judged: RelabelledSteps) -> Tensor:
         """Mean -ln p of a reward's and of the end's coming where an instruction is carried out, and
         of neither elsewhere.
         """
@@ -131,13 +131,13 @@ class WorldModel(nn.Module):
         return functional.binary_cross_entropy_with_logits(logits, done)
 
     @torch.no_grad()
-    def predict(self, batch: Batch) -> Dreamt:
+    def predict(self, batch: Batch) -> ImaginedStep:
         """The most probable next step after each true one, [B, T] of them."""
         with autocast(self.precision, self.device):
             ids = self._next(batch).argmax(-1)
             rewards, ends = self._outcome(batch, ids).expected()
         shape = batch.actions.shape
-        return Dreamt(ids, rewards.view(shape), ends.view(shape))
+        return ImaginedStep(ids, rewards.view(shape), ends.view(shape))
 
     @torch.no_grad()
     def observe(
@@ -146,7 +146,7 @@ class WorldModel(nn.Module):
         """Where B episodes stand after T steps.
 
         Args:
-            ids: tokens of their pictures, int64 [B, T + 1, K].
+            ids: tokens of their images, int64 [B, T + 1, K].
             actions: between them, int64 [B, T].
             words: token ids of the instructions, integers [B, L].
             lengths: how many of the steps were made in each, int64 [B]; all, if None.
@@ -194,9 +194,9 @@ class WorldModel(nn.Module):
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
         goes_on: bool = False,
-    ) -> tuple[Dreamt, State]:
+    ) -> tuple[ImaginedStep, State]:
         """N more steps of B dreams; where an episode has ended, nothing happens any more: its
-        picture stays, and what else the state holds of it counts no more.
+        image stays, and what else the state holds of it counts no more.
 
         Args:
             state: where they stand.
@@ -212,7 +212,7 @@ class WorldModel(nn.Module):
                 step, after = self._step(state, action, told, temperature, generator)
                 state = after._replace(over=state.over) if goes_on else after
                 steps.append(step)
-        return Dreamt(*(torch.stack(column, 1) for column in zip(*steps, strict=True))), state
+        return ImaginedStep(*(torch.stack(column, 1) for column in zip(*steps, strict=True))), state
 
     def _step(
         self,
@@ -221,7 +221,7 @@ class WorldModel(nn.Module):
         told: Told,
         temperature: float,
         generator: torch.Generator | None,
-    ) -> tuple[Dreamt, State]:
+    ) -> tuple[ImaginedStep, State]:
         """One step: ids [B, K], rewards [B], ends [B]."""
         motion = self._motions(state.ids, action).argmax(-1)
         seen = self.places.move(state.seen, motion)
@@ -236,7 +236,7 @@ class WorldModel(nn.Module):
         seen = self.places.write(seen, ids)
         ids = torch.where(state.over[:, None], state.ids, ids)
         after = State(ids, seen, cache, state.words, state.over | ends)
-        return Dreamt(ids, rewards.masked_fill(state.over, 0), after.over), after
+        return ImaginedStep(ids, rewards.masked_fill(state.over, 0), after.over), after
 
     def _next(self, batch: Batch) -> Tensor:
         """Logits of the next tokens, float32 [B, T, K, codes]."""

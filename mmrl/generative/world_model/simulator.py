@@ -1,4 +1,4 @@
-"""A world model among its tokenizers: pictures and sentences go in, pictures come out."""
+"""A world model among its tokenizers: images and sentences go in, images come out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.model import WorldModel
-from mmrl.generative.world_model.state import Dreamt, State
+from mmrl.generative.world_model.state import ImaginedStep, State
 from mmrl.models.encoders.base import distinct_rows
 from mmrl.preprocessing.text import Tokenizer, WordTokenizer
 
@@ -29,8 +29,8 @@ class KnownTokens(nn.Module):
 
     Attributes:
         codes: tokens are below this; the last one is unknown, and shown as the first.
-        grid: rows and columns of a picture's tokens.
-        image_size: height and width of the pictures.
+        grid: rows and columns of an image's tokens.
+        image_size: height and width of the images.
     """
 
     used: Tensor
@@ -42,11 +42,11 @@ class KnownTokens(nn.Module):
         self.register_buffer("used", torch.tensor(used), persistent=False)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Pictures uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
+        """Images uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
         return self.renumber(self.images.encode(images))
 
     def decode(self, ids: Tensor) -> Tensor:
-        """Tokens int64 [B, K] → pictures uint8 [B, 3, H, W]."""
+        """Tokens int64 [B, K] → images uint8 [B, 3, H, W]."""
         return self.images.decode(self.used[torch.where(ids == len(self.used), 0, ids)])
 
     def renumber(self, codes: Tensor) -> Tensor:
@@ -55,12 +55,12 @@ class KnownTokens(nn.Module):
         return torch.where(self.used[at] == codes, at, len(self.used))
 
 
-class DreamWorld(nn.Module):
+class WorldSimulator(nn.Module):
     """A world that is dreamt.
 
     Args:
         model: of its tokens.
-        images: tokenizer of pictures.
+        images: tokenizer of images.
         tokenizer: of instructions.
     """
 
@@ -91,13 +91,13 @@ class DreamWorld(nn.Module):
             lengths: how many of the steps were made in each, [B]; all, if None.
 
         Raises:
-            UserError: pictures of another size, unknown actions or words.
+            UserError: images of another size, unknown actions or words.
         """
         device = self.model.device
         self.check(images.shape[2:4], instructions)
         if actions.size:
             self.check_actions(int(actions.max()) + 1)
-        ids = self.ids(images.reshape(-1, *images.shape[2:]))
+        ids = self.encode(images.reshape(-1, *images.shape[2:]))
         return self.model.observe(
             ids.view(*images.shape[:2], -1),
             torch.from_numpy(actions).long().to(device),
@@ -112,19 +112,19 @@ class DreamWorld(nn.Module):
         *,
         temperature: float = 0.0,
         generator: torch.Generator | None = None,
-    ) -> tuple[Dreamt, State]:
+    ) -> tuple[ImaginedStep, State]:
         """See :meth:`WorldModel.imagine`; actions int64 [B, N]."""
         given = torch.from_numpy(actions).to(self.model.device)
         return self.model.imagine(state, given, temperature=temperature, generator=generator)
 
     @torch.no_grad()
-    def ids(self, pictures: NDArray[np.uint8]) -> Tensor:
-        """Tokens, int64 [N, K], of pictures uint8 [N, H, W, 3]."""
-        return self.images.renumber(codes_of(self.images.images, pictures))
+    def encode(self, images: NDArray[np.uint8]) -> Tensor:
+        """Tokens, int64 [N, K], of images uint8 [N, H, W, 3]."""
+        return self.images.renumber(codes_of(self.images.images, images))
 
     @torch.no_grad()
-    def pictures(self, ids: Tensor) -> NDArray[np.uint8]:
-        """Pictures uint8 [N, H, W, 3] of tokens int64 [N, K]."""
+    def decode(self, ids: Tensor) -> NDArray[np.uint8]:
+        """Images uint8 [N, H, W, 3] of tokens int64 [N, K]."""
         parts = [self.images.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)]
         return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).cpu().numpy())
 
@@ -134,10 +134,10 @@ class DreamWorld(nn.Module):
         return torch.from_numpy(rows).to(self.model.device)
 
     def check(self, size: Sequence[int], instructions: Sequence[str]) -> None:
-        """Whether it knows such pictures and instructions.
+        """Whether it knows such images and instructions.
 
         Args:
-            size: height and width of the pictures.
+            size: height and width of the images.
             instructions: what is asked.
 
         Raises:
@@ -146,7 +146,7 @@ class DreamWorld(nn.Module):
         fitted = self.images.image_size
         if tuple(size) != tuple(fitted):
             raise UserError(
-                f"pictures of {list(size)} pixels: this world model's image tokenizer was fitted "
+                f"images of {list(size)} pixels: this world model's image tokenizer was fitted "
                 f"for {list(fitted)}"
             )
         if self.model.text is None or not isinstance(self.tokenizer, WordTokenizer):
@@ -170,17 +170,17 @@ class DreamWorld(nn.Module):
 
 
 @torch.no_grad()
-def codes_of(images: ImageTokenizer, pictures: NDArray[np.uint8]) -> Tensor:
-    """The codes, int64 [N, K], of pictures uint8 [N, H, W, 3]; patches that are the same are
+def codes_of(tokenizer: ImageTokenizer, images: NDArray[np.uint8]) -> Tensor:
+    """The codes, int64 [N, K], of images uint8 [N, H, W, 3]; patches that are the same are
     encoded once.
     """
-    device = next(images.parameters()).device
-    (rows, columns), side = images.grid, images.patch
+    device = next(tokenizer.parameters()).device
+    (rows, columns), side = tokenizer.grid, tokenizer.patch
     found = [torch.empty(0, rows * columns, dtype=torch.int64, device=device)]
-    for start in range(0, len(pictures), _AT_ONCE):
-        part = pictures[start : start + _AT_ONCE].reshape(-1, rows, side, columns, side, 3)
+    for start in range(0, len(images), _AT_ONCE):
+        part = images[start : start + _AT_ONCE].reshape(-1, rows, side, columns, side, 3)
         patches = torch.from_numpy(np.ascontiguousarray(part.transpose(0, 1, 3, 5, 2, 4)))
         flat, where = distinct_rows(patches.view(-1, 3 * side * side).to(device))
-        codes = images.encode_patches(flat.view(-1, 3, side, side))
+        codes = tokenizer.encode_patches(flat.view(-1, 3, side, side))
         found.append(codes[where].view(-1, rows * columns))
     return torch.cat(found)

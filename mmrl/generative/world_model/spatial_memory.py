@@ -1,4 +1,4 @@
-"""How a picture's grid of tokens moves when an agent acts: found in data, and measured.
+"""How an image's grid of tokens moves when an agent acts: found in data, and measured.
 
 What was last seen where: tokens by their places, carried along as the view moves.
 """
@@ -58,7 +58,7 @@ def sources(motion: Motion, grid: tuple[int, int], margin: int = 0) -> Tensor:
     return torch.tensor(found)
 
 
-class Odometry(nn.Module):
+class EgoMotion(nn.Module):
     """Which motion a step was, from the tokens before and after it and its action.
 
     The most probable one is taken: a token whose place was to be seen before has stayed with

@@ -38,7 +38,7 @@ class Batch(NamedTuple):
     words: Tensor
 
 
-class Judged(NamedTuple):
+class RelabelledSteps(NamedTuple):
     """N steps, each with an instruction that its episode might have been asked.
 
     Attributes:
@@ -60,7 +60,7 @@ class State(NamedTuple):
     """Where B dreams stand.
 
     Attributes:
-        ids: tokens of the present pictures, int64 [B, K].
+        ids: tokens of the present images, int64 [B, K].
         seen: what is remembered of the places around.
         cache: of the transformer.
         words: token ids of the instructions, integers [B, L].
@@ -96,11 +96,11 @@ class State(NamedTuple):
             one[rows] = other
 
 
-class Dreamt(NamedTuple):
+class ImaginedStep(NamedTuple):
     """N steps of B dreams.
 
     Attributes:
-        ids: tokens of the pictures after each step, int64 [B, N, K].
+        ids: tokens of the images after each step, int64 [B, N, K].
         rewards: float32 [B, N]; 0 once an episode is over.
         ends: bool [B, N]; True from the end of the episode on.
     """

@@ -57,7 +57,7 @@ class Encoder(nn.Module, ABC):
         self.train(self.training)
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
-        """Have weights and pictures in that order in memory: plane by plane is faster in float32 on
+        """Have weights and images in that order in memory: plane by plane is faster in float32 on
         a CPU, pixel by pixel (``channels_last``) in bfloat16.
         """
         self.memory_format = memory_format

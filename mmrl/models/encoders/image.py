@@ -1,6 +1,6 @@
-"""ResNets: a picture → a grid of tokens (He et al., 2016).
+"""ResNets: an image → a grid of tokens (He et al., 2016).
 
-Several pictures at once: each is encoded, and their tokens stand below each other.
+Several images at once: each is encoded, and their tokens stand below each other.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalize
 
 
 class ImageEncoder(Encoder):
-    """Pictures → a token for every cell of the last feature map.
+    """Images → a token for every cell of the last feature map.
 
     Args:
         normalizer: for the pixels.
         body: float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an attribute
             ``aside`` where the last of them are to be read apart, see
             :class:`~mmrl.models.tokens.TokensShape`.
-        image_size: height and width of the pictures that the body sees.
+        image_size: height and width of the images that the body sees.
         pooled: one token, the mean of the maps, instead of a grid.
     """
 
@@ -63,17 +63,17 @@ class ImageEncoder(Encoder):
         """uint8 [B, 3, H, W] → Tokens of the grid.
 
         Raises:
-            ValueError: pictures of another type or size than the encoder was built for.
+            ValueError: images of another type or size than the encoder was built for.
         """
         if self.normalizer.size is None and tuple(images.shape[-2:]) != self.image_size:
             raise ValueError(
-                f"pictures of {list(images.shape[-2:])} pixels: "
+                f"images of {list(images.shape[-2:])} pixels: "
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
         return self.encoded(images, self._encode, self.shape.grid)
 
     def keys(self, rows: Tensor) -> list[bytes]:
-        """As :meth:`Encoder.keys`, of pictures pixel by pixel: so they mostly lie in memory."""
+        """As :meth:`Encoder.keys`, of images pixel by pixel: so they mostly lie in memory."""
         return digests(rows.movedim(1, -1))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,13 +102,13 @@ def small_resnet(
     """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
 
     Args:
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         width: channels.
         blocks: how many residual blocks.
         patch: side and stride of the first convolution, in pixels: one token a patch.
 
     Raises:
-        ValueError: a patch that is larger than the pictures.
+        ValueError: a patch that is larger than the images.
     """
     check_patch(patch, image_size)
     resnet = import_torchvision().models.resnet
@@ -133,7 +133,7 @@ def torchvision_resnet(
 
     Args:
         name: such as "resnet18".
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
             settle how pixels are normalised.
         pretrained: load the weights; otherwise they are to follow from elsewhere.
@@ -165,14 +165,14 @@ def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
     """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
 
     Args:
-        image_size: height and width of the pictures, 36 pixels or more.
+        image_size: height and width of the images, 36 pixels or more.
         width: channels of the first one; the others have twice as many.
 
     Raises:
-        ValueError: smaller pictures.
+        ValueError: smaller images.
     """
     if min(image_size) < 36:
-        raise ValueError(f"pictures of {list(image_size)} pixels: needs 36 or more")
+        raise ValueError(f"images of {list(image_size)} pixels: needs 36 or more")
     body = nn.Sequential(
         nn.Conv2d(3, width, 8, stride=4),
         nn.ReLU(),
@@ -196,13 +196,13 @@ def luma_chroma(
     training does not show.
 
     Args:
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         width, hues: channels for shapes and for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels: one token a patch.
 
     Raises:
-        ValueError: a patch that is larger than the pictures.
+        ValueError: a patch that is larger than the images.
     """
     check_patch(patch, image_size)
     body = LumaChroma(width, hues, blocks, patch)
@@ -230,10 +230,10 @@ def build_image_encoder(
 
     Args:
         name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
-        image_size: height and width of the pictures.
+        image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
         pretrained: load them; otherwise they are to follow from elsewhere.
-        resize: height and width that pictures of any size are brought to first.
+        resize: height and width that images of any size are brought to first.
         kwargs: its own arguments.
 
     Raises:
@@ -271,18 +271,18 @@ def _build(
 
 
 class FramesEncoder(Encoder):
-    """F pictures → the Tokens of one grid, as if they stood below each other; the first comes
+    """F images → the Tokens of one grid, as if they stood below each other; the first comes
     first.
 
     Args:
-        encoder: of each picture, to a grid.
+        encoder: of each image, to a grid.
         frames: F.
     """
 
     def __init__(self, encoder: ImageEncoder, frames: int) -> None:
         super().__init__()
         if encoder.shape.grid is None:
-            raise ValueError("the pictures' tokens must lie on a grid, not be pooled")
+            raise ValueError("the images' tokens must lie on a grid, not be pooled")
         rows, columns = encoder.shape.grid
         self.encoder, self.frames = encoder, frames
         self.shape = encoder.shape._replace(grid=(frames * rows, columns))
@@ -295,7 +295,7 @@ class FramesEncoder(Encoder):
         """uint8 [B, F, 3, H, W] → Tokens.
 
         Raises:
-            ValueError: another number of pictures, or as :class:`ImageEncoder`.
+            ValueError: another number of images, or as :class:`ImageEncoder`.
         """
         if images.ndim != 5 or images.shape[1] != self.frames:
             raise ValueError(f"{self.frames} frames are needed, got {list(images.shape)}")

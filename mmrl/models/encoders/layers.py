@@ -1,6 +1,6 @@
 """Convolutions of maps of a few places, as at the end of a ResNet: one matrix product each.
 
-The first layer of an image encoder: a picture is cut into patches, each becomes a token.
+The first layer of an image encoder: an image is cut into patches, each becomes a token.
 
 Where in a sequence a token stands.
 
@@ -24,7 +24,7 @@ class SmallMapConv2d(nn.Conv2d):
     """torch's, with its weights and their names; on a CPU, where its output has at most nine
     places, done as one matrix product.
 
-    The last stage of ResNet-18 makes maps of 2 x 2 out of pictures of 56 pixels. Libraries of
+    The last stage of ResNet-18 makes maps of 2 x 2 out of images of 56 pixels. Libraries of
     convolutions, made for large maps, take four times as long for them as the product does, in
     bfloat16 and forward and backward together, though it multiplies by the zeros around the map.
     """
@@ -93,7 +93,7 @@ class PatchEmbedding(nn.Conv2d):
     """A convolution whose kernels stand side by side, as at the beginning of ViT (Dosovitskiy et
     al., 2021).
 
-    Of bytes it is one matrix product, for which pictures are cut into patches while they are still
+    Of bytes it is one matrix product, for which images are cut into patches while they are still
     bytes, and whose weights take over the normalisation: W (s x + t) + b = (s W) x + (W t + b).
 
     Args:
@@ -129,14 +129,14 @@ class PatchEmbedding(nn.Conv2d):
 
 
 def check_patch(patch: int, image_size: tuple[int, int]) -> None:
-    """Refuse a patch that is larger than the pictures.
+    """Refuse a patch that is larger than the images.
 
     Raises:
         ValueError: it is.
     """
     if patch > min(image_size):
         raise ValueError(
-            f"patch={patch} is larger than pictures of {list(image_size)} pixels; "
+            f"patch={patch} is larger than images of {list(image_size)} pixels; "
             "give a smaller one, such as 1 for symbols"
         )
 

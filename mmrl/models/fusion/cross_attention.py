@@ -65,7 +65,7 @@ class CrossAttentionFusion(Fusion):
         return torch.relu(self.mix(torch.cat(self._read(tokens)[0], dim=1)))
 
     def attention(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
-        """How much of each token was read, float [B, L] by modality: for pictures."""
+        """How much of each token was read, float [B, L] by modality: for images."""
         return self._read(tokens)[1]
 
     def _read(self, tokens: Mapping[str, Tokens]) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""FiLM: the instruction scales and shifts the picture's feature maps (Perez et al., 2018)."""
+"""FiLM: the instruction scales and shifts the image's feature maps (Perez et al., 2018)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FilmBlock(nn.Module):
 class FilmFusion(Fusion):
     """Two FiLM blocks over the modality that lies on a grid, conditioned on all others.
 
-    As in BabyAI's agent: what is said decides which features of the picture count. Each condition
+    As in BabyAI's agent: what is said decides which features of the image count. Each condition
     is normalised (Ba et al., 2016), so that sentences make the same difference whatever encoder
     they come from: policies learn to read several times sooner, some that never did.
 
@@ -53,12 +53,12 @@ class FilmFusion(Fusion):
                 f"film needs exactly one modality on a grid, got {', '.join(grids) or 'none'}"
             )
         self._shapes = dict(shapes)
-        self._picture = grids[0]
-        self._others = [name for name in shapes if name != self._picture]
-        width = shapes[self._picture].width
+        self._image = grids[0]
+        self._others = [name for name in shapes if name != self._image]
+        width = shapes[self._image].width
         condition = sum(shapes[name].width for name in self._others)
         self.film = nn.ModuleList(FilmBlock(width, condition) for _ in range(self.blocks))
-        self.readout = Readout(shapes[self._picture], features)
+        self.readout = Readout(shapes[self._image], features)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
         """The tokens of the modalities that are there, by name → float [B, F]; a missing one
@@ -67,8 +67,8 @@ class FilmFusion(Fusion):
         tokens = with_blanks(tokens, self._shapes)
         means = [tokens[name].mean() for name in self._others]
         condition = torch.cat([functional.layer_norm(m, m.shape[1:]) for m in means], dim=1)
-        picture = tokens[self._picture]
-        maps = picture.as_map()
+        image = tokens[self._image]
+        maps = image.as_map()
         for block in self.film:
             maps = block(maps, condition)
-        return self.readout(picture.replace(values=maps.flatten(2).transpose(1, 2)))
+        return self.readout(image.replace(values=maps.flatten(2).transpose(1, 2)))

@@ -31,13 +31,13 @@ class CaptionerConfig(FitConfig):
     Attributes:
         data: dataset of 'mmrl collect'.
         about: achieved, what the last step has carried out; or scene, what is to be seen.
-        frames: pictures that are looked at together, the newest last.
+        frames: images that are looked at together, the newest last.
         without: captions that this regular expression finds are not learnt, such as "on your".
         held_out: leave out whatever mentions one of the colour and noun pairs that are held out, in
-            what was carried out or in the descriptions of the pictures.
+            what was carried out or in the descriptions of the images.
         test_share: of the episodes, the last ones, that are not learnt from.
         max_examples: as many are kept in memory, spread over all episodes.
-        image: the encoder of a picture.
+        image: the encoder of an image.
         image_args: its arguments.
         width: of the decoder.
         layers: of the decoder.
@@ -67,13 +67,13 @@ class CaptionerConfig(FitConfig):
 
 
 class Example(NamedTuple):
-    """Pictures, and what may be said of them.
+    """Images, and what may be said of them.
 
     Attributes:
         episode, step: where they are from.
         captions: of which one is learnt at a time.
-        shown: everything that the last of the pictures shows, wanted as a caption or not.
-        seen: what the dataset describes of the pictures.
+        shown: everything that the last of the images shows, wanted as a caption or not.
+        seen: what the dataset describes of the images.
         true: everything that is right to say: with what was carried out before and may be again.
     """
 
@@ -101,7 +101,7 @@ class CaptionerTask(Task):
 
     name, summary, Config = (
         "captioner",
-        "puts the last pictures of an episode, or what is to be seen, into words",
+        "puts the last images of an episode, or what is to be seen, into words",
         CaptionerConfig,
     )
     module: TextGenerator
@@ -203,7 +203,7 @@ def _check(config: CaptionerConfig) -> None:
 
 
 def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
-    """All that may be said of all pictures, held-out pairs included."""
+    """All that may be said of all images, held-out pairs included."""
     unwanted = re.compile(config.without) if config.without else None
     for episode, rollout in enumerate(rollouts):
         before: tuple[str, ...] = ()
@@ -217,7 +217,7 @@ def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[
 
 
 def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """What is new in the pictures up to a step."""
+    """What is new in the images up to a step."""
     if config.about == "scene":
         yield from ((t, (one,)) for t, one in enumerate(rollout.descriptions) if one)
     elif any(rollout.achieved):

@@ -1,4 +1,4 @@
-"""``mmrl fit painter``: words → pictures, by the codes of a fitted image tokenizer."""
+"""``mmrl fit painter``: words → images, by the codes of a fitted image tokenizer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PainterConfig(FitConfig):
         data: dataset that 'mmrl collect' made in an environment that describes what is seen, best
             with describe=all; or several, [one, another].
         tokenizer: run folder that 'mmrl fit tokenizer' made.
-        held_out: leave out pictures whose description mentions one of the pairs of colour and noun
+        held_out: leave out images whose description mentions one of the pairs of colour and noun
             that are held out.
         test_share: of the episodes, from which nothing is learnt.
         unasked: share of the examples without a sentence.
@@ -69,16 +69,16 @@ class PainterConfig(FitConfig):
 class PainterTask(Task):
     """See :class:`PainterConfig`.
 
-    Every example is a picture with one to three constraints that it satisfies, drawn anew each
+    Every example is an image with one to three constraints that it satisfies, drawn anew each
     time.
 
     Attributes:
         cases: what was let through to be learnt from, and what was turned away, counted.
-        learnt: descriptions of the pictures that are learnt from, each different picture once.
+        learnt: descriptions of the images that are learnt from, each different image once.
     """
 
     name = "painter"
-    summary = "a painter: sentences → pictures, for 'mmrl paint'"
+    summary = "a painter: sentences → images, for 'mmrl paint'"
     Config = PainterConfig
     module: Painter
 
@@ -98,7 +98,7 @@ class PainterTask(Task):
         rows = np.random.default_rng(0).permutation(np.flatnonzero(painted))[:_TESTED]
         self._test_codes, self._test = self._test_codes[rows], [self._test[k] for k in rows]
         if not self._test:
-            raise UserError("no picture of the test is made of what is learnt from: collect more")
+            raise UserError("no image of the test is made of what is learnt from: collect more")
         words = {
             word
             for one in vocabulary(self.learnt, config.places > 0)
@@ -136,7 +136,7 @@ class PainterTask(Task):
         return build_painter(**recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Token ids of what is asked, int32 [B, L], and codes of the picture, int64 [B, K]."""
+        """Token ids of what is asked, int32 [B, L], and codes of the image, int64 [B, K]."""
         rows = generator.integers(len(self.learnt), size=self.config.batch_size)
         unasked = generator.random(len(rows)) < self.config.unasked
         asked = [
@@ -153,7 +153,7 @@ class PainterTask(Task):
         return {"loss": self.module.loss(batch["sentences"], batch["codes"])}
 
     def evaluate(self) -> Evaluation:
-        """How probable unseen pictures are, told what is asked and not told, in nats a patch; what
+        """How probable unseen images are, told what is asked and not told, in nats a patch; what
         the painter makes of some sentences.
         """
         generator = np.random.default_rng(0)
@@ -166,9 +166,9 @@ class PainterTask(Task):
         if self.config.held_out:
             metrics["turned_away"] = float(self.cases.turned_away)
         some = [one for one in asked if one][:_SHOWN]
-        pictures = self.module.paint(some)
-        shown = [Shown(one, None, said) for one, said in zip(pictures, some, strict=True)]
-        return Evaluation(metrics, pictures={"painted": contact_sheet("painted", shown)})
+        images = self.module.paint(some)
+        shown = [Shown(one, None, said) for one, said in zip(images, some, strict=True)]
+        return Evaluation(metrics, images={"painted": contact_sheet("painted", shown)})
 
     def _meanings(self, tokenizer: PatchTokenizer) -> dict[str, int]:
         """Which colour each of the named words is.
@@ -195,8 +195,8 @@ class PainterTask(Task):
 
 
 def _different(tokenizer: PatchTokenizer, scenes: Scenes) -> tuple[NDArray[np.int64], list[str]]:
-    """Codes of different pictures, int64 [N, K], and their descriptions."""
-    images = torch.from_numpy(scenes.pictures).permute(0, 3, 1, 2)
+    """Codes of different images, int64 [N, K], and their descriptions."""
+    images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2)
     codes, first = np.unique(tokenizer.encode(images).numpy(), axis=0, return_index=True)
     return codes, [scenes.sentences[row] for row in first.tolist()]
 

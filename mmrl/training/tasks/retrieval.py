@@ -1,4 +1,4 @@
-"""``mmrl fit retrieval``: pictures and descriptions into one space, so that one finds the other."""
+"""``mmrl fit retrieval``: images and descriptions into one space, so that one finds the other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RetrievalConfig(FitConfig):
         held_out: leave out whatever mentions a held-out pair of colour and thing; how well those
             are found is measured apart.
         test_share: of the episodes, from which nothing is learnt.
-        scenes: how many of their pictures, each described differently, are told apart in a test.
+        scenes: how many of their images, each described differently, are told apart in a test.
         partial: share of the queries that are some phrases of a description.
         near: share of each batch that has things at the same places as another of the batch, so
             that they are told apart by what these are.
@@ -46,7 +46,7 @@ class RetrievalConfig(FitConfig):
         hidden: width of the layers that make them of tokens.
         image: image encoder, as for 'mmrl train'.
         image_args: its arguments.
-        image_size: height and width that pictures are resized to; as they are, if empty.
+        image_size: height and width that images are resized to; as they are, if empty.
         text: text encoder, as for 'mmrl train'.
         text_args: its arguments.
         instruction_length: the longest query, in tokens.
@@ -69,10 +69,10 @@ class RetrievalConfig(FitConfig):
 
 
 class RetrievalTask(Task):
-    """An embedding of pictures and descriptions by a contrastive loss.
+    """An embedding of images and descriptions by a contrastive loss.
 
-    Each batch has as many descriptions, no two the same, with a picture of each. Some of the
-    descriptions are cut down to some of their phrases; a picture that fits another's query as well
+    Each batch has as many descriptions, no two the same, with an image of each. Some of the
+    descriptions are cut down to some of their phrases; an image that fits another's query as well
     is not held against it.
 
     Args:
@@ -87,11 +87,11 @@ class RetrievalTask(Task):
         held_out_shown: of these, the ones that mention a held-out pair.
 
     Raises:
-        UserError: too few pictures.
+        UserError: too few images.
     """
 
     name = "retrieval"
-    summary = "pictures and sentences into one space, for 'mmrl index' and 'mmrl search'"
+    summary = "images and sentences into one space, for 'mmrl index' and 'mmrl search'"
     Config = RetrievalConfig
 
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
@@ -125,7 +125,7 @@ class RetrievalTask(Task):
         words = {word for one in set(self.learnt.sentences) for word in split_words(one)}
         self.recipe = {
             "model": asdict(model),
-            "image_size": list(scenes.pictures.shape[1:3]),
+            "image_size": list(scenes.images.shape[1:3]),
             "words": sorted(words),
             "width": config.width,
             "hidden": config.hidden,
@@ -163,7 +163,7 @@ class RetrievalTask(Task):
         queries, fits = self._queries.draw(rows, generator, self.config.partial)
         observation = self.module.model.observe(queries, None)
         return {
-            IMAGE: torch.from_numpy(self.learnt.pictures[rows]).permute(0, 3, 1, 2),
+            IMAGE: torch.from_numpy(self.learnt.images[rows]).permute(0, 3, 1, 2),
             INSTRUCTION: observation[INSTRUCTION],
             "fits": torch.from_numpy(fits),
         }
@@ -187,7 +187,7 @@ class RetrievalTask(Task):
             evaluation.metrics |= {prefix + key: value for key, value in _metrics(*vectors).items()}
             if not evaluation.samples:
                 evaluation.samples = _samples(scenes, *vectors)
-                evaluation.pictures = {"search": self._sheet(scenes, vectors[0])}
+                evaluation.images = {"search": self._sheet(scenes, vectors[0])}
         if self.config.held_out:
             evaluation.metrics |= {
                 "turned_away": float(self.cases.turned_away),
@@ -196,15 +196,15 @@ class RetrievalTask(Task):
             }
         return evaluation
 
-    def _sheet(self, scenes: Scenes, pictures: NDArray[np.float32]) -> NDArray[np.uint8]:
+    def _sheet(self, scenes: Scenes, images: NDArray[np.float32]) -> NDArray[np.uint8]:
         """What is found for the first phrase of the first description."""
         query = phrases_of(scenes.sentences[0])[0]
         if scenes.sentences[0].startswith(SUBJECT):
             query = SUBJECT + query
-        cosines = pictures @ self.module.of_sentences([query])[0]
+        cosines = images @ self.module.of_sentences([query])[0]
         best = np.argsort(-cosines)[:_SHOWN].tolist()
         shown = [
-            Shown(scenes.pictures[row], float(cosines[row]), scenes.sentences[row]) for row in best
+            Shown(scenes.images[row], float(cosines[row]), scenes.sentences[row]) for row in best
         ]
         return contact_sheet(query, shown)
 
@@ -212,26 +212,26 @@ class RetrievalTask(Task):
 def embed(
     module: SharedEmbedding, scenes: Scenes
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The unit vectors of N pictures and of their descriptions, float32 [N, width] each."""
+    """The unit vectors of N images and of their descriptions, float32 [N, width] each."""
     starts = range(0, len(scenes), _AT_ONCE)
-    pictures = [module.of_pictures(scenes.pictures[k : k + _AT_ONCE]) for k in starts]
+    images = [module.of_images(scenes.images[k : k + _AT_ONCE]) for k in starts]
     sentences = [module.of_sentences(scenes.sentences[k : k + _AT_ONCE]) for k in starts]
-    return np.concatenate(pictures), np.concatenate(sentences)
+    return np.concatenate(images), np.concatenate(sentences)
 
 
-def _metrics(pictures: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, float]:
+def _metrics(images: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, float]:
     """How well each finds the other."""
-    one, other = torch.from_numpy(pictures), torch.from_numpy(sentences)
-    both = {"find_picture": ranking(other, one), "find_sentence": ranking(one, other)}
+    one, other = torch.from_numpy(images), torch.from_numpy(sentences)
+    both = {"find_image": ranking(other, one), "find_sentence": ranking(one, other)}
     found = {f"{way}_{key}": value for way, each in both.items() for key, value in each.items()}
-    return {"scenes": float(len(pictures)), **found}
+    return {"scenes": float(len(images)), **found}
 
 
 def _samples(
-    scenes: Scenes, pictures: NDArray[np.float32], sentences: NDArray[np.float32]
+    scenes: Scenes, images: NDArray[np.float32], sentences: NDArray[np.float32]
 ) -> list[str]:
-    """What the best picture for a description shows."""
-    best = (sentences[:_SHOWN] @ pictures.T).argmax(1)
+    """What the best image for a description shows."""
+    best = (sentences[:_SHOWN] @ images.T).argmax(1)
     return [
         f"{query} → {'it' if row == k else scenes.sentences[row]}"
         for k, (query, row) in enumerate(zip(scenes.sentences[:_SHOWN], best.tolist(), strict=True))

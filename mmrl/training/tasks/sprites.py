@@ -1,4 +1,4 @@
-"""``mmrl fit sprites``: small pictures of things by name, from themes in files."""
+"""``mmrl fit sprites``: small images of things by name, from themes in files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SpritesConfig(FitConfig):
             worlds take them.
         style: numbers of a style.
         style_weight: of styles being normal; more makes what is new surer, and alike.
-        shift: pixels that pictures are shifted by at most.
+        shift: pixels that images are shifted by at most.
         shade: share by which they are made lighter or darker at most.
         hidden: width of the layers.
     """
@@ -49,7 +49,7 @@ class SpritesTask(Task):
     """See :class:`SpritesConfig`."""
 
     name = "sprites"
-    summary = "a painter of tiles: names → small pictures, a theme in a new style each time"
+    summary = "a painter of tiles: names → small images, a theme in a new style each time"
     Config = SpritesConfig
     module: SpritePainter
 
@@ -59,10 +59,10 @@ class SpritesTask(Task):
         self.config = config
         pairs = [(name, one) for theme in themes for name, one in theme.items()]
         self.names = [name for name, _ in pairs]
-        self.pictures = np.stack([one for _, one in pairs])
+        self.images = np.stack([one for _, one in pairs])
         self.module = SpritePainter(
             sorted(set(self.names)),
-            self.pictures.shape[1],
+            self.images.shape[1],
             style=config.style,
             hidden=config.hidden,
         )
@@ -82,10 +82,10 @@ class SpritesTask(Task):
                 "data is empty: name themes in files, such as 'python -m "
                 "mmrl_envs.grid.rendering.themes.files neon neon.npz' writes"
             )
-        themes = [read_pictures(Path(one).expanduser()) for one in files]
+        themes = [read_images(Path(one).expanduser()) for one in files]
         sizes = {one.shape[:2] for theme in themes for one in theme.values()}
         if len(sizes) > 1:
-            raise UserError(f"data has pictures of several sizes: {sorted(sizes)}")
+            raise UserError(f"data has images of several sizes: {sorted(sizes)}")
         return cls(config, themes)
 
     @staticmethod
@@ -94,26 +94,26 @@ class SpritesTask(Task):
         return SpritePainter(**recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Pictures uint8 [B, 4, S, S], somewhat shifted and shaded, and their names."""
+        """Images uint8 [B, 4, S, S], somewhat shifted and shaded, and their names."""
         rows = generator.integers(len(self.names), size=self.config.batch_size)
         shift = self.config.shift
         shifts = generator.integers(-shift, shift + 1, size=(len(rows), 2)).tolist()
         moved = np.stack(
-            [_moved(self.pictures[row], *by) for row, by in zip(rows.tolist(), shifts, strict=True)]
+            [_moved(self.images[row], *by) for row, by in zip(rows.tolist(), shifts, strict=True)]
         ).astype(np.float32)
         shades = 1 + generator.uniform(-self.config.shade, self.config.shade, (len(rows), 1, 1, 1))
         moved[..., :3] = (moved[..., :3] * shades).clip(0, 255)
         return {
-            "pictures": torch.from_numpy(moved.round().astype(np.uint8)).permute(0, 3, 1, 2),
+            "images": torch.from_numpy(moved.round().astype(np.uint8)).permute(0, 3, 1, 2),
             "names": self.module.read([self.names[row] for row in rows.tolist()]),
         }
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """As :meth:`SpritePainter.loss`."""
-        return self.module.loss(batch["pictures"], batch["names"], self.config.style_weight)
+        return self.module.loss(batch["images"], batch["names"], self.config.style_weight)
 
     def evaluate(self) -> Evaluation:
-        """How many pictures in new styles are ``recognised``: the nearest of all that were learnt
+        """How many images in new styles are ``recognised``: the nearest of all that were learnt
         from has the same name; and how far they are from it, ``new``, 0 to 1.
         """
         names = self.module.names
@@ -122,7 +122,7 @@ class SpritesTask(Task):
             self.module.paint(names, style.expand(len(names), -1)) for style in styles.unbind()
         ]
         made = laid(np.concatenate(painted), _GROUND)
-        known = laid(self.pictures, _GROUND)
+        known = laid(self.images, _GROUND)
         one, other = (torch.from_numpy(x.reshape(len(x), -1)).float() for x in (made, known))
         off = torch.cdist(one, other, p=1) / (255 * one.shape[1])
         nearest = off.argmin(1).tolist()
@@ -132,11 +132,11 @@ class SpritesTask(Task):
         spread = np.linspace(0, len(names) - 1, _SHOWN).astype(np.int64)
         rows = [np.concatenate([laid(one, _GROUND)[k] for k in spread], 1) for one in painted]
         sheet = np.concatenate(rows).repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
-        return Evaluation(metrics, pictures={"styles": sheet})
+        return Evaluation(metrics, images={"styles": sheet})
 
 
-def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
-    """The pictures of a folder of PNG files, or of an ``.npz`` file, by name: uint8 [S, S, 4].
+def read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """The images of a folder of PNG files, or of an ``.npz`` file, by name: uint8 [S, S, 4].
 
     Raises:
         UserError: it cannot be read, or holds something else.
@@ -150,26 +150,26 @@ def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
     except (OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} is no theme in files: {error}") from error
     if not found:
-        raise UserError(f"{path} holds no pictures")
+        raise UserError(f"{path} holds no images")
     return found
 
 
-def laid(pictures: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
-    """Pictures uint8 [B, S, S, 4] on a ground of one grey, uint8 [B, S, S, 3]."""
-    share = pictures[..., 3:].astype(np.float32) / 255
-    return (pictures[..., :3] * share + ground * (1 - share)).round().astype(np.uint8)
+def laid(images: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
+    """Images uint8 [B, S, S, 4] on a ground of one grey, uint8 [B, S, S, 3]."""
+    share = images[..., 3:].astype(np.float32) / 255
+    return (images[..., :3] * share + ground * (1 - share)).round().astype(np.uint8)
 
 
-def _with_opacity(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] not in (3, 4):
-        raise ValueError(f"{picture.dtype} {list(picture.shape)}: must be uint8 [S, S, 3 or 4]")
-    if picture.shape[2] == 4:
-        return picture
-    return np.concatenate([picture, np.full_like(picture[..., :1], 255)], 2)
+def _with_opacity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):
+        raise ValueError(f"{image.dtype} {list(image.shape)}: must be uint8 [S, S, 3 or 4]")
+    if image.shape[2] == 4:
+        return image
+    return np.concatenate([image, np.full_like(image[..., :1], 255)], 2)
 
 
-def _moved(picture: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+def _moved(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
     """Shifted; what is at the edge is drawn out."""
-    side = len(picture)
+    side = len(image)
     rows, columns = (np.arange(side) - by for by in (down, right))
-    return picture[rows.clip(0, side - 1)][:, columns.clip(0, side - 1)]
+    return image[rows.clip(0, side - 1)][:, columns.clip(0, side - 1)]

@@ -1,4 +1,4 @@
-"""``mmrl fit tokenizer``: pictures → codes of their patches, and back."""
+"""``mmrl fit tokenizer``: images → codes of their patches, and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, f
 from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_patch
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 
-_SHOWN: Final = 6  # pictures
+_SHOWN: Final = 6  # images
 _KNOWN: Final = 4_096  # patches that a reconstruction may be taken for
 _GAP: Final = 4
 _COMPARED: Final = 1_000  # patches, each with each
@@ -38,7 +38,7 @@ class TokenizerConfig(FitConfig):
         layers: of each.
         rarity: 1 draws each different patch alike, 0 as often as it comes, what lies between
             between.
-        held_out: leave out pictures whose description mentions one of the pairs of colour and noun
+        held_out: leave out images whose description mentions one of the pairs of colour and noun
             that are held out.
         test_share: of the episodes, from which nothing is learnt.
         max_frames: as many are looked at, spread over all episodes.
@@ -61,19 +61,19 @@ class TokenizerConfig(FitConfig):
 class TokenizerTask(Task):
     """See :class:`TokenizerConfig`.
 
-    Learnt from are the different patches of all pictures, so that what is rare is not forgotten
+    Learnt from are the different patches of all images, so that what is rare is not forgotten
     over floor and walls.
     """
 
     name = "tokenizer"
-    summary = "pictures → codes of their patches, and back, for painters and world models"
+    summary = "images → codes of their patches, and back, for painters and world models"
     Config = TokenizerConfig
     module: PatchTokenizer
 
     def __init__(
         self, config: TokenizerConfig, learnt: NDArray[np.uint8], test: NDArray[np.uint8]
     ) -> None:
-        """Pictures uint8 [N, H, W, 3] to learn from, and to test with."""
+        """Images uint8 [N, H, W, 3] to learn from, and to test with."""
         self.config = config
         check_patch(learnt.shape[1], learnt.shape[2], config.patch)
         self.patches, counts = distinct(patches_of(learnt, config.patch))
@@ -116,7 +116,7 @@ class TokenizerTask(Task):
         return self.module.loss(batch["patches"])
 
     def evaluate(self) -> Evaluation:
-        """How the patches of unseen pictures come back.
+        """How the patches of unseen images come back.
 
         ``exact`` is the share with no pixel off by more than the tolerance; ``same`` the share
         that are nearest to what they were, of all different patches there are; ``same_distinct``
@@ -133,7 +133,7 @@ class TokenizerTask(Task):
             "distinct_patches": float(len(self.patches)),
             "codes_used": float(len(np.unique(self._codes(self.patches)))),
         }
-        return Evaluation(metrics, pictures={"reconstructions": self._beside()})
+        return Evaluation(metrics, images={"reconstructions": self._beside()})
 
     def _codes(self, patches: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Int64 [D], of single patches."""
@@ -152,7 +152,7 @@ class TokenizerTask(Task):
         return (self._test == known[nearest.numpy()]).all((1, 2, 3))
 
     def _beside(self) -> NDArray[np.uint8]:
-        """Pictures above what becomes of them, uint8 [2 · H + gap, W', 3]."""
+        """Images above what becomes of them, uint8 [2 · H + gap, W', 3]."""
         images = _to_torch(self._shown).to(next(self.module.parameters()).device)
         made = self.module.decode(self.module.encode(images)).permute(0, 2, 3, 1).cpu().numpy()
         rows = [np.concatenate(list(one), axis=1) for one in (self._shown, made)]
@@ -182,11 +182,11 @@ def _tokenizer(
     if len(patches) > _COMPARED:
         raise UserError(
             f"colors_apart=true: there are {len(patches):,} different patches, more than "
-            f"{_COMPARED:,}; these pictures are not made of tiles of {config.patch} × "
+            f"{_COMPARED:,}; these images are not made of tiles of {config.patch} × "
             f"{config.patch} pixels. Without colors_apart they may be any"
         )
     return ColorTokenizer.from_factors(image_size, config.patch, find_factors(patches))
 
 
-def _to_torch(pictures: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+def _to_torch(images: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)

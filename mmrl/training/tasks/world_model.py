@@ -25,10 +25,10 @@ from mmrl.generative.world_model.dataset import (
 )
 from mmrl.generative.world_model.metrics import Foresight, foresee, outcomes
 from mmrl.generative.world_model.model import WorldModel
-from mmrl.generative.world_model.simulator import DreamWorld, KnownTokens
+from mmrl.generative.world_model.simulator import KnownTokens, WorldSimulator
 from mmrl.generative.world_model.spatial_memory import STILL, Motion
 from mmrl.generative.world_model.state import Batch as Pieces
-from mmrl.generative.world_model.state import Judged
+from mmrl.generative.world_model.state import RelabelledSteps
 from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
@@ -57,15 +57,15 @@ class WorldModelConfig(FitConfig):
         relabelled: pairs of a step and another instruction in a gradient step, where the
             environment's verifier has said what was carried out; 0 for none.
         window: steps of a piece of an episode that is learnt from at a time.
-        frames: pictures that the transformer looks back at.
+        frames: images that the transformer looks back at.
         remember: look for motions of the view, and know what was last seen of each place; if
-            False, of the last picture alone.
+            False, of the last image alone.
         margin: places around the view that are remembered, in tokens.
         text: text encoder, as for 'mmrl train'; if empty, the instruction is not told.
         text_args: its arguments.
         instruction_length: the longest instruction, in tokens.
         width, heads: of the transformers.
-        layers: of the one that tells pictures.
+        layers: of the one that tells images.
         outcome_layers: of the one that tells reward and end.
     """
 
@@ -90,7 +90,7 @@ class WorldModelConfig(FitConfig):
 
 
 class WorldModelTask(Task):
-    """Pictures, an instruction and an action → the next picture, reward and end.
+    """Images, an instruction and an action → the next image, reward and end.
 
     Args:
         config: its configuration.
@@ -102,15 +102,15 @@ class WorldModelTask(Task):
     """
 
     name: ClassVar[str] = "world-model"
-    summary: ClassVar[str] = "dreams on: pictures, an instruction, an action → what comes next"
+    summary: ClassVar[str] = "dreams on: images, an instruction, an action → what comes next"
     Config: ClassVar[type[FitConfig]] = WorldModelConfig
-    module: DreamWorld
+    module: WorldSimulator
 
     def __init__(
         self,
         config: WorldModelConfig,
         recipe: dict[str, Any],
-        module: DreamWorld,
+        module: WorldSimulator,
         learnt: TokenEpisodes,
         relabelling: Relabelling | None,
         test: TokenEpisodes,
@@ -126,7 +126,7 @@ class WorldModelTask(Task):
         """Read the episodes, find the motions of the view, make the module.
 
         Raises:
-            UserError: no data, no image tokenizer, or one for other pictures; numbers that cannot
+            UserError: no data, no image tokenizer, or one for other images; numbers that cannot
                 be.
         """
         check(config)
@@ -163,13 +163,13 @@ class WorldModelTask(Task):
         return cls(config, recipe, build(recipe, images), learnt, relabelling or None, tests)
 
     @staticmethod
-    def build(recipe: dict[str, Any]) -> DreamWorld:
+    def build(recipe: dict[str, Any]) -> WorldSimulator:
         """The module of a recipe, with new weights."""
         return build(recipe, find_task("tokenizer").build(recipe["images"]))
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Pieces of episodes, see :class:`mmrl.generative.world_model.state.Batch`, and pairs of
-        steps and instructions, see :class:`mmrl.generative.world_model.state.Judged`.
+        steps and instructions, see :class:`mmrl.generative.world_model.state.RelabelledSteps`.
         """
         rows = generator.integers(len(self._learnt), size=self.config.batch_size)
         window = self.config.window
@@ -188,7 +188,9 @@ class WorldModelTask(Task):
         losses = model.loss(Pieces(**{name: batch[name] for name in Pieces._fields}))
         if self._relabelling is None:
             return losses
-        judged = Judged(**{name: batch[_JUDGED + name] for name in Judged._fields})
+        judged = RelabelledSteps(
+            **{name: batch[_JUDGED + name] for name in RelabelledSteps._fields}
+        )
         judgement = model.judgement_loss(judged)
         return {**losses, "loss": losses["loss"] + judgement, "judgement": judgement}
 
@@ -203,17 +205,17 @@ class WorldModelTask(Task):
         for step in HORIZONS:
             for name, value in seen.accuracy(step).items():
                 metrics[f"{name}_{step}"] = value
-        return Evaluation(metrics, [], self._pictures(seen))
+        return Evaluation(metrics, [], self._images(seen))
 
-    def _pictures(self, seen: Foresight) -> dict[str, NDArray[np.uint8]]:
+    def _images(self, seen: Foresight) -> dict[str, NDArray[np.uint8]]:
         """The dream that goes on for longest, beside what was to come."""
         row = int(seen.there.sum(1).argmax())
         steps = int(seen.there[row].sum())
-        true, dreamt = (self.module.pictures(ids[row, :steps]) for ids in (seen.true, seen.ids))
+        true, dreamt = (self.module.decode(ids[row, :steps]) for ids in (seen.true, seen.ids))
         return {"dream": sheet(true, dreamt)}
 
 
-def build(recipe: dict[str, Any], images: ImageTokenizer) -> DreamWorld:
+def build(recipe: dict[str, Any], images: ImageTokenizer) -> WorldSimulator:
     """The module of a recipe, with new weights, around an image tokenizer."""
     config = _reads(recipe)
     tokenizer = build_tokenizer(config, recipe["words"])
@@ -225,7 +227,7 @@ def build(recipe: dict[str, Any], images: ImageTokenizer) -> DreamWorld:
     known = KnownTokens(images, recipe["codes"])
     motions = [Motion(*one) for one in recipe["motions"]]
     model = WorldModel(known.codes, known.grid, recipe["actions"], motions, text, **recipe["model"])
-    return DreamWorld(model, known, tokenizer)
+    return WorldSimulator(model, known, tokenizer)
 
 
 def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
@@ -266,7 +268,7 @@ def read_rollouts(
         )
     about = [(one.spaces.action, one.spaces.observation["image"]) for one in read]
     if any(one != other for one, other in pairwise(about)):
-        raise UserError(f"data {names}: actions or pictures of several kinds: {about}")
+        raise UserError(f"data {names}: actions or images of several kinds: {about}")
     space = about[0][0]
     if not isinstance(space, spaces.Discrete) or space.start:
         raise UserError(f"data {names}: its actions are {space}; a world model takes Discrete ones")

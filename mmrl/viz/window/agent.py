@@ -27,7 +27,7 @@ _KEYS: Final = [
 ]
 _FASTEST: Final = 60.0
 _SLOWEST: Final = 0.25
-_REST: Final = 6  # pictures that an episode's end stays
+_REST: Final = 6  # images that an episode's end stays
 
 
 class Watcher:
@@ -124,10 +124,10 @@ def watch(watcher: Watcher, window: Window, recording: Recording, fps: float) ->
     Args:
         fps: steps a second to begin with.
     """
-    picture = draw(watcher.scene())
-    recording.add(picture)
+    image = draw(watcher.scene())
+    recording.add(image)
     while not watcher.is_over:
-        window.show(picture)
+        window.show(image)
         window.fps = fps * watcher.speed
         is_new = False
         for key in window.pressed():
@@ -135,5 +135,5 @@ def watch(watcher: Watcher, window: Window, recording: Recording, fps: float) ->
         if not watcher.is_paused and not watcher.is_over:
             is_new = watcher.advance() or is_new
         if is_new:
-            picture = draw(watcher.scene())
-            recording.add(picture, pause=watcher.session.success is not None)
+            image = draw(watcher.scene())
+            recording.add(image, pause=watcher.session.success is not None)

@@ -1,4 +1,4 @@
-"""The window's contents as a picture, drawn without a screen: what is shown is also recorded."""
+"""The window's contents as an image, drawn without a screen: what is shown is also recorded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from mmrl.images import fitted
 
 _GAP: Final = 24
-_SIDE: Final = 560  # of the large picture
+_SIDE: Final = 560  # of the large image
 _INSET: Final = 156  # of the small one
-_PANEL: Final = 264  # width beside the large picture
+_PANEL: Final = 264  # width beside the large image
 _HEADER: Final = 104
 WIDTH: Final = _GAP + _SIDE + _GAP + _PANEL + _GAP
 HEIGHT: Final = _HEADER + _SIDE + _GAP
@@ -45,17 +45,17 @@ class Scene:
     Attributes:
         title: small, above the instruction.
         instruction: large.
-        picture, caption: the large picture, uint8 [H, W, 3], and what it is.
+        image, caption: the large image, uint8 [H, W, 3], and what it is.
         inset, inset_caption: the small one; None where there is only one.
         status: lines of a name and a value.
         keys: what may be pressed, and what it does.
         bars: a name, a share from 0 to 1, and whether it was chosen.
-        banner: written over the picture at an episode's end, and whether that is good news.
+        banner: written over the image at an episode's end, and whether that is good news.
     """
 
     title: str
     instruction: str
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     caption: str
     inset: NDArray[np.uint8] | None = None
     inset_caption: str = ""
@@ -66,12 +66,12 @@ class Scene:
 
 
 def draw(scene: Scene) -> NDArray[np.uint8]:
-    """A scene as a picture, uint8 [HEIGHT, WIDTH, 3]."""
+    """A scene as an image, uint8 [HEIGHT, WIDTH, 3]."""
     sheet = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, 16), scene.title, _FAINT, _font(13))
     _write_instruction(pen, scene.instruction)
-    _draw_picture(sheet, pen, scene)
+    _draw_image(sheet, pen, scene)
     left, top = _GAP + _SIDE + _GAP, _HEADER
     if scene.inset is not None:
         top = _draw_inset(sheet, pen, scene, left, top)
@@ -96,9 +96,9 @@ def _write_instruction(pen: ImageDraw.ImageDraw, text: str) -> None:
         pen.text((_GAP, 36 + k * size * 1.25), line, _INK, _font(size))
 
 
-def _draw_picture(sheet: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene) -> None:
+def _draw_image(sheet: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene) -> None:
     left, top = _GAP, _HEADER
-    sheet.paste(fitted(scene.picture, _SIDE, _LINE), (left, top))
+    sheet.paste(fitted(scene.image, _SIDE, _LINE), (left, top))
     pen.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=_LINE)
     pen.text((left + _SIDE, top - 18), scene.caption, _FAINT, _font(12), anchor="ra")
     if scene.banner is None:

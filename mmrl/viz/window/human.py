@@ -101,12 +101,12 @@ def scene_of(
         hint: what to do at an episode's end.
         bars: of the actions.
     """
-    pictures = [(session.view, "what the agent sees")]
+    images = [(session.view, "what the agent sees")]
     if session.overview is not None:
-        pictures.append((session.overview, "the whole scene"))
+        images.append((session.overview, "the whole scene"))
     if shows_map:
-        pictures.reverse()
-    (picture, caption), inset = pictures[0], pictures[1] if len(pictures) > 1 else (None, "")
+        images.reverse()
+    (image, caption), inset = images[0], images[1] if len(images) > 1 else (None, "")
     limit = f" of {session.limit}" if session.limit else ""
     status = [("step", f"{session.steps}{limit}")]
     if not bars:
@@ -121,7 +121,7 @@ def scene_of(
     return Scene(
         session.env_id,
         session.instruction,
-        picture,
+        image,
         caption,
         inset[0],
         inset[1],
@@ -134,11 +134,11 @@ def scene_of(
 
 def play(player: Player, window: Window, recording: Recording) -> None:
     """Let somebody play until the window is closed."""
-    picture = draw(player.scene())
-    recording.add(picture)
+    image = draw(player.scene())
+    recording.add(image)
     while not player.is_over:
-        window.show(picture)
+        window.show(image)
         for key in window.pressed():
             if player.press(key):
-                picture = draw(player.scene())
-                recording.add(picture, pause=player.session.success is not None)
+                image = draw(player.scene())
+                recording.add(image, pause=player.session.success is not None)

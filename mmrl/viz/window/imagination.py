@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import State
 from mmrl.viz.window.session import Session
 
@@ -23,13 +23,13 @@ class DreamSession(Session):
         instruction: another one than the environment's.
 
     Raises:
-        UserError: as :class:`Session`; or another picture, action or word than the world model
+        UserError: as :class:`Session`; or another image, action or word than the world model
             was fitted for.
     """
 
     def __init__(
         self,
-        world: DreamWorld,
+        world: WorldSimulator,
         env_id: str,
         env_args: dict[str, Any],
         seed: int,
@@ -60,7 +60,7 @@ class DreamSession(Session):
             temperature=self._temperature,
             generator=self._generator,
         )
-        self.view = self._world.pictures(dreamt.ids[0])[0]
+        self.view = self._world.decode(dreamt.ids[0])[0]
         self.steps += 1
         self.reward += float(dreamt.rewards)
         self.last_action = self.actions[action]

@@ -18,7 +18,7 @@ _PAUSE_MS: Final = 1500
 
 
 class Recording:
-    """Collects pictures; used in a ``with`` statement, it writes them at its end and says where.
+    """Collects images; used in a ``with`` statement, it writes them at its end and says where.
 
     Args:
         path: the GIF to write; None records nothing.
@@ -44,10 +44,10 @@ class Recording:
         if written:
             print(f"written to {written}")
 
-    def add(self, picture: NDArray[np.uint8], *, pause: bool = False) -> None:
-        """Add a picture, uint8 [H, W, 3]; ``pause`` keeps it for longer."""
+    def add(self, image: NDArray[np.uint8], *, pause: bool = False) -> None:
+        """Add an image, uint8 [H, W, 3]; ``pause`` keeps it for longer."""
         if self._path:
-            self._frames.append(Image.fromarray(picture).quantize(128))
+            self._frames.append(Image.fromarray(image).quantize(128))
             self._durations.append(_PAUSE_MS if pause else _FRAME_MS)
 
     def save(self) -> Path | None:

@@ -14,7 +14,7 @@ from mmrl.errors import UserError
 from mmrl.viz.action_labels import action_label, action_names
 from mmrl.viz.clips import rendered
 from mmrl.wrappers.adapters import make_env
-from mmrl.wrappers.error_context import Accountable
+from mmrl.wrappers.error_context import ErrorContext
 
 _DONE: Final = "clauses_done"
 
@@ -49,7 +49,7 @@ class Session:
         if "rgb_array" in env.metadata.get("render_modes", ()):
             env.close()
             env = make_env(env_id, render_mode="rgb_array", **env_args)
-        self._env = Accountable(env)
+        self._env = ErrorContext(env)
         space = self._env.action_space
         self.env_id, self.action_space = env_id, space
         self._names = action_names(self._env)

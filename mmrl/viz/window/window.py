@@ -1,4 +1,4 @@
-"""A pygame window: shows pictures, and tells which keys were pressed."""
+"""A pygame window: shows images, and tells which keys were pressed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CLOSED: Final = "close"
 
 
 class Window:
-    """A window, opened at the first picture.
+    """A window, opened at the first image.
 
     Where there is no screen (Linux without DISPLAY), SDL's dummy driver is used: the same program
     runs on a server, and can record.
 
     Args:
         title: what its frame says.
-        fps: pictures a second at most.
+        fps: images a second at most.
 
     Raises:
         UserError: pygame is missing.
@@ -45,21 +45,21 @@ class Window:
         self._clock = pygame.time.Clock()
         self._screen: Any = None
 
-    def show(self, picture: NDArray[np.uint8]) -> None:
-        """Show a picture, uint8 [H, W, 3]."""
+    def show(self, image: NDArray[np.uint8]) -> None:
+        """Show an image, uint8 [H, W, 3]."""
         pygame = self._pygame
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         if self._screen is None:
             self._screen = pygame.display.set_mode((width, height), pygame.RESIZABLE)
             pygame.display.set_caption(self._title)
-        surface = pygame.surfarray.make_surface(picture.swapaxes(0, 1))
+        surface = pygame.surfarray.make_surface(image.swapaxes(0, 1))
         if self._screen.get_size() != (width, height):
             surface = pygame.transform.smoothscale(surface, self._screen.get_size())
         self._screen.blit(surface, (0, 0))
         pygame.display.flip()
 
     def pressed(self) -> list[str]:
-        """Wait for the next picture's time; the names of the keys pressed meanwhile, as pygame
+        """Wait for the next image's time; the names of the keys pressed meanwhile, as pygame
         calls them ("left", "space", "p"), :data:`CLOSED` among them if the window was closed.
         """
         pygame = self._pygame

@@ -94,8 +94,8 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     assert main(["eval", str(out), "--env", "mmrl/GoToObjS4-v0", "--episodes", "3"]) == 0
     gif = tmp_path / "clip.gif"
     assert main(["clip", str(out), "--episodes", "2", "--out", str(gif)]) == 0
-    with Image.open(gif) as picture:
-        assert 4 <= picture.n_frames <= 26
+    with Image.open(gif) as image:
+        assert 4 <= image.n_frames <= 26
 
 
 def test_resolved_configuration_trains_again(config, tmp_path):
@@ -247,8 +247,8 @@ def test_episodes_that_do_not_end(faulty, monkeypatch, capsys):
     gif = ["--out", str(run / "clip.gif"), "--episodes", "2", "--max-episode-steps", "5"]
     with pytest.warns(UserWarning, match="did not end within 5 steps"):
         assert main(["clip", str(run), *gif]) == 0
-    with Image.open(run / "clip.gif") as picture:
-        assert picture.n_frames == 12
+    with Image.open(run / "clip.gif") as image:
+        assert image.n_frames == 12
     for command in (["eval", str(run)], ["clip", str(run)]):
         assert main([*command, "--max-episode-steps", "0"]) == 2
     data = ["collect", "test/Faulty-v0", "--episodes", "2", "--by", "random"]

@@ -97,7 +97,7 @@ def test_a_fitted_captioner(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     larger = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, tile_size: 9}"]
     assert train(tmp_path / "other", "dqn", captioner, 800, *larger) == 2
-    assert "that captioner looks at 2 pictures of [56, 56] pixels" in capsys.readouterr().err
+    assert "that captioner looks at 2 images of [56, 56] pixels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

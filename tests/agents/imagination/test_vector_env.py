@@ -9,11 +9,11 @@ import torch
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data import RandomSource, Request, Rollouts, collect, find_place, open_rollouts
 from mmrl.generative.image.tokenizer import ImageTokenizer
-from mmrl.generative.world_model.simulator import DreamWorld, codes_of
+from mmrl.generative.world_model.simulator import WorldSimulator, codes_of
 from mmrl.models.config import ModelConfig
 from mmrl.training.tasks.world_model import build
 from mmrl_agents.algorithms.ppo import PPO
-from mmrl_agents.imagination.vector_env import DreamVecEnv, starts_of
+from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, starts_of
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -29,38 +29,38 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Rollouts:
 
 
 @pytest.fixture(scope="module")
-def world(real: Rollouts) -> DreamWorld:
+def world(real: Rollouts) -> WorldSimulator:
     torch.manual_seed(0)
-    images = ImageTokenizer((56, 56), hidden=16, layers=1).eval()
-    pictures = np.concatenate([one.images for one in real])
+    tokenizer = ImageTokenizer((56, 56), hidden=16, layers=1).eval()
+    images = np.concatenate([one.images for one in real])
     words = sorted({word for one in real for word in one.instruction.split()})
     model = {"width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 3, "margin": 2}
     recipe = {
-        "codes": codes_of(images, pictures).unique().tolist(), "actions": 7, "words": words,
+        "codes": codes_of(tokenizer, images).unique().tolist(), "actions": 7, "words": words,
         "text": "bag_of_words", "text_args": {"width": 8}, "instruction_length": 16,
         "motions": [[0, 0, 0], [0, -1, 0]], "model": model,
     }  # fmt: skip
-    return build(recipe, images).eval()
+    return build(recipe, tokenizer).eval()
 
 
-def dreams(world: DreamWorld, real: Rollouts, **options: object) -> DreamVecEnv:
+def dreams(world: WorldSimulator, real: Rollouts, **options: object) -> ImaginedVectorEnv:
     starts = starts_of(world, real, 10, np.random.default_rng(0))
-    return DreamVecEnv(world, starts, ENVS, **{"horizon": 3, **options})
+    return ImaginedVectorEnv(world, starts, ENVS, **{"horizon": 3, **options})
 
 
 def actions(seed: int, steps: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(7, size=(steps, ENVS))
 
 
-def test_dreams_begin_in_real_episodes(world: DreamWorld, real: Rollouts):
+def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: Rollouts):
     starts = starts_of(world, real, 20, np.random.default_rng(1))
     seen = {(one.instruction, image.tobytes()) for one in real for image in one.images[:-1]}
     for image, instruction in zip(starts.images, starts.instructions, strict=True):
         assert (instruction, image.tobytes()) in seen
-    assert torch.equal(world.ids(starts.images), starts.state.ids)
+    assert torch.equal(world.encode(starts.images), starts.state.ids)
 
 
-def test_observations_are_of_the_contract(world: DreamWorld, real: Rollouts):
+def test_observations_are_of_the_contract(world: WorldSimulator, real: Rollouts):
     env = dreams(world, real)
     observation, _ = env.reset(seed=0)
     assert env.observation_space[IMAGE].contains(observation[IMAGE])
@@ -72,7 +72,7 @@ def test_observations_are_of_the_contract(world: DreamWorld, real: Rollouts):
     assert rewards.shape == terminated.shape == truncated.shape == (ENVS,)
 
 
-def test_a_seed_says_what_is_dreamt(world: DreamWorld, real: Rollouts):
+def test_a_seed_says_what_is_dreamt(world: WorldSimulator, real: Rollouts):
     def lived(seed: int) -> list[bytes]:
         env = dreams(world, real)
         frames = [env.reset(seed=seed)[0][IMAGE]]
@@ -83,7 +83,7 @@ def test_a_seed_says_what_is_dreamt(world: DreamWorld, real: Rollouts):
     assert lived(3) != lived(4)
 
 
-def test_dreams_end_at_the_horizon_and_begin_anew(world: DreamWorld, real: Rollouts):
+def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: Rollouts):
     world.model.outcome.tell.bias.data[2] = -100  # no end by itself
     env = dreams(world, real, horizon=3)
     env.reset(seed=0)
@@ -98,7 +98,7 @@ def test_dreams_end_at_the_horizon_and_begin_anew(world: DreamWorld, real: Rollo
             assert not env._state.over.any()
 
 
-def test_an_end_with_a_reward_is_a_success(world: DreamWorld, real: Rollouts):
+def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: Rollouts):
     env = dreams(world, real)
     bias = world.model.outcome.tell.bias.data
     before = bias.clone()
@@ -112,7 +112,7 @@ def test_an_end_with_a_reward_is_a_success(world: DreamWorld, real: Rollouts):
     assert (env._steps == 0).all()
 
 
-def test_it_goes_on_exactly_from_its_state(world: DreamWorld, real: Rollouts):
+def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: Rollouts):
     env, other = dreams(world, real, horizon=4), dreams(world, real, horizon=4)
     env.reset(seed=0)
     other.reset(seed=9)
@@ -125,15 +125,15 @@ def test_it_goes_on_exactly_from_its_state(world: DreamWorld, real: Rollouts):
         assert one[0][INSTRUCTION] == two[0][INSTRUCTION]
         assert all(np.array_equal(a, b) for a, b in zip(one[1:4], two[1:4], strict=True))
     with pytest.raises(ValueError, match="a state of 4 dreams, not 2"):
-        DreamVecEnv(world, env.starts, 2).set_state(env.get_state())
+        ImaginedVectorEnv(world, env.starts, 2).set_state(env.get_state())
 
 
-def test_numbers_that_cannot_be(world: DreamWorld, real: Rollouts):
+def test_numbers_that_cannot_be(world: WorldSimulator, real: Rollouts):
     with pytest.raises(ValueError, match="horizon=0"):
         dreams(world, real, horizon=0)
 
 
-def test_ppo_learns_in_dreams(world: DreamWorld, real: Rollouts):
+def test_ppo_learns_in_dreams(world: WorldSimulator, real: Rollouts):
     env = MultimodalVecEnv(dreams(world, real), world.tokenizer)
     model = ModelConfig(
         image_args={"width": 8}, text="bag_of_words", text_args={"width": 8}, features=8,

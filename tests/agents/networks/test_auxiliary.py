@@ -100,7 +100,7 @@ def test_the_least_that_there_can_be_is_nothing():
     after = Following(images, torch.tensor([0.5, 0.0]), nothing, ~nothing, ~nothing)
     told = head(torch.randn(2, 4), torch.tensor([0, 2]))
     told = told._replace(
-        picture=head.patches(images).logit(), end=torch.full((2,), -30.0), reward=after.rewards
+        image=head.patches(images).logit(), end=torch.full((2,), -30.0), reward=after.rewards
     )
     assert abs(float(head.loss(told, after))) < 1e-6
 
@@ -121,7 +121,7 @@ def test_without_it_there_are_no_weights(make_batch, tiny):
     theirs, ours = without.policy.state_dict(), beside.policy.state_dict()
     assert {name for name in ours if name not in theirs} == {
         f"auxiliary.{part}.{kind}"
-        for part in ("enter", "picture", "outcome")
+        for part in ("enter", "image", "outcome")
         for kind in ("weight", "bias")
     }
     without.learn(64)

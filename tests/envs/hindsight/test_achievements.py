@@ -176,7 +176,7 @@ def test_nothing_is_changed_by_judging(bytes_of):
     assert moment.achieved(actions) == first
 
 
-def test_what_holds_in_a_picture(furnished):
+def test_what_holds_in_a_image(furnished):
     things = {(4, 3): Ball("red"), (1, 1): Key("blue"), (1, 2): Box("grey"), (6, 6): Ball("green")}
     twins = furnished(things, GoToInstr(ObjDesc("box", "grey")))
     said = set(map(str, twins.ours.worlds.moment(0).holds()))

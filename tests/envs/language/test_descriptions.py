@@ -1,4 +1,4 @@
-"""Sentences that say what an agent sees: true of the picture, in the order of nearness."""
+"""Sentences that say what an agent sees: true of the image, in the order of nearness."""
 
 import gymnasium as gym
 import numpy as np

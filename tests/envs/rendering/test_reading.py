@@ -1,4 +1,4 @@
-"""What is read off a picture is what was painted: cells, hands, agent; in every level and look."""
+"""What is read off an image is what was painted: cells, hands, agent; in every level and look."""
 
 import gymnasium as gym
 import numpy as np
@@ -47,9 +47,9 @@ def painted(worlds, view, obs, tile_size=8, theme="minigrid"):
 def test_cells_hands_and_agent_are_read_as_painted(level, seed, theme, tile_size):
     worlds = lived(level, seed)
     for view in ("egocentric", "full"):
-        pictures = painted(worlds, view, "pixels", tile_size, theme)
+        images = painted(worlds, view, "pixels", tile_size, theme)
         symbols = painted(worlds, view, "symbolic").swapaxes(1, 2)  # [e, row, column]
-        reading = TileReader(theme, tile_size, view)(pictures)
+        reading = TileReader(theme, tile_size, view)(images)
         assert not reading.off.any()
         if view == "egocentric":
             assert np.array_equal(reading.symbols, symbols)
@@ -78,13 +78,13 @@ def test_every_level_is_read(level):
 
 
 @pytest.mark.parametrize("theme", sorted(THEMES))
-def test_a_blurred_picture_is_read_and_how_far_it_is_off_is_said(theme):
+def test_a_blurred_image_is_read_and_how_far_it_is_off_is_said(theme):
     worlds = lived("BossLevel", 3)
-    pictures = painted(worlds, "egocentric", "pixels", theme=theme)
-    noise = np.random.default_rng(0).integers(-12, 13, pictures.shape)
-    blurred = (pictures.astype(int) + noise).clip(0, 255).astype(np.uint8)
+    images = painted(worlds, "egocentric", "pixels", theme=theme)
+    noise = np.random.default_rng(0).integers(-12, 13, images.shape)
+    blurred = (images.astype(int) + noise).clip(0, 255).astype(np.uint8)
     read = TileReader(theme)
-    assert np.array_equal(read(blurred).codes, read(pictures).codes)
+    assert np.array_equal(read(blurred).codes, read(images).codes)
     assert 0 < read(blurred).off.min() <= read(blurred).off.max() < 12
 
 
@@ -97,8 +97,8 @@ def test_what_the_full_view_shows_as_seen():
 
 
 @pytest.mark.parametrize("shape", [(56, 60), (64, 64), (57, 56)])
-def test_pictures_that_are_not_made_of_tiles_are_refused(shape):
-    with pytest.raises(ValueError, match=f"pictures of {shape[0]} × {shape[1]} pixels"):
+def test_images_that_are_not_made_of_tiles_are_refused(shape):
+    with pytest.raises(ValueError, match=f"images of {shape[0]} × {shape[1]} pixels"):
         TileReader()(np.zeros((1, *shape, 3), np.uint8))
 
 

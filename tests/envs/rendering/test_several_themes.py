@@ -17,7 +17,7 @@ THEMES = ["minigrid", "paper", "neon"]
 
 
 def looks(images, singles):
-    """By which of the themes alone each picture is painted, int [N]."""
+    """By which of the themes alone each image is painted, int [N]."""
     same = np.stack([(images == one).all((1, 2, 3)) for one in singles])
     assert (same.sum(0) == 1).all()
     return same.argmax(0)
@@ -77,13 +77,13 @@ def test_every_theme_is_drawn_alike():
     assert (np.abs(np.bincount(looks(mixed, singles)) - 300) < 6 * np.sqrt(200)).all()
 
 
-def test_the_picture_from_above_and_an_edited_scene_are_in_the_same_theme():
+def test_the_image_from_above_and_an_edited_scene_are_in_the_same_theme():
     mixed = GridVectorEnv(6, theme=THEMES, view="full", tile_size=8, copy=False)
     alone = [GridVectorEnv(6, theme=theme, view="full", tile_size=8) for theme in THEMES]
     drawn = looks(mixed.reset(seed=3)[0]["image"], [one.reset(seed=3)[0]["image"] for one in alone])
     for e in range(6):
-        expected = alone[drawn[e]].worlds.picture(e, 32)
-        assert np.array_equal(mixed.worlds.picture(e, 32), expected)
+        expected = alone[drawn[e]].worlds.image(e, 32)
+        assert np.array_equal(mixed.worlds.image(e, 32), expected)
     edits = {"edits": [(1, 2)] * 6}
     edited = mixed.reset(seed=3, options=edits)[0]["image"]
     theirs = [one.reset(seed=3, options=edits)[0]["image"] for one in alone]

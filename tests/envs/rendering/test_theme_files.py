@@ -81,7 +81,7 @@ def test_what_is_wrong_is_named(tmp_path):
     sprites = sprites_of(THEMES["minigrid"], 8)
     del sprites["red key"]
     write_sprites(sprites, tmp_path / "few")
-    with pytest.raises(ValueError, match=f"lacks 1 of {len(NEEDED)} pictures: red key"):
+    with pytest.raises(ValueError, match=f"lacks 1 of {len(NEEDED)} images: red key"):
         find_theme(str(tmp_path / "few"))
     Image.new("RGB", (9, 9)).save(tmp_path / "few" / "red key.png")
     with pytest.raises(ValueError, match=r"red key is uint8 \[9, 9, 4\].*floor, which is 8"):

@@ -95,12 +95,12 @@ def test_a_theme_changes_the_pixels_and_nothing_else():
 
 
 def test_render_is_in_the_theme():
-    pictures = [
+    images = [
         GridEnv("GoToObj", theme=theme, render_mode="rgb_array") for theme in ("minigrid", "paper")
     ]
-    for env in pictures:
+    for env in images:
         env.reset(seed=0)
-    assert not np.array_equal(pictures[0].render(), pictures[1].render())
+    assert not np.array_equal(images[0].render(), images[1].render())
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def test_collect_and_show(call, tmp_path):
     rollouts = open_rollouts("group/name-v1")
     assert rollouts[0].instruction.startswith("走到")
     assert (rollouts.env_args, rollouts.by) == ({"language": "zh"}, "expert")
-    status, out, _ = call("collect", "show", "group/name-v1", "--picture", "sheet.png")
+    status, out, _ = call("collect", "show", "group/name-v1", "--image", "sheet.png")
     assert status == 0
     steps = sum(map(len, rollouts))
     for words in (
@@ -117,8 +117,8 @@ def test_an_unknown_environment(call, tmp_path):
     ("arguments", "reason"),
     [
         (["none-v0"], "there is no dataset 'none-v0'"),
-        (["./some", "--picture", "no/where.png"], "--picture no/where.png: its folder does not"),
-        (["./some", "--picture", "."], "--picture .: is a folder"),
+        (["./some", "--image", "no/where.png"], "--image no/where.png: its folder does not"),
+        (["./some", "--image", "."], "--image .: is a folder"),
         (["./torn"], "lacks total_episodes"),
     ],
 )

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mmrl.cli import main
 from mmrl.data import open_rollouts
-from mmrl.retrieval.index import PictureIndex
+from mmrl.retrieval.index import ImageIndex
 
 TINY = [
     "--steps", "20", "--batch_size", "16", "--image_args.width", "8", "--text_args.width", "8",
@@ -25,18 +25,18 @@ def fitted(described, tmp_path_factory):
 
 @pytest.fixture
 def index(fitted, described, tmp_path, call):
-    """An index of the pictures that it learnt from."""
+    """An index of the images that it learnt from."""
     target = tmp_path / "index"
     status, out, _ = call("index", described, "--model", fitted, "--out", target)
     assert status == 0
-    assert "pictures of" in out
+    assert "images of" in out
     return target
 
 
 def test_a_fitted_model_says_how_good_it_is(fitted):
     result = json.loads((fitted / "result.json").read_text())
     assert result["task"] == "retrieval"
-    assert 0 <= result["find_picture_r_at_1"] <= result["find_picture_r_at_5"] <= 1
+    assert 0 <= result["find_image_r_at_1"] <= result["find_image_r_at_5"] <= 1
     assert result["find_sentence_mean_rank"] >= 1
 
 
@@ -52,40 +52,38 @@ def test_a_sheet_of_what_was_found(index, call, tmp_path):
     assert "episode" in lines[0]
     assert "the agent" in lines[0]
     assert str(sheet) in lines[5]
-    with Image.open(sheet) as picture:
-        assert picture.width > 4 * 168
+    with Image.open(sheet) as image:
+        assert image.width > 4 * 168
 
 
 def test_what_is_found_is_nearest(index, fitted, call, tmp_path, described):
-    """The pictures themselves, searched by the embedding of the sentence, one by one."""
+    """The images themselves, searched by the embedding of the sentence, one by one."""
     from mmrl.training.trainer import load
 
     module, query = load(fitted, "retrieval", "cpu"), "the agent faces a wall"
-    found = PictureIndex.load(index).search(module.of_sentences([query])[0], 3)
+    found = ImageIndex.load(index).search(module.of_sentences([query])[0], 3)
     rollouts = open_rollouts(described)
     for one in found:
         images = rollouts[one.entry["episode"]].images
-        picture = module.of_pictures(images[one.entry["step"]][None])[0]
-        assert one.cosine == pytest.approx(
-            float(picture @ module.of_sentences([query])[0]), abs=1e-4
-        )
+        image = module.of_images(images[one.entry["step"]][None])[0]
+        assert one.cosine == pytest.approx(float(image @ module.of_sentences([query])[0]), abs=1e-4)
 
 
-def test_a_folder_of_pictures(fitted, described, call, tmp_path, monkeypatch):
+def test_a_folder_of_images(fitted, described, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "album"
     folder.mkdir()
     images = open_rollouts(described)[0].images
-    for k, picture in enumerate(images[:4]):
-        Image.fromarray(picture).save(folder / f"{k}.png")
+    for k, image in enumerate(images[:4]):
+        Image.fromarray(image).save(folder / f"{k}.png")
     Image.fromarray(images[5].repeat(3, 0).repeat(3, 1)).save(folder / "large.png")
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     with pytest.warns(UserWarning, match="large.png has 168 × 168 pixels"):
         status, out, _ = call("index", folder, "--model", fitted)
     assert status == 0
-    assert "1 passed over: no pictures" in out
+    assert "1 passed over: no images" in out
     assert "1 resized" in out
-    assert "5 pictures" in out
+    assert "5 images" in out
     (folder / "2.png").unlink()
     status, out, _ = call("search", "album.index", "the agent sees nothing")
     assert status == 0
@@ -120,7 +118,7 @@ def test_another_model_is_refused(index, described, call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (["index", "{empty}", "--model", "{fitted}"], "there are no pictures"),
+        (["index", "{empty}", "--model", "{fitted}"], "there are no images"),
         (["index", "{empty}/nowhere", "--model", "{fitted}"], "nowhere"),
         (["index", "{empty}", "--model", "{empty}"], "is no run folder"),
         (["index", "{empty}", "--model", "{agent}"], "'mmrl fit retrieval' makes"),
@@ -144,8 +142,8 @@ def test_what_is_refused(call, fitted, described, tmp_path, arguments, hint):
     assert not list(empty.iterdir())
 
 
-def test_only_files_that_are_no_pictures(call, fitted, tmp_path):
-    (tmp_path / "a.txt").write_text("no picture")
+def test_only_files_that_are_no_images(call, fitted, tmp_path):
+    (tmp_path / "a.txt").write_text("no image")
     status, _, err = call("index", tmp_path, "--model", fitted)
     assert status == 2
-    assert "1 files are no pictures" in err
+    assert "1 files are no images" in err

@@ -13,7 +13,7 @@ from mmrl.cli.eval import sentence
 from mmrl.cli.fit import report
 from mmrl.data import RandomSource, Request, collect, find_place
 from mmrl.retrieval.images import Resizer
-from mmrl.retrieval.index import PictureIndex
+from mmrl.retrieval.index import ImageIndex
 from mmrl.training.task import Evaluation
 
 STEERING = "\x1b]0;evil\x07\x1b[2J\u202e"
@@ -78,13 +78,13 @@ def test_captions_of_a_dataset(call, dataset, monkeypatch):
 
 
 def test_a_search(call, tmp_path, monkeypatch):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     name = f"{STEERING}.png"
-    Image.new("RGB", (16, 16)).save(pictures / name)
+    Image.new("RGB", (16, 16)).save(images / name)
     vector = np.ones((1, 1), np.float32)
-    about = {"model": "run", "weights": "w", "source": str(pictures)}
-    PictureIndex(vector, [{"file": name}], about).save(tmp_path / "index")
+    about = {"model": "run", "weights": "w", "source": str(images)}
+    ImageIndex(vector, [{"file": name}], about).save(tmp_path / "index")
     module = SimpleNamespace(of_sentences=lambda _: vector)
     monkeypatch.setattr(search, "open_model", lambda *_: (module, about))
     monkeypatch.setattr(search, "check_words", lambda *_: None)
@@ -125,7 +125,7 @@ def test_results():
     assert_shown(sentence(played))
 
 
-def test_warnings_of_resized_pictures():
+def test_warnings_of_resized_images():
     with pytest.warns(UserWarning, match="is resized") as seen:
         Resizer((8, 8))(np.zeros((9, 9, 3), np.uint8), STEERING)
     assert_shown(str(seen[0].message))

@@ -240,8 +240,8 @@ def test_minari_reads_it(collected):
     assert dataset[3].id == 3
 
 
-def test_long_episodes_and_large_pictures(collected):
-    """Pictures go to the file in several chunks, the last one cut, or in chunks of one."""
+def test_long_episodes_and_large_images(collected):
+    """Images go to the file in several chunks, the last one cut, or in chunks of one."""
     for name, tile_size in (("small-v0", 8), ("large-v0", 24)):
         args = {"max_steps": 17, "tile_size": tile_size}
         collected(name, 3, "random", env="mmrl/GoToLocal-v0", env_args=args)

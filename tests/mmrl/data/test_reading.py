@@ -54,7 +54,7 @@ def strangers(name, texts=("mission",), images=("camera",), **more):
 
 
 def smooth(rng, count):
-    """Pictures that JPEG keeps nearly as they are."""
+    """Images that JPEG keeps nearly as they are."""
     return np.broadcast_to(rng.integers(40, 200, (count, 1, 1, 1)), (count, 40, 40, 3)).astype(
         np.uint8
     )

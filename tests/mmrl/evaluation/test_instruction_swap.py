@@ -6,7 +6,7 @@ import pytest
 from mmrl.contract import INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.wrappers import Misled
+from mmrl.evaluation.wrappers import InstructionSwap
 
 
 class Recorder:
@@ -28,7 +28,7 @@ def observe(*sentences, voice=0.0):
 
 def test_another_sentence_which_stays():
     recorder = Recorder()
-    actor = Misled(recorder)
+    actor = InstructionSwap(recorder)
     actor.act(observe("a", "bb", "a", "ccc"), deterministic=True)
     actor.act(observe("a", "dddd", "a", "ccc"), deterministic=True)
     first, second = recorder.told
@@ -41,7 +41,7 @@ def test_another_sentence_which_stays():
 
 def test_only_what_was_said_before():
     recorder = Recorder()
-    actor = Misled(recorder)
+    actor = InstructionSwap(recorder)
     actor.act(observe("a", "bb"), deterministic=True)
     actor.act(observe("ccc"), deterministic=True)
     assert recorder.told[1][INSTRUCTION][0] in {"a", "bb"}
@@ -50,13 +50,13 @@ def test_only_what_was_said_before():
 
 def test_nothing_else_to_tell():
     with pytest.raises(UserError, match="all episodes say 'a'"):
-        Misled(Recorder()).act(observe("a", "a"), deterministic=True)
+        InstructionSwap(Recorder()).act(observe("a", "a"), deterministic=True)
 
 
 def test_who_follows_fails_and_who_does_not_does_not_mind(signals, scripted):
     follows = scripted(lambda image, instruction: int(instruction.endswith("right")))
     assert play_episodes(follows, signals, 20).success.all()
-    assert not play_episodes(Misled(follows), signals, 20).success.any()
+    assert not play_episodes(InstructionSwap(follows), signals, 20).success.any()
     ignores = scripted(lambda image, instruction: 0)
     alone = play_episodes(ignores, signals, 20).success
-    assert np.array_equal(play_episodes(Misled(ignores), signals, 20).success, alone)
+    assert np.array_equal(play_episodes(InstructionSwap(ignores), signals, 20).success, alone)

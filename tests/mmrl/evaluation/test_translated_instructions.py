@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from mmrl.contract import INSTRUCTION
-from mmrl.evaluation.wrappers import Translated
-from mmrl.generative.text.models import Said
+from mmrl.evaluation.wrappers import TranslatedInstructions
+from mmrl.generative.text.models import GeneratedText
 
 
 class Dictionary:
@@ -18,9 +18,11 @@ class Dictionary:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def translate(self, sentences: Sequence[str]) -> list[Said]:
+    def translate(self, sentences: Sequence[str]) -> list[GeneratedText]:
         self.asked += sentences
-        return [Said({"红": "red", "绿": "green"}[sentence], 0.9) for sentence in sentences]
+        return [
+            GeneratedText({"红": "red", "绿": "green"}[sentence], 0.9) for sentence in sentences
+        ]
 
 
 class Recorder:
@@ -40,7 +42,7 @@ class Recorder:
 
 def test_it_reads_translations() -> None:
     recorder, dictionary = Recorder(), Dictionary()
-    actor = Translated(recorder, dictionary)  # type: ignore[arg-type]
+    actor = TranslatedInstructions(recorder, dictionary)  # type: ignore[arg-type]
     actor.begin(3)
     image = np.zeros((3, 1))
     for sentences in (("红", "绿", "红"), ("绿", "绿", "红")):

@@ -71,5 +71,5 @@ def test_table_and_plot(tmp_path):
     assert "0.00123" in rows[1]
     assert rows[2].endswith("| stopped early |")
     plot(tried, axes, tmp_path / "tune.png", "a level")
-    with Image.open(tmp_path / "tune.png") as picture:
-        assert picture.width > 400
+    with Image.open(tmp_path / "tune.png") as image:
+        assert image.width > 400

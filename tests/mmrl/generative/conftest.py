@@ -40,7 +40,7 @@ def images() -> torch.Tensor:
 
 @pytest.fixture(scope="session")
 def learned(images: torch.Tensor) -> TextGenerator:
-    """A captioner of the four pictures."""
+    """A captioner of the four images."""
     generator = small_generator()
     optimizer = torch.optim.AdamW(generator.parameters(), lr=3e-3)
     for _ in range(150):

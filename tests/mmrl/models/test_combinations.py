@@ -169,7 +169,7 @@ def test_frozen_speech(make, speech):
     assert model.encoders["speech"].cache.hits == 2 * ROWS - ROWS
 
 
-def test_pictures_of_any_size(make):
+def test_images_of_any_size(make):
     model, batch = make(image_size=(48, 32))
     assert model.encoders["image"].shape.grid == (6, 4)
     for size in (SIZE, (48, 32), (100, 70)):

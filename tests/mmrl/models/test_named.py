@@ -36,7 +36,7 @@ def hub(tmp_path, published):
     torch.hub.set_dir(before)
 
 
-def pictures(rows=2, size=(50, 70)):
+def random_images(rows=2, size=(50, 70)):
     return torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
 
 
@@ -50,16 +50,16 @@ def test_the_article_as_it_stands():
     ).eval()
     assert sum(p.numel() for p in model.encoders["instruction"].bert.parameters()) == 109_482_240
     with torch.no_grad():
-        features = model(SENTENCES, pictures(size=(90, 120)))
+        features = model(SENTENCES, random_images(size=(90, 120)))
         assert features.shape == (2, 768 + 512)
-        swapped = model(SENTENCES[::-1], pictures(size=(90, 120)))
+        swapped = model(SENTENCES[::-1], random_images(size=(90, 120)))
     torch.testing.assert_close(swapped[:, :768].flip(0), features[:, :768], rtol=1e-3, atol=1e-4)
 
 
 def test_pretrained_from_files(bert, hub, offline, tmp_path):
     model = MultimodalModel.from_names(bert, "resnet18", image_features=8, image_size=(64, 64))
     model.eval()
-    images = pictures()
+    images = random_images()
     features = model(SENTENCES, images)
     assert features.shape == (2, 24)
     reference = import_transformers()
@@ -79,7 +79,7 @@ def test_other_fusions(bert, fusion, tmp_path):
     model = MultimodalModel.from_names(
         bert, "resnet18", fusion, image_features=8, image_size=(64, 64), pretrained=False
     ).eval()
-    images = pictures()
+    images = random_images()
     assert model(SENTENCES, images).shape == (2, 24)
     model.save(tmp_path / "saved")
     again = MultimodalModel.load(tmp_path / "saved")
@@ -150,13 +150,13 @@ def test_nothing_else_is_overwritten(saved, tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "whole"
 
 
-def test_as_many_pictures_as_sentences(saved):
+def test_as_many_images_as_sentences(saved):
     model = MultimodalModel.load(saved)
-    with pytest.raises(UserError, match="2 sentences and 3 pictures"):
-        model(SENTENCES, pictures(3))
+    with pytest.raises(UserError, match="2 sentences and 3 images"):
+        model(SENTENCES, random_images(3))
     model.tokenizer = None
     with pytest.raises(UserError, match="no tokenizer"):
-        model(SENTENCES, pictures())
+        model(SENTENCES, random_images())
 
 
 def test_a_model_by_hand_is_not_saved_by_recipe(saved, tmp_path):

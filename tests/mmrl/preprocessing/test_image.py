@@ -1,4 +1,4 @@
-"""Pictures are normalised channel by channel, and nothing else is taken for a picture."""
+"""Images are normalised channel by channel, and nothing else is taken for an image."""
 
 import pytest
 import torch

@@ -22,7 +22,7 @@ def shared():
     return SharedEmbedding(model, 8)
 
 
-def pictures():
+def images():
     colours = torch.tensor(list(COLOURS.values()), dtype=torch.uint8)
     return colours[:, :, None, None].expand(-1, 3, 16, 16)
 
@@ -37,22 +37,22 @@ def test_loss_is_info_nce():
 
 
 def test_embeddings_are_unit_vectors(shared):
-    embedded = shared(list(COLOURS), pictures())
+    embedded = shared(list(COLOURS), images())
     assert set(embedded) == {"image", "instruction"}
     for vectors in embedded.values():
         assert vectors.shape == (4, 8)
         assert torch.allclose(vectors.norm(dim=1), torch.ones(4))
 
 
-def test_it_learns_which_picture_a_word_means(shared):
+def test_it_learns_which_image_a_word_means(shared):
     optimizer = torch.optim.Adam(shared.parameters(), 0.01)
     for _ in range(60):
-        embedded = shared(list(COLOURS), pictures())
+        embedded = shared(list(COLOURS), images())
         loss = shared.loss(embedded["image"], embedded["instruction"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    embedded = shared(list(COLOURS), pictures())
+    embedded = shared(list(COLOURS), images())
     nearest = (embedded["instruction"] @ embedded["image"].T).argmax(1)
     assert nearest.tolist() == [0, 1, 2, 3]
 
@@ -80,7 +80,7 @@ def test_what_is_neutral_is_not_held_against_it():
 
 
 def test_a_place_on_the_grid_counts(shared):
-    """The same patches elsewhere are another picture, to the head and not only to convolutions."""
+    """The same patches elsewhere are another image, to the head and not only to convolutions."""
     head = shared.heads["image"]
     values, mask = torch.randn(1, 4, 8), torch.ones(1, 4, dtype=torch.bool)
     moved = values[:, [1, 0, 2, 3]]
@@ -110,17 +110,17 @@ def test_words_are_bound_to_the_places_that_they_tell(shared):
 
 
 def test_numpy_in_and_out(shared):
-    embedded = shared(list(COLOURS), pictures())
-    ours = shared.of_pictures(pictures().permute(0, 2, 3, 1).numpy())
+    embedded = shared(list(COLOURS), images())
+    ours = shared.of_images(images().permute(0, 2, 3, 1).numpy())
     assert torch.allclose(torch.from_numpy(ours), embedded["image"])
     said = shared.of_sentences(list(COLOURS))
     assert torch.allclose(torch.from_numpy(said), embedded["instruction"])
 
 
 def test_half_precision_is_near(shared):
-    exact = shared(list(COLOURS), pictures())
+    exact = shared(list(COLOURS), images())
     shared.model.precision = "bf16"
-    near = shared(list(COLOURS), pictures())
+    near = shared(list(COLOURS), images())
     for name in exact:
         assert near[name].dtype == torch.float32
         assert torch.allclose(near[name], exact[name], atol=0.05)

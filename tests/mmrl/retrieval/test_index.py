@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.errors import UserError
-from mmrl.retrieval.index import EMBEDDINGS, ENTRIES, GRAPH, MANIFEST, PictureIndex, caption
+from mmrl.retrieval.index import EMBEDDINGS, ENTRIES, GRAPH, MANIFEST, ImageIndex, caption
 
 ABOUT = {"model": "runs/one", "weights": "0" * 64}
 
@@ -21,7 +21,7 @@ def unit_vectors(count, width=16, seed=0):
 
 def make(count, **options):
     entries = [{"file": f"{k}.png"} for k in range(count)]
-    return PictureIndex(unit_vectors(count), entries, ABOUT, **options)
+    return ImageIndex(unit_vectors(count), entries, ABOUT, **options)
 
 
 @settings(max_examples=40, deadline=None)
@@ -57,14 +57,14 @@ def test_kept_and_read_back(tmp_path, limit):
     index, query = make(60, exact_limit=limit), unit_vectors(1, seed=5)[0]
     index.save(tmp_path / "index")
     assert (tmp_path / "index" / GRAPH).exists() == (limit == 10)
-    again = PictureIndex.load(tmp_path / "index")
+    again = ImageIndex.load(tmp_path / "index")
     assert again.is_exact == index.is_exact
     assert np.array_equal(again.embeddings, index.embeddings)
     assert again.search(query, 7) == index.search(query, 7)
     assert again.about["weights"] == ABOUT["weights"]
-    assert again.about["pictures"] == len(again) == 60
+    assert again.about["images"] == len(again) == 60
     make(3).save(tmp_path / "index")  # replaced as a whole
-    assert len(PictureIndex.load(tmp_path / "index")) == 3
+    assert len(ImageIndex.load(tmp_path / "index")) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
 
@@ -78,7 +78,7 @@ def test_nothing_else_is_overwritten(tmp_path):
 
 def test_what_is_no_index(tmp_path):
     with pytest.raises(UserError, match="'mmrl index' makes one"):
-        PictureIndex.load(tmp_path)
+        ImageIndex.load(tmp_path)
 
 
 @pytest.mark.parametrize("spoilt", [EMBEDDINGS, ENTRIES, MANIFEST])
@@ -94,7 +94,7 @@ def test_a_spoilt_index(tmp_path, spoilt, how):
         make(4).save(tmp_path / "other")
         file.write_bytes((tmp_path / "other" / spoilt).read_bytes())
     with pytest.raises(UserError, match="no (whole )?index"):
-        PictureIndex.load(tmp_path / "index")
+        ImageIndex.load(tmp_path / "index")
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_entries_that_are_none(tmp_path, entry):
     file = tmp_path / "index" / ENTRIES
     entries = json.loads(file.read_text())
     file.write_text(json.dumps([*entries[:-1], entry]))
-    with pytest.raises(UserError, match="is no whole index: .* is no picture of a folder or of a"):
-        PictureIndex.load(tmp_path / "index")
+    with pytest.raises(UserError, match="is no whole index: .* is no image of a folder or of a"):
+        ImageIndex.load(tmp_path / "index")
 
 
 def test_without_faiss(tmp_path, monkeypatch):
@@ -138,12 +138,12 @@ def test_without_faiss(tmp_path, monkeypatch):
 
 def test_as_many_entries_as_embeddings():
     with pytest.raises(ValueError, match="2 embeddings of 1 entries"):
-        PictureIndex(unit_vectors(2), [{"file": "a.png"}], ABOUT)
+        ImageIndex(unit_vectors(2), [{"file": "a.png"}], ABOUT)
 
 
 def test_entries_are_readable(tmp_path):
     entries = [{"file": "häuser/a.png"}, {"episode": 3, "step": 1, "description": "a ball"}]
-    PictureIndex(unit_vectors(2), entries, ABOUT).save(tmp_path / "index")
+    ImageIndex(unit_vectors(2), entries, ABOUT).save(tmp_path / "index")
     text = (tmp_path / "index" / ENTRIES).read_text()
     assert json.loads(text) == entries
     assert "häuser" in text

@@ -1,4 +1,4 @@
-"""Partial queries are true of their picture, and it is known of which others they are true."""
+"""Partial queries are true of their image, and it is known of which others they are true."""
 
 import numpy as np
 import pytest
@@ -56,11 +56,11 @@ def test_partial_queries_fit_what_has_all_their_phrases(scenes, seed, partial):
         asked = phrases_of(text)
         own = sentences[rows[query]]
         assert set(asked) <= facts_of(own)
-        for picture, row in enumerate(rows):
+        for image, row in enumerate(rows):
             described = sentences[row]
             if partial == 1:
-                assert fits[picture, query] == (set(asked) <= facts_of(described))
-            elif fits[picture, query]:
+                assert fits[image, query] == (set(asked) <= facts_of(described))
+            elif fits[image, query]:
                 assert set(asked) <= facts_of(described)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of goals: what is asked for, that it is painted once and always alike, and by whom."""
+"""Images of goals: what is asked for, that it is painted once and always alike, and by whom."""
 
 from __future__ import annotations
 
@@ -113,20 +113,20 @@ def test_a_goal_is_painted_once_and_always_alike(
     goals = load_goals(painter, (56, 56))
     told = ["go to the red ball", "open the door", "go to the red ball on your left"]
     random = torch.get_rng_state()
-    pictures = [goals.encode(one) for one in told]
+    images = [goals.encode(one) for one in told]
     assert torch.equal(torch.get_rng_state(), random)
     assert asked == [[one] for one in KNOWN]
-    assert all(goals.space.contains(one) for one in pictures)
-    assert pictures[0] is pictures[2]
-    assert not np.array_equal(pictures[0], pictures[1])
+    assert all(goals.space.contains(one) for one in images)
+    assert images[0] is images[2]
+    assert not np.array_equal(images[0], images[1])
     with pytest.raises(ValueError, match="read-only"):
-        pictures[0][:] = 0
+        images[0][:] = 0
     again = load_goals(painter, (56, 56))
-    for one, picture in zip(told[::-1], pictures[::-1], strict=True):
-        assert np.array_equal(again.encode(one), picture)
+    for one, image in zip(told[::-1], images[::-1], strict=True):
+        assert np.array_equal(again.encode(one), image)
 
 
-def test_the_longest_known_pictures_are_forgotten(
+def test_the_longest_known_images_are_forgotten(
     painter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mmrl.training.goal_images._REMEMBERED", 2)
@@ -143,7 +143,7 @@ def test_preprocessing_shows_the_goal_of_what_it_is_told(painter: Path) -> None:
     tokenizer, space = WordTokenizer(["go", "to", "the", "ball"]), observation_space((56, 56, 3))
     plain = Preprocessing(tokenizer)
     assert with_goals(plain, ModelConfig(), space) is plain
-    shown = with_goals(plain, ModelConfig(goal_picture=str(painter)), space)
+    shown = with_goals(plain, ModelConfig(goal_image=str(painter)), space)
     assert shown.goals is not None
     encoded = shown.encode({INSTRUCTION: ("go to the ball", "go to the key")}, 1)
     assert set(encoded) == set(shown.spaces) == {INSTRUCTION, GOAL}

@@ -56,22 +56,22 @@ def test_a_frame_a_step_and_one_before(turn, drawn):
 
 def test_gif_is_readable_and_whole(turn):
     clip = record_clip(turn, GRID, {"max_steps": 4}, seed=5)
-    with Image.open(io.BytesIO(gif([clip]))) as picture:
-        assert picture.format == "GIF"
-        assert picture.n_frames == 5
-        assert picture.size == clip.frames[0].shape[1::-1]
-        assert picture.info["loop"] == 0
+    with Image.open(io.BytesIO(gif([clip]))) as image:
+        assert image.format == "GIF"
+        assert image.n_frames == 5
+        assert image.size == clip.frames[0].shape[1::-1]
+        assert image.info["loop"] == 0
         for k, frame in enumerate(clip.frames):
-            picture.seek(k)
-            shown = np.asarray(picture.convert("RGB"), np.int16)
+            image.seek(k)
+            shown = np.asarray(image.convert("RGB"), np.int16)
             assert np.abs(shown - frame).mean() < 8  # GIF has 256 colours
 
 
 def test_clips_play_one_after_the_other(turn, scripted):
     idle = scripted(lambda image, instruction: 6)
     clips = [record_clip(one, GRID, {"max_steps": 2}, seed=5) for one in (turn, idle)]
-    with Image.open(io.BytesIO(gif(clips))) as picture:
-        assert picture.n_frames == 6
+    with Image.open(io.BytesIO(gif(clips))) as file:
+        assert file.n_frames == 6
 
 
 def test_success_is_shown(signals, scripted, drawn):

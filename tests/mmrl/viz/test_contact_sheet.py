@@ -1,4 +1,4 @@
-"""A contact sheet shows every picture, sharp, with its rank."""
+"""A contact sheet shows every image, sharp, with its rank."""
 
 import io
 
@@ -24,14 +24,14 @@ def pixels(sheet, colour):
 
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5])
-def test_every_picture_as_large_as_the_others(count):
+def test_every_image_as_large_as_the_others(count):
     sheet = contact_sheet("the agent faces a red ball", shown(count))
     areas = [pixels(sheet, colour) for colour in COLOURS[:count]]
     assert areas == [168 * 168] * count
     assert [pixels(sheet, colour) for colour in COLOURS[count:]] == [0] * (5 - count)
 
 
-def test_pictures_keep_their_shape():
+def test_images_keep_their_shape():
     tall, large = shown(2, (56, 28)), shown(2, (500, 500))
     assert pixels(contact_sheet("a", tall), COLOURS[0]) == 168 * 84
     assert pixels(contact_sheet("a", large), COLOURS[0]) == 168 * 168
@@ -42,14 +42,14 @@ def test_what_is_written_can_be_seen():
     for other in (
         contact_sheet("a box", shown(1)),
         contact_sheet("a ball", shown(1, caption="a box")),
-        contact_sheet("a ball", [Shown(shown(1)[0].picture, 0.5, "a ball")]),
+        contact_sheet("a ball", [Shown(shown(1)[0].image, 0.5, "a ball")]),
     ):
         assert few.shape == other.shape
         assert not np.array_equal(few, other)
     assert contact_sheet("word " * 80, shown(1)).shape[0] > few.shape[0]
 
 
-def test_a_picture_that_is_gone():
+def test_a_image_that_is_gone():
     sheet = contact_sheet("a ball", [Shown(None, 0.5, "a.png")])
     assert (
         sheet.shape

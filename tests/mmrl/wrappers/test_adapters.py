@@ -1,4 +1,4 @@
-"""Any environment with a picture and a string fulfils the contract; others are refused."""
+"""Any environment with an image and a string fulfils the contract; others are refused."""
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +10,7 @@ from mmrl.contract import IS_SUCCESS, contract_violation
 from mmrl.errors import UserError
 from mmrl.wrappers.adapters import ContractAdapter, adapt, instruction_words, make_env, make_vec_env
 
-PICTURE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 TEXT = spaces.Text(10)
 BABYAI = "BabyAI-GoToRedBallGrey-v0"
 
@@ -21,7 +21,7 @@ class Shell(gym.Env):
     action_space = spaces.Discrete(2)
 
     def __init__(self, **entries):
-        self.observation_space = spaces.Dict(entries) if entries else PICTURE
+        self.observation_space = spaces.Dict(entries) if entries else IMAGE
 
     def __str__(self):
         return "<Shell>"
@@ -60,21 +60,21 @@ def test_environments_own_word_on_success_counts():
             observation = {"eye": np.zeros((8, 8, 3), np.uint8), "order": "go"}
             return observation, 1.0, True, False, {IS_SUCCESS: False}
 
-    env = adapt(Modest(eye=PICTURE, order=TEXT))
+    env = adapt(Modest(eye=IMAGE, order=TEXT))
     assert env.step(0)[4][IS_SUCCESS] is False
 
 
 def test_conforming_environment_is_left_alone():
-    env = Shell(image=PICTURE, instruction=TEXT, speech=spaces.Box(-1, 1, (4,), np.float32))
+    env = Shell(image=IMAGE, instruction=TEXT, speech=spaces.Box(-1, 1, (4,), np.float32))
     assert adapt(env) is env
 
 
 @pytest.mark.parametrize(
     "entries",
     [
-        {"front": PICTURE, "back": PICTURE, "task": TEXT},
-        {"camera": PICTURE, "task": TEXT, "note": TEXT},
-        {"camera": PICTURE},
+        {"front": IMAGE, "back": IMAGE, "task": TEXT},
+        {"camera": IMAGE, "task": TEXT, "note": TEXT},
+        {"camera": IMAGE},
         {"task": TEXT},
         {},
     ],
@@ -85,7 +85,7 @@ def test_ambiguous_or_missing_keys_are_refused(entries):
 
 
 def test_ambiguous_keys_can_be_chosen():
-    env = ContractAdapter(Shell(front=PICTURE, back=PICTURE, task=TEXT), "back", "task")
+    env = ContractAdapter(Shell(front=IMAGE, back=IMAGE, task=TEXT), "back", "task")
     assert contract_violation(env.observation_space) is None
 
 

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from mmrl.wrappers.error_context import Accountable, CheckedBatch, EnvironmentFailedError
+from mmrl.wrappers.error_context import CheckedBatch, EnvironmentFailedError, ErrorContext
 
 NAN = float("nan")
 
@@ -92,7 +92,7 @@ def second_step(env):
 
 
 def test_the_message_leads_there():
-    env = Accountable(Broken(), 4)
+    env = ErrorContext(Broken(), 4)
     env.reset(seed=11)
     env.step(0)
     env.reset()
@@ -108,7 +108,7 @@ def test_the_message_leads_there():
 
 def test_a_reset_and_no_seed():
     with pytest.raises(EnvironmentFailedError, match=r"never seeded, .* in reset OSError: no disp"):
-        Accountable(Broken(), 0).reset(options={"any": 1})
+        ErrorContext(Broken(), 0).reset(options={"any": 1})
 
 
 @pytest.mark.parametrize(
@@ -129,12 +129,12 @@ def test_a_reward_that_is_not_one_finite_number(reward, shown):
     with pytest.raises(
         EnvironmentFailedError, match=rf"{where}: reward is .*{shown}.* in step 2, action 1; it"
     ):
-        second_step(Accountable(Odd(reward), 3))
+        second_step(ErrorContext(Odd(reward), 3))
 
 
 @pytest.mark.parametrize("reward", [2, True, np.float32(2.5), np.array(0.5), np.int64(3)])
 def test_numbers_of_any_kind_are_rewards(reward):
-    _, given, *_ = second_step(Accountable(Odd(reward)))
+    _, given, *_ = second_step(ErrorContext(Odd(reward)))
     assert type(given) is float
     assert given == float(reward)
 
@@ -144,16 +144,16 @@ def test_a_float_observation_that_is_not_finite(value):
     with pytest.raises(
         EnvironmentFailedError, match=rf"observation 'battery' is {value} at index \[1\] in step 2"
     ):
-        second_step(Accountable(Odd(battery=value)))
+        second_step(ErrorContext(Odd(battery=value)))
 
 
 @pytest.mark.parametrize("given", [True, 1, 1.0, np.True_, np.array([True]), np.array(1)])
 def test_success_in_all_its_forms(given):
-    assert second_step(Accountable(Odd(is_success=given)))[-1] == {"is_success": True}
+    assert second_step(ErrorContext(Odd(is_success=given)))[-1] == {"is_success": True}
 
 
 def test_no_success_is_as_if_absent():
-    assert second_step(Accountable(Odd(is_success=None, other=3)))[-1] == {"other": 3}
+    assert second_step(ErrorContext(Odd(is_success=None, other=3)))[-1] == {"other": 3}
 
 
 @pytest.mark.parametrize("given", ["False", np.array([True, False]), [], {}, NAN])
@@ -161,11 +161,11 @@ def test_success_that_is_neither_true_nor_false(given):
     with pytest.raises(
         EnvironmentFailedError, match=r"environment Odd .*step 2.*is_success.*true or false"
     ):
-        second_step(Accountable(Odd(is_success=given)))
+        second_step(ErrorContext(Odd(is_success=given)))
 
 
 def test_the_last_observation_outlives_the_reset():
-    env = Accountable(Odd())
+    env = ErrorContext(Odd())
     last, *_ = second_step(env)
     env.reset()
     assert (last["image"] == 2).all()
@@ -174,7 +174,7 @@ def test_the_last_observation_outlives_the_reset():
 def test_a_batch_of_single_environments_names_one_of_them():
     gym.register("test/Odd-v0", Odd)
     envs = SyncVectorEnv(
-        [lambda: Accountable(gym.make("test/Odd-v0", disable_env_checker=True), 0)] * 2,
+        [lambda: ErrorContext(gym.make("test/Odd-v0", disable_env_checker=True), 0)] * 2,
         autoreset_mode=AutoresetMode.SAME_STEP,
     )
     batch = CheckedBatch(envs)
@@ -228,7 +228,7 @@ def batch_of(batch):
 
 
 def test_the_cause_is_kept_through_a_batch():
-    envs = [lambda: Accountable(Broken(), 0)]
+    envs = [lambda: ErrorContext(Broken(), 0)]
     batch = CheckedBatch(SyncVectorEnv(envs, autoreset_mode=AutoresetMode.SAME_STEP))
     for _ in range(2):
         batch.reset([3])

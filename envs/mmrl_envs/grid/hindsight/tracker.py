@@ -1,6 +1,6 @@
 """What did each agent of a batch achieve just now? Told step by step, while the episodes go on.
 
-A :class:`Witness` says after every step what
+A :class:`AchievementTracker` says after every step what
 :meth:`~mmrl_envs.grid.hindsight.achievements.Moment.achieved` would say of the episode's start and
 its actions up to now. It notes events in a kernel, and looks for words only where something
 happened for the first time.
@@ -149,7 +149,7 @@ class _Words:
         self.phrases = [both[a] for both, a in zip(phrases, several.tolist(), strict=True)]
 
 
-class Witness:
+class AchievementTracker:
     """Tells what the agents of a batch of worlds achieve.
 
     Args:

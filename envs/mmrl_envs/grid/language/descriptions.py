@@ -131,7 +131,7 @@ def scenes(
 
 
 def scenes_of(views: NDArray[np.uint8], farther: int = ALL) -> Iterator[Scene]:
-    """What is seen in views that somebody else has noted, or read off pictures.
+    """What is seen in views that somebody else has noted, or read off images.
 
     Args:
         views: cell codes uint8 [K, 7, 7]: rows from the agent's own on, columns from the left; in

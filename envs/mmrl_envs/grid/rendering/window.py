@@ -1,4 +1,4 @@
-"""A pygame window that shows a picture with a sentence under it."""
+"""A pygame window that shows an image with a sentence under it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _INK = (30, 30, 34)
 
 
 class Window:
-    """A window; opened at the first picture.
+    """A window; opened at the first image.
 
     Where there is no screen (no DISPLAY on Linux), SDL's dummy driver is used, so that the same
     program runs on a server.
 
     Args:
         title: what its frame says.
-        fps: pictures a second at most.
+        fps: images a second at most.
     """
 
     def __init__(self, title: str, fps: int) -> None:
@@ -41,15 +41,15 @@ class Window:
         self._clock = pygame.time.Clock()
         self._screen: pygame.Surface | None = None
 
-    def show(self, picture: NDArray[np.uint8], sentence: str) -> None:
-        """Show a picture, uint8 [H, W, 3], with ``sentence`` under it, at the window's pace."""
+    def show(self, image: NDArray[np.uint8], sentence: str) -> None:
+        """Show an image, uint8 [H, W, 3], with ``sentence`` under it, at the window's pace."""
         pygame = self._pygame
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         if self._screen is None or self._screen.get_size() != (width, height + _FOOTER):
             self._screen = pygame.display.set_mode((width, height + _FOOTER))
             pygame.display.set_caption(self._title)
         self._screen.fill(_PAPER)
-        self._screen.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
+        self._screen.blit(pygame.surfarray.make_surface(image.swapaxes(0, 1)), (0, 0))
         font = pygame.font.Font(None, 24)
         text = font.render(sentence, True, _INK)
         if text.get_width() > width - 2 * _MARGIN:

@@ -87,7 +87,7 @@ def test_a_recipe_makes_its_kind(tokenizer: ColorTokenizer) -> None:
     assert isinstance(build_image_tokenizer(other.recipe), ImageTokenizer)
 
 
-def test_pictures_without_colours_have_shapes_alone() -> None:
+def test_images_without_colours_have_shapes_alone() -> None:
     patches = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     tokenizer = ColorTokenizer.from_factors((4, 4), 4, find_factors(patches))
     images = torch.from_numpy(patches).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""The painter learns which picture a sentence means, draws by its seed, names strange words."""
+"""The painter learns which image a sentence means, draws by its seed, names strange words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def small(**changes: object) -> Painter:
 
 
 def codes() -> torch.Tensor:
-    """A picture of each sentence: int64 [3, 6]."""
+    """An image of each sentence: int64 [3, 6]."""
     return torch.tensor([[1, 4, 4, 4, 4, 7], [4, 4, 4, 4, 7, 1], [7, 7, 1, 4, 1, 7]])
 
 
@@ -141,8 +141,8 @@ def test_pairs_that_were_never_shown_are_painted() -> None:
         optimizer.step()
     painter.eval()
     for asked_for, there in (("red key, blue ball", {KEY, BALL + 2}), ("blue key", {KEY + 2})):
-        pictures = painter.paint([asked_for] * 40, guidance=1.0, temperature=0.5)
-        made = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+        images = painter.paint([asked_for] * 40, guidance=1.0, temperature=0.5)
+        made = torch.from_numpy(images).permute(0, 3, 1, 2)
         rows = [set(row) for row in painter.tokenizer.encode(made).tolist()]
         assert sum(there <= row for row in rows) > 35
 

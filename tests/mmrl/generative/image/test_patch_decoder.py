@@ -1,4 +1,4 @@
-"""Patches one after the other: drawing by memory is what the whole picture's probabilities say."""
+"""Patches one after the other: drawing by memory is what the whole image's probabilities say."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def with_neutral(some: Tokens) -> Tokens:
 
 
 @torch.no_grad()
-def test_the_likeliest_patches_are_those_of_the_whole_picture(decoder: PatchDecoder) -> None:
+def test_the_likeliest_patches_are_those_of_the_whole_image(decoder: PatchDecoder) -> None:
     drawn = decoder.draw(with_neutral(tokens()), torch.Generator().manual_seed(0), temperature=1e-4)
     assert drawn.shape == (4, PATCHES)
     assert drawn.min() > START

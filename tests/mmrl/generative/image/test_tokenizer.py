@@ -1,4 +1,4 @@
-"""The image tokenizer: a code for each patch, wherever it stands, and pictures back."""
+"""The image tokenizer: a code for each patch, wherever it stands, and images back."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def tokenizer() -> ImageTokenizer:
     return ImageTokenizer((8, 12), patch=4, levels=[4, 4, 4], hidden=32)
 
 
-def pictures(count: int = 5) -> torch.Tensor:
+def random_images(count: int = 5) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randint(0, 256, (count, 3, 8, 12), dtype=torch.uint8, generator=generator)
 
 
 def test_shapes_and_types(tokenizer: ImageTokenizer) -> None:
-    ids = tokenizer.encode(pictures())
+    ids = tokenizer.encode(random_images())
     assert (tokenizer.codes, tokenizer.grid, tokenizer.image_size) == (64, (2, 3), (8, 12))
     assert (ids.shape, ids.dtype) == ((5, 6), torch.int64)
     assert 0 <= int(ids.min()) <= int(ids.max()) < 64
@@ -32,7 +32,7 @@ def test_shapes_and_types(tokenizer: ImageTokenizer) -> None:
 def test_a_patch_has_its_code_and_a_code_its_patch_whatever_is_around(
     tokenizer: ImageTokenizer,
 ) -> None:
-    images = pictures(1)
+    images = random_images(1)
     ids, made = tokenizer.encode(images)[0], tokenizer.decode(tokenizer.encode(images))[0]
     for place in range(6):
         row, column = divmod(place, 3)
@@ -43,7 +43,7 @@ def test_a_patch_has_its_code_and_a_code_its_patch_whatever_is_around(
 
 
 def test_it_learns_patches_by_heart(tokenizer: ImageTokenizer) -> None:
-    images = pictures(3)
+    images = random_images(3)
     optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3)
     for _ in range(400):
         optimizer.zero_grad()
@@ -56,9 +56,9 @@ def test_it_learns_patches_by_heart(tokenizer: ImageTokenizer) -> None:
 
 
 def test_patches_that_are_not_alike_are_pushed_apart(tokenizer: ImageTokenizer) -> None:
-    same = pictures(1)[:, :, :4, :4].expand(4, -1, -1, -1)
+    same = random_images(1)[:, :, :4, :4].expand(4, -1, -1, -1)
     assert tokenizer.loss(same)["together"] == 0
-    assert tokenizer.loss(pictures(1))["together"] > 0
+    assert tokenizer.loss(random_images(1))["together"] > 0
 
 
 def test_sizes_that_do_not_fit_are_named(tokenizer: ImageTokenizer) -> None:

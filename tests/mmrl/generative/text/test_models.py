@@ -1,4 +1,4 @@
-"""Pictures → sentences, and back from a file."""
+"""Images → sentences, and back from a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmrl.experiment.checkpoint import put_weights, weights_of
 from mmrl.generative.text.models import TextGenerator
 
 
-def test_it_learns_what_pictures_are_called(
+def test_it_learns_what_images_are_called(
     learned: TextGenerator, images: torch.Tensor, sentences: list[str]
 ):
     for how in ("greedy", "beam"):

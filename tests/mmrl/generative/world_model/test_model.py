@@ -8,7 +8,7 @@ import torch
 
 from mmrl.generative.world_model.model import WorldModel
 from mmrl.generative.world_model.spatial_memory import STILL
-from mmrl.generative.world_model.state import Batch, Judged, State
+from mmrl.generative.world_model.state import Batch, RelabelledSteps, State
 from mmrl.models.encoders.words import BagOfWords
 from tests.mmrl.generative.walks import CODES, FORWARD, GRID, MOTIONS, walk
 
@@ -76,7 +76,7 @@ def test_many_steps_are_the_same_as_one_after_the_other():
         assert torch.allclose(one, other, atol=1e-5)
 
 
-def test_later_pictures_change_nothing_before():
+def test_later_images_change_nothing_before():
     model = world_model()
     one = batch(model, range(3))
     ids = one.ids.clone()
@@ -184,7 +184,7 @@ def test_judgements_are_of_reward_and_end():
     one = batch(model, range(4))
     told = model._outcome(one, one.ids[:, 1:])
     parts = told.losses(one.rewards.flatten(), one.ends.flatten(), one.there.flatten())
-    judged = Judged(
+    judged = RelabelledSteps(
         one.ids[:, 1:].flatten(0, 1),
         one.newest.flatten(0, 1),
         one.actions.flatten(),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mmrl.generative.world_model.spatial_memory import (
     STILL,
+    EgoMotion,
     Motion,
-    Odometry,
     find_motions,
     sources,
 )
@@ -56,7 +56,7 @@ def test_the_motions_of_walks_are_found():
 @given(st.integers(1000, 2000))
 def test_odometry_tells_the_motion_of_a_step(seed: int):
     walks = [walk(one, 40) for one in range(10)]
-    odometry = Odometry(MOTIONS, GRID, CODES, 3)
+    odometry = EgoMotion(MOTIONS, GRID, CODES, 3)
     odometry.fit(
         torch.cat([one.ids[:-1] for one in walks]),
         torch.cat([one.ids[1:] for one in walks]),
@@ -68,7 +68,7 @@ def test_odometry_tells_the_motion_of_a_step(seed: int):
     assert torch.equal(told[~alike], new.motions[~alike])
 
 
-def test_no_motion_is_found_where_pictures_have_nothing_to_do_with_each_other():
+def test_no_motion_is_found_where_images_have_nothing_to_do_with_each_other():
     generator = torch.Generator().manual_seed(0)
     before, after = torch.randint(0, CODES, (2, 300, 9), generator=generator)
     assert find_motions(before, after, GRID, CODES) == [STILL]

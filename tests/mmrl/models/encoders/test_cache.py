@@ -152,7 +152,7 @@ def test_padding_makes_no_other_sentence():
     assert encoder(torch.tensor([[2, 256, 7, 0], [2, 256, 0, 0]])).mask.sum(1).tolist() == [3, 2]
 
 
-def test_pictures_of_another_shape_have_other_keys():
+def test_images_of_another_shape_have_other_keys():
     black = torch.zeros(1, 3, 4, 2, dtype=torch.uint8)
     assert digests(black) != digests(black.reshape(1, 3, 2, 4))
 

@@ -1,4 +1,4 @@
-"""Pictures become a grid of tokens; weights come from torch's cache."""
+"""Images become a grid of tokens; weights come from torch's cache."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from mmrl.preprocessing.image import ImageNormalizer
 SIZE = (16, 24)
 
 
-def pictures(rows=2, size=SIZE):
+def random_images(rows=2, size=SIZE):
     return torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
 
 
@@ -44,7 +44,7 @@ def test_small_resnet_is_made_of_torchvisions_blocks():
 @pytest.mark.parametrize(("patch", "grid"), [(8, (2, 3)), (4, (4, 6))])
 def test_a_token_a_patch(patch, grid):
     encoder = build_image_encoder("small_resnet", SIZE, width=8, patch=patch)
-    tokens = encoder(pictures())
+    tokens = encoder(random_images())
     assert encoder.shape == TokensShape(8, grid)
     assert tokens.grid == grid
     assert tokens.values.shape == (2, grid[0] * grid[1], 8)
@@ -62,16 +62,16 @@ def test_tokens_lie_where_their_patch_does():
     assert differs.tolist() == [False, False, True, False]
 
 
-def test_pictures_do_not_influence_each_other():
+def test_images_do_not_influence_each_other():
     encoder = small_resnet(SIZE, width=8).train()
-    images = pictures(3)
+    images = random_images(3)
     alone = torch.cat([encoder(images[k : k + 1]).values for k in range(3)])
     assert_close(encoder(images).values, alone, rtol=1e-4, atol=1e-5)
 
 
 def test_resnet18_by_name():
     encoder = build_image_encoder("resnet18", (64, 32)).eval()
-    tokens = encoder(pictures(2, (64, 32)))
+    tokens = encoder(random_images(2, (64, 32)))
     assert encoder.shape == TokensShape(512, (2, 1))
     assert tokens.values.shape == (2, 2, 512)
     blocks = import_torchvision().models.resnet.BasicBlock
@@ -144,7 +144,7 @@ def test_weights_run_no_code(hub, no_network, published, tmp_path, hash_fits):
     [
         ("resnet81", None, "resnet18"),
         ("small-resnet", None, "small_resnet"),
-        ("fcn_resnet50", None, "resnet50"),  # no classifier of pictures
+        ("fcn_resnet50", None, "resnet50"),  # no classifier of images
         ("resnet18", "IMAGENET1K_V7", "IMAGENET1K_V7"),
         ("small_resnet", "IMAGENET1K_V1", "no pretrained weights"),
     ],
@@ -154,26 +154,26 @@ def test_unknown_names(hub, no_network, name, weights, word):
         build_image_encoder(name, (32, 32), weights=weights)
 
 
-def test_pictures_of_another_size():
+def test_images_of_another_size():
     with pytest.raises(ValueError, match=r"\[24, 16\].*\[16, 24\]"):
-        small_resnet(SIZE, width=8)(pictures(size=(24, 16)))
+        small_resnet(SIZE, width=8)(random_images(size=(24, 16)))
 
 
-def test_pictures_of_another_type():
+def test_images_of_another_type():
     with pytest.raises(ValueError, match=r"must be uint8.*float32"):
-        small_resnet(SIZE, width=8)(pictures() / 255)
+        small_resnet(SIZE, width=8)(random_images() / 255)
 
 
 def test_any_body_will_do():
 
     encoder = ImageEncoder(ImageNormalizer(), torch.nn.AvgPool2d(8), SIZE)
-    images = pictures()
+    images = random_images()
     tokens = encoder(images)
     first = images[:, :, :8, :8].float().mean((2, 3)) / 127.5 - 1
     assert_close(tokens.values[:, 0], first)
 
 
 def test_symbols_need_a_small_patch():
-    with pytest.raises(UserError, match=r"patch=8 is larger than pictures of \[7, 7\]"):
+    with pytest.raises(UserError, match=r"patch=8 is larger than images of \[7, 7\]"):
         build_image_encoder("small_resnet", (7, 7))
     assert build_image_encoder("small_resnet", (7, 7), patch=1).shape.grid == (7, 7)

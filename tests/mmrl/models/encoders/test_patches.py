@@ -25,7 +25,7 @@ def test_patches_of_bytes_are_what_the_convolution_gives(size, normalizer):
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-2)
 
 
-def test_a_patch_fits_into_the_picture():
+def test_a_patch_fits_into_the_image():
     check_patch(7, (7, 9))
-    with pytest.raises(ValueError, match=r"patch=8 is larger than pictures of \[7, 9\]"):
+    with pytest.raises(ValueError, match=r"patch=8 is larger than images of \[7, 9\]"):
         check_patch(8, (7, 9))

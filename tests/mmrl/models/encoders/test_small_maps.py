@@ -52,8 +52,8 @@ def test_a_resnet_keeps_its_weights_and_its_outputs():
     assert sum(type(one) is SmallMapConv2d for one in ours.modules()) == 20
     assert ours.state_dict().keys() == theirs.state_dict().keys()
     ours.load_state_dict(theirs.state_dict())
-    pictures = torch.rand(2, 3, 56, 56)
-    torch.testing.assert_close(ours(pictures), theirs(pictures))
+    images = torch.rand(2, 3, 56, 56)
+    torch.testing.assert_close(ours(images), theirs(images))
 
 
 def test_large_maps_are_torchs_own(monkeypatch):

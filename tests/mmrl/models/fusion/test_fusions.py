@@ -164,7 +164,7 @@ def test_bilinear_follows_its_formula():
     assert_close(fusion(tokens), fusion.mix(first(image).tanh() * second(said).tanh()).relu())
 
 
-def test_attention_weights_are_for_pictures():
+def test_attention_weights_are_for_images():
     fusion = build_fusion("cross_attention", SHAPES, FEATURES)
     tokens = batch()
     weights = fusion.attention(tokens)

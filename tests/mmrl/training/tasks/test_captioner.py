@@ -82,7 +82,7 @@ def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
     assert {"accepted", "accepted_held_out_pairs", "turned_away"} <= metrics.keys()
 
 
-def test_pictures_that_are_described_with_held_out_pairs_are_not_learnt_from(
+def test_images_that_are_described_with_held_out_pairs_are_not_learnt_from(
     dataset: list[Rollout],
 ):
     behind = ("the agent sees a green box 1 left", *("the agent sees nothing",) * 2)
@@ -154,8 +154,8 @@ def test_from_episodes_to_captions(
     assert main(["caption", "captioner", "nowhere.png", "there.png"]) == 2
     assert "nowhere.png: there is no such file" in capsys.readouterr().err
     for side in (56, 112, 4):
-        picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-        Image.fromarray(picture).save(f"{side}.png")
+        image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(image).save(f"{side}.png")
     assert main(["caption", "captioner", "56.png", "56.png"]) == 0
     assert "%" in capsys.readouterr().out
     with pytest.warns(UserWarning, match="112.png has 112 × 112 pixels.* 56 × 56"):

@@ -1,4 +1,4 @@
-"""``mmrl fit painter`` and ``mmrl paint``: what is learnt from, and pictures from sentences."""
+"""``mmrl fit painter`` and ``mmrl paint``: what is learnt from, and images from sentences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def config(described: str, tokenizer: str, **changes: Any) -> PainterConfig:
     return PainterConfig("unused", **options)
 
 
-def test_examples_are_pictures_with_what_is_true_of_them(described: str, tokenizer: str) -> None:
+def test_examples_are_images_with_what_is_true_of_them(described: str, tokenizer: str) -> None:
     task = PainterTask.prepare(config(described, tokenizer, unasked=0.5))
     one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
     assert all(one[name].equal(two[name]) for name in one)
@@ -52,7 +52,7 @@ def test_examples_are_pictures_with_what_is_true_of_them(described: str, tokeniz
     assert float(task.losses(one)["loss"].detach()) > 0
     evaluation = task.evaluate()
     assert evaluation.metrics["nats"] > 0
-    assert evaluation.pictures["painted"].ndim == 3
+    assert evaluation.images["painted"].ndim == 3
 
 
 def test_held_out_pairs_are_neither_shown_nor_asked_for(described: str, tokenizer: str) -> None:
@@ -88,11 +88,11 @@ def test_fit_and_paint(
     assert main(["fit", "painter", *data, *sizes, "--out", run]) == 0
     assert "nats" in capsys.readouterr().out
     assert main(["paint", run, "a ball, a wall in front of the agent", "--out", scene]) == 0
-    with Image.open(scene) as picture:
-        assert picture.size == (56, 56)
+    with Image.open(scene) as image:
+        assert image.size == (56, 56)
     assert main(["paint", run, "a ball", "--out", sheet, "--count", "3", "--seed", "5"]) == 0
-    with Image.open(sheet) as picture:
-        assert picture.width > 3 * 56
+    with Image.open(sheet) as image:
+        assert image.width > 3 * 56
     before = Path(scene).read_bytes()
     assert main(["paint", run, "a unicorn", "--out", scene]) == 2
     assert "does not know 'unicorn'" in capsys.readouterr().err

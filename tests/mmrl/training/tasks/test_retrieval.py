@@ -1,4 +1,4 @@
-"""Pictures and sentences find each other, nothing held out is learnt from, and the rest is kept."""
+"""Images and sentences find each other, nothing held out is learnt from, and the rest is kept."""
 
 import json
 
@@ -30,14 +30,14 @@ def tiny(**changes):
 def scenes(count=120, seed=0):
     """A patch of a colour, as large as the thing is, on one side; two to an episode."""
     generator = np.random.default_rng(seed)
-    pictures, sentences = np.full((count, 16, 16, 3), 255, np.uint8), []
-    for picture in pictures:
+    images, sentences = np.full((count, 16, 16, 3), 255, np.uint8), []
+    for image in images:
         colour, noun = generator.choice(list(COLOURS)), generator.choice(list(NOUNS))
         (height, width), left = NOUNS[noun], generator.random() < 0.5
         x = 1 if left else 9
-        picture[2 : 2 + height, x : x + width] = COLOURS[colour]
+        image[2 : 2 + height, x : x + width] = COLOURS[colour]
         sentences.append(f"the agent sees a {colour} {noun} 2 {'left' if left else 'right'}")
-    return Scenes(pictures, sentences, np.arange(count) // 2)
+    return Scenes(images, sentences, np.arange(count) // 2)
 
 
 def test_it_learns(tmp_path):
@@ -46,11 +46,11 @@ def test_it_learns(tmp_path):
     task = RetrievalTask(options, scenes(400))
     before = task.evaluate().metrics
     evaluation = fit(task, options, Run.create(tmp_path / "run", {"task": "retrieval"}))
-    for way in ("find_picture", "find_sentence"):
+    for way in ("find_image", "find_sentence"):
         assert evaluation.metrics[f"{way}_r_at_1"] > 0.6 > before[f"{way}_r_at_1"]
         assert evaluation.metrics[f"{way}_mean_rank"] < before[f"{way}_mean_rank"]
     assert len(evaluation.samples) == 8
-    assert evaluation.pictures["search"].ndim == 3
+    assert evaluation.images["search"].ndim == 3
     module = load(tmp_path / "run", "retrieval", "cpu")
     test = task.tests[""]
     for one, two in zip(embed(module, test), embed(task.module.eval(), test), strict=True):
@@ -118,7 +118,7 @@ def test_scenes_of_datasets(described):
     assert len(read) == 2 * sum(len(one) + 1 for one in rollouts)
     assert len(set(read.episodes)) == 2 * len(rollouts)
     rows = np.flatnonzero(read.episodes == len(rollouts) + 3)
-    assert np.array_equal(read.pictures[rows], rollouts[3].images)
+    assert np.array_equal(read.images[rows], rollouts[3].images)
     assert [read.sentences[row] for row in rows] == list(rollouts[3].descriptions)
     task = RetrievalTask.prepare(tiny(data=described))
     assert len(task.learnt) + len(task.tests[""]) <= len(read) / 2

@@ -13,7 +13,7 @@ from PIL import Image
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.generative.image.sprites import SpritePainter
-from mmrl.training.tasks.sprites import SpritesConfig, SpritesTask, read_pictures
+from mmrl.training.tasks.sprites import SpritesConfig, SpritesTask, read_images
 from mmrl.training.trainer import load
 
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
@@ -25,11 +25,11 @@ def theme(hollow: bool) -> dict[str, NDArray[np.uint8]]:
     found = {"floor": np.full((8, 8, 4), (90, 90, 90, 255), np.uint8)}
     for color, rgb in COLORS.items():
         for name, rows in (("box", slice(1, 7)), ("bar", slice(3, 6))):
-            picture = np.zeros((8, 8, 4), np.uint8)
-            picture[rows, 1:7] = (*rgb, 255)
+            image = np.zeros((8, 8, 4), np.uint8)
+            image[rows, 1:7] = (*rgb, 255)
             if hollow:
-                picture[4, 2:6] = 0
-            found[f"{color} {name}"] = picture
+                image[4, 2:6] = 0
+            found[f"{color} {name}"] = image
     return found
 
 
@@ -38,8 +38,8 @@ def themes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("themes")
     np.savez(folder / "one.npz", **theme(False))  # type: ignore[arg-type]
     (folder / "two").mkdir()
-    for name, picture in theme(True).items():
-        Image.fromarray(picture).save(folder / "two" / f"{name}.png")
+    for name, image in theme(True).items():
+        Image.fromarray(image).save(folder / "two" / f"{name}.png")
     return [str(folder / "one.npz"), str(folder / "two")]
 
 
@@ -52,7 +52,7 @@ def run(themes: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_folders_and_archives_are_read_alike(themes: list[str]) -> None:
-    one, two = (read_pictures(Path(name)) for name in themes)
+    one, two = (read_images(Path(name)) for name in themes)
     assert one.keys() == two.keys() == theme(True).keys()
     assert all(np.array_equal(one[name], theme(False)[name]) for name in one)
     assert all(np.array_equal(two[name], theme(True)[name]) for name in two)
@@ -62,7 +62,7 @@ def test_batches_are_drawn_by_the_generator_alone(themes: list[str]) -> None:
     task = SpritesTask.prepare(SpritesConfig("unused", data=themes, batch_size=64))
     one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
     assert all(one[name].equal(two[name]) for name in one)
-    assert (one["pictures"].shape, one["pictures"].dtype.itemsize) == ((64, 4, 8, 8), 1)
+    assert (one["images"].shape, one["images"].dtype.itemsize) == ((64, 4, 8, 8), 1)
 
 
 def test_what_is_painted_is_what_its_name_says(run: str) -> None:
@@ -89,13 +89,13 @@ def test_the_seed_decides_the_style(run: str, tmp_path: Path) -> None:
 def test_a_whole_theme_and_a_sheet(run: str, tmp_path: Path) -> None:
     target = tmp_path / "mine.npz"
     assert main(["paint", run, "--theme", str(target), "--seed", "4"]) == 0
-    made = read_pictures(target)
+    made = read_images(target)
     assert made.keys() == theme(True).keys()
     assert {one.shape for one in made.values()} == {(8, 8, 4)}
     sheet = str(tmp_path / "sheet.png")
     assert main(["paint", run, "--sprite", "blue bar", "--count", "5", "--out", sheet]) == 0
-    with Image.open(sheet) as picture:
-        assert picture.mode == "RGB"
+    with Image.open(sheet) as image:
+        assert image.mode == "RGB"
 
 
 def test_what_is_not_known_is_named(run: str, capsys: pytest.CaptureFixture[str]) -> None:

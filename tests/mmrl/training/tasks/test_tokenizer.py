@@ -25,15 +25,15 @@ def config(**changes: Any) -> TokenizerConfig:
 
 
 def rare() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """99 grey patches and a white one, in pictures of 10 × 10 patches."""
-    pictures = np.full((1, 80, 80, 3), 100, np.uint8)
-    pictures[0, 72:, 72:] = 255
-    return pictures
+    """99 grey patches and a white one, in images of 10 × 10 patches."""
+    images = np.full((1, 80, 80, 3), 100, np.uint8)
+    images[0, 72:, 72:] = 255
+    return images
 
 
 def test_patches_are_cut_row_by_row_and_counted() -> None:
-    pictures = rare()
-    patches = patches_of(pictures, 8)
+    images = rare()
+    patches = patches_of(images, 8)
     assert (patches.reshape(100, -1) == 255).all(1).nonzero()[0].tolist() == [99]
     different, counts = distinct(patches)
     assert dict(zip(different[:, 0, 0, 0].tolist(), counts.tolist(), strict=True)) == {
@@ -64,7 +64,7 @@ def test_held_out_pairs_are_not_learnt_from(described: str) -> None:
     assert len(frames.learnt) == sum(not mentions_held_out(one) for one in learnt)
     assert cases.turned_away == len(learnt) - len(frames.learnt) > 0
     nothing = TrainingCases[str](lambda one: ("a red key",))
-    with pytest.raises(UserError, match="every picture to learn from shows a held-out pair"):
+    with pytest.raises(UserError, match="every image to learn from shows a held-out pair"):
         read_frames(described, 0.25, 10, nothing)
 
 
@@ -98,10 +98,10 @@ def test_colours_apart_give_tiles_back(
     assert tokenizer.colors == 6
 
 
-def test_pictures_that_are_not_made_of_tiles_are_refused() -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), dtype=np.uint8)
+def test_images_that_are_not_made_of_tiles_are_refused() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (1, 320, 320, 3), dtype=np.uint8)
     with pytest.raises(UserError, match="1,600 different patches"):
-        TokenizerTask(config(colors_apart=True), pictures, pictures)
+        TokenizerTask(config(colors_apart=True), images, images)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from mmrl.data import open_rollouts
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.metrics import f1, foresee
-from mmrl.generative.world_model.simulator import DreamWorld
+from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import Training, load
 from mmrl.viz.window.human import Player
@@ -155,7 +155,7 @@ def test_it_is_used_without_its_data(task: WorldModelTask, tmp_path: Path):
     training = Training(task, task.config)
     run.save_checkpoint(training.checkpoint())
     world = load(run.path, "world-model", "cpu")
-    assert isinstance(world, DreamWorld)
+    assert isinstance(world, WorldSimulator)
     real = open_rollouts(str(Path(task.config.data[1])))[0]
     dreams = []
     for one in (task.module.eval(), world):
@@ -163,7 +163,7 @@ def test_it_is_used_without_its_data(task: WorldModelTask, tmp_path: Path):
         dreams.append(one.imagine(state, real.actions[None, 3:9])[0])
     assert torch.equal(dreams[0].ids, dreams[1].ids)
     assert torch.equal(dreams[0].rewards, dreams[1].rewards)
-    assert world.pictures(dreams[0].ids[0]).shape == (6, 56, 56, 3)
+    assert world.decode(dreams[0].ids[0]).shape == (6, 56, 56, 3)
 
 
 def test_walking_about_in_a_dream(task: WorldModelTask):
@@ -187,14 +187,14 @@ def test_walking_about_in_a_dream(task: WorldModelTask):
 
 
 def test_what_a_world_does_not_know(task: WorldModelTask):
-    world, picture = task.module, np.zeros((1, 1, 56, 56, 3), np.uint8)
+    world, image = task.module, np.zeros((1, 1, 56, 56, 3), np.uint8)
     nothing = np.zeros((1, 0), np.int64)
     with pytest.raises(UserError, match="unknown words.*sofa.*fitted without"):
-        world.observe(picture, nothing, ["go to the sofa"])
-    with pytest.raises(UserError, match=r"pictures of \[40, 40\] pixels.*\[56, 56\]"):
-        world.observe(picture[:, :, :40, :40], nothing, ["go to the red ball"])
+        world.observe(image, nothing, ["go to the sofa"])
+    with pytest.raises(UserError, match=r"images of \[40, 40\] pixels.*\[56, 56\]"):
+        world.observe(image[:, :, :40, :40], nothing, ["go to the red ball"])
     with pytest.raises(UserError, match="9 actions.*fitted for 7"):
-        world.observe(picture.repeat(2, 1), np.array([[8]]), ["go to the red ball"])
+        world.observe(image.repeat(2, 1), np.array([[8]]), ["go to the red ball"])
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_what_cannot_be(fitted: Path, changes: dict[str, Any], message: str):
         WorldModelTask.prepare(config(fitted, **changes))
 
 
-def test_pictures_of_another_size_are_refused_with_both(
+def test_images_of_another_size_are_refused_with_both(
     fitted: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]
 ):
     data = tmp_path / "large"

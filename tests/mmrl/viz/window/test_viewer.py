@@ -1,4 +1,4 @@
-"""Playing and watching without a screen: keys go in, pictures and a recording come out."""
+"""Playing and watching without a screen: keys go in, images and a recording come out."""
 
 import gymnasium as gym
 import numpy as np
@@ -29,8 +29,8 @@ class Hands:
         self.shown = []
         self.fps = 0
 
-    def show(self, picture):
-        self.shown.append(picture)
+    def show(self, image):
+        self.shown.append(image)
 
     def pressed(self):
         return self.presses.pop(0)
@@ -54,8 +54,8 @@ def session():
     made.close()
 
 
-def colored(picture, color):
-    return int((picture == np.array(color, np.uint8)).all(axis=2).sum())
+def colored(image, color):
+    return int((image == np.array(color, np.uint8)).all(axis=2).sum())
 
 
 def test_keys_become_actions(session):
@@ -143,8 +143,8 @@ def test_an_agent_is_watched(session):
     assert session.success is not None
     assert hands.fps == 8
     assert watcher.scene().bars[RIGHT] == ("right", pytest.approx(0.8), True)
-    picture = draw(watcher.scene())
-    assert colored(picture, drawing._BLUE) > 500
+    image = draw(watcher.scene())
+    assert colored(image, drawing._BLUE) > 500
 
 
 def test_pause_step_and_speed(session):
@@ -170,23 +170,23 @@ def test_no_bars_where_nobody_tells(session, scripted):
 def test_long_instructions_fit():
     blank = np.zeros((8, 8, 3), np.uint8)
     text = "put the green box on your left next to the purple door behind you and " * 5
-    picture = draw(Scene("x", text, blank, "view"))
-    assert picture.shape == (HEIGHT, WIDTH, 3)
-    above = picture[100:103, 24 : 24 + 300]
-    assert (above == above[0, 0]).all()  # nothing runs into the picture
+    image = draw(Scene("x", text, blank, "view"))
+    assert image.shape == (HEIGHT, WIDTH, 3)
+    above = image[100:103, 24 : 24 + 300]
+    assert (above == above[0, 0]).all()  # nothing runs into the image
 
 
 def test_a_real_window_without_a_screen(session, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     pygame = pytest.importorskip("pygame")
     window = Window("test", fps=1000)
-    picture = draw(Player(session).scene())
-    window.show(picture)
+    image = draw(Player(session).scene())
+    window.show(image)
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE))
     pygame.event.post(pygame.event.Event(pygame.QUIT))
     assert window.pressed() == ["space", CLOSED]
     shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    assert np.array_equal(shown, picture)
+    assert np.array_equal(shown, image)
     window.close()
 
 

@@ -1,5 +1,5 @@
 """Looks by name, or from files. A look of your own is a :class:`~.theme.Theme` in this dictionary,
-or a folder of pictures, see :mod:`~.files`.
+or a folder of images, see :mod:`~.files`.
 """
 
 from __future__ import annotations

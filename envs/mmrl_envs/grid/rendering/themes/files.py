@@ -1,4 +1,4 @@
-"""Themes in files: a picture for each tile, to be drawn by hand or by a model.
+"""Themes in files: an image for each tile, to be drawn by hand or by a model.
 
     python -m mmrl_envs.grid.rendering.themes.files neon ./neon --tile_size 16
     gym.make("mmrl/GoToLocal-v0", theme="./neon")       # the folder that this began
@@ -7,7 +7,7 @@ A theme is a folder of PNG files, or an ``.npz`` file of arrays uint8 [S, S, 3 o
 of one size. They are called ``floor``, ``wall``, ``agent`` (pointing right), and ``<colour> key``,
 ``<colour> ball``, ``<colour> box``, ``open <colour> door``, ``closed <colour> door`` and
 ``locked <colour> door`` for red, green, blue, purple, yellow and grey. ``unseen`` is what an agent
-does not see; the floor, where there is none. Where a picture is transparent, the floor shows.
+does not see; the floor, where there is none. Where an image is transparent, the floor shows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mmrl_envs.grid.rendering.themes.minigrid import THEME as MINIGRID
 from mmrl_envs.grid.rendering.themes.theme import Drawing, Theme
 
 Sprites = dict[str, NDArray[np.uint8]]
-"""Pictures by name, uint8 [S, S, 4]."""
+"""Images by name, uint8 [S, S, 4]."""
 
 _THINGS: Final = {
     KEY: "{} key",
@@ -47,21 +47,21 @@ NEEDED: Final = (
     "agent",
     *(name.format(color) for name in _THINGS.values() for color in MINIGRID.colors),
 )
-"""The names of the pictures that a theme needs."""
+"""The names of the images that a theme needs."""
 
 
 def read_theme(path: Path) -> Theme:
     """The theme in a folder of PNG files, or in an ``.npz`` file.
 
     Raises:
-        ValueError: it cannot be read, lacks pictures, or has some of the wrong size; they are
+        ValueError: it cannot be read, lacks images, or has some of the wrong size; they are
             named.
     """
     return _theme(read_sprites(path))
 
 
 def read_sprites(path: Path) -> Sprites:
-    """The pictures of a theme in files.
+    """The images of a theme in files.
 
     Raises:
         ValueError: as :func:`read_theme`.
@@ -73,7 +73,7 @@ def read_sprites(path: Path) -> Sprites:
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise ValueError(
-            f"theme={str(path)!r} lacks {len(missing)} of {len(NEEDED)} pictures: "
+            f"theme={str(path)!r} lacks {len(missing)} of {len(NEEDED)} images: "
             f"{', '.join(missing[:6])}{' …' if len(missing) > 6 else ''}"
         )
     side = len(found["floor"])
@@ -85,14 +85,14 @@ def read_sprites(path: Path) -> Sprites:
     if wrong:
         name, shape = next(iter(wrong.items()))
         raise ValueError(
-            f"theme={str(path)!r}: {name} is {found[name].dtype} {list(shape)}: every picture must "
+            f"theme={str(path)!r}: {name} is {found[name].dtype} {list(shape)}: every image must "
             f"be uint8 [S, S, 3 or 4], of the size of the floor, which is {side}"
         )
     return {name: _with_alpha(one) for name, one in found.items()}
 
 
 def write_sprites(sprites: Sprites, path: Path) -> None:
-    """Write pictures as an ``.npz`` file, or as PNG files into a folder, which is made."""
+    """Write images as an ``.npz`` file, or as PNG files into a folder, which is made."""
     if path.suffix == ".npz":
         np.savez_compressed(path, **sprites)  # type: ignore[arg-type]
         return
@@ -102,7 +102,7 @@ def write_sprites(sprites: Sprites, path: Path) -> None:
 
 
 def sprites_of(theme: Theme, tile_size: int) -> Sprites:
-    """A theme's pictures, everything but the floor cut out."""
+    """A theme's images, everything but the floor cut out."""
     grey = theme.colors["grey"]
     drawn: dict[str, Callable[[Canvas], None]] = {
         "floor": theme.floor,
@@ -139,7 +139,7 @@ def _theme(sprites: Mapping[str, NDArray[np.uint8]]) -> Theme:
 
 
 def _paste(canvas: Canvas, sprite: NDArray[np.uint8]) -> None:
-    """Lay a picture, uint8 [S, S, 4], over everything."""
+    """Lay an image, uint8 [S, S, 4], over everything."""
     side = len(canvas.samples)
     nearest = (np.arange(side) * 2 + 1) * len(sprite) // (2 * side)
     over = sprite[nearest][:, nearest].astype(np.float32)
@@ -160,10 +160,10 @@ def _cut_out(draw: Callable[[Canvas], None], tile_size: int) -> NDArray[np.uint8
     return np.concatenate([color, alpha], 2).round().astype(np.uint8)
 
 
-def _with_alpha(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if picture.shape[2] == 4:
-        return picture
-    return np.concatenate([picture, np.full_like(picture[..., :1], 255)], 2)
+def _with_alpha(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if image.shape[2] == 4:
+        return image
+    return np.concatenate([image, np.full_like(image[..., :1], 255)], 2)
 
 
 def _of_folder(folder: Path) -> Sprites:

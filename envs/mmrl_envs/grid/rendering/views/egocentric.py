@@ -130,7 +130,7 @@ def _paint_view(
 
     Args:
         atlas: :func:`egocentric_atlas` as words, each line padded by one, uint64 [256 · 32].
-        frames: uint64 [N · 56 · 21], uint8 [N, 56, 56, 3] pictures as words.
+        frames: uint64 [N · 56 · 21], uint8 [N, 56, 56, 3] images as words.
     """
     start, ahead, right = sight(state, layout, e)
     carried = state.carried[e]

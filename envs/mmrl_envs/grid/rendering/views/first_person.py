@@ -168,7 +168,7 @@ class FirstPersonPixels:
 
     The rays of a frame's columns decide what is seen: walls, closed and locked doors hide what is
     behind them. It is not what Minigrid's 7 × 7 cells show, which expert, descriptions and the
-    picture from above keep to in every view. The eye stands at the back edge of the agent's cell,
+    image from above keep to in every view. The eye stands at the back edge of the agent's cell,
     so that what is in the cell in front, a door too, is seen whole, and so is the open door that
     the agent stands in. What it carries shows at the lower edge, on the right.
 

@@ -1,4 +1,4 @@
-"""Pictures of grid worlds, read back: which cells they show, by the tiles of their theme."""
+"""Images of grid worlds, read back: which cells they show, by the tiles of their theme."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _KINDS: Final = range(KIND_MASK + 1)
 
 @dataclass(frozen=True)
 class Reading:
-    """What N pictures show.
+    """What N images show.
 
     Attributes:
-        codes: of the cells as they lie in the picture, uint8 [N, rows, columns]; where an agent
+        codes: of the cells as they lie in the image, uint8 [N, rows, columns]; where an agent
             looks for itself, its own cell holds what it carries.
         visible: which cells the agent sees, bool [N, rows, columns].
-        agent: row, column and direction of the agent, int64 [N, 3]; the first where a picture
+        agent: row, column and direction of the agent, int64 [N, 3]; the first where an image
             shows several, -1 where it shows none.
         off: how far each tile is from the theme's, float32 [N, rows, columns]: the mean
             difference of its bytes; 0 where it is painted exactly so.
@@ -57,7 +57,7 @@ class Reading:
     @property
     def carried(self) -> NDArray[np.uint8]:
         """The code of what is in the agent's hands, uint8 [N]; of an empty cell where nothing is,
-        or where the picture cannot tell.
+        or where the image cannot tell.
         """
         rows = np.arange(len(self.codes))
         own = self.codes[rows, self.agent[:, 0], self.agent[:, 1]]
@@ -68,7 +68,7 @@ class Reading:
         """What the agents of N views of their own see, in words: everything.
 
         Raises:
-            ValueError: pictures of whole grids.
+            ValueError: images of whole grids.
         """
         if self.codes.shape[1:] != (VIEW, VIEW):
             raise ValueError(f"{self.codes.shape[1:]} cells: an agent's own view has 7 × 7")
@@ -76,7 +76,7 @@ class Reading:
 
 
 class TileReader:
-    """Reads pictures by the nearest of a theme's tiles, cell by cell.
+    """Reads images by the nearest of a theme's tiles, cell by cell.
 
     Where two cells look the same, as may be with very small tiles, the one with the lower code is
     read.
@@ -104,27 +104,27 @@ class TileReader:
             lit = [CODES + code for code in _possible()]
             self._cells = np.array([*_possible(), *lit, *range(AGENTS, len(self._tiles))])
 
-    def __call__(self, pictures: NDArray[np.uint8]) -> Reading:
-        """Read pictures, uint8 [N, H, W, 3].
+    def __call__(self, images: NDArray[np.uint8]) -> Reading:
+        """Read images, uint8 [N, H, W, 3].
 
         Raises:
-            ValueError: pictures that are not made of such tiles.
+            ValueError: images that are not made of such tiles.
         """
-        tiles, off = self._nearest(self._cut(pictures))
+        tiles, off = self._nearest(self._cut(images))
         return self._seen(tiles, off) if self.view == "egocentric" else self._surveyed(tiles, off)
 
-    def _cut(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _cut(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Tiles, uint8 [N, rows, columns, bytes]."""
         size = self.tile_size
-        count, height, width = pictures.shape[:3]
+        count, height, width = images.shape[:3]
         own_size = self.view == "full" or height == width == VIEW * size
         if height % size or width % size or not own_size:
             raise ValueError(
-                f"pictures of {height} × {width} pixels: a picture of view={self.view!r} with "
+                f"images of {height} × {width} pixels: an image of view={self.view!r} with "
                 f"tile_size={size} has "
                 + ("whole tiles" if self.view == "full" else f"{VIEW * size} × {VIEW * size}")
             )
-        cut = pictures.reshape(count, height // size, size, width // size, size, 3)
+        cut = images.reshape(count, height // size, size, width // size, size, 3)
         return cut.swapaxes(2, 3).reshape(count, height // size, width // size, -1)
 
     def _nearest(self, cut: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

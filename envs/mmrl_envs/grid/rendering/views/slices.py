@@ -50,7 +50,7 @@ _HAND: Final = 0.34  # side of what is carried, in frames
 
 
 class Slices(NamedTuple):
-    """Pictures of cells, column by column.
+    """Images of cells, column by column.
 
     A pixel is ``red | green << 8 | blue << 16 | cover << 24``, its colours already weighted by its
     cover. In the slices of what cannot be seen through, cover is 0: there is nothing to mix, and
@@ -217,7 +217,7 @@ def _windows(rays: Rays, side: int, bounds: NDArray[np.float64]) -> NDArray[np.i
 
 
 def _hand(textures: Textures, size: int) -> NDArray[np.uint32]:
-    """Pictures of what is carried, ``size`` pixels a side; see :class:`Slices`."""
+    """Images of what is carried, ``size`` pixels a side; see :class:`Slices`."""
     points = ((np.arange(size * _RAYS) + 0.5) / (size * _RAYS) * TEXELS).astype(int)
     hand = np.zeros((KINDS, len(COLORS), size, size), np.uint32)
     square = np.ix_(np.arange(len(COLORS)), points, points)
