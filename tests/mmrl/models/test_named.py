@@ -9,7 +9,7 @@ from mmrl.compat import import_torchvision, import_transformers
 from mmrl.errors import UserError
 from mmrl.models.model import MultimodalModel
 
-SENTENCES = ["go to the red ball", "open the door on your left"]
+SENTENCES = ["go to the red bell", "open the drum on the left"]
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,8 @@ def test_probabilities_of_others_are_small(
 
 
 def test_held_to_other_sentences_it_says_those(learned: TextGenerator, images: torch.Tensor):
-    said = learned.say(images, allowed=learned.one_of(["open the red ball", "go to a key"]))
-    assert {one.sentence for one in said} <= {"open the red ball", "go to a key"}
+    said = learned.say(images, allowed=learned.one_of(["open the red bell", "go to a kite"]))
+    assert {one.sentence for one in said} <= {"open the red bell", "go to a kite"}
     with pytest.raises(ValueError, match="unknown words in 'paint the wall': paint, wall"):
         learned.one_of(["paint the wall"])
 

@@ -30,7 +30,7 @@ def rollout(color: str, number: int, **changes: Any) -> Rollout:
     images = np.zeros((3, 16, 16, 3), np.uint8)
     images[2] = COLORS[color]
     images[0, 0, 0] = number
-    sentences = (f"touch the {color} star", f"touch the {color} star on your left")
+    sentences = (f"touch the {color} star", f"touch the {color} star on the left")
     return Rollout(**{
         "images": images,
         "instruction": sentences[0],
@@ -56,7 +56,7 @@ def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Rollout]:
 def config(**changes: Any) -> CaptionerConfig:
     options: dict[str, Any] = {
         "data": "test", "batch_size": 16, "width": 32, "layers": 1, "heads": 2, "device": "cpu",
-        "test_share": 0.2, "without": "on your", "image_args": {"patch": 4, "width": 16},
+        "test_share": 0.2, "without": "on the left", "image_args": {"patch": 4, "width": 16},
     }  # fmt: skip
     return CaptionerConfig("unused", **{**options, **changes})
 
