@@ -110,6 +110,7 @@ def grid_words(kind: int, text: str) -> set[str]:
     """What a name or a string has of the grid worlds."""
     if kind == tokenize.NAME:
         return set() if text == "tile" else THINGS & set(parts(text))  # numpy has a tile
+    text = re.sub(r"\\[nt]", " ", text)
     words = set(re.findall(r"[a-z]+", text.lower()))
     return THINGS & words | set(SENTENCES.findall(text))
 

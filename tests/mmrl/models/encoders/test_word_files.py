@@ -8,7 +8,7 @@ from mmrl.models.encoders.text import build_text_encoder
 from mmrl.models.encoders.words import read_word_vectors
 from mmrl.preprocessing.text import WordTokenizer
 
-GLOVE = "the 0.1 0.2 0.3\nball 1 0 0\nred 0 1 -1\nParis 5 5 5\n"
+GLOVE = "the 0.1 0.2 0.3\nbell 1 0 0\nred 0 1 -1\nParis 5 5 5\n"
 
 
 @pytest.mark.parametrize("header", ["", "4 3\n"])
