@@ -25,7 +25,7 @@ sys.modules.setdefault("torchvision", None)  # not needed, and broken beside som
 from transformers import BertConfig, BertModel  # noqa: E402
 
 NUM_ENVS, ROLLOUT, EPOCHS, MINIBATCH, EPISODES = 64, 32, 4, 512, 512
-LEARNING_RATE, GAMMA, LAMBDA, CLIP, ENTROPY = 1e-3, 0.99, 0.95, 0.2, 0.02
+LEARNING_RATE, GAMMA, LAMBDA, CLIP, ENTROPY = 1e-3, 0.99, 0.95, 0.2, 0.05
 WORDS, LENGTH, WIDTH, PATCH = 1024, 40, 32, 8  # PATCH × PATCH pixels are one cell of a feature map
 
 
