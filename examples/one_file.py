@@ -1,13 +1,14 @@
 """One file, the whole way: environment → image and text encoders → fusion → PPO in plain torch.
 
-    python examples/one_file.py --env mmrl_envs:mmrl/GoToObj-v0 --steps 100000
+    python examples/one_file.py --env mmrl_envs:mmrl/OpenDoorColor-v0 --steps 150000
 
 For any Gymnasium environment with an image (uint8 [H, W, 3]), an instruction and Discrete actions.
 A small BERT reads each distinct sentence once; by FiLM (Perez et al., 2018) it scales and shifts
 the feature maps of a small ResNet; PPO (Schulman et al., 2017) trains both.
-
-Names end with their axes: B rows, T steps, S = T + 1, N environments, U distinct sentences,
-L words, D features, A actions, H height, W width, C channels.
+With --env-args '{"room_size": 4, "strict": true}' the first wrong door of four ends the episode:
+success 97.5%, with another episode's instruction 27.3%, random actions 23.4% (seed 0, 3 minutes).
+Names end with axes: B rows, T steps, S = T + 1, N environments, U distinct sentences, L words,
+D features, A actions, H height, W width, C channels.
 """
 
 import argparse
@@ -127,8 +128,7 @@ def train(game: Game, steps: int) -> Policy:
                 ppo_loss(policy, [x[rows_B] for x in data]).backward()
                 nn.utils.clip_grad_norm_(policy.parameters(), 0.5)
                 optimizer.step()
-        won = (end_SN * (reward_SN > 0)).sum() / end_SN.sum().clamp(1)
-        print(f"update {k + 1} of {updates}: success {won:.1%} in training")
+        print(f"update {k + 1}/{updates}: {reward_SN.sum() / end_SN.sum().clamp(1):.2f} an episode")
     return policy
 
 
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(options.seed)
     policy = train(Game(options.env, options.env_args, NUM_ENVS, options.seed), options.steps)
     test = Game(options.env, options.env_args, EPISODES, seed=1_000_000)
-    for name, *how in (("policy", policy), ("policy, swapped words", policy, 1), ("random",)):
+    for name, *how in (("policy", policy), ("swapped instructions", policy, 1), ("random",)):
         print(f"{name}: success {test.success(*how):.1%}")
 
 

@@ -14,7 +14,6 @@ from mmrl_envs.grid.generation.levels import FAMILIES
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
-PROSE = [page for page in PAGES if page.name != "CHANGELOG.md"]
 CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PRIVATE = re.compile(
@@ -67,14 +66,14 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 220
 
 
-@pytest.mark.parametrize("page", PROSE, ids=name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_options_have_dashes_and_flags_no_value(page: Path) -> None:
     text = page.read_text()
     assert not re.findall(r"(?<!\S)`?--[\w.-]*_[\w.-]*", text)
     assert not re.findall(r"--[\w.-]+ true\b", text)
 
 
-@pytest.mark.parametrize("page", PROSE, ids=name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_pages_use_the_words_of_the_field(page: Path) -> None:
     text = LINK.sub("]", page.read_text())
     lines = [line for line in text.splitlines() if PRIVATE.search(line)]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+
 from mmrl.compat import import_transformers
 
 FILE = Path(__file__).parents[2] / "examples" / "one_file.py"
