@@ -21,7 +21,7 @@ import mmrl_envs  # noqa: F401  registers the levels
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import wilson_interval
 from mmrl.files import write_json
-from mmrl_envs.grid.levels import LEVELS
+from mmrl_envs.grid.generation.levels import LEVELS
 
 RESULT: Final = Path(__file__).parent / "results" / "random_policy.json"
 FIRST_SEED: Final = 1_000_000_000  # of the held-out episodes of mmrl eval
