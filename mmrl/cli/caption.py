@@ -19,7 +19,7 @@ from mmrl.images import decoded
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.retrieval.images import SMALLEST, Resizer
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 _DESCRIPTION: Final = """\
 Put images into words with a captioner that 'mmrl fit captioner' made: what an agent's last step

@@ -24,8 +24,8 @@ from mmrl.generative.image.painter import Painter
 from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.load import load
 from mmrl.training.prompts import AHEAD, HELD, MOST
-from mmrl.training.trainer import load
 
 TEMPERATURE: Final = 0.1
 """Of the painting: nearly the likeliest image, since an instruction has one goal."""

@@ -15,7 +15,7 @@ from mmrl.generative.text.models import TextGenerator, build_captioner
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands
 from mmrl_agents.algorithms.off_policy import OffPolicyAgent
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
