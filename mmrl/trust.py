@@ -41,8 +41,8 @@ SIGNATURE: Final = "code.json"
 """The file in a folder that tells where its code was found, signed by whoever wrote it."""
 
 _OURS: Final = ("mmrl", "mmrl_envs", "mmrl_agents")
-_IDS: Final = ("env", "env_id")
-"""Keys of a configuration whose value may be ``module:Id``."""
+_IDS: Final = ("env", "env_id", "language")
+"""Keys of a configuration whose value may be ``module:Id`` or ``module:Class``."""
 _PATHS: Final = ("fusion", "task")
 """Keys of a configuration whose value may be a dotted path to a class."""
 _MODULE: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"

@@ -13,9 +13,9 @@ from mmrl.cli.common import held_to, line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator, as_input
 from mmrl.images import decoded
+from mmrl.language import is_among
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.retrieval.images import SMALLEST, Resizer
 from mmrl.text_output import printable
@@ -81,7 +81,8 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     for one, said in zip(chosen, generator.say(as_input(sized, generator), **how), strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
         true = true or (one.instruction,) * one.success
-        verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
+        right_one = is_among(rollouts.language, said.sentence, true)
+        verdict = "right" if right_one else "wrong" if true else "nothing done"
         judged += bool(true)
         right += verdict == "right"
         print(f"{line(said)}   {verdict}   asked: {printable(one.instruction)}")

@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmrl.data.dataset import Rollouts
 from mmrl.data.episode import Rollout
-from mmrl.data.kinds import instruction_kind
 from mmrl.images import GREEN, INK, PAPER, RED, png
 from mmrl.text_output import printable
 
@@ -47,7 +46,7 @@ def summary(rollouts: Rollouts) -> str:
         f"descriptions  {described:,}",
         f"on disk       {size / 1e6:.1f} MB",
     ]
-    kinds = Counter(map(instruction_kind, told.instructions))
+    kinds = Counter(map(rollouts.language.kind, told.instructions))
     lines += _table("kind of instruction", kinds, _KINDS)
     return "\n".join(lines + _table("instruction", Counter(told.instructions), _MOST_FREQUENT))
 

@@ -11,8 +11,14 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-CONFIG_KEYS: Final[dict[str, str]] = {"model.goal_picture": "model.goal_image"}
+CONFIG_KEYS: Final[dict[str, str]] = {
+    "model.goal_picture": "model.goal_image",
+    "held_out": "held_out_pairs",
+}
 """Dotted keys of configurations, and of options on the command line."""
+
+_ONLY: Final[dict[str, type]] = {"held_out": bool}
+"""Earlier keys that had several meanings: they are renamed where their value is of this type."""
 
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"^(.*\.)?auxiliary\.picture\."), r"\1auxiliary.image."),
@@ -54,7 +60,7 @@ def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, st
                 break
             section[part] = section = {**inner}
         else:
-            if name in section:
+            if name in section and isinstance(section[name], _ONLY.get(old, object)):
                 section[new.rpartition(".")[2]] = section.pop(name)
                 found[old] = new
     return renamed, found

@@ -12,6 +12,7 @@ from mmrl.contract import ACHIEVED, IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.generative.text.models import TextGenerator, build_captioner
+from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
@@ -75,6 +76,7 @@ class HindsightAgent(OffPolicyAgent):
                 "relabeller": relabeller,
                 "tokenizer": tokenizer,
                 "goals": env.preprocessing.goals,
+                "language": find_language(env.env),
             },
         }
 

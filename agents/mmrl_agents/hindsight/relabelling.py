@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator
+from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import Tokenizer
 
 _SURE: Final = 0.1  # there may be some ways to say what was done
@@ -39,9 +39,9 @@ class Ending:
     reward: float
     achieved: tuple[str, ...] | None
 
-    def has_achieved(self, sentence: str) -> bool:
-        """Whether the verifier confirms a sentence; to it, "a" and "the" mean the same."""
-        return is_among(sentence, self.achieved or ())
+    def has_achieved(self, sentence: str, language: InstructionLanguage = NEUTRAL) -> bool:
+        """Whether the verifier confirms a sentence, in a language's canonical form."""
+        return is_among(language, sentence, self.achieved or ())
 
 
 class Relabeller(Protocol):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.contract import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.language import NEUTRAL, InstructionLanguage
 from mmrl.preprocessing.pipeline import Goals
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.buffers.replay import FrameReplay
@@ -49,6 +50,7 @@ class HindsightReplay(FrameReplay):
         relabeller: says what an episode's end has carried out.
         tokenizer: of the instructions.
         goals: shows what instructions ask for, where the agent is shown it.
+        language: of the instructions.
 
     Raises:
         ValueError: the agent does not read its instructions.
@@ -60,12 +62,14 @@ class HindsightReplay(FrameReplay):
         relabeller: Relabeller,
         tokenizer: Tokenizer,
         goals: Goals | None = None,
+        language: InstructionLanguage = NEUTRAL,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if INSTRUCTION not in self._rings:
             raise ValueError("hindsight puts other instructions in: the agent has to read them")
         self.relabeller, self._tokenizer, self._goals = relabeller, tokenizer, goals
+        self._language = language
         self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
         self._count = 0  # transitions that were put in, relabelled ones included
         self._reward: deque[float] = deque(maxlen=_RECENT)
@@ -136,7 +140,7 @@ class HindsightReplay(FrameReplay):
                 self._store_again(one, words[sentence])
             one.said = sentence
             if one.ending.achieved is not None:
-                self._right.append(one.ending.has_achieved(sentence))
+                self._right.append(one.ending.has_achieved(sentence, self._language))
 
     def _put(self, sentence: str) -> dict[str, NDArray[np.int64]]:
         """Keep what is seen of an instruction; the number of it by key, each int64 [1]."""

@@ -1,4 +1,4 @@
-"""The spaces of the grid worlds, and what their metadata tells of words and actions."""
+"""The spaces of the grid worlds, and their metadata: words, actions and language."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ METADATA: Final[dict[str, Any]] = {
     "actions": ACTIONS,
     "edits": EDITS,
     "instruction_words": find_language("en").words,
+    "language": "mmrl_envs.grid.language.grid_language:GridLanguage",
 }
 """What every grid world says of itself; agents learn the words of the language from it, and
 that episodes may begin from edited scenes (``reset(options={"edits": …})``)."""

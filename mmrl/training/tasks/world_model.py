@@ -29,6 +29,7 @@ from mmrl.generative.world_model.simulator import KnownTokens, WorldSimulator
 from mmrl.generative.world_model.spatial_memory import STILL, Motion
 from mmrl.generative.world_model.state import Batch as Segments
 from mmrl.generative.world_model.state import RelabelledSteps
+from mmrl.language import InstructionLanguage, shared_language
 from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
@@ -130,7 +131,7 @@ class WorldModelTask(Task):
             UserError: no data, no image tokenizer, or one for other images; numbers out of range.
         """
         check(config)
-        rollouts, test, about = read_rollouts(config)
+        rollouts, test, about, language = read_rollouts(config)
         images, images_recipe = load_tokenizer(config.tokenizer)
         words = {word for one in (*rollouts, *test) for word in split_words(one.instruction)}
         recipe: dict[str, Any] = {
@@ -158,7 +159,9 @@ class WorldModelTask(Task):
         found = motions_of(train, known, config.seed) if config.remember else [STILL]
         recipe["motions"] = [list(one) for one in found]
         relabelling = (
-            Relabelling(rollouts, tokenizer) if config.text and config.relabelled else None
+            Relabelling(rollouts, tokenizer, language)
+            if config.text and config.relabelled
+            else None
         )
         return cls(config, recipe, build(recipe, images), train, relabelling or None, tests)
 
@@ -247,9 +250,9 @@ def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
 
 def read_rollouts(
     config: WorldModelConfig,
-) -> tuple[list[Rollout], list[Rollout], dict[str, Any]]:
-    """Training episodes, test episodes, and their entries in the recipe: the number of actions, and
-    the first dataset's environment.
+) -> tuple[list[Rollout], list[Rollout], dict[str, Any], InstructionLanguage]:
+    """Training episodes, test episodes, their entries in the recipe (the number of actions and the
+    first dataset's environment), and their language.
 
     Raises:
         UserError: no such data, or datasets with different observations or actions.
@@ -276,7 +279,8 @@ def read_rollouts(
     env = {"env": read[0].env_id, "env_args": read[0].env_args}
     if not is_trusted(env, read[0].place.metadata):
         env = {"env": "", "env_args": {}}
-    return train, test, {"actions": int(space.n), **env}
+    language = shared_language(one.language for one in read)
+    return train, test, {"actions": int(space.n), **env}, language
 
 
 def check(config: WorldModelConfig) -> None:
