@@ -29,6 +29,7 @@ _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"^(.*\.)?model\.name\."), r"\1model.logits_head."),
     (re.compile(r"^(.*\.)?model\.point\."), r"\1model.copy_head."),
     (re.compile(r"^(.*\.)?outcome\.tell\."), r"\1outcome.outcome_head."),
+    (re.compile(r"^(.*\.)?gpt\.naming\."), r"\1gpt.pointer."),
 )
 
 
