@@ -43,8 +43,8 @@ from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
+from mmrl.training.load import load
 from mmrl.training.prompts import ask, constraints_of, satisfied
-from mmrl.training.trainer import load
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 from mmrl_envs.grid.rendering.views.reading import TileReader
 

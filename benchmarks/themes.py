@@ -46,7 +46,7 @@ from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 from mmrl_envs.grid.rendering.themes import THEMES
 from mmrl_envs.grid.rendering.themes.files import sprites_of, write_sprites

@@ -20,7 +20,7 @@ from mmrl.files import write_json
 from mmrl.generative.text.models import Translator
 from mmrl.registry import find_agent
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 MISLED: Final = (

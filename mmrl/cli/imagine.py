@@ -20,7 +20,7 @@ from mmrl.files import write_bytes
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import ImaginedStep
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.viz.action_labels import action_names
 from mmrl.viz.clips import Clip, draw_frame, gif
 from mmrl.viz.window.human import Player, play

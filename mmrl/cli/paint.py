@@ -16,7 +16,7 @@ from mmrl.files import write_bytes
 from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _DESCRIPTION: Final = """\

@@ -22,6 +22,14 @@ _ONLY: Final[dict[str, type]] = {"held_out": bool}
 
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"^(.*\.)?auxiliary\.picture\."), r"\1auxiliary.image."),
+    (re.compile(r"^(.*\.)?model\.odometry\.surprise$"), r"\1model.ego_motion.surprisal"),
+    (re.compile(r"^(.*\.)?model\.odometry\."), r"\1model.ego_motion."),
+    (re.compile(r"^(.*\.)?model\.foretell\."), r"\1model.motion_encoder."),
+    (re.compile(r"^(.*\.)?model\.choose\."), r"\1model.motion_head."),
+    (re.compile(r"^(.*\.)?model\.name\."), r"\1model.logits_head."),
+    (re.compile(r"^(.*\.)?model\.point\."), r"\1model.copy_head."),
+    (re.compile(r"^(.*\.)?outcome\.tell\."), r"\1outcome.outcome_head."),
+    (re.compile(r"^(.*\.)?gpt\.naming\."), r"\1gpt.pointer."),
 )
 
 

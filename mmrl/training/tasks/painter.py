@@ -18,8 +18,8 @@ from mmrl.generative.image.painter import Painter, build_painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.language import LANGUAGE, NEUTRAL, language_path
 from mmrl.preprocessing.text import split_words
+from mmrl.training.load import load
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.training.trainer import load
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 
 _TESTED: Final = 256
