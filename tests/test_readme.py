@@ -83,7 +83,7 @@ def test_stable_baselines3_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_model_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = block("MultimodalModel.from_names")
+    text = block("ModelConfig.image_text")
     scope: dict[str, object] = {}
     exec(text.replace("bert-base-uncased", "distilbert-base-uncased").replace("224", "64"), scope)
     assert scope["features"].shape == (2, 768 + 512)  # type: ignore[attr-defined]
