@@ -55,10 +55,10 @@ from mmrl_envs.grid.expert.pathfinding import (
     Chart,
     clear_marks,
     cost_to_face,
-    draw_lots,
     draw_map,
     faced,
     kind_at,
+    mark_at_random,
     mark_way,
     search,
     set_tolls,
@@ -69,13 +69,13 @@ from mmrl_envs.grid.expert.targets import (
     any_known,
     clause_to_do,
     color_of,
+    find_means,
     keys_of,
     mark_beside,
     mark_boxes,
     mark_doors,
     mark_objects,
     place_of,
-    take_stock,
 )
 from mmrl_envs.grid.language.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT
 from mmrl_envs.grid.rules.verification import front_cell, holds, object_at
@@ -103,7 +103,7 @@ def _search_from_agent(state: State, layout: Layout, e: int, chart: Chart, wante
 
 @device_function
 def _set_tolls(chart: Chart, means: Means, blocker: int) -> None:
-    """What it costs to clear the way; a box can also be opened, and is gone then."""
+    """Set the cost of clearing the way; a box can also be opened, and is gone then."""
     thing = blocker if means.may_carry else SHUT
     set_tolls(chart, means.keys, means.key_color, thing, blocker, means.may_open != 0)
 
@@ -124,7 +124,7 @@ def _move(state: State, e: int, chart: Chart, may_carry: int, first: int) -> int
 def _go(
     state: State, layout: Layout, e: int, chart: Chart, means: Means, wanted: int, final: int
 ) -> int:
-    """What to do next in order to face a wanted cell and take the action ``final`` there.
+    """The next action in order to face a wanted cell and take the action ``final`` there.
 
     Returns:
         An action, a task that comes first, or _NO_WAY.
@@ -326,7 +326,7 @@ def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
     """Put what is in the hands where it can stay; where no place is good, try one after another."""
     set_tolls(chart, 0, NOTHING, SHUT, SHUT, True)
     chart.toll[UNSEEN] = SHUT
-    draw_lots(chart, int(state.step_count[e]) // _PATIENCE)
+    mark_at_random(chart, int(state.step_count[e]) // _PATIENCE)
     for wanted in (SPARE, OFF_PATH, DRAWN, FREE):
         pose = _search_from_agent(state, layout, e, chart, wanted)
         if pose != NOTHING:
@@ -337,7 +337,7 @@ def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
 
 @device_function
 def _explore(state: State, layout: Layout, e: int, chart: Chart, means: Means) -> int:
-    """Look where nobody has looked: around every corner, then into boxes."""
+    """Explore: first the cells that were not seen yet, then the boxes."""
     plan = _go(state, layout, e, chart, means, UNKNOWN, LEFT)
     if plan != _NO_WAY:
         return plan
@@ -395,14 +395,14 @@ def _is_too_early(state: State, layout: Layout, e: int, clause: int, action: int
 
 @device_function
 def _decide(state: State, layout: Layout, e: int, chart: Chart, knows_all: bool) -> int:
-    """The expert's action in environment ``e``; DONE where nothing can be done any more."""
+    """The expert's action in environment ``e``; DONE where success is no longer possible."""
     draw_map(state, e, chart, knows_all)
     clause = clause_to_do(state, e, chart)
     if clause == NOTHING:
         return DONE
     banned = 0
     for _ in range(1 + _COLORS):
-        means = take_stock(state, e, chart, knows_all, clause, banned)
+        means = find_means(state, e, chart, knows_all, clause, banned)
         action = _attempt(state, layout, e, chart, knows_all, clause, means)
         if action >= 0:
             return DONE if _is_too_early(state, layout, e, clause, action) else action
@@ -422,7 +422,7 @@ def decide(
     stop: int,
     actions: NDArray[np.int64],
 ) -> None:
-    """What an expert would do now in environments ``start`` to ``stop - 1``.
+    """The expert's actions in environments ``start`` to ``stop - 1``.
 
     Args:
         chart: memory to work in.

@@ -1,4 +1,4 @@
-"""The shortest way to face a cell: Dijkstra's algorithm over the agent's poses. Kernels.
+"""Pathfinding: Dijkstra's algorithm over the agent's poses, to face a cell at least cost. Kernels.
 
 A pose is ``4 · cell + direction``. A turn costs 1 and a step costs the toll of the cell that is
 entered: what stands in the way costs what it takes to get it out of the way, so that one search
@@ -47,7 +47,7 @@ MARKED: Final = 0  # … carries the mark GOAL
 UNKNOWN: Final = 1  # … was never seen
 SPARE: Final = 2  # … is empty, and cuts nothing off if something lies there
 OFF_PATH: Final = 3  # … is empty and on no way traced so far
-DRAWN: Final = 4  # … is empty and carries the mark LOT
+DRAWN: Final = 4  # … is empty and carries the mark RANDOM
 FREE: Final = 5  # … is empty
 NEVER: Final = 6  # … no cell at all: the search goes wherever it can
 
@@ -56,7 +56,7 @@ GOAL: Final = 1
 FORBIDDEN: Final = 2  # not to be entered
 AVOID: Final = 4  # nothing is to be put there
 ON_PATH: Final = 8
-LOT: Final = 16  # at random
+RANDOM: Final = 16  # at random
 
 ANY_DIRECTION: Final = -1
 _OBSTACLES: Final = PORTABLE | 1 << DOOR_LOCKED
@@ -114,7 +114,7 @@ def make_chart(layout: Layout) -> Chart:
 def set_tolls(
     chart: Chart, openable: int, key_color: int, blocker: int, box: int, door: bool
 ) -> None:
-    """Say what each cell costs to enter.
+    """Set the cost of entering each cell.
 
     Args:
         chart: its tolls are written.
@@ -198,7 +198,7 @@ def _is_wanted(layout: Layout, chart: Chart, wanted: int, cell: int) -> bool:
         return mark & AVOID == 0 and is_spare(layout, chart, cell)
     if wanted == OFF_PATH:
         return mark & (AVOID | ON_PATH) == 0
-    return wanted == FREE or (wanted == DRAWN and mark & LOT != 0)
+    return wanted == FREE or (wanted == DRAWN and mark & RANDOM != 0)
 
 
 @device_function
@@ -283,13 +283,13 @@ def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
 
 
 @device_function
-def draw_lots(chart: Chart, seed: int) -> None:
+def mark_at_random(chart: Chart, seed: int) -> None:
     """Mark a random quarter of all cells, others with another seed."""
     for cell in range(len(chart.mark)):
         mixed = (cell * 2654435761 + seed * 40503) & 0xFFFFFFFF
         mixed = (mixed ^ mixed >> 15) * 2246822519 & 0xFFFFFFFF
         if mixed >> 30 == 0:
-            chart.mark[cell] |= LOT
+            chart.mark[cell] |= RANDOM
 
 
 @device_function

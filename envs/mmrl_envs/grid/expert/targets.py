@@ -89,7 +89,7 @@ def keys_of(state: State, e: int, color: int) -> np.uint64:
 
 
 @device_function
-def take_stock(
+def find_means(
     state: State, e: int, chart: Chart, knows_all: bool, clause: int, banned: int
 ) -> Means:
     """What the agent can make use of for a clause; locked doors of ``banned`` colours, a bit each,
@@ -203,7 +203,7 @@ def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, lo
         needs_key = kind == DOOR_LOCKED and color != means.key_color
         if locked:
             fits = needs_key and means.keys >> color & 1 != 0
-        else:  # an open one is closed first, which a strict clause forgives nobody
+        else:  # an open one is closed first, which fails a strict clause
             fits = not needs_key and not (strict and kind == DOOR_OPEN)
         if fits:
             chart.mark[cell] |= GOAL
@@ -213,7 +213,7 @@ def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, lo
 
 @device_function
 def mark_boxes(state: State, e: int, chart: Chart) -> None:
-    """Mark the boxes that may be opened to look inside: those nobody asks for."""
+    """Mark the boxes that may be opened to look inside: those that are not mentioned."""
     asked = np.uint64(0)
     for clause in range(CLAUSES):
         if not state.progress[e] >> clause & 1:

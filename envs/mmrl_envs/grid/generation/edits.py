@@ -26,7 +26,7 @@ from mmrl_envs.grid.core.cells import (
 from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
-from mmrl_envs.grid.generation.instruction_sampling import describe, finalize_instruction
+from mmrl_envs.grid.generation.instruction_sampling import finalize_instruction, sample_description
 from mmrl_envs.grid.generation.level_builder import ANY, BY_COLOR, BY_KIND, BY_NAME
 from mmrl_envs.grid.generation.rooms import (
     all_reachable,
@@ -60,8 +60,8 @@ _LOCATION: Final = 7 << LOCATION_BITS
 
 
 @device_function
-def _asked_for(state: State, e: int) -> np.uint64:
-    """The objects that the instruction speaks of, one bit each."""
+def _mentioned(state: State, e: int) -> np.uint64:
+    """The objects that the instruction mentions, one bit each."""
     asked = np.uint64(0)
     for clause in range(CLAUSES):
         asked |= state.tracked[e, clause, 0] | state.tracked[e, clause, 1]
@@ -120,7 +120,7 @@ def _recolor(state: State, e: int, thing: int) -> bool:
 
 @device_function
 def _add(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
-    """Add a thing; False where there are as many as the level can have."""
+    """Add an object; False where there are as many as the level can have."""
     if state.object_count[e] == layout.max_objects:
         return False
     kind = _KINDS[randint(state.rng, e, len(_KINDS))]
@@ -134,7 +134,7 @@ def _add(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
 
 @device_function
 def _remove(state: State, e: int, scratch: Scratch, thing: int) -> bool:
-    """Take a thing away, whose number the last one gets; a box only where nothing is in it."""
+    """Remove an object, whose number the last one gets; a box only where it is empty."""
     if state.content[e, thing] != NOTHING:
         return False
     last = state.object_count[e] - 1
@@ -155,16 +155,16 @@ def _remove(state: State, e: int, scratch: Scratch, thing: int) -> bool:
 
 @device_function
 def _ways(description: int) -> int:
-    """How a description names things, bits as in a level program; 0 where it fits them all."""
+    """How a description names objects, bits as in a level program; 0 where it fits them all."""
     if description & 7 != 0:
         return BY_NAME if description >> COLOR_BITS & 7 != 0 else BY_KIND
     return BY_COLOR if description >> COLOR_BITS & 7 != 0 else 0
 
 
 @device_function
-def _ask_for_another(state: State, e: int) -> bool:
-    """Put another thing of the scene into a clause, described as the one before was; a door in a
-    door's place, a thing in a thing's.
+def _change_target(state: State, e: int) -> bool:
+    """Replace the object of a clause by another one of the scene, described in the same way; a
+    door by a door, a portable object by a portable object.
     """
     clause = randint(state.rng, e, CLAUSES)
     code = signed(state.instruction[e, 1 + clause])
@@ -178,7 +178,7 @@ def _ask_for_another(state: State, e: int) -> bool:
     other = _draw(state, e, _things(state, e, NOTHING, meant, doors))
     if other == NOTHING or _ways(described) == 0:
         return False
-    words = describe(state, e, other, _ways(described)) | described & _LOCATION
+    words = sample_description(state, e, other, _ways(described)) | described & _LOCATION
     state.instruction[e, 1 + clause] = code & ~(DESCRIPTION_MASK << shift) | words << shift
     return True
 
@@ -193,8 +193,8 @@ def _change(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     if edit == _MOVE_AGENT:
         return place_agent(state, layout, e, draw_room(state, layout, e, scratch, ANY))
     if edit > _MOVE_AGENT:
-        return _ask_for_another(state, e)
-    left_out = np.uint64(0) if edit == _MOVE else _asked_for(state, e)
+        return _change_target(state, e)
+    left_out = np.uint64(0) if edit == _MOVE else _mentioned(state, e)
     thing = _draw(state, e, _things(state, e, held, left_out, False))
     if thing == NOTHING:
         return False
@@ -206,7 +206,7 @@ def _change(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
 
 
 @device_function
-def _asks_sense(state: State, layout: Layout, e: int) -> bool:
+def _makes_sense(state: State, layout: Layout, e: int) -> bool:
     """Choose the articles of the instruction anew and start its verification; False where there is
     nothing that it could mean, or it is fulfilled already.
     """
@@ -245,7 +245,7 @@ def edit_env(state: State, layout: Layout, e: int, scratch: Scratch, reachable: 
         state.carried[e] = NOTHING
         state.object_cell[e, held] = state.known_cell[e, held]
         state.grid[e, state.known_cell[e, held]] = state.object_code[e, held]
-    if not _change(state, layout, e, scratch) or not _asks_sense(state, layout, e):
+    if not _change(state, layout, e, scratch) or not _makes_sense(state, layout, e):
         return False
     if reachable and not all_reachable(state, layout, e, scratch):
         return False

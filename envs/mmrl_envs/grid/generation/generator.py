@@ -20,10 +20,10 @@ from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch
 from mmrl_envs.grid.generation import level_builder as ops
 from mmrl_envs.grid.generation.instruction_sampling import (
     finalize_instruction,
-    instruct,
     mentions_needed_key,
-    order_halves,
     random_instruction,
+    sample_clause,
+    sample_order,
     step_limit,
 )
 from mmrl_envs.grid.generation.rooms import (
@@ -150,9 +150,9 @@ def _run_instruction_op(
     if op == ops.INSTRUCT:
         other = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
         ways, strict = program[k, 5], program[k, 6] != 0
-        instruct(state, e, a, b, register[c], other, ways, strict)
+        sample_clause(state, e, a, b, register[c], other, ways, strict)
     elif op == ops.ORDER:
-        order_halves(state, e, a)
+        sample_order(state, e, a)
     elif op == ops.RANDOM_INSTRUCTION:
         locked_room = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
         if not random_instruction(state, layout, e, a, b, c != 0, locked_room):

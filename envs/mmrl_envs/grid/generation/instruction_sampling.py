@@ -63,7 +63,7 @@ def draw_bit(state: State, e: int, bits: int) -> int:
 
 
 @device_function
-def describe(state: State, e: int, thing: int, ways: int) -> int:
+def sample_description(state: State, e: int, thing: int, ways: int) -> int:
     """The description of an object, in a random one of several ways."""
     code = state.object_code[e, thing]
     noun: int = _NOUN[code & KIND_MASK]
@@ -79,25 +79,25 @@ def describe(state: State, e: int, thing: int, ways: int) -> int:
 
 
 @device_function
-def instruct(
+def sample_clause(
     state: State, e: int, clause: int, verbs: int, thing: int, other: int, ways: int, strict: bool
 ) -> None:
-    """Ask for something to be done to an object: one of ``verbs`` that goes with it."""
+    """Write a clause about an object, with a random one of ``verbs`` that can take it."""
     is_door = DOORS >> (state.object_code[e, thing] & KIND_MASK) & 1
     verbs &= ~(1 << PICK_UP) if is_door else ~(1 << OPEN)
     verb = 0
     bit = draw_bit(state, e, verbs)
     while bit >> verb != 1:
         verb += 1
-    code = verb | describe(state, e, thing, ways) << DESCRIPTION_A
+    code = verb | sample_description(state, e, thing, ways) << DESCRIPTION_A
     if other != NOTHING:
-        code |= describe(state, e, other, ways) << DESCRIPTION_B
+        code |= sample_description(state, e, other, ways) << DESCRIPTION_B
     state.instruction[e, 1 + clause] = code | STRICT if strict else code
 
 
 @device_function
-def order_halves(state: State, e: int, orders: int) -> None:
-    """Put the two halves in one of several orders; the second one goes where there is none."""
+def sample_order(state: State, e: int, orders: int) -> None:
+    """Order the two halves in a random one of several orders; without one, drop the second half."""
     bit = draw_bit(state, e, orders)
     if bit == 1 << SINGLE:
         state.instruction[e, 0] = SINGLE
@@ -171,7 +171,7 @@ def random_instruction(
     locations: bool,
     locked_room: int,
 ) -> bool:
-    """Any instruction of the language about what is there; False after too many tries.
+    """A random instruction of the grammar about what is there; False after too many tries.
 
     Args:
         verbs, forms: what to draw from, a bit each.
@@ -187,7 +187,7 @@ def random_instruction(
         for half in range(2):
             joined = draw_bit(state, e, ACTION | AND) == AND
             wanted |= (0b11 if joined else 0b01) << 2 * half
-        order_halves(state, e, 1 << BEFORE | 1 << AFTER)
+        sample_order(state, e, 1 << BEFORE | 1 << AFTER)
     for clause in range(CLAUSES):
         if wanted >> clause & 1 and not _random_clause(
             state, layout, e, clause, verbs, locations, locked_room

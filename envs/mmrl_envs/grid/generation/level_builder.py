@@ -123,7 +123,7 @@ class LevelBuilder:
         return [(x, y) for x in range(self._columns) for y in range(self._rows)]
 
     def place_agent(self, room: Room | None = None) -> None:
-        """Stand the agent in a room (any, if None), not facing an object."""
+        """Place the agent in a room (any, if None), not facing an object."""
         self._record(PLACE_AGENT, self._room(room))
 
     def add_objects(
@@ -337,7 +337,7 @@ class LevelBuilder:
         not_only_in: ChosenRoom | None = None,
         spare_keys: bool = False,
     ) -> None:
-        """Any instruction of the language about what is there.
+        """A random instruction of the grammar about what is there.
 
         Args:
             verbs: that may occur.

@@ -106,7 +106,7 @@ def _room_cell(state: State, layout: Layout, e: int, room: int) -> int:
 
 @device_function
 def place_agent(state: State, layout: Layout, e: int, room: int) -> bool:
-    """Stand the agent on a free cell of a room, not facing an object."""
+    """Place the agent on a free cell of a room, not facing an object."""
     for _ in range(_PLACINGS):
         here = _room_cell(state, layout, e, room)
         if state.grid[e, here] != EMPTY_CELL:

@@ -183,7 +183,7 @@ def _is_clause(code: int) -> bool:
 
 @device_function
 def _check_instruction(state: State, e: int) -> int:
-    """Rules 13 to 17: time, instruction, and how far it has come."""
+    """Rules 13 to 17: time, instruction and progress."""
     if not 0 <= state.step_count[e] <= state.max_steps[e] or state.max_steps[e] < 1:
         return 13
     order = state.instruction[e, 0]

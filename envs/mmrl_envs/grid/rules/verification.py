@@ -1,8 +1,8 @@
 """Instruction verification: BabyAI's verifier of success and failure, to the letter, as kernels.
 
-Two of its habits matter for equality. "go to" compares with where the objects were at the last
-*drop* action (or at the start), not with where they are now; and a clause learns what is carried
-only in the steps in which it is asked.
+Two details matter for equality. "go to" compares with where the objects were at the last
+*drop* action (or at the start), not with where they are now; and a clause observes what is carried
+only in the steps in which it is verified.
 """
 
 from __future__ import annotations

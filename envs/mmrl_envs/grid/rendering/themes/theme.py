@@ -16,7 +16,7 @@ Drawing = Callable[[Canvas, Color], None]
 
 @dataclass(frozen=True, eq=False)
 class Theme:
-    """A look.
+    """A theme.
 
     Attributes:
         colors: the RGB of each colour name, 0 to 255.

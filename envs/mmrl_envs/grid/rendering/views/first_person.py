@@ -41,7 +41,7 @@ def _look_along(
     c: int,
     met: NDArray[np.int64],
 ) -> int:
-    """Follow the ray of column ``c`` to the first cell that cannot be seen through.
+    """Cast the ray of column ``c`` to the first opaque cell.
 
     Args:
         offsets: of the cells on its way, int32 [S].
@@ -164,7 +164,7 @@ def _paint(
 
 
 class FirstPersonPixels:
-    """What lies before the agent's eyes: 70 degrees wide, as far as nothing hides it.
+    """Perspective images of what is ahead of the agent, with a field of view of 70 degrees.
 
     The rays of a frame's columns decide what is seen: walls, closed and locked doors hide what is
     behind them. It is not what Minigrid's 7 × 7 cells show, which expert, descriptions and the

@@ -1,4 +1,4 @@
-"""What each column of a frame shows of each cell on its way: made once, before the first frame."""
+"""Precomputed slices: what each column of a frame shows of each cell along its ray."""
 
 from __future__ import annotations
 

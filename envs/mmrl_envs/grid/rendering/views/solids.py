@@ -1,4 +1,4 @@
-"""What a ray from an agent's eye meets in a cell: walls, doors, keys, balls and boxes."""
+"""Ray intersection with what a cell can hold: walls, doors, keys, balls and boxes."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _doorway(place: Place, ray: Ray) -> Hit:
 def meet(
     covered: NDArray[np.bool_], bounds: NDArray[np.float64], kind: int, place: Place, ray: Ray
 ) -> Hit:
-    """What a ray meets of a cell that holds something of a kind.
+    """Intersect a ray with a cell that holds something of a kind.
 
     Args:
         covered: bool [13 kinds, TEXELS²], see :class:`~.textures.Textures`.

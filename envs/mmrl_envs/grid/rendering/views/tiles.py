@@ -1,4 +1,4 @@
-"""Copying ready tiles into frames: in 64-bit words where a tile's lines are made of whole ones."""
+"""Copies rendered tiles into frames: in 64-bit words where a line of a tile is whole ones."""
 
 from __future__ import annotations
 
