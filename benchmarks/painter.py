@@ -45,7 +45,7 @@ from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
 from mmrl.training.prompts import ask, constraints_of, satisfied
 from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 from mmrl_envs.grid.rendering.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
@@ -164,7 +164,7 @@ def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, A
     made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
     if seed == 0:
         shown = [
-            Shown(image, None, asked)
+            SheetImage(image, None, asked)
             for images, requested in ((made, plain), (made_new, new))
             for image, asked in zip(images[:SHOWN], requested, strict=False)
         ]

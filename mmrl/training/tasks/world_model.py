@@ -38,7 +38,7 @@ from mmrl.training.relabelling import Relabelling
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 from mmrl.training.trainer import load
 from mmrl.trust import is_trusted
-from mmrl.viz.contact_sheet import sheet
+from mmrl.viz.contact_sheet import imagination_strip
 
 HORIZONS: Final = (1, 5, 15)
 _SHOWN: Final = 256  # held-out episodes that an evaluation looks at
@@ -212,7 +212,7 @@ class WorldModelTask(Task):
         row = int(seen.there.sum(1).argmax())
         steps = int(seen.there[row].sum())
         true, dreamt = (self.module.decode(ids[row, :steps]) for ids in (seen.true, seen.ids))
-        return {"dream": sheet(true, dreamt)}
+        return {"dream": imagination_strip(true, dreamt)}
 
 
 def build(recipe: dict[str, Any], images: ImageTokenizer) -> WorldSimulator:
