@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import env_info
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -37,7 +38,8 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
+    info = env_info(run, config)
+    preprocessing = with_goals(build_preprocessing(config, info), config.model, space)
     if keep:
         run.save_preprocessing(preprocessing)
     return preprocessing

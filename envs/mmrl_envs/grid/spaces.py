@@ -16,6 +16,7 @@ METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
     "edits": EDITS,
+    "info_keys": {"achieved": "achieved", "description": "describe"},
     "instruction_words": find_language("en").words,
 }
 """What every grid world says of itself; agents learn the words of the language from it, and
