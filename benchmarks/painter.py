@@ -227,7 +227,7 @@ def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for kind in KINDS:
         shares = [run[kind]["requests"]["satisfied"] for run in runs]
         if len(shares) > 1:
-            low, high = mean_interval(shares)
+            low, high = mean_interval(shares, 0.0, 1.0)
             found[kind] = {"satisfied": float(np.mean(shares)), "95": [low, high]}
     return found
 

@@ -154,7 +154,7 @@ def compare(runs: list[dict[str, Any]], unseen: list[str]) -> dict[str, Any]:
             table.setdefault(apart, {})[arm] = {
                 theme: {
                     "mean": round(sum(of) / len(of), 4),
-                    "95": [round(edge, 4) for edge in mean_interval(of)],
+                    "95": [round(edge, 4) for edge in mean_interval(of, 0.0, 1.0)],
                     "of": [round(one, 4) for one in of],
                 }
                 for theme, of in rates.items()
