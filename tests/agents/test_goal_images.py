@@ -129,7 +129,7 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
     again = json.loads((tmp_path / "eval.json").read_text())
     assert again["success_rate"] == result["success_rate"]
     assert again["mean_length"] == result["mean_length"]
-    assert main(["eval", str(out), "--episodes", "8", "--misled", "true"]) == 0
+    assert main(["eval", str(out), "--episodes", "8", "--misled"]) == 0
     watch = ["watch", str(out), "--episodes", "1", "--record", str(tmp_path / "seen.gif")]
     assert main([*watch, "--fps", "1000"]) == 0
     assert (tmp_path / "seen.gif").is_file()

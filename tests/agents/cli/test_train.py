@@ -86,10 +86,10 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     assert again["mean_length"] == result["mean_length"]  # the same policy, seeds and sampling
     assert again["success_rate"] == result["success_rate"]
 
-    arguments = ["eval", str(out), "--episodes", "6", "--misled", "true", "--json", str(report)]
+    arguments = ["eval", str(out), "--episodes", "6", "--swap-instructions", "--json", str(report)]
     assert main(arguments) == 0
-    assert json.loads(report.read_text())["misled"] is True
-    assert "told another instruction" in capsys.readouterr().out
+    assert json.loads(report.read_text())["swap_instructions"] is True
+    assert "with swapped instructions" in capsys.readouterr().out
 
     assert main(["eval", str(out), "--env", "mmrl/GoToObjS4-v0", "--episodes", "3"]) == 0
     gif = tmp_path / "clip.gif"
