@@ -1,6 +1,7 @@
 """The article's model: by names, from files in the hubs' own formats, or from nothing."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -107,13 +108,21 @@ def test_unknown_names(bert, options, words):
         MultimodalModel.from_names(**settings)
 
 
-@pytest.fixture
-def saved(bert, tmp_path):
+@pytest.fixture(scope="module")
+def made(bert, tmp_path_factory):
+    """A saved model."""
     model = MultimodalModel.from_names(
         bert, "resnet18", image_features=8, image_size=(64, 64), pretrained=False
     )
-    model.save(tmp_path / "saved")
-    return tmp_path / "saved"
+    folder = tmp_path_factory.mktemp("made") / "saved"
+    model.save(folder)
+    return folder
+
+
+@pytest.fixture
+def saved(made, tmp_path):
+    """A copy of it, to be spoilt."""
+    return shutil.copytree(made, tmp_path / "saved")
 
 
 def test_another_tokenizer_is_refused(saved):
