@@ -57,11 +57,11 @@ def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(LearnedCaptioner, "first", 12)
-    monkeypatch.setattr(LearnedCaptioner, "first_steps", 12)
-    monkeypatch.setattr(LearnedCaptioner, "steps", 12)
+    monkeypatch.setattr(LearnedCaptioner, "first_steps", 30)
+    monkeypatch.setattr(LearnedCaptioner, "steps", 30)
     run = tmp_path / "whole"
-    every = ("--checkpoint_every", "800", "--keep_checkpoints", "9")
-    assert train(run, "dqn", "learned", 1600, *every) == 0
+    every = ("--checkpoint_every", "1200", "--keep_checkpoints", "9")
+    assert train(run, "dqn", "learned", 2400, *every) == 0
     assert scalars(run, "hindsight/captioner_examples")[-1] > 12
     assert scalars(run, "hindsight/relabelled")[-1] > 0
     assert 0 <= scalars(run, "hindsight/accuracy")[-1] <= 1
