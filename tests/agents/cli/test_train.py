@@ -113,12 +113,12 @@ def test_minigrid_itself(config, tmp_path):
     pytest.importorskip("minigrid")
     env = "BabyAI-GoToRedBallGrey-v0"
     out = tmp_path / "run"
-    arguments = ["--out", str(out), "--steps", "256", "--eval_episodes", "3", "--clip_every", "256"]
+    arguments = ["--out", str(out), "--steps", "128", "--eval_episodes", "3", "--clip_every", "128"]
     assert main(["train", "--config", config(env=env), *arguments]) == 0
     result = json.loads((out / "result.json").read_text())
     check_result(result, env, 3)
     assert "minigrid" in result["versions"]
-    assert (out / "checkpoints" / "step_256").is_dir()
+    assert (out / "checkpoints" / "step_128").is_dir()
 
 
 class Faulty(gym.Env):
