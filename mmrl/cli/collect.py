@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
-from mmrl.data.collect import Request, collect
+from mmrl.data.collection import Request, collect
 from mmrl.data.dataset import open_rollouts
 from mmrl.data.location import find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
