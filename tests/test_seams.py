@@ -50,7 +50,7 @@ KNOWN: Final[dict[str, frozenset[str]]] = {
     "tests/mmrl/viz/test_clips.py": frozenset(["minigrid", "babyai"]),
     "tests/mmrl/training/tasks/test_sprites.py": frozenset(["theme"]),
     "tests/mmrl/training/tasks/test_world_model.py": frozenset(["tile"]),  # tile_size, an argument
-    "tests/mmrl/data/test_collecting.py": frozenset(["tile"]),  # the same
+    "tests/mmrl/data/test_collection.py": frozenset(["tile"]),  # the same
 }
 """Files that name a package or an option, and which."""
 HELP: Final = frozenset(["_HELP", "_DESCRIPTION"])

@@ -24,7 +24,7 @@ from mmrl.language import LANGUAGE, NEUTRAL, InstructionLanguage, load_language
 from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 TEMPERATURE: Final = 0.1
 """Of the painting: nearly the likeliest image, since an instruction has one goal."""

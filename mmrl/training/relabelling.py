@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmrl.data import Rollout
-from mmrl.generative.world_model.dataset import Recalled, TokenEpisodes
+from mmrl.generative.world_model.dataset import MemoryReads, TokenEpisodes
 from mmrl.generative.world_model.state import RelabelledSteps
 from mmrl.language import NEUTRAL, InstructionLanguage
 from mmrl.preprocessing.text import Tokenizer
@@ -91,7 +91,7 @@ class Relabelling:
     def judged(
         self,
         episodes: TokenEpisodes,
-        recalled: Recalled,
+        memory: MemoryReads,
         count: int,
         generator: np.random.Generator,
     ) -> RelabelledSteps:
@@ -99,7 +99,7 @@ class Relabelling:
 
         Args:
             episodes: the same episodes, encoded.
-            recalled: what is remembered along them.
+            memory: the spatial memory along them.
             count: how many pairs at most.
             generator: that draws.
         """
@@ -108,7 +108,7 @@ class Relabelling:
         frames = torch.from_numpy(drawn + self._episode[drawn] + 1)
         return RelabelledSteps(
             episodes.ids[frames],
-            recalled.newest[steps],
+            memory.newest[steps],
             episodes.actions[steps],
             self._words[torch.from_numpy(which)],
             torch.from_numpy(done),

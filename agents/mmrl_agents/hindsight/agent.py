@@ -16,7 +16,7 @@ from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands
 from mmrl_agents.algorithms.off_policy import OffPolicyAgent
 from mmrl_agents.hindsight.captioner import LearnedCaptioner

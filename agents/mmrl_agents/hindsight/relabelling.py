@@ -177,7 +177,7 @@ class Captioner:
             if not asked:
                 break
             images = torch.from_numpy(np.stack([endings[k].images for k in asked]))
-            said = self.generator.say(images, how="sample")
+            said = self.generator.generate(images, how="sample")
             for k, one in zip(asked, said, strict=True):
                 if one.probability >= _SURE and one.sentence in self._heard.sentences:
                     labels[k] = one.sentence

@@ -19,8 +19,8 @@ class LumaChroma(nn.Module):
     brightness, which know no shape: JPEG and the eye, too, keep it more coarsely.
 
     The features of a shape are the same in every colour, and the other way round: pairs of the two
-    that were never seen together are made of parts that were. Whether they are told as such is up
-    to whoever reads the tokens: :class:`mmrl.generative.text.pointer.Naming` reads colours apart.
+    that were never seen together are made of parts that were. A decoder
+    can read colours apart: see :class:`mmrl.generative.text.pointer.PointerHead`.
 
     Args:
         width: channels for shapes.

@@ -179,7 +179,7 @@ class CaptionerTask(Task):
         """Whether what is said of episodes that were not learnt from is right; those that mention a
         held-out pair apart.
         """
-        said = self.module.say(_to_torch(self._test_images))
+        said = self.module.generate(_to_torch(self._test_images))
         right = np.array(
             [
                 is_among(self.language, one.sentence, test.true)

@@ -18,9 +18,9 @@ from mmrl.generative.image.painter import Painter, build_painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.language import LANGUAGE, NEUTRAL, language_path
 from mmrl.preprocessing.text import split_words
+from mmrl.training.load import load
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _TESTED: Final = 256
 _SHOWN: Final = 8
@@ -178,7 +178,7 @@ class PainterTask(Task):
             metrics["turned_away"] = float(self.cases.turned_away)
         some = [one for one in asked if one][:_SHOWN]
         images = self.module.paint(some)
-        shown = [Shown(one, None, said) for one, said in zip(images, some, strict=True)]
+        shown = [SheetImage(one, None, said) for one, said in zip(images, some, strict=True)]
         return Evaluation(metrics, images={"painted": contact_sheet("painted", shown)})
 
     def _prompt(self, description: str, generator: np.random.Generator) -> str:

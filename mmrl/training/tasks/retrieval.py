@@ -18,12 +18,13 @@ from mmrl.errors import UserError
 from mmrl.language import NEUTRAL
 from mmrl.models.build import build_model, build_tokenizer
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.metrics import ranking
 from mmrl.retrieval.queries import Neighbours, Queries
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _AT_ONCE: Final = 256
 _SHOWN: Final = 8
@@ -147,8 +148,8 @@ class RetrievalTask(Task):
         config = ModelConfig(**recipe["model"])
         height, width = recipe["image_size"]
         tokenizer = build_tokenizer(config, recipe["words"])
-        model = build_model(config, (height, width), tokenizer.size)
-        model.tokenizer = tokenizer
+        inputs = ModelInputs.standard((height, width), tokenizer.size)
+        model = build_model(config, inputs, tokenizer=tokenizer)
         model.fusion.requires_grad_(False)
         return SharedEmbedding(model, recipe["width"], recipe["hidden"])
 
@@ -207,7 +208,8 @@ class RetrievalTask(Task):
         cosines = images @ self.module.of_sentences([query])[0]
         best = np.argsort(-cosines)[:_SHOWN].tolist()
         shown = [
-            Shown(scenes.images[row], float(cosines[row]), scenes.sentences[row]) for row in best
+            SheetImage(scenes.images[row], float(cosines[row]), scenes.sentences[row])
+            for row in best
         ]
         return contact_sheet(query, shown)
 

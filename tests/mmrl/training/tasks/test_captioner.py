@@ -13,6 +13,7 @@ from worlds.shapes import ShapeLanguage
 from mmrl.cli import main
 from mmrl.data import Rollout
 from mmrl.errors import UserError
+from mmrl.experiment.run import Run
 from mmrl.training.tasks.captioner import CaptionerConfig, CaptionerTask
 
 COLORS = {"teal": (0, 128, 128), "ochre": (204, 119, 34), "violet": (143, 0, 255)}
@@ -158,7 +159,17 @@ def test_from_episodes_to_captions(
     assert len(lines) == 6
     assert " right" in lines[-1]
     assert main(["fit", "captioner", "--resume", "captioner", "--steps", "50"]) == 2
-    assert "steps: 40 → 50" in capsys.readouterr().err
+    refusal = capsys.readouterr().err
+    assert "steps: 40 → 50" in refusal
+    assert "--allow-changes" in refusal
+    longer = ["--resume", "captioner", "--steps", "50", "--allow-changes"]
+    assert main(["fit", "captioner", *longer, "--width", "48"]) == 2
+    assert "width: 32 → 48" in capsys.readouterr().err
+    assert main(["fit", "captioner", *longer]) == 0
+    assert Run.open("captioner").config["steps"] == 50
+    assert Run.open("captioner").newest_checkpoint().name == "step_50"
+    assert main(["fit", "captioner", "--resume", "captioner"]) == 0
+    capsys.readouterr()
     assert main(["caption", "captioner"]) == 2
     assert "--data" in capsys.readouterr().err
     assert main(["caption", "captioner", "nowhere.png", "there.png"]) == 2

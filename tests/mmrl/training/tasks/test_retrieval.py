@@ -11,8 +11,9 @@ from mmrl.data import open_rollouts
 from mmrl.data.captioned import Scenes, read_scenes
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.training.load import load
 from mmrl.training.tasks.retrieval import RetrievalConfig, RetrievalTask, embed
-from mmrl.training.trainer import fit, load
+from mmrl.training.trainer import fit
 
 COLOURS = {"teal": (255, 0, 0), "ochre": (0, 255, 0), "violet": (0, 0, 255), "white": (9, 9, 9)}
 NOUNS = {"star": (2, 2), "hexagon": (6, 1), "arch": (3, 6)}

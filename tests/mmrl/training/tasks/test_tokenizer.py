@@ -15,8 +15,8 @@ from mmrl.data import open_rollouts
 from mmrl.data.frames import distinct, patches_of, read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
+from mmrl.training.load import load
 from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
-from mmrl.training.trainer import load
 
 
 def config(**changes: Any) -> TokenizerConfig:
