@@ -82,7 +82,7 @@ def held_out_seeds(count: int) -> list[int]:
     return list(range(EVAL_SEED_START, EVAL_SEED_START + count))
 
 
-def is_held_out(sentence: str, share: float) -> bool:
+def is_test_sentence(sentence: str, share: float) -> bool:
     """Whether a sentence belongs to the share of all sentences that is never learnt from: by its
     hash, so that it is the same everywhere and at all times.
     """

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 import numpy as np
 import torch
 
-from mmrl.data.splits import held_out_seeds, is_held_out, training_seeds
+from mmrl.data.splits import held_out_seeds, is_test_sentence, training_seeds
 from mmrl.errors import UserError
 from mmrl.generative.text.models import Translator
 from mmrl.models.encoders.bert import small_bert
@@ -87,7 +87,7 @@ class TranslationTask(Task):
         learnt = [
             pair
             for pair in pairs(config, training_seeds(config.episodes, config.seed))
-            if not is_held_out(pair.source, config.held_out_share)
+            if not is_test_sentence(pair.source, config.held_out_share)
         ]
         if not learnt:
             raise UserError(
@@ -185,7 +185,7 @@ def held_out_pairs(config: TranslationConfig, count: int) -> list[Pair]:
     found = {
         pair: None
         for pair in pairs(config, held_out_seeds(episodes))
-        if is_held_out(pair.source, config.held_out_share)
+        if is_test_sentence(pair.source, config.held_out_share)
     }
     if not found:
         raise UserError(

@@ -12,8 +12,8 @@ pytest.importorskip("espeakng_loader")
 REASON = (
     f"preprocessing/tts.py was tested with espeakng-loader 0.2, not {version('espeakng-loader')}"
 )
-SENTENCE = "go to the red ball"
-BEFORE = ["pick up the blue key on your left", "open the yellow door"]
+SENTENCE = "go to the red bell"
+BEFORE = ["pick up the blue kite on the left", "open the yellow drum"]
 
 
 def synthesise(library, sentence):

@@ -5,18 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
+from worlds.shapes import ShapeLanguage
 
 from mmrl.data import open_rollouts
 from mmrl.data.captioned import Scenes, read_scenes
-from mmrl.data.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.training.load import load
 from mmrl.training.tasks.retrieval import RetrievalConfig, RetrievalTask, embed
 from mmrl.training.trainer import fit
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey": (99, 99, 99)}
-NOUNS = {"ball": (2, 2), "key": (6, 1), "box": (3, 6)}
+COLOURS = {"teal": (255, 0, 0), "ochre": (0, 255, 0), "violet": (0, 0, 255), "white": (9, 9, 9)}
+NOUNS = {"star": (2, 2), "hexagon": (6, 1), "arch": (3, 6)}
+LANGUAGE = ShapeLanguage()
+mentions_held_out = LANGUAGE.is_held_out
 
 
 def tiny(**changes):
@@ -37,8 +39,8 @@ def scenes(count=120, seed=0):
         (height, width), left = NOUNS[noun], generator.random() < 0.5
         x = 1 if left else 9
         image[2 : 2 + height, x : x + width] = COLOURS[colour]
-        sentences.append(f"the agent sees a {colour} {noun} 2 {'left' if left else 'right'}")
-    return Scenes(images, sentences, np.arange(count) // 2)
+        sentences.append(f"a {colour} {noun} on the {'left' if left else 'right'}")
+    return Scenes(images, sentences, np.arange(count) // 2, LANGUAGE)
 
 
 def test_it_learns(tmp_path):
@@ -92,9 +94,9 @@ def test_episodes_are_learnt_from_or_tested():
 
 
 def test_nothing_held_out_is_learnt_from():
-    task = RetrievalTask(tiny(held_out=True, batch_size=4), scenes())
+    task = RetrievalTask(tiny(held_out_pairs=True, batch_size=4), scenes())
     words = set(task.module.model.tokenizer.words)
-    assert {word for pair in HELD_OUT_PAIRS[:3] for word in pair} <= words
+    assert {word for pair in LANGUAGE.held_out_pairs for word in pair} <= words
     assert not any(map(mentions_held_out, task.learnt.sentences))
     assert not any(map(mentions_held_out, task.tests[""].sentences))
     assert all(map(mentions_held_out, task.tests["held_out_pairs_"].sentences))

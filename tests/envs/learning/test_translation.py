@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmrl.data.splits import is_held_out
+from mmrl.data.splits import is_test_sentence
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.training.load import load
@@ -51,8 +51,8 @@ def test_what_is_held_out_is_never_learnt_from(tmp_path: Path) -> None:
     tested = held_out_pairs(options, 8)
     assert len(set(tested)) == len(tested) > 2
     assert not learnt & {pair.source for pair in tested}
-    assert not any(is_held_out(sentence, 0.2) for sentence in learnt)
-    share = sum(is_held_out(f"sentence {k}", 0.2) for k in range(1000)) / 1000
+    assert not any(is_test_sentence(sentence, 0.2) for sentence in learnt)
+    share = sum(is_test_sentence(f"sentence {k}", 0.2) for k in range(1000)) / 1000
     assert 0.15 < share < 0.25
 
 
