@@ -14,7 +14,7 @@ from torch import Tensor
 from mmrl.data.frames import distinct, patches_of, read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, find_factors
-from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_patch
+from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_tiling
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 
 _SHOWN: Final = 6  # images
@@ -74,7 +74,7 @@ class TokenizerTask(Task):
     ) -> None:
         """Images uint8 [N, H, W, 3] to learn from, and to test with."""
         self.config = config
-        check_patch(learnt.shape[1], learnt.shape[2], config.patch)
+        check_tiling(learnt.shape[1], learnt.shape[2], config.patch)
         self.patches, counts = distinct(patches_of(learnt, config.patch))
         self.module = _tokenizer(config, learnt.shape[1:3], self.patches)
         self.recipe = self.module.recipe

@@ -1,4 +1,4 @@
-"""Codes of shapes and colours: pairs unseen are told and shown, colours are exchanged."""
+"""Codes of shapes and colours: unseen pairs are encoded and decoded, colours are exchanged."""
 
 from __future__ import annotations
 
