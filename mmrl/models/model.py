@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -99,39 +98,6 @@ class MultimodalModel(nn.Module):
         ids = np.stack([self.tokenizer.encode(sentence) for sentence in sentences])
         observation = {INSTRUCTION: torch.from_numpy(ids).to(device)}
         return observation if images is None else {**observation, IMAGE: images.to(device)}
-
-    @classmethod
-    def from_names(cls, text: str, image: str, fusion: str = "concat", **options: Any) -> Self:
-        """The image–text model of a text model, an image model and a fusion, by their names.
-
-        See :func:`mmrl.models.named.build_named_model`, which says what the options are.
-        """
-        from mmrl.models.named import build_named_model
-
-        return cast("Self", build_named_model(text, image, fusion, **options))
-
-    def save(self, folder: str | Path) -> None:
-        """Write weights, configuration and preprocessing into a folder, nothing of it pickled."""
-        from mmrl.models.io import save_model
-
-        save_model(self, Path(folder))
-
-    @classmethod
-    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
-        """The model that was saved in a folder.
-
-        Args:
-            folder: it.
-            trust_code: import code that it names, such as a fusion of its own; see
-                :mod:`mmrl.trust`.
-
-        Raises:
-            UserError: it names code that nobody has trusted, there is none, a file is spoilt, or
-                its preprocessing is another one.
-        """
-        from mmrl.models.io import load_model
-
-        return cast("Self", load_model(Path(folder), trust_code=trust_code))
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The precision in which it computes on a device."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ _WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|')+|[^\w\s]")
 _NO_SPACE: Final = re.compile(rf" (?=[,.;:!?，。；：！？])|(?<=[{_HAN}，。；：！？]) (?=[{_HAN}])")
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
+_CACHED: Final = 1 << 16  # sentences whose ids are kept
 
 
 def split_words(sentence: str) -> list[str]:
@@ -104,8 +106,45 @@ class Counts:
             self.truncated += 1
 
 
-class WordTokenizer:
-    """One id a word: the words of a grammar are few.
+class CachingTokenizer(ABC):
+    """A tokenizer that encodes each distinct sentence once, as long as it is among the last ones.
+
+    The cache belongs to the object: a copy, pickled or deep, begins with an empty one.
+
+    Args:
+        size: ids are below this.
+        length: ids in an encoded sentence.
+    """
+
+    def __init__(self, size: int, length: int) -> None:
+        self.size, self.length = size, length
+        self.counts = Counts()
+        self._cache: dict[str, NDArray[np.int32]] = {}
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length], read-only, padded with ``PADDING``.
+
+        Raises:
+            UserError: the sentence is empty.
+        """
+        encoded = self._cache.get(sentence)
+        if encoded is None:
+            encoded = self._encode(sentence)
+            if len(self._cache) >= _CACHED:
+                del self._cache[next(iter(self._cache))]  # the oldest
+            self._cache[sentence] = encoded
+        return encoded
+
+    @abstractmethod
+    def _encode(self, sentence: str) -> NDArray[np.int32]:
+        """As :meth:`encode`, without the cache."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": {}}
+
+
+class WordTokenizer(CachingTokenizer):
+    """One id a word, after a start mark: the words of a grammar are few.
 
     Args:
         words: the vocabulary; others become ``UNKNOWN``.
@@ -114,11 +153,8 @@ class WordTokenizer:
 
     def __init__(self, words: Iterable[str], length: int = 64) -> None:
         self.words = tuple(sorted({word.lower() for word in words}))
-        self.length = length
-        self.size = len(_SPECIALS) + len(self.words)
+        super().__init__(len(_SPECIALS) + len(self.words), length)
         self._ids = {word: len(_SPECIALS) + k for k, word in enumerate(self.words)}
-        self.counts = Counts()
-        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
 
     @classmethod
     def from_corpus(
@@ -140,14 +176,6 @@ class WordTokenizer:
         mark = fingerprint(kind="words", words=self.words, length=self.length)
         words = _SPECIALS + self.words
         return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark, words)
-
-    def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only: a start mark, then one a word.
-
-        Raises:
-            UserError: the sentence is empty.
-        """
-        return self._encode(sentence)
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         words = split_words(sentence)
@@ -182,7 +210,7 @@ class WordTokenizer:
         write_atomically(folder / FILE, text + "\n")
 
 
-class PretrainedTokenizer:
+class PretrainedTokenizer(CachingTokenizer):
     """The tokenizer of a transformers model, by hub name or local path.
 
     Args:
@@ -195,7 +223,6 @@ class PretrainedTokenizer:
 
     def __init__(self, name: str, length: int = 64) -> None:
         self.name = name
-        self.length = length
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
         except (OSError, ValueError) as error:
@@ -208,9 +235,7 @@ class PretrainedTokenizer:
             raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
         if self._tokenizer.pad_token_id != PADDING:
             raise UserError(f"tokenizer {name!r} pads with another id than {PADDING}")
-        self.size = len(self._tokenizer)
-        self.counts = Counts()
-        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
+        super().__init__(len(self._tokenizer), length)
 
     @cached_property
     def space(self) -> EncodedSpace:
@@ -222,14 +247,6 @@ class PretrainedTokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of ids, without padding and marks."""
         return str(self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))
-
-    def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only.
-
-        Raises:
-            UserError: the sentence is empty.
-        """
-        return self._encode(sentence)
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         ids = self._tokenizer(sentence)["input_ids"]

@@ -116,6 +116,42 @@ class Encoder(nn.Module, ABC):
         return self
 
 
+class ProjectedEncoder(Encoder):
+    """An encoder with a linear layer on each of its tokens, which is always trained.
+
+    Args:
+        encoder: raw numbers → Tokens [B, K, D].
+        width: E of the projected tokens [B, K, E].
+    """
+
+    def __init__(self, encoder: Encoder, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.project = nn.Linear(encoder.shape.width, width)
+        self.shape = TokensShape(width, encoder.shape.grid)
+
+    def stages(self) -> list[nn.Module]:
+        """Those of the encoder."""
+        return self.encoder.stages()
+
+    def freeze(self, trained: int) -> None:
+        """As :meth:`Encoder.freeze`, of the encoder without the projection."""
+        self.encoder.freeze(trained)
+
+    def remember(self, capacity: int) -> None:
+        """As :meth:`Encoder.remember`, of the encoder without the projection."""
+        self.encoder.remember(capacity)
+
+    def lay_out(self, memory_format: torch.memory_format) -> None:
+        """As :meth:`Encoder.lay_out`, of the encoder."""
+        self.encoder.lay_out(memory_format)
+
+    def forward(self, given: Tensor) -> Tokens:
+        """What the encoder takes → Tokens [B, K, E]."""
+        tokens: Tokens = self.encoder(given)
+        return tokens.map(lambda values, _: self.project(values))
+
+
 class Weights:
     """The parameters and buffers of a module, to be looked over before every call.
 

@@ -16,7 +16,13 @@ from mmrl.compat import import_torchvision
 from mmrl.errors import UserError, unknown
 from mmrl.models.encoders.base import Encoder, with_parameters
 from mmrl.models.encoders.cache import digests
-from mmrl.models.encoders.layers import PatchEmbedding, check_patch, group_norm, with_small_maps
+from mmrl.models.encoders.layers import (
+    PatchBody,
+    PatchEmbedding,
+    check_patch,
+    group_norm,
+    with_small_maps,
+)
 from mmrl.models.encoders.luma_chroma import LumaChroma
 from mmrl.models.encoders.torchvision_weights import published_weights
 from mmrl.models.tokens import Tokens, TokensShape
@@ -84,20 +90,22 @@ class ImageEncoder(Encoder):
         return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
 
     def _maps(self, images: Tensor) -> Tensor:
-        layers = list(self.body.children()) if isinstance(self.body, nn.Sequential) else []
-        if not layers or not isinstance(layers[0], PatchEmbedding):
-            pixels = self.normalizer(images.contiguous(memory_format=self.memory_format))
-            maps: Tensor = self.body(pixels)
-            return maps
-        first, *others = layers
-        maps = first(images, self.normalizer)
-        for layer in others:
-            maps = layer(maps)
+        maps: Tensor
+        if isinstance(self.body, PatchBody):
+            maps = self.body(images, self.normalizer)
+        else:
+            pixels = images.contiguous(memory_format=self.memory_format)
+            maps = self.body(self.normalizer(pixels))
         return maps
 
 
 def small_resnet(
-    image_size: tuple[int, int], *, width: int = 32, blocks: int = 1, patch: int = 8
+    image_size: tuple[int, int],
+    *,
+    width: int = 32,
+    blocks: int = 1,
+    patch: int = 8,
+    resize: bool = False,
 ) -> ImageEncoder:
     """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
 
@@ -112,12 +120,12 @@ def small_resnet(
     """
     check_patch(patch, image_size)
     resnet = import_torchvision().models.resnet
-    body = nn.Sequential(
+    body = PatchBody(
         PatchEmbedding(width, patch),
         nn.ReLU(inplace=True),
         *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
     )
-    return ImageEncoder(ImageNormalizer(), body, image_size)
+    return ImageEncoder(ImageNormalizer(size=image_size if resize else None), body, image_size)
 
 
 def torchvision_resnet(
@@ -128,6 +136,7 @@ def torchvision_resnet(
     pretrained: bool = True,
     stage: int = 4,
     pooled: bool = False,
+    resize: bool = False,
 ) -> ImageEncoder:
     """Any ResNet of torchvision without its classification head.
 
@@ -157,11 +166,15 @@ def torchvision_resnet(
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
     body = with_small_maps(nn.Sequential(*list(network.children())[: 4 + stage]))
-    normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
+    size = image_size if resize else None
+    statistics = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD} if weights else {}
+    normalizer = ImageNormalizer(**statistics, size=size)
     return ImageEncoder(normalizer, body, image_size, pooled=pooled)
 
 
-def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
+def nature_cnn(
+    image_size: tuple[int, int], *, width: int = 32, resize: bool = False
+) -> ImageEncoder:
     """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
 
     Args:
@@ -181,7 +194,12 @@ def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
         nn.Conv2d(2 * width, 2 * width, 3),
         nn.ReLU(),
     )
-    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+    return ImageEncoder(_unit_normalizer(image_size if resize else None), body, image_size)
+
+
+def _unit_normalizer(size: tuple[int, int] | None) -> ImageNormalizer:
+    """Pixels from 0 to 1."""
+    return ImageNormalizer((0.0,) * 3, (1.0,) * 3, size)
 
 
 def luma_chroma(
@@ -191,6 +209,7 @@ def luma_chroma(
     hues: int = 16,
     blocks: int = 1,
     patch: int = 8,
+    resize: bool = False,
 ) -> ImageEncoder:
     """:class:`~mmrl.models.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that
     training does not show.
@@ -206,7 +225,7 @@ def luma_chroma(
     """
     check_patch(patch, image_size)
     body = LumaChroma(width, hues, blocks, patch)
-    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+    return ImageEncoder(_unit_normalizer(image_size if resize else None), body, image_size)
 
 
 IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
@@ -239,23 +258,12 @@ def build_image_encoder(
     Raises:
         UserError: unknown name, arguments that do not fit, or weights that are not to be had.
     """
-    encoder = _build(name, resize or image_size, weights, pretrained, kwargs)
-    encoder.normalizer.size = resize
-    return encoder
-
-
-def _build(
-    name: str,
-    image_size: tuple[int, int],
-    weights: str | None,
-    pretrained: bool,
-    kwargs: dict[str, Any],
-) -> ImageEncoder:
+    size = resize or image_size
     if name in IMAGE_ENCODERS:
         if weights:
             raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
         try:
-            return IMAGE_ENCODERS[name](image_size, **kwargs)
+            return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
     models = import_torchvision().models
@@ -264,7 +272,12 @@ def _build(
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
     try:
         return torchvision_resnet(
-            name, image_size, weights=weights, pretrained=pretrained, **kwargs
+            name,
+            size,
+            weights=weights,
+            pretrained=pretrained,
+            resize=resize is not None,
+            **kwargs,
         )
     except (TypeError, ValueError) as error:
         raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error

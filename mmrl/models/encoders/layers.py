@@ -128,6 +128,20 @@ class PatchEmbedding(nn.Conv2d):
         return values.unflatten(0, (len(pixels), rows, columns)).permute(0, 3, 1, 2)
 
 
+class PatchBody(nn.Sequential):
+    """A :class:`PatchEmbedding`, then other layers: given bytes and their normaliser, it cuts the
+    patches before it normalises.
+    """
+
+    def forward(self, images: Tensor, normalizer: ImageNormalizer | None = None) -> Tensor:
+        """As :meth:`PatchEmbedding.forward`, then the maps of the other layers."""
+        embed, *others = self
+        maps: Tensor = embed(images, normalizer)
+        for layer in others:
+            maps = layer(maps)
+        return maps
+
+
 def check_patch(patch: int, image_size: tuple[int, int]) -> None:
     """Refuse a patch that is larger than the images.
 

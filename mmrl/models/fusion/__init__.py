@@ -13,7 +13,7 @@ from torch import nn
 from mmrl.errors import UserError, unknown
 from mmrl.models.fusion.base import Fusion
 from mmrl.models.fusion.bilinear import BilinearFusion
-from mmrl.models.fusion.concat import ConcatFusion
+from mmrl.models.fusion.concat import ConcatFusion, PlainConcatFusion
 from mmrl.models.fusion.cross_attention import CrossAttentionFusion
 from mmrl.models.fusion.film import FilmFusion
 from mmrl.models.fusion.gated import GatedFusion
@@ -27,6 +27,7 @@ FUSIONS: Final[dict[str, type[Fusion]]] = {
     "cross_attention": CrossAttentionFusion,
     "film": FilmFusion,
     "gated": GatedFusion,
+    "plain_concat": PlainConcatFusion,
     "weighted_sum": WeightedSumFusion,
 }
 

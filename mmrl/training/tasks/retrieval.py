@@ -18,6 +18,7 @@ from mmrl.errors import UserError
 from mmrl.language import NEUTRAL
 from mmrl.models.build import build_model, build_tokenizer
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.metrics import ranking
@@ -147,8 +148,8 @@ class RetrievalTask(Task):
         config = ModelConfig(**recipe["model"])
         height, width = recipe["image_size"]
         tokenizer = build_tokenizer(config, recipe["words"])
-        model = build_model(config, (height, width), tokenizer.size)
-        model.tokenizer = tokenizer
+        inputs = ModelInputs.standard((height, width), tokenizer.size)
+        model = build_model(config, inputs, tokenizer=tokenizer)
         model.fusion.requires_grad_(False)
         return SharedEmbedding(model, recipe["width"], recipe["hidden"])
 

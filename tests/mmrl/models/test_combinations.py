@@ -13,7 +13,8 @@ from mmrl.models.encoders.image import IMAGE_ENCODERS
 from mmrl.models.encoders.speech import SPEECH_ENCODERS
 from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import FUSIONS
-from mmrl.models.model import MultimodalModel
+from mmrl.models.inputs import ModelInputs
+from mmrl.models.io import load_model, save_model
 from mmrl.models.tokens import TokensShape
 
 SIZE, ROWS, VOCABULARY = (40, 40), 3, 20
@@ -33,7 +34,7 @@ TEXTS = {
     "bert folder": {},
 }
 SPEECHES = {"log_mel_cnn": {"speech_args": {"width": 8}}, "wav2vec2": {}, "whisper": {}}
-EVERY_FUSION = sorted(FUSIONS)
+EVERY_FUSION = sorted(set(FUSIONS) - {"plain_concat"})  # its width is that of the tokens
 
 
 def test_none_is_forgotten():
@@ -73,7 +74,7 @@ def make(bert_folder, speech_models):
         }
         config = ModelConfig(**names, fusion=fusion, features=8, **settings)
         shape = {"log_mel_cnn": (40, 8), "wav2vec2": (2000,), "whisper": (8, 3000)}.get(speech)
-        model = build_model(config, SIZE, VOCABULARY, shape)
+        model = build_model(config, ModelInputs.standard(SIZE, VOCABULARY, speech=shape))
         ids = torch.randint(3, VOCABULARY, (ROWS, 8), dtype=torch.int32)
         ids[0, 3:] = ids[1, 6:] = 0
         batch = {
@@ -123,8 +124,8 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     assert not torch.equal(low, features)
     model.precision = "fp32"
 
-    model.save(tmp_path / "model")
-    again = MultimodalModel.load(tmp_path / "model")
+    save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model")
     assert torch.equal(again(batch), model(batch))
 
 

@@ -35,7 +35,7 @@ def batch(requires_grad=False):
     return tokens
 
 
-@pytest.fixture(params=FUSIONS)
+@pytest.fixture(params=sorted(set(FUSIONS) - {"plain_concat"}))
 def fusion(request):
     return build_fusion(request.param, SHAPES, FEATURES)
 
