@@ -32,6 +32,7 @@ import numpy as np
 import torch
 import yaml
 from commands import collect, finish
+from mmrl.training.prompts import ask, constraints_of, satisfied
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
@@ -44,7 +45,6 @@ from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
 from mmrl.training.load import load
-from mmrl.training.prompts import ask, constraints_of, satisfied
 from mmrl.viz.contact_sheet import Shown, contact_sheet
 from mmrl_envs.grid.rendering.views.reading import TileReader
 

@@ -38,7 +38,7 @@ from mmrl.evaluation.text_metrics import word_error_interval, word_error_rate
 from mmrl.files import write_atomically, write_json
 from mmrl.preprocessing.speech import RATE
 from mmrl.training.load import load
-from mmrl.training.utterances import Utterance, transcribe, utter
+from mmrl.training.utterances import Utterance, synthesise, transcribe
 from mmrl.wrappers.adapters import instructions
 from mmrl.wrappers.speech import Speakers
 
@@ -79,7 +79,7 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
             for voice in voices
         }
         said = {
-            voice: utter(sentences[k :: len(voices)], speakers[voice], k)
+            voice: synthesise(sentences[k :: len(voices)], speakers[voice], k)
             for k, voice in enumerate(voices)
         }
         for name in noises:

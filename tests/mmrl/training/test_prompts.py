@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mmrl.training.prompts import ask, constraints_of, satisfied, true_of, vocabulary
 
 COLORS = ("red", "green", "grey")
