@@ -45,7 +45,7 @@ from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
 from mmrl.training.load import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 from mmrl_envs.grid.rendering.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
@@ -164,7 +164,7 @@ def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, A
     made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
     if seed == 0:
         shown = [
-            Shown(image, None, asked)
+            SheetImage(image, None, asked)
             for images, requested in ((made, plain), (made_new, new))
             for image, asked in zip(images[:SHOWN], requested, strict=False)
         ]
@@ -227,7 +227,7 @@ def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for kind in KINDS:
         shares = [run[kind]["requests"]["satisfied"] for run in runs]
         if len(shares) > 1:
-            low, high = mean_interval(shares)
+            low, high = mean_interval(shares, 0.0, 1.0)
             found[kind] = {"satisfied": float(np.mean(shares)), "95": [low, high]}
     return found
 

@@ -199,7 +199,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         means[name] = {
             key: {
                 "mean": round(float(np.mean(values)), 4),
-                "95": [round(edge, 4) for edge in mean_interval(values)],
+                "95": [round(edge, 4) for edge in mean_interval(values, 0.0, 1.0)],
                 "seeds": len(values),
             }
             for key, values in known.items()

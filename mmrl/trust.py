@@ -78,7 +78,7 @@ def read_command_line(arguments: Sequence[str]) -> None:
         arguments: of the command, its name first.
     """
     _command_line.modules = frozenset(_named(arguments))
-    _command_line.trusts_all = "--trust-code" in arguments
+    _command_line.trusts_all = bool({"--trust-code", "--trust_code"} & set(arguments))
 
 
 def modules_named(tree: Any) -> dict[str, str]:

@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import env_info
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.language import find_language
@@ -38,9 +39,8 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = with_goals(
-        build_preprocessing(config, space), config.model, space, find_language(config.env)
-    )
+    info, language = env_info(run, config), find_language(config.env)
+    preprocessing = with_goals(build_preprocessing(config, info), config.model, space, language)
     if keep:
         run.save_preprocessing(preprocessing)
     return preprocessing

@@ -1,6 +1,6 @@
 """Rollouts to learn from: collected in any environment, kept as Minari datasets, read back."""
 
-from mmrl.data.collect import Collection, Request, collect
+from mmrl.data.collection import Collection, Request, collect
 from mmrl.data.dataset import Columns, Rollouts, open_rollouts
 from mmrl.data.episode import Rollout
 from mmrl.data.location import Place, find_place

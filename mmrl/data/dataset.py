@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
-from mmrl.data.collect import OURS
+from mmrl.data.collection import OURS
 from mmrl.data.episode import Rollout
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place

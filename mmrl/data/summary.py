@@ -61,7 +61,7 @@ def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
     return [*lines, f"{'':>9}  {'':>6}  and {rest:,} more"] if rest else lines
 
 
-def contact_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
+def dataset_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
     """The first and the last image of some episodes, evenly spread, with what was asked: a PNG."""
     count = min(episodes, len(rollouts))
     chosen = np.linspace(0, len(rollouts) - 1, count).round().astype(int).tolist()

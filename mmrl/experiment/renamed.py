@@ -6,6 +6,7 @@ A name that changes gets a line here; whatever was written before is then still 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -19,6 +20,7 @@ CONFIG_KEYS: Final[dict[str, str]] = {
 
 _ONLY: Final[dict[str, type]] = {"held_out": bool}
 """Earlier keys that had several meanings: they are renamed where their value is of this type."""
+_announced: set[str] = set()
 
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"^(.*\.)?auxiliary\.picture\."), r"\1auxiliary.image."),
@@ -65,3 +67,17 @@ def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, st
                 section[new.rpartition(".")[2]] = section.pop(name)
                 found[old] = new
     return renamed, found
+
+
+def announce(renamed: Mapping[str, str], where: str) -> None:
+    """Print one line on standard error with the present names of keys, each once a process.
+
+    Args:
+        renamed: earlier names and present ones.
+        where: what uses the earlier names, such as a command or a run folder.
+    """
+    new = {old: present for old, present in renamed.items() if old not in _announced}
+    if new:
+        _announced.update(new)
+        pairs = ", ".join(f"{old} is now {present}" for old, present in new.items())
+        print(f"{where}: {pairs}", file=sys.stderr)

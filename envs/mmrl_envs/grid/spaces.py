@@ -16,6 +16,7 @@ METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
     "edits": EDITS,
+    "info_keys": {"achieved": "achieved", "description": "describe"},
     "instruction_words": find_language("en").words,
     "language": "mmrl_envs.grid.language.grid_language:GridLanguage",
 }

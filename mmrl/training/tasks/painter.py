@@ -20,7 +20,7 @@ from mmrl.language import LANGUAGE, NEUTRAL, language_path
 from mmrl.preprocessing.text import split_words
 from mmrl.training.load import load
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _TESTED: Final = 256
 _SHOWN: Final = 8
@@ -182,7 +182,7 @@ class PainterTask(Task):
             metrics["turned_away"] = float(self.cases.turned_away)
         some = [one for one in prompts if one][:_SHOWN]
         images = self.module.paint(some)
-        shown = [Shown(one, None, prompt) for one, prompt in zip(images, some, strict=True)]
+        shown = [SheetImage(one, None, prompt) for one, prompt in zip(images, some, strict=True)]
         return Evaluation(metrics, images={"painted": contact_sheet("painted", shown)})
 
     def _prompt(self, description: str, generator: np.random.Generator) -> str:

@@ -24,7 +24,7 @@ from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.metrics import ranking
 from mmrl.retrieval.queries import Neighbours, Queries
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _AT_ONCE: Final = 256
 _SHOWN: Final = 8
@@ -207,7 +207,8 @@ class RetrievalTask(Task):
         cosines = images @ self.module.of_sentences([query])[0]
         best = np.argsort(-cosines)[:_SHOWN].tolist()
         shown = [
-            Shown(scenes.images[row], float(cosines[row]), scenes.sentences[row]) for row in best
+            SheetImage(scenes.images[row], float(cosines[row]), scenes.sentences[row])
+            for row in best
         ]
         return contact_sheet(query, shown)
 

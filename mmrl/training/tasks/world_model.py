@@ -39,7 +39,7 @@ from mmrl.training.load import load
 from mmrl.training.relabelling import Relabelling
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 from mmrl.trust import is_trusted
-from mmrl.viz.contact_sheet import sheet
+from mmrl.viz.contact_sheet import imagination_strip
 
 HORIZONS: Final = (1, 5, 15)
 _TESTED: Final = 256  # held-out episodes of an evaluation
@@ -216,7 +216,7 @@ class WorldModelTask(Task):
         steps = int(predictions.mask[row].sum())
         both = (predictions.true, predictions.ids)
         true, imagined = (self.module.decode(ids[row, :steps]) for ids in both)
-        return {"imagined": sheet(true, imagined)}
+        return {"imagined": imagination_strip(true, imagined)}
 
 
 def build(recipe: dict[str, Any], images: ImageTokenizer) -> WorldSimulator:
