@@ -29,9 +29,10 @@ import numpy as np
 import yaml
 from commands import finish
 from numpy.typing import NDArray
+from rich.progress import track
 from seeds import add_folder, work_folder
 
-from mmrl.data.splits import held_out_seeds, shown, training_seeds
+from mmrl.data.splits import held_out_seeds, training_seeds
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.evaluation.text_metrics import word_error_interval, word_error_rate
@@ -122,7 +123,7 @@ def sphinx(**options: Any) -> Callable[[list[Utterance]], list[str]]:
 
     def hear(utterances: list[Utterance]) -> list[str]:
         heard = []
-        for utterance in shown(utterances, "pocketsphinx"):
+        for utterance in track(utterances, "pocketsphinx"):
             decoder.start_utt()
             decoder.process_raw(utterance.sound.tobytes(), no_search=False, full_utt=True)
             decoder.end_utt()

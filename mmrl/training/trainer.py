@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -28,6 +24,7 @@ from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
+from mmrl.progress import ProgressBar
 from mmrl.training.task import Evaluation, FitConfig, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
@@ -63,10 +60,12 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
     checkpoints = _Checkpoints(training, config, run, writer)
     evaluation: Evaluation | None = None
     try:
-        with graceful_stop("this step") as stop, _bar(task, config, training.step) as advance:
+        bar = ProgressBar(f"fitting {task.name}", config.steps, "steps")
+        bar.set(training.step)
+        with graceful_stop("this step") as stop, bar:
             while training.step < config.steps:
                 losses = training.advance()
-                advance(losses["loss"])
+                bar.advance(note=f"loss {losses['loss']:.4f}")
                 step = training.step
                 if step % _LOGGED_EVERY == 0 or step == config.steps:
                     training.log(writer, losses)
@@ -235,20 +234,3 @@ def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
     if evaluation.samples:
         writer.add_text("held_out/samples", "  \n".join(evaluation.samples), step)
     return evaluation
-
-
-@contextmanager
-def _bar(task: Task, config: FitConfig, done: int) -> Iterator[Any]:
-    """How far it is, in the terminal."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn(f"fitting {task.name}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as progress:
-        bar = progress.add_task("fitting", total=config.steps, completed=done, loss=math.nan)
-        yield lambda loss: progress.update(bar, advance=1, loss=loss)

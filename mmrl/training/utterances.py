@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.data.splits import shown
 from mmrl.generative.text.models import GeneratedText, Recogniser
 from mmrl.preprocessing.speech import RATE, resample, spoken_length
 from mmrl.preprocessing.tts import speak
+from mmrl.progress import ProgressBar
 from mmrl.wrappers.speech import Speakers
 
 _STREAM: Final = 0x5A1D  # keeps the speakers' generator apart from others
@@ -37,10 +37,12 @@ def synthesise(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[
     """
     generator = np.random.default_rng([_STREAM, seed])
     utterances = []
-    for sentence in shown(sentences, "speaking"):
-        waveform = speakers.say(sentence, generator)
-        waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
-        utterances.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
+    with ProgressBar("synthesising speech", len(sentences), "sentences") as bar:
+        for sentence in sentences:
+            waveform = speakers.say(sentence, generator)
+            waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
+            utterances.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
+            bar.advance()
     speak.cache_clear()  # no sentence is synthesised twice
     return utterances
 

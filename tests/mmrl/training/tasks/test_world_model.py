@@ -136,7 +136,7 @@ def test_f1():
     assert np.isnan(f1(predicted & False, true & False))
 
 
-def test_going_on_is_exact(fitted: Path, tmp_path: Path):
+def test_resuming_is_exact(fitted: Path, tmp_path: Path):
     options = config(fitted, steps=6)
     torch.manual_seed(0)
     whole = Training(WorldModelTask.prepare(options), options)
@@ -146,13 +146,13 @@ def test_going_on_is_exact(fitted: Path, tmp_path: Path):
         whole.advance()
     for _ in range(3):
         stopped.advance()
-    gone_on = Training(WorldModelTask.prepare(options), options)
+    resumed = Training(WorldModelTask.prepare(options), options)
     run = Run.create(tmp_path / "run", {"task": "world-model"})
     run.save_checkpoint(stopped.checkpoint())
-    gone_on.resume(run.read_checkpoint())
+    resumed.resume(run.read_checkpoint())
     for _ in range(3):
-        gone_on.advance()
-    one, other = (training.task.module.state_dict() for training in (whole, gone_on))
+        resumed.advance()
+    one, other = (training.task.module.state_dict() for training in (whole, resumed))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
