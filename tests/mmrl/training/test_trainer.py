@@ -1,4 +1,4 @@
-"""The supervised training loop: it learns, resumes exactly, and stops on a loss that is not finite."""
+"""The supervised training loop: it learns, resumes exactly, and stops on a loss that is NaN."""
 
 from __future__ import annotations
 
