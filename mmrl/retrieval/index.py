@@ -37,7 +37,7 @@ _DAMAGE: Final = (
 )  # fmt: skip
 
 Entry = dict[str, Any]
-"""Identifies an image, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, with the
+"""Identifies an image: by its ``file``; or by ``episode`` and ``step`` of a dataset, with the
 ``description`` there.
 """
 
