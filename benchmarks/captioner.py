@@ -36,16 +36,17 @@ import mmrl_envs  # noqa: F401  # registers the grid worlds
 from mmrl.cli.fit import parse
 from mmrl.contract import IMAGE
 from mmrl.data import Rollout, Rollouts, open_rollouts
-from mmrl.data.splits import held_out
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import wilson_interval
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.generative.text.models import as_input
+from mmrl.language import is_among
 from mmrl.training.tasks.captioner import CaptionerTask
 from mmrl.training.trainer import fit
+from mmrl_envs.grid.language.grid_language import GridLanguage
 
+LANGUAGE: Final = GridLanguage()
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "captioner.yaml"
 UNSEEN: Final = 500_000_000  # seeds of the test episodes
@@ -84,8 +85,10 @@ def things(view: NDArray[np.uint8]) -> list[str]:
 
 def judge(said: list[str], found: list[End]) -> dict[str, Any]:
     """The share that is accepted, of steps with and without held-out pairs."""
-    right = np.array([is_among(one, end.true) for one, end in zip(said, found, strict=True)])
-    new = np.array([held_out(*end.now) for end in found])
+    right = np.array(
+        [is_among(LANGUAGE, one, end.true) for one, end in zip(said, found, strict=True)]
+    )
+    new = np.array([any(map(LANGUAGE.is_held_out, end.now)) for end in found])
     return {name: _rate(right[where]) for name, where in (("seen", ~new), ("held_out", new))}
 
 

@@ -35,7 +35,6 @@ from seeds import add_options, each_seed, is_one, work_folder
 from mmrl.cli.fit import parse
 from mmrl.contract import EVAL_SEED_START, IMAGE
 from mmrl.data.captioned import Scenes
-from mmrl.data.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.experiment.run import Run
@@ -45,7 +44,11 @@ from mmrl.retrieval.queries import facts_of
 from mmrl.training.tasks.retrieval import RetrievalTask, embed
 from mmrl.training.trainer import fit
 from mmrl.wrappers.adapters import make_vec_env
+from mmrl_envs.grid.language.grid_language import GridLanguage
+from mmrl_envs.grid.language.queries import SUBJECT
+from mmrl_envs.grid.language.splits import HELD_OUT_PAIRS, mentions_held_out
 
+LANGUAGE: Final = GridLanguage()
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = "configs/fit/retrieval.yaml"
 ENV: Final = "mmrl/GoToLocal-v0"
@@ -93,7 +96,7 @@ def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
             begun += int(over.sum())
         env.close()
         twin.close()
-    scenes = Scenes(np.concatenate(images), sentences, np.concatenate(episodes))
+    scenes = Scenes(np.concatenate(images), sentences, np.concatenate(episodes), LANGUAGE)
     return scenes, np.concatenate(shows)
 
 
@@ -142,7 +145,7 @@ def keep(file: Path, scenes: Scenes) -> None:
 def kept(file: Path) -> Scenes:
     """What :func:`keep` wrote."""
     with np.load(file) as read:
-        return Scenes(read["images"], read["sentences"].tolist(), read["episodes"])
+        return Scenes(read["images"], read["sentences"].tolist(), read["episodes"], LANGUAGE)
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
@@ -192,13 +195,13 @@ def short_queries(task: RetrievalTask, scenes: Scenes) -> dict[str, Any]:
     described so, of things that were learnt from, and of those held out.
     """
     images, _ = embed(task.module, scenes)
-    facts = [facts_of(sentence) for sentence in scenes.sentences]
+    facts = [facts_of(sentence, scenes.language) for sentence in scenes.sentences]
     faced = sorted({fact for each in facts for fact in each if fact.startswith("faces a ")})
     shares: dict[str, list[float]] = {"learnt": [], "held_out": []}
     for fact in faced:
         fits = np.array([fact in each for each in facts])
         if fits.sum() >= FIRST:
-            cosines = images @ task.module.of_sentences([f"the agent {fact}"])[0]
+            cosines = images @ task.module.of_sentences([f"{SUBJECT}{fact}"])[0]
             kind = "held_out" if mentions_held_out(fact) else "learnt"
             shares[kind].append(float(fits[np.argsort(-cosines)[:FIRST]].mean()))
     return {

@@ -32,12 +32,10 @@ import numpy as np
 import torch
 import yaml
 from commands import collect, finish
-from mmrl.training.prompts import ask, constraints_of, satisfied
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
 from mmrl.data.captioned import read_scenes
-from mmrl.data.splits import mentions_held_out
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.files import write_bytes, write_json
@@ -46,6 +44,8 @@ from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
 from mmrl.training.load import load
 from mmrl.viz.contact_sheet import SheetImage, contact_sheet
+from mmrl_envs.grid.language.prompts import constraints_of, prompt, satisfied
+from mmrl_envs.grid.language.splits import mentions_held_out
 from mmrl_envs.grid.rendering.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
@@ -80,7 +80,7 @@ def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
     out = folder / f"{task}-{seed}"
     data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
     options = ["--config", CONFIGS / f"{FITS[task]}.yaml", "--data", f"[{data}]"]
-    seeded = ["--seed", seed, "--device", "cpu", "--held_out", "true"]
+    seeded = ["--seed", seed, "--device", "cpu", "--held_out_pairs", "true"]
     finish(out, "fit", task, *options, *seeded, *more)
     return out
 
@@ -92,7 +92,7 @@ def requests(folder: Path, count: int) -> tuple[list[str], list[str]]:
     generator = np.random.default_rng(UNSEEN)
     scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
     described = sorted(set(scenes.sentences))
-    asked = [ask(described[k], generator) for k in generator.permutation(len(described))]
+    asked = [prompt(described[k], generator) for k in generator.permutation(len(described))]
     asked = [one for one in asked if one]
     plain = [one for one in asked if not mentions_held_out(one)]
     return plain[:count], [one for one in asked if mentions_held_out(one)][:count]

@@ -13,6 +13,7 @@ terminates with a positive reward counts as a success.
 An environment may say more in its infos, for whoever learns from hindsight or to put images into
 words: ``achieved``, the instructions (a tuple of sentences) that the last step has carried out, had
 they been given at the episode's beginning; and ``description``, what the agent sees, in a sentence.
+What these sentences mean, it tells by ``metadata["language"]``, see :mod:`mmrl.language`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,8 @@ def run(arguments: list[str]) -> int:
         if number:
             print(f"{number:,} {what}")
     print(f"{len(index):,} images of {printable(images.name)} → {target}")
-    print(f'search it: mmrl search {target} "the agent faces a red ball"')
+    example = next((one["description"] for one in index.entries if one.get("description")), "…")
+    print(f'search it: mmrl search {target} "{printable(example)}"')
     return 0
 
 

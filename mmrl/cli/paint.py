@@ -44,8 +44,10 @@ def run(arguments: list[str]) -> int:
         "run", type=str, help="run folder that 'mmrl fit painter' or 'mmrl fit sprites' made"
     )
     parser.add_argument("sentence", type=str | None, nargs="?", help="what is to be seen")
-    parser.add_argument("--sprite", type=str | None, default=None, help="the name of a tile")
-    parser.add_argument("--theme", type=str | None, default=None, help=".npz file of all tiles")
+    parser.add_argument("--sprite", type=str | None, default=None, help="the name of a sprite")
+    parser.add_argument(
+        "--theme", type=str | None, default=None, help=".npz file of all sprites, in one style"
+    )
     parser.add_argument("--out", type=str, default="scene.png", help="image to write")
     parser.add_argument("--count", type=int, default=1, help="images; several make a sheet")
     parser.add_argument("--seed", type=int, default=0, help="another one paints other images")
@@ -99,14 +101,14 @@ def _scenes(options: Any) -> NDArray[np.uint8]:
 
 
 def _sprites(options: Any) -> NDArray[np.uint8]:
-    """As many styles of one tile, uint8 [B, S, S, 4]."""
+    """As many styles of one sprite, uint8 [B, S, S, 4]."""
     painter = cast("SpritePainter", load(options.run, "sprites", options.device))
     styles = painter.styles(options.count, options.seed) * options.temperature
     return painter.paint([options.sprite] * options.count, styles)
 
 
 def _write_theme(options: Any, target: Path) -> None:
-    """All tiles in one style."""
+    """All sprites in one style."""
     painter = cast("SpritePainter", load(options.run, "sprites", options.device))
     style = painter.styles(1, options.seed) * options.temperature
     made = painter.paint(painter.names, style.expand(len(painter.names), -1))

@@ -18,6 +18,7 @@ from mmrl.training.goal_images import load_goals
 from mmrl_agents.algorithms.dqn import DQNAgent, DQNConfig
 from mmrl_agents.algorithms.ppo import PPOAgent
 
+LANGUAGE = "mmrl_envs.grid.language.grid_language:GridLanguage"
 COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
 THINGS = ("ball", "box", "key")
 WAYS = ("in front of the agent", "in the agent's hands")
@@ -42,7 +43,7 @@ def make_painter(path, seed=0):
         optimizer.zero_grad()
         painter.loss(painter.read(REQUESTS), codes).backward()
         optimizer.step()
-    state = {"task": "painter", "recipe": recipe}
+    state = {"task": "painter", "recipe": {"language": LANGUAGE, **recipe}}
     run = Run.create(path, {"task": "painter"})
     run.save_checkpoint(Checkpoint(1, weights_of(painter), state))
     return str(path)

@@ -122,6 +122,15 @@ def screen():
 
 
 @pytest.fixture(scope="session")
+def shapes():
+    """The id of a world of drawn shapes, which names the language of its sentences."""
+    import worlds.shapes  # registers it
+
+    assert "shapes/Touch-v0" in gym.registry
+    return f"{worlds.shapes.__name__}:shapes/Touch-v0"
+
+
+@pytest.fixture(scope="session")
 def scripted():
     """An actor made of a function of one image and one sentence."""
     return Scripted
@@ -201,13 +210,12 @@ def speech_models(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def described(tmp_path_factory):
-    """The path of a dataset of a grid world, with descriptions of what is seen."""
+def described(shapes, tmp_path_factory):
+    """The path of a dataset of a world whose images are described."""
     from mmrl.data import RandomSource, Request, collect, find_place
 
     path = tmp_path_factory.mktemp("data") / "described"
-    options = {"num_dists": 3, "room_size": 6, "max_steps": 12}
-    request = Request("mmrl/GoToLocal-v0", 40, "random", env_args=options, num_envs=8)
+    request = Request(shapes, 40, "random", env_args={"limit": 8}, num_envs=8)
     collect(request, RandomSource, find_place(str(path)))
     return str(path)
 

@@ -13,7 +13,6 @@ from mmrl.errors import UserError
 from mmrl.images import FORMATS, MOST_PIXELS, decoded
 from mmrl.retrieval.images import ImageFolder, read_image
 from mmrl.training.tasks.sprites import read_images
-from mmrl_envs.grid.rendering.themes.files import read_sprites
 
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
 %%BoundingBox: 0 0 40 40
@@ -54,7 +53,7 @@ def sprite_folder(reader):
     return lambda file: reader(file.parent)
 
 
-READERS = [decoded, read_for_caption, sprite_folder(read_images), sprite_folder(read_sprites)]
+READERS = [decoded, read_for_caption, sprite_folder(read_images)]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the program is a script")

@@ -14,7 +14,7 @@ from mmrl.text_output import printable
         ("one\ntwo\r\tthree", r"one\ntwo\r\tthree"),
         ("user\u202egpj.exe\u2066x\u2069", r"user\u202egpj.exe\u2066x\u2069"),
         ("name\udcff", r"name\udcff"),
-        ("go to the red ball, 去红球 → äöü 🙂 é", "go to the red ball, 去红球 → äöü 🙂 é"),
+        ("go to the red bell, 去红球 → äöü 🙂 é", "go to the red bell, 去红球 → äöü 🙂 é"),
         ("", ""),
     ],
 )

@@ -28,7 +28,7 @@ class SpritesConfig(FitConfig):
     """Data, augmentation and size of a sprite painter.
 
     Attributes:
-        data: themes in files, [one, another, …]: folders of PNG files, or .npz files, as the grid
+        data: sets of sprites, [one, another, …]: folders of PNG files, or .npz files, as the grid
             worlds take them.
         style: dimensions of a style, the latent.
         style_weight: of the KL divergence; more makes new styles safer, and more alike.
@@ -49,15 +49,15 @@ class SpritesTask(Task):
     """See :class:`SpritesConfig`."""
 
     name = "sprites"
-    summary = "a painter of tiles: names → small images, a theme in a new style each time"
+    summary = "a painter of sprites: names → small images, a set in a new style each time"
     Config = SpritesConfig
     module: SpritePainter
 
     def __init__(
-        self, config: SpritesConfig, themes: Sequence[Mapping[str, NDArray[np.uint8]]]
+        self, config: SpritesConfig, sets: Sequence[Mapping[str, NDArray[np.uint8]]]
     ) -> None:
         self.config = config
-        pairs = [(name, one) for theme in themes for name, one in theme.items()]
+        pairs = [(name, one) for one_set in sets for name, one in one_set.items()]
         self.names = [name for name, _ in pairs]
         self.images = np.stack([one for _, one in pairs])
         self.module = SpritePainter(
@@ -79,14 +79,14 @@ class SpritesTask(Task):
         files = [config.data] if isinstance(config.data, str) else config.data
         if not any(files):
             raise UserError(
-                "data is empty: name themes in files, such as 'python -m "
-                "mmrl_envs.grid.rendering.themes neon neon.npz' writes"
+                "data is empty: name sets of sprites, folders of PNG files or .npz files of arrays "
+                "uint8 [S, S, 3 or 4] by name"
             )
-        themes = [read_images(Path(one).expanduser()) for one in files]
-        sizes = {one.shape[:2] for theme in themes for one in theme.values()}
+        sets = [read_images(Path(one).expanduser()) for one in files]
+        sizes = {one.shape[:2] for one_set in sets for one in one_set.values()}
         if len(sizes) > 1:
             raise UserError(f"data has images of several sizes: {sorted(sizes)}")
-        return cls(config, themes)
+        return cls(config, sets)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> SpritePainter:
@@ -148,7 +148,7 @@ def read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
             with np.load(path, allow_pickle=False) as read:
                 found = {name: _with_opacity(one) for name, one in read.items()}
     except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} is no theme in files: {error}") from error
+        raise UserError(f"{path} is no set of sprites: {error}") from error
     if not found:
         raise UserError(f"{path} holds no images")
     return found

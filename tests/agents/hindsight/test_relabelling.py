@@ -13,6 +13,7 @@ from mmrl.models.encoders.image import FramesEncoder, small_resnet
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Ending, Oracle
+from mmrl_envs.grid.language.grid_language import GridLanguage
 
 COLORS = ["red", "green", "blue"]
 TOKENIZER = WordTokenizer(["pick", "up", "the", "a", *COLORS], 8)
@@ -55,9 +56,12 @@ def test_the_oracle_chooses_by_chance_and_goes_on_choosing_so():
 
 
 def test_the_verifier_does_not_look_at_articles():
-    assert ending("red", achieved=("pick up the red",)).has_achieved("pick up a red")
-    assert not ending("red", achieved=("pick up the red",)).has_achieved("pick up a blue")
-    assert not ending("red", achieved=None).has_achieved("pick up a red")
+    language = GridLanguage()
+    one = ending("red", achieved=("pick up the red",))
+    assert one.has_achieved("pick up a red", language)
+    assert not one.has_achieved("pick up a blue", language)
+    assert not one.has_achieved("pick up a red")  # without a language: not the same sentence
+    assert not ending("red", achieved=None).has_achieved("pick up a red", language)
 
 
 class Quick(LearnedCaptioner):

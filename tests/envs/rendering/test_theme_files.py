@@ -98,3 +98,20 @@ def test_the_command_writes_a_folder(tmp_path, monkeypatch):
     read = read_sprites(out)
     assert set(read) == {*NEEDED, "unseen"}
     assert read["purple box"].shape == (12, 12, 4)
+
+
+def test_no_program_is_started_for_a_file_of_another_format(tmp_path, monkeypatch):
+    """An EPS file by a PNG file's name: Pillow would start Ghostscript, a program called gs."""
+    mark, program = tmp_path / "started", tmp_path / "bin" / "gs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    folder = tmp_path / "theme"
+    folder.mkdir()
+    (folder / "a red ball.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n%%EOF\n"
+    )
+    with pytest.raises((OSError, ValueError)):
+        read_sprites(folder)
+    assert not mark.exists()

@@ -42,7 +42,7 @@ def test_a_fitted_model_says_how_good_it_is(fitted):
 
 def test_a_sheet_of_what_was_found(index, call, tmp_path):
     sheet = tmp_path / "found.png"
-    status, out, _ = call("search", index, "the agent faces a wall", "--top", "5", "--out", sheet)
+    status, out, _ = call("search", index, "a small violet arch", "--top", "5", "--out", sheet)
     assert status == 0
     lines = out.splitlines()
     assert len(lines) == 6
@@ -50,17 +50,17 @@ def test_a_sheet_of_what_was_found(index, call, tmp_path):
     cosines = [float(line.split()[1]) for line in lines[:5]]
     assert cosines == sorted(cosines, reverse=True)
     assert "episode" in lines[0]
-    assert "the agent" in lines[0]
+    assert " left of " in lines[0]
     assert str(sheet) in lines[5]
     with Image.open(sheet) as image:
-        assert image.width > 4 * 168
+        assert image.width > 4 * 96
 
 
 def test_what_is_found_is_nearest(index, fitted, call, tmp_path, described):
     """The images themselves, searched by the embedding of the sentence, one by one."""
     from mmrl.training.load import load
 
-    module, query = load(fitted, "retrieval", "cpu"), "the agent faces a wall"
+    module, query = load(fitted, "retrieval", "cpu"), "a small violet arch"
     found = ImageIndex.load(index).search(module.of_sentences([query])[0], 3)
     rollouts = open_rollouts(described)
     for one in found:
@@ -76,16 +76,16 @@ def test_a_folder_of_images(fitted, described, call, tmp_path, monkeypatch):
     images = open_rollouts(described)[0].images
     for k, image in enumerate(images[:4]):
         Image.fromarray(image).save(folder / f"{k}.png")
-    Image.fromarray(images[5].repeat(3, 0).repeat(3, 1)).save(folder / "large.png")
+    Image.fromarray(images[-1].repeat(3, 0).repeat(3, 1)).save(folder / "large.png")
     (folder / "notes.txt").write_text("no image")
-    with pytest.warns(UserWarning, match="large.png has 168 × 168 pixels"):
+    with pytest.warns(UserWarning, match="large.png has 216 × 288 pixels"):
         status, out, _ = call("index", folder, "--model", fitted)
     assert status == 0
     assert "1 passed over: no images" in out
     assert "1 resized" in out
     assert "5 images" in out
     (folder / "2.png").unlink()
-    status, out, _ = call("search", "album.index", "the agent sees nothing")
+    status, out, _ = call("search", "album.index", "a small teal star")
     assert status == 0
     assert {line.split()[-1] for line in out.splitlines()[:5]} >= {"large.png", "0.png", "2.png"}
     assert (tmp_path / "sheet.png").is_file()
@@ -94,7 +94,7 @@ def test_a_folder_of_images(fitted, described, call, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("query", "hint"),
     [
-        ("the agent faces a purpel unicorn", "'purpel', 'unicorn'"),
+        ("a small purpel unicorn", "'purpel', 'unicorn'"),
         (" ", "the query is empty"),
     ],
 )
@@ -109,7 +109,7 @@ def test_another_model_is_refused(index, described, call, tmp_path):
     assert (
         call("fit", "retrieval", "--data", described, "--out", other, "--seed", "1", *TINY)[0] == 0
     )
-    status, _, err = call("search", index, "the agent faces a wall", "--model", other)
+    status, _, err = call("search", index, "a small violet arch", "--model", other)
     assert status == 2
     assert "other weights" in err
     assert "mmrl index" in err
@@ -123,10 +123,10 @@ def test_another_model_is_refused(index, described, call, tmp_path):
         (["index", "{empty}", "--model", "{empty}"], "is no run folder"),
         (["index", "{empty}", "--model", "{agent}"], "'mmrl fit retrieval' makes"),
         (["index", "{described}", "--model", "{fitted}", "--out", "{empty}"], "is no index"),
-        (["search", "{empty}", "a wall"], "'mmrl index' makes one"),
-        (["search", "{empty}", "a wall", "--top", "0"], "--top 0"),
-        (["search", "{empty}", "a wall", "--out", "{empty}/no/sheet.png"], "does not exist"),
-        (["search", "{empty}", "a wall", "--out", "{empty}"], "is a folder"),
+        (["search", "{empty}", "an arch"], "'mmrl index' makes one"),
+        (["search", "{empty}", "an arch", "--top", "0"], "--top 0"),
+        (["search", "{empty}", "an arch", "--out", "{empty}/no/sheet.png"], "does not exist"),
+        (["search", "{empty}", "an arch", "--out", "{empty}"], "is a folder"),
         (["fit", "retrieval", "--out", "{empty}/run"], "data is empty"),
     ],
 )
@@ -134,7 +134,7 @@ def test_what_is_refused(call, fitted, described, tmp_path, arguments, hint):
     empty, agent = tmp_path / "empty", tmp_path / "agent"
     empty.mkdir()
     agent.mkdir()
-    (agent / "config.yaml").write_text("env: mmrl/GoToLocal-v0\n")
+    (agent / "config.yaml").write_text("env: shapes/Touch-v0\n")
     places = {"empty": empty, "fitted": fitted, "agent": agent, "described": described}
     status, _, err = call(*(argument.format(**places) for argument in arguments))
     assert status == 2

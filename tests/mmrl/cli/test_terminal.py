@@ -88,7 +88,7 @@ def test_a_search(call, tmp_path, monkeypatch):
     module = SimpleNamespace(of_sentences=lambda _: vector)
     monkeypatch.setattr(search, "open_model", lambda *_: (module, about))
     monkeypatch.setattr(search, "check_words", lambda *_: None)
-    status, out, _ = call("search", tmp_path / "index", "a ball", "--out", tmp_path / "sheet.png")
+    status, out, _ = call("search", tmp_path / "index", "a bell", "--out", tmp_path / "sheet.png")
     assert status == 0
     assert_shown(out)
 

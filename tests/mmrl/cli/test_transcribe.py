@@ -10,6 +10,7 @@ import pytest
 
 from mmrl.cli import main
 from mmrl.preprocessing.tts import speak
+from mmrl.wrappers.adapters import instructions
 
 pytest.importorskip("espeakng_loader")
 wavfile = pytest.importorskip("scipy.io.wavfile")
@@ -33,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def said(tmp_path: Path) -> Path:
     """A WAV file at another rate, with two channels."""
-    waveform = np.repeat(speak("go to the red ball"), 2)
+    waveform = np.repeat(speak("go to the red bell"), 2)
     wavfile.write(tmp_path / "said.wav", 32_000, np.stack([waveform, waveform], axis=1))
     return tmp_path / "said.wav"
 
@@ -50,10 +51,11 @@ def test_a_line_for_each_file(run: Path, said: Path, call: Call) -> None:
 
 def test_it_is_held_to_an_environment(run: Path, said: Path, call: Call) -> None:
     env = ("--env", "mmrl/GoToRedBall-v0")
+    allowed = set(instructions(env[1], range(64)))
     status, out, _ = call("transcribe", run, said, *env)
     assert status == 0
     sentence = out.partition("%")[2].removesuffix(f"{said}\n").strip()
-    assert sentence in ("go to the red ball", "go to a red ball")  # it says nothing else
+    assert sentence in allowed
     status, _, err = call("transcribe", run, said, *env, "--env_args", "{language: zh}")
     assert status == 2
     assert "unknown words" in err
@@ -61,7 +63,7 @@ def test_it_is_held_to_an_environment(run: Path, said: Path, call: Call) -> None
 
 def test_what_is_wrong(run: Path, said: Path, call: Call, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
-    text.write_text("go to the red ball")
+    text.write_text("go to the red bell")
     wavfile.write(tmp_path / "long.wav", 16_000, np.ones(50_000, np.float32))
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "config.yaml").write_text("env: mmrl/GoToLocal-v0\nagent: ppo\n")

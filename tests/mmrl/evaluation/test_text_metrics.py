@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 from mmrl.evaluation.text_metrics import word_edits, word_error_interval, word_error_rate
 from mmrl.preprocessing.text import split_words
 
-SENTENCES = st.lists(st.sampled_from(["go", "to", "the", "red", "ball"]), max_size=7).map(" ".join)
+SENTENCES = st.lists(st.sampled_from(["go", "to", "the", "red", "bell"]), max_size=7).map(" ".join)
 
 
 @pytest.mark.parametrize(
     ("said", "heard", "edits"),
     [
-        ("go to the red ball", "go to the red ball", 0),
-        ("go to the red ball", "Go to the RED ball", 0),
-        ("go to the red ball", "go to the ball", 1),
-        ("go to the red ball", "go to the big red ball", 1),
-        ("go to the red ball", "go to a grey ball", 2),
-        ("go to the red ball", "", 5),
+        ("go to the red bell", "go to the red bell", 0),
+        ("go to the red bell", "Go to the RED bell", 0),
+        ("go to the red bell", "go to the bell", 1),
+        ("go to the red bell", "go to the big red bell", 1),
+        ("go to the red bell", "go to a grey bell", 2),
+        ("go to the red bell", "", 5),
         ("", "go to", 2),
         ("a b c d", "b c d a", 2),
-        ("走到红球", "走到红的球", 1),
+        ("去往红球", "去往红的球", 1),
     ],
 )
 def test_known_cases(said: str, heard: str, edits: int) -> None:
@@ -41,9 +41,9 @@ def test_it_is_a_distance(one: str, other: str, third: str) -> None:
 
 
 def test_long_sentences_weigh_more() -> None:
-    said, heard = ["go", "go to the ball"], ["come", "go to the ball"]
+    said, heard = ["go", "go to the bell"], ["come", "go to the bell"]
     assert word_error_rate(said, heard) == pytest.approx(1 / 5)
-    assert word_error_rate(["go"], ["go to the ball"]) == 3
+    assert word_error_rate(["go"], ["go to the bell"]) == 3
 
 
 def test_the_interval_holds_the_rate_and_shrinks() -> None:

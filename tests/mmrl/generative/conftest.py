@@ -11,7 +11,7 @@ from mmrl.generative.text.models import TextGenerator
 from mmrl.models.encoders.image import FramesEncoder, small_resnet
 from mmrl.preprocessing.text import WordTokenizer
 
-SENTENCES = ["go to the red ball", "pick up a blue key", "open the door", "go to the red key"]
+SENTENCES = ["go to the red bell", "pick up a blue kite", "open the drum", "go to the red kite"]
 
 
 def small_generator(frames: int = 2, seed: int = 0) -> TextGenerator:

@@ -15,7 +15,7 @@ from mmrl.models.inputs import ModelInputs
 from mmrl.models.io import load_model, save_model
 from mmrl.models.model import MultimodalModel
 
-SENTENCES = ["go to the red ball", "open the door on your left"]
+SENTENCES = ["go to the red bell", "open the drum on the left"]
 
 
 def small(text, **options):

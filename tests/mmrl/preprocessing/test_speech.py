@@ -12,7 +12,7 @@ from mmrl.errors import UserError
 from mmrl.preprocessing.speech import RATE, LogMel, PretrainedSpeech, load_speech, resample
 from mmrl.preprocessing.tts import speak
 
-SENTENCE = "go to the red ball"
+SENTENCE = "go to the red bell"
 
 
 def tone(hertz, seconds=0.5, rate=RATE):
@@ -130,7 +130,7 @@ def test_features_out_of_reach(offline):
 
 def test_what_was_said_before_changes_nothing():
     first = speak(SENTENCE).copy()
-    speak("open the door")
+    speak("open the drum")
     speak.cache_clear()
     assert np.array_equal(speak(SENTENCE), first)
 
@@ -149,7 +149,7 @@ def test_voices_differ_and_repeat():
     assert 0.1 < np.abs(first).max() <= 1
     assert speak(SENTENCE) is first  # spoken once
     assert len(speak(SENTENCE, words_per_minute=300)) < len(first)
-    for other in (speak(SENTENCE, "en"), speak(SENTENCE, pitch=80), speak("go to the red box")):
+    for other in (speak(SENTENCE, "en"), speak(SENTENCE, pitch=80), speak("go to the red bowl")):
         assert other.shape != first.shape or np.abs(other - first).max() > 0.01
 
 

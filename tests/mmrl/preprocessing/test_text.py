@@ -27,16 +27,16 @@ words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 
 
 def test_words_and_punctuation():
-    assert split_words("Go to the RED ball, then don't stop.") == (
-        ["go", "to", "the", "red", "ball", ",", "then", "don't", "stop", "."]
+    assert split_words("Go to the RED bell, then don't stop.") == (
+        ["go", "to", "the", "red", "bell", ",", "then", "don't", "stop", "."]
     )
     assert split_words("") == []
     assert split_words("gehe zur größten Tür") == ["gehe", "zur", "größten", "tür"]
 
 
 def test_chinese_characters_are_words():
-    words = split_words("先走到Red球，然后don't拿起2个钥匙。")
-    assert " ".join(words) == "先 走 到 red 球 ， 然 后 don't 拿 起 2 个 钥 匙 。"
+    words = split_words("先去往Red球，然后don't举起2个钥匙。")
+    assert " ".join(words) == "先 去 往 red 球 ， 然 后 don't 举 起 2 个 钥 匙 。"
 
 
 HAN = st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF)
@@ -115,9 +115,9 @@ def test_an_empty_instruction_is_refused(sentence, minilm, offline):
 
 
 def test_vocabulary_from_a_corpus():
-    corpus = ["go to the door", "go to the Box", "open the door"]
-    assert WordTokenizer.from_corpus(corpus).words == ("box", "door", "go", "open", "the", "to")
-    assert WordTokenizer.from_corpus(corpus, min_count=2).words == ("door", "go", "the", "to")
+    corpus = ["go to the drum", "go to the Bowl", "open the drum"]
+    assert WordTokenizer.from_corpus(corpus).words == ("bowl", "drum", "go", "open", "the", "to")
+    assert WordTokenizer.from_corpus(corpus, min_count=2).words == ("drum", "go", "the", "to")
 
 
 def test_unknown_words_are_counted():
@@ -187,7 +187,7 @@ def test_words_save_and_load(tmp_path):
 
 def test_pretrained_save_and_load(tmp_path, minilm, offline):
     tokenizer = PretrainedTokenizer(minilm, 9)
-    ids = tokenizer.encode("go to the red ball")
+    ids = tokenizer.encode("go to the red bell")
     assert ids.shape == (9,)
     assert ids.dtype == np.int32
     assert (ids != PADDING).sum() == 7  # with BERT's marks at both ends
@@ -196,7 +196,7 @@ def test_pretrained_save_and_load(tmp_path, minilm, offline):
     tokenizer.save(tmp_path)
     again = load_tokenizer(tmp_path)
     assert (again.size, again.length) == (tokenizer.size, 9)
-    assert np.array_equal(again.encode("go to the red ball"), ids)
+    assert np.array_equal(again.encode("go to the red bell"), ids)
 
 
 def test_missing_pretrained_tokenizer(offline):

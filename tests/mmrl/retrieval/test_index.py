@@ -142,10 +142,10 @@ def test_as_many_entries_as_embeddings():
 
 
 def test_entries_are_readable(tmp_path):
-    entries = [{"file": "häuser/a.png"}, {"episode": 3, "step": 1, "description": "a ball"}]
+    entries = [{"file": "häuser/a.png"}, {"episode": 3, "step": 1, "description": "a bell"}]
     ImageIndex(unit_vectors(2), entries, ABOUT).save(tmp_path / "index")
     text = (tmp_path / "index" / ENTRIES).read_text()
     assert json.loads(text) == entries
     assert "häuser" in text
-    assert [caption(one) for one in entries] == ["häuser/a.png", "episode 3, step 1: a ball"]
+    assert [caption(one) for one in entries] == ["häuser/a.png", "episode 3, step 1: a bell"]
     assert caption({"episode": 3, "step": 1, "description": ""}) == "episode 3, step 1"

@@ -6,14 +6,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from worlds.shapes import ShapeLanguage
 
 from mmrl.data import Rollout
-from mmrl.evaluation.text_metrics import alike
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.training.relabelling import Relabelling
 
-BALL, KEY, BOTH = "go to the ball", "go to a key", "go to a ball, then go to a key"
-NEVER = "go to the box"
+STAR, ARCH, BOTH = "touch the star", "tap the arch", "touch the star and the arch"
+NEVER = "touch the hexagon"
+LANGUAGE = ShapeLanguage()
+canonical = LANGUAGE.canonical
 
 
 def episode(instruction: str, achieved: dict[int, tuple[str, ...]], length: int = 6) -> Rollout:
@@ -31,21 +33,21 @@ def episode(instruction: str, achieved: dict[int, tuple[str, ...]], length: int 
 
 
 EPISODES = [
-    episode(BALL, {1: ("go to a ball", "go to a thing"), 3: ("go to the key",)}),
-    episode(KEY, {2: (KEY,)}, length=3),
+    episode(STAR, {1: ("tap the star", "touch anything"), 3: ("touch the arch",)}),
+    episode(ARCH, {2: (ARCH,)}, length=3),
     episode(BOTH, {}, length=4),  # nobody says what was achieved
-    episode(NEVER, {0: (BALL,), 4: (BALL,)}),
+    episode(NEVER, {0: (STAR,), 4: (STAR,)}),
 ]
 
 
 @pytest.fixture(scope="module")
 def relabelling() -> Relabelling:
-    words = WordTokenizer.from_corpus([BALL, KEY, BOTH, NEVER], length=10)
-    return Relabelling(EPISODES, words)
+    words = WordTokenizer.from_corpus([STAR, ARCH, BOTH, NEVER], length=10)
+    return Relabelling(EPISODES, words, LANGUAGE)
 
 
 def test_only_what_is_asked_and_named_is_judged(relabelling: Relabelling):
-    assert relabelling.sentences == sorted([BALL, KEY])
+    assert relabelling.sentences == sorted([STAR, ARCH])
     assert len(relabelling) == 4
 
 
@@ -56,16 +58,16 @@ def test_pairs_are_what_the_verifier_said(relabelling: Relabelling):
     for step, k, carried_out in zip(drawn.tolist(), which, done.tolist(), strict=True):
         e, t = where[step]
         sentence = relabelling.sentences[k]
-        said = [{alike(s) for s in one} for one in EPISODES[e].achieved[: t + 1]]
-        assert (alike(sentence) in said[t]) == carried_out
-        assert not any(alike(sentence) in before for before in said[:t])
+        said = [{canonical(s) for s in one} for one in EPISODES[e].achieved[: t + 1]]
+        assert (canonical(sentence) in said[t]) == carried_out
+        assert not any(canonical(sentence) in before for before in said[:t])
         seen[e, t, sentence, carried_out] += 1
     assert not any(e == 2 for e, *_ in seen)
     assert {key[:3] for key in seen if key[3]} == {
-        (0, 1, BALL), (0, 3, KEY), (1, 2, KEY), (3, 0, BALL),
+        (0, 1, STAR), (0, 3, ARCH), (1, 2, ARCH), (3, 0, STAR),
     }  # fmt: skip
-    assert (0, 1, KEY, False) in seen  # another one at such a step
-    assert (0, 0, BALL, False) in seen  # the same one, too early
+    assert (0, 1, ARCH, False) in seen  # another one at such a step
+    assert (0, 0, STAR, False) in seen  # the same one, too early
     assert 0.5 < done.mean() < 0.75  # half of them, and what is drawn by chance
 
 
@@ -78,3 +80,10 @@ def test_nothing_is_drawn_where_nobody_has_spoken():
     silent = Relabelling([EPISODES[2]], WordTokenizer.from_corpus([BOTH]))
     assert not silent
     assert not silent.sentences
+
+
+def test_without_a_language_sentences_are_what_they_are():
+    words = WordTokenizer.from_corpus([STAR, ARCH, BOTH, NEVER], length=10)
+    plain = Relabelling(EPISODES, words)
+    assert plain.sentences == sorted([STAR, ARCH])
+    assert len(plain) == 2

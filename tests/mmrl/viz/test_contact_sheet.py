@@ -12,7 +12,7 @@ from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 COLOURS = [(200, 30, 40), (30, 160, 60), (40, 70, 220), (210, 180, 20), (150, 40, 190)]
 
 
-def shown(count, size=(56, 56), caption="a ball"):
+def shown(count, size=(56, 56), caption="a bell"):
     return [
         SheetImage(np.full((*size, 3), COLOURS[k % 5], np.uint8), 0.9 - k / 100, caption)
         for k in range(count)
@@ -25,7 +25,7 @@ def pixels(sheet, colour):
 
 @pytest.mark.parametrize("count", [1, 3, 4, 5])
 def test_every_image_as_large_as_the_others(count):
-    sheet = contact_sheet("the agent faces a red ball", shown(count))
+    sheet = contact_sheet("a red bell on the left of it", shown(count))
     areas = [pixels(sheet, colour) for colour in COLOURS[:count]]
     assert areas == [168 * 168] * count
     assert [pixels(sheet, colour) for colour in COLOURS[count:]] == [0] * (5 - count)
@@ -38,11 +38,11 @@ def test_images_keep_their_shape():
 
 
 def test_what_is_written_can_be_seen():
-    few = contact_sheet("a ball", shown(1))
+    few = contact_sheet("a bell", shown(1))
     for other in (
-        contact_sheet("a box", shown(1)),
-        contact_sheet("a ball", shown(1, caption="a box")),
-        contact_sheet("a ball", [SheetImage(shown(1)[0].image, 0.5, "a ball")]),
+        contact_sheet("a bowl", shown(1)),
+        contact_sheet("a bell", shown(1, caption="a bowl")),
+        contact_sheet("a bell", [SheetImage(shown(1)[0].image, 0.5, "a bell")]),
     ):
         assert few.shape == other.shape
         assert not np.array_equal(few, other)
@@ -50,17 +50,17 @@ def test_what_is_written_can_be_seen():
 
 
 def test_a_image_that_is_gone():
-    sheet = contact_sheet("a ball", [SheetImage(None, 0.5, "a.png")])
+    sheet = contact_sheet("a bell", [SheetImage(None, 0.5, "a.png")])
     assert (
         sheet.shape
-        == contact_sheet("a ball", [SheetImage(np.zeros((8, 8, 3), np.uint8), 0.5, "a.png")]).shape
+        == contact_sheet("a bell", [SheetImage(np.zeros((8, 8, 3), np.uint8), 0.5, "a.png")]).shape
     )
 
 
 def test_nothing_found():
-    assert contact_sheet("a ball", []).ndim == 3
+    assert contact_sheet("a bell", []).ndim == 3
 
 
 def test_png_gives_it_back():
-    sheet = contact_sheet("a ball", shown(2))
+    sheet = contact_sheet("a bell", shown(2))
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(sheet)))), sheet)

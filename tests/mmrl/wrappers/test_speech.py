@@ -62,8 +62,8 @@ def test_each_episode_is_said_anew():
 
 def test_noise_is_as_loud_as_asked():
     speakers = Speakers(noise=0.05)
-    said = speakers.say("go to the red ball", np.random.default_rng(0))
-    clean = Speakers().say("go to the red ball", np.random.default_rng(0))
+    said = speakers.say("go to the red bell", np.random.default_rng(0))
+    clean = Speakers().say("go to the red bell", np.random.default_rng(0))
     heard = spoken_length(clean)
     assert 0.045 < (said - clean)[:heard].std() < 0.055
     assert not said[heard + 1 :].any()
@@ -71,7 +71,7 @@ def test_noise_is_as_loud_as_asked():
 
 def test_too_long_to_be_said():
     with pytest.warns(UserWarning, match=r"is cut at speech.seconds=0.2"):
-        said = Speakers(seconds=0.2).say("go to the red ball", np.random.default_rng(0))
+        said = Speakers(seconds=0.2).say("go to the red bell", np.random.default_rng(0))
     assert said.shape == (3200,)
 
 

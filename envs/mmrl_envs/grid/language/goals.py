@@ -6,11 +6,13 @@ open the door, then pick up a blue key      a blue key in the agent's hands, an 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
 from mmrl_envs.grid.language.prompts import AHEAD, HELD, MOST
 
+_AN: Final = re.compile(r"\ban\b")  # as people write it before "object"
 _SHOWN: Final = {"go to": AHEAD, "pick up": HELD, "open": AHEAD, "put": ""}
 
 
@@ -20,7 +22,7 @@ def goal_prompt(instruction: str) -> str:
     remains as it is.
     """
     try:
-        read = Instruction.from_sentence(instruction)
+        read = Instruction.from_sentence(_AN.sub("a", instruction))
     except ValueError:
         return instruction
     halves = (read.second, read.first) if read.order == "after" else (read.first, read.second)

@@ -94,13 +94,13 @@ def test_strange_sentences_are_refused(sentence: str, message: str) -> None:
         small(length=7).paint([sentence])
 
 
-WORDS = ["red", "green", "blue", "ball", "key", ","]
+WORDS = ["red", "green", "blue", "bell", "kite", ","]
 COLORS = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-BALL, KEY, FLOOR = 0, 3, 6  # and the number of a colour
+BELL, KITE, FLOOR = 0, 3, 6  # and the number of a colour
 
 
 def coloured() -> Painter:
-    """Of 1 × 4 patches with balls and keys in three colours, on a floor."""
+    """Of 1 × 4 patches with bells and kites in three colours, on a floor."""
     torch.manual_seed(0)
     tokenizer = {"image_size": [4, 16], "patch": 4, "colored": 2, "plain": 1, "colors": 3}
     options = {"length": 8, "text_args": {"width": 32}, "width": 32, "layers": 1, "heads": 2}
@@ -115,16 +115,16 @@ def coloured() -> Painter:
 
 
 def asked_and_painted(random: np.random.Generator) -> tuple[str, list[int]]:
-    """Two things, which are asked for, but never a red key; they stand anywhere, in any order."""
+    """Two things, which are asked for, but never a red kite; they stand anywhere, in any order."""
     things = []
     while len(things) < 2:
-        noun, color = random.choice([BALL, KEY]), random.integers(3)
-        if (noun, color) != (KEY, 0) and (noun, color) not in things:
+        noun, color = random.choice([BELL, KITE]), random.integers(3)
+        if (noun, color) != (KITE, 0) and (noun, color) not in things:
             things.append((noun, color))
     row = [FLOOR] * 4
     for place, (noun, color) in zip(random.permutation(4), things, strict=False):
         row[place] = int(noun + color)
-    prompts = [f"{WORDS[color]} {'ball' if noun == BALL else 'key'}" for noun, color in things]
+    prompts = [f"{WORDS[color]} {'bell' if noun == BELL else 'kite'}" for noun, color in things]
     return ", ".join(prompts), row
 
 
@@ -135,12 +135,12 @@ def test_pairs_that_were_never_shown_are_painted() -> None:
     random, chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
     for _ in range(250):
         asked, rows = zip(*(asked_and_painted(random) for _ in range(32)), strict=True)
-        assert not any("red key" in one for one in asked)
+        assert not any("red kite" in one for one in asked)
         optimizer.zero_grad()
         painter.loss(*painter.named(painter.read(asked), torch.tensor(rows), chance)).backward()
         optimizer.step()
     painter.eval()
-    for asked_for, there in (("red key, blue ball", {KEY, BALL + 2}), ("blue key", {KEY + 2})):
+    for asked_for, there in (("red kite, blue bell", {KITE, BELL + 2}), ("blue kite", {KITE + 2})):
         images = painter.paint([asked_for] * 40, guidance=1.0, temperature=0.5)
         made = torch.from_numpy(images).permute(0, 3, 1, 2)
         rows = [set(row) for row in painter.tokenizer.encode(made).tolist()]
@@ -149,8 +149,8 @@ def test_pairs_that_were_never_shown_are_painted() -> None:
 
 def test_all_colours_are_the_same_to_it() -> None:
     painter = coloured()
-    codes = torch.tensor([[KEY, BALL + 2, FLOOR, FLOOR], [KEY + 1, BALL, FLOOR, FLOOR]])
-    ids = painter.read(["red key, blue ball", "green key, red ball"])
+    codes = torch.tensor([[KITE, BELL + 2, FLOOR, FLOOR], [KITE + 1, BELL, FLOOR, FLOOR]])
+    ids = painter.read(["red kite, blue bell", "green kite, red bell"])
     named = painter.named(ids, codes, torch.Generator().manual_seed(0))
     assert torch.equal(named[0][0], named[0][1])
     assert torch.equal(named[1][0], named[1][1])

@@ -14,7 +14,7 @@ from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING, START, WordTokenizer
 
 COLORS = ["red", "green", "blue", "white"]
-SHAPES = ["ball", "box", "key", "door"]
+SHAPES = ["bell", "bowl", "kite", "drum"]
 HELD_OUT = [(0, 2), (1, 1), (2, 0), (3, 3)]
 PLACES = 4
 

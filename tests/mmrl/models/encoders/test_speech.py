@@ -15,38 +15,38 @@ COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
 
 @pytest.fixture(scope="module")
 def utterances():
-    """Features float16 [500, frames, bands] of "open the … door", and which colour was said."""
+    """Features float16 [500, frames, bands] of "open the … drum", and which colour was said."""
     speakers = Speakers(
         voices=["en-us", "en+f3", "en+m4"], words_per_minute=[140, 220], noise=0.01, seconds=2.0
     )
     mel, generator = LogMel(2.0), np.random.default_rng(0)
     said = generator.integers(0, 6, 500)
-    waveforms = [speakers.say(f"open the {COLOURS[k]} door", generator) for k in said]
+    waveforms = [speakers.say(f"open the {COLOURS[k]} drum", generator) for k in said]
     return torch.from_numpy(np.stack([mel.encode(w) for w in waveforms])), torch.from_numpy(said)
 
 
 def test_rewards_teach_it_to_hear(utterances):
-    """An agent before a door opens it, or goes on: 1 if it was told this colour, 0 for another,
+    """An agent before a drum opens it, or goes on: 1 if it was told this colour, 0 for another,
     0.25 for going on. It never learns what was said but by what it earns (REINFORCE).
     """
     heard, said = utterances
     torch.manual_seed(0)
-    encoder, doors = LogMelCNN(heard.shape[1:]), nn.Embedding(6, 64)
+    encoder, drums = LogMelCNN(heard.shape[1:]), nn.Embedding(6, 64)
     film, head = nn.Linear(64, 128), nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
-    modules = nn.ModuleList([encoder, doors, film, head])
+    modules = nn.ModuleList([encoder, drums, film, head])
     optimizer = torch.optim.Adam(modules.parameters(), 1e-3)
 
-    def act(rows, door):
+    def act(rows, drum):
         scale, shift = film(encoder(heard[rows]).mean()).chunk(2, 1)
-        seen = doors(door)
+        seen = drums(drum)
         out = head(seen + torch.relu((1 + scale) * seen + shift))
         return torch.distributions.Categorical(logits=out[:, :2]), out[:, 2]
 
     for _ in range(250):
         rows = torch.randint(0, 400, (256,))
         meant = torch.rand(256) < 0.25
-        door = torch.where(meant, said[rows], (said[rows] + torch.randint(1, 6, (256,))) % 6)
-        policy, value = act(rows, door)
+        drum = torch.where(meant, said[rows], (said[rows] + torch.randint(1, 6, (256,))) % 6)
+        policy, value = act(rows, drum)
         opens = policy.sample()
         reward = torch.where(opens == 1, meant.float(), 0.25)
         advantage = reward - value.detach()

@@ -142,7 +142,7 @@ def test_no_dropout_of_our_own():
 def test_pretrained_model_by_path(minilm, offline):
     encoder = build_text_encoder(minilm, 0, 16).eval()
     tokenizer = PretrainedTokenizer(minilm, 16)
-    sentences = ["go to the red ball", "walk over to the crimson sphere", "open a bank account"]
+    sentences = ["go to the red bell", "walk over to the crimson bell", "open a bank account"]
     ids = torch.stack([torch.from_numpy(tokenizer.encode(s).copy()) for s in sentences])
     with torch.no_grad():
         tokens = encoder(ids)
@@ -246,7 +246,7 @@ def test_word_cnn_sees_as_far_as_its_layers_reach():
 
 def test_minilm_by_name_is_the_packaged_model(minilm, offline):
     by_name, by_path = (build_text_encoder(name, 0, 16).eval() for name in ("minilm", minilm))
-    ids = torch.tensor([PretrainedTokenizer("minilm", 16).encode("go to the red ball").tolist()])
+    ids = torch.tensor([PretrainedTokenizer("minilm", 16).encode("go to the red bell").tolist()])
     assert_close(by_name(ids).values, by_path(ids).values)
     assert by_name.shape.width == 384
 

@@ -15,9 +15,9 @@ GLOVE = "the 0.1 0.2 0.3\nball 1 0 0\nred 0 1 -1\nParis 5 5 5\n"
 def test_glove_and_word2vec(tmp_path, header):
     file = tmp_path / "vectors.txt"
     file.write_text(header + GLOVE)
-    found = read_word_vectors(file, ["ball", "red", "door"])
+    found = read_word_vectors(file, ["bell", "red", "drum"])
     assert {word: vector.tolist() for word, vector in found.items()} == {
-        "ball": [1, 0, 0],
+        "bell": [1, 0, 0],
         "red": [0, 1, -1],
     }
 
@@ -26,10 +26,10 @@ def test_glove_and_word2vec(tmp_path, header):
 def test_encoders_begin_with_them(tmp_path, name):
     file = tmp_path / "vectors.txt"
     file.write_text(GLOVE)
-    tokenizer = WordTokenizer(["ball", "red", "door"])
+    tokenizer = WordTokenizer(["bell", "red", "drum"])
     encoder = build_text_encoder(name, tokenizer.space.words, 8, vectors=str(file))
     weights = encoder.vectors.weight.detach().numpy()
-    ids = tokenizer.encode("red ball door")[1:4]
+    ids = tokenizer.encode("red bell drum")[1:4]
     assert np.allclose(weights[ids[0]], [0, 1, -1])
     assert np.allclose(weights[ids[1]], [1, 0, 0])
     assert weights[ids[2]].any()  # begins at random
@@ -39,8 +39,8 @@ def test_encoders_begin_with_them(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("ball 1 0 0\nred 0 1\n", "line 2: 2 numbers where the first word has 3"),
-        ("ball a b c\n", "cannot be read"),
+        ("bell 1 0 0\nred 0 1\n", "line 2: 2 numbers where the first word has 3"),
+        ("bell a b c\n", "cannot be read"),
         ("Paris 1 2 3\n", "none of the 2 words"),
         (None, "cannot be read"),
     ],
@@ -50,7 +50,7 @@ def test_what_is_no_such_file(tmp_path, content, words):
     if content is not None:
         file.write_text(content)
     with pytest.raises(UserError, match=words):
-        read_word_vectors(file, ["ball", "red"])
+        read_word_vectors(file, ["bell", "red"])
 
 
 def test_a_file_needs_words(tmp_path):

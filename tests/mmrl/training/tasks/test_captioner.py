@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from worlds.shapes import ShapeLanguage
 
 from mmrl.cli import main
 from mmrl.data import Rollout
-from mmrl.data.splits import held_out
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.training.tasks.captioner import CaptionerConfig, CaptionerTask
 
-COLORS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
+COLORS = {"teal": (0, 128, 128), "ochre": (204, 119, 34), "violet": (143, 0, 255)}
+LANGUAGE = ShapeLanguage()
+
+
+class Episodes(list):
+    """Episodes in a language, as a dataset has them."""
+
+    language = LANGUAGE
 
 
 def rollout(color: str, number: int, **changes: Any) -> Rollout:
@@ -24,7 +31,7 @@ def rollout(color: str, number: int, **changes: Any) -> Rollout:
     images = np.zeros((3, 16, 16, 3), np.uint8)
     images[2] = COLORS[color]
     images[0, 0, 0] = number
-    sentences = (f"pick up the {color} ball", f"pick up the {color} ball on your left")
+    sentences = (f"touch the {color} star", f"touch the {color} star on the left")
     return Rollout(**{
         "images": images,
         "instruction": sentences[0],
@@ -33,7 +40,7 @@ def rollout(color: str, number: int, **changes: Any) -> Rollout:
         "success": True,
         "seed": number,
         "achieved": ((), sentences),
-        "descriptions": ("the agent sees nothing",) * 2 + (f"the agent carries a {color} ball",),
+        "descriptions": ("nothing",) * 2 + (f"the cursor on a {color} star",),
         "env_id": "test-v0",
         **changes,
     })  # fmt: skip
@@ -42,7 +49,7 @@ def rollout(color: str, number: int, **changes: Any) -> Rollout:
 @pytest.fixture
 def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Rollout]:
     """60 episodes, in which every colour is as frequent as the others."""
-    made = [rollout(list(COLORS)[k % 3], k) for k in range(60)]
+    made = Episodes(rollout(list(COLORS)[k % 3], k) for k in range(60))
     monkeypatch.setattr("mmrl.training.tasks.captioner.open_rollouts", lambda name: made)
     return made
 
@@ -50,7 +57,7 @@ def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Rollout]:
 def config(**changes: Any) -> CaptionerConfig:
     options: dict[str, Any] = {
         "data": "test", "batch_size": 16, "width": 32, "layers": 1, "heads": 2, "device": "cpu",
-        "test_share": 0.2, "without": "on your", "image_args": {"patch": 4, "width": 16},
+        "test_share": 0.2, "without": "on the left", "image_args": {"patch": 4, "width": 16},
     }  # fmt: skip
     return CaptionerConfig("unused", **{**options, **changes})
 
@@ -61,7 +68,7 @@ def test_examples_are_the_frames_around_what_was_achieved(dataset: list[Rollout]
     assert len(task._test) == 12
     assert {one.episode for one in task._train} == set(range(48))
     one = task._train[4]
-    assert one.captions == ("pick up the green ball",)
+    assert one.captions == ("touch the ochre star",)
     assert one.true == dataset[4].achieved[1]
     assert np.array_equal(task._train_images[4], dataset[4].images[1:])
     batch = task.batch(np.random.default_rng(0))
@@ -75,10 +82,10 @@ def test_batches_are_drawn_by_the_generator_alone(dataset: list[Rollout]):
 
 
 def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
-    task = CaptionerTask.prepare(config(held_out=True))  # a blue ball is one of the pairs
-    assert not any(held_out(*one.true) for one in task._train)
+    task = CaptionerTask.prepare(config(held_out_pairs=True))  # a teal star is one of them
+    assert not any(LANGUAGE.is_held_out(s) for one in task._train for s in one.true)
     assert task.cases.turned_away == 16
-    assert any(held_out(*one.true) for one in task._test)
+    assert any(LANGUAGE.is_held_out(s) for one in task._test for s in one.true)
     metrics = task.evaluate().metrics
     assert {"accepted", "accepted_held_out_pairs", "turned_away"} <= metrics.keys()
 
@@ -86,10 +93,10 @@ def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
 def test_images_that_are_described_with_held_out_pairs_are_not_learnt_from(
     dataset: list[Rollout],
 ):
-    behind = ("the agent sees a green box 1 left", *("the agent sees nothing",) * 2)
-    dataset[1] = rollout("green", 1, descriptions=behind)  # not one of the two that are looked at
-    dataset[4] = rollout("green", 4, descriptions=behind[1:] + behind[:1])
-    task = CaptionerTask.prepare(config(held_out=True))
+    behind = ("an ochre arch", "nothing", "nothing")
+    dataset[1] = rollout("ochre", 1, descriptions=behind)  # not one of the two that are looked at
+    dataset[4] = rollout("ochre", 4, descriptions=behind[1:] + behind[:1])
+    task = CaptionerTask.prepare(config(held_out_pairs=True))
     assert {1, 4} & {one.episode for one in task._train} == {1}
     assert task.cases.turned_away == 17
 
@@ -97,7 +104,7 @@ def test_images_that_are_described_with_held_out_pairs_are_not_learnt_from(
 def test_what_is_to_be_seen(dataset: list[Rollout]):
     task = CaptionerTask.prepare(config(about="scene", frames=1))
     assert {one.captions[0] for one in task._train} == {
-        "the agent sees nothing", *(f"the agent carries a {color} ball" for color in COLORS),
+        "nothing", *(f"the cursor on a {color} star" for color in COLORS),
     }  # fmt: skip
 
 
@@ -105,10 +112,10 @@ def test_successes_alone_are_learnt_from_where_nobody_says_what_was_achieved(
     dataset: list[Rollout],
 ):
     silent = {"achieved": ((), ()), "descriptions": ("",) * 3}
-    dataset[:] = [rollout("red", k, success=k % 2 == 0, **silent) for k in range(20)]
+    dataset[:] = [rollout("teal", k, success=k % 2 == 0, **silent) for k in range(20)]
     task = CaptionerTask.prepare(config())
     assert [one.episode for one in task._train] == list(range(0, 16, 2))
-    assert task._train[0].captions == ("pick up the red ball",)
+    assert task._train[0].captions == ("touch the teal star",)
     with pytest.raises(UserError, match="0 examples to learn from.*about='scene'"):
         CaptionerTask.prepare(config(about="scene", frames=1))
 
@@ -119,7 +126,7 @@ def test_successes_alone_are_learnt_from_where_nobody_says_what_was_achieved(
         ({"about": "weather"}, "unknown about 'weather'"),
         ({"without": "("}, r"without='\('"),
         ({"frames": 0}, "frames=0"),
-        ({"named": ["red"]}, r"named=\['red'\]: small_resnet holds no colours aside"),
+        ({"named": ["teal"]}, r"named=\['teal'\]: small_resnet holds no colours aside"),
         ({"named": ["pink"], "image": "luma_chroma"}, "named: unknown words in 'pink'"),
         ({"image_args": {"depth": 3}}, "unexpected keyword argument .depth."),
     ],
@@ -130,16 +137,19 @@ def test_what_cannot_be(dataset: list[Rollout], changes: dict[str, Any], message
 
 
 def test_from_episodes_to_captions(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    shapes: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Collect, fit, go on, caption: the commands, as a user types them."""
     monkeypatch.chdir(tmp_path)
-    env = "mmrl/GoToRedBallGrey-v0"
-    assert main(["collect", env, "--episodes", "40", "--by", "expert", "--out", "./data"]) == 0
+    collect = ["collect", shapes, "--episodes", "60", "--by", "random", "--out", "./data"]
+    assert main(collect) == 0
     options = [
         "--data", "./data", "--steps", "40", "--batch_size", "16", "--width", "32", "--layers", "1",
         "--heads", "2", "--device", "cpu", "--evaluate_every", "40", "--learning_rate", "3e-3",
-        "--without", "(on|in|behind) (your|you)",
+        "--test_share", "0.2",
     ]  # fmt: skip
     assert main(["fit", "captioner", *options, "--out", "captioner"]) == 0
     out = capsys.readouterr().out
@@ -147,7 +157,7 @@ def test_from_episodes_to_captions(
     assert main(["caption", "captioner", "--data", "./data", "--episodes", "5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
-    assert "of 5 right" in lines[-1]
+    assert " right" in lines[-1]
     assert main(["fit", "captioner", "--resume", "captioner", "--steps", "50"]) == 2
     refusal = capsys.readouterr().err
     assert "steps: 40 → 50" in refusal
@@ -164,14 +174,14 @@ def test_from_episodes_to_captions(
     assert "--data" in capsys.readouterr().err
     assert main(["caption", "captioner", "nowhere.png", "there.png"]) == 2
     assert "nowhere.png: there is no such file" in capsys.readouterr().err
-    for side in (56, 112, 4):
-        image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-        Image.fromarray(image).save(f"{side}.png")
-    assert main(["caption", "captioner", "56.png", "56.png"]) == 0
+    for name, size in {"own": (72, 96), "112": (112, 112), "4": (4, 4)}.items():
+        image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        Image.fromarray(image).save(f"{name}.png")
+    assert main(["caption", "captioner", "own.png", "own.png"]) == 0
     assert "%" in capsys.readouterr().out
-    with pytest.warns(UserWarning, match="112.png has 112 × 112 pixels.* 56 × 56"):
+    with pytest.warns(UserWarning, match="112.png has 112 × 112 pixels.* 72 × 96"):
         assert main(["caption", "captioner", "112.png", "112.png"]) == 0
-    assert main(["caption", "captioner", "56.png", "112.png"]) == 2
+    assert main(["caption", "captioner", "own.png", "112.png"]) == 2
     assert "must be of one size" in capsys.readouterr().err
     assert main(["caption", "captioner", "4.png", "4.png"]) == 2
     assert "8 pixels a side or more" in capsys.readouterr().err

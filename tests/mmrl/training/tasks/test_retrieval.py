@@ -5,18 +5,20 @@ import json
 import numpy as np
 import pytest
 import torch
+from worlds.shapes import ShapeLanguage
 
 from mmrl.data import open_rollouts
 from mmrl.data.captioned import Scenes, read_scenes
-from mmrl.data.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.training.load import load
 from mmrl.training.tasks.retrieval import RetrievalConfig, RetrievalTask, embed
 from mmrl.training.trainer import fit
 
-COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey": (99, 99, 99)}
-NOUNS = {"ball": (2, 2), "key": (6, 1), "box": (3, 6)}
+COLOURS = {"teal": (255, 0, 0), "ochre": (0, 255, 0), "violet": (0, 0, 255), "white": (9, 9, 9)}
+NOUNS = {"star": (2, 2), "hexagon": (6, 1), "arch": (3, 6)}
+LANGUAGE = ShapeLanguage()
+mentions_held_out = LANGUAGE.is_held_out
 
 
 def tiny(**changes):
@@ -37,8 +39,8 @@ def scenes(count=120, seed=0):
         (height, width), left = NOUNS[noun], generator.random() < 0.5
         x = 1 if left else 9
         image[2 : 2 + height, x : x + width] = COLOURS[colour]
-        sentences.append(f"the agent sees a {colour} {noun} 2 {'left' if left else 'right'}")
-    return Scenes(images, sentences, np.arange(count) // 2)
+        sentences.append(f"a {colour} {noun} on the {'left' if left else 'right'}")
+    return Scenes(images, sentences, np.arange(count) // 2, LANGUAGE)
 
 
 def test_it_learns(tmp_path):
@@ -86,16 +88,16 @@ def test_episodes_are_learnt_from_or_tested():
     given = scenes()
     task = RetrievalTask(tiny(), given)
     test = task.tests[""]
-    assert not set(task.learnt.episodes) & set(test.episodes)
+    assert not set(task.train.episodes) & set(test.episodes)
     assert len(set(test.sentences)) == len(test)
-    assert len(set(task.learnt.episodes)) == 48
+    assert len(set(task.train.episodes)) == 48
 
 
 def test_nothing_held_out_is_learnt_from():
-    task = RetrievalTask(tiny(held_out=True, batch_size=4), scenes())
+    task = RetrievalTask(tiny(held_out_pairs=True, batch_size=4), scenes())
     words = set(task.module.model.tokenizer.words)
-    assert {word for pair in HELD_OUT_PAIRS[:3] for word in pair} <= words
-    assert not any(map(mentions_held_out, task.learnt.sentences))
+    assert {word for pair in LANGUAGE.held_out_pairs for word in pair} <= words
+    assert not any(map(mentions_held_out, task.train.sentences))
     assert not any(map(mentions_held_out, task.tests[""].sentences))
     assert all(map(mentions_held_out, task.tests["held_out_pairs_"].sentences))
     generator = np.random.default_rng(0)
@@ -104,12 +106,12 @@ def test_nothing_held_out_is_learnt_from():
     metrics = task.evaluate().metrics
     assert metrics["shown"] == 40
     assert metrics["turned_away"] == task.cases.turned_away > 0
-    assert task.cases.kept == len(task.learnt)
+    assert task.cases.kept == len(task.train)
     assert metrics["held_out_shown"] == 0
     assert metrics["held_out_pairs_scenes"] == len(task.tests["held_out_pairs_"])
     everything = RetrievalTask(tiny(), scenes())
     everything.batch(generator)
-    assert any(map(mentions_held_out, everything.learnt.sentences))
+    assert any(map(mentions_held_out, everything.train.sentences))
     assert everything.held_out_shown > 0
 
 
@@ -122,7 +124,7 @@ def test_scenes_of_datasets(described):
     assert np.array_equal(read.images[rows], rollouts[3].images)
     assert [read.sentences[row] for row in rows] == list(rollouts[3].descriptions)
     task = RetrievalTask.prepare(tiny(data=described))
-    assert len(task.learnt) + len(task.tests[""]) <= len(read) / 2
+    assert len(task.train) + len(task.tests[""]) <= len(read) / 2
 
 
 def test_data_that_says_nothing(tmp_path, signals):

@@ -20,7 +20,7 @@ from mmrl.wrappers.speech import Speakers
 
 pytest.importorskip("espeakng_loader")
 
-SENTENCES = ["go to the red ball", "open a door", "pick up the key on your left"]
+SENTENCES = ["go to the red bell", "open a drum", "pick up the kite on the left"]
 
 
 def config(out: Path, **changes: Any) -> SpeechConfig:

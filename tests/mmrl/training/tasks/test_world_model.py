@@ -198,9 +198,9 @@ def test_what_a_world_does_not_know(task: WorldModelTask):
     with pytest.raises(UserError, match="unknown words.*sofa.*fitted without"):
         world.observe(image, nothing, ["go to the sofa"])
     with pytest.raises(UserError, match=r"images of \[40, 40\] pixels.*\[56, 56\]"):
-        world.observe(image[:, :, :40, :40], nothing, ["go to the red ball"])
+        world.observe(image[:, :, :40, :40], nothing, ["go to the red bell"])
     with pytest.raises(UserError, match="9 actions.*fitted for 7"):
-        world.observe(image.repeat(2, 1), np.array([[8]]), ["go to the red ball"])
+        world.observe(image.repeat(2, 1), np.array([[8]]), ["go to the red bell"])
 
 
 @pytest.mark.parametrize(

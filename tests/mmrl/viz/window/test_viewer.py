@@ -169,7 +169,7 @@ def test_no_bars_where_nobody_tells(session, scripted):
 
 def test_long_instructions_fit():
     blank = np.zeros((8, 8, 3), np.uint8)
-    text = "put the green box on your left next to the purple door behind you and " * 5
+    text = "put the green bowl on the left next to the purple drum behind you and " * 5
     image = draw(Scene("x", text, blank, "view"))
     assert image.shape == (HEIGHT, WIDTH, 3)
     above = image[100:103, 24 : 24 + 300]

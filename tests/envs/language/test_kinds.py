@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mmrl.data.kinds import instruction_kind
 
 from mmrl_envs.grid.language.instructions import Instruction
+from mmrl_envs.grid.language.kinds import instruction_kind
 from mmrl_envs.grid.language.languages import translate
 from mmrl_envs.grid.worlds import GridWorlds
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mmrl.data.splits import HELD_OUT_PAIRS
 from mmrl.generative.image.color import Factors, find_factors
 from mmrl_envs.grid.core.cells import CODES, EMPTY_CELL, WALL_CELL
 from mmrl_envs.grid.core.cells import COLORS as COLORS_OF_CELLS
+from mmrl_envs.grid.language.splits import HELD_OUT_PAIRS
 from mmrl_envs.grid.rendering.themes import find_theme
 from mmrl_envs.grid.rendering.views.egocentric import egocentric_atlas
 

@@ -1,4 +1,4 @@
-"""Requests: what is asked of a description is true of it, and of nothing that lacks it."""
+"""Prompts: what is asked of a description is true of it, and of nothing that lacks it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmrl.training.prompts import ask, constraints_of, satisfied, true_of, vocabulary
+
+from mmrl_envs.grid.language.prompts import (
+    constraints_of,
+    possible_constraints,
+    prompt,
+    satisfied,
+    true_of,
+)
 
 COLORS = ("red", "green", "grey")
 NAMES = [
@@ -24,11 +31,11 @@ SENTENCES = st.lists(PHRASES, min_size=1, max_size=6).map(lambda one: f"the agen
 
 @given(SENTENCES, st.integers(0, 1000), st.sampled_from([0.0, 1.0]))
 def test_what_is_asked_is_true(sentence: str, seed: int, places: float) -> None:
-    asked = ask(sentence, np.random.default_rng(seed), places)
+    asked = prompt(sentence, np.random.default_rng(seed), places)
     assert 1 <= len(constraints_of(asked)) <= 3
     assert all(satisfied(asked, sentence))
-    assert set(constraints_of(asked)) <= set(vocabulary([sentence], places > 0))
-    assert ask(sentence, np.random.default_rng(seed), places) == asked
+    assert set(constraints_of(asked)) <= set(possible_constraints([sentence], places > 0))
+    assert prompt(sentence, np.random.default_rng(seed), places) == asked
 
 
 def test_one_word_that_is_not_true_is_enough() -> None:
@@ -38,9 +45,9 @@ def test_one_word_that_is_not_true_is_enough() -> None:
         "hands, a closed door, a door, an open grey door, a grey door in front of the agent, "
         "a closed grey door 2 ahead, a closed grey door 3 ahead, a blue ball, a wall"
     )
-    assert satisfied(asked, sentence) == [
+    assert satisfied(asked, sentence) == (
         True, True, False, True, True, True, False, False, True, False, False, False,
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def test_all_that_may_be_asked_of_a_phrase() -> None:
@@ -57,5 +64,5 @@ def test_all_that_may_be_asked_of_a_phrase() -> None:
 
 @pytest.mark.parametrize("sentence", ["the agent sees nothing", "words of a stranger"])
 def test_nothing_is_asked_where_nothing_is_seen(sentence: str) -> None:
-    assert ask(sentence, np.random.default_rng(0)) == ""
-    assert satisfied("", sentence) == []
+    assert prompt(sentence, np.random.default_rng(0)) == ""
+    assert satisfied("", sentence) == ()
