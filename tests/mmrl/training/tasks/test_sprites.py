@@ -113,7 +113,7 @@ def test_what_is_not_known_is_named(run: str, capsys: pytest.CaptureFixture[str]
     ("changes", "message"),
     [
         ({"data": ""}, "data is empty"),
-        ({"data": "./nowhere.npz"}, "is no sprite_set in files"),
+        ({"data": "./nowhere.npz"}, "is no set of sprites"),
         ({"shade": 1}, "shade=1"),
         ({"style": 0}, "style=0"),
     ],
