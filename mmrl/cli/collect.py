@@ -58,9 +58,9 @@ def _collect(arguments: list[str]) -> int:
         "--seed", type=int, default=0, help="of the first episode; the others follow"
     )
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
+        "--env-args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
     )
-    parser.add_argument("--num_envs", type=int, default=64, help="episodes played at once")
+    parser.add_argument("--num-envs", type=int, default=64, help="episodes played at once")
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
     )
@@ -137,6 +137,7 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
 def _show(arguments: list[str]) -> int:
     parser = Parser(
         prog="mmrl collect show",
+        earlier={"picture": "image"},
         description="Say what is in a dataset: its size, success, and kinds of instructions.",
     )
     parser.add_argument("name", type=str, help="Minari id or path of the dataset")

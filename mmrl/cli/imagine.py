@@ -48,7 +48,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit world-model' made")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="its arguments, with --env"
+        "--env-args", type=dict[str, Any], default={}, help="its arguments, with --env"
     )
     parser.add_argument(
         "--by", type=str, default="expert", help="who acts: expert, random, or a run of an agent"

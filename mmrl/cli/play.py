@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("env", type=str, help="a Gymnasium id such as mmrl/BossLevel-v0")
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="such as --env_args.room_size 6"
+        "--env-args", type=dict[str, Any], default={}, help="such as --env_args.room_size 6"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the first episode")
     parser.add_argument("--map", type=bool, default=False, help="begin with the whole scene")

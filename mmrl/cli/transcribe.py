@@ -32,7 +32,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--env", type=str | None, default=None, help="environment whose instructions are kept to"
     )
-    parser.add_argument("--env_args", type=dict[str, Any], default={}, help="of that environment")
+    parser.add_argument("--env-args", type=dict[str, Any], default={}, help="of that environment")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
     how = searched(options.beams)

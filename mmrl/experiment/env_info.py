@@ -169,7 +169,8 @@ def space_to_plain(space: gym.Space[Any]) -> Plain:
             "dtype": str(space.dtype),
         }
     if isinstance(space, spaces.MultiBinary):
-        return {"kind": "MultiBinary", "n": list(space.shape)}
+        n = space.n if isinstance(space.n, int) else list(space.shape)
+        return {"kind": "MultiBinary", "n": n}
     if isinstance(space, spaces.Text):
         return {
             "kind": "Text",
