@@ -1,4 +1,4 @@
-"""``mmrl clip``: episodes of a trained agent as an animated image."""
+"""``mmrl clip``: episodes of a trained agent as an animated GIF."""
 
 from __future__ import annotations
 

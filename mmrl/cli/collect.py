@@ -1,13 +1,10 @@
-"""``mmrl collect``: rollouts to learn from, as a Minari dataset; and a look at one."""
+"""``mmrl collect``: records episodes as a Minari dataset, and summarises one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
@@ -20,22 +17,23 @@ from mmrl.data.summary import dataset_sheet, summary
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
+from mmrl.progress import ProgressBar
 from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION = """\
-Collect rollouts and keep them as a Minari dataset: image, instruction, action and reward of every
-step, and of each episode its seed, its success, and what the environment tells of it: which
-instructions a step has carried out (whether they were asked or not), and what is seen, in words.
+Record episodes as a Minari dataset: image, instruction, action and reward of every step, the seed
+and the success of each episode, and what the environment reports in its infos: the instructions
+that a step has achieved (whether they were given or not), and a description of the view.
 
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by expert --out gotolocal/expert-v0
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by runs/first --out ./first
   mmrl collect show gotolocal/expert-v0 --image sheet.png
 
---out is a Minari id (name-v0 or group/name-v0), kept where MINARI_DATASETS_PATH says or under
-~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). An
-interrupted collection goes on when the same command is called again.
+--out is a Minari id (name-v0 or group/name-v0), kept under MINARI_DATASETS_PATH or
+~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). Call the
+same command again to resume an interrupted collection.
 """
 
 
@@ -79,19 +77,18 @@ def _collect(arguments: list[str]) -> int:
         num_envs=options.num_envs,
         max_episode_steps=options.max_episode_steps,
     )
-    with _progress() as bar:
-        task = bar.add_task("collecting", total=options.episodes)
+    with ProgressBar("collecting", options.episodes, "episodes") as bar:
         try:
             collection = collect(
                 request,
                 make_source,
                 place,
-                on_kept=lambda count: bar.update(task, completed=count),
-                on_episodes=lambda count: bar.advance(task, count),
+                on_kept=bar.set,
+                on_episodes=bar.advance,
             )
         except KeyboardInterrupt:
-            bar.stop()
-            print("\nthe same command goes on from here")
+            bar.close()
+            print("\ncall the same command again to resume")
             raise
     before = f", {collection.kept:,} of them from before" if collection.kept else ""
     played = f"{options.episodes:,} episodes of {options.env} by {by}{before}"
@@ -103,7 +100,9 @@ def _collect(arguments: list[str]) -> int:
 def _check(options: Any) -> None:
     for name in ("episodes", "num_envs"):
         if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+            raise UserError(
+                f"--{name.replace('_', '-')} {getattr(options, name)}: must be at least 1"
+            )
     check_limit(options.max_episode_steps)
     last = options.seed + options.episodes - 1
     if options.seed < 0 or last >= EVAL_SEED_START:
@@ -138,7 +137,7 @@ def _show(arguments: list[str]) -> int:
     parser = Parser(
         prog="mmrl collect show",
         earlier={"picture": "image"},
-        description="Say what is in a dataset: its size, success, and kinds of instructions.",
+        description="Summarise a dataset: its size, success, and kinds of instructions.",
     )
     parser.add_argument("name", type=str, help="Minari id or path of the dataset")
     parser.add_argument(
@@ -156,16 +155,3 @@ def _show(arguments: list[str]) -> int:
         write_bytes(target, dataset_sheet(rollouts))
         print(f"written to {target}")
     return 0
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("collecting"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} episodes"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )

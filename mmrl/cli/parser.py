@@ -21,7 +21,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_setti
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import CONFIG_KEYS, announce, rename_keys
 
-# A value is data: no class is imported or made of it, whatever a file says.
+# A value is data: no class is imported or made of it, whatever is in a file.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
 
 _KEY: Final = re.compile(

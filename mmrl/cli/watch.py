@@ -1,4 +1,4 @@
-"""``mmrl watch``: a trained agent at work, with what it is inclined to do."""
+"""``mmrl watch``: a trained agent in a window, with its action probabilities."""
 
 from __future__ import annotations
 

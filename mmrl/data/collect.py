@@ -1,4 +1,4 @@
-"""Collects rollouts into a Minari dataset: part by part, so that an interruption loses little.
+"""Collects episodes into a Minari dataset: part by part, so that an interruption loses little.
 
 Parts of as many episodes as are played at once are written to ``.collecting`` in the dataset's
 folder, each whole or not at all. A call with the same request plays the parts that are missing;
@@ -69,7 +69,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Collection:
-    """What came of it.
+    """The result of a collection.
 
     Attributes:
         place: where the dataset is.
@@ -93,10 +93,10 @@ def collect(
 
     Args:
         request: what to collect.
-        make_source: who acts; called if anything is left to play.
+        make_source: makes the source of actions; called if anything is left to play.
         place: where to keep it.
-        on_kept: told how many episodes are there already.
-        on_episodes: told how many more have been played.
+        on_kept: called with how many episodes are there already.
+        on_episodes: called with how many more have been played.
 
     Raises:
         UserError: what is there was collected by another request; it cannot be written; the
@@ -126,7 +126,7 @@ def _play_parts(
     request = work.request
     size = min(request.num_envs, request.episodes)
     limit = EpisodeLimit(request.max_episode_steps)
-    env = make_vec_env(request.env, size, **telling(request.env, request.env_args))
+    env = make_vec_env(request.env, size, **with_info_keys(request.env, request.env_args))
     try:
         with torch.random.fork_rng():
             for number in missing:
@@ -139,9 +139,9 @@ def _play_parts(
         env.close()
 
 
-def telling(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, with those that have an environment tell what was achieved and what is seen,
-    where it knows them and nothing else was said.
+def with_info_keys(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with those that turn on ``achieved`` and ``description`` in the infos, where
+    the environment has them and they are not given.
     """
     args = dict(env_args)
     for option in _OPTIONS:
@@ -164,7 +164,7 @@ class _Workshop:
         self._size = min(request.num_envs, request.episodes)
 
     def open(self) -> int:
-        """Begin, or go on; how many episodes are there already.
+        """Begin or resume; how many episodes are there already.
 
         Raises:
             UserError: they were collected by another request, or something else is there.
@@ -290,7 +290,7 @@ class _Workshop:
             "dataset_size": round(self.place.main.stat().st_size / 1e6, 1),
             OURS: asdict(request),
         }
-        with suppress(TypeError, ValueError):  # an environment that JSON cannot tell
+        with suppress(TypeError, ValueError):  # an environment that is no JSON
             metadata["env_spec"] = spec.to_json()
         return metadata
 
@@ -355,5 +355,5 @@ def _check_same(before: dict[str, Any], request: Request, place: Place) -> None:
         raise UserError(
             f"{place.path} was collected with other arguments; nothing was changed:\n  "
             + "\n  ".join(differences)
-            + "\nGive the same ones to go on, or another --out"
+            + "\nGive the same ones to resume, or another --out"
         )

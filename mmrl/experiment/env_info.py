@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "env_info.json"
 CHANNELS: Final = ("text", "speech", "both")
-"""How an agent gets its instructions."""
+"""How an agent gets its instructions: written, spoken, or both."""
 Plain = dict[str, Any]
 
 
@@ -74,7 +74,7 @@ class EnvInfo:
                 "action_space": space_to_plain(self.action_space),
             }
             json.dumps(plain)
-        except TypeError:  # a space, or an argument, of a stranger's own kind
+        except TypeError:  # a space, or an argument, of another kind
             return
         write_json(folder / FILE, plain)
 
@@ -104,13 +104,13 @@ class EnvInfo:
 def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
     """Build the environment of a configuration once, and learn all that training needs to know.
 
-    Where instructions are to be heard and the environment does not speak by itself, they are spoken
-    by the default :class:`~mmrl.wrappers.speech.Speakers`.
+    Where the agent needs speech and the environment has none, the default
+    :class:`~mmrl.wrappers.speech.Speakers` speak the instructions.
 
     Args:
         config: of the training.
-        words: whether the words of the instructions are needed; an environment that does not
-            declare them is asked for the instructions of 512 episodes.
+        words: whether the words of the instructions are needed; where the environment does not
+            declare them, they are those of the instructions of 512 episodes.
 
     Raises:
         UserError: no such environment or channel, or arguments that it refuses.

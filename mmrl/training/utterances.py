@@ -38,7 +38,7 @@ def utter(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[Utter
     generator = np.random.default_rng([_STREAM, seed])
     said = []
     for sentence in shown(sentences, "speaking"):
-        waveform = speakers.say(sentence, generator)
+        waveform = speakers.speak(sentence, generator)
         waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
         said.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
     speak.cache_clear()  # what was said once is not said again

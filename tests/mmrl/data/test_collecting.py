@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+from importlib import import_module
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -23,10 +24,11 @@ from mmrl.data import (
     find_place,
     open_rollouts,
 )
-from mmrl.data import collect as collecting
 from mmrl.data.play import play
 from mmrl.errors import UserError
 from mmrl.wrappers.adapters import make_env, make_vec_env
+
+collecting = import_module("mmrl.data.collect")  # the package offers the function
 
 GRID = "mmrl/GoToObjS4-v0"
 

@@ -63,7 +63,7 @@ def test_spoken_instructions_are_part_of_it():
     with make_env(GRID, speech={}) as built:
         assert info.observation_space == built.observation_space
     silent = probe(TrainConfig(GRID, "", instruction="speech"))
-    assert silent.instruction_words is None  # nobody reads them
+    assert silent.instruction_words is None  # not needed
     with pytest.raises(UserError, match="noise"):
         probe(TrainConfig(GRID, "", env_args={"speech": {"noise": -1}}))
     with pytest.raises(UserError, match=r"env_args.speech .*volume"):

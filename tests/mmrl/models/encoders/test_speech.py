@@ -21,7 +21,7 @@ def utterances():
     )
     mel, generator = LogMel(2.0), np.random.default_rng(0)
     said = generator.integers(0, 6, 500)
-    waveforms = [speakers.say(f"open the {COLOURS[k]} door", generator) for k in said]
+    waveforms = [speakers.speak(f"open the {COLOURS[k]} door", generator) for k in said]
     return torch.from_numpy(np.stack([mel.encode(w) for w in waveforms])), torch.from_numpy(said)
 
 
