@@ -37,7 +37,7 @@ class ActorWrapper:
     """An actor with changed observations.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:

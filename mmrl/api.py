@@ -290,7 +290,7 @@ def evaluate(
 
 
 def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> TrainedRun:
-    """Train what is asked for, or resume it; then play held-out episodes.
+    """Train by a request, or resume; then play held-out episodes.
 
     Args:
         request: of a command or of :func:`train`.

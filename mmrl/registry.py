@@ -1,7 +1,7 @@
 """Finds environments and agents through entry points: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, and agents by
-naming an :class:`Agent`, in its ``pyproject.toml``::
+naming an :class:`mmrl.experiment.agent.Agent`, in its ``pyproject.toml``::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -114,7 +114,7 @@ def agent_names() -> list[str]:
 
 
 def find_agent(name: str) -> Any:
-    """The agent class of that name, see :class:`mmrl.agent.Agent`.
+    """The agent class of that name, see :class:`mmrl.experiment.agent.Agent`.
 
     Raises:
         UserError: there is none; with the nearest names.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mmrl.api import load_agent
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
@@ -18,7 +19,6 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.progress import ProgressBar
-from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import make_env
 
@@ -93,7 +93,7 @@ def _collect(arguments: list[str]) -> int:
     before = f", {collection.kept:,} of them from before" if collection.kept else ""
     played = f"{options.episodes:,} episodes of {options.env} by {by}{before}"
     print(f"{printable(played)} → {place.path}")
-    print(f"look at it: mmrl collect show {options.out}")
+    print(f"show it: mmrl collect show {options.out}")
     return 0
 
 
@@ -113,7 +113,7 @@ def _check(options: Any) -> None:
 
 
 def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
-    """Who acts, in words and as a maker.
+    """The source of actions: its name, and a function that makes it.
 
     Raises:
         UserError: it is neither expert nor random, nor a run folder.
@@ -128,7 +128,7 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     checkpoint = folder.newest_checkpoint()
 
     def load() -> Source:
-        return ActorSource(find_agent(folder.config.get("agent", "ppo")).load(folder, device))
+        return ActorSource(load_agent(folder, device))
 
     return f"{folder.path}, {checkpoint.name}", load
 

@@ -79,9 +79,8 @@ class TrainRequest:
         return max(self.workers, 1), self.address
 
     def probe(self) -> EnvInfo:
-        """Check the configuration, and learn what there is to know of the environment: as the run
-        that is resumed kept it, else by building the environment once. Its arguments become the
-        configuration's.
+        """Check the configuration, and probe the environment: read what the resumed run has kept,
+        or build the environment once. Its arguments become the configuration's.
 
         Raises:
             UserError: what cannot work, before anything is written.

@@ -48,13 +48,13 @@ def run(arguments: list[str]) -> int:
     index = ImageIndex.load(Path(options.index))
     for key in ("model", "weights", "source"):
         if not isinstance(index.about.get(key), str):
-            raise UserError(f"{options.index} does not name its {key}: 'mmrl index' makes it anew")
+            raise UserError(f"{options.index} does not name its {key}: 'mmrl index' rebuilds it")
     module, about = open_model(options.model or index.about["model"], options.device)
     if about["weights"] != index.about["weights"]:
         raise UserError(
             f"{options.index} was made with other weights than those of {about['model']}: "
             f"'mmrl index {index.about['source']} --model {about['model']} --out {options.index}' "
-            "makes it anew"
+            "rebuilds it"
         )
     check_words(module, options.query)
     found = index.search(module.of_sentences([options.query])[0], options.top)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 from rich.console import Console
 
+from mmrl.api import load_agent
 from mmrl.cli.common import claim
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_line, named_code
@@ -177,9 +178,8 @@ class Search:
         out = self._folder / f"trial-{trial.number:04d}"
         self._train(trial, out, values)
         run = Run.open(out)
-        actor = find_agent(run.config["agent"]).load(run)
         played = play_episodes(
-            actor,
+            load_agent(run),
             run.config["env"],
             self._episodes,
             env_args=run.config["env_args"],

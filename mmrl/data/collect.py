@@ -22,7 +22,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION
+from mmrl.contract import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
 from mmrl.data.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
 from mmrl.data.location import Place, minari_module
 from mmrl.data.play import Source, play
@@ -32,13 +32,12 @@ from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
 from mmrl.trust import sign
-from mmrl.wrappers.adapters import make_vec_env, understands
+from mmrl.wrappers.adapters import make_vec_env, with_info
 from mmrl.wrappers.episode_limit import EpisodeLimit
 
 _REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
 """The key in Minari's metadata under which the request is kept."""
-_OPTIONS: Final = ({ACHIEVED: True}, {"describe": True})
 _MARGIN: Final = 1 << 20  # bytes that the joined file may have beyond its parts
 OnEpisodes = Callable[[int], None]
 
@@ -50,7 +49,7 @@ class Request:
     Attributes:
         env: id of the environment.
         episodes: how many; episode k has seed ``seed + k``.
-        by: who acts, in words, such as "expert" or a run folder and its checkpoint.
+        by: name of the source of actions, such as "expert" or a run folder and its checkpoint.
         seed: of the first episode.
         env_args: arguments of the environment.
         num_envs: episodes that are played at once; what an agent samples depends on it.
@@ -144,9 +143,8 @@ def with_info_keys(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
     the environment has them and they are not given.
     """
     args = dict(env_args)
-    for option in _OPTIONS:
-        if not option.keys() & args.keys() and understands(env_id, args, **option):
-            args |= option
+    for key in (ACHIEVED, DESCRIPTION):
+        args = with_info(env_id, args, key) or args
     return args
 
 
@@ -328,7 +326,7 @@ def _read_request(path: Path) -> dict[str, Any]:
         read = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be read: {error}; remove its folder to begin anew"
+            f"{path} cannot be read: {error}; remove its folder to start over"
         ) from error
     return read if isinstance(read, dict) else {}
 

@@ -72,7 +72,7 @@ class Rollouts(Sequence[Rollout]):
         spaces: of observations, under our names, and of actions.
         env_id: of the environment; "" where it is not recorded.
         env_args: its arguments.
-        by: who acted, in words; "" where it is not recorded.
+        by: name of the source of actions; "" where it is not recorded.
     """
 
     def __init__(

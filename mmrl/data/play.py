@@ -48,7 +48,7 @@ def play(
 
     Args:
         env: N environments that restart within the step that ends an episode.
-        source: who acts.
+        source: of the actions.
         seeds: N of them.
         wanted: the first so many episodes are recorded.
         on_episodes: called with how many more have ended.
@@ -169,11 +169,11 @@ class RandomSource:
 
 
 class ActorSource:
-    """A trained agent, which samples its actions as in training; sampling begins anew with every
-    batch of episodes, from the seed of its first.
+    """A trained agent, which samples its actions as in training; sampling is seeded anew for every
+    batch of episodes, by the seed of its first.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:

@@ -1,4 +1,4 @@
-"""What is in a dataset: counts in words, and its first and last images on one sheet."""
+"""A summary of a dataset: counts and tables, and first and last images on one sheet."""
 
 from __future__ import annotations
 

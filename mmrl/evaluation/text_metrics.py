@@ -43,7 +43,7 @@ def word_error_interval(
     references: Sequence[str], hypotheses: Sequence[str], *, resamples: int = 2_000
 ) -> tuple[float, float]:
     """The 95% interval of :func:`word_error_rate` over utterances: percentiles of its values on
-    utterances drawn anew with replacement (Bisani & Ney, 2004), always by the same generator.
+    utterances resampled with replacement (Bisani & Ney, 2004), always by the same generator.
 
     Raises:
         ValueError: as :func:`word_error_rate`.

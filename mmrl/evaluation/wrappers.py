@@ -20,7 +20,7 @@ class InstructionSwap(ActorWrapper):
     An episode keeps its swapped instruction, one of those that other episodes had so far.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:
@@ -62,7 +62,7 @@ class TranslatedInstructions(ActorWrapper):
     """An actor that reads translations of its instructions.
 
     Args:
-        actor: who acts.
+        actor: the agent.
         translator: into the actor's language; each distinct sentence is translated once.
     """
 

@@ -271,7 +271,7 @@ def _entry(observation: Any, key: str | None) -> Any:
 def _not_finite(
     observation: Any, keys: Iterable[str | None], name: str | None = None
 ) -> str | None:
-    """Where an observation is not finite, in words; None where it is."""
+    """Where an observation is not finite, as text; None where it is."""
     for key in keys:
         values = np.asarray(_entry(observation, key))
         finite = np.isfinite(values)

@@ -78,7 +78,7 @@ class Player:
         return True
 
     def scene(self) -> Scene:
-        """What there is to see now."""
+        """The present scene."""
         keys = [(cap(key), self.session.actions[k]) for key, k in self._keys.items()]
         if self.session.overview is not None:
             keys.append((_MAP, "map"))
@@ -93,7 +93,7 @@ def scene_of(
     hint: str,
     bars: list[tuple[str, float, bool]] | None = None,
 ) -> Scene:
-    """What there is to see of a session.
+    """The scene of a session.
 
     Args:
         session: what is played.

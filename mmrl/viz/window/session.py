@@ -1,4 +1,4 @@
-"""One environment that is being played: its episode, and what there is to show of it."""
+"""One environment that is being played: its episode, and its views."""
 
 from __future__ import annotations
 

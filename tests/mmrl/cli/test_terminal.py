@@ -96,7 +96,7 @@ def test_a_search(call, tmp_path, monkeypatch):
 def test_clips(call, tmp_path, monkeypatch):
     run = SimpleNamespace(config={"env": "some-v0"})
     monkeypatch.setattr(clip.Run, "open", lambda _: run)
-    monkeypatch.setattr(clip, "find_agent", lambda _: SimpleNamespace(load=lambda _: None))
+    monkeypatch.setattr(clip, "load_agent", lambda _: None)
     made = SimpleNamespace(success=True, instruction=STEERING)
     recorder = SimpleNamespace(record=lambda *_, **__: made)
     monkeypatch.setattr(clip, "ClipRecorder", lambda *_, **__: recorder)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from mmrl.contract import ACHIEVED, DESCRIPTION
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import FILE, EnvInfo, probe, space_from_plain, space_to_plain
-from mmrl.wrappers.adapters import make_env, understands
+from mmrl.wrappers.adapters import make_env, understands, with_info
 
 GRID = "mmrl/GoToObjS4-v0"
 SPACES = [
@@ -70,22 +71,44 @@ def test_spoken_instructions_are_part_of_it():
         probe(TrainConfig(GRID, "", env_args={"speech": {"volume": 3}}))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"observation_space": {"kind": "Ball"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{}", "[" * 5_000, '{"observation_space": {"kind": "Ball"}}',
+        '{"observation_space": {"kind": "Discrete", "n": -1}}',
+        '{"observation_space": {"kind": "Discrete", "n": 1' + "0" * 40 + "}}",
+        '{"observation_space": {"kind": "Discrete", "n": 3}, '
+        '"action_space": {"kind": "Discrete", "n": 3}}',
+        '{"observation_space": {"kind": "Box", "low": "0", "high": "1", "shape": [99999, 99999], '
+        '"dtype": "uint8"}}',
+    ],
+)  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / FILE).write_text(content)
     with pytest.raises(UserError, match=f"{FILE} cannot be read.*remove it"):
         EnvInfo.load(tmp_path)
 
 
-def test_capabilities_are_declared(signals, monkeypatch):
-    monkeypatch.setattr("mmrl.wrappers.adapters.make_env", lambda *a, **k: 1 / 0)
+def test_capabilities_are_declared(monkeypatch):
+    monkeypatch.setattr(
+        "mmrl.wrappers.adapters.make_env", lambda *a, **k: 1 / 0
+    )  # nothing is built
     assert understands(GRID, {}, achieved=True)
     assert understands(GRID, {}, describe=True)
     assert not understands(GRID, {}, smell=True)
-    with pytest.raises(ZeroDivisionError):  # nothing is declared: it is built
-        understands(signals, {}, achieved=True)
+    assert with_info(GRID, {"max_steps": 3}, ACHIEVED) == {"max_steps": 3, "achieved": True}
+    assert with_info(GRID, {"describe": False}, DESCRIPTION) == {"describe": False}
+    assert with_info(GRID, {}, "smell") is None
+
+
+def test_an_environment_names_its_own_arguments(monkeypatch):
+    keys = {DESCRIPTION: "caption", ACHIEVED: None}
+    monkeypatch.setattr("mmrl.wrappers.adapters.declared_info_keys", lambda env_id: keys)
+    assert with_info("some/Env-v0", {}, DESCRIPTION) == {"caption": True}
+    assert with_info("some/Env-v0", {}, ACHIEVED) == {}
 
 
 def test_what_is_not_declared_is_tried(signals):
+    assert with_info(signals, {}, ACHIEVED) is None
     assert not understands(signals, {}, achieved=True)
     assert understands(signals, {}, limit=3)
