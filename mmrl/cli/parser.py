@@ -32,11 +32,17 @@ _TRUTH: Final = frozenset({"true", "false", "yes", "no"})
 
 
 class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
-    """Help that shows the value of a flag as optional."""
+    """Help that shows a flag without a value, unless it is on by default."""
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
-        shown = str(super()._format_args(action, default_metavar))
-        return f"[{shown}]" if _is_flag(action) else shown
+        if _is_flag(action) and not action.default:
+            return ""
+        return str(super()._format_args(action, default_metavar))
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default is False and action.help:
+            return action.help
+        return str(super()._get_help_string(action))
 
 
 class AsWritten(Formatter, RawDescriptionHelpFormatter):

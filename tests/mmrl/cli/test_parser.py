@@ -68,7 +68,9 @@ def test_the_nearest_name_is_shown(parser, wrong):
 def test_help_shows_dashes(parser):
     text = parser.format_help()
     assert "--num-envs NUM_ENVS" in text
-    assert "--swap-instructions [{true,false}]" in text
+    assert "[--swap-instructions]" in text
+    assert "--swap-instructions {true,false}" not in text
+    assert "--compile {true,false}" in text  # on by default
     assert dashed("--a_b.c_d=e_f and a_b") == "--a-b.c-d=e_f and a_b"
 
 
