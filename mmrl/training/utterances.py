@@ -39,7 +39,7 @@ def synthesise(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[
     utterances = []
     with ProgressBar("synthesising speech", len(sentences), "sentences") as bar:
         for sentence in sentences:
-            waveform = speakers.say(sentence, generator)
+            waveform = speakers.speak(sentence, generator)
             waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
             utterances.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
             bar.advance()

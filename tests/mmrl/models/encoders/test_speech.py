@@ -21,7 +21,7 @@ def utterances():
     )
     mel, generator = LogMel(2.0), np.random.default_rng(0)
     colors = generator.integers(0, 6, 500)
-    waveforms = [speakers.say(f"open the {COLOURS[k]} drum", generator) for k in colors]
+    waveforms = [speakers.speak(f"open the {COLOURS[k]} drum", generator) for k in colors]
     return torch.from_numpy(np.stack([mel.encode(w) for w in waveforms])), torch.from_numpy(colors)
 
 

@@ -24,7 +24,7 @@ from mmrl.training.load import load
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import Training
 from mmrl.viz.window.human import Player
-from mmrl.viz.window.imagination import DreamSession
+from mmrl.viz.window.imagination import ImaginedSession
 
 ENV = "mmrl/GoToRedBallGrey-v0"
 SMALL = {"width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 3, "margin": 3}
@@ -176,7 +176,7 @@ def test_it_is_used_without_its_data(task: WorldModelTask, tmp_path: Path):
 
 
 def test_walking_about_in_a_dream(task: WorldModelTask):
-    with closing(DreamSession(task.module.eval(), ENV, {"max_steps": 4}, 7)) as session:
+    with closing(ImaginedSession(task.module.eval(), ENV, {"max_steps": 4}, 7)) as session:
         player = Player(session)
         assert ("tab", "map") not in player.scene().keys  # nobody knows more than is seen
         views = []
@@ -192,7 +192,7 @@ def test_walking_about_in_a_dream(task: WorldModelTask):
         assert player.press("n")
         assert (session.seed, session.steps) == (8, 0)
         with pytest.raises(UserError, match="sofa"):
-            DreamSession(task.module, ENV, {}, 7, instruction="go to the sofa")
+            ImaginedSession(task.module, ENV, {}, 7, instruction="go to the sofa")
 
 
 def test_what_a_world_does_not_know(task: WorldModelTask):
