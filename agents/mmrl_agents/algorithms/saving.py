@@ -40,7 +40,8 @@ from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
 from mmrl_agents.buffers.replay import FrameReplay
-from mmrl_agents.loop.state import learnt, resume_learnt
+from mmrl_agents.earlier import entry
+from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.saving.folder import (
     ALGORITHM,
     CHECKPOINT,
@@ -158,8 +159,8 @@ class Saveable(BaseAlgorithm):
                 "save(exclude=…, include=…): nothing is pickled here, so there is nothing to "
                 "choose; leave both out"
             )
-        weights, rest = learnt(self, replay=False)
-        state = {**self._description(), "learnt": rest}
+        weights, learned = get_learned_state(self, replay=False)
+        state = {**self._description(), "learned": learned}
         kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
         with new_folder(path, ALGORITHM, kinds) as draft:
             sign(code_of(self.policy_kwargs.get("model")), draft)
@@ -256,7 +257,7 @@ class Saveable(BaseAlgorithm):
         changes = {**(custom_objects or {}), **kwargs}
         with well_formed(folder):
             model = cls._rebuild(folder, checkpoint.state, env, device, changes, trust_code)
-            resume_learnt(model, checkpoint.weights, checkpoint.state["learnt"])
+            set_learned_state(model, checkpoint.weights, entry(checkpoint.state, "learned"))
         if model.use_sde:
             cast("Any", model.policy).reset_noise()
         return model
@@ -362,7 +363,7 @@ class Saveable(BaseAlgorithm):
         checkpoint = read_checkpoint(folder / CHECKPOINT)
         with well_formed(folder):
             if exact_match:
-                resume_learnt(self, checkpoint.weights, checkpoint.state["learnt"])
+                set_learned_state(self, checkpoint.weights, entry(checkpoint.state, "learned"))
             else:
                 own = weights_of(self.policy)
                 there = {n: one for n, one in checkpoint.weights.items() if n in own}
@@ -523,13 +524,18 @@ def _setting_names(cls: type[BaseAlgorithm]) -> set[str]:
     """The attributes that are hyperparameters: the constructors' arguments, and these with an
     underscore.
     """
-    names = {
+    names = constructor_arguments(cls) - _NOT_SETTINGS
+    return names | {f"_{name}" for name in names}
+
+
+def constructor_arguments(cls: type[BaseAlgorithm]) -> set[str]:
+    """The names of the arguments that an algorithm and its base classes take."""
+    return {
         name
         for kind in cls.__mro__
         if "__init__" in vars(kind)
         for name in inspect.signature(vars(kind)["__init__"]).parameters
-    } - _NOT_SETTINGS
-    return names | {f"_{name}" for name in names}
+    }
 
 
 def _load_preprocessing(

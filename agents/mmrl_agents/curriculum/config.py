@@ -1,4 +1,4 @@
-"""What a curriculum is, by name, and the numbers that it goes by."""
+"""Configuration of a curriculum: its kind, and the numbers that it goes by."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from typing import Any, Final
 
 from mmrl.errors import UserError, unknown
 from mmrl_agents.curriculum.scores import find_score
+from mmrl_agents.parts import NONE
 
-NOBODY: Final = "none"
-_KINDS: Final = {int: "a whole number", float: "a number", str: "a name"}
+_TYPES: Final[dict[str, tuple[Any, str]]] = {
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "float | None": ((int, float, type(None)), "a number"),
+    "str": (str, "a name"),
+}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What tells curricula apart.
+    """What distinguishes curricula.
 
     Attributes:
         robust: nothing is learnt from levels that are played for the first time.
         edits: levels that were replayed are edited.
-        replay: how often an episode is to be a replay, unless the settings say otherwise.
+        replay: probability that an episode replays a level, unless the configuration gives one.
     """
 
     robust: bool
@@ -35,60 +40,63 @@ CURRICULA: Final = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The numbers of a curriculum, named as in the papers where these have names.
+class CurriculumConfig:
+    """Configuration of a curriculum, named as in the papers where these have names.
 
     Attributes:
-        score: how much there is to learn from a level: positive_value_loss, value_l1 or max_mc.
-        size: levels that are kept, K.
-        first: levels that are there before the first one is replayed.
-        replay: how often an episode is to be a replay, p; edited levels are not counted.
+        kind: plr, robust_plr or accel.
+        score: estimate of how much there is to learn from a level: positive_value_loss, value_l1
+            or max_mc.
+        size: levels in the buffer, K.
+        first: levels in the buffer before the first one is replayed.
+        replay: probability p that an episode replays a level; edited levels are not counted.
+            None for the kind's own: 0.5, for accel 0.8.
         temperature: β of the ranks: towards 0, nothing but the highest score is replayed.
-        staleness: ρ, the weight of what was not played for long.
+        staleness: ρ, the weight of levels that were not played for long.
         edits: changes of a level from which a new one is made.
 
     Raises:
-        UserError: a number that cannot be, or no such score.
+        UserError: a number that cannot be, no such kind, or no such score.
     """
 
+    kind: str
     score: str = "positive_value_loss"
     size: int = 512
     first: int = 64
-    replay: float = 0.5
+    replay: float | None = None
     temperature: float = 0.3
     staleness: float = 0.3
     edits: int = 1
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            types, name = _TYPES[str(one.type)]
+            value = getattr(self, one.name)
+            if not isinstance(value, types) or isinstance(value, bool):
+                raise UserError(f"curriculum {one.name}={value!r}: must be {name}")
+        find_kind(self.kind)
         find_score(self.score)
         for name in ("size", "first", "edits"):
             if getattr(self, name) < 1:
                 raise UserError(f"curriculum {name}={getattr(self, name)}: must be at least 1")
         if self.first > self.size:
             raise UserError(f"curriculum first={self.first}: must be at most size={self.size}")
-        if not 0 < self.replay < 1:
+        if not 0 < self.replay_probability < 1:
             raise UserError(f"curriculum replay={self.replay}: must be between 0 and 1")
         if not self.temperature > 0:
             raise UserError(f"curriculum temperature={self.temperature}: must be above 0")
         if not 0 <= self.staleness <= 1:
             raise UserError(f"curriculum staleness={self.staleness}: must be 0 to 1")
 
-    @classmethod
-    def read(cls, given: dict[str, Any], kind: Kind) -> Settings:
-        """The settings that a configuration gives a curriculum; what it does not name has its
-        default.
+    @property
+    def properties(self) -> Kind:
+        """What distinguishes this kind from others."""
+        return CURRICULA[self.kind]
 
-        Raises:
-            UserError: it has a name that there is not, or a value that cannot be.
-        """
-        known = {one.name: type(one.default) for one in fields(cls)}
-        for name, value in given.items():
-            if name not in known:
-                raise unknown("part of curriculum_args", name, known)
-            numbers = (int, float) if known[name] is float else known[name]
-            if not isinstance(value, numbers) or isinstance(value, bool):
-                raise UserError(f"curriculum {name}={value!r}: must be {_KINDS[known[name]]}")
-        return cls(**{"replay": kind.replay, **given})
+    @property
+    def replay_probability(self) -> float:
+        """``replay``, or the kind's own."""
+        return self.properties.replay if self.replay is None else self.replay
 
 
 def find_kind(name: str) -> Kind:
@@ -98,5 +106,5 @@ def find_kind(name: str) -> Kind:
         UserError: there is none.
     """
     if name not in CURRICULA:
-        raise unknown("curriculum", name, (NOBODY, *CURRICULA))
+        raise unknown("curriculum", name, (NONE, *CURRICULA))
     return CURRICULA[name]
