@@ -9,12 +9,13 @@ EARLIER: Final = {
     "encoded": "told",
     "final_step": "ending",
     "imagined_steps": "dreamt",
+    "instructions": "heard",
     "label": "said",
     "learned": "learnt",
     "selected_share": "learnt",
     "truncated": "cut",
 }
-"""Present keys, and what they were called."""
+"""Earlier names of keys, by their present ones."""
 
 
 def entry(state: Mapping[str, Any], key: str) -> Any:

@@ -1,7 +1,7 @@
 """Parts that an agent is composed of: a memory, an auxiliary loss, a curriculum, hindsight.
 
-A part is configured by one hyperparameter, see :func:`read_choice`, and says what it needs of the
-environments, the policy and the algorithm's buffer. Agents name their parts in
+A part is configured by one hyperparameter, see :func:`read_choice`, and gives the arguments that
+the environments, the policy and the algorithm need for it. Agents name their parts in
 :attr:`mmrl_agents.algorithms.base.SB3Agent.parts`.
 """
 

@@ -38,8 +38,7 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 class SB3Agent(ABC):
     """An algorithm for the command line; see :class:`mmrl.agent.Agent`.
 
-    It is composed of :attr:`parts`. A subclass names the classes, and defines what is particular to
-    it.
+    It is composed of :attr:`parts`. A subclass names the classes and hyperparameters.
 
     Attributes:
         name: of the agent, and of the section of its hyperparameters.

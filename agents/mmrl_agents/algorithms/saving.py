@@ -1,8 +1,8 @@
 """Saving and loading algorithms and replay buffers: no file is unpickled.
 
-What is saved is a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
+An algorithm is saved as a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
 optimisers, hyperparameters, spaces and counters; the files of the tokenizer and of the speech
-preprocessing; and a JSON file that says what it is. stable-baselines3's own files are pickles,
+preprocessing; and a JSON file that describes it. stable-baselines3's own files are pickles,
 which run whatever code is in them: they are loaded only with ``trust_pickle=True``.
 """
 
@@ -88,7 +88,7 @@ class Saveable(BaseAlgorithm):
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How instructions become numbers: its environments', or what it was saved with."""
+        """The preprocessing of instructions: its environment's, or the one it was saved with."""
         ours: Preprocessing | None = getattr(
             None if self.env is None else self.env.unwrapped, "preprocessing", None
         )
@@ -144,12 +144,12 @@ class Saveable(BaseAlgorithm):
 
         It holds the weights, the states of the optimisers, hyperparameters, spaces, counters, the
         tokenizer and the speech preprocessing; not the environment, nor the replay buffer (see
-        :meth:`OffPolicySaveable.save_replay_buffer`). A warning names what is no plain data, such
-        as a learning rate by a function of one's own, and is left out.
+        :meth:`OffPolicySaveable.save_replay_buffer`). A warning names settings that are no plain
+        data, such as a function for the learning rate; they are left out.
 
         Args:
             path: the folder; a suffix ``.zip`` is left out, and its parents are made.
-            exclude, include: SB3's choice of what is pickled; not for this one.
+            exclude, include: of SB3's pickles; not supported.
 
         Raises:
             UserError: there is something else, or it cannot be written.
@@ -170,7 +170,7 @@ class Saveable(BaseAlgorithm):
                 self.preprocessing.save(draft)
 
     def _description(self) -> dict[str, Tree]:
-        """What it is beside its weights, as plain data."""
+        """The description beside the weights, as plain data."""
         preprocessing = self.preprocessing
         return {
             "algorithm": _library_class(type(self)).__name__,
@@ -236,7 +236,7 @@ class Saveable(BaseAlgorithm):
                 needs none.
             device: of the weights.
             custom_objects, kwargs: attributes by name instead of those that were saved, such as
-                ``learning_rate``, or ``policy_class`` for a policy of one's own.
+                ``learning_rate``, or ``policy_class`` for a custom policy.
             print_system_info, force_reset: of SB3's files.
             trust_pickle: read stable-baselines3's file, which may run any code.
             trust_code: import a fusion that is not mmrl's own.
@@ -408,7 +408,7 @@ class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
     def load_replay_buffer(
         self, path: Any, truncate_last_traj: bool = True, *, trust_pickle: bool = False
     ) -> None:
-        """Take what is in a replay buffer's folder.
+        """Load the replay buffer in a folder.
 
         Args:
             path: the folder.
@@ -482,7 +482,7 @@ def check_env(algorithm: str, env: Any) -> None:
 
 
 def _is_text(instruction: Any) -> bool:
-    """Whether an observation has sentences where a policy takes numbers."""
+    """Whether an observation has sentences instead of token ids."""
     if isinstance(instruction, str):
         return True
     if isinstance(instruction, np.ndarray):

@@ -53,7 +53,7 @@ class TD3Config(ReplayConfig):
 
     Attributes:
         policy_delay: updates of the critics to one of the actor.
-        action_noise: standard deviation of what is added to actions, where 1 is half their range.
+        action_noise: standard deviation of the noise on actions, where 1 is half their range.
     """
 
     policy_delay: int = 2

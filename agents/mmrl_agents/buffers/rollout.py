@@ -252,7 +252,7 @@ class MultimodalRolloutBuffer(RolloutBuffer):
         )
 
     def next_steps(self, steps: Tensor) -> NextSteps:
-        """What came after steps, by their numbers, int64 [n]; after the last ones of the rollout,
+        """The next steps of steps, by their numbers, int64 [n]; after the last ones of the rollout,
         nothing is known.
         """
         when, env = np.divmod(steps.cpu().numpy(), self.n_envs)

@@ -22,7 +22,7 @@ class Kind:
     """What distinguishes curricula.
 
     Attributes:
-        robust: nothing is learnt from levels that are played for the first time.
+        robust: nothing is learned from levels that are played for the first time.
         edits: levels that were replayed are edited.
         replay: probability that an episode replays a level, unless the configuration gives one.
     """

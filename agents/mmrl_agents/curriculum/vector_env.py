@@ -1,4 +1,4 @@
-"""A batch of environments whose episodes play the levels of a curriculum."""
+"""A vector environment whose episodes play the levels of a curriculum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def edits_levels(env: VectorEnv[Any, Any, Any]) -> bool:
 
 
 class CurriculumVector(VectorWrapper):
-    """Begins every episode anew, from the seed, and with the edits, of the level that a curriculum
+    """Begins every episode from the seed, and with the edits, of the level that a curriculum
     chooses, by ``reset`` with a mask. Infos are those of the episodes that ended; those of
     ``reset`` are merged in.
 

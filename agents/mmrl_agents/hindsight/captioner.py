@@ -80,7 +80,7 @@ class LearnedCaptioner(Captioner):
         self._count += 1
 
     def _round(self, steps: int) -> float:
-        """The mean loss of so many gradient steps."""
+        """Train for some gradient steps; their mean loss."""
         module, losses = self.generator.train(), []
         for _ in range(steps):
             chosen = self._rng.integers(len(self._images), size=_BATCH)

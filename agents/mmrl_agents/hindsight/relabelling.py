@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.earlier import entry
 
 _MIN_PROBABILITY: Final = 0.1  # there may be several sentences for one achievement
 _DRAWS: Final = 3
@@ -108,12 +109,12 @@ class Oracle:
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`."""
-        return {"generator": self._rng.bit_generator.state, "heard": self._given.get_state()}
+        return {"generator": self._rng.bit_generator.state, "instructions": self._given.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """As :meth:`Relabeller.set_state`."""
         self._rng.bit_generator.state = state["generator"]
-        self._given.set_state(state["heard"])
+        self._given.set_state(entry(state, "instructions"))
 
 
 class InstructionLog:
@@ -189,8 +190,8 @@ class Captioner:
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`; the generator does not change."""
-        return {"heard": self._given.get_state()}
+        return {"instructions": self._given.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """As :meth:`Relabeller.set_state`."""
-        self._given.set_state(state["heard"])
+        self._given.set_state(entry(state, "instructions"))

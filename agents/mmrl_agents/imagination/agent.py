@@ -301,7 +301,7 @@ class _Rounds:
 
 
 def _learn(algorithm: BaseAlgorithm, steps: int) -> None:
-    """So many imagined steps more, with a progress bar."""
+    """Learn for so many more imagined steps, with a progress bar."""
     bar, before = ProgressBar(steps, "imagination", "imagined steps"), algorithm.num_timesteps
 
     def show(now: Progress) -> None:

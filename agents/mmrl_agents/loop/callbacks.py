@@ -64,9 +64,9 @@ def steps_per_second(model: Any) -> int:
 
 
 class ClipCallback(BaseCallback):
-    """Every so often, one episode as an animated image in TensorBoard.
+    """Writes one episode as an animated image to TensorBoard, every ``clip_every`` steps.
 
-    A clip that fails is warned about once, and the training goes on.
+    A clip that fails is warned about once, and the training continues.
 
     Args:
         config: names the environment and how often.
@@ -113,7 +113,7 @@ class ClipCallback(BaseCallback):
                 self._has_failed = True
                 reason = shortened(f"{type(error).__name__}: {error}")
                 warnings.warn(
-                    f"no clips: environment {self._config.env}: {reason}; the training goes on",
+                    f"no clips: environment {self._config.env}: {reason}; the training continues",
                     stacklevel=2,
                 )
 
@@ -125,7 +125,7 @@ class CheckpointCallback(BaseCallback):
     A training that is stopped in the middle of a rollout is saved as it was at its beginning.
 
     Args:
-        config: says how often, and how many are kept.
+        config: how often, and how many are kept.
         run: where to.
         team: of workers; all of them call this, and the first one writes.
         fingerprints: of the preprocessing.
@@ -190,7 +190,7 @@ class CheckpointCallback(BaseCallback):
             try:
                 self.save()
             except UserError as error:  # the disk is full: it may be better next time
-                warnings.warn(f"{error}; the training goes on", stacklevel=2)
+                warnings.warn(f"{error}; the training continues", stacklevel=2)
 
     def _is_due(self) -> bool:
         """Whether it is time for a checkpoint; the workers of a team agree on it."""

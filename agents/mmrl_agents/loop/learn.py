@@ -33,7 +33,7 @@ class DivergedError(Exception):
     """Numbers are not finite any more.
 
     Args:
-        message: says where.
+        message: for the user.
         report: the numbers of that update, as plain data.
     """
 
@@ -53,7 +53,7 @@ def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logge
     """
     if not team.is_first:
         return Logger(None, [])
-    # a team may begin anew before any checkpoint
+    # a team may restart before any checkpoint
     again = steps is not None or team.size > 1 or run.begun_again
     writer = event_writer(run.events, purge_step=(steps or 0) + 1 if again else None)
     return Logger(None, [_TensorBoard(writer)])
@@ -143,7 +143,7 @@ def profiled(
 
 
 def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
-    """Learn until there are so many steps, and save a checkpoint, whatever happens; a team of which
+    """Learn until there are ``steps``, and save a checkpoint, whatever happens; a team of which
     one worker has failed can't save together, and resumes from its last checkpoint.
     """
     checkpoints = callbacks.checkpoints
@@ -171,7 +171,7 @@ def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, ru
 
 
 def _report(run: Run, error: DivergedError) -> str:
-    """Keep the numbers of a training that has diverged; where they are."""
+    """Write the numbers of a training that diverged; the message that names their file."""
     file = run.path / "diverged.json"
     try:
         write_json(file, error.report)
@@ -181,7 +181,7 @@ def _report(run: Run, error: DivergedError) -> str:
 
 
 def _failure(error: EnvironmentFailedError, steps: int, run: Run) -> str:
-    """Keep the traceback of an environment that has failed; what to tell the user."""
+    """Keep the traceback of an environment that failed; the message for the user."""
     file = run.path / "environment_error.txt"
     try:
         write_atomically(file, "".join(traceback.format_exception(error)))

@@ -78,7 +78,7 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
         parts: of the agent.
 
     Returns:
-        Whether the environments are exactly where they were; otherwise they begin anew.
+        Whether the environments resume exactly; otherwise new episodes begin.
 
     Raises:
         ValueError, KeyError: it is another algorithm's.

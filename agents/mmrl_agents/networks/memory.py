@@ -22,7 +22,7 @@ class Memory(nn.Module, ABC):
     """Features → features, with a state.
 
     Attributes:
-        features: width H of what comes out.
+        features: width H of the output.
         state_size: width S of the state.
     """
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from mmrl.cli import main
 from mmrl.errors import UserError
@@ -99,9 +100,34 @@ def test_the_command(tmp_path, capsys):
     assert "held-out episodes" in capsys.readouterr().out
 
 
+def test_nested_options(tmp_path, capsys):
+    more = [
+        "--ppo.curriculum.kind", "plr", "--ppo.curriculum.first", "4", "--ppo.memory.kind", "gru",
+        "--ppo.memory.size", "8", "--ppo.auxiliary", "{kind: world_model, hidden: 8, side: 8}",
+    ]  # fmt: skip
+    out = tmp_path / "run"
+    assert main(["train", "--env", GRID, *TINY, "--out", str(out), *more]) == 0
+    written = yaml.safe_load((out / "config.yaml").read_text())["ppo"]
+    assert written["memory"] == {"kind": "gru", "size": 8}
+    assert written["curriculum"] == {"kind": "plr", "first": 4}
+    assert main(["train", "--resume", str(out)]) == 0
+    changed = ["--ppo.memory.size", "9"]
+    assert main(["train", "--resume", str(out), *changed]) == 2
+    assert "ppo.memory.size: 8 → 9" in capsys.readouterr().err
+    assert main(["eval", str(out), "--episodes", "4"]) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ["--agent", "imagination", "--imagination.curriculum", "plr"],
+            "imagination.curriculum=plr: imagined episodes begin at steps of real ones",
+        ),
+        (
+            ["--ppo.memory.size", "8"],
+            "options {'size': 8} of which ppo.memory?",
+        ),
         (["--ppo.curriculum", "plrr"], "unknown curriculum 'plrr': did you mean 'plr'"),
         (
             ["--ppo.curriculum", "plr", "--ppo.curriculum_args", "{sise: 2}"],

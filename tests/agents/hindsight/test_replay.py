@@ -230,6 +230,18 @@ def test_going_on_from_a_state(before: list[list[str]], after: list[list[str]]):
     assert one.metrics() == other.metrics()
 
 
+def test_states_of_earlier_versions_are_read():
+    one, other = make(ready_after=9), make(ready_after=9)
+    play(one, [["", "won"], ["lost", "lost"]])
+    state = one.get_state()
+    for failure in state["hindsight"]["failures"]:
+        failure["ending"], failure["said"] = failure.pop("final_step"), failure.pop("label")
+        failure["ending"]["cut"] = failure["ending"].pop("truncated")
+    assert state["hindsight"]["failures"]
+    other.set_state(state)
+    assert repr(other.get_state()) == repr(one.get_state())
+
+
 def test_an_agent_that_does_not_read_is_refused():
     space = spaces.Dict(image=SPACE["image"])
     with pytest.raises(ValueError, match="has to read"):
