@@ -11,7 +11,10 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-CONFIG_KEYS: Final[dict[str, str]] = {"model.goal_picture": "model.goal_image"}
+CONFIG_KEYS: Final[dict[str, str]] = {
+    "model.goal_picture": "model.goal_image",
+    "imagination.dream_steps": "imagination.imagined_steps",
+}
 """Dotted keys of configurations, and of options on the command line."""
 
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (

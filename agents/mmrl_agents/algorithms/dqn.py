@@ -14,7 +14,7 @@ from mmrl_agents.algorithms.off_policy import (
     ReplayConfig,
     UncastNetwork,
 )
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 from mmrl_agents.hindsight.part import HindsightPart
 from mmrl_agents.parts import NONE, PartOptions
 

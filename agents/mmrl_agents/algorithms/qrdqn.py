@@ -14,7 +14,7 @@ from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.dqn import DQNConfig
 from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent, UncastNetwork
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 from mmrl_agents.hindsight.part import HindsightPart
 from mmrl_agents.parts import Part
 

@@ -14,7 +14,7 @@ from mmrl_agents.algorithms.off_policy import (
     ReplayConfig,
     UncastNetwork,
 )
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 
 
 class Actor(UncastNetwork, policies.Actor):

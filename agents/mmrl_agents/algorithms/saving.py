@@ -1,4 +1,4 @@
-"""Saving and loading algorithms and replay buffers: no file is unpickled.
+"""Saving and loading algorithms as folders of plain data: no file is unpickled.
 
 An algorithm is saved as a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
 optimisers, hyperparameters, spaces and counters; the files of the tokenizer and of the speech
@@ -14,18 +14,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import (
     check_for_correct_spaces,
 )
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
     Checkpoint,
@@ -39,13 +37,12 @@ from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
-from mmrl_agents.buffers.replay import FrameReplay
+from mmrl_agents.algorithms.observations import check_env, encode, is_text
 from mmrl_agents.earlier import entry
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.saving.folder import (
     ALGORITHM,
     CHECKPOINT,
-    REPLAY,
     check_code,
     code_of,
     find_folder,
@@ -114,25 +111,10 @@ class Saveable(BaseAlgorithm):
         Raises:
             UserError: there are sentences, and no tokenizer was saved; or images of another size.
         """
-        if isinstance(observation, Mapping) and _is_text(observation.get(INSTRUCTION)):
-            observation = self._encode(observation)
+        if isinstance(observation, Mapping) and is_text(observation.get(INSTRUCTION)):
+            shape = cast("Any", self.observation_space)[IMAGE].shape
+            observation = encode(observation, self.preprocessing, shape)
         return super().predict(observation, state, episode_start, deterministic)
-
-    def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """An environment's observation as the policy takes it."""
-        if self.preprocessing is None:
-            raise UserError(
-                "this agent was saved without its tokenizer: give the observations of its "
-                "MultimodalVecEnv, where instructions are encoded"
-            )
-        one = isinstance(observation[INSTRUCTION], str)
-        batch = {key: [value] for key, value in observation.items()} if one else observation
-        rows = [self.preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
-        encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-        encoded[IMAGE] = _channels_first(
-            np.asarray(batch[IMAGE]), cast("Any", self.observation_space)[IMAGE].shape
-        )
-        return {key: value[0] for key, value in encoded.items()} if one else encoded
 
     def save(
         self,
@@ -369,149 +351,6 @@ class Saveable(BaseAlgorithm):
                 there = {n: one for n, one in checkpoint.weights.items() if n in own}
                 put_weights(self.policy, {**own, **there})
         return None
-
-
-class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
-    """An algorithm with a replay buffer, which is saved as plain data, too.
-
-    Its replay buffer is :class:`~mmrl_agents.buffers.replay.FrameReplay` unless another is given.
-    """
-
-    default_buffer = FrameReplay
-
-    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
-        theirs = kwargs.get("optimize_memory_usage") or kwargs.get("n_steps", 1) != 1
-        if kwargs.get("replay_buffer_class") is None and not theirs:
-            kwargs["replay_buffer_class"] = self.default_buffer
-        super().__init__(policy, env, *args, **kwargs)
-
-    def save_replay_buffer(self, path: Any) -> None:
-        """Write the replay buffer into a folder, which is replaced only by a whole new one.
-
-        Args:
-            path: the folder; its parents are made.
-
-        Raises:
-            UserError: a buffer that is not mmrl's, something else is there, or it cannot be
-                written.
-        """
-        buffer = self._frame_replay()
-        about = {
-            "replay_buffer": type(buffer).__name__,
-            "buffer_size": buffer.buffer_size,
-            "n_envs": buffer.n_envs,
-        }
-        with new_folder(path, REPLAY, about) as draft:
-            state = {**about, "state": buffer.get_state()}
-            write_checkpoint(draft / CHECKPOINT, Checkpoint(self.num_timesteps, {}, state))
-
-    def load_replay_buffer(
-        self, path: Any, truncate_last_traj: bool = True, *, trust_pickle: bool = False
-    ) -> None:
-        """Load the replay buffer in a folder.
-
-        Args:
-            path: the folder.
-            truncate_last_traj: of SB3's buffers of hindsight.
-            trust_pickle: read stable-baselines3's file, which may run any code.
-
-        Raises:
-            UserError: there is none, it is of a buffer of another class or size, damaged, or a file
-                that would have to be unpickled.
-        """
-        folder = find_folder(path, REPLAY)
-        if folder is None:
-            if trust_pickle:
-                return super().load_replay_buffer(path, truncate_last_traj)
-            refuse_pickle(path, "replay buffer", "load_replay_buffer", ".save_replay_buffer")
-        state = read_checkpoint(folder / CHECKPOINT).state
-        buffer = self._frame_replay()
-        ours = (type(buffer).__name__, buffer.buffer_size, buffer.n_envs)
-        with well_formed(folder):
-            saved = (state["replay_buffer"], state["buffer_size"], state["n_envs"])
-            if saved != ours:
-                raise UserError(
-                    f"{folder} is a {saved[0]} of {saved[1]:,} transitions and {saved[2]} "
-                    f"environments; this agent's is a {ours[0]} of {ours[1]:,} and {ours[2]}"
-                )
-            buffer.set_state(state["state"])
-        return None
-
-    def _frame_replay(self) -> FrameReplay:
-        if not isinstance(self.replay_buffer, FrameReplay):
-            raise UserError(
-                f"a replay buffer {type(self.replay_buffer).__name__} is saved by pickling alone, "
-                "which mmrl does not do: give replay_buffer_class=FrameReplay"
-            )
-        return self.replay_buffer
-
-
-def check_env(algorithm: str, env: Any) -> None:
-    """Make sure that observations are encoded before an algorithm sees them.
-
-    Args:
-        algorithm: what the environment is for.
-        env: the environment; None where there is none.
-
-    Raises:
-        UserError: it is no MultimodalVecEnv, nor anything around one.
-    """
-    if env is None:
-        return
-    space = getattr(env, "observation_space", None)
-    encoded = (
-        isinstance(env, VecEnv)
-        and isinstance(space, spaces.Dict)
-        and IMAGE in space.spaces
-        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
-        and all(isinstance(part, spaces.Box) for part in space.spaces.values())
-    )
-    if encoded:
-        return
-    if isinstance(env, str):
-        what, name = f"the environment id {env!r}", env
-    elif isinstance(env, gym.Env):
-        what, name = f"an environment {env}", env.spec.id if env.spec else "…"
-    else:
-        what, name = f"a {type(env).__name__} without encoded instructions", "…"
-    raise UserError(
-        f"{algorithm} learns from a mmrl_agents.vec_env.MultimodalVecEnv, which encodes the "
-        f"instructions, not from {what}: give MultimodalVecEnv("
-        f"mmrl.wrappers.adapters.make_vec_env({name!r}, 8), tokenizer), or train it by 'mmrl train'"
-    )
-
-
-def _is_text(instruction: Any) -> bool:
-    """Whether an observation has sentences instead of token ids."""
-    if isinstance(instruction, str):
-        return True
-    if isinstance(instruction, np.ndarray):
-        return instruction.dtype.kind in "UOT"
-    return (
-        isinstance(instruction, list | tuple)
-        and len(instruction) > 0
-        and isinstance(instruction[0], str)
-    )
-
-
-def _channels_first(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Images [N, H, W, 3] or [N, 3, H, W] → [N, 3, H, W].
-
-    Args:
-        images: of a batch.
-        shape: of one of those that the agent was trained on, [3, H, W].
-
-    Raises:
-        UserError: they are of another size.
-    """
-    if images.shape[1:] == shape:
-        return images
-    if images.shape[1:] != (*shape[1:], shape[0]):
-        raise UserError(
-            f"images of {list(images.shape[1:])}: this agent was trained on "
-            f"{[*shape[1:], shape[0]]}"
-        )
-    return images.transpose(0, 3, 1, 2)
 
 
 def _library_class(cls: type[BaseAlgorithm]) -> type[BaseAlgorithm]:

@@ -20,7 +20,7 @@ from mmrl_agents.algorithms.off_policy import (
     ReplayConfig,
     UncastNetwork,
 )
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 

@@ -39,7 +39,7 @@ from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.earlier import entry
-from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, starts_of
+from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
 from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
 from mmrl_agents.loop.progress import Progress, ProgressBar
@@ -60,7 +60,7 @@ class ImaginationConfig(PPOConfig):
         episodes: real ones that are played in a round, in the first one by a random policy.
         tokenizer: options of 'mmrl fit tokenizer', such as steps.
         world: options of 'mmrl fit world-model'.
-        dream_steps: imagined steps of PPO in a round.
+        imagined_steps: imagined steps of PPO in a round.
         starts: steps of real episodes at which imagined ones begin in a round.
         horizon: steps of an imagined episode, at most.
         temperature: at which the world model's tokens are sampled.
@@ -70,7 +70,7 @@ class ImaginationConfig(PPOConfig):
     episodes: int = 300
     tokenizer: dict[str, Any] = field(default_factory=lambda: {"steps": 500})
     world: dict[str, Any] = field(default_factory=lambda: {"steps": 1_000})
-    dream_steps: int = 131_072
+    imagined_steps: int = 131_072
     starts: int = 256
     horizon: int = 32
     temperature: float = 1.0
@@ -109,7 +109,7 @@ class ImaginationAgent:
     @classmethod
     def check(cls, hyper: ImaginationConfig) -> None:
         """As :meth:`SB3Agent.check`."""
-        check_positive(cls.name, hyper, "episodes", "dream_steps", "starts", "horizon")
+        check_positive(cls.name, hyper, "episodes", "imagined_steps", "starts", "horizon")
         if hyper.temperature < 0:
             raise UserError(f"imagination.temperature={hyper.temperature}: must be at least 0")
         if hyper.curriculum not in (None, NONE) or hyper.curriculum_args:
@@ -275,7 +275,7 @@ class _Rounds:
         for number in range(self._done + 1):
             rollouts += open_rollouts(str(self._folder(number) / "real"))
         hyper, generator = self.hyper, np.random.default_rng(self._seed)
-        starts = starts_of(world, rollouts, hyper.starts, generator)
+        starts = sample_starts(world, rollouts, hyper.starts, generator)
         imagined = ImaginedVectorEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
@@ -294,7 +294,7 @@ class _Rounds:
         algorithm.set_logger(make_logger(self.run, steps))
         algorithm.logger.record("real/success_rate", success)
         algorithm.logger.record("real/steps", self.steps)
-        _learn(algorithm, hyper.dream_steps)
+        _learn(algorithm, hyper.imagined_steps)
         algorithm.logger.close()
         self._algorithm = algorithm
         return algorithm

@@ -39,7 +39,7 @@ class Starts:
         return len(self.instructions)
 
 
-def starts_of(
+def sample_starts(
     world: WorldSimulator, rollouts: Sequence[Rollout], count: int, generator: np.random.Generator
 ) -> Starts:
     """Steps drawn uniformly from real episodes: an episode first, then one of its steps but the
@@ -54,14 +54,14 @@ def starts_of(
     chosen = [rollouts[k] for k in generator.integers(len(rollouts), size=count)]
     steps = np.array([generator.integers(len(one)) for one in chosen])
     longest = int(steps.max())
-    images = np.stack([_filled(one.images, longest + 1) for one in chosen])
-    actions = np.stack([_filled(one.actions, longest) for one in chosen])
+    images = np.stack([_padded(one.images, longest + 1) for one in chosen])
+    actions = np.stack([_padded(one.actions, longest) for one in chosen])
     instructions = [one.instruction for one in chosen]
     state = world.observe(images, actions.astype(np.int64), instructions, steps)
     return Starts(state, images[np.arange(count), steps], instructions)
 
 
-def _filled(values: NDArray[Any], length: int) -> NDArray[Any]:
+def _padded(values: NDArray[Any], length: int) -> NDArray[Any]:
     """The first ``length`` values, padded by repeating the last."""
     return values[np.minimum(np.arange(length), len(values) - 1)]
 

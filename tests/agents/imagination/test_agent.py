@@ -20,7 +20,7 @@ WORLD = {
     "margin": 2, "batch_size": 4, "window": 3, "text_args": {"width": 8}, "test_share": 0.2,
 }  # fmt: skip
 HYPER = ImaginationConfig(
-    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, dream_steps=96, starts=8,
+    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, imagined_steps=96, starts=8,
     horizon=5, world=WORLD,
     tokenizer={"steps": 5, "hidden": 16, "layers": 1, "batch_size": 8, "test_share": 0.2},
 )  # fmt: skip
