@@ -141,7 +141,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     fit(task, config, Run.create(out, resolved))
     generator = task.module.eval()
     images, found = ends(open_rollouts(str(folder / "test")))
-    said = [one.sentence for one in generator.say(as_input(images, generator))]
+    said = [one.sentence for one in generator.generate(as_input(images, generator))]
     return {
         "seed": seed,
         **judge(said, found),

@@ -3,8 +3,9 @@
     python benchmarks/compare_commits.py HEAD~1
 
 The other commit is checked out into a temporary worktree. Then each work is done by both, in turn,
-``--repetitions`` times after a short one that only compiles: training PPO on pixels and words, and
-fitting a captioner. Both run on the same installed packages. What is compared are the steps a
+``--repetitions`` times after a short one that only compiles: stepping a batch of environments,
+training PPO on pixels and words, and fitting a captioner. Both run on the same installed packages,
+and each finds its own agents. What is compared are environment steps a second, and the steps a
 second that the trainings themselves have written for TensorBoard, checkpoints included.
 """
 
@@ -16,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +33,38 @@ HERE = Path(__file__).resolve().parents[1]
 TRAIN = [
     "train", "--env=mmrl/GoToRedBallGrey-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=0",
 ]  # fmt: skip
+STEP = """
+import sys, time, gymnasium as gym, numpy as np, mmrl_envs
+envs = gym.make_vec("mmrl/GoToLocal-v0", num_envs=64)
+envs.reset(seed=0)
+actions = np.random.default_rng(0).integers(7, size=(256, 64))
+for row in actions: envs.step(row)
+started = time.perf_counter()
+for k in range(int(sys.argv[1]) // 64): envs.step(actions[k % 256])
+print(int(sys.argv[1]) / (time.perf_counter() - started))
+"""
 FIT = ["fit", "captioner", "--device=cpu", "--batch_size=32", "--evaluate_every=100000"]
-WORKS = {"PPO, steps": (TRAIN, 16_384), "captioner, gradient steps": (FIT, 100)}
+WORKS: dict[str, tuple[list[str], int]] = {
+    "environment, steps": ([], 6_400_000),
+    "PPO, steps": (TRAIN, 16_384),
+    "captioner, gradient steps": (FIT, 100),
+}
 WARM_UP = 8  # times shorter
 
 
 def speed(checkout: Path, work: list[str], steps: int, out: Path) -> float:
     """Run mmrl of a checkout; its steps a second."""
-    paths = [str(checkout), str(checkout / "envs"), str(checkout / "agents")]
+    paths = [entry_points(checkout, out), checkout, checkout / "envs", checkout / "agents"]
+    what = ["-m", "mmrl", *work, f"--steps={steps}", f"--out={out}"]
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "mmrl", *work, f"--steps={steps}", f"--out={out}"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, capture_output=True, text=True,
+        [sys.executable, "-P", *(what if work else ["-c", STEP, str(steps)])],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))},
+        capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"{checkout}: {done.stderr}")
+    if not work:
+        return float(done.stdout)
     accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
     accumulator.Reload()
     if "time/fps" in accumulator.Tags()["scalars"]:
@@ -54,6 +74,22 @@ def speed(checkout: Path, work: list[str], steps: int, out: Path) -> float:
         return 0.0
     first, last = seconds[0], seconds[-1]
     return (last.step - first.step) / (last.value - first.value)
+
+
+def entry_points(checkout: Path, out: Path) -> Path:
+    """A folder with the entry points of a checkout, to stand before those that are installed."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+    folder = out.with_name(f"{out.name}-metadata")
+    info = folder / f"multimodal_rl-{project['version']}.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    )
+    lines = []
+    for group, entries in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in entries.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    return folder
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def is_hopeless(worlds: GridWorlds, e: int) -> bool:
     """Whether BabyAI's rules leave no way to carry out the instruction of environment ``e``.
 
     All that a clause speaks of is gone with opened boxes; or both halves are strict "open" clauses
-    about different doors: the very toggle that completes the first is judged by the second, too,
+    about different doors: the very toggle that completes the first is verified for the second, too,
     and fails it (so it is in minigrid, see ``OpenDoorsOrderN2Debug``); or a strict "pick up" is
     about things that are walled in by others, which must not be picked up (a box may be opened).
     """

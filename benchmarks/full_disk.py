@@ -39,9 +39,11 @@ SMALL = [
 ]  # fmt: skip
 FIT = ["--data=./data", "--device=cpu", "--batch_size=16", "--evaluate_every=100", "--steps=30"]
 SAVE = (
-    "from mmrl.models.build import ModelConfig, build_model; from mmrl.errors import UserError\n"
-    "model = build_model(ModelConfig(text='bag_of_words'), (24, 24), 9)\n"
-    "try: model.save('model')\nexcept UserError as error: raise SystemExit(f'save: {error}')"
+    "from mmrl.models.build import ModelConfig, ModelInputs, build_model\n"
+    "from mmrl.models.io import save_model; from mmrl.errors import UserError\n"
+    "inputs = ModelInputs.standard((24, 24), 9)\n"
+    "model = build_model(ModelConfig(text='bag_of_words'), inputs)\n"
+    "try: save_model(model, 'model')\nexcept UserError as error: raise SystemExit(f'save: {error}')"
 )
 
 

@@ -26,9 +26,9 @@ import gymnasium as gym
 import minigrid  # noqa: F401  # registers BabyAI's levels
 import numpy as np
 from numpy.typing import NDArray
+from parity_pair import minigrid_id
 from rich.progress import track
 from scipy import stats
-from twins import minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json

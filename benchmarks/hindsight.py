@@ -127,7 +127,7 @@ def compare(runs: list[dict[str, Any]]) -> dict[str, Any]:
         table["arms"][arm] = {
             "area": [round(one, 4) for one in areas.tolist()],
             "mean_area": round(float(areas.mean()), 4),
-            "mean_area_95": mean_interval(areas.tolist()),
+            "mean_area_95": mean_interval(areas.tolist(), 0.0, 1.0),
             "episodes_to_target": [episodes_to(run["curve"], TARGET) for run in own],
             "held_out": [run["success_rate"] for run in own],
             "accuracy": [run["accuracy"][-1][1] if run["accuracy"] else None for run in own],

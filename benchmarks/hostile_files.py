@@ -247,15 +247,15 @@ def plant_checkpoints(shop: Workshop) -> None:
     place = shop.place("model")
     shop.module(place, "payload")
     make = (
-        "from mmrl.models.build import *; import pathlib; "
-        "m = build_model(ModelConfig(text='bag_of_words', image_args={'width': 8}), (24, 24), 9); "
-        "m.save('model')"
+        "from mmrl.models.build import *; from mmrl.models.io import save_model; "
+        "config = ModelConfig(text='bag_of_words', image_args={'width': 8}); "
+        "save_model(build_model(config, ModelInputs.standard((24, 24), 9)), 'model')"
     )
     subprocess.run([sys.executable, "-c", make], check=True, cwd=place)
     about = json.loads((place / "model" / "model.json").read_text())
     about["config"]["fusion"] = "payload.Fusion"
     (place / "model" / "model.json").write_text(json.dumps(about))
-    load = ["-c", "from mmrl.models.model import MultimodalModel; MultimodalModel.load('model')"]
+    load = ["-c", "from mmrl.models.io import load_model; load_model('model')"]
     shop.add("model: fusion of a module", place, [load], "import payload")
 
     place = shop.place("archive")

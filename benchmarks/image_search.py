@@ -230,7 +230,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         for name in ("find_image_r_at_1", "find_image_r_at_5", "find_sentence_r_at_1",
                      "find_sentence_r_at_5"):  # fmt: skip
             values = [run[test][name] for run in runs]
-            low, high = mean_interval(values)
+            low, high = mean_interval(values, 0.0, 1.0)
             means[f"{test}_{name}"] = {
                 "mean": round(float(np.mean(values)), 4),
                 "interval_95": [round(low, 4), round(high, 4)],

@@ -32,6 +32,7 @@ import numpy as np
 import torch
 import yaml
 from commands import collect, finish
+from mmrl.training.prompts import ask, constraints_of, satisfied
 from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
@@ -43,9 +44,8 @@ from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.images import png
-from mmrl.training.prompts import ask, constraints_of, satisfied
-from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.training.load import load
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 from mmrl_envs.grid.rendering.views.reading import TileReader
 
 ROOT: Final = Path(__file__).parent.parent
@@ -164,7 +164,7 @@ def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, A
     made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
     if seed == 0:
         shown = [
-            Shown(image, None, asked)
+            SheetImage(image, None, asked)
             for images, requested in ((made, plain), (made_new, new))
             for image, asked in zip(images[:SHOWN], requested, strict=False)
         ]
@@ -227,7 +227,7 @@ def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
     for kind in KINDS:
         shares = [run[kind]["requests"]["satisfied"] for run in runs]
         if len(shares) > 1:
-            low, high = mean_interval(shares)
+            low, high = mean_interval(shares, 0.0, 1.0)
             found[kind] = {"satisfied": float(np.mean(shares)), "95": [low, high]}
     return found
 

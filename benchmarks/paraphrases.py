@@ -156,7 +156,8 @@ def main() -> None:
     tests = [name for name in runs[0] if name not in ("seed", "training_seconds")] if runs else []
     for test in tests:
         rates = [run[test]["success_rate"] for run in runs]
-        summary[test] = {"mean": float(np.mean(rates)), "interval_95": mean_interval(rates)}
+        interval = mean_interval(rates, 0.0, 1.0)
+        summary[test] = {"mean": float(np.mean(rates)), "interval_95": interval}
         print(f"{test}: success {np.mean(rates):.1%}")
     RESULTS.mkdir(exist_ok=True)
     write_json(

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 from minigrid.utils.baby_ai_bot import BabyAIBot
+from parity_pair import EPISODE_STEPS, ParityPair, minigrid_id
 from rich.progress import Progress
-from twins import EPISODE_STEPS, Twins, minigrid_id
 
 from mmrl.evaluation.report import machine, versions
 from mmrl.files import write_json
@@ -55,13 +55,13 @@ def _weighted(rng: np.random.Generator, weights: list[int]) -> Actor:
 
 
 def _bot(source: Any, rng: np.random.Generator, stumbles: float) -> Actor:
-    """The bot of minigrid; takes an action by chance now and then, and for good once it is lost."""
-    by_chance = _weighted(rng, [2, 2, 4, 3, 3, 3, 1])
+    """The bot of minigrid; takes a random action now and then, and only those once it is lost."""
+    random_action = _weighted(rng, [2, 2, 4, 3, 3, 3, 1])
     try:
         bot: Any = BabyAIBot(source)
         bot.stack = _Patience(bot.stack)
     except Exception:
-        return by_chance
+        return random_action
     lost = False
     last: int | None = None
 
@@ -74,7 +74,7 @@ def _bot(source: Any, rng: np.random.Generator, stumbles: float) -> Actor:
                 suggested = int(bot.replan(last))
             except Exception:  # assertions and errors of many types: it has lost its way
                 lost = True
-        last = by_chance() if lost or rng.random() < stumbles else suggested
+        last = random_action() if lost or rng.random() < stumbles else suggested
         return last
 
     return act
@@ -125,11 +125,11 @@ def compare(env_id: str, level: str | None, steps: int, seed: int) -> Tally:
     rng = np.random.default_rng(seed)
     tally = Tally()
     scrambled = env_id == SCRAMBLED
-    twins = [Twins(name, level) for name in (_SCRAMBLED_FROM if scrambled else (env_id,))]
+    pairs = [ParityPair(name, level) for name in (_SCRAMBLED_FROM if scrambled else (env_id,))]
     while tally.steps < steps:
         k = tally.episodes
         tally.episodes += 1
-        pair = twins[k % len(twins)]
+        pair = pairs[k % len(pairs)]
         short = int(rng.integers(1, EPISODE_STEPS // 3)) if k % 4 == 3 else None
         tally.note(pair.reset(seed + k, short), f"episode {k}, reset")
         if scrambled:
@@ -169,7 +169,7 @@ def compare_by_seeds(env_id: str, level: str, seeds: int, steps: int, by: str) -
         by: who acts: "random", or "expert", with what the agent has seen.
     """
     tally = Tally()
-    pair = Twins(env_id, level)
+    pair = ParityPair(env_id, level)
     for first in range(seeds):
         rng = np.random.default_rng(first)
         left, seed = steps, first
@@ -198,7 +198,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=4000, help="steps of each level, at least")
-    parser.add_argument("--seeds", type=int, default=20, help="played by chance and by the expert")
+    parser.add_argument("--seeds", type=int, default=20, help="played at random and by the expert")
     parser.add_argument("--seed-steps", type=int, default=200, help="steps of each of these seeds")
     parser.add_argument("--seed", type=int, default=0, help="of the actions and the episodes")
     parser.add_argument("--only", nargs="*", metavar="ID", help="minigrid ids of these levels only")

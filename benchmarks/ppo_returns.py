@@ -118,7 +118,7 @@ def main() -> None:
             "returns": curves.mean(0).round(4).tolist(),
             "returns_95": [mean_interval(tenth.tolist()) for tenth in curves.T],
             "held_out_return_95": mean_interval([run["held_out_return"] for run in its]),
-            "success_95": mean_interval([run["success"] for run in its]),
+            "success_95": mean_interval([run["success"] for run in its], 0.0, 1.0),
         }
     overlaps = [
         max(one[0], other[0]) <= min(one[1], other[1])

@@ -47,6 +47,7 @@ from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
 from mmrl.models.build import build_model, build_tokenizer
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl.models.tokens import Tokens
 from mmrl.preprocessing.text import PADDING, Tokenizer
 from mmrl.wrappers.adapters import instruction_words, make_vec_env
@@ -86,10 +87,10 @@ class PlainExtractor(BaseFeaturesExtractor):
     """
 
     def __init__(self, space: spaces.Dict, model: ModelConfig, text_once: bool) -> None:
-        super().__init__(space, model.features)
+        super().__init__(space, model.features or 0)
         tokens: Any = space["instruction"]
         shape: Any = space["image"].shape
-        self.model = build_model(model, shape[1:], int(tokens.high.max()) + 1)
+        self.model = build_model(model, ModelInputs.standard(shape[1:], int(tokens.high.max()) + 1))
         self._text_once = text_once
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:

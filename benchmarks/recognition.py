@@ -37,7 +37,7 @@ from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.evaluation.text_metrics import word_error_interval, word_error_rate
 from mmrl.files import write_atomically, write_json
 from mmrl.preprocessing.speech import RATE
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.training.utterances import Utterance, transcribe, utter
 from mmrl.wrappers.adapters import instructions
 from mmrl.wrappers.speech import Speakers

@@ -81,7 +81,7 @@ def main() -> None:
     summary = {}
     for name in names:
         rates = [run[name]["success_rate"] for run in runs]
-        low, high = mean_interval(rates, most=1.0)
+        low, high = mean_interval(rates, 0.0, 1.0)
         summary[name] = {"mean": float(np.mean(rates)), "interval_95": [low, high]}
         print(f"| {name} | {np.mean(rates):.1%} | {low:.1%} to {high:.1%} |")
     RESULTS.mkdir(exist_ok=True)

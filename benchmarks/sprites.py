@@ -39,8 +39,8 @@ from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
+from mmrl.training.load import load
 from mmrl.training.tasks.sprites import laid
-from mmrl.training.trainer import load
 from mmrl_envs.grid.rendering.themes import THEMES
 from mmrl_envs.grid.rendering.themes.files import NEEDED, sprites_of, write_sprites
 
@@ -224,7 +224,8 @@ def main() -> None:
     over_seeds = {}
     for kind in ASKED:
         shares = [run[kind]["recognised"] for run in runs]
-        over_seeds[kind] = {"mean": round(float(np.mean(shares)), 4), "95": mean_interval(shares)}
+        interval = mean_interval(shares, 0.0, 1.0)
+        over_seeds[kind] = {"mean": round(float(np.mean(shares)), 4), "95": interval}
     report = {
         "config": yaml.safe_load(CONFIG.read_text()),
         "overrides": overrides,

@@ -46,8 +46,8 @@ from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
-from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.training.load import load
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 from mmrl_envs.grid.rendering.themes import THEMES
 from mmrl_envs.grid.rendering.themes.files import sprites_of, write_sprites
 
@@ -154,7 +154,7 @@ def compare(runs: list[dict[str, Any]], unseen: list[str]) -> dict[str, Any]:
             table.setdefault(apart, {})[arm] = {
                 theme: {
                     "mean": round(sum(of) / len(of), 4),
-                    "95": [round(edge, 4) for edge in mean_interval(of)],
+                    "95": [round(edge, 4) for edge in mean_interval(of, 0.0, 1.0)],
                     "of": [round(one, 4) for one in of],
                 }
                 for theme, of in rates.items()
@@ -186,8 +186,8 @@ def scene(theme: str) -> NDArray[Any]:
 def show(unseen: str, made: list[str], path: Path) -> None:
     """An image of the built-in themes and of some painted ones, side by side."""
     names = {name: "kept apart" if name == unseen else "given" for name in THEMES}
-    shown = [Shown(scene(name), None, f"{name}: {what}") for name, what in names.items()]
-    shown += [Shown(scene(file), None, f"painted, {k}") for k, file in enumerate(made[:SHOWN])]
+    shown = [SheetImage(scene(name), None, f"{name}: {what}") for name, what in names.items()]
+    shown += [SheetImage(scene(file), None, f"painted, {k}") for k, file in enumerate(made[:SHOWN])]
     write_bytes(path, png(contact_sheet(f"themes, {unseen} kept apart", shown)))
 
 

@@ -34,8 +34,8 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_agent
+from mmrl.training.load import load
 from mmrl.training.tasks.translation import TranslationConfig, held_out_pairs
-from mmrl.training.trainer import load
 
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/translation.yaml")

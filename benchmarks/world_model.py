@@ -45,11 +45,11 @@ from mmrl.data import Rollout, open_rollouts
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_json
-from mmrl.generative.world_model.dataset import TokenEpisodes, read_tokens, recall, split
-from mmrl.generative.world_model.metrics import Foresight, foresee, outcomes
+from mmrl.generative.world_model.dataset import TokenEpisodes, read_memory, read_tokens, split
+from mmrl.generative.world_model.metrics import Predictions, outcome_f1, predict_episodes
 from mmrl.generative.world_model.simulator import WorldSimulator
+from mmrl.training.load import load
 from mmrl.training.tasks.world_model import HORIZONS
-from mmrl.training.trainer import load
 
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = Path(__file__).parent.parent / "configs" / "fit" / "world_model.yaml"
@@ -94,7 +94,7 @@ def replayed(rollout: Rollout) -> tuple[NDArray[np.int64], NDArray[np.bool_], ND
     return np.stack(cells), np.stack(visible), np.stack(fronts)
 
 
-def can_be_foretold(rollout: Rollout, start: int, steps: int) -> NDArray[np.bool_]:
+def predictable(rollout: Rollout, start: int, steps: int) -> NDArray[np.bool_]:
     """Which tiles can be foretold after each of ``steps`` steps from ``start`` on: bool [H, 49]."""
     cells, visible, fronts = replayed(rollout)
     in_view = {tuple(cell) for frame in cells[: start + 1] for row in frame for cell in row}
@@ -118,11 +118,11 @@ def test(world: WorldSimulator, rollouts: Sequence[Rollout], seed: int) -> dict[
     read = read_tokens(rollouts, world.images.images, world.tokenizer)
     episodes = replace(read, ids=world.images.renumber(read.ids))
     steps = HORIZONS[-1]
-    dreams = foresee(world.model, episodes, steps, np.random.default_rng(seed))
+    dreams = predict_episodes(world.model, episodes, steps, np.random.default_rng(seed))
     can = torch.from_numpy(
         np.stack(
             [
-                can_be_foretold(one, int(start), steps)
+                predictable(one, int(start), steps)
                 for one, start in zip(rollouts, dreams.starts, strict=True)
             ]
         )
@@ -133,19 +133,19 @@ def test(world: WorldSimulator, rollouts: Sequence[Rollout], seed: int) -> dict[
     }
 
 
-def _after(dreams: Foresight, step: int, can: torch.Tensor) -> dict[str, float | None]:
+def _after(dreams: Predictions, step: int, can: torch.Tensor) -> dict[str, float | None]:
     """None is the share of no tiles, where no dream lasted so long."""
     shares = {
         name: None if np.isnan(value) else round(value, 4)
-        for name, value in dreams.accuracy(step, can).items()
+        for name, value in dreams.k_step_accuracy(step, can).items()
     }
-    there = dreams.there[:, step - 1]
+    there = dreams.mask[:, step - 1]
     return {**shares, "episodes": int(there.sum()), "tiles": int(can[there, step - 1].sum())}
 
 
 def _outcomes(world: WorldSimulator, episodes: TokenEpisodes) -> dict[str, float]:
-    pieces = split(episodes, recall(episodes, world.model), 8)
-    return {name: round(value, 4) for name, value in outcomes(world.model, pieces).items()}
+    batches = split(episodes, read_memory(episodes, world.model), 8)
+    return {name: round(value, 4) for name, value in outcome_f1(world.model, batches).items()}
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         means[name] = {
             key: {
                 "mean": round(float(np.mean(values)), 4),
-                "95": [round(edge, 4) for edge in mean_interval(values)],
+                "95": [round(edge, 4) for edge in mean_interval(values, 0.0, 1.0)],
                 "seeds": len(values),
             }
             for key, values in known.items()

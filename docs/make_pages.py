@@ -1,10 +1,10 @@
-"""Writes the pages about the grid worlds, and draws their pictures.
+"""Writes the pages about the levels of the grid worlds, and draws their images.
 
     python docs/make_pages.py
 
-One page a level family in docs/levels, with what every level asks for, its sizes, an instruction
-and a picture of its first episode; docs/views.png and docs/play.png besides. The same code writes
-the same files: the tests compare.
+One page for each level family in docs/levels: a level's task, parameters, an instruction and
+an image of its first episode. Also docs/views.png and docs/play.png. The same code writes the same
+files: the tests compare.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _PAPER: Final = (255, 255, 255)
 _INK: Final = (60, 60, 66)
 
 INTRODUCTIONS: Final = {
-    "go to": "The agent stands in front of what it is told to go to.",
-    "open": "A door is opened; a locked one needs the key of its colour.",
-    "pick up": "Something is picked up; the hands hold one thing at a time.",
-    "put next to": "One thing is brought next to another.",
-    "unlock": "The way leads through locked doors, whose keys have to be found.",
-    "other": "Mazes, corridors and rooms beyond the four verbs.",
-    "any instruction": "Every sentence of the language: up to four clauses, in an order or not.",
+    "go to": "The agent has to stop in front of the named object or door.",
+    "open": "A door has to be opened; a locked one needs the key of its colour.",
+    "pick up": "An object has to be picked up; the agent carries one object at a time.",
+    "put next to": "One object has to be put next to another.",
+    "unlock": "Locked doors are in the way, and their keys have to be found.",
+    "other": "Mazes, corridors and rooms with other tasks.",
+    "any instruction": "Every sentence of the language: up to four clauses, ordered or not.",
 }
 
 
@@ -76,7 +76,7 @@ def page(family: str) -> str:
         "",
         f"![The first episode of each level]({slug(family)}.png)",
         "",
-        "| `gym.make` | what it asks for | parameters | steps allowed | an instruction |",
+        "| `gym.make` | task | parameters | step limit | an instruction |",
         "|---|---|---|--:|---|",
     ]
     for name, level in levels.items():
@@ -88,7 +88,7 @@ def page(family: str) -> str:
         )
     lines += [
         "",
-        "Steps allowed and instruction are those of seed 0. Parameters are arguments of "
+        "Step limit and instruction are those of seed 0. Parameters are arguments of "
         f'`gym.make`, such as `gym.make("mmrl/{name}-v0", room_size=9)`.',
         "",
         "_Written by `python docs/make_pages.py`._",
@@ -126,7 +126,7 @@ def overview() -> str:
 
 
 def fit(picture: NDArray[np.uint8]) -> Image.Image:
-    """A picture in a square of the sheet."""
+    """An image in a square of the sheet."""
     image = Image.fromarray(picture)
     scale = _THUMB / max(image.size)
     how = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
@@ -137,7 +137,7 @@ def fit(picture: NDArray[np.uint8]) -> Image.Image:
 
 
 def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int = 4) -> bytes:
-    """Pictures with their names, as a PNG."""
+    """Images with their names, as a PNG."""
     rows = -(-len(pictures) // columns)
     width = _GAP + columns * (_THUMB + _GAP)
     height = _GAP + rows * (_THUMB + _CAPTION + _GAP)
@@ -159,7 +159,7 @@ def png(image: Image.Image) -> bytes:
 
 
 def views() -> bytes:
-    """What an agent gets to see, in every theme."""
+    """Every view in every theme."""
     pictures = []
     for view in PIXELS:
         size = _THUMB // SIDE if view == "first_person" else 16

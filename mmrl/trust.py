@@ -41,8 +41,8 @@ SIGNATURE: Final = "code.json"
 """The file in a folder that tells where its code was found, signed by whoever wrote it."""
 
 _OURS: Final = ("mmrl", "mmrl_envs", "mmrl_agents")
-_IDS: Final = ("env", "env_id")
-"""Keys of a configuration whose value may be ``module:Id``."""
+_IDS: Final = ("env", "env_id", "language")
+"""Keys of a configuration whose value may be ``module:Id`` or ``module:Class``."""
 _PATHS: Final = ("fusion", "task")
 """Keys of a configuration whose value may be a dotted path to a class."""
 _MODULE: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -78,7 +78,7 @@ def read_command_line(arguments: Sequence[str]) -> None:
         arguments: of the command, its name first.
     """
     _command_line.modules = frozenset(_named(arguments))
-    _command_line.trusts_all = "--trust-code" in arguments
+    _command_line.trusts_all = bool({"--trust-code", "--trust_code"} & set(arguments))
 
 
 def modules_named(tree: Any) -> dict[str, str]:

@@ -1,8 +1,21 @@
 """What all tests share."""
 
+import os
+
 from tensorboard.summary.writer import event_file_writer
 
 # TensorBoard reads the event files of a folder in the order of their names, which end with the
 # second, the process and a count. A test goes on with a training within its second, and there
 # the ninth file of a process would come after the tenth: we count from a number with more digits.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(10_000)
+
+
+def pytest_unconfigure(config):
+    """Say what the tests cost: the time of processors, of this process and all that it began and
+    waited for, which is what a machine's load changes least.
+    """
+    if hasattr(config, "workerinput"):  # one of several processes: the first of them counts it
+        return
+    took = os.times()
+    seconds = took.user + took.system + took.children_user + took.children_system
+    print(f"{seconds / 60:.1f} CPU minutes")

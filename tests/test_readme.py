@@ -1,4 +1,4 @@
-"""The README's Python does what the README says."""
+"""The Python of the README and of the pages does what they say."""
 
 import re
 from pathlib import Path
@@ -8,14 +8,24 @@ import pytest
 
 from mmrl.cli import main
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    text
+    for page in PAGES
+    for text in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+]
+SMALL = "ModelConfig(features=16, image_args={'width': 8}, "
 
 
 def block(containing: str) -> str:
     found = [text for text in BLOCKS if containing in text]
-    assert len(found) == 1, f"{len(found)} blocks of the README contain {containing!r}"
+    assert len(found) == 1, f"{len(found)} blocks of the pages contain {containing!r}"
     return found[0]
+
+
+def test_every_block_is_tested() -> None:
+    assert len(BLOCKS) == 6
 
 
 def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,6 +37,19 @@ def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
     args = "--model.image_args.width 8 --model.text_args.width 16 --model.text_args.layers 1"
     assert main([*command.split(), *small.split(), *args.split()]) == 0
     assert (tmp_path / "runs/kitchen/result.json").is_file()
+
+
+def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = block("mmrl.train(env=")
+    short = text.replace("100_000", "2048").replace("episodes=256", "episodes=8")
+    small = "ppo={'num_envs': 8, 'n_steps': 32, 'batch_size': 64}, eval_episodes=8, clip_every=0"
+    short = short.replace('out="runs/a"', f'out="runs/a", {small}')
+    assert short != text
+    scope: dict[str, object] = {}
+    exec(short, scope)
+    assert int(scope["action"]) in range(7)  # type: ignore[call-overload]
+    assert (tmp_path / "runs/a/result.json").is_file()
 
 
 def test_gymnasium_block() -> None:
@@ -53,14 +76,14 @@ def test_stable_baselines3_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     short = text.replace("100_000", "2048").replace("n_steps=32", "n_steps=8")
     assert short != text
     scope: dict[str, object] = {}
-    exec(short.replace("ModelConfig(", "ModelConfig(features=16, image_args={'width': 8}, "), scope)
+    exec(short.replace("ModelConfig(", SMALL), scope)
     agent = scope["agent"]
     assert agent.num_timesteps >= 2048  # type: ignore[attr-defined]
 
 
 def test_model_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = block("MultimodalModel.from_names")
+    text = block("ModelConfig.image_text")
     scope: dict[str, object] = {}
     exec(text.replace("bert-base-uncased", "distilbert-base-uncased").replace("224", "64"), scope)
     assert scope["features"].shape == (2, 768 + 512)  # type: ignore[attr-defined]

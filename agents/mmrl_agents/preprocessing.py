@@ -8,8 +8,10 @@ from gymnasium import spaces
 
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import env_info
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
+from mmrl.language import find_language
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 
@@ -37,7 +39,8 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = with_goals(build_preprocessing(config, space), config.model, space)
+    info, language = env_info(run, config), find_language(config.env)
+    preprocessing = with_goals(build_preprocessing(config, info), config.model, space, language)
     if keep:
         run.save_preprocessing(preprocessing)
     return preprocessing
@@ -57,6 +60,8 @@ def load_preprocessing(
     Raises:
         UserError: it is not the one that the checkpoint was trained with.
     """
-    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space)
+    preprocessing = with_goals(
+        Preprocessing.load(run.path), config.model, space, find_language(config.env)
+    )
     preprocessing.check(checkpoint.state["fingerprints"])
     return preprocessing

@@ -13,13 +13,13 @@ from mmrl.cli.common import held_to, line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator, as_input
 from mmrl.images import decoded
+from mmrl.language import is_among
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.retrieval.images import SMALLEST, Resizer
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 _DESCRIPTION: Final = """\
 Put images into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
@@ -64,8 +64,8 @@ def run(arguments: list[str]) -> int:
     if options.data is None:
         images = [read_image(Path(one)) for one in options.images]
         sized = _sized(images, options.images, generator)
-        for said in generator.say(as_input(sized, generator), **how):
-            print(line(said))
+        for text in generator.generate(as_input(sized, generator), **how):
+            print(line(text))
         return 0
     return _episodes(generator, options.data, options.episodes, how)
 
@@ -77,15 +77,17 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
     ends = [image for one in chosen for image in one.images[-frames:]]
     sized = _sized(ends, [f"an image of {data}"] * len(ends), generator)
-    right, judged = 0, 0
-    for one, said in zip(chosen, generator.say(as_input(sized, generator), **how), strict=True):
+    texts = generator.generate(as_input(sized, generator), **how)
+    right, scored = 0, 0
+    for one, text in zip(chosen, texts, strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
         true = true or (one.instruction,) * one.success
-        verdict = "right" if is_among(said.sentence, true) else "wrong" if true else "nothing done"
-        judged += bool(true)
+        right_one = is_among(rollouts.language, text.sentence, true)
+        verdict = "right" if right_one else "wrong" if true else "nothing done"
+        scored += bool(true)
         right += verdict == "right"
-        print(f"{line(said)}   {verdict}   asked: {printable(one.instruction)}")
-    print(f"{right} of {judged} right")
+        print(f"{line(text)}   {verdict}   asked: {printable(one.instruction)}")
+    print(f"{right} of {scored} right")
     return 0
 
 

@@ -13,7 +13,7 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.registry import find_agent
 from mmrl.text_output import printable
-from mmrl.viz.clips import ClipRecorder, gif
+from mmrl.viz.clips import ClipRecorder, clips_gif, outcome
 
 _MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there; by default those of 1,000 steps, or of as many as the environment "
@@ -57,8 +57,7 @@ def run(arguments: list[str]) -> int:
         for k in range(options.episodes)
     ]
     for clip in clips:
-        outcome = "carried out" if clip.success else "not carried out"
-        print(f"{outcome:<16}{printable(clip.instruction)}")
-    write_bytes(target, gif(clips))
+        print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
+    write_bytes(target, clips_gif(clips))
     print(f"written to {target}")
     return 0

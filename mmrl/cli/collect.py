@@ -12,11 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
-from mmrl.data.collect import Request, collect
+from mmrl.data.collection import Request, collect
 from mmrl.data.dataset import open_rollouts
 from mmrl.data.location import find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
-from mmrl.data.summary import contact_sheet, summary
+from mmrl.data.summary import dataset_sheet, summary
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
@@ -152,7 +152,7 @@ def _show(arguments: list[str]) -> int:
     rollouts = open_rollouts(options.name)
     print(summary(rollouts))
     if target:
-        write_bytes(target, contact_sheet(rollouts))
+        write_bytes(target, dataset_sheet(rollouts))
         print(f"written to {target}")
     return 0
 

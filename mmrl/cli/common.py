@@ -16,7 +16,7 @@ import yaml
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run, Status, flat
 from mmrl.files import write_atomically
-from mmrl.generative.text.decoder import Continuations
+from mmrl.generative.text.decoder import Constraint
 from mmrl.generative.text.models import GeneratedText, TextGenerator
 from mmrl.text_output import printable
 from mmrl.trust import check
@@ -36,7 +36,7 @@ def searched(beams: int) -> dict[str, Any]:
     return {"how": "greedy"} if beams == 1 else {"how": "beam", "beams": beams}
 
 
-def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Continuations:
+def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Constraint:
     """The language of an environment's instructions, as far as so many episodes show it.
 
     Raises:

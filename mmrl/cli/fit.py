@@ -22,7 +22,9 @@ from mmrl.training import TASKS, find_task
 from mmrl.training.task import Evaluation, FitConfig
 from mmrl.training.trainer import fit
 
-_NOT_THE_TASK: Final = {"config", "resume", "trust_code"}
+_NOT_THE_TASK: Final = {"config", "resume", "allow_changes", "trust_code"}
+_CHANGEABLE: Final = frozenset(one.name for one in fields(FitConfig)) - {"seed"}
+"""Keys that can change when a fit is resumed: all but the seed, the data and the module."""
 _HELP: Final = """\
 usage: mmrl fit TASK [options]
 
@@ -35,7 +37,8 @@ event files with losses, held-out metrics and samples, checkpoints, and result.j
 
   mmrl collect mmrl/GoToLocal-v0 --episodes 2000 --by expert --out data/go-to-local
   mmrl fit captioner --data data/go-to-local --out runs/captioner
-  mmrl fit captioner --resume runs/captioner    goes on exactly where it was interrupted
+  mmrl fit captioner --resume runs/captioner                         continue after an interrupt
+  mmrl fit captioner --resume runs/captioner --steps 6000 --allow-changes        train for longer
 """
 
 
@@ -47,16 +50,18 @@ def run(arguments: list[str]) -> int:
         return 0
     name, *rest = arguments
     resumed = named_run(rest)
-    config, resolved = parse(name, rest, resumed)
+    config, resolved, allow_changes = _parse(name, rest, resumed)
     check(config)
     torch.manual_seed(config.seed)
     task = find_task(name).prepare(config)
-    folder = (
-        Run.create(config.out, resolved) if resumed is None else _resumed(resumed, config, resolved)
-    )
+    if resumed is None:
+        folder = Run.create(config.out, resolved)
+    else:
+        folder = resumed
+        _check_resume(folder, config, resolved, allow_changes=allow_changes)
     with folder.lock():
         if resumed is not None:
-            folder.resume(folder.config)
+            folder.resume({**resolved, "out": folder.config["out"]})
         print(f"fitting {name} for {config.steps:,} steps → {folder.path}")
         started = time.monotonic()
         with ending(folder, f"mmrl fit {name} --resume {folder.path}"):
@@ -76,12 +81,28 @@ def report(evaluation: Evaluation) -> str:
 
 def parse(name: str, arguments: list[str], resumed: Run | None) -> tuple[Any, dict[str, Any]]:
     """The task's configuration, and the same as plain values."""
+    config, resolved, _ = _parse(name, arguments, resumed)
+    return config, resolved
+
+
+def _parse(
+    name: str, arguments: list[str], resumed: Run | None
+) -> tuple[Any, dict[str, Any], bool]:
+    """As :func:`parse`; and whether a configuration that is resumed may change."""
     task = find_task(name)
     parser = Parser(
-        prog=f"mmrl fit {name}", description=f"{task.summary[0].upper()}{task.summary[1:]}."
+        prog=f"mmrl fit {name}",
+        usage=f"mmrl fit {name} --out OUT [options]",
+        description=f"{task.summary[0].upper()}{task.summary[1:]}.",
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
-    parser.add_argument("--resume", type=str | None, default=None, help="run folder to go on with")
+    parser.add_argument("--resume", type=str | None, default=None, help="run folder to resume")
+    parser.add_argument(
+        "--allow-changes",
+        type=bool,
+        default=False,
+        help="resume with other steps, learning rate, or the like",
+    )
     parser.add_argument("--task", type=str, default=name, help=argparse.SUPPRESS)
     parser.add_class_arguments(task.Config)
     if resumed is not None:
@@ -94,7 +115,7 @@ def parse(name: str, arguments: list[str], resumed: Run | None) -> tuple[Any, di
     check_code(parsed, resolved)
     objects = parser.instantiate_classes(parsed)
     options = {k: v for k, v in vars(objects).items() if k not in {*_NOT_THE_TASK, "task"}}
-    return task.Config(**options), {"task": name, **resolved}
+    return task.Config(**options), {"task": name, **resolved}, parsed.allow_changes
 
 
 def check(config: FitConfig) -> None:
@@ -119,18 +140,27 @@ def check(config: FitConfig) -> None:
     find_device(config.device)
 
 
-def _resumed(run: Run, config: FitConfig, resolved: dict[str, Any]) -> Run:
-    """The run folder of a fit that is resumed, as it was configured; nothing in it is changed.
+def _check_resume(
+    run: Run, config: FitConfig, resolved: dict[str, Any], *, allow_changes: bool
+) -> None:
+    """Make sure that a fit can be resumed; nothing in its folder is changed.
 
     Raises:
-        UserError: the configuration has changed, or there is no checkpoint.
+        UserError: the configuration has changed and changes are not allowed, or the seed, the data
+            or the module have; or there is no checkpoint.
     """
     plain = [one for one in fields(config) if one.default is not MISSING]
     differences = changes(run, resolved, {one.name: one.default for one in plain})
-    if differences:
+    fixed = [line for line in differences if line.partition(":")[0] not in _CHANGEABLE]
+    if fixed or (differences and not allow_changes):
+        hint = (
+            "Begin a new run with another --out"
+            if fixed
+            else "If that is meant, add --allow-changes"
+        )
         raise UserError(
             f"{run.path} was fitted with another configuration; nothing was changed:\n  "
-            + "\n  ".join(differences)
+            + "\n  ".join(fixed or differences)
+            + f"\n{hint}"
         )
     run.newest_checkpoint()
-    return run

@@ -20,9 +20,9 @@ from mmrl.files import write_bytes
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import ImaginedStep
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.viz.action_labels import action_names
-from mmrl.viz.clips import Clip, draw_frame, gif
+from mmrl.viz.clips import Clip, clips_gif, draw_frame
 from mmrl.viz.window.human import Player, play
 from mmrl.viz.window.imagination import DreamSession
 from mmrl.viz.window.recording import Recording
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
         place = find_place(f"{folder}/real")
         collect(request, make_source, place)
         clips = [dream(world, real, options, names) for real in open_rollouts(place.name)]
-    write_bytes(Path(options.out), gif(clips))
+    write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
     return 0
 

@@ -15,7 +15,7 @@ from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.images import Images, index_images, open_images
 from mmrl.retrieval.index import ImageIndex
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 _HELP: Final = """\
 Embed every image of a folder (and of the folders in it), or of a dataset of 'mmrl collect', and

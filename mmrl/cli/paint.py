@@ -16,8 +16,8 @@ from mmrl.files import write_bytes
 from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
-from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.training.load import load
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _DESCRIPTION: Final = """\
 Paint what a sentence asks for, with a painter that 'mmrl fit painter' made. Things that are to be
@@ -84,7 +84,7 @@ def _write_image(options: Any, target: Path) -> None:
     if options.count == 1:
         write_bytes(target, png(images[0]))
         return
-    shown = [Shown(one if one.shape[2] == 3 else _laid(one), None, "") for one in images]
+    shown = [SheetImage(one if one.shape[2] == 3 else _laid(one), None, "") for one in images]
     write_bytes(target, png(contact_sheet(options.sentence or options.sprite, shown)))
 
 

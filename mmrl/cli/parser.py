@@ -1,41 +1,102 @@
-"""jsonargparse with our way of saying what is wrong: the name, and the nearest ones that exist."""
+"""The parser of every command: options with dashes, flags, earlier names, errors in one line.
+
+An option is shown with dashes (``--env-args``) and read with dashes or underscores, at any depth
+(``--model.text-args.width``); keys of YAML files keep their underscores. A truth value is a flag
+(``--deterministic``), and also takes a value (``--deterministic false``). Names that keys and
+options had in earlier versions are read, with one line on standard error.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
+
+from mmrl.errors import UserError
+from mmrl.experiment.renamed import CONFIG_KEYS, announce, rename_keys
 
 # A value is data: no class is imported or made of it, whatever a file says.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
 
-_KEY = re.compile(r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.]+)")
+_KEY: Final = re.compile(
+    r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.-]+)"
+)
+_OPTION: Final = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
+_TRUTH: Final = frozenset({"true", "false", "yes", "no"})
 
 
-class AsWritten(DefaultHelpFormatter, RawDescriptionHelpFormatter):  # type: ignore[misc]
+class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
+    """Help that shows the value of a flag as optional."""
+
+    def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
+        shown = str(super()._format_args(action, default_metavar))
+        return f"[{shown}]" if _is_flag(action) else shown
+
+
+class AsWritten(Formatter, RawDescriptionHelpFormatter):
     """Help whose description keeps its lines."""
 
 
 class Parser(ArgumentParser):  # type: ignore[misc]
-    """An ``ArgumentParser`` that exits with status 2 and one readable line.
+    """An ``ArgumentParser`` for which a wrong argument is a :class:`~mmrl.errors.UserError`.
 
     Every command has ``--trust-code``, which :func:`mmrl.trust.read_command_line` looks at.
+
+    Args:
+        args, kwargs: of ``jsonargparse.ArgumentParser``.
+        earlier: earlier names of options and their present ones, without dashes in front.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, earlier: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", Formatter)
         super().__init__(*args, **kwargs)
+        self._earlier = dict(earlier or {})
         self.add_argument(
             "--trust-code",
             action="store_true",
             help="import code that a file names, such as a run's own environment; code that you "
-            "name yourself, installed packages and your own runs need no such leave",
+            "name yourself, installed packages and your own runs do not need it",
         )
 
+    def parse_args(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        """As ``jsonargparse.ArgumentParser.parse_args``, with every spelling of an option."""
+        return super().parse_args(None if args is None else self._normalized(args), *more, **kwargs)
+
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
+        """As ``jsonargparse.ArgumentParser.parse_string``, with earlier names of keys; every
+        configuration file is read by this.
+        """
+        try:
+            config = yaml.safe_load(content)
+        except yaml.YAMLError:
+            config = None  # the error is reported by the parser itself
+        if isinstance(config, dict):
+            config, renamed = rename_keys(config)
+            if renamed:
+                announce(renamed, self.prog)
+                content = yaml.safe_dump(config, sort_keys=False)
+        return super().parse_string(content, *args, **kwargs)
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        """The help, its options with dashes."""
+        return dashed(super().format_help(*args, **kwargs))
+
+    def format_usage(self, *args: Any, **kwargs: Any) -> str:
+        """The usage, its options with dashes."""
+        return dashed(super().format_usage(*args, **kwargs))
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say what is wrong and leave."""
+        """Raise what is wrong: the name, and the nearest ones that exist.
+
+        Raises:
+            UserError: always.
+        """
         lines = [line.strip() for line in str(message).splitlines() if line.strip()]
         text = " ".join(lines)
         hint = ""
@@ -43,9 +104,58 @@ class Parser(ArgumentParser):  # type: ignore[misc]
             near = self._nearest(wrong)
             if near:
                 hint = f"\nunknown key {wrong!r}: did you mean {' or '.join(map(repr, near))}?"
-        self.exit(2, f"{self.prog}: {text}{hint}\n'{self.prog} --help' lists the options.\n")
-        raise AssertionError  # exit does not return
+        raise UserError(f"{text}{hint}\n'{self.prog} --help' lists the options.") from ex
 
     def _nearest(self, wrong: str) -> list[str]:
         known: list[Any] = [action.dest for action in self._actions]
-        return [] if wrong in known else get_close_matches(wrong, known, n=3, cutoff=0.6)
+        name = wrong.replace("-", "_")
+        return [] if name in known else get_close_matches(name, known, n=3, cutoff=0.6)
+
+    def _normalized(self, arguments: Sequence[str]) -> list[str]:
+        """The arguments with every option as it was added, and every flag with its value."""
+        known = {_plain(name): name for name in self._option_string_actions if name[:2] == "--"}
+        normalized: list[str] = []
+        rest = list(arguments)
+        while rest:
+            argument = rest.pop(0)
+            if argument == "--":
+                return [*normalized, argument, *rest]
+            if argument[:2] == "--":
+                name, equals, value = argument.partition("=")
+                name = self._spelled(name, known)
+                action = self._option_string_actions.get(name)
+                if _is_flag(action) and not equals:
+                    has_value = bool(rest) and rest[0].lower() in _TRUTH
+                    equals, value = "=", rest.pop(0) if has_value else "true"
+                argument = f"{name}{equals}{value}"
+            normalized.append(argument)
+        return normalized
+
+    def _spelled(self, name: str, known: Mapping[str, str]) -> str:
+        """An option as it was added, however it is spelled; one that is unknown as it is."""
+        plain = _plain(name)
+        plain = self._earlier.get(plain, plain)
+        if plain in CONFIG_KEYS and CONFIG_KEYS[plain] in known:
+            announce({plain: CONFIG_KEYS[plain]}, self.prog)
+            plain = CONFIG_KEYS[plain]
+        section, inner = plain, ""
+        while section not in known:
+            section, dot, last = section.rpartition(".")
+            if not dot:
+                return name
+            inner = f".{last}{inner}"
+        return known[section] + inner
+
+
+def _plain(option: str) -> str:
+    """An option's name without dashes, as a configuration has it."""
+    return option[2:].replace("-", "_")
+
+
+def _is_flag(action: Any) -> bool:
+    return getattr(action, "_typehint", None) is bool
+
+
+def dashed(text: str) -> str:
+    """A text whose options have dashes for underscores."""
+    return _OPTION.sub(lambda found: found[0].replace("_", "-"), text)

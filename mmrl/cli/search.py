@@ -15,7 +15,7 @@ from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.images import open_images
 from mmrl.retrieval.index import ImageIndex, caption
 from mmrl.text_output import printable
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _HELP: Final = """\
 Search an index that 'mmrl index' made: print the nearest images, and write them as a contact
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
     for rank, one in enumerate(found, 1):
         print(f"{rank:>3}  {one.cosine:6.3f}  {printable(caption(one.entry))}")
     images = open_images(index.about["source"])
-    shown = [Shown(images.image(one.entry), one.cosine, caption(one.entry)) for one in found]
+    shown = [SheetImage(images.image(one.entry), one.cosine, caption(one.entry)) for one in found]
     write_bytes(target, png(contact_sheet(options.query, shown)))
     print(f"contact sheet: {target}")
     return 0

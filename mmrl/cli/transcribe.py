@@ -8,7 +8,7 @@ from mmrl.cli.common import held_to, line, searched
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.preprocessing.speech import read_wav
 from mmrl.text_output import printable
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 _DESCRIPTION = """\
 Write down what WAV files say, and how probable the model holds it.

@@ -8,7 +8,7 @@ from typing import Any
 from mmrl.cli.common import line, searched
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.errors import UserError
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 
 _DESCRIPTION = """\
 Put sentences into another language, and say how probable the model holds each translation.

@@ -1,9 +1,8 @@
 """Rollouts to learn from: collected in any environment, kept as Minari datasets, read back."""
 
-from mmrl.data.collect import Collection, Request, collect
+from mmrl.data.collection import Collection, Request, collect
 from mmrl.data.dataset import Columns, Rollouts, open_rollouts
 from mmrl.data.episode import Rollout
-from mmrl.data.kinds import instruction_kind
 from mmrl.data.location import Place, find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.spaces import Spaces
@@ -22,6 +21,5 @@ __all__ = [
     "Spaces",
     "collect",
     "find_place",
-    "instruction_kind",
     "open_rollouts",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
+from mmrl.language import NEUTRAL, InstructionLanguage, shared_language
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Scenes:
         images: uint8 [N, H, W, 3].
         sentences: N descriptions.
         episodes: which episode each is of, int64 [N].
+        language: of the descriptions.
     """
 
     images: NDArray[np.uint8]
     sentences: Sequence[str]
     episodes: NDArray[np.int64]
+    language: InstructionLanguage = NEUTRAL
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -33,7 +36,10 @@ class Scenes:
         """Those of a mask, bool [N]."""
         rows = np.flatnonzero(keep)
         return Scenes(
-            self.images[rows], [self.sentences[row] for row in rows.tolist()], self.episodes[rows]
+            self.images[rows],
+            [self.sentences[row] for row in rows.tolist()],
+            self.episodes[rows],
+            self.language,
         )
 
     def unique(self, count: int, generator: np.random.Generator) -> Scenes:
@@ -53,12 +59,13 @@ def read_scenes(names: str | Sequence[str]) -> Scenes:
     names = [names] if isinstance(names, str) else names
     if not any(names):
         raise UserError("data is empty: name a dataset that 'mmrl collect' made")
-    read = [open_rollouts(name).columns() for name in names]
+    opened = [open_rollouts(name) for name in names]
+    read = [rollouts.columns() for rollouts in opened]
     for name, columns in zip(names, read, strict=True):
         if not all(columns.descriptions):
             raise UserError(
-                f"dataset {name!r} lacks infos/description: collect it in an environment that says "
-                "what is seen, such as the grid worlds"
+                f"dataset {name!r} lacks infos/description: collect it in an environment that "
+                "describes what is seen (info['description'])"
             )
     images = [columns.images for columns in read if columns.images is not None]
     sizes = {one.shape[1:] for one in images}
@@ -69,4 +76,5 @@ def read_scenes(names: str | Sequence[str]) -> Scenes:
         np.concatenate(images),
         [sentence for columns in read for sentence in columns.descriptions],
         np.repeat(np.arange(len(lengths)), lengths + 1),
+        shared_language(rollouts.language for rollouts in opened),
     )

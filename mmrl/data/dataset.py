@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
-from mmrl.data.collect import OURS
+from mmrl.data.collection import OURS
 from mmrl.data.episode import Rollout
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
 from mmrl.data.spaces import Spaces, read_spaces
 from mmrl.errors import UserError
 from mmrl.images import decoded
+from mmrl.language import NEUTRAL, InstructionLanguage, find_language
+from mmrl.registry import find_spec
+from mmrl.trust import is_trusted
 
 _NEEDED: Final = ("total_episodes", "total_steps", "data_format")
 _ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
@@ -142,6 +146,27 @@ class Rollouts(Sequence[Rollout]):
         if not len(self):
             raise UserError(f"dataset {self.place.name!r} has no episodes")
         self._members(0)
+
+    @cached_property
+    def language(self) -> InstructionLanguage:
+        """That of the environment; the neutral one where the dataset does not name it, or where it
+        is not installed or its code not trusted.
+
+        Raises:
+            UserError: the environment names a language that cannot be imported.
+        """
+        if not is_trusted({"env": self.env_id}, self.place.metadata):
+            warnings.warn(
+                f"dataset {self.place.name!r} is of {self.env_id}, whose code is not trusted: its "
+                "sentences are used without the environment's language. --trust-code trusts it",
+                stacklevel=2,
+            )
+            return NEUTRAL
+        try:
+            find_spec(self.env_id)
+        except UserError:  # not installed here
+            return NEUTRAL
+        return find_language(self.env_id)
 
     @cached_property
     def _file(self) -> Any:

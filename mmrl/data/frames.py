@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.data import Rollout, open_rollouts
-from mmrl.data.splits import TrainingCases
+from mmrl.data import Rollout, Rollouts, open_rollouts
+from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError
 
 
@@ -30,7 +30,7 @@ def read_frames(
     names: str | Sequence[str],
     test_share: float,
     most: int,
-    cases: TrainingCases[str] | None = None,
+    held_out_pairs: bool = False,
 ) -> Frames:
     """The images of some datasets; the last episodes of each are for the test.
 
@@ -38,11 +38,13 @@ def read_frames(
         names: datasets of 'mmrl collect'.
         test_share: of the episodes.
         most: as many are kept of each kind, spread over all.
-        cases: which descriptions the images that are learnt from may have; any, if None.
+        held_out_pairs: leave out images to learn from whose description mentions a pair that
+            their language holds out.
 
     Raises:
         UserError: no dataset, one with a single episode or without descriptions where they are
-            needed, images of several sizes, or none that may be learnt from.
+            needed, a language that holds nothing out, images of several sizes, or none that may be
+            learnt from.
     """
     names = [names] if isinstance(names, str) else names
     if not any(names):
@@ -53,6 +55,7 @@ def read_frames(
         if len(rollouts) < 2:
             raise UserError(f"dataset {name!r} has one episode: some are needed for the test")
         first = min(max(round(len(rollouts) * (1 - test_share)), 1), len(rollouts) - 1)
+        cases = _cases(rollouts) if held_out_pairs else None
         learnt += [_allowed(one, cases) for one in rollouts[:first]]
         test += [one.images for one in rollouts[first:]]
     sizes = {one.shape[1:] for one in learnt}
@@ -63,14 +66,19 @@ def read_frames(
     return Frames(_spread(np.concatenate(learnt), most), _spread(np.concatenate(test), most))
 
 
+def _cases(rollouts: Rollouts) -> TrainingCases[str]:
+    check_held_out_pairs(rollouts.language)
+    return TrainingCases(lambda one: (one,), rollouts.language)
+
+
 def _allowed(rollout: Rollout, cases: TrainingCases[str] | None) -> NDArray[np.uint8]:
     """The images of an episode that may be learnt from."""
     if cases is None:
         return rollout.images
     if not all(rollout.descriptions):
         raise UserError(
-            "held_out needs images with descriptions: collect them in an environment that says "
-            "what is seen, such as the grid worlds"
+            "held_out_pairs needs images with descriptions: collect them in an environment that "
+            "describes what is seen (info['description'])"
         )
     return rollout.images[[cases.allows(one) for one in rollout.descriptions]]
 

@@ -1,67 +1,43 @@
-"""Held-out cases: what training never shows, so that an evaluation can ask for it.
-
-A case is held out by what its sentence speaks of: pairs of a colour and a noun. Every colour and
-every noun is seen in training, but not these together; an agent that carries out such an
-instruction has understood its parts (systematic generalization, Hill et al., 2020).
-
-Which of an environment's sentences are learnt from, and which are kept for the test.
+"""Held-out cases: which of an environment's sentences are learnt from, and which are kept for the
+test.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from hashlib import sha256
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from mmrl.contract import EVAL_SEED_START
+from mmrl.errors import UserError
+from mmrl.language import NEUTRAL, InstructionLanguage
 
 Case = TypeVar("Case")
-Pair = tuple[str, str]
-
-HELD_OUT_PAIRS: Final[tuple[Pair, ...]] = (
-    ("red", "key"),
-    ("green", "box"),
-    ("blue", "ball"),
-    ("purple", "door"),
-    ("yellow", "key"),
-    ("grey", "ball"),
-)
-"""One pair of each colour, and at most two of each noun: the others are left to learn it from."""
 
 
-def mentions_held_out(sentence: str, pairs: Iterable[Pair] = HELD_OUT_PAIRS) -> bool:
-    """Whether an English sentence, an instruction or a description, speaks of a held-out pair: the
-    colour's word right before the noun's.
+def check_held_out_pairs(language: InstructionLanguage) -> None:
+    """Make sure that there is something to hold out where a configuration wants it.
+
+    Raises:
+        UserError: the language holds no combination of words out.
     """
-    return bool(_pattern(tuple(pairs)).search(sentence.lower()))
-
-
-def held_out(*sentences: str, pairs: Iterable[Pair] = HELD_OUT_PAIRS) -> bool:
-    """Whether a case is held out: any of its sentences speaks of a held-out pair."""
-    chosen = tuple(pairs)
-    return any(mentions_held_out(sentence, chosen) for sentence in sentences)
-
-
-@lru_cache
-def _pattern(pairs: tuple[Pair, ...]) -> re.Pattern[str]:
-    if not pairs:
-        return re.compile(r"(?!)")  # fits nothing
-    joined = "|".join(rf"{re.escape(color)}\s+{re.escape(noun)}" for color, noun in pairs)
-    return re.compile(rf"\b(?:{joined})\b")
+    if not language.held_out_pairs:
+        raise UserError(
+            "held_out_pairs=true: the language of this environment holds no pairs out "
+            "(metadata['language'], held_out_pairs); set it to false"
+        )
 
 
 class TrainingCases(Generic[Case]):
     """Lets only those cases through that training may show, and counts.
 
     Args:
-        sentences_of: all that is said in a case.
-        pairs: those held out.
+        sentences_of: all sentences of a case.
+        language: which says what is held out; the neutral one lets every case through.
 
     Attributes:
         kept: cases that were let through.
@@ -71,15 +47,15 @@ class TrainingCases(Generic[Case]):
     def __init__(
         self,
         sentences_of: Callable[[Case], Iterable[str]],
-        pairs: Iterable[Pair] = HELD_OUT_PAIRS,
+        language: InstructionLanguage = NEUTRAL,
     ) -> None:
         self._sentences_of = sentences_of
-        self._pairs = tuple(pairs)
+        self._language = language
         self.kept = self.turned_away = 0
 
     def allows(self, case: Case) -> bool:
         """Whether a case may be shown; it is counted."""
-        allowed = not held_out(*self._sentences_of(case), pairs=self._pairs)
+        allowed = not any(map(self._language.is_held_out, self._sentences_of(case)))
         self.kept += allowed
         self.turned_away += not allowed
         return allowed

@@ -14,7 +14,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmrl.data.dataset import Rollouts
 from mmrl.data.episode import Rollout
-from mmrl.data.kinds import instruction_kind
 from mmrl.images import GREEN, INK, PAPER, RED, png
 from mmrl.text_output import printable
 
@@ -47,7 +46,7 @@ def summary(rollouts: Rollouts) -> str:
         f"descriptions  {described:,}",
         f"on disk       {size / 1e6:.1f} MB",
     ]
-    kinds = Counter(map(instruction_kind, told.instructions))
+    kinds = Counter(map(rollouts.language.kind, told.instructions))
     lines += _table("kind of instruction", kinds, _KINDS)
     return "\n".join(lines + _table("instruction", Counter(told.instructions), _MOST_FREQUENT))
 
@@ -62,7 +61,7 @@ def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
     return [*lines, f"{'':>9}  {'':>6}  and {rest:,} more"] if rest else lines
 
 
-def contact_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
+def dataset_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
     """The first and the last image of some episodes, evenly spread, with what was asked: a PNG."""
     count = min(episodes, len(rollouts))
     chosen = np.linspace(0, len(rollouts) - 1, count).round().astype(int).tolist()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.evaluation.episodes import Episodes
+from mmrl.text_output import printable
 
 _PACKAGES = (
     "multimodal-rl",
@@ -91,3 +92,16 @@ def result(
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """The result of an evaluation in one line."""
+    low, high = report["success_rate_95"]
+    cut = report.get("episodes_at_limit")
+    return (
+        f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
+        f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
+        f"{report['mean_length']:.1f} steps on average"
+        + (", with swapped instructions" if report.get("swap_instructions") else "")
+        + (f", {cut} of them cut at {report['max_episode_steps']:,} steps" if cut else "")
+    )

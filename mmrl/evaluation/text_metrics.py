@@ -1,13 +1,8 @@
-"""How far what was heard is from what was said, in words.
-
-When two sentences ask for the same.
-"""
+"""How far what was heard is from what was said, in words."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,19 +62,3 @@ def _counts(
     if not words.sum():
         raise ValueError("no word was said")
     return np.array(edits), words
-
-
-_ARTICLE: Final = re.compile(r"\b(a|the)\b")
-_ARTICLES: Final = re.compile(r"那个|一个")
-
-
-def alike(sentence: str) -> str:
-    """The sentence without the difference between "a" and "the" (一个 and 那个), which no verifier
-    looks at: it says how many such things there were when the episode began.
-    """
-    return _ARTICLES.sub("那个", _ARTICLE.sub("the", sentence))
-
-
-def is_among(sentence: str, others: Iterable[str]) -> bool:
-    """Whether a sentence asks for the same as one of some others, articles aside."""
-    return alike(sentence) in {alike(one) for one in others}

@@ -119,16 +119,16 @@ class Row:
 
     def summary(self) -> dict[str, Any]:
         """Means, and 95% intervals of the mean over seeds (Student's t)."""
-        success, area = mean_interval(self.success), mean_interval(self.area)
+        success, area = (mean_interval(shares, 0.0, 1.0) for shares in (self.success, self.area))
         return {
             "arm": self.arm,
             "seeds": len(self.success),
             "success": round(sum(self.success) / len(self.success), 4),
-            "success_low": round(max(success[0], 0.0), 4),
-            "success_high": round(min(success[1], 1.0), 4),
+            "success_low": round(success[0], 4),
+            "success_high": round(success[1], 4),
             "area": round(sum(self.area) / len(self.area), 4),
-            "area_low": round(max(area[0], 0.0), 4),
-            "area_high": round(min(area[1], 1.0), 4),
+            "area_low": round(area[0], 4),
+            "area_high": round(area[1], 4),
             "seconds": round(sum(self.seconds) / len(self.seconds), 1),
         }
 

@@ -6,6 +6,7 @@ A name that changes gets a line here; whatever was written before is then still 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
@@ -14,11 +15,24 @@ T = TypeVar("T")
 CONFIG_KEYS: Final[dict[str, str]] = {
     "model.goal_picture": "model.goal_image",
     "imagination.dream_steps": "imagination.imagined_steps",
+    "held_out": "held_out_pairs",
 }
 """Dotted keys of configurations, and of options on the command line."""
 
+_ONLY: Final[dict[str, type]] = {"held_out": bool}
+"""Earlier keys that had several meanings: they are renamed where their value is of this type."""
+_announced: set[str] = set()
+
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"^(.*\.)?auxiliary\.picture\."), r"\1auxiliary.image."),
+    (re.compile(r"^(.*\.)?model\.odometry\.surprise$"), r"\1model.ego_motion.surprisal"),
+    (re.compile(r"^(.*\.)?model\.odometry\."), r"\1model.ego_motion."),
+    (re.compile(r"^(.*\.)?model\.foretell\."), r"\1model.motion_encoder."),
+    (re.compile(r"^(.*\.)?model\.choose\."), r"\1model.motion_head."),
+    (re.compile(r"^(.*\.)?model\.name\."), r"\1model.logits_head."),
+    (re.compile(r"^(.*\.)?model\.point\."), r"\1model.copy_head."),
+    (re.compile(r"^(.*\.)?outcome\.tell\."), r"\1outcome.outcome_head."),
+    (re.compile(r"^(.*\.)?gpt\.naming\."), r"\1gpt.pointer."),
 )
 
 
@@ -50,7 +64,21 @@ def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, st
                 break
             section[part] = section = {**inner}
         else:
-            if name in section:
+            if name in section and isinstance(section[name], _ONLY.get(old, object)):
                 section[new.rpartition(".")[2]] = section.pop(name)
                 found[old] = new
     return renamed, found
+
+
+def announce(renamed: Mapping[str, str], where: str) -> None:
+    """Print one line on standard error with the present names of keys, each once a process.
+
+    Args:
+        renamed: earlier names and present ones.
+        where: what uses the earlier names, such as a command or a run folder.
+    """
+    new = {old: present for old, present in renamed.items() if old not in _announced}
+    if new:
+        _announced.update(new)
+        pairs = ", ".join(f"{old} is now {present}" for old, present in new.items())
+        print(f"{where}: {pairs}", file=sys.stderr)

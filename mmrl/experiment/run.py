@@ -27,8 +27,9 @@ from mmrl.experiment.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import RunLock
-from mmrl.experiment.renamed import rename_keys
+from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.trust import check, sign
@@ -75,11 +76,19 @@ class Run:
         self.begun_again = begun_again
         self._trust_code = trust_code
         self._before = self._status_file()
+        self._env_info: EnvInfo | None = None
 
     @classmethod
-    def create(cls, path: str | Path, config: dict[str, Any]) -> Run:
+    def create(
+        cls, path: str | Path, config: dict[str, Any], env_info: EnvInfo | None = None
+    ) -> Run:
         """Make a new run folder and write the configuration into it; or take one that is empty, or
         whose training has left no checkpoint.
+
+        Args:
+            path: the folder.
+            config: the resolved configuration.
+            env_info: what is known of the environment, which is kept beside it.
 
         Raises:
             UserError: it holds something else, or cannot be written.
@@ -87,6 +96,7 @@ class Run:
         """
         path = Path(path)
         run = cls(path, config, begun_again=path.exists())
+        run._env_info = env_info
         if run.begun_again:
             run._check_unused()
         try:
@@ -125,7 +135,8 @@ class Run:
         if not isinstance(config, dict) or not {"env", "task"} & config.keys():
             raise UserError(f"{file} is no configuration of a training: it names no env or task")
         check(config, file, trust_code=trust_code)
-        config, _ = rename_keys(config)
+        config, renamed = rename_keys(config)
+        announce(renamed, str(path))
         return cls(path, config, trust_code=trust_code)
 
     @property
@@ -208,7 +219,7 @@ class Run:
                 warnings.warn(f"{error}: {spare[-1].name} is removed to make room", stacklevel=3)
                 shutil.rmtree(spare[-1], ignore_errors=True)
 
-    def resume(self, config: dict[str, Any]) -> None:
+    def resume(self, config: dict[str, Any], env_info: EnvInfo | None = None) -> None:
         """Get the folder ready for a training that resumes with this configuration, which is
         written by :meth:`begin`, when it is known to fit; what a process that was killed as it
         wrote has left is removed.
@@ -216,6 +227,16 @@ class Run:
         for place in (self.path, self.checkpoints):
             remove_drafts(place)
         self.config = config
+        self._env_info = env_info
+
+    @property
+    def env_info(self) -> EnvInfo | None:
+        """What was learned of the environment before training; None in runs of earlier versions.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        return self._env_info or EnvInfo.load(self.path)
 
     def begin(self) -> None:
         """Write down that steps are taken from now on, with the present configuration.
@@ -228,7 +249,7 @@ class Run:
 
     def write_config(self) -> None:
         """Write the configuration where it is another one than in the file, and sign the code that
-        it names.
+        it names; and what is known of the environment.
 
         Raises:
             WriteError: it cannot be written.
@@ -237,6 +258,8 @@ class Run:
         if not file.is_file() or file.read_text() != text:
             write_atomically(file, text)
             sign(self.config, self.path)
+        if self._env_info is not None and EnvInfo.load(self.path) != self._env_info:
+            self._env_info.save(self.path)
 
     def _check_unused(self) -> None:
         """Make sure that nothing is lost if a training begins here.

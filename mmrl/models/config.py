@@ -1,9 +1,46 @@
-"""The configuration of a model: one dataclass, every field an option and a YAML key."""
+"""The configuration of a model: one dataclass, every field an option and a YAML key.
+
+A modality is data: :attr:`ModelConfig.encoders` is a table from observation keys to encoders. The
+flat fields (``image``, ``image_args``, ``text``, …) are the short spelling of its usual rows, and
+:func:`encoder_configs` is the one place where the two become one table.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
+from mmrl.errors import UserError, unknown
+
+
+@dataclass
+class EncoderConfig:
+    """The encoder of one modality.
+
+    Attributes:
+        name: small_resnet, small_bert, a hub name, …: any name that ``model.image``, ``model.text``
+            or ``model.speech`` may have.
+        kind: image, text, speech or goal (an image as one token); by default that of the
+            observation key or of the name, otherwise image.
+        args: arguments of the encoder, such as width.
+        trained: how many of its last stages are trained; all, if empty; 0 freezes it.
+        weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
+        size: height and width that images are resized to; as they are, if empty.
+        project: width of a linear layer on each token, always trained; none, if empty.
+    """
+
+    name: str
+    kind: str | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+    trained: int | None = None
+    weights: str | None = None
+    size: tuple[int, int] | None = None
+    project: int | None = None
+
+    def __post_init__(self) -> None:
+        self.size = _pair(self.size)
 
 
 @dataclass
@@ -23,19 +60,22 @@ class ModelConfig:
         text_args: arguments of ours: width, small_bert's layers and heads, vectors (a GloVe or
             word2vec text file) for word_vectors, word_gru and word_cnn.
         text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        speech: speech encoder, where the agent hears: log_mel_cnn, or a Wav2Vec2 or Whisper model
-            of transformers by hub name or folder.
+        speech: speech encoder, for agents with spoken instructions: log_mel_cnn, or a Wav2Vec2 or
+            Whisper model of transformers by hub name or folder.
         speech_args: arguments of ours: width.
         speech_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        goal_image: run folder of 'mmrl fit painter': the policy is shown a painting of what its
-            instruction asks for, seen by an image encoder of its own; none, if empty.
-        fusion: bilinear, concat, cross_attention, film, gated, weighted_sum, or a dotted path to
-            your own class.
-        features: width of the fused features.
-        dropout: share of the fused features that is left out while learning.
+        encoders: encoders by observation key, for further modalities such as a second camera, or
+            instead of the fields above: {wrist: {name: small_resnet}}; each an EncoderConfig, or
+            its fields as plain data.
+        goal_image: run folder of 'mmrl fit painter': the policy is also given a generated image of
+            its instruction's goal, with an image encoder of its own; none, if empty.
+        fusion: bilinear, concat, cross_attention, film, gated, plain_concat, weighted_sum, or a
+            dotted path to your own class.
+        features: width of the fused features; the sum of the tokens' widths, if empty.
+        dropout: share of the fused features that is dropped in training.
         instruction_length: the longest instruction, in tokens.
         precision: fp32, or bf16 for matrix products in bfloat16.
-        channels_last: keep images channel by channel of a pixel, which some processors like.
+        channels_last: memory format of images and image encoders, faster on some processors.
         compile: compile the model with torch.compile, which takes a minute and a C++ compiler.
         cache_mb: memory for the features of frozen encoders, each image and instruction
             encoded once; 0 computes them anew.
@@ -52,12 +92,104 @@ class ModelConfig:
     speech: str = "log_mel_cnn"
     speech_args: dict[str, Any] = field(default_factory=dict)
     speech_trained: int | None = None
+    encoders: dict[str, Any] = field(default_factory=dict)
     goal_image: str | None = None
     fusion: str = "film"
-    features: int = 128
+    features: int | None = 128
     dropout: float = 0.0
     instruction_length: int = 64
     precision: str = "fp32"
     channels_last: bool = False
     compile: bool = False
     cache_mb: int = 512
+
+    def __post_init__(self) -> None:
+        self.image_size = _pair(self.image_size)
+        self.encoders = {key: _read_row(key, row) for key, row in self.encoders.items()}
+
+    @classmethod
+    def image_text(
+        cls,
+        text: str = "bert-base-uncased",
+        image: str = "resnet50",
+        fusion: str = "concat",
+        *,
+        image_features: int = 512,
+        image_weights: str | None = "IMAGENET1K_V1",
+        image_size: tuple[int, int] = (224, 224),
+        instruction_length: int = 64,
+        precision: str = "fp32",
+    ) -> Self:
+        """The image–text model of a pretrained BERT and a pretrained ResNet, for sentences and
+        images without an environment: ``build_model(ModelConfig.image_text())``.
+
+        Args:
+            text: a model of BERT's family by hub name or folder, or "minilm".
+            image: a ResNet of torchvision.
+            fusion: "concat" puts the mean of the text's tokens (768 wide for BERT-base) beside the
+                mean of the image's projected tokens, without further weights; other fusions have
+                features of the same width.
+            image_features: width of the projected image tokens.
+            image_weights: the ResNet's; they also determine how pixels are normalised. None is
+                random.
+            image_size: height and width that images of any size are resized to.
+            instruction_length: longest sentence, in tokens.
+            precision: fp32 or bf16.
+        """
+        arguments = {} if fusion == "film" else {"pooled": True}
+        resnet = EncoderConfig(
+            image, args=arguments, weights=image_weights, size=image_size, project=image_features
+        )
+        return cls(
+            encoders={INSTRUCTION: EncoderConfig(text), IMAGE: resnet},
+            fusion="plain_concat" if fusion == "concat" else fusion,
+            features=None,
+            instruction_length=instruction_length,
+            precision=precision,
+        )
+
+
+def _read_row(key: str, row: EncoderConfig | Mapping[str, Any]) -> EncoderConfig:
+    """One row of the table.
+
+    Raises:
+        UserError: it is no configuration of an encoder.
+    """
+    if isinstance(row, EncoderConfig):
+        return row
+    known = {one.name for one in fields(EncoderConfig)}
+    if not isinstance(row, Mapping) or "name" not in row:
+        raise UserError(f"model.encoders.{key}={row!r}: give {{name: …}}, such as small_resnet")
+    for option in row:
+        if option not in known:
+            raise unknown(f"option of model.encoders.{key}", str(option), known)
+    return EncoderConfig(**row)
+
+
+def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """Height and width, which are a list in JSON and YAML."""
+    return None if size is None else (size[0], size[1])
+
+
+def encoder_configs(config: ModelConfig) -> dict[str, EncoderConfig]:
+    """The table of encoders by observation key: the rows of ``config.encoders`` first, then those
+    that only the flat fields describe. Goal images are encoded like images, unless they have a row.
+    """
+    flat = {
+        IMAGE: EncoderConfig(
+            config.image,
+            args=config.image_args,
+            trained=config.image_trained,
+            weights=config.image_weights,
+            size=config.image_size,
+        ),
+        INSTRUCTION: EncoderConfig(
+            config.text, args=config.text_args, trained=config.text_trained
+        ),
+        SPEECH: EncoderConfig(
+            config.speech, args=config.speech_args, trained=config.speech_trained
+        ),
+    }  # fmt: skip
+    table = {**config.encoders, **{k: one for k, one in flat.items() if k not in config.encoders}}
+    table.setdefault(GOAL, table[IMAGE])
+    return table

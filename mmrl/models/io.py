@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,44 +11,53 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model as load_weights
 from safetensors.torch import save_model as save_weights
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl.files import as_os_error, atomic_folder
-from mmrl.models.build import build_model
+from mmrl.models.build import build_model, build_recipe, used_encoders
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.speech import SPEECH_ENCODERS
-from mmrl.models.encoders.text import TEXT_ENCODERS
+from mmrl.models.encoders.base import ProjectedEncoder
+from mmrl.models.encoders.kinds import is_hub_model
+from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import MultimodalModel
-from mmrl.models.named import build_named_model
 from mmrl.preprocessing.encoded import fingerprint
 from mmrl.preprocessing.image import ImageNormalizer
-from mmrl.preprocessing.text import load_tokenizer
+from mmrl.preprocessing.text import Tokenizer, load_tokenizer
 from mmrl.trust import check, sign
 
 MODEL: Final = "model.json"
 WEIGHTS: Final = "model.safetensors"
-_FOLDERS: Final = {INSTRUCTION: "text", SPEECH: "heard"}
+ENCODERS: Final = "encoders"
+"""Folder of the configurations of transformers models, each under its observation key."""
+_FORMER_FOLDERS: Final = {INSTRUCTION: "text", SPEECH: "heard"}
 
 
-def save_model(model: MultimodalModel, folder: Path) -> None:
+def save_model(model: MultimodalModel, folder: str | Path) -> None:
     """Write a model into a folder, which is replaced only by a whole new one.
 
+    Args:
+        model: built by :func:`mmrl.models.build.build_model`.
+        folder: that of the model, or a new one; its parents are made.
+
     Raises:
-        UserError: the model was put together by hand, or the folder is something else or cannot
-            be written.
+        UserError: the model was not made by ``build_model``, or the folder is something else or
+            cannot be written.
     """
+    folder = Path(folder)
     if model.recipe is None:
         raise UserError(
-            "this model was put together by hand: save its state_dict, or build it by "
-            "build_model or MultimodalModel.from_names"
+            "this model was not made by build_model, so it has no recipe to be built from again: "
+            "save its state_dict"
         )
     if folder.exists() and not (folder / MODEL).is_file():
         raise UserError(f"{folder} exists and holds no model: nothing was overwritten")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(folder) as draft:
-        for name in _named(model.recipe):
-            encoder: Any = model.encoders[name]
-            encoder.config.save_pretrained(draft / _FOLDERS[name])
+        for key in _hub_models(*read_recipe(model.recipe)):
+            encoder: Any = model.encoders[key]
+            if isinstance(encoder, ProjectedEncoder):
+                encoder = encoder.encoder
+            encoder.config.save_pretrained(draft / ENCODERS / key)
         if model.tokenizer is not None:
             model.tokenizer.save(draft)
         try:
@@ -59,24 +69,27 @@ def save_model(model: MultimodalModel, folder: Path) -> None:
         sign(about, draft)
 
 
-def load_model(folder: Path, *, trust_code: bool = False) -> MultimodalModel:
-    """The model in a folder.
+def load_model(folder: str | Path, *, trust_code: bool = False) -> MultimodalModel:
+    """The model in a folder, in evaluation mode.
 
     Args:
-        folder: it.
+        folder: that :func:`save_model` wrote.
         trust_code: import code that it names, such as a fusion of its own; see :mod:`mmrl.trust`.
 
     Raises:
-        UntrustedCodeError: it names code that nobody has trusted.
-        UserError: there is none, a file is spoilt, or its preprocessing is not the one that it
+        UntrustedCodeError: it names code that is not trusted.
+        UserError: there is none, a file is damaged, or its preprocessing is not the one that it
             was trained with.
     """
+    folder = Path(folder)
     try:
         about = json.loads((folder / MODEL).read_text())
         check(about, folder / MODEL, trust_code=trust_code)
         model = _build(about, folder)
         load_weights(model, str(folder / WEIGHTS))
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (
+        OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError,
+    ) as error:  # fmt: skip
         raise UserError(f"{folder} is no whole model of mmrl: {error!r}") from error
     now = preprocessing_of(model)
     for name, trained in about["preprocessing"].items():
@@ -89,55 +102,83 @@ def load_model(folder: Path, *, trust_code: bool = False) -> MultimodalModel:
 
 
 def preprocessing_of(model: MultimodalModel) -> dict[str, str]:
-    """Fingerprints of how images and sentences become numbers."""
+    """Fingerprints of how images and sentences become numbers, by observation key."""
     marks = {}
-    for module in model.modules():
-        if isinstance(module, ImageNormalizer):
-            numbers = [module.scale.flatten().tolist(), module.shift.flatten().tolist()]
-            marks[IMAGE] = fingerprint(
-                size=module.size, numbers=[[f"{x:.6g}" for x in row] for row in numbers]
-            )
+    for key, encoder in model.encoders.items():
+        for module in encoder.modules():
+            if isinstance(module, ImageNormalizer):
+                numbers = [module.scale.flatten().tolist(), module.shift.flatten().tolist()]
+                marks[key] = fingerprint(
+                    size=module.size, numbers=[[f"{x:.6g}" for x in row] for row in numbers]
+                )
     if model.tokenizer is not None:
         marks[INSTRUCTION] = model.tokenizer.space.fingerprint
     return marks
 
 
-def _named(recipe: dict[str, Any]) -> list[str]:
-    """The modalities whose encoder is a model of transformers, named by a hub or a folder."""
-    if recipe["kind"] == "names":
-        return [INSTRUCTION]
-    config = recipe["config"]
-    reads = recipe["vocabulary"] is not None and config["text"] not in TEXT_ENCODERS
-    hears = recipe["speech"] is not None and config["speech"] not in SPEECH_ENCODERS
-    return [INSTRUCTION] * reads + [SPEECH] * hears
+def _hub_models(config: ModelConfig, inputs: ModelInputs) -> list[str]:
+    """The modalities whose encoder is a model of transformers, by observation key."""
+    return [key for key, one in used_encoders(config, inputs).items() if is_hub_model(key, one)]
 
 
 def _build(about: dict[str, Any], folder: Path) -> MultimodalModel:
-    if about["kind"] == "names":
-        model = build_named_model(
-            str(folder / _FOLDERS[INSTRUCTION]),
-            about["image"],
-            about["fusion"],
-            image_weights=about["image_weights"],
-            image_features=about["image_features"],
-            image_size=tuple(about["image_size"]),
-            length=about["length"],
-            precision=about["precision"],
-            pretrained=False,
-        )
-    else:
-        options = {INSTRUCTION: "text", SPEECH: "speech"}
-        folders = {options[name]: str(folder / _FOLDERS[name]) for name in _named(about)}
-        config = ModelConfig(**{**about["config"], **folders})
-        model = build_model(
-            config,
-            tuple(about["image_size"]),
-            about["vocabulary"],
-            None if about["speech"] is None else tuple(about["speech"]),
-            goal=None if about.get("goal") is None else tuple(about["goal"]),
-            pretrained=False,
-        )
-    tokenizer = folder / "tokenizer.json"
-    model.tokenizer = load_tokenizer(folder) if tokenizer.exists() else None
-    model.recipe = {key: value for key, value in about.items() if key != "preprocessing"}
+    """The model of a file, with random weights; configurations of transformers are the folder's."""
+    tokenizer = load_tokenizer(folder) if (folder / "tokenizer.json").exists() else None
+    config, inputs = read_recipe(about, tokenizer)
+    encoders = used_encoders(config, inputs)
+    for key in _hub_models(config, inputs):
+        encoders[key] = replace(encoders[key], name=str(_find(folder, key)))
+    here = replace(config, encoders=encoders)
+    model = build_model(here, inputs, tokenizer=tokenizer, pretrained=False)
+    model.recipe = build_recipe(config, inputs)
     return model
+
+
+def _find(folder: Path, key: str) -> Path:
+    """Where the configuration of a modality's encoder is; earlier versions kept it elsewhere."""
+    here = folder / ENCODERS / key
+    return here if here.exists() or key not in _FORMER_FOLDERS else folder / _FORMER_FOLDERS[key]
+
+
+def read_recipe(
+    about: dict[str, Any], tokenizer: Tokenizer | None = None
+) -> tuple[ModelConfig, ModelInputs]:
+    """The configuration and inputs in a model's file, of this or an earlier version.
+
+    Args:
+        about: the content of the file.
+        tokenizer: in the same folder; an earlier version kept the size of its vocabulary only
+            there.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: it is something else.
+    """
+    if about["kind"] == "names":
+        return _read_names(about, tokenizer)
+    config = ModelConfig(**about["config"])
+    if "inputs" in about:
+        return config, ModelInputs.from_json(about["inputs"])
+    height, width = about["image_size"]
+    return config, ModelInputs.standard(
+        (height, width), about["vocabulary"], speech=about["speech"], goal=about.get("goal")
+    )
+
+
+def _read_names(
+    about: dict[str, Any], tokenizer: Tokenizer | None
+) -> tuple[ModelConfig, ModelInputs]:
+    """The recipe of ``MultimodalModel.from_names`` in earlier versions."""
+    if tokenizer is None:
+        raise ValueError("there is no tokenizer")
+    height, width = about["image_size"]
+    config = ModelConfig.image_text(
+        "bert",  # of any name: its configuration is in the folder
+        about["image"],
+        about["fusion"],
+        image_features=about["image_features"],
+        image_weights=about["image_weights"],
+        image_size=(height, width),
+        instruction_length=about["length"],
+        precision=about["precision"],
+    )
+    return config, ModelInputs.standard((height, width), tokenizer.size)

@@ -1,17 +1,21 @@
-"""Instructions: sentences → token ids of fixed length, 0 where there is no token."""
+"""Tokenizers: sentences → token ids of fixed length, padded with 0.
+
+Shapes: ids are int32 [length].
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +34,7 @@ _WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|')+|[^\w\s]")
 _NO_SPACE: Final = re.compile(rf" (?=[,.;:!?，。；：！？])|(?<=[{_HAN}，。；：！？]) (?=[{_HAN}])")
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
+_CACHED: Final = 1 << 16  # sentences whose ids are kept
 
 
 def split_words(sentence: str) -> list[str]:
@@ -45,12 +50,12 @@ def join_words(words: Iterable[str]) -> str:
 
 
 class Tokenizer(Protocol):
-    """Turns sentences into ids.
+    """A tokenizer: sentences → token ids.
 
     Attributes:
-        size: ids are below this.
+        size: of the vocabulary; ids are below this.
         length: ids in an encoded sentence, padding included.
-        counts: what went by, see :class:`Counts`.
+        counts: of the sentences so far, see :class:`Counts`.
     """
 
     size: int
@@ -73,7 +78,7 @@ class Tokenizer(Protocol):
 
 @dataclass
 class Counts:
-    """What a tokenizer met, each distinct sentence counted once.
+    """Statistics of the sentences that a tokenizer encoded, each distinct one counted once.
 
     Attributes:
         sentences: that were encoded.
@@ -92,7 +97,7 @@ class Counts:
             UserError: it is empty.
         """
         if not sentence.strip():
-            raise UserError("an instruction is empty: the environment has to say what to do")
+            raise UserError("an instruction is empty: the environment has to give one")
         self.sentences += 1
         if tokens > limit:
             if not self.truncated:
@@ -104,8 +109,45 @@ class Counts:
             self.truncated += 1
 
 
-class WordTokenizer:
-    """One id a word: the words of a grammar are few.
+class CachingTokenizer(ABC):
+    """A tokenizer that encodes each distinct sentence once, as long as it is among the last ones.
+
+    The cache belongs to the object: a copy, pickled or deep, begins with an empty one.
+
+    Args:
+        size: ids are below this.
+        length: ids in an encoded sentence.
+    """
+
+    def __init__(self, size: int, length: int) -> None:
+        self.size, self.length = size, length
+        self.counts = Counts()
+        self._cache: dict[str, NDArray[np.int32]] = {}
+
+    def encode(self, sentence: str) -> NDArray[np.int32]:
+        """The ids of a sentence, int32 [length], read-only, padded with ``PADDING``.
+
+        Raises:
+            UserError: the sentence is empty.
+        """
+        encoded = self._cache.get(sentence)
+        if encoded is None:
+            encoded = self._encode(sentence)
+            if len(self._cache) >= _CACHED:
+                del self._cache[next(iter(self._cache))]  # the oldest
+            self._cache[sentence] = encoded
+        return encoded
+
+    @abstractmethod
+    def _encode(self, sentence: str) -> NDArray[np.int32]:
+        """As :meth:`encode`, without the cache."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": {}}
+
+
+class WordTokenizer(CachingTokenizer):
+    """A word tokenizer: a start mark, then one id a word, for the small vocabularies of grammars.
 
     Args:
         words: the vocabulary; others become ``UNKNOWN``.
@@ -114,17 +156,14 @@ class WordTokenizer:
 
     def __init__(self, words: Iterable[str], length: int = 64) -> None:
         self.words = tuple(sorted({word.lower() for word in words}))
-        self.length = length
-        self.size = len(_SPECIALS) + len(self.words)
+        super().__init__(len(_SPECIALS) + len(self.words), length)
         self._ids = {word: len(_SPECIALS) + k for k, word in enumerate(self.words)}
-        self.counts = Counts()
-        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
 
     @classmethod
     def from_corpus(
         cls, sentences: Iterable[str], length: int = 64, *, min_count: int = 1
     ) -> WordTokenizer:
-        """One whose vocabulary is the words of a corpus.
+        """The tokenizer whose vocabulary is the words of a corpus.
 
         Args:
             sentences: the corpus.
@@ -141,14 +180,6 @@ class WordTokenizer:
         words = _SPECIALS + self.words
         return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark, words)
 
-    def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only: a start mark, then one a word.
-
-        Raises:
-            UserError: the sentence is empty.
-        """
-        return self._encode(sentence)
-
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         words = split_words(sentence)
         ids = [START, *(self._ids.get(word, UNKNOWN) for word in words)]
@@ -160,15 +191,15 @@ class WordTokenizer:
         return encoded
 
     def ids(self, sentence: str) -> list[int]:
-        """The ids of its words alone, however many they are.
+        """The ids of a sentence's words, without marks, padding or a limit.
 
         Raises:
             ValueError: words outside the vocabulary, with their names.
         """
         words = split_words(sentence)
-        strange = [word for word in words if word not in self._ids]
-        if strange:
-            raise ValueError(f"unknown words in {sentence!r}: {', '.join(strange)}")
+        unknown = [word for word in words if word not in self._ids]
+        if unknown:
+            raise ValueError(f"unknown words in {sentence!r}: {', '.join(unknown)}")
         return [self._ids[word] for word in words]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -182,7 +213,7 @@ class WordTokenizer:
         write_atomically(folder / FILE, text + "\n")
 
 
-class PretrainedTokenizer:
+class PretrainedTokenizer(CachingTokenizer):
     """The tokenizer of a transformers model, by hub name or local path.
 
     Args:
@@ -190,12 +221,11 @@ class PretrainedTokenizer:
         length: ids in an encoded sentence.
 
     Raises:
-        UserError: it is neither in the cache nor to be fetched.
+        UserError: it is neither in the cache nor reachable.
     """
 
     def __init__(self, name: str, length: int = 64) -> None:
         self.name = name
-        self.length = length
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
         except (OSError, ValueError) as error:
@@ -208,9 +238,7 @@ class PretrainedTokenizer:
             raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
         if self._tokenizer.pad_token_id != PADDING:
             raise UserError(f"tokenizer {name!r} pads with another id than {PADDING}")
-        self.size = len(self._tokenizer)
-        self.counts = Counts()
-        self.encode = lru_cache(maxsize=1 << 16)(self._encode)  # type: ignore[method-assign]
+        super().__init__(len(self._tokenizer), length)
 
     @cached_property
     def space(self) -> EncodedSpace:
@@ -222,14 +250,6 @@ class PretrainedTokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of ids, without padding and marks."""
         return str(self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))
-
-    def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only.
-
-        Raises:
-            UserError: the sentence is empty.
-        """
-        return self._encode(sentence)
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         ids = self._tokenizer(sentence)["input_ids"]
@@ -250,8 +270,8 @@ class PretrainedTokenizer:
 
 
 class HashingTokenizer:
-    """Any word has an id, its hash (Weinberger et al., 2009): no vocabulary is needed, and none is
-    unknown; for text models of random weights, whose ids mean nothing yet.
+    """A hashing tokenizer (Weinberger et al., 2009): a word's id is its hash, so that no vocabulary
+    is needed; for text models of random weights.
 
     Args:
         size: ids are below this.

@@ -1,4 +1,12 @@
-"""A voice: sentences → waveforms at 16 kHz, by eSpeak NG as it comes in a wheel."""
+"""Text-to-speech: sentences → waveforms at 16 kHz, by eSpeak NG as it comes in a wheel.
+
+The library is loaded anew for every sentence that is not cached. One that lives longer is not
+deterministic: a waveform depends on all sentences before it, even after ``espeak_Terminate``,
+``espeak_Initialize`` and a fixed random seed, since some of its state is static. Loading takes
+about 5 ms beside the synthesis, and :func:`speak` caches 4096 sentences.
+``tests/mmrl/preprocessing/test_tts.py`` checks both with the installed version, to which
+``pyproject.toml`` is bound.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +35,11 @@ _CALLBACK: Final = ctypes.CFUNCTYPE(
 
 
 class _Library:
-    """eSpeak NG, loaded afresh: it remembers what it said before, and would never say a sentence
-    the same way twice. To load it takes some milliseconds. The breath of some voices is of its own
-    random numbers, which it would seed with the time of day.
+    """eSpeak NG, loaded anew for each sentence, so that a waveform depends on nothing else.
+
+    The library has state: it would synthesise the same sentence differently the second time.
+    Loading takes some milliseconds. The breath of some voices is random, and seeded here instead of
+    with the time of day.
     """
 
     def __init__(self) -> None:
@@ -54,8 +64,8 @@ class _Library:
             self.pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
-    def choose(self, voice: str) -> None:
-        """Speak with this voice from now on.
+    def set_voice(self, voice: str) -> None:
+        """Synthesise with this voice from now on.
 
         Raises:
             UserError: there is none.
@@ -67,7 +77,7 @@ class _Library:
             )
 
     def close(self) -> None:
-        """Unload it, and with it what it remembers."""
+        """Unload it, and with it its state."""
         self.functions.espeak_Terminate()
         _ctypes.dlclose(self.functions._handle)
 
@@ -84,24 +94,24 @@ def _library() -> Iterator[_Library]:
 
 @cache
 def check_voice(voice: str) -> None:
-    """Make sure that there is such a voice.
+    """Check that there is such a voice.
 
     Raises:
         UserError: there is none, or no eSpeak NG.
     """
     with _library() as library:
-        library.choose(voice)
+        library.set_voice(voice)
 
 
 @lru_cache(maxsize=4096)
 def speak(
     sentence: str, voice: str = "en-us", words_per_minute: int = 175, pitch: int = 50
 ) -> NDArray[np.float32]:
-    """A spoken sentence, float32 [T] at 16 kHz, read-only; spoken once, then remembered. It is the
-    same in every process.
+    """Synthesise a sentence, float32 [T] at 16 kHz, read-only; cached, and the same in every
+    process.
 
     Args:
-        sentence: what to say.
+        sentence: the text.
         voice: a language of eSpeak NG with an optional variant, such as "en-us+f3".
         words_per_minute: 80 to 450.
         pitch: 0 to 99.
@@ -110,21 +120,21 @@ def speak(
         UserError: no such voice or speed, an empty sentence, or eSpeak NG is not installed.
     """
     if not sentence.strip():
-        raise UserError("an instruction is empty: there is nothing to say")
+        raise UserError("an instruction is empty: there is nothing to synthesise")
     if not 80 <= words_per_minute <= 450 or not 0 <= pitch <= 99:
         raise UserError(
             f"speed {words_per_minute} and pitch {pitch}: must be 80 to 450 words a minute and "
             "0 to 99"
         )
     with _library() as library:
-        library.choose(voice)
+        library.set_voice(voice)
         library.functions.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
         library.functions.espeak_SetParameter(_PITCH_PARAMETER, pitch, 0)
         text = sentence.encode()
         failed = library.functions.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8, None, None)
         library.functions.espeak_Synchronize()
         if failed or not library.pieces:
-            raise UserError(f"eSpeak NG cannot say {sentence!r} with voice {voice!r}")
+            raise UserError(f"eSpeak NG cannot synthesise {sentence!r} with voice {voice!r}")
         waveform = resample(np.concatenate(library.pieces), library.rate)
     waveform.setflags(write=False)
     return waveform

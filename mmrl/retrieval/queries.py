@@ -1,61 +1,42 @@
-"""What people ask for: a description, or some of its phrases; and which images fit."""
+"""Queries for images that have been described: a description, or some of its phrases; and which
+images fit.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-SUBJECT: Final = "the agent "
-"""What the sentences of the grid worlds begin with; phrases follow, with commas between them."""
+from mmrl.language import NEUTRAL, InstructionLanguage
 
-_PLACE: Final = re.compile(r"( \d+ \w+)+$")
-_LOOSE: Final = 0.25  # of the phrases of a partial query leave the place out
+_GENERALIZED: Final = 0.25  # of the phrases of a partial query, where they can be
 
 
-def phrases_of(sentence: str) -> tuple[str, ...]:
-    """``the agent faces a ball, sees a key 1 left`` → ``("faces a ball", "sees a key 1 left")``."""
-    return tuple(sentence.removeprefix(SUBJECT).split(", "))
-
-
-def without_place(phrase: str) -> str:
-    """``sees a key 2 ahead 1 left`` → ``sees a key``."""
-    return _PLACE.sub("", phrase)
-
-
-def places_of(sentence: str) -> tuple[str, ...]:
-    """``the agent faces a ball, sees a key 1 left`` → ``("faces", "sees 1 left")``."""
-    places = []
-    for phrase in phrases_of(sentence):
-        verb, place = phrase.split(" ")[0], _PLACE.search(phrase)
-        places.append(verb + (place[0] if place else ""))
-    return tuple(places)
-
-
-def facts_of(sentence: str) -> frozenset[str]:
+def facts_of(sentence: str, language: InstructionLanguage = NEUTRAL) -> frozenset[str]:
     """All that may be asked for where an image has this description."""
-    phrases = phrases_of(sentence)
-    return frozenset((*phrases, *map(without_place, phrases)))
+    phrases = language.phrases(sentence)
+    return frozenset((*phrases, *map(language.generalized, phrases)))
 
 
 class Queries:
     """Draws whole and partial queries for images that have been described.
 
-    A partial query is a random choice of a description's phrases, some of them without the place:
-    it fits every image whose description has them. A whole description fits those that have the
-    very same one: it says that nothing else is near.
+    A partial query is a random choice of a description's phrases, some of them generalized, such as
+    without the place: it fits every image whose description has them. A whole description fits
+    those that have the very same one: nothing else is to be seen there.
 
     Args:
         sentences: the descriptions.
+        language: theirs.
     """
 
-    def __init__(self, sentences: Sequence[str]) -> None:
-        self._sentences = tuple(sentences)
+    def __init__(self, sentences: Sequence[str], language: InstructionLanguage = NEUTRAL) -> None:
+        self._sentences, self._language = tuple(sentences), language
         self._same = np.unique(self._sentences, return_inverse=True)[1]
-        facts = [sorted(facts_of(sentence)) for sentence in sentences]
+        facts = [sorted(facts_of(sentence, language)) for sentence in sentences]
         self._ids = {
             fact: number
             for number, fact in enumerate(sorted({fact for each in facts for fact in each}))
@@ -72,7 +53,7 @@ class Queries:
 
         Args:
             rows: their numbers, int64 [B].
-            generator: the only source of chance.
+            generator: the only source of randomness.
             partial: share of the queries that are partial.
 
         Returns:
@@ -87,19 +68,19 @@ class Queries:
         fits = self._same[rows][:, None] == self._same[rows][None]
         fits[:, is_partial] = self._fit(rows, [each for each in asked if each is not None])
         texts = [
-            sentence if each is None else _joined(sentence, each)
+            sentence if each is None else self._language.query(sentence, each)
             for sentence, each in zip(whole, asked, strict=True)
         ]
         return texts, fits
 
     def _some(self, sentence: str, generator: np.random.Generator) -> list[str]:
         """At least one of the phrases, in their order."""
-        phrases = phrases_of(sentence)
+        phrases = self._language.phrases(sentence)
         count = int(generator.integers(1, len(phrases) + 1))
         kept = np.sort(generator.permutation(len(phrases))[:count])
-        loose = generator.random(count) < _LOOSE
+        loose = generator.random(count) < _GENERALIZED
         return [
-            without_place(phrases[k]) if wide else phrases[k]
+            self._language.generalized(phrases[k]) if wide else phrases[k]
             for k, wide in zip(kept.tolist(), loose.tolist(), strict=True)
         ]
 
@@ -114,29 +95,30 @@ class Queries:
 
 
 class Neighbours:
-    """Draws descriptions that are hard to tell apart: other things at the same places.
+    """Draws hard negatives: descriptions of one layout, such as other things at the same places.
 
-    Where things are tells nearly all scenes of a random batch apart; who learns from such batches
+    Where things are distinguishes nearly all scenes of a random batch; who learns from such batches
     alone may never look at what they are.
 
     Args:
         sentences: the descriptions, each once.
+        language: theirs.
     """
 
-    def __init__(self, sentences: Sequence[str]) -> None:
+    def __init__(self, sentences: Sequence[str], language: InstructionLanguage = NEUTRAL) -> None:
         self._sentences = tuple(sentences)
+        self._layouts = {sentence: language.layout(sentence) for sentence in sentences}
         self._alike: dict[tuple[str, ...], list[str]] = {}
-        for sentence in sentences:
-            self._alike.setdefault(places_of(sentence), []).append(sentence)
+        for sentence, layout in self._layouts.items():
+            self._alike.setdefault(layout, []).append(sentence)
 
     def draw(self, count: int, generator: np.random.Generator, near: float) -> list[str]:
         """So many descriptions, no two the same.
 
         Args:
             count: at most as many as there are.
-            generator: the only source of chance.
-            near: share of them that have things at the same places as another, as far as there are
-                such.
+            generator: the only source of randomness.
+            near: share of them that have the layout of another, as far as there are such.
         """
         order = generator.permutation(len(self._sentences)).tolist()
         apart = max(count - round(near * count), 1)
@@ -145,15 +127,10 @@ class Neighbours:
         for sentence in drawn * -(-count // apart):
             if len(found) == count:
                 break
-            some = self._alike[places_of(sentence)]
+            some = self._alike[self._layouts[sentence]]
             found[some[int(generator.integers(len(some)))]] = None
         for k in order:
             if len(found) == count:
                 break
             found[self._sentences[k]] = None
         return list(found)
-
-
-def _joined(sentence: str, phrases: list[str]) -> str:
-    subject = SUBJECT if sentence.startswith(SUBJECT) else ""
-    return subject + ", ".join(phrases)

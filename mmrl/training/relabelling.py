@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from mmrl.data import Rollout
-from mmrl.evaluation.text_metrics import alike
-from mmrl.generative.world_model.dataset import Recalled, TokenEpisodes
+from mmrl.generative.world_model.dataset import MemoryReads, TokenEpisodes
 from mmrl.generative.world_model.state import RelabelledSteps
+from mmrl.language import NEUTRAL, InstructionLanguage
 from mmrl.preprocessing.text import Tokenizer
 
 
@@ -24,29 +24,36 @@ class Relabelling:
     (:attr:`mmrl.data.Rollout.achieved`), asked or not. An episode that had been asked for one
     of them would have ended there with a reward, and not before; what would have come later is not
     known and not drawn. Instructions are those that were asked in some episode and that the
-    verifier names in some; others, such as those of several parts, are left out. Articles aside,
-    see :func:`~mmrl.evaluation.text_metrics.alike`. After hindsight experience replay (Andrychowicz
+    verifier names in some; others, such as those of several parts, are left out. Sentences of
+    one canonical form are the same. After hindsight experience replay (Andrychowicz
     et al., 2017).
 
     Args:
         rollouts: the episodes, E of them.
         tokenizer: of the instructions.
+        language: theirs.
 
     Attributes:
         sentences: the instructions, V of them.
     """
 
-    def __init__(self, rollouts: Sequence[Rollout], tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        rollouts: Sequence[Rollout],
+        tokenizer: Tokenizer,
+        language: InstructionLanguage = NEUTRAL,
+    ) -> None:
+        canonical = language.canonical
         asked = {one.instruction for one in rollouts}
-        named = {alike(s) for one in rollouts for done in one.achieved for s in done}
-        self.sentences = sorted(sentence for sentence in asked if alike(sentence) in named)
+        named = {canonical(s) for one in rollouts for done in one.achieved for s in done}
+        self.sentences = sorted(sentence for sentence in asked if canonical(sentence) in named)
         self._words = torch.from_numpy(
             np.stack([tokenizer.encode(one) for one in self.sentences] or [np.zeros(1, np.int32)])
         )
         lengths = np.array([len(one) for one in rollouts])
         self._episode = np.repeat(np.arange(len(rollouts)), lengths)
         self._time = np.concatenate([np.arange(length) for length in lengths])
-        self._first = _first(rollouts, self.sentences)  # [E, V]
+        self._first = _first(rollouts, self.sentences, language)  # [E, V]
         rows, self._which = np.nonzero(self._first < lengths[:, None])
         starts = np.cumsum(lengths) - lengths
         self._done = starts[rows] + self._first[rows, self._which]
@@ -84,7 +91,7 @@ class Relabelling:
     def judged(
         self,
         episodes: TokenEpisodes,
-        recalled: Recalled,
+        memory: MemoryReads,
         count: int,
         generator: np.random.Generator,
     ) -> RelabelledSteps:
@@ -92,7 +99,7 @@ class Relabelling:
 
         Args:
             episodes: the same episodes, encoded.
-            recalled: what is remembered along them.
+            memory: the spatial memory along them.
             count: how many pairs at most.
             generator: that draws.
         """
@@ -101,24 +108,27 @@ class Relabelling:
         frames = torch.from_numpy(drawn + self._episode[drawn] + 1)
         return RelabelledSteps(
             episodes.ids[frames],
-            recalled.newest[steps],
+            memory.newest[steps],
             episodes.actions[steps],
             self._words[torch.from_numpy(which)],
             torch.from_numpy(done),
         )
 
 
-def _first(rollouts: Sequence[Rollout], sentences: Sequence[str]) -> NDArray[np.int64]:
+def _first(
+    rollouts: Sequence[Rollout], sentences: Sequence[str], language: InstructionLanguage
+) -> NDArray[np.int64]:
     """The first step of each episode that fulfils each sentence, int64 [E, V]; its length, where
     none does.
     """
     columns: dict[str, list[int]] = {}
     for k, sentence in enumerate(sentences):
-        columns.setdefault(alike(sentence), []).append(k)
+        columns.setdefault(language.canonical(sentence), []).append(k)
     first = np.empty((len(rollouts), len(sentences)), np.int64)
     for row, one in zip(first, rollouts, strict=True):
         row[:] = len(one)
         for t, done in enumerate(one.achieved):
-            for k in (k for sentence in done for k in columns.get(alike(sentence), ())):
+            forms = map(language.canonical, done)
+            for k in (k for form in forms for k in columns.get(form, ())):
                 row[k] = min(row[k], t)
     return first

@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +23,6 @@ from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
-from mmrl.training import find_task
 from mmrl.training.task import Evaluation, FitConfig, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
@@ -210,33 +208,6 @@ class Training:
         self._generator.bit_generator.state = state["generator"]
         torch.set_rng_state(state["torch"])
         self.step = checkpoint.steps
-
-
-def load(
-    path: str | Path, task: str, device: str = "auto", *, trust_code: bool = False
-) -> nn.Module:
-    """The module of a run that ``mmrl fit`` made, ready to be used.
-
-    Args:
-        path: the run folder.
-        task: that it has to have been fitted for.
-        device: auto, cpu or cuda.
-        trust_code: import code that the run names; see :mod:`mmrl.trust`.
-
-    Raises:
-        UntrustedCodeError: it names code that nobody has trusted.
-        UserError: no such run, or one of another task: with the command that makes it.
-    """
-    run = Run.open(path, trust_code=trust_code)
-    found = run.config.get("task", f"an agent in {run.config.get('env')}")
-    if found != task:
-        raise UserError(
-            f"{path} was fitted for {found}, not for {task}: 'mmrl fit {task}' makes what is needed"
-        )
-    checkpoint = run.read_checkpoint()
-    module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
-    put_weights(module, checkpoint.weights)
-    return module.to(find_device(device)).eval()
 
 
 def schedule(step: int, steps: int) -> float:

@@ -1,13 +1,16 @@
-"""Rollout clips: an episode as an animated image that tells what was asked, done and reached."""
+"""Clips: an episode as an animated image, with the instruction, the actions and the outcome."""
 
 from __future__ import annotations
 
-import io
+import base64
+import html
+import os
 import textwrap
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
@@ -20,27 +23,27 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.agent import Actor, begin_episodes
 from mmrl.contract import IMAGE, INSTRUCTION, batch_of_one, was_successful
-from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted
+from mmrl.files import write_bytes
+from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
 from mmrl.viz.action_labels import action_label, action_names, first_action
+from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.wrappers.error_context import ErrorContext, environment_name
 
 _SIDE: Final = 256  # pixels of each of the two images
 _GAP: Final = 12
-_FRAME_MS: Final = 250
-_LAST_FRAME_MS: Final = 1500
 _MAX_STEPS: Final = 1_000  # of an episode that declares no limit
 _LONGEST_REASON: Final = 200  # characters
 
 
 @dataclass
 class Clip:
-    """One episode, ready to be shown.
+    """One episode, ready to be shown; a notebook shows it as an animated image.
 
     Attributes:
-        instruction: what was asked.
-        success: whether it was carried out.
+        instruction: of the episode.
+        success: whether the episode was successful.
         frames: uint8 [H, W, 3] each, with everything drawn in.
     """
 
@@ -48,20 +51,43 @@ class Clip:
     success: bool
     frames: list[NDArray[np.uint8]]
 
+    def gif(self) -> bytes:
+        """The clip as an animated GIF."""
+        return clips_gif([self])
 
-def gif(clips: Sequence[Clip]) -> bytes:
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as an animated GIF.
+
+        Raises:
+            WriteError: it cannot be written.
+        """
+        write_bytes(Path(path), self.gif())
+
+    def _repr_html_(self) -> str:
+        """The clip within a page, for notebooks."""
+        image = base64.b64encode(self.gif()).decode()
+        text = html.escape(f"{self.instruction} ({outcome(self.success)})")
+        return f'<img alt="{text}" title="{text}" src="data:image/gif;base64,{image}">'
+
+    def _repr_png_(self) -> bytes:
+        """Its last frame, where a page cannot be shown."""
+        return png(self.frames[-1])
+
+
+def outcome(success: bool) -> str:
+    """The end of an episode in a word."""
+    return "success" if success else "failure"
+
+
+def clips_gif(clips: Sequence[Clip]) -> bytes:
     """Clips one after the other as an animated GIF that plays for ever."""
-    images = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
+    frames = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
     durations = [
         milliseconds
         for clip in clips
-        for milliseconds in [_FRAME_MS] * (len(clip.frames) - 1) + [_LAST_FRAME_MS]
+        for milliseconds in [FRAME_MS] * (len(clip.frames) - 1) + [PAUSE_MS]
     ]
-    buffer = io.BytesIO()
-    images[0].save(
-        buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0
-    )
-    return buffer.getvalue()
+    return encode_gif(frames, durations)
 
 
 class ClipRecorder:
@@ -242,19 +268,11 @@ def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
         step: environment steps so far.
     """
     height, width = clip.frames[0].shape[:2]
-    image = Summary.Image(
-        height=height, width=width, colorspace=3, encoded_image_string=gif([clip])
-    )
+    image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=clip.gif())
     summary = Summary(value=[Summary.Value(tag=f"{tag}/clip", image=image)])
     writer._get_file_writer().add_summary(summary, step)
-    outcome = "carried out" if clip.success else "not carried out"
-    writer.add_text(f"{tag}/instruction", f"{clip.instruction} ({outcome})", step)
-
-
-def _scene(env: Any) -> NDArray[np.uint8] | None:
-    if env.render_mode != "rgb_array":
-        return None
-    return np.asarray(env.render(), np.uint8)
+    text = f"{clip.instruction} ({outcome(clip.success)})"
+    writer.add_text(f"{tag}/instruction", text, step)
 
 
 def _draw(
@@ -282,9 +300,9 @@ def draw_frame(
 
     Args:
         images: captions and uint8 [H, W, 3].
-        instruction: what was asked.
+        instruction: of the episode.
         note: what happens.
-        success: whether it was carried out, at the end.
+        success: of the episode, at its end.
     """
     large, small = ImageFont.load_default(18), ImageFont.load_default(13)
     width = _GAP + len(images) * (_SIDE + _GAP)
@@ -303,6 +321,6 @@ def draw_frame(
         y += 24
     draw.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
     if success is not None:
-        word, color = ("carried out", GREEN) if success else ("not carried out", RED)
-        draw.text((width - _GAP, y + 2), word, color, large, anchor="ra")
+        color = GREEN if success else RED
+        draw.text((width - _GAP, y + 2), outcome(success), color, large, anchor="ra")
     return np.asarray(sheet)

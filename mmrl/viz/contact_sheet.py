@@ -1,7 +1,4 @@
-"""A contact sheet: the images that were found, with ranks and scores, under what was asked.
-
-A dream as an image: what came above, what was dreamt below.
-"""
+"""Sheets of images: search results with ranks and scores, and real frames above imagined ones."""
 
 from __future__ import annotations
 
@@ -23,12 +20,12 @@ _TITLE_LINE: Final = 24
 _CAPTION_LINES: Final = 5
 
 
-class Shown(NamedTuple):
+class SheetImage(NamedTuple):
     """An image on the sheet.
 
     Attributes:
         image: uint8 [H, W, 3]; None where it is gone.
-        cosine: how near it is; None where that was not asked.
+        cosine: its similarity to the query; None where there is no query.
         caption: what it is.
     """
 
@@ -37,26 +34,26 @@ class Shown(NamedTuple):
     caption: str
 
 
-def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
+def contact_sheet(query: str, images: Sequence[SheetImage]) -> NDArray[np.uint8]:
     """The sheet, uint8 [H, W, 3]: the query above, then the images, the nearest first.
 
     Args:
-        query: what was asked.
-        shown: what was found.
+        query: what was searched for.
+        images: what was found.
     """
     large, small = ImageFont.load_default(18), ImageFont.load_default(12)
-    columns = max(min(_COLUMNS, len(shown)), 2)
+    columns = max(min(_COLUMNS, len(images)), 2)
     width = _GAP + columns * (_SIDE + _GAP)
     title = textwrap.wrap(query, width // 9) or [""]
-    captions = [textwrap.wrap(one.caption, _SIDE // 6)[:_CAPTION_LINES] for one in shown]
+    captions = [textwrap.wrap(one.caption, _SIDE // 6)[:_CAPTION_LINES] for one in images]
     cell = _SIDE + _LINE * (1 + max(map(len, captions), default=0)) + _GAP
     top = _GAP + _TITLE_LINE * len(title)
-    rows = -(-len(shown) // columns)
+    rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (width, top + rows * cell + _GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     for k, line in enumerate(title):
         draw.text((_GAP, _GAP - 4 + k * _TITLE_LINE), line, INK, large)
-    for k, (one, lines) in enumerate(zip(shown, captions, strict=True)):
+    for k, (one, lines) in enumerate(zip(images, captions, strict=True)):
         left, y = _GAP + k % columns * (_SIDE + _GAP), top + k // columns * cell
         if one.image is None:
             draw.rectangle((left, y, left + _SIDE - 1, y + _SIDE - 1), outline=FAINT)
@@ -72,22 +69,20 @@ def contact_sheet(query: str, shown: Sequence[Shown]) -> NDArray[np.uint8]:
     return np.asarray(sheet)
 
 
-_FILM_SIDE: Final = 96  # pixels of an image
-_FILM_GAP: Final = 8
-_FILM_LINE: Final = 18
+_STRIP_SIDE: Final = 96  # pixels of an image
+_STRIP_GAP: Final = 8
+_STRIP_LINE: Final = 18
 
 
-def sheet(true: NDArray[np.uint8], dreamt: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images uint8 [T, H, W, 3] of what came, and of what was dreamt instead, a column a step:
-    uint8 [H, W, 3].
-    """
-    width = _FILM_GAP + len(true) * (_FILM_SIDE + _FILM_GAP)
-    image = Image.new("RGB", (width, 2 * (_FILM_SIDE + _FILM_LINE + _FILM_GAP)), PAPER)
+def imagination_strip(real: NDArray[np.uint8], imagined: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Real frames uint8 [T, H, W, 3] above imagined ones, a column a step: uint8 [H, W, 3]."""
+    width = _STRIP_GAP + len(real) * (_STRIP_SIDE + _STRIP_GAP)
+    image = Image.new("RGB", (width, 2 * (_STRIP_SIDE + _STRIP_LINE + _STRIP_GAP)), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(12)
-    for row, (name, frames) in enumerate((("real", true), ("dreamt", dreamt))):
-        y = row * (_FILM_SIDE + _FILM_LINE + _FILM_GAP) + _FILM_LINE
+    for row, (name, frames) in enumerate((("real", real), ("imagined", imagined))):
+        y = row * (_STRIP_SIDE + _STRIP_LINE + _STRIP_GAP) + _STRIP_LINE
         for k, frame in enumerate(frames):
-            x = _FILM_GAP + k * (_FILM_SIDE + _FILM_GAP)
-            image.paste(fitted(frame, _FILM_SIDE), (x, y))
+            x = _STRIP_GAP + k * (_STRIP_SIDE + _STRIP_GAP)
+            image.paste(fitted(frame, _STRIP_SIDE), (x, y))
             pen.text((x, y - 15), f"{name}, step {k + 1}", FAINT, font)
     return np.asarray(image)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
 from gymnasium import spaces
+from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from mmrl.contract import (
@@ -31,6 +32,9 @@ from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstruction
 
 MAX_CHARACTERS = 512
 """Longest instruction of an environment that does not declare one."""
+
+SAMPLES = 512
+"""Episodes whose instructions show the words of an environment that does not declare them."""
 
 _PRINTABLE = "".join(map(chr, range(32, 127)))
 
@@ -78,8 +82,8 @@ class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
 
 
 class MinigridAdapter(ContractAdapter):
-    """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and no
-    word on standard output about the layouts that it turned down.
+    """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and
+    nothing on standard output about rejected layouts.
 
     Args:
         env: an environment of the ``minigrid`` package.
@@ -127,8 +131,8 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     Args:
         env_id: a Gymnasium id, or ``module:id``.
         kwargs: the environment's own arguments, ``render_mode`` among them; and ``speech``,
-            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions said
-            aloud.
+            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions
+            spoken.
 
     Raises:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
@@ -138,8 +142,31 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     return env if speakers is None else SpokenInstructions(env, speakers)
 
 
+def info_keys(env: gym.Env[Any, Any]) -> dict[str, str] | None:
+    """The optional entries of an environment's infos, as its ``metadata["info_keys"]`` declares
+    them: each with the constructor's argument that turns it on, such as
+    ``{"achieved": "achieved", "description": "describe"}``. None where nothing is declared.
+    """
+    return _declared(env.metadata)
+
+
+def _declared(metadata: Any) -> dict[str, str] | None:
+    keys = metadata.get("info_keys") if isinstance(metadata, Mapping) else None
+    return None if keys is None else {str(key): str(option) for key, option in dict(keys).items()}
+
+
 def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
-    """Whether an environment takes an argument beside some others; tried on one that is made."""
+    """Whether an environment takes an argument that turns on an entry of its infos: by what its
+    class declares, see :func:`info_keys`; an environment that declares nothing is built with it.
+
+    Raises:
+        UserError: there is no such environment.
+    """
+    entry = find_spec(env_id).entry_point
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    declared = _declared(getattr(creator, "metadata", None))
+    if declared is not None:
+        return option.keys() <= set(declared.values())
     try:
         make_env(env_id, **copy.deepcopy({**env_args, **option})).close()
     except UserError:
@@ -162,10 +189,7 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
 
 
 def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
-    try:
-        return None if arguments is None else Speakers(**arguments)
-    except TypeError as error:
-        raise UserError(f"env_args.speech {arguments}: {error}") from error
+    return None if arguments is None else Speakers.from_args(arguments)
 
 
 def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
@@ -180,19 +204,19 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
                 **kwargs,
             )
         except (TypeError, ValueError) as error:
-            if "autoreset_mode" not in str(error):  # a batch that knows but one mode: not for us
+            if "autoreset_mode" not in str(error):  # a batch with a fixed mode is not used
                 raise UserError(f"environment {env_id!r}: {error}") from error
         else:
             if contract_violation(batch.single_observation_space) is None:
                 return batch
             batch.close()
     return SyncVectorEnv(
-        [partial(_make_accountable, env_id, number, kwargs) for number in range(num_envs)],
+        [partial(_make_checked, env_id, number, kwargs) for number in range(num_envs)],
         autoreset_mode=AutoresetMode.SAME_STEP,
     )
 
 
-def _make_accountable(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+def _make_checked(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     return ErrorContext(make_env(env_id, **kwargs), number)
 
 
@@ -204,18 +228,28 @@ def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
         raise UserError(f"environment {env_id!r}: {error}") from error
 
 
-def instruction_words(env_id: str, *, samples: int = 512, **kwargs: Any) -> list[str]:
+def instruction_words(env_id: str, *, samples: int = SAMPLES, **kwargs: Any) -> list[str]:
     """The words that an environment's instructions are made of, sorted.
 
-    Taken from ``metadata["instruction_words"]`` where the environment says so, otherwise from
-    the instructions of ``samples`` episodes.
+    Taken from ``metadata["instruction_words"]`` where the environment declares them, otherwise
+    from the instructions of ``samples`` episodes.
     """
-    env = make_env(env_id, **kwargs)
+    with contextlib.closing(make_env(env_id, **kwargs)) as env:
+        return words_of(env, lambda env: sample_instructions(env, range(samples)))
+
+
+def words_of(
+    env: gym.Env[Any, Any], sample: Callable[[gym.Env[Any, Any]], Iterable[str]]
+) -> list[str]:
+    """As :func:`instruction_words`, of an environment that is built.
+
+    Args:
+        env: it.
+        sample: gives instructions of an environment that does not declare its words.
+    """
     declared = env.metadata.get("instruction_words")
-    env.close()
     if declared is None:
-        sentences = set(instructions(env_id, range(samples), **kwargs))
-        declared = {word for sentence in sentences for word in split_words(sentence)}
+        declared = {word for sentence in set(sample(env)) for word in split_words(sentence)}
     return sorted(declared)
 
 
@@ -225,7 +259,10 @@ def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
     Raises:
         UserError: as :func:`make_env`.
     """
-    env = make_env(env_id, **kwargs)
-    said = [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
-    env.close()
-    return said
+    with contextlib.closing(make_env(env_id, **kwargs)) as env:
+        return sample_instructions(env, seeds)
+
+
+def sample_instructions(env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)) -> list[str]:
+    """As :func:`instructions`, of an environment that is built."""
+    return [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -66,6 +66,18 @@ class Speakers:
             )
         for voice in self.voices:
             check_voice(voice)
+
+    @classmethod
+    def from_args(cls, arguments: Mapping[str, Any]) -> Speakers:
+        """The speakers of an environment's argument ``speech``.
+
+        Raises:
+            UserError: an argument that does not exist, or as above.
+        """
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            raise UserError(f"env_args.speech {dict(arguments)}: {error}") from error
 
     @property
     def samples(self) -> int:

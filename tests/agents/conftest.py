@@ -16,6 +16,7 @@ from mmrl.models.config import ModelConfig
 from mmrl.wrappers.adapters import instruction_words, make_vec_env
 from mmrl_agents.algorithms.ppo import PPOConfig
 from mmrl_agents.vec_env import MultimodalVecEnv
+from tests.warm import subprocess as warm_subprocess
 
 GRID = "mmrl/GoToObjS4-v0"
 COUNTER = "test/Counter-v0"
@@ -151,6 +152,12 @@ def stop(monkeypatch):
         monkeypatch.setattr(MultimodalVecEnv, "step_wait", stepping)
 
     return arrange
+
+
+@pytest.fixture
+def warm(monkeypatch):
+    """Trainings that commands begin in processes of their own begin with all imported."""
+    monkeypatch.setattr("mmrl.cli.processes.subprocess", warm_subprocess)
 
 
 REACH = "test/Reach-v0"

@@ -26,7 +26,7 @@ class Memory(KVWriter):
 
 @pytest.fixture
 def learn(make_batch, tiny):
-    def run(**changes):
+    def run(watch=None, **changes):
         torch.manual_seed(0)
         config = replace(tiny, **changes)
         ppo = PPO(
@@ -36,13 +36,16 @@ def learn(make_batch, tiny):
         memory = Memory()
         ppo.set_logger(Logger(None, [memory]))
         before = {k: v.clone() for k, v in ppo.policy.state_dict().items()}
+        hook = watch and torch.nn.modules.module.register_module_forward_hook(watch)
         ppo.learn(256, callback=CacheCallback(), log_interval=1)
+        if hook:
+            hook.remove()
         return ppo, before, memory.values
 
     return run
 
 
-FROZEN = {"image": "resnet18", "image_args": {}, "image_trained": 0, "text_trained": 0}
+FROZEN = {"image": "resnet18", "image_args": {"stage": 2}, "image_trained": 0, "text_trained": 0}
 
 
 def test_nothing_frozen_moves_and_all_is_remembered(learn):
@@ -68,10 +71,19 @@ def test_the_cache_changes_no_training(learn):
         torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"channels_last": True}])
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"channels_last": True}])
 def test_switches_under_ppo(learn, changes):
-    ppo, before, _ = learn(**changes)
-    after = ppo.policy.state_dict()
-    assert all(value.dtype == before[name].dtype for name, value in after.items())
-    assert all(value.isfinite().all() for value in after.values())
-    assert any(not torch.equal(value, before[name]) for name, value in after.items())
+    """They hold whenever pictures are convolved, and all that is kept stays float32."""
+    kinds, layouts = set(), set()
+
+    def look(module, _, out):
+        if isinstance(module, torch.nn.Conv2d) and module.in_channels == 3:
+            kinds.add(out.dtype)
+            layouts.add(module.weight.is_contiguous(memory_format=torch.channels_last))
+
+    ppo, _, _ = learn(look, **changes)
+    assert kinds == {torch.bfloat16 if "precision" in changes else torch.float32}
+    assert layouts == {"channels_last" in changes}
+    for value in ppo.policy.state_dict().values():
+        assert value.dtype == torch.float32 or not value.is_floating_point()
+        assert value.isfinite().all()

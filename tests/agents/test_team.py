@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 from mmrl.experiment.run import Run
 from mmrl_agents.algorithms.ppo import PPOAgent
 from mmrl_agents.team import Team
+from tests.warm import context
 
 WORKERS = 2
 VARIANTS = {
@@ -42,6 +44,18 @@ def leave():
     os._exit(0)
 
 
+def spawn(work, *arguments):
+    """Have workers do it, who begin with all imported."""
+    tasks = [context().Process(target=work, args=(k, *arguments)) for k in range(WORKERS)]
+    with pytest.MonkeyPatch.context() as patch:  # they import this file: commands forget its place
+        patch.syspath_prepend(Path(__file__).parents[2])
+        for task in tasks:
+            task.start()
+    for task in tasks:
+        task.join()
+    assert [task.exitcode for task in tasks] == [0] * WORKERS
+
+
 def train(rank, folder, trainings):
     """A worker: every training in turn."""
     team = join(rank, folder)
@@ -60,7 +74,7 @@ def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
         PPOAgent.train(config, how, alone[name])
         config, _ = make_run(tmp_path / name, **settings)
         trainings.append((config, how))
-    torch.multiprocessing.spawn(train, (str(tmp_path), trainings), nprocs=WORKERS)
+    spawn(train, str(tmp_path), trainings)
     for name, one in alone.items():
         team = Run.open(tmp_path / name)
         expected, got = one.read_checkpoint(), team.read_checkpoint()
@@ -81,7 +95,7 @@ def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
 
 def test_a_team_of_another_size_goes_on_with_new_episodes(make_run, hyper, tmp_path):
     config, run = make_run(tmp_path / "run", steps=256)
-    torch.multiprocessing.spawn(train, (str(tmp_path), [(config, hyper)]), nprocs=WORKERS)
+    spawn(train, str(tmp_path), [(config, hyper)])
     with pytest.warns(UserWarning, match="the checkpoint is of 2 workers, and now there are 1"):
         PPOAgent.train(replace(config, steps=512), hyper, run, resume=True)
     assert run.newest_checkpoint().name == "step_512"
@@ -134,7 +148,7 @@ def sums(rank, folder):
 
 
 def test_what_a_team_computes(tmp_path):
-    torch.multiprocessing.spawn(sums, (str(tmp_path),), nprocs=WORKERS)
+    spawn(sums, str(tmp_path))
 
 
 def test_environments_are_seeded_by_their_number_among_all(make_batch):

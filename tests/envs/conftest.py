@@ -12,7 +12,7 @@ import pytest
 def parity():
     """The module ``benchmarks/parity.py``: environments of minigrid and ours, kept side by side."""
     path = Path(__file__).parents[2] / "benchmarks" / "parity.py"
-    sys.path.append(str(path.parent))  # where it looks for twins and scrambled worlds
+    sys.path.append(str(path.parent))  # where it looks for parity_pair and scrambled worlds
     spec = importlib.util.spec_from_file_location("mmrl_benchmarks_parity", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
@@ -60,14 +60,14 @@ def assert_same():
 
 @pytest.fixture
 def furnished(parity):
-    """A function that makes twins in an empty room, the agent at (3, 3) looking right, with things
-    by their positions and an instruction of minigrid.
+    """A function that makes a parity pair in an empty room, the agent at (3, 3) looking right, with
+    things by their positions and an instruction of minigrid.
     """
 
     def furnish(things, instr):
-        twins = parity.Twins("BabyAI-GoToLocal-v0")
-        twins.reset(0)
-        base = twins.source
+        pair = parity.ParityPair("BabyAI-GoToLocal-v0")
+        pair.reset(0)
+        base = pair.source
         for x in range(1, 7):
             for y in range(1, 7):
                 base.grid.set(x, y, None)
@@ -77,19 +77,19 @@ def furnished(parity):
         base.instrs = instr
         base.mission = instr.surface(base)
         instr.reset_verifier(base)
-        assert twins.bring_over() == []
-        return twins
+        assert pair.bring_over() == []
+        return pair
 
     return furnish
 
 
 @pytest.fixture(scope="session")
 def play():
-    """A function that takes actions in both twins; terminated and success of the last one."""
+    """A function that takes actions in both environments of a pair; how the last one ended."""
 
-    def take(twins, actions):
+    def take(pair, actions):
         for action in actions:
-            differences, terminated, _, success = twins.step(action)
+            differences, terminated, _, success = pair.step(action)
             assert differences == []
         return terminated, success
 

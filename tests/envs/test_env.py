@@ -19,7 +19,7 @@ PROPERTY = settings(deadline=None, derandomize=True, max_examples=15)
 IDS = sorted(name for name in gym.registry if name.startswith(f"{mmrl_envs.NAMESPACE}/"))
 
 
-def told_of(info):
+def plain(info):
     """An info as plain values."""
     return {name: np.asarray(value).tolist() for name, value in info.items()}
 
@@ -34,13 +34,13 @@ def trajectory(env, seed, actions):
         return observation["image"].tobytes(), observation["instruction"]
 
     observation, info = env.reset(seed=seed)
-    lived = [(*shown(observation), told_of(info))]
+    lived = [(*shown(observation), plain(info))]
     for action in actions:
         observation, *outcome, info = env.step(action)
-        lived.append((*shown(observation), *outcome, told_of(info)))
+        lived.append((*shown(observation), *outcome, plain(info)))
         if outcome[1] or outcome[2]:
             observation, info = env.reset()
-            lived.append((*shown(observation), told_of(info)))
+            lived.append((*shown(observation), plain(info)))
     return lived
 
 
@@ -87,18 +87,18 @@ def test_alone_as_in_a_batch(level, seed, actions):
         now = (observation["image"][0].tobytes(), observation["instruction"][0])
         outcome = float(reward[0]), bool(terminated[0]), bool(truncated[0])
         if terminated[0] or truncated[0]:
-            final = infos["final_obs"][0]
-            told = {name: infos["final_info"][name][0] for name in ("clauses_done", "is_success")}
-            seen = final["image"].tobytes(), final["instruction"]
-            lived += [(*seen, *outcome, told_of(told)), (*now, NOTHING_DONE)]
+            last = infos["final_obs"][0]
+            final = {name: infos["final_info"][name][0] for name in ("clauses_done", "is_success")}
+            seen = last["image"].tobytes(), last["instruction"]
+            lived += [(*seen, *outcome, plain(final)), (*now, NOTHING_DONE)]
         else:
-            told = {"clauses_done": infos["clauses_done"][0]}
-            lived.append((*now, *outcome, told_of(told)))
+            info = {"clauses_done": infos["clauses_done"][0]}
+            lived.append((*now, *outcome, plain(info)))
     assert lived == alone
 
 
 def test_reward_and_success_at_the_end():
-    """1 − 0.9 · steps / max_steps on success, else 0; told at the end alone."""
+    """1 − 0.9 · steps / max_steps on success, else 0; reported at the end alone."""
     env = GridEnv("GoToObjS4", max_steps=40)
     rng = np.random.default_rng(1)
     outcomes = set()
@@ -128,23 +128,23 @@ def test_step_limit_counts_clauses_and_room():
         assert (steps, terminated) == (limit, False)
 
 
-def test_without_a_seed_the_stream_goes_on():
+def test_without_a_seed_the_generator_continues():
     env = GridEnv("GoToLocal")
-    sights = [env.reset(seed=4)[0]["image"].tobytes()]
-    sights += [env.reset()[0]["image"].tobytes() for _ in range(5)]
-    assert len(set(sights)) == 6
+    images = [env.reset(seed=4)[0]["image"].tobytes()]
+    images += [env.reset()[0]["image"].tobytes() for _ in range(5)]
+    assert len(set(images)) == 6
     again = [env.reset(seed=4)[0]["image"].tobytes()]
     again += [env.reset()[0]["image"].tobytes() for _ in range(5)]
-    assert again == sights
+    assert again == images
 
 
 def test_unseeded_environments_differ():
-    streams = set()
+    generators = set()
     for _ in range(6):
         env = GridEnv("GoToLocal")
         env.reset()
-        streams.add(int(env.worlds.state.streams[0]))
-    assert len(streams) == 6
+        generators.add(int(env.worlds.state.rng[0]))
+    assert len(generators) == 6
 
 
 @pytest.mark.parametrize(

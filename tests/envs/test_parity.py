@@ -7,7 +7,12 @@ from mmrl_envs.grid.core.cells import WALL, cell
 from mmrl_envs.grid.core.state import NOTHING
 from mmrl_envs.grid.generation.levels import LEVELS, find_level
 
-STEPS = 300
+STEPS = 150
+PATIENT = [
+    "GoToImpUnlock", "PutNextS5N2Carrying", "PutNextS6N3Carrying", "PutNextS7N4Carrying",
+    "Unlock", "KeyInBox",
+]  # fmt: skip
+"""Levels whose first episode takes as many steps."""
 STRICT = ["OpenDoorDebug", "OpenDoorsOrderN4Debug", "PickupDistDebug"]
 """Levels where a wrong object ends the episode in failure."""
 
@@ -18,13 +23,13 @@ def assert_no_difference(tally):
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_level_equals_minigrid(parity, level):
-    tally = parity.compare(parity.minigrid_id(level), level, STEPS, seed=1)
+    steps = 2 * STEPS if level in PATIENT else STEPS
+    tally = parity.compare(parity.minigrid_id(level), level, steps, seed=1)
     assert_no_difference(tally)
-    assert tally.steps >= STEPS
     assert tally.imports_in_mid_episode > 0
     assert tally.images >= tally.episodes // 2
-    layout = find_level(level).recipe().finish()[0]
-    if layout.columns * layout.rows == 1:  # 300 steps are too few for a maze
+    layout = find_level(level).builder().build()[0]
+    if layout.columns * layout.rows == 1:  # too few steps for a maze
         assert min(tally.successes, tally.truncations) > 0
 
 
@@ -86,31 +91,31 @@ def _done(state, layout):
     ],
 )
 def test_harness_notices_a_spoilt_state(parity, spoil, noticed):
-    twins = parity.Twins("BabyAI-GoToLocal-v0", "GoToLocal")
-    assert twins.reset(5) == []
-    worlds = twins.ours.worlds
+    pair = parity.ParityPair("BabyAI-GoToLocal-v0", "GoToLocal")
+    assert pair.reset(5) == []
+    worlds = pair.ours.worlds
     spoil(worlds.state, worlds.layout)
-    differences, *_ = twins.step(6)
-    assert noticed <= {*differences, *twins.image_differences()}
+    differences, *_ = pair.step(6)
+    assert noticed <= {*differences, *pair.image_differences()}
 
 
 def test_harness_notices_another_sentence(parity):
-    twins = parity.Twins("BabyAI-GoToLocal-v0", "GoToLocal")
-    assert twins.reset(3) == []
-    twins.ours.worlds.sentences[0] = "go to the red ball"
-    assert twins.step(6)[0] == ["sentence"]
+    pair = parity.ParityPair("BabyAI-GoToLocal-v0", "GoToLocal")
+    assert pair.reset(3) == []
+    pair.ours.worlds.sentences[0] = "go to the red ball"
+    assert pair.step(6)[0] == ["sentence"]
 
 
-def test_every_action_by_chance_over_whole_episodes(parity):
+def test_every_random_action_over_whole_episodes(parity):
     """To the very last step of an episode as minigrid limits it: 64 steps and 128 steps."""
     rng = np.random.default_rng(0)
     for level, limit in (("GoToLocal", 64), ("PutNextLocal", 128)):
-        twins = parity.Twins(parity.minigrid_id(level), level)
+        pair = parity.ParityPair(parity.minigrid_id(level), level)
         lengths = []
         for seed in range(8):
-            assert twins.reset(seed) == []
+            assert pair.reset(seed) == []
             for t in range(1, limit + 1):
-                differences, terminated, truncated, _ = twins.step(int(rng.integers(7)))
+                differences, terminated, truncated, _ = pair.step(int(rng.integers(7)))
                 assert differences == [], (level, seed, t)
                 assert truncated == (t == limit)
                 if terminated or truncated:

@@ -1,4 +1,4 @@
-"""Bringing minigrid's states over: what fits, what is turned down, and what is remembered."""
+"""Importing minigrid's states: what fits, what is rejected, and what is remembered."""
 
 import contextlib
 import io
@@ -60,20 +60,20 @@ def test_only_the_chosen_row_changes(source, worlds):
     assert not np.array_equal(before[1][1], worlds.state.grid[1])
 
 
-def test_the_random_stream_stays_ours(source, worlds):
-    streams = worlds.state.streams.copy()
+def test_the_random_generator_stays_ours(source, worlds):
+    generators = worlds.state.rng.copy()
     import_minigrid(source, worlds, 1)
-    assert np.array_equal(worlds.state.streams, streams)
+    assert np.array_equal(worlds.state.rng, generators)
 
 
 def test_every_form_of_instruction_comes_over(parity):
-    """Boss levels say whatever the grammar can say."""
-    twins = parity.Twins("BabyAI-BossLevel-v0")
+    """Boss levels use the whole grammar."""
+    pair = parity.ParityPair("BabyAI-BossLevel-v0")
     verbs, orders, places, nouns, sizes = set(), set(), set(), set(), set()
     for seed in range(40):
-        assert twins.reset(seed) == []
-        instruction = twins.ours.worlds.instruction(0)
-        assert str(instruction) == twins.source.mission
+        assert pair.reset(seed) == []
+        instruction = pair.ours.worlds.instruction(0)
+        assert str(instruction) == pair.source.mission
         orders.add(instruction.order)
         for half in filter(None, (instruction.first, instruction.second)):
             sizes.add(len(half))
@@ -160,33 +160,33 @@ def test_what_does_not_fit_is_turned_down_and_changes_nothing(
 
 
 def test_a_grey_object_to_pick_up_is_no_wall(furnished, play):
-    """Minigrid counts the grey walls too, and so says "a" where there is but one thing."""
+    """Minigrid counts the grey walls too, and so uses "a" where there is but one thing."""
     things = {(4, 3): Ball("grey"), (3, 5): Ball("red")}
-    twins = furnished(things, PickupInstr(ObjDesc(None, "grey"), strict=True))
-    assert twins.ours.worlds.sentences == ["pick up a grey object"]
-    assert play(twins, [PICKUP]) == (True, True)
+    pair = furnished(things, PickupInstr(ObjDesc(None, "grey"), strict=True))
+    assert pair.ours.worlds.sentences == ["pick up a grey object"]
+    assert play(pair, [PICKUP]) == (True, True)
 
 
 @pytest.mark.parametrize("ball_ahead", [True, False])
 @pytest.mark.parametrize("box_said_first", [True, False])
 def test_import_knows_an_opened_box_from_a_ball_in_the_hands(
-    furnished, play, ball_ahead, box_said_first
+    furnished, play, ball_ahead, box_first
 ):
     """Both are off the grid, and one description means both, another one only the box."""
     ball, box = ((4, 3), (3, 4)) if ball_ahead else ((3, 4), (4, 3))
     things = {ball: Ball("red"), box: Box("red"), (6, 6): Ball("blue")}
     clauses = [GoToInstr(ObjDesc("box", "red")), GoToInstr(ObjDesc(None, "red"))]
-    later = AndInstr(*(clauses if box_said_first else reversed(clauses)))
-    twins = furnished(things, BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), later))
-    play(twins, [PICKUP, RIGHT, TOGGLE] if ball_ahead else [RIGHT, PICKUP, LEFT, TOGGLE])
-    remembered = _known(twins)
-    assert twins.bring_over() == []
-    assert _known(twins) == remembered
+    later = AndInstr(*(clauses if box_first else reversed(clauses)))
+    pair = furnished(things, BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), later))
+    play(pair, [PICKUP, RIGHT, TOGGLE] if ball_ahead else [RIGHT, PICKUP, LEFT, TOGGLE])
+    remembered = _known(pair)
+    assert pair.bring_over() == []
+    assert _known(pair) == remembered
 
 
-def _known(twins):
+def _known(pair):
     """Where "go to" takes each of the red things to be, by its code."""
-    state = twins.ours.worlds.state
+    state = pair.ours.worlds.state
     return {
         int(state.object_code[0, k]): int(state.known_cell[0, k])
         for k in range(state.object_count[0])

@@ -1,4 +1,4 @@
-"""The native batch: Gymnasium's conventions, independence of the batch, and what it turns down."""
+"""The native batch: Gymnasium's conventions, independence of the batch, and what it rejects."""
 
 import gymnasium as gym
 import numpy as np
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mmrl_envs  # noqa: F401  # registers
-from mmrl_envs.grid.rendering.frame_pool import FramePool
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=20)
@@ -130,7 +129,7 @@ def test_observations_lie_in_the_space():
         assert env.observation_space.contains(observation)
 
 
-def test_without_a_seed_the_streams_go_on_and_with_one_they_begin_anew():
+def test_without_a_seed_generators_continue_and_with_one_they_restart():
     env = GridVectorEnv(2, "GoToLocal")
     first = seen(env.reset(seed=5)[0], 0)
     second = seen(env.reset()[0], 0)
@@ -142,13 +141,13 @@ def test_without_a_seed_the_streams_go_on_and_with_one_they_begin_anew():
 
 
 def test_unseeded_batches_differ():
-    """In their random streams: what two agents see at first may be alike by chance."""
-    streams = []
+    """In their random generators: what two agents see at first may coincide."""
+    generators = []
     for _ in range(4):
         env = GridVectorEnv(2, "GoToLocal")
         env.reset()
-        streams += env.worlds.state.streams.tolist()
-    assert len(set(streams)) == 8
+        generators += env.worlds.state.rng.tolist()
+    assert len(set(generators)) == 8
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -171,9 +170,9 @@ def test_a_masked_reset_leaves_the_others_alone(mode):
 def test_a_masked_reset_seeds_only_the_masked(seed):
     env = GridVectorEnv(2, "GoToLocal")
     env.reset(seed=0)
-    streams = env.worlds.state.streams.copy()
+    generators = env.worlds.state.rng.copy()
     after, _ = env.reset(seed=seed, options={"reset_mask": np.array([False, True])})
-    assert env.worlds.state.streams[0] == streams[0]
+    assert env.worlds.state.rng[0] == generators[0]
     assert seen(after, 1) == seen(GridVectorEnv(1, "GoToLocal").reset(seed=8)[0], 0)
 
 
@@ -259,7 +258,7 @@ def test_impossible_batches_are_turned_down(arguments, message):
         GridVectorEnv(**{"num_envs": 2, **arguments})
 
 
-def test_a_room_too_full_to_generate_says_so():
+def test_a_room_too_full_to_generate_raises():
     env = GridVectorEnv(1, "GoToLocal", room_size=5, num_dists=6)
     with pytest.raises(RuntimeError, match=r"GoToLocal could not be generated from seed 3.*room"):
         env.reset(seed=3)
@@ -321,21 +320,6 @@ def test_without_copies_there_is_one_buffer(assert_same):
         assert np.shares_memory(first, again[0]["image"])
 
 
-def test_pool_hands_out_what_nobody_holds():
-    pool = FramePool(2)
-    first = pool.take()
-    address = first.ctypes.data
-    second = pool.take()
-    assert not np.shares_memory(first, second)
-    view = first[1:]
-    del first
-    assert not np.shares_memory(pool.take(), view)
-    del view
-    assert pool.take().ctypes.data == address
-    many = [pool.take() for _ in range(20)]
-    assert len({array.ctypes.data for array in many}) == 20
-
-
 def test_render_draws_every_world():
     env = GridVectorEnv(2, "GoToLocal", render_mode="rgb_array")
     env.reset(seed=0)
@@ -346,7 +330,7 @@ def test_render_draws_every_world():
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_mode_may_be_a_word(mode):
+def test_mode_may_be_a_string(mode):
     assert GridVectorEnv(1, autoreset_mode=mode.value).autoreset_mode is mode
 
 
@@ -355,14 +339,14 @@ def test_sync_async_and_native_live_alike(level):
     """All three ways of ``make_vec``, in Gymnasium's default autoreset mode.
 
     With shared memory, Gymnasium's asynchronous batch reads strings but once, when it is made
-    (Gymnasium#1164): it has to be told to do without.
+    (Gymnasium#1164): it has to do without.
     """
     ways = {"sync": None, "async": {"shared_memory": False}, "vector_entry_point": None}
     batches = [
         gym.make_vec(
-            f"mmrl/{level}-v0", 3, vectorization_mode=way, vector_kwargs=told, max_steps=15
+            f"mmrl/{level}-v0", 3, vectorization_mode=way, vector_kwargs=vector_kwargs, max_steps=15
         )
-        for way, told in ways.items()
+        for way, vector_kwargs in ways.items()
     ]
     lives = []
     for envs in batches:

@@ -19,9 +19,10 @@ from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
+from mmrl.experiment.env_info import env_info
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.wrappers.adapters import make_env, make_vec_env
+from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.loop.callbacks import StandardCallbacks
@@ -239,11 +240,10 @@ class SB3Agent(ABC):
         """
         checkpoint = run.read_checkpoint()
         config, hyper = read_config(run.config, cls.Config)
-        env = make_env(config.env, **config.env_args)
-        env.close()
-        preprocessing = load_preprocessing(config, run, checkpoint, env.observation_space)
+        info = env_info(run, config)
+        preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
         policy = cls.build_policy(
-            config, hyper, preprocessing, env.observation_space, env.action_space
+            config, hyper, preprocessing, info.observation_space, info.action_space
         )
         put_weights(policy, checkpoint.weights)
         return SB3Actor(policy.to(get_device(device)), preprocessing)

@@ -13,10 +13,11 @@ from mmrl.contract import ACHIEVED, IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.generative.text.models import TextGenerator, build_captioner
+from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
-from mmrl.training.trainer import load
+from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Captioner, Oracle, Relabeller
@@ -82,6 +83,7 @@ class HindsightPart(Part):
                 "relabeller": relabeller,
                 "tokenizer": tokenizer,
                 "goals": env.preprocessing.goals,
+                "language": find_language(env.env),
             },
         }
 

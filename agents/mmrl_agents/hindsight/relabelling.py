@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator
+from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.earlier import entry
 
@@ -40,9 +40,9 @@ class FinalStep:
     reward: float
     achieved: tuple[str, ...] | None
 
-    def has_achieved(self, sentence: str) -> bool:
-        """Whether the verifier confirms a sentence; to it, "a" and "the" mean the same."""
-        return is_among(sentence, self.achieved or ())
+    def has_achieved(self, sentence: str, language: InstructionLanguage = NEUTRAL) -> bool:
+        """Whether the verifier confirms a sentence, in a language's canonical form."""
+        return is_among(language, sentence, self.achieved or ())
 
 
 class Relabeller(Protocol):
@@ -178,7 +178,7 @@ class Captioner:
             if not remaining:
                 break
             images = torch.from_numpy(np.stack([final_steps[k].images for k in remaining]))
-            generated = self.generator.say(images, how="sample")
+            generated = self.generator.generate(images, how="sample")
             for k, one in zip(remaining, generated, strict=True):
                 if one.probability >= _MIN_PROBABILITY and one.sentence in self._given.sentences:
                     labels[k] = one.sentence

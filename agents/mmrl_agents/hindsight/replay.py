@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.contract import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.language import NEUTRAL, InstructionLanguage
 from mmrl.preprocessing.pipeline import Goals
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.buffers.replay import FrameReplay
@@ -50,6 +51,7 @@ class HindsightReplay(FrameReplay):
         relabeller: generates the instruction that an episode achieved.
         tokenizer: of the instructions.
         goals: images of what instructions ask for, where the agent observes them.
+        language: of the instructions.
 
     Raises:
         ValueError: the agent does not read its instructions.
@@ -61,12 +63,14 @@ class HindsightReplay(FrameReplay):
         relabeller: Relabeller,
         tokenizer: Tokenizer,
         goals: Goals | None = None,
+        language: InstructionLanguage = NEUTRAL,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         if INSTRUCTION not in self._rings:
             raise ValueError("hindsight replaces instructions: the agent has to read them")
         self.relabeller, self._tokenizer, self._goals = relabeller, tokenizer, goals
+        self._language = language
         self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
         self._count = 0  # transitions that were stored, relabelled ones included
         self._reward: deque[float] = deque(maxlen=_RECENT)
@@ -137,7 +141,7 @@ class HindsightReplay(FrameReplay):
                 self._store_episode(one, encoded[label])
             one.label = label
             if one.final_step.achieved is not None:
-                self._correct.append(one.final_step.has_achieved(label))
+                self._correct.append(one.final_step.has_achieved(label, self._language))
 
     def _store_instruction(self, sentence: str) -> dict[str, NDArray[np.int64]]:
         """Store the observations of an instruction; their numbers by key, each int64 [1]."""

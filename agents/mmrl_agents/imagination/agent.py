@@ -30,10 +30,11 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.load import load
 from mmrl.training.task import FitConfig, Task
 from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
-from mmrl.training.trainer import fit, load
+from mmrl.training.trainer import fit
 from mmrl.wrappers.adapters import make_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_positive

@@ -14,10 +14,10 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
-from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl.experiment.config import OptimizerConfig
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl_agents.buffers.rollout import NextSteps
 from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
 from mmrl_agents.networks.memory import Memory, build_memory
@@ -36,19 +36,9 @@ class MultimodalExtractor(BaseFeaturesExtractor):
     """
 
     def __init__(self, observation_space: spaces.Dict, model: ModelConfig) -> None:
-        super().__init__(observation_space, model.features)
-        _, height, width = observation_space[IMAGE].shape or (0, 0, 0)
-        tokens: Any = observation_space.spaces.get(INSTRUCTION)
-        speech = observation_space.spaces.get(SPEECH)
-        goal: Any = observation_space.spaces.get(GOAL)
-        words = getattr(tokens, "words", ())
-        self.model = build_model(
-            model,
-            (height, width),
-            words or (None if tokens is None else int(tokens.high.max()) + 1),
-            None if speech is None else speech.shape,
-            goal=None if goal is None else goal.shape[-2:],
-        )
+        built = build_model(model, ModelInputs.from_space(observation_space))
+        super().__init__(observation_space, built.features)
+        self.model = built
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """A batch of each of the spaces → float [B, F]."""

@@ -21,7 +21,7 @@ from torch import nn
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, check_plain
 from mmrl.experiment.config import OptimizerConfig
-from mmrl.models.config import ModelConfig
+from mmrl.models.config import EncoderConfig, ModelConfig
 from mmrl.preprocessing.encoded import EncodedSpace
 from mmrl_agents.buffers.replay import FrameReplay
 from mmrl_agents.schedules import LinearDecay
@@ -62,7 +62,7 @@ _PACKERS: Final[dict[str, _Packer]] = {
     kind.__name__: (kind, make, arguments)
     for kind, make, arguments in (
         *((kind, kind, _attributes(*(one.name for one in fields(kind))))
-          for kind in (ModelConfig, OptimizerConfig, LinearDecay)),
+          for kind in (EncoderConfig, ModelConfig, OptimizerConfig, LinearDecay)),
         (ConstantSchedule, ConstantSchedule, _attributes("val")),
         (FloatSchedule, FloatSchedule, _attributes("value_schedule")),
         (LinearSchedule, LinearSchedule, _attributes("start", "end", "end_fraction")),

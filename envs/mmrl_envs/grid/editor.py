@@ -1,4 +1,4 @@
-"""Episodes that begin from edited scenes: ``reset(seed=7, options={"edits": [3, 11]})``.
+"""Edited initial states: ``reset(seed=7, options={"edits": [3, 11]})``.
 
 An edit is a number, too: the seed of what it changes. So a scene is named by the seed that
 generated it and the edits that followed, and is the same wherever it is asked for.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import DONE
-from mmrl_envs.grid.core.rng import check_seed, seed_streams
+from mmrl_envs.grid.core.rng import check_seed, seed_rng
 from mmrl_envs.grid.core.state import Layout, State, make_scratch, make_state
 from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
@@ -32,24 +32,24 @@ _STILL: Final = np.zeros(1, np.bool_)
 
 
 class Editor:
-    """Edits scenes, one after the other; none is made that the expert, who knows everything, could
-    not carry the instruction out in.
+    """Edits initial states, one after the other; an edit is kept only if the expert, given full
+    knowledge, can still solve the episode.
 
-    An edit that finds nothing to do after some tries leaves the scene as it is. Levels that promise
-    that everything can be touched without moving another thing go on to do so.
+    An edit that finds nothing to do after some tries leaves the scene as it is. Levels that require
+    every object to be reachable without moving another keep that property.
 
     Args:
         layout: of the level's grids.
-        recipe: how its episodes begin.
+        program: the level program, int32 [ops, 8].
         fixed_max_steps: their limit of steps; 0 for BabyAI's own.
     """
 
-    def __init__(self, layout: Layout, recipe: NDArray[np.int32], fixed_max_steps: int) -> None:
-        self._layout, self._recipe, self._fixed_max_steps = layout, recipe, fixed_max_steps
-        self._reachable = bool(((recipe[:, 0] == REQUIRE_REACHABLE) & (recipe[:, 1] != 0)).any())
+    def __init__(self, layout: Layout, program: NDArray[np.int32], fixed_max_steps: int) -> None:
+        self._layout, self._program, self._fixed_max_steps = layout, program, fixed_max_steps
+        self._reachable = bool(((program[:, 0] == REQUIRE_REACHABLE) & (program[:, 1] != 0)).any())
         self._trial, self._proof = make_state(1, layout), make_state(1, layout)
         self._scratch, self._chart = make_scratch(layout), make_chart(layout)
-        self._stream = np.zeros(1, np.uint64)
+        self._rng = np.zeros(1, np.uint64)
         self._scenes: OrderedDict[Edits, State] = OrderedDict()
 
     def edited(self, begun: State, seed: int, edits: Edits) -> State:
@@ -61,7 +61,8 @@ class Editor:
             edits: seeds of what is changed, in this order.
 
         Returns:
-            A state of one environment, not to be written to; its streams are those of ``begun``.
+            A state of one environment, not to be written to; its random generator is that of
+            ``begun``.
         """
         known = next(k for k in range(len(edits), -1, -1) if not k or (seed, *edits[:k]) in self)
         scene = self._scenes[seed, *edits[:known]] if known else begun
@@ -80,19 +81,19 @@ class Editor:
 
     def _edit(self, scene: State, edit: int) -> State:
         """A scene after an edit; itself where none was found."""
-        seed_streams(self._stream, np.array([edit], np.uint64))
+        seed_rng(self._rng, np.array([edit], np.uint64))
         for _ in range(_TRIES):
             _copy(scene, self._trial)
-            self._trial.streams[:] = self._stream
+            self._trial.rng[:] = self._rng
             makes_sense = edit_env(self._trial, self._layout, 0, self._scratch, self._reachable)
-            self._stream[:] = self._trial.streams
+            self._rng[:] = self._trial.rng
             if makes_sense and self._is_solvable():
-                self._trial.streams[:] = scene.streams
+                self._trial.rng[:] = scene.rng
                 return State._make(array.copy() for array in self._trial)
         return scene
 
     def _is_solvable(self) -> bool:
-        """Whether the expert carries out the instruction of the trial in time."""
+        """Whether the expert achieves the instruction of the trial in time."""
         _copy(self._trial, self._proof)
         actions, reward = np.empty(1, np.int64), np.empty(1)
         terminated, truncated, success = np.empty((3, 1), np.bool_)
@@ -103,7 +104,7 @@ class Editor:
             ended = step_envs(
                 self._proof,
                 self._layout,
-                self._recipe,
+                self._program,
                 self._scratch,
                 self._fixed_max_steps,
                 0,

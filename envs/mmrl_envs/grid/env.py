@@ -31,11 +31,11 @@ class GridEnv(gym.Env[Observation, np.int64]):
     ``instruction``, a sentence.
     Action: 0 left, 1 right, 2 forward, 3 pickup, 4 drop, 5 toggle, 6 done. Reward:
     1 - 0.9 · steps / max_steps on success, else 0. End: terminated on success (or on failure of
-    a strict instruction), truncated at max_steps; ``info["is_success"]`` tells at the end.
-    ``info["clauses_done"]``, bool [4], tells always which clauses of the first (0, 1) and of the
-    second half (2, 3) of the instruction are done. With ``achieved=True``, ``info["achieved"]``
-    names what the step has carried out for the first time in the episode, a tuple of sentences of
-    one clause; with ``describe=True``, ``info["description"]`` says what the agent sees.
+    a strict instruction), truncated at max_steps; ``info["is_success"]`` is there at the end.
+    ``info["clauses_done"]``, bool [4], is always there: which clauses of the first (0, 1) and of
+    the second half (2, 3) of the instruction are done. With ``achieved=True``, ``info["achieved"]``
+    lists what the step has achieved for the first time in the episode, a tuple of sentences of one
+    clause; with ``describe=True``, ``info["description"]`` describes what the agent sees.
 
     Args:
         level: a name from :data:`mmrl_envs.grid.generation.levels.LEVELS`.
@@ -73,7 +73,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a new episode. Without a ``seed`` the random stream goes on.
+        """Begin a new episode. Without a ``seed`` the random generator continues.
 
         Args:
             seed: of the scene.
@@ -96,7 +96,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
             self.worlds.edit({0: edits}, frames)
         self._has_episode = True
         self._show()
-        return self._observation(frames), self._told()
+        return self._observation(frames), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One step.
@@ -116,7 +116,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         rewards, terminated, truncated, success, ended = self.worlds.step(
             chosen.reshape(1).astype(np.int64), _RUNNING, frames
         )
-        info = self._told()
+        info = self._info()
         if ended:
             self._has_episode = False
             info["is_success"] = bool(success[0])
@@ -144,7 +144,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         return self.worlds.instruction(0)
 
     def observe(self) -> Observation:
-        """The present observation once more, painted anew."""
+        """The present observation, rendered again."""
         frames = self._pool.take()
         self.worlds.paint(frames)
         return self._observation(frames)
@@ -161,7 +161,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         return take_snapshot(self.worlds, _ROW) | {"over": np.array([not self._has_episode])}
 
     def set_state(self, state: Snapshot) -> None:
-        """Go on from a state; see :meth:`mmrl_envs.grid.vector_env.GridVectorEnv.set_state`.
+        """Resume from a state; see :meth:`mmrl_envs.grid.vector_env.GridVectorEnv.set_state`.
 
         Raises:
             ValueError: no state of one such environment; nothing was changed.
@@ -175,7 +175,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
         self._is_seeded = True
 
     def expert_action(self, knowledge: Knowledge = "seen") -> int:
-        """What an expert would do now, 0 to 6; see
+        """The expert's action, 0 to 6; see
         :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.
         """
         return int(self.worlds.expert_actions(knowledge)[0])
@@ -189,8 +189,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
     def _observation(self, frames: NDArray[np.uint8]) -> Observation:
         return {"image": frames[0], "instruction": self.worlds.sentences[0]}
 
-    def _told(self) -> dict[str, Any]:
-        return {name: column[0] for name, column in self.worlds.told().items()}
+    def _info(self) -> dict[str, Any]:
+        return {name: column[0] for name, column in self.worlds.info().items()}
 
     def _show(self) -> None:
         if self.render_mode != "human":

@@ -1,5 +1,5 @@
-"""Brings the state of a live ``minigrid`` environment into ours: for parity tests, and for users
-who have layouts of their own.
+"""Imports the state of a live ``minigrid`` environment: for parity tests, and for users who have
+layouts of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmrl_envs.grid.core.cells import (
 )
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE
 from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
-from mmrl_envs.grid.rules.knowledge import look_around
+from mmrl_envs.grid.rules.knowledge import update_seen
 from mmrl_envs.grid.worlds import GridWorlds
 
 _KINDS = {"wall": WALL, "key": KEY, "ball": BALL, "box": BOX}
@@ -44,8 +44,8 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     """Make environment ``e`` of ``worlds`` the same as a live BabyAI environment of minigrid.
 
     Grid, agent, what it carries, step count and limit, instruction and what its parts refer to
-    and have seen are taken over; the random stream stays ours, and what the agent saw before is not
-    known.
+    and have seen are taken over; the random generator stays ours, and what the agent saw before is
+    not known.
 
     Args:
         env: a BabyAI environment (wrapped or not) that has been reset.
@@ -98,12 +98,12 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     state.instruction[e] = instruction.code
     state.progress[e] = 0
     _take_over_progress(source.instrs, halves, worlds, e, number)
-    worlds.word(np.array([e]))
-    if worlds.witness is not None:
-        worlds.witness.begin(state, np.array([e]))
+    worlds.update_sentences(np.array([e]))
+    if worlds.tracker is not None:
+        worlds.tracker.begin(state, np.array([e]))
     if worlds.has_memory:
         begun = np.ones(worlds.num_envs, np.bool_)
-        look_around(state, layout, e, e + 1, begun)
+        update_seen(state, layout, e, e + 1, begun)
 
 
 def _objects(source: Any) -> list[Any]:

@@ -1,9 +1,9 @@
-"""The exact state of a batch as plain arrays, out and in again: for resuming, branching, replays.
+"""Snapshots: the exact state of a batch as plain arrays, for resuming, branching and replays.
 
 A snapshot is a dictionary of arrays, so that ``numpy.savez`` can keep it and nothing is pickled.
 It holds one row an environment, and can go into any rows of a batch of the same level and sizes.
-Where a witness notes what is achieved, its record is in it; without one, what comes after is judged
-as if the episode began there.
+With an achievement tracker its record is part of the snapshot; without one, achievements are
+tracked as if the episode began there.
 """
 
 from __future__ import annotations
@@ -16,25 +16,27 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.state import NOTHING, State
 from mmrl_envs.grid.rules.invariants import RULES, check_envs
-from mmrl_envs.grid.rules.knowledge import look_around
+from mmrl_envs.grid.rules.knowledge import update_seen
 from mmrl_envs.grid.worlds import GridWorlds
 
 Snapshot = dict[str, NDArray[Any]]
 
-VERSION: Final = 1
-_COMMON: Final = ("version", "level", "geometry", "recipe", "fixed_max_steps")
+VERSION: Final = 2
+_FORMER_NAMES: Final = {"streams": "rng", "recipe": "program"}
+"""Of version 1, which is read too."""
+_COMMON: Final = ("version", "level", "geometry", "program", "fixed_max_steps")
 _SEEDS: Final = "seeds"
 _ACHIEVED: Final = "achieved_"
 
 
 def take_snapshot(worlds: GridWorlds, rows: NDArray[np.int64]) -> Snapshot:
-    """A copy of the state of environments ``rows``, int64 [K], random streams included."""
-    record = {} if worlds.witness is None else worlds.witness.record._asdict()
+    """A copy of the state of environments ``rows``, int64 [K], random generators included."""
+    record = {} if worlds.tracker is None else worlds.tracker.record._asdict()
     return {
         "version": np.array(VERSION),
         "level": np.array(worlds.level),
         "geometry": _geometry(worlds),
-        "recipe": worlds.recipe.copy(),
+        "program": worlds.program.copy(),
         "fixed_max_steps": np.array(worlds.fixed_max_steps),
         _SEEDS: worlds.seeds[rows],
         **{name: array[rows] for name, array in worlds.state._asdict().items()},
@@ -49,9 +51,10 @@ def put_snapshot(
 
     Raises:
         ValueError: an array is missing, unknown, or of another type or shape; another version,
-            level or size; or a state that cannot be, with the rule that it breaks. Nothing was
+            level or size; or an invalid state, with the invariant that it violates. Nothing was
             changed then.
     """
+    snapshot = _upgraded(snapshot)
     record = {name: array for name, array in snapshot.items() if name.startswith(_ACHIEVED)}
     rest = {name: array for name, array in snapshot.items() if name not in record}
     state, seeds = _checked(worlds, rest, len(rows))
@@ -67,12 +70,21 @@ def put_snapshot(
         begun = np.zeros(worlds.num_envs, np.bool_)
         begun[rows] = True
         for e in rows.tolist():
-            look_around(worlds.state, worlds.layout, e, e + 1, begun)
-    worlds.word(rows)
-    if worlds.witness is not None:
-        worlds.witness.begin(worlds.state, rows)
+            update_seen(worlds.state, worlds.layout, e, e + 1, begun)
+    worlds.update_sentences(rows)
+    if worlds.tracker is not None:
+        worlds.tracker.begin(worlds.state, rows)
         for name, new in record.items():
-            getattr(worlds.witness.record, name)[rows] = new
+            getattr(worlds.tracker.record, name)[rows] = new
+
+
+def _upgraded(snapshot: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """A snapshot of version 1 with the names of the present version; others as they are."""
+    version = snapshot.get("version")
+    if not isinstance(version, np.ndarray) or version.shape != () or version != 1:
+        return snapshot
+    renamed = {_FORMER_NAMES.get(name, name): array for name, array in snapshot.items()}
+    return renamed | {"version": np.array(VERSION)}
 
 
 def _geometry(worlds: GridWorlds) -> NDArray[np.int64]:
@@ -84,15 +96,15 @@ def _geometry(worlds: GridWorlds) -> NDArray[np.int64]:
 def _checked(
     worlds: GridWorlds, snapshot: Mapping[str, NDArray[Any]], count: int
 ) -> tuple[State, NDArray[np.uint64]]:
-    """The state and the seeds in a snapshot, once all is well with it."""
+    """The validated state and seeds of a snapshot."""
     _check_names(snapshot)
     version = snapshot["version"]
     if version.shape != () or version != VERSION:
-        raise ValueError(f"version {version} of a state: this program reads version {VERSION}")
+        raise ValueError(f"version {version} of a state: versions 1 and {VERSION} are read")
     if str(snapshot["level"]) != worlds.level:
         raise ValueError(f"a state of level {snapshot['level']}: this is {worlds.level}")
     same_rooms = np.array_equal(snapshot["geometry"], _geometry(worlds))
-    if not same_rooms or not np.array_equal(snapshot["recipe"], worlds.recipe):
+    if not same_rooms or not np.array_equal(snapshot["program"], worlds.program):
         raise ValueError(f"a state of level {worlds.level} with other sizes")
     if int(snapshot["fixed_max_steps"]) != worlds.fixed_max_steps:
         raise ValueError(
@@ -116,10 +128,10 @@ def _checked(
 
 
 def _checked_record(given: Mapping[str, NDArray[Any]], worlds: GridWorlds, count: int) -> Snapshot:
-    """The record of a witness in a snapshot, once all is well with it; empty without one."""
-    if worlds.witness is None or not given:
+    """The validated record of a tracker in a snapshot; empty without one."""
+    if worlds.tracker is None or not given:
         return {}
-    likes = worlds.witness.record._asdict()
+    likes = worlds.tracker.record._asdict()
     missing = {_ACHIEVED + name for name in likes} - set(given)
     if missing:
         raise ValueError(f"the state lacks {', '.join(sorted(missing))}")

@@ -1,4 +1,4 @@
-"""The spaces of the grid worlds, and what their metadata tells of words and actions."""
+"""The observation and action spaces of the grid worlds, and their metadata: words, language."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
     "edits": EDITS,
+    "info_keys": {"achieved": "achieved", "description": "describe"},
     "instruction_words": find_language("en").words,
+    "language": "mmrl_envs.grid.language.grid_language:GridLanguage",
 }
-"""What every grid world says of itself; agents learn the words of the language from it, and
+"""The metadata of every grid world; agents learn the words of the language from it, and
 that episodes may begin from edited scenes (``reset(options={"edits": …})``)."""
 
 
 def metadata(language: str) -> dict[str, Any]:
-    """What a grid world that speaks another language says of itself."""
+    """The metadata of a grid world in another language."""
     return {**METADATA, "instruction_words": find_language(language).words}
 
 

@@ -16,7 +16,7 @@ from mmrl_envs.grid.rules.verification import CONTINUE, SUCCESS
 def step_envs(
     state: State,
     layout: Layout,
-    recipe: NDArray[np.int32],
+    program: NDArray[np.int32],
     scratch: Scratch,
     fixed_max_steps: int,
     start: int,
@@ -35,8 +35,8 @@ def step_envs(
     Reward 1 - 0.9 · steps / max_steps on success, else 0.
 
     Args:
-        recipe: how episodes begin, int32 [steps, 8]; see
-        :mod:`mmrl_envs.grid.generation.generator`.
+        program: the level program, int32 [ops, 8]; see
+            :mod:`mmrl_envs.grid.generation.generator`.
         fixed_max_steps: the limit of steps of new episodes; 0 for BabyAI's own.
         actions: int64 [N].
         paused: bool [N]; such an environment keeps its state.
@@ -53,7 +53,7 @@ def step_envs(
         if paused[e]:
             continue
         if restart[e]:
-            if not begin(state, layout, e, recipe, scratch, fixed_max_steps):
+            if not begin(state, layout, e, program, scratch, fixed_max_steps):
                 return -1 - e
         else:
             state.step_count[e] += 1

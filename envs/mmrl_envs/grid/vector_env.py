@@ -1,4 +1,15 @@
-"""The native batch: ``gym.make_vec("mmrl/GoToLocal-v0", num_envs=64)``."""
+"""The native vector environment: ``gym.make_vec("mmrl/GoToLocal-v0", num_envs=64)``.
+
+Gymnasium's interface around :class:`~mmrl_envs.grid.worlds.GridWorlds`, where to start reading.
+What is notable:
+
+- All environments step in one compiled loop, threads share it; the frames are rendered in the same
+  call, into a buffer from a pool (``rendering/frame_pool.py``) or into the caller's own
+  (:meth:`GridVectorEnv.write_into`), without a copy.
+- All three autoreset modes of Gymnasium, partial resets, and per-environment seeds.
+- :meth:`GridVectorEnv.get_state` and ``set_state`` save and restore episodes bit for bit.
+- :meth:`GridVectorEnv.expert_actions` gives demonstrations from any state.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +45,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     The infos hold ``clauses_done``, bool [N, 4]: which clauses of the first (columns 0, 1) and of
     the second half (2, 3) of each instruction are done. With ``achieved=True`` they hold
-    ``achieved``, what each step has carried out for the first time in its episode, object [N] of
+    ``achieved``, what each step has achieved for the first time in its episode, object [N] of
     tuples of sentences of one clause; with ``describe=True``, ``description``, object [N] of
-    sentences that say what the agents see. At an episode's end they hold
+    sentences that describe what the agents see. At an episode's end they hold
     ``is_success`` (bool [N], with its mask ``_is_success``); in autoreset mode "SameStep" it
     stands in ``final_info``, beside ``final_obs``, as in Gymnasium's own vector environments. An
     episode depends on its environment's seed alone, not on the batch around it.
@@ -78,8 +89,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise ValueError(f"autoreset_mode={autoreset_mode!r}: choose from {', '.join(modes)}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         language = self.worlds.language
-        told = {"autoreset_mode": self.autoreset_mode, **spaces.metadata(language)}
-        self.metadata = {**self.metadata, **told}
+        modes_and_words = {"autoreset_mode": self.autoreset_mode, **spaces.metadata(language)}
+        self.metadata = {**self.metadata, **modes_and_words}
         shape = self.worlds.view.shape
         self.single_observation_space = spaces.observation_space(shape, language)
         self.single_action_space = spaces.action_space()
@@ -90,7 +101,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._given: NDArray[np.uint8] | None = None
         self.copy = copy
         self._over = np.ones(num_envs, np.bool_)  # waiting for a reset
-        self._nobody = np.zeros(num_envs, np.bool_)
+        self._no_env = np.zeros(num_envs, np.bool_)
         self._all = np.ones(num_envs, np.bool_)
         self._is_seeded = False
 
@@ -100,11 +111,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a new episode everywhere, or where ``options["reset_mask"]`` (bool [N]) says.
+        """Begin a new episode everywhere, or where ``options["reset_mask"]`` (bool [N]) is True.
 
         Args:
-            seed: environment e gets ``seed + e``, or ``seed[e]``; without one, its random stream
-                goes on.
+            seed: environment e gets ``seed + e``, or ``seed[e]``; without one, its random
+                generator continues.
             options: may hold ``reset_mask``, and ``edits``, N sequences of seeds of changes to
                 what the environments' seeds generate; see :mod:`mmrl_envs.grid.editor`.
 
@@ -123,7 +134,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if edited := {e: edits[e] for e in rows.tolist() if edits[e]}:
             self.worlds.edit(edited, frames)
         self._over[rows] = False
-        return self._observation(), self._told(mask)
+        return self._observation(), self._info(mask)
 
     def step(
         self, actions: NDArray[np.int64]
@@ -147,7 +158,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         frames = self._next_frames()
         restarts_now = self.autoreset_mode is AutoresetMode.NEXT_STEP
         rewards, terminated, truncated, success, ended = self.worlds.step(
-            actions, self._nobody, frames, self._over if restarts_now else None
+            actions, self._no_env, frames, self._over if restarts_now else None
         )
         self._over = terminated | truncated
         infos: dict[str, Any] = {}
@@ -159,12 +170,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
                 infos = {
                     "final_obs": self._final_observations(rows, frames),
                     "_final_obs": done,
-                    "final_info": infos | self._told(done),
+                    "final_info": infos | self._info(done),
                     "_final_info": done,
                 }
                 self.worlds.reset(rows, frames)
                 self._over[:] = False
-        infos |= self._told(self._all)
+        infos |= self._info(self._all)
         return self._observation(), rewards, terminated, truncated, infos
 
     def write_into(self, buffer: NDArray[np.uint8]) -> None:
@@ -201,18 +212,18 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return int(self.worlds.state.max_steps.max())
 
     def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
-        """What an expert would do now, int64 [N]; see
+        """The expert's actions, int64 [N]; see
         :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.
         """
         return self.worlds.expert_actions(knowledge)
 
     def observe(self) -> Observation:
-        """The present observation once more, painted anew."""
+        """The present observation, rendered again."""
         self.worlds.paint(self._next_frames())
         return self._observation()
 
     def get_state(self, rows: Sequence[int] | None = None) -> Snapshot:
-        """The exact state of some environments (all, if None), random streams and episodes that
+        """The exact state of some environments (all, if None), random generators and episodes that
         are over included, as a dictionary of arrays: see :mod:`mmrl_envs.grid.snapshot`.
 
         Raises:
@@ -225,7 +236,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return take_snapshot(self.worlds, chosen) | {"over": self._over[chosen]}
 
     def set_state(self, state: Snapshot, rows: Sequence[int] | None = None) -> None:
-        """Go on from a state that :meth:`get_state` of this or another environment of the same
+        """Resume from a state that :meth:`get_state` of this or another environment of the same
         level and sizes gave; :meth:`observe` shows it.
 
         Args:
@@ -249,7 +260,7 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         self._is_seeded = True
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Let go of the threads."""
+        """Shut the threads down."""
         self.worlds.close()
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -267,12 +278,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             raise ValueError(f"rows {chosen.tolist()}: each of 0 to {self.num_envs - 1} once")
         return chosen
 
-    def _told(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
-        told = self.worlds.told(None if mask is self._all else mask)
-        return told | {f"_{name}": mask for name in told}
+    def _info(self, mask: NDArray[np.bool_]) -> dict[str, Any]:
+        info = self.worlds.info(None if mask is self._all else mask)
+        return info | {f"_{name}": mask for name in info}
 
     def _next_frames(self, *, keep: bool = False) -> NDArray[np.uint8]:
-        """The buffer to paint into; with the present frames in it where some are to ``keep``."""
+        """The buffer to render into; with the present frames in it where some are to ``keep``."""
         last = self._frames
         if self._given is not None:
             self._frames, self._given = self._given, None

@@ -1,4 +1,28 @@
-"""A batch of grid worlds without Gymnasium: state and recipe brought together with the kernels."""
+"""START HERE: a batch of grid worlds without Gymnasium, from level generation to rendered frames.
+
+What is notable:
+
+- The state of all environments is a handful of arrays (struct of arrays, one row an environment),
+  and everything that runs at every step is a numba kernel over a range of rows: no Python objects,
+  no allocation, no interpreter lock. Threads share a batch by ranges.
+- Rules, levels and rewards are BabyAI's, tested action by action against minigrid.
+- A level is a declaration of about 20 lines, compiled once into a table of integers, the level
+  program, which one kernel runs at every reset: all levels share the same machine code.
+- One uint64 a row is the random number generator (SplitMix64), seeded by the episode's seed alone:
+  an episode does not depend on the batch or the threads around it.
+- An instruction is five integers in the kernels and a sentence (English or Chinese) outside.
+
+Reading order; each layer imports only from those above it:
+
+1. ``core``: ``state.py`` (all arrays), ``cells.py`` (what a byte means), ``jit.py``, ``rng.py``,
+   ``visibility.py``
+2. ``language/instructions.py``: the grammar; ``rules``: ``dynamics.py`` (actions),
+   ``verification.py`` (success)
+3. ``generation/levels/go_to.py`` (levels), ``level_builder.py``, ``generator.py``
+4. ``stepping.py``: the kernel that makes a step of the whole batch
+5. ``expert`` (a planner for demonstrations), ``hindsight`` (what was achieved), ``rendering``
+6. this file, which brings them together; ``vector_env.py`` and ``env.py``, Gymnasium's interface
+"""
 
 from __future__ import annotations
 
@@ -10,7 +34,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.rng import seed_streams
+from mmrl_envs.grid.core.rng import seed_rng
 from mmrl_envs.grid.core.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.editor import Editor, Edits
 from mmrl_envs.grid.expert.expert import decide
@@ -23,7 +47,7 @@ from mmrl_envs.grid.language.instructions import Instruction, parsed
 from mmrl_envs.grid.language.languages import find_language, sentence_in
 from mmrl_envs.grid.rendering.views import View, make_view
 from mmrl_envs.grid.rules.invariants import RULES, check_envs
-from mmrl_envs.grid.rules.knowledge import look_around
+from mmrl_envs.grid.rules.knowledge import update_seen
 from mmrl_envs.grid.stepping import step_envs
 
 _CLAUSES_DONE = np.arange(16)[:, None] >> np.arange(CLAUSES) & 1 == 1
@@ -47,11 +71,11 @@ class GridWorlds:
             each episode has one, drawn by its seed.
         num_threads: how many share the batch.
         language: of the instructions, "en" or "zh"; see :mod:`mmrl_envs.grid.language.languages`.
-        achieved: tell after every step what it achieved; see
+        achieved: report after every step what it achieved; see
         :mod:`mmrl_envs.grid.hindsight.tracker`.
-        describe: tell what the agents see, the nearest things, or with "all" everything; see
+        describe: describe what the agents see, the nearest objects, or with "all" everything; see
             :mod:`mmrl_envs.grid.language.descriptions`.
-        debug: check after every step that the state is one that can be.
+        debug: check the invariants of the state after every step.
         sizes: the level's parameters, such as ``room_size``.
 
     Raises:
@@ -87,24 +111,24 @@ class GridWorlds:
         self.level = level
         self.language = language
         self.num_envs = num_envs
-        recipe = find_level(level).recipe(**sizes)
-        self.layout, self.recipe = recipe.finish()
+        builder = find_level(level).builder(**sizes)
+        self.layout, self.program = builder.build()
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
-        self.witness = AchievementTracker(self.state, self.layout, language) if achieved else None
+        self.tracker = AchievementTracker(self.state, self.layout, language) if achieved else None
         self.described = {False: 0, True: FARTHER, "all": ALL}[describe]
         self.theme = theme
         self.view = make_view(self.layout, view, obs, tile_size, theme)
-        self.fixed_max_steps = max_steps or recipe.max_steps
+        self.fixed_max_steps = max_steps or builder.max_steps
         self.seeds = np.zeros(num_envs, np.uint64)
         self._all = np.arange(num_envs)
-        self._nobody = np.zeros(num_envs, np.bool_)
+        self._no_env = np.zeros(num_envs, np.bool_)
         threads = min(num_threads, num_envs)
         edges = [num_envs * k // threads for k in range(threads + 1)]
         self._ranges = list(itertools.pairwise(edges))
         self._scratch = [make_scratch(self.layout) for _ in self._ranges]
         self._charts = [make_chart(self.layout) for _ in self._ranges]
-        self._others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._executor = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         self._debug = debug
         self._images: dict[int, View] = {}
         self._editor: Editor | None = None
@@ -115,18 +139,18 @@ class GridWorlds:
         return (self.num_envs, *self.view.shape)
 
     def seed(self, seeds: NDArray[np.uint64], rows: NDArray[np.int64] | None = None) -> None:
-        """Start the random streams of environments ``rows`` (all, if None) anew, uint64 [K]."""
+        """Seed the generators of environments ``rows`` (all, if None) by ``seeds``, uint64 [K]."""
         rows = self._all if rows is None else rows
-        streams = np.empty(len(rows), np.uint64)
-        seed_streams(streams, seeds)
-        self.state.streams[rows] = streams
+        rng = np.empty(len(rows), np.uint64)
+        seed_rng(rng, seeds)
+        self.state.rng[rows] = rng
         self.seeds[rows] = seeds
 
     def reset(
         self, rows: NDArray[np.int64] | None = None, frames: NDArray[np.uint8] | None = None
     ) -> None:
-        """Begin a new episode in environments ``rows`` (all, if None), int64 [K]; what their
-        agents see goes to ``frames``, uint8 [N, H, W, 3], if given.
+        """Begin a new episode in environments ``rows`` (all, if None), int64 [K], and render their
+        first observations into ``frames``, uint8 [N, H, W, 3], if given.
 
         Raises:
             RuntimeError: no level could be generated; names the level and the seed.
@@ -136,14 +160,14 @@ class GridWorlds:
         self.step(self._all, ~restart, frames, restart)
 
     def edit(self, edits: dict[int, Edits], frames: NDArray[np.uint8] | None = None) -> None:
-        """Have episodes that have just begun from their seeds begin edited.
+        """Apply edits to the initial states of episodes that have just begun from their seeds.
 
         Args:
             edits: of some environments; see :mod:`mmrl_envs.grid.editor`.
             frames: as of :meth:`reset`.
         """
         if self._editor is None:
-            self._editor = Editor(self.layout, self.recipe, self.fixed_max_steps)
+            self._editor = Editor(self.layout, self.program, self.fixed_max_steps)
         others = np.ones(self.num_envs, np.bool_)
         for e, its_edits in edits.items():
             scene = self._editor.edited(self._row(e), int(self.seeds[e]), its_edits)
@@ -152,11 +176,11 @@ class GridWorlds:
                     getattr(self.state, name)[e] = array[0]
             others[e] = False
             if self.has_memory:
-                look_around(self.state, self.layout, e, e + 1, ~others)
+                update_seen(self.state, self.layout, e, e + 1, ~others)
         rows = np.flatnonzero(~others)
-        self.word(rows)
-        if self.witness is not None:
-            self.witness.begin(self.state, rows)
+        self.update_sentences(rows)
+        if self.tracker is not None:
+            self.tracker.begin(self.state, rows)
         if frames is not None:
             self.view.paint(self.state, 0, self.num_envs, others, frames)
 
@@ -173,7 +197,7 @@ class GridWorlds:
         Args:
             actions: int64 [N].
             paused: bool [N]; such a frame is left as it is, too.
-            frames: uint8 [N, H, W, 3] to paint into; None where nobody looks.
+            frames: uint8 [N, H, W, 3] to render into; None to render nothing.
             restart: bool [N]; None for none.
 
         Returns:
@@ -181,19 +205,19 @@ class GridWorlds:
 
         Raises:
             RuntimeError: no level could be generated; names the level and the seed. Or, in debug
-                mode, the state breaks a rule of :mod:`mmrl_envs.grid.rules.invariants`.
+                mode, the state violates one of :mod:`mmrl_envs.grid.rules.invariants`.
         """
         n = self.num_envs
         rewards = np.empty(n)
         terminated, truncated, success = np.empty((3, n), np.bool_)
-        begins = self._nobody if restart is None else restart
+        begins = self._no_env if restart is None else restart
 
         def step_range(k: int) -> int:
             start, stop = self._ranges[k]
             ended = step_envs(
                 self.state,
                 self.layout,
-                self.recipe,
+                self.program,
                 self._scratch[k],
                 self.fixed_max_steps,
                 start,
@@ -210,38 +234,38 @@ class GridWorlds:
                 if self._debug:
                     self._check(start, stop)
                 if self.has_memory:
-                    look_around(self.state, self.layout, start, stop, begins)
-                if self.witness is not None:
-                    self.witness.watch(self.state, start, stop, actions, paused, begins)
+                    update_seen(self.state, self.layout, start, stop, begins)
+                if self.tracker is not None:
+                    self.tracker.update(self.state, start, stop, actions, paused, begins)
                 if frames is not None:
                     self.view.paint(self.state, start, stop, paused, frames)
             return ended
 
-        counts = self._share(step_range)
+        counts = self._map_ranges(step_range)
         if min(counts) < 0:
             raise RuntimeError(
                 f"level {self.level} could not be generated from seed "
-                f"{self.seeds[-1 - min(counts)]}: every attempt was turned down; "
+                f"{self.seeds[-1 - min(counts)]}: every attempt was rejected; "
                 "give it more room or fewer objects"
             )
         if restart is not None:
             begun = np.flatnonzero(restart)
-            self.word(begun)
-            if self.witness is not None:
-                self.witness.forget(begun)
+            self.update_sentences(begun)
+            if self.tracker is not None:
+                self.tracker.forget(begun)
         return rewards, terminated, truncated, success, sum(counts)
 
-    def word(self, rows: NDArray[np.int64]) -> None:
-        """Put the instructions of environments ``rows``, int64 [K], into words."""
+    def update_sentences(self, rows: NDArray[np.int64]) -> None:
+        """Generate the sentences of environments ``rows``, int64 [K], from their instructions."""
         for e in rows.tolist():
             self.sentences[e] = sentence_in(self.language, self.state.instruction[e].tobytes())
 
     def paint(self, frames: NDArray[np.uint8]) -> None:
-        """Paint what every agent sees into ``frames``, uint8 [N, H, W, 3]."""
-        self.view.paint(self.state, 0, self.num_envs, self._nobody, frames)
+        """Render every agent's observation into ``frames``, uint8 [N, H, W, 3]."""
+        self.view.paint(self.state, 0, self.num_envs, self._no_env, frames)
 
     def frame(self, e: int) -> NDArray[np.uint8]:
-        """What the agent of environment ``e`` sees, uint8 [H, W, 3], in fresh memory."""
+        """The observation of environment ``e``, uint8 [H, W, 3], in fresh memory."""
         frames = np.empty((1, *self.view.shape), np.uint8)
         self.view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
         return frames[0]
@@ -264,17 +288,17 @@ class GridWorlds:
         return parsed(self.state.instruction[e].tobytes())
 
     def moment(self, e: int) -> Moment:
-        """Environment ``e`` as it is now, to find out what was achieved; see
+        """A copy of environment ``e`` as it is now, for hindsight; see
         :mod:`mmrl_envs.grid.hindsight.achievements`.
         """
         return Moment(State._make(array.copy() for array in self._row(e)), self.layout)
 
     def scene(self, e: int) -> Scene:
-        """What the agent of environment ``e`` sees, in words."""
+        """The description of what the agent of environment ``e`` sees."""
         return next(scenes(self.state, self.layout, np.array([e])))
 
-    def told(self, mask: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
-        """What is known of environments where ``mask``, bool [N] (all, if None): ``clauses_done``
+    def info(self, mask: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
+        """The infos of environments where ``mask``, bool [N] (all, if None): ``clauses_done``
         bool [N, 4], as :meth:`clauses_done`; and, where asked for, ``achieved``, tuples of the
         sentences that the last step achieved, and ``description``, a sentence, each an object
         array [N] with None elsewhere.
@@ -282,15 +306,15 @@ class GridWorlds:
         done = self.clauses_done()
         if mask is not None:
             done &= mask[:, None]
-        told: dict[str, NDArray[Any]] = {"clauses_done": done}
-        if self.witness is not None:
-            told["achieved"] = self.witness.tell(mask)
+        info: dict[str, NDArray[Any]] = {"clauses_done": done}
+        if self.tracker is not None:
+            info["achieved"] = self.tracker.new_achievements(mask)
         if self.described:
             rows = self._all if mask is None else np.flatnonzero(mask)
-            told["description"] = np.full(self.num_envs, None, object)
+            info["description"] = np.full(self.num_envs, None, object)
             seen = scenes(self.state, self.layout, rows, self.described)
-            told["description"][rows] = [*map(str, seen)]
-        return told
+            info["description"][rows] = [*map(str, seen)]
+        return info
 
     def clauses_done(self) -> NDArray[np.bool_]:
         """Which clauses are done, bool [N, 4]: the one or two of the first half of each
@@ -300,20 +324,20 @@ class GridWorlds:
 
     @property
     def has_memory(self) -> bool:
-        """Whether it is noted what the agents have seen."""
+        """Whether the cells that the agents have seen are recorded."""
         return self.state.seen.shape[1] > 0
 
     def remember(self) -> None:
-        """From now on note what the agents see; an episode that is under way is known from its
-        present view on.
+        """From now on record the cells that the agents see; of an episode that is under way, from
+        its present view on.
         """
         if not self.has_memory:
             seen = np.zeros(self.state.grid.shape, np.bool_)
             self.state = self.state._replace(seen=seen)
-            look_around(self.state, self.layout, 0, self.num_envs, self._nobody)
+            update_seen(self.state, self.layout, 0, self.num_envs, self._no_env)
 
     def expert_actions(self, knowledge: Knowledge = "seen") -> NDArray[np.int64]:
-        """What an expert would do now in every environment, int64 [N]; see
+        """The expert's action in every environment, int64 [N]; see
         :mod:`mmrl_envs.grid.expert.expert`.
 
         Args:
@@ -322,7 +346,7 @@ class GridWorlds:
                 there is.
 
         Returns:
-            Actions; 6 ("done") where the instruction cannot be carried out any more.
+            Actions; 6 ("done") where success is no longer possible.
 
         Raises:
             ValueError: another ``knowledge``.
@@ -338,19 +362,19 @@ class GridWorlds:
             decide(self.state, self.layout, self._charts[k], knows_all, *self._ranges[k], actions)
             return 0
 
-        self._share(decide_range)
+        self._map_ranges(decide_range)
         return actions
 
     def close(self) -> None:
-        """Let go of the threads."""
-        if self._others is not None:
-            self._others.shutdown()
+        """Shut the threads down."""
+        if self._executor is not None:
+            self._executor.shutdown()
 
-    def _share(self, work: Callable[[int], int]) -> list[int]:
-        """Have every range of the batch worked on, each by a thread; what came of each."""
-        if self._others is None:
+    def _map_ranges(self, work: Callable[[int], int]) -> list[int]:
+        """Map ``work`` over the ranges of the batch, each in a thread; the results."""
+        if self._executor is None:
             return [work(0)]
-        elsewhere = self._others.map(work, range(1, len(self._ranges)))
+        elsewhere = self._executor.map(work, range(1, len(self._ranges)))
         return [work(0), *elsewhere]
 
     def _check(self, start: int, stop: int) -> None:

@@ -1,6 +1,13 @@
-"""Any encoder's tokens → text: a GPT with cross-attention (Radford et al., 2019).
+"""Text decoder: any encoder's tokens → text, by a GPT-2 with cross-attention.
 
-Which words may follow: sentences that a generator is held to.
+Notable:
+
+- The GPT-2 is transformers', so greedy decoding, beam search and sampling are its ``generate``.
+- Decoding can be constrained to a language (:class:`Constraint`), such as an environment's finite
+  set of instructions (:class:`SentenceTrie`); probabilities are then renormalised over it.
+- Word dropout (Bowman et al., 2016) forces the decoder to look at the tokens.
+
+Axes: B inputs, K encoder tokens, L words, V words of the vocabulary, D channels.
 """
 
 from __future__ import annotations
@@ -15,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.compat import import_transformers
-from mmrl.generative.text.pointer import naming_gpt
+from mmrl.generative.text.pointer import pointer_gpt
 from mmrl.models.encoders.layers import sines
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING, START, UNKNOWN, WordTokenizer
@@ -24,12 +31,11 @@ END: Final = PADDING
 """The token after the last word: what follows is padding."""
 
 
-class Continuations(Protocol):
-    """A language, by what may follow."""
+class Constraint(Protocol):
+    """A language to which decoding is constrained, by the allowed continuations of a prefix."""
 
-    def after(self, ids: Sequence[int]) -> list[int]:
-        """The tokens that may follow those of a beginning; :data:`END` among them where it may be
-        all.
+    def allowed_next(self, ids: Sequence[int]) -> list[int]:
+        """The tokens that may follow a prefix; :data:`END` among them where it is a sentence.
 
         Args:
             ids: of the words so far, without the start mark; none for the first word.
@@ -37,12 +43,12 @@ class Continuations(Protocol):
         ...
 
 
-class OneOf:
-    """The language of so many sentences, as a trie: every word of theirs is looked up once.
+class SentenceTrie:
+    """The language of a finite set of sentences; a :class:`Constraint`.
 
     Args:
-        sentences: all that may be said.
-        tokenizer: by which words have their ids.
+        sentences: the set.
+        tokenizer: of their words.
 
     Raises:
         ValueError: there are none, or a word is unknown to the tokenizer.
@@ -58,21 +64,21 @@ class OneOf:
         if not self._next:
             raise ValueError("no sentence to choose from")
 
-    def after(self, ids: Sequence[int]) -> list[int]:
-        """As :meth:`Continuations.after`; nothing but the end follows what is no beginning."""
+    def allowed_next(self, ids: Sequence[int]) -> list[int]:
+        """As :meth:`Constraint.allowed_next`; only the end may follow what is no prefix."""
         return sorted(self._next.get(tuple(ids), (END,)))
 
 
-_NEVER_SAID: Final = (UNKNOWN, START)
+_SUPPRESSED: Final = (UNKNOWN, START)
 
 
 class GeneratedTokens(NamedTuple):
-    """Sentences that were generated.
+    """Generated sentences.
 
     Attributes:
         ids: int64 [B, L], without a start mark; ``PADDING`` after the last word.
-        log_prob: of each whole sentence, its end included, float32 [B]: ln p(ids | tokens), of
-            those that may be said where there is a constraint.
+        log_prob: of each whole sentence, its end included, float32 [B]: ln p(ids | tokens), under
+            the constraint if there is one.
     """
 
     ids: Tensor
@@ -89,13 +95,13 @@ class TextDecoder(nn.Module):
         width, layers, heads: of the transformer.
         length: the longest text, in tokens, start mark and end included.
         dropout: of the transformer.
-        word_dropout: share of the words said so far that are hidden while learning (Bowman et al.,
-            2016), so that the next one is looked up in the tokens and not guessed from them.
-        named: ids of words that only what the tokens hold aside says, such as those for colours;
-            see :class:`~mmrl.generative.text.pointer.Naming`.
+        word_dropout: share of the previous words that are masked in training (Bowman et al., 2016),
+            so that the next one is read from the tokens rather than guessed from the prefix.
+        named: ids of words that are generated from the tokens' ``aside`` channels alone, such as
+            those for colours; see :class:`~mmrl.generative.text.pointer.PointerHead`.
 
     Raises:
-        ValueError: words are to be named, and the tokens hold nothing aside.
+        ValueError: named words, and tokens without such channels.
     """
 
     def __init__(
@@ -117,7 +123,7 @@ class TextDecoder(nn.Module):
         self.vocabulary, self.length = vocabulary, length
         self.aside = shape.aside if named else 0
         if named and not self.aside:
-            raise ValueError("named words need tokens that hold something aside")
+            raise ValueError("named words need tokens with channels held aside")
         self.project = nn.Linear(shape.width - self.aside, width)
         self.position = (
             nn.Parameter(torch.randn(prod(shape.grid), width) * 0.02) if shape.grid else None
@@ -135,28 +141,30 @@ class TextDecoder(nn.Module):
             attn_pdrop=dropout,
             bos_token_id=START,
             eos_token_id=END,
-            pad_token_id=None,  # what stands after the end is not looked at, and not warned of
+            pad_token_id=None,  # no mask and no warning for what follows the end
         )
         self.gpt: Any = (
-            naming_gpt(config, self.aside, named) if named else transformers.GPT2LMHeadModel(config)
+            pointer_gpt(config, self.aside, named)
+            if named
+            else transformers.GPT2LMHeadModel(config)
         )
 
     def loss(self, tokens: Tokens, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """The mean of -ln p of each word and of the end.
+        """Cross-entropy: the mean of -ln p of each word and of the end.
 
         Args:
             tokens: B of them.
             ids: integers [B, L] as a tokenizer makes them: start mark, words, ``PADDING``.
             label_smoothing: share of the target that is spread over all words.
         """
-        logits, target = self._teach(tokens, ids)
+        logits, target = self._teacher_forced(tokens, ids)
         return functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), ignore_index=-1, label_smoothing=label_smoothing
         )
 
     def log_prob(self, tokens: Tokens, ids: Tensor) -> Tensor:
         """The log-probability of each whole text, float32 [B]; ids as for :meth:`loss`."""
-        logits, target = self._teach(tokens, ids)
+        logits, target = self._teacher_forced(tokens, ids)
         flat = functional.cross_entropy(
             logits.flatten(0, 1), target.flatten(), ignore_index=-1, reduction="none"
         )
@@ -170,17 +178,17 @@ class TextDecoder(nn.Module):
         how: str = "greedy",
         beams: int = 4,
         temperature: float = 1.0,
-        allowed: Continuations | None = None,
+        allowed: Constraint | None = None,
     ) -> GeneratedTokens:
-        """A text for each of B tokens.
+        """Generate a text for each of B tokens.
 
         Args:
-            tokens: what to put into words.
-            how: "greedy" takes the most probable word each time, "beam" keeps the best ``beams``
-                beginnings, "sample" draws.
-            beams: of the beam search.
-            temperature: of the drawing; below 1 likelier words are preferred.
-            allowed: the language that is kept to; any words, if None.
+            tokens: what is described.
+            how: "greedy" takes the most probable word each time, "beam" is beam search with
+                ``beams`` beams, "sample" draws from the distribution.
+            beams: width of the beam search.
+            temperature: of the sampling.
+            allowed: the language to which decoding is constrained; any words, if None.
 
         Raises:
             ValueError: another ``how``, or a temperature that is not positive.
@@ -192,12 +200,14 @@ class TextDecoder(nn.Module):
         memory, mask = self._memory(tokens)
         begun = torch.full((len(tokens), 1), START, device=memory.device)
         options: dict[str, Any] = {}
-        if how == "beam":  # beams are compared by their probability, not by that of a word
+        if how == "beam":  # ranked by the probability of the whole text, not per word
             options = {"num_beams": beams, "length_penalty": 0.0}
         elif how == "sample":
             options = {"do_sample": True, "temperature": temperature, "top_k": 0}
         if allowed is not None:
-            options["prefix_allowed_tokens_fn"] = lambda _, ids: allowed.after(ids[1:].tolist())
+            options["prefix_allowed_tokens_fn"] = lambda _, ids: allowed.allowed_next(
+                ids[1:].tolist()
+            )
         with evaluating(self):
             out: Tensor = self.gpt.generate(
                 begun,
@@ -206,15 +216,13 @@ class TextDecoder(nn.Module):
                 encoder_attention_mask=mask,
                 max_new_tokens=self.length - 1,
                 pad_token_id=PADDING,
-                suppress_tokens=list(_NEVER_SAID),
+                suppress_tokens=list(_SUPPRESSED),
                 **options,
             )
-            return GeneratedTokens(out[:, 1:], self._chosen(memory, mask, out, allowed))
+            return GeneratedTokens(out[:, 1:], self._sequence_log_prob(memory, mask, out, allowed))
 
-    def _teach(self, tokens: Tokens, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits float32 [B, K, V] and the words that they should have been, int64 [B, K], -1
-        where none is left to say.
-        """
+    def _teacher_forced(self, tokens: Tokens, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits float32 [B, L, V] and target words, int64 [B, L], -1 after the end."""
         memory, mask = self._memory(tokens)
         ids = ids.long()
         longest = int((ids != PADDING).sum(1).max())
@@ -229,7 +237,7 @@ class TextDecoder(nn.Module):
     def _logits(self, memory: Tensor, mask: Tensor, given: Tensor) -> Tensor:
         logits: Tensor = self.gpt(
             given,
-            attention_mask=torch.ones_like(given),  # what follows the end is not looked at
+            attention_mask=torch.ones_like(given),  # what follows the end is ignored
             encoder_hidden_states=memory,
             encoder_attention_mask=mask,
             use_cache=False,
@@ -237,7 +245,7 @@ class TextDecoder(nn.Module):
         return logits.float()
 
     def _memory(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """What is attended to, float [B, K, width], and which of it counts, int64 [B, K]."""
+        """What the GPT attends to, float [B, K, D], and its mask, int64 [B, K]."""
         values, aside = tokens.values.split([self.project.in_features, self.aside], dim=2)
         memory = self.project(values)
         if self.position is None:
@@ -246,12 +254,12 @@ class TextDecoder(nn.Module):
             memory = memory + self.position
         return torch.cat([self.norm(memory), aside], dim=2), tokens.mask.long()
 
-    def _chosen(
-        self, memory: Tensor, mask: Tensor, out: Tensor, allowed: Continuations | None
+    def _sequence_log_prob(
+        self, memory: Tensor, mask: Tensor, out: Tensor, allowed: Constraint | None
     ) -> Tensor:
-        """The log-probability of what was generated, of all that might have been."""
+        """The log-probability of generated texts, float32 [B], under the constraint."""
         logits = self._logits(memory, mask, out[:, :-1])
-        logits[..., list(_NEVER_SAID)] = -torch.inf
+        logits[..., list(_SUPPRESSED)] = -torch.inf
         target = out[:, 1:]
         over = torch.zeros_like(target, dtype=torch.bool)
         over[:, 1:] = (target[:, :-1] == END).cumsum(1) > 0
@@ -260,16 +268,16 @@ class TextDecoder(nn.Module):
             for ids, each, ended in rows:
                 for k in range(len(ended)):
                     if not ended[k]:
-                        may = torch.full_like(each[k], -torch.inf)
-                        may[allowed.after(ids[1 : k + 1])] = 0
-                        each[k] += may
+                        mask_k = torch.full_like(each[k], -torch.inf)
+                        mask_k[allowed.allowed_next(ids[1 : k + 1])] = 0
+                        each[k] += mask_k
         picked = logits.log_softmax(2).gather(2, target.unsqueeze(2)).squeeze(2)
         return picked.masked_fill(over, 0).sum(1)
 
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """In evaluation mode, and afterwards as it was."""
+    """A module in evaluation mode, and afterwards as it was."""
     was_training = module.training
     module.eval()
     try:

@@ -1,11 +1,11 @@
-"""A modality → text: an encoder, the decoder that puts its tokens into words, and their words.
+"""Text generators: captioner, speech recogniser, translator.
 
-The captioner: images of an agent's last steps → what they have carried out, or of a moment →
-what is to be seen.
+All three are one model, :class:`TextGenerator`: an encoder of some modality, a
+:class:`~mmrl.generative.text.decoder.TextDecoder` and a word tokenizer. They differ in the encoder:
 
-Speech → text: a :class:`~mmrl.generative.text.models.TextGenerator` that takes waveforms.
-
-Text → text: a :class:`~mmrl.generative.text.models.TextGenerator` that takes sentences.
+- :func:`build_captioner`: an agent's last images → what it achieved; or one image → a description.
+- :class:`Recogniser`: waveforms → text.
+- :class:`Translator`: sentences of one language → another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmrl.errors import UserError
-from mmrl.generative.text.decoder import Continuations, OneOf, TextDecoder
+from mmrl.generative.text.decoder import Constraint, SentenceTrie, TextDecoder, evaluating
 from mmrl.models.encoders.base import Encoder, TextEncoder
 from mmrl.models.encoders.image import FramesEncoder, build_image_encoder
 from mmrl.models.encoders.speech import SpeechEncoder
@@ -31,19 +31,18 @@ _AT_ONCE: Final = 128
 
 
 class GeneratedText(NamedTuple):
-    """A sentence, and how probable the generator holds it, 0 to 1."""
+    """A sentence, and its probability under the model, 0 to 1."""
 
     sentence: str
     probability: float
 
 
 class TextGenerator(nn.Module):
-    """p(sentence | input), whatever the encoder reads: images make it a captioner, speech a
-    recogniser, sentences of another language a translator.
+    """p(sentence | input): an encoder of any modality, and a text decoder.
 
     Args:
         encoder: input [B, …] → Tokens.
-        tokenizer: of what is said; its ``length`` is the longest sentence.
+        tokenizer: of the generated text; its ``length`` is the longest sentence.
         precision: fp32, or bf16 for matrix products in bfloat16.
         decoder: arguments of :class:`~mmrl.generative.text.decoder.TextDecoder`.
     """
@@ -62,66 +61,58 @@ class TextGenerator(nn.Module):
         """Where its weights are."""
         return next(self.parameters()).device
 
-    def loss(self, given: Tensor, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
-        """See :meth:`TextDecoder.loss`; ``given`` is the encoder's input."""
+    def loss(self, inputs: Tensor, ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+        """See :meth:`TextDecoder.loss`; ``inputs`` are the encoder's."""
         with autocast(self.precision, self.device):
-            return self.decoder.loss(self.encoder(given), ids, label_smoothing=label_smoothing)
+            return self.decoder.loss(self.encoder(inputs), ids, label_smoothing=label_smoothing)
 
     @torch.no_grad()
-    def say(
+    def generate(
         self,
-        given: Tensor,
+        inputs: Tensor,
         *,
         how: str = "greedy",
         beams: int = 4,
         temperature: float = 1.0,
-        allowed: Continuations | None = None,
+        allowed: Constraint | None = None,
     ) -> list[GeneratedText]:
-        """A sentence for each of B inputs, so many at once as are worth it; see
+        """Generate a sentence for each of B inputs, in evaluation mode and in batches; see
         :meth:`TextDecoder.generate`.
         """
-        was_training = self.training
-        self.eval()
-        said = []
-        for part in given.split(_AT_ONCE):
-            with autocast(self.precision, self.device):
-                made = self.decoder.generate(
-                    self.encoder(part.to(self.device)),
-                    how=how,
-                    beams=beams,
-                    temperature=temperature,
-                    allowed=allowed,
-                )
-            chances = made.log_prob.exp().tolist()
-            said += [
-                GeneratedText(self.tokenizer.decode(ids), chance)
-                for ids, chance in zip(made.ids.tolist(), chances, strict=True)
-            ]
-        self.train(was_training)
-        return said
+        texts = []
+        with evaluating(self):
+            for part in inputs.split(_AT_ONCE):
+                with autocast(self.precision, self.device):
+                    generated = self.decoder.generate(
+                        self.encoder(part.to(self.device)),
+                        how=how,
+                        beams=beams,
+                        temperature=temperature,
+                        allowed=allowed,
+                    )
+                pairs = zip(generated.ids.tolist(), generated.log_prob.exp().tolist(), strict=True)
+                texts += [GeneratedText(self.tokenizer.decode(ids), p) for ids, p in pairs]
+        return texts
 
     @torch.no_grad()
-    def probabilities(self, given: Tensor, sentences: Sequence[str]) -> Tensor:
-        """How probable each input's sentence is, float32 [B], 0 to 1."""
-        was_training = self.training
-        self.eval()
-        with autocast(self.precision, self.device):
-            logs = self.decoder.log_prob(self.encoder(given.to(self.device)), self.ids(sentences))
-        self.train(was_training)
-        return logs.exp()
+    def probabilities(self, inputs: Tensor, sentences: Sequence[str]) -> Tensor:
+        """p(sentence | input) of B pairs, float32 [B], 0 to 1."""
+        with evaluating(self), autocast(self.precision, self.device):
+            tokens = self.encoder(inputs.to(self.device))
+            return self.decoder.log_prob(tokens, self.ids(sentences)).exp()
 
     def ids(self, sentences: Sequence[str]) -> Tensor:
         """Token ids int32 [B, L], on its device."""
         rows = np.stack([self.tokenizer.encode(sentence) for sentence in sentences])
         return torch.from_numpy(rows).to(self.device)
 
-    def one_of(self, sentences: Sequence[str]) -> OneOf:
-        """To be held to some sentences.
+    def one_of(self, sentences: Sequence[str]) -> SentenceTrie:
+        """A constraint of decoding to a set of sentences.
 
         Raises:
-            ValueError: a word that it does not know.
+            ValueError: a word outside the vocabulary.
         """
-        return OneOf(sentences, self.tokenizer)
+        return SentenceTrie(sentences, self.tokenizer)
 
 
 def build_captioner(
@@ -140,19 +131,19 @@ def build_captioner(
 
     Args:
         image_size: height and width of the images.
-        words: of which sentences are made.
-        frames: images that are looked at together, the newest last.
+        words: the vocabulary.
+        frames: images of one input, the newest last.
         length: the longest sentence, in words.
         image, image_args: the encoder of an image, as in
-            :class:`mmrl.models.config.ModelConfig`; its tokens lie on a grid.
+            :class:`mmrl.models.config.ModelConfig`; its tokens must lie on a grid.
         precision: fp32 or bf16.
-        named: words that only what the encoder holds aside says; see
-            :class:`mmrl.generative.text.pointer.Naming`.
+        named: words that are generated from the encoder's ``aside`` channels alone; see
+            :class:`mmrl.generative.text.pointer.PointerHead`.
         decoder: width, layers, heads and dropout of the decoder.
 
     Raises:
-        UserError: an unknown encoder, one whose tokens lie on no grid, or words to be
-            named that are not among the words, or of which the encoder holds nothing aside.
+        UserError: an unknown encoder, one whose tokens lie on no grid; named words that are not in
+            the vocabulary, or an encoder without ``aside`` channels.
     """
     size = (int(image_size[0]), int(image_size[1]))
     try:
@@ -172,29 +163,29 @@ def build_captioner(
 
 
 def as_input(images: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> Tensor:
-    """Images for a captioner, uint8 [B, F, 3, H, W]: each F of them are looked at together.
+    """A captioner's input, uint8 [B, F, 3, H, W], of B · F images: F frames each.
 
     Args:
         images: B · F of them, uint8 [H, W, 3].
-        generator: that is to look at them.
+        generator: the captioner.
 
     Raises:
         UserError: another number or size than it was fitted for.
     """
-    seen = generator.encoder
-    assert isinstance(seen, FramesEncoder)
-    if not images or len(images) % seen.frames:
+    encoder = generator.encoder
+    assert isinstance(encoder, FramesEncoder)
+    if not images or len(images) % encoder.frames:
         raise UserError(
-            f"{len(images)} images: this captioner looks at {seen.frames} together, the newest last"
+            f"{len(images)} images: this captioner takes {encoder.frames} together, the newest last"
         )
-    wrong = [one.shape for one in images if one.shape != (*seen.encoder.image_size, 3)]
+    wrong = [one.shape for one in images if one.shape != (*encoder.encoder.image_size, 3)]
     if wrong:
         raise UserError(
             f"an image of shape {list(wrong[0])}: this captioner was fitted for "
-            f"{[*seen.encoder.image_size, 3]}"
+            f"{[*encoder.encoder.image_size, 3]}"
         )
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return stacked.unflatten(0, (-1, seen.frames))
+    return stacked.unflatten(0, (-1, encoder.frames))
 
 
 class Recogniser(TextGenerator):
@@ -203,7 +194,7 @@ class Recogniser(TextGenerator):
     Args:
         preprocessor: waveforms → the encoder's features; its ``seconds`` are the longest speech.
         encoder: features → Tokens.
-        tokenizer: of what is heard.
+        tokenizer: of the transcript.
         more: arguments of :class:`~mmrl.generative.text.models.TextGenerator`.
     """
 
@@ -216,14 +207,14 @@ class Recogniser(TextGenerator):
     def transcribe(
         self, waveforms: Sequence[NDArray[np.float32]], **how: Any
     ) -> list[GeneratedText]:
-        """The sentence of each waveform.
+        """Transcribe waveforms.
 
         Args:
             waveforms: float32 [T] each, at 16 kHz.
-            how: arguments of :meth:`~mmrl.generative.text.models.TextGenerator.say`.
+            how: arguments of :meth:`~mmrl.generative.text.models.TextGenerator.generate`.
 
         Raises:
-            UserError: one is longer than what it was fitted for.
+            UserError: one is longer than the model was fitted for.
         """
         limit = self.preprocessor.seconds
         for number, waveform in enumerate(waveforms):
@@ -233,16 +224,16 @@ class Recogniser(TextGenerator):
                     f"was fitted for at most {limit:g} s. Cut it, or fit one with more --seconds"
                 )
         features = np.stack([self.preprocessor.encode(one) for one in waveforms])
-        return self.say(torch.from_numpy(features), **how)
+        return self.generate(torch.from_numpy(features), **how)
 
 
 class Translator(TextGenerator):
     """p(sentence | sentence of another language).
 
     Args:
-        source: tokenizer of what is read.
+        source: tokenizer of the source language.
         encoder: its ids → Tokens.
-        tokenizer: of what is said.
+        tokenizer: of the target language.
         more: arguments of :class:`~mmrl.generative.text.models.TextGenerator`.
     """
 
@@ -253,20 +244,20 @@ class Translator(TextGenerator):
         self.source = source
 
     def translate(self, sentences: Sequence[str], **how: Any) -> list[GeneratedText]:
-        """Each sentence in the other language.
+        """Translate sentences.
 
         Args:
             sentences: to translate.
-            how: arguments of :meth:`~mmrl.generative.text.models.TextGenerator.say`.
+            how: arguments of :meth:`~mmrl.generative.text.models.TextGenerator.generate`.
 
         Raises:
-            UserError: words that it never learnt, with their names; a sentence that is empty or
-                longer than those it was fitted for.
+            UserError: words outside the vocabulary, which are named; a sentence that is empty or
+                longer than the model was fitted for.
         """
-        return self.say(self.read(sentences), **how)
+        return self.generate(self.read(sentences), **how)
 
     def read(self, sentences: Sequence[str]) -> Tensor:
-        """What the encoder takes, int32 [B, L].
+        """The encoder's input, int32 [B, L].
 
         Raises:
             UserError: as :meth:`translate`.

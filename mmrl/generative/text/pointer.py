@@ -1,4 +1,12 @@
-"""A GPT that names what it points at: the word for a colour comes from a colour alone."""
+"""A GPT with a pointer head: some words, such as colours, depend on what it points at alone.
+
+Encoders such as ``luma_chroma`` keep some channels ``aside`` (the colour of a place). The decoder
+does not read them; it attends to places by everything else, and a word of the pointer's classes is
+read off the aside channels of the place. So the word for a colour generalises to shapes that never
+had this colour.
+
+Axes: B sentences, L words, V words of the vocabulary, K tokens.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +19,20 @@ from torch import Tensor, nn
 
 from mmrl.compat import import_transformers
 
-_LEAST: Final = 1e-20  # probability of a name; its logarithm is finite
+_LEAST: Final = 1e-20  # probability of a named word; its logarithm is finite
 
 
-class Naming(nn.Module):
-    """Some words, such as those for colours, are said by what the tokens hold aside alone.
+class PointerHead(nn.Module):
+    """Generates some words from the ``aside`` channels of the tokens alone.
 
-    The sentence says when one of them comes, and points at tokens by what these do not hold aside;
-    each names itself by what it does: p(word) = p(some name) Σ_k a_k p(word | aside_k), as in
-    pointer-generator networks (See et al., 2017), whose pointer here takes a token's name rather
-    than the token. So a shape cannot change the word for its colour, whatever pairs of the two were
-    learnt from.
+    The language model decides when one of these words comes, and points at tokens by their other
+    channels; which of them it is depends on the token: p(word) = p(some named word) Σ_k a_k
+    p(word | aside_k). As in pointer-generator networks (See et al., 2017), whose pointer here
+    classifies a token rather than copying it.
 
     Args:
-        width: of the sentence's states, and of what its words are attended with.
-        aside: of what tokens hold aside.
+        width: of the language model's states, and of the tokens without their aside channels.
+        aside: channels held aside.
         named: ids of the words.
     """
 
@@ -44,34 +51,34 @@ class Naming(nn.Module):
         """Log-probabilities float32 [B, L, V].
 
         Args:
-            states: of the sentence, float [B, L, width].
-            logits: of the words that the sentence says, float [B, L, V]; those of names add up.
-            memory: what it may point at, float [B, K, width].
-            aside: what that holds aside, float [B, K, D].
-            mask: which of it counts, [B, K].
+            states: of the language model, float [B, L, width].
+            logits: of the language model, float [B, L, V]; those of named words add up.
+            memory: the tokens, float [B, K, width].
+            aside: their aside channels, float [B, K, aside].
+            mask: of the tokens, [B, K].
         """
-        alike = self.query(states) @ self.key(memory).transpose(1, 2) / states.shape[-1] ** 0.5
-        attention = alike.float().masked_fill(~mask.bool().unsqueeze(1), -torch.inf).softmax(2)
+        scores = self.query(states) @ self.key(memory).transpose(1, 2) / states.shape[-1] ** 0.5
+        attention = scores.float().masked_fill(~mask.bool().unsqueeze(1), -torch.inf).softmax(2)
         named = attention @ self.names(aside).float().softmax(2)
         logs = logits.float().log_softmax(2)
         some = logs[..., self.ids].logsumexp(2, keepdim=True)
         return logs.index_copy(2, self.ids, some + named.clamp_min(_LEAST).log())
 
-    def alike(self, ids: Tensor) -> Tensor:
-        """The words said so far, int64 [B, L], with one name for all: what comes after a name does
-        not depend on which it was.
+    def merged(self, ids: Tensor) -> Tensor:
+        """Ids int64 [B, L] with all named words merged into one, so that what follows such a word
+        does not depend on which it was.
         """
         return torch.where(torch.isin(ids, self.ids), self.ids[0], ids)
 
 
-def naming_gpt(config: Any, aside: int, named: Sequence[int]) -> nn.Module:
-    """GPT-2 of transformers with a :class:`Naming` behind its head. What it attends to holds
-    the ``aside`` last channels aside.
+def pointer_gpt(config: Any, aside: int, named: Sequence[int]) -> nn.Module:
+    """GPT-2 of transformers with a :class:`PointerHead` after its own head. Of what it attends to,
+    the last ``aside`` channels are for the pointer alone.
 
     Args:
         config: of the GPT-2.
         aside: how many.
-        named: ids of the words that these alone say.
+        named: ids of the words that the pointer generates.
     """
     gpt: nn.Module = _class()(config, aside, named)
     return gpt
@@ -81,10 +88,10 @@ def naming_gpt(config: Any, aside: int, named: Sequence[int]) -> nn.Module:
 def _class() -> Any:
     transformers = import_transformers()
 
-    class NamingGPT(transformers.GPT2LMHeadModel):  # type: ignore[name-defined,misc]
+    class PointerGPT(transformers.GPT2LMHeadModel):  # type: ignore[name-defined,misc]
         def __init__(self, config: Any, aside: int, named: Sequence[int]) -> None:
             super().__init__(config)
-            self.naming = Naming(config.n_embd, aside, named)
+            self.pointer = PointerHead(config.n_embd, aside, named)
 
         def forward(
             self,
@@ -98,13 +105,13 @@ def _class() -> Any:
             memory, aside = encoder_hidden_states[..., :width], encoder_hidden_states[..., width:]
             options |= {"output_hidden_states": True}
             out = super().forward(
-                self.naming.alike(input_ids),
+                self.pointer.merged(input_ids),
                 encoder_hidden_states=memory,
                 encoder_attention_mask=encoder_attention_mask,
                 **options,
             )
             states = out.hidden_states[-1][:, -out.logits.shape[1] :]
-            out.logits = self.naming(states, out.logits, memory, aside, encoder_attention_mask)
+            out.logits = self.pointer(states, out.logits, memory, aside, encoder_attention_mask)
             return out
 
-    return NamingGPT
+    return PointerGPT

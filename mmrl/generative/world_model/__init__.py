@@ -1,1 +1,1 @@
-"""World model: predicts the next image, reward and end of episode."""
+"""World model: predicts the next image, reward and end of an episode."""

@@ -1,4 +1,11 @@
-"""Episodes as a world model reads them: tokens, and what was last seen of each place."""
+"""Episodes as a world model reads them: tokens, and the spatial memory along them.
+
+Episodes are tokenized once (:func:`read_tokens`), the memory is run over whole episodes once
+(:func:`read_memory`), and training draws segments of both (:func:`make_batch`).
+
+Axes: E episodes, S steps of all of them end to end, B segments, T steps, K tokens of an image,
+L tokens of an instruction.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +41,7 @@ class TokenEpisodes:
         ids: int64 [S + E, K].
         actions: int64 [S].
         rewards: float32 [S].
-        ends: whether the episode ended with the step by itself, bool [S].
+        ends: whether the step terminated the episode, bool [S].
         words: token ids of the instructions, int32 [E, L].
     """
 
@@ -53,14 +60,14 @@ class TokenEpisodes:
         """Steps of each episode, int64 [E]."""
         return np.diff(self.starts)
 
-    def around(self) -> tuple[Tensor, Tensor]:
+    def transitions(self) -> tuple[Tensor, Tensor]:
         """The tokens before and after each step, int64 [S, K] each."""
         first = torch.zeros(len(self.ids), dtype=torch.bool)
         first[torch.from_numpy(self.starts[:-1] + np.arange(len(self)))] = True
         last = torch.roll(first, -1)
         return self.ids[~last], self.ids[~first]
 
-    def where(self, keep: Sequence[int]) -> TokenEpisodes:
+    def select(self, keep: Sequence[int]) -> TokenEpisodes:
         """Some of the episodes, by their numbers."""
         chosen = np.asarray(keep, np.int64)
         spans = [np.arange(self.starts[k], self.starts[k + 1]) for k in chosen]
@@ -76,35 +83,39 @@ class TokenEpisodes:
             self.words[torch.from_numpy(chosen)],
         )
 
-    def padded(self, rows: NDArray[np.int64], first: NDArray[np.int64], steps: int) -> Piece:
-        """Pieces of ``steps`` steps, from ``first`` on, of the episodes ``rows``; what is beyond an
-        episode's end repeats its last image.
+    def segments(self, rows: NDArray[np.int64], first: NDArray[np.int64], steps: int) -> Segments:
+        """Segments of ``steps`` steps, from ``first`` on, of the episodes ``rows``; beyond an
+        episode's end they are padded with its last image.
         """
         times = np.arange(steps + 1)
         lengths = self.lengths[rows]
         at = np.minimum(first[:, None] + times, lengths[:, None])
         frames = torch.from_numpy(at + (self.starts[rows] + rows)[:, None])
-        there = torch.from_numpy(first[:, None] + times[:-1] < lengths[:, None])
+        mask = torch.from_numpy(first[:, None] + times[:-1] < lengths[:, None])
         last = np.minimum(at[:, :-1], lengths[:, None] - 1)
         at_steps = torch.from_numpy(last + self.starts[rows][:, None])
-        return Piece(frames, at_steps, there)
+        return Segments(frames, at_steps, mask)
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Where pieces of episodes stand: frames int64 [B, T + 1], steps int64 [B, T], and which of
-    these there are, bool [B, T].
+class Segments:
+    """Indices of B segments into :class:`TokenEpisodes`.
+
+    Attributes:
+        frames: int64 [B, T + 1].
+        steps: int64 [B, T].
+        mask: which of the steps are no padding, bool [B, T].
     """
 
     frames: Tensor
     steps: Tensor
-    there: Tensor
+    mask: Tensor
 
 
 def read_tokens(
     rollouts: Sequence[Rollout], images: ImageTokenizer, tokenizer: Tokenizer
 ) -> TokenEpisodes:
-    """Episodes, encoded: images by all of the tokenizer's codes.
+    """Tokenize episodes: images by all of the image tokenizer's codes, and instructions.
 
     Args:
         rollouts: the episodes.
@@ -112,7 +123,7 @@ def read_tokens(
         tokenizer: of instructions.
 
     Raises:
-        UserError: images of another size than the tokenizer's, or actions that are no numbers.
+        UserError: images of another size than the tokenizer's, or actions that are not discrete.
     """
     check(rollouts[0], images)
     ends = np.concatenate([_end(one) for one in rollouts])
@@ -127,7 +138,7 @@ def read_tokens(
 
 
 def check(rollout: Rollout, images: ImageTokenizer) -> None:
-    """Whether a tokenizer and a world model can read an episode.
+    """Check that a tokenizer and a world model can read an episode.
 
     Raises:
         UserError: they cannot.
@@ -141,21 +152,21 @@ def check(rollout: Rollout, images: ImageTokenizer) -> None:
     if rollout.actions.dtype.kind not in "iu" or rollout.actions.ndim != 1:
         raise UserError(
             f"actions of shape {list(rollout.actions.shape)} and type {rollout.actions.dtype}: a "
-            "world model takes numbered (Discrete) ones"
+            "world model takes Discrete ones"
         )
 
 
 def motions_of(episodes: TokenEpisodes, images: KnownTokens, seed: int) -> list[Motion]:
     """The motions of the view that explain the episodes' steps; see :func:`find_motions`."""
-    before, after = episodes.around()
+    before, after = episodes.transitions()
     chosen = np.random.default_rng(seed).permutation(len(before))[:_COMPARED]
     rows = torch.from_numpy(chosen)
     return find_motions(before[rows], after[rows], images.grid, images.codes)
 
 
 @dataclass(frozen=True)
-class Recalled:
-    """What was last seen of the places that come into view with each step; see
+class MemoryReads:
+    """What the spatial memory holds of the places that come into view with each step; see
     :class:`mmrl.generative.world_model.state.Batch`.
 
     Attributes:
@@ -168,52 +179,52 @@ class Recalled:
     motions: Tensor
 
 
-def recall(episodes: TokenEpisodes, model: WorldModel) -> Recalled:
-    """What is remembered along whole episodes."""
+def read_memory(episodes: TokenEpisodes, model: WorldModel) -> MemoryReads:
+    """Run the spatial memory along whole episodes."""
     count, width = len(episodes.actions), episodes.ids.shape[1]
     newest = torch.empty(count, width, dtype=torch.int64)
     before, motions = torch.empty_like(newest), torch.empty(count, dtype=torch.int64)
     order = np.argsort(episodes.lengths, kind="stable")
     for rows in np.array_split(order, max(1, len(order) // _AT_ONCE)):
         first, lengths = np.zeros(len(rows), np.int64), episodes.lengths[rows]
-        piece = episodes.padded(rows, first, int(lengths.max()))
-        ids, actions = episodes.ids[piece.frames], episodes.actions[piece.steps]
-        found, _ = model.recall(ids, actions, torch.from_numpy(lengths))
-        where = piece.steps[piece.there]
-        for target, values in zip((newest, before, motions), found, strict=True):
-            target[where] = values[piece.there]
-    return Recalled(newest, before, motions)
+        segments = episodes.segments(rows, first, int(lengths.max()))
+        ids, actions = episodes.ids[segments.frames], episodes.actions[segments.steps]
+        reads, _ = model.read_memory(ids, actions, torch.from_numpy(lengths))
+        where = segments.steps[segments.mask]
+        for target, values in zip((newest, before, motions), reads, strict=True):
+            target[where] = values[segments.mask]
+    return MemoryReads(newest, before, motions)
 
 
-def pieces(
+def make_batch(
     episodes: TokenEpisodes,
-    recalled: Recalled,
+    memory: MemoryReads,
     rows: NDArray[np.int64],
     first: NDArray[np.int64],
     steps: int,
 ) -> Batch:
-    """Batch of ``steps`` steps, from ``first`` on, of the episodes ``rows``."""
-    piece = episodes.padded(rows, first, steps)
+    """A batch of ``steps`` steps, from ``first`` on, of the episodes ``rows``."""
+    segments = episodes.segments(rows, first, steps)
     return Batch(
-        ids=episodes.ids[piece.frames],
-        newest=recalled.newest[piece.steps],
-        before=recalled.before[piece.steps],
-        motions=recalled.motions[piece.steps],
-        actions=episodes.actions[piece.steps],
-        rewards=episodes.rewards[piece.steps],
-        ends=episodes.ends[piece.steps],
-        there=piece.there,
+        ids=episodes.ids[segments.frames],
+        newest=memory.newest[segments.steps],
+        before=memory.before[segments.steps],
+        motions=memory.motions[segments.steps],
+        actions=episodes.actions[segments.steps],
+        rewards=episodes.rewards[segments.steps],
+        ends=episodes.ends[segments.steps],
+        mask=segments.mask,
         words=episodes.words[torch.from_numpy(rows)],
     )
 
 
-def split(episodes: TokenEpisodes, recalled: Recalled, steps: int) -> list[Batch]:
-    """All steps of episodes, in pieces of ``steps``."""
+def split(episodes: TokenEpisodes, memory: MemoryReads, steps: int) -> list[Batch]:
+    """All steps of episodes, in segments of ``steps``."""
     starts = [np.arange(0, length, steps) for length in episodes.lengths]
     rows = np.repeat(np.arange(len(episodes)), [len(one) for one in starts])
     first = np.concatenate(starts)
     parts = (np.split(one, range(_TOGETHER, len(one), _TOGETHER)) for one in (rows, first))
-    return [pieces(episodes, recalled, some, at, steps) for some, at in zip(*parts, strict=True)]
+    return [make_batch(episodes, memory, some, at, steps) for some, at in zip(*parts, strict=True)]
 
 
 def _end(rollout: Rollout) -> NDArray[np.bool_]:

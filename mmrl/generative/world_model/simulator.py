@@ -1,4 +1,4 @@
-"""A world model among its tokenizers: images and sentences go in, images come out."""
+"""A learned simulator: a world model with its tokenizers, from images and sentences to images."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.model import WorldModel
 from mmrl.generative.world_model.state import ImaginedStep, State
-from mmrl.models.encoders.base import distinct_rows
+from mmrl.models.encoders.dedup import distinct_rows
 from mmrl.preprocessing.text import Tokenizer, WordTokenizer
 
 _AT_ONCE: Final = 256
 
 
 class KnownTokens(nn.Module):
-    """The tokens of an image tokenizer that a world knows, numbered anew, and one for all others.
+    """A vocabulary of those codes of an image tokenizer that the data has, and an unknown token.
 
     Args:
         images: the tokenizer, which is not trained.
-        used: which of its codes are known, in their order.
+        used: which of its codes are known, in ascending order.
 
     Attributes:
-        codes: tokens are below this; the last one is unknown, and shown as the first.
+        codes: tokens are below this; the last one is unknown, and decoded as the first.
         grid: rows and columns of an image's tokens.
         image_size: height and width of the images.
     """
@@ -56,10 +56,10 @@ class KnownTokens(nn.Module):
 
 
 class WorldSimulator(nn.Module):
-    """A world that is dreamt.
+    """An environment's learned simulator: :meth:`observe` real steps, :meth:`imagine` further ones.
 
     Args:
-        model: of its tokens.
+        model: over tokens.
         images: tokenizer of images.
         tokenizer: of instructions.
     """
@@ -82,7 +82,7 @@ class WorldSimulator(nn.Module):
         instructions: Sequence[str],
         lengths: NDArray[np.int64] | None = None,
     ) -> State:
-        """Where B episodes stand after T steps.
+        """The state of B episodes after T real steps.
 
         Args:
             images: uint8 [B, T + 1, H, W, 3].
@@ -114,8 +114,8 @@ class WorldSimulator(nn.Module):
         generator: torch.Generator | None = None,
     ) -> tuple[ImaginedStep, State]:
         """See :meth:`WorldModel.imagine`; actions int64 [B, N]."""
-        given = torch.from_numpy(actions).to(self.model.device)
-        return self.model.imagine(state, given, temperature=temperature, generator=generator)
+        on_device = torch.from_numpy(actions).to(self.model.device)
+        return self.model.imagine(state, on_device, temperature=temperature, generator=generator)
 
     @torch.no_grad()
     def encode(self, images: NDArray[np.uint8]) -> Tensor:
@@ -134,14 +134,14 @@ class WorldSimulator(nn.Module):
         return torch.from_numpy(rows).to(self.model.device)
 
     def check(self, size: Sequence[int], instructions: Sequence[str]) -> None:
-        """Whether it knows such images and instructions.
+        """Check that it was fitted for such images and instructions.
 
         Args:
             size: height and width of the images.
-            instructions: what is asked.
+            instructions: some.
 
         Raises:
-            UserError: the sizes, or the words that it does not know.
+            UserError: another size, or unknown words.
         """
         fitted = self.images.image_size
         if tuple(size) != tuple(fitted):
@@ -158,10 +158,10 @@ class WorldSimulator(nn.Module):
                 raise UserError(f"{error}. The world model was fitted without them") from error
 
     def check_actions(self, count: int) -> None:
-        """Whether it knows so many actions.
+        """Check that it was fitted for so many actions.
 
         Raises:
-            UserError: it does not.
+            UserError: it was not.
         """
         if count > self.model.actions:
             raise UserError(
@@ -171,9 +171,7 @@ class WorldSimulator(nn.Module):
 
 @torch.no_grad()
 def codes_of(tokenizer: ImageTokenizer, images: NDArray[np.uint8]) -> Tensor:
-    """The codes, int64 [N, K], of images uint8 [N, H, W, 3]; patches that are the same are
-    encoded once.
-    """
+    """The codes, int64 [N, K], of images uint8 [N, H, W, 3]; equal patches are encoded once."""
     device = next(tokenizer.parameters()).device
     (rows, columns), side = tokenizer.grid, tokenizer.patch
     found = [torch.empty(0, rows * columns, dtype=torch.int64, device=device)]

@@ -1,4 +1,7 @@
-"""What a world model learns from, where its dreams stand, and what it dreams."""
+"""The world model's values: training batches, the state of an imagined episode, its steps.
+
+Axes: B sequences, T steps, K tokens of an image, L tokens of an instruction.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,23 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from mmrl.generative.world_model.spatial_memory import Seen
+from mmrl.generative.world_model.spatial_memory import MemoryState
 from mmrl.generative.world_model.transformer import Cache
 
 
 class Batch(NamedTuple):
-    """B pieces of T steps from episodes.
+    """B segments of T steps from episodes.
 
     Attributes:
         ids: tokens before the first and after every step, int64 [B, T + 1, K].
-        newest, before: what was last seen, and before that, of the places that come into view
-            with each step, int64 [B, T, K]; see
-            :class:`~mmrl.generative.world_model.spatial_memory.Seen`.
-        motions: of the view, int64 [B, T].
+        newest, before: what the spatial memory holds of the places that come into view with each
+            step, int64 [B, T, K]; see
+            :class:`~mmrl.generative.world_model.spatial_memory.MemoryState`.
+        motions: of the view, by number, int64 [B, T].
         actions: int64 [B, T].
         rewards: float32 [B, T].
-        ends: whether the episode is over, bool [B, T].
-        there: bool [B, T]; steps that are not there stand at the end and do not count.
+        ends: whether the step terminated the episode, bool [B, T].
+        mask: bool [B, T]; False for padding after an episode's last step.
         words: token ids of the instructions, integers [B, L].
     """
 
@@ -34,75 +37,75 @@ class Batch(NamedTuple):
     actions: Tensor
     rewards: Tensor
     ends: Tensor
-    there: Tensor
+    mask: Tensor
     words: Tensor
 
 
 class RelabelledSteps(NamedTuple):
-    """N steps, each with an instruction that its episode might have been asked.
+    """N steps, each with an instruction that may not be its episode's own.
 
     Attributes:
         ids: tokens after the step, int64 [N, K].
-        newest: as of a :class:`Batch`, int64 [N, K].
+        newest: as in a :class:`Batch`, int64 [N, K].
         actions: int64 [N].
         words: token ids of the instructions, integers [N, L].
-        done: whether the step carries the instruction out, bool [N].
+        achieved: whether the step achieved the instruction, bool [N].
     """
 
     ids: Tensor
     newest: Tensor
     actions: Tensor
     words: Tensor
-    done: Tensor
+    achieved: Tensor
 
 
 class State(NamedTuple):
-    """Where B dreams stand.
+    """The state of B imagined episodes.
 
     Attributes:
         ids: tokens of the present images, int64 [B, K].
-        seen: what is remembered of the places around.
+        memory: of the places around.
         cache: of the transformer.
         words: token ids of the instructions, integers [B, L].
-        over: whose episode has ended, bool [B].
+        ended: whose episode has ended, bool [B].
     """
 
     ids: Tensor
-    seen: Seen
+    memory: MemoryState
     cache: Cache
     words: Tensor
-    over: Tensor
+    ended: Tensor
 
     @classmethod
     def of(cls, leaves: Iterable[Tensor]) -> State:
-        """The state of the tensors that :meth:`leaves` gave."""
-        ids, newest, before, *layers, known, words, over = leaves
+        """The state of the tensors that :meth:`leaves` returned."""
+        ids, newest, before, *layers, known, words, ended = leaves
         half = len(layers) // 2
         cache = Cache(tuple(layers[:half]), tuple(layers[half:]), known)
-        return cls(ids, Seen(newest, before), cache, words, over)
+        return cls(ids, MemoryState(newest, before), cache, words, ended)
 
     def leaves(self) -> list[Tensor]:
         """All tensors; the first axis of each is B."""
         cache = (*self.cache.keys, *self.cache.values, self.cache.known)
-        return [self.ids, *self.seen, *cache, self.words, self.over]
+        return [self.ids, *self.memory, *cache, self.words, self.ended]
 
     def rows(self, rows: Tensor) -> State:
-        """Some of the dreams, by their numbers, int64 [R]; copies."""
+        """A copy of some of the episodes, by their numbers, int64 [R]."""
         return State.of(one[rows] for one in self.leaves())
 
     def put(self, rows: Tensor, others: State) -> None:
-        """Replace some of the dreams, by their numbers, int64 [R], by R others, in place."""
+        """Replace some of the episodes, by their numbers, int64 [R], by R others, in place."""
         for one, other in zip(self.leaves(), others.leaves(), strict=True):
             one[rows] = other
 
 
 class ImaginedStep(NamedTuple):
-    """N steps of B dreams.
+    """T steps of B imagined episodes.
 
     Attributes:
-        ids: tokens of the images after each step, int64 [B, N, K].
-        rewards: float32 [B, N]; 0 once an episode is over.
-        ends: bool [B, N]; True from the end of the episode on.
+        ids: tokens of the images after each step, int64 [B, T, K].
+        rewards: float32 [B, T]; 0 once an episode has ended.
+        ends: bool [B, T]; True from the end of the episode on.
     """
 
     ids: Tensor

@@ -1,5 +1,10 @@
-"""A transformer over frames of tokens: attention within a frame, and from each of its places to the
-same place in the frames before (Xu et al., 2020; Bruce et al., 2024).
+"""A spatiotemporal transformer over frames of tokens (Xu et al., 2020; Bruce et al., 2024).
+
+Each layer attends within a frame (space), then from each place to the same place in the frames
+before (time, causal, with a learned bias per age), so that the cost is linear in the number of
+frames. Keys and values of past frames are cached for step-by-step generation.
+
+Axes: B sequences, T frames, P cached frames, K tokens of a frame, D channels.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ class Cache(NamedTuple):
 
     Attributes:
         keys, values: of each layer, float [B, K, heads, F - 1, D / heads].
-        known: bool [B, F - 1]; which frames there have been.
+        known: which of these frames exist, bool [B, F - 1].
     """
 
     keys: tuple[Tensor, ...]
@@ -50,25 +55,25 @@ class Attention(nn.Module):
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
     ) -> Tensor:
-        """What queries make of keys and values, all as :meth:`split` gives them.
+        """Scaled dot-product attention of heads, as :meth:`split` returns them.
 
         Args:
             query: float [..., heads, Q, D / heads].
             key, value: float [..., heads, L, D / heads].
-            bias: added to what is attended by, float broadcastable to [..., heads, Q, L]; or bool,
-                True where it may be attended to.
+            bias: added to the attention logits, float broadcastable to [..., heads, Q, L]; or a
+                bool mask, True where attention is allowed.
 
         Returns:
             float [..., Q, D].
         """
-        before = query.shape[:-3]
+        batch = query.shape[:-3]
         if bias is not None:
-            bias = bias.expand(*before, *bias.shape[-3:]).flatten(0, -4)
+            bias = bias.expand(*batch, *bias.shape[-3:]).flatten(0, -4)
         # torch has fast kernels for four dimensions, not for more
         query, key, value = (one.flatten(0, -4) for one in (query, key, value))
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         out: Tensor = self.leave(mixed.transpose(-2, -3).flatten(-2))
-        return out.unflatten(0, before)
+        return out.unflatten(0, batch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens [..., L, D] → [..., L, D]."""
@@ -76,11 +81,11 @@ class Attention(nn.Module):
 
 
 class FrameLayer(nn.Module):
-    """Attention in space, attention in time, and a perceptron, each added to what goes into it.
+    """Attention in space, attention in time, and a perceptron, each with a residual.
 
     Args:
         width, heads: of the attention.
-        frames: that are attended to, with the present one.
+        frames: that are attended to, the present one included.
     """
 
     def __init__(self, width: int, heads: int, frames: int) -> None:
@@ -94,16 +99,15 @@ class FrameLayer(nn.Module):
     def forward(
         self, x: Tensor, keys: Tensor, values: Tensor, known: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Frames [B, T, K, D] after those of a cache → the same shape, and their keys and values.
+        """Process frames after those of a cache.
 
         Args:
-            x: see above.
-            keys, values: float [B, K, heads, P, D / heads].
-            known: bool [B, P].
+            x: float [B, T, K, D].
+            keys, values: of the past frames, float [B, K, heads, P, D / heads].
+            known: which of these exist, bool [B, P].
 
         Returns:
-            float [B, T, K, D]; and keys and values [B, K, heads, P + T, D / heads], the past
-            included.
+            float [B, T, K, D]; and all keys and values, float [B, K, heads, P + T, D / heads].
         """
         x = x + self.space(self.norms[0](x))
         query, key, value = (
@@ -116,23 +120,23 @@ class FrameLayer(nn.Module):
         return x + self.perceptron(self.norms[2](x)), keys, values
 
     def _bias(self, count: int, known: Tensor) -> Tensor:
-        """By age; -inf for frames too old, to come or unknown: [B, 1, heads, T, P + T]."""
+        """By age; -inf for frames too old, in the future or unknown: [B, 1, heads, T, P + T]."""
         past = known.shape[1]
-        place = torch.arange(past + count, device=known.device)
-        age = place[past:, None] - place
-        there = functional.pad(known, (0, count), value=True)[:, None]
-        may = (age >= 0) & (age < self.frames) & there
+        time = torch.arange(past + count, device=known.device)
+        age = time[past:, None] - time
+        exists = functional.pad(known, (0, count), value=True)[:, None]
+        attended = (age >= 0) & (age < self.frames) & exists
         bias = self.age[:, age.clamp(0, self.frames - 1)]
-        return torch.where(may[:, None], bias, -torch.inf)[:, None]
+        return torch.where(attended[:, None], bias, -torch.inf)[:, None]
 
 
 class FrameTransformer(nn.Module):
-    """Layers of :class:`FrameLayer`.
+    """A stack of :class:`FrameLayer`, with a cache of the frames before.
 
     Args:
         width, heads: of the attention.
         layers: how many.
-        frames: that each layer attends to, with the present one.
+        frames: that each layer attends to, the present one included.
     """
 
     def __init__(self, width: int, heads: int, layers: int, frames: int) -> None:
@@ -142,7 +146,7 @@ class FrameTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def begin(self, count: int, tokens: int) -> Cache:
-        """The cache of ``count`` sequences before their first frame, of so many tokens."""
+        """The empty cache of ``count`` sequences, whose frames will have so many tokens."""
         past, weight = self.frames - 1, self.norm.weight
         shape = (count, tokens, self.heads, past, self.width // self.heads)
         keys, values = (tuple(weight.new_zeros(shape) for _ in self.layers) for _ in range(2))
@@ -151,11 +155,12 @@ class FrameTransformer(nn.Module):
     def forward(
         self, x: Tensor, cache: Cache, lengths: Tensor | None = None
     ) -> tuple[Tensor, Cache]:
-        """Frames [B, T, K, D] after those of a cache → the same shape, and the cache with them.
+        """Frames float [B, T, K, D] after those of a cache → the same shape, and the new cache.
 
         Args:
-            x, cache: see above.
-            lengths: how many of the frames count in each sequence, int64 [B]; all, if None.
+            x: the frames.
+            cache: of the frames before.
+            lengths: how many of the frames each sequence has, int64 [B]; all, if None.
         """
         count = x.shape[1]
         keys, values = [], []
@@ -169,8 +174,8 @@ class FrameTransformer(nn.Module):
 
 
 def _last(cache: Cache, count: int, lengths: Tensor | None) -> Cache:
-    """A cache without its ``count`` oldest frames; with ``lengths``, without so many of each
-    sequence, and as many of the newest as there are too many then.
+    """A cache cut back by ``count`` frames: the oldest; with ``lengths``, for each sequence as many
+    of the oldest, and for the rest the newest, which are padding.
     """
     if lengths is None:
         keys, values = (tuple(one[..., count:, :] for one in part) for part in cache[:2])
@@ -185,5 +190,5 @@ def _last(cache: Cache, count: int, lengths: Tensor | None) -> Cache:
 
 
 def perceptron(width: int) -> nn.Sequential:
-    """Two layers, twice as wide between them."""
+    """A perceptron with one hidden layer of twice the width."""
     return nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))

@@ -1,6 +1,12 @@
-"""ResNets: an image → a grid of tokens (He et al., 2016).
+"""Image encoders: an image → a grid of tokens. Convolutional networks by name.
 
-Several images at once: each is encoded, and their tokens stand below each other.
+An :class:`ImageEncoder` is a normaliser and a body: ResNets (He et al., 2016), ours or
+torchvision's, DQN's convolutions, or separate brightness and colour. A :class:`FramesEncoder`
+encodes several images at once.
+
+Shapes: B batch, F frames, H and W pixels, D channels, L = rows · columns tokens. Images are
+uint8 [B, 3, H, W]; environments and buffers keep them as [B, H, W, 3], and hand over a permuted
+view, which is free. The encoder chooses the order in memory by itself: patches are cut from either.
 """
 
 from __future__ import annotations
@@ -16,7 +22,13 @@ from mmrl.compat import import_torchvision
 from mmrl.errors import UserError, unknown
 from mmrl.models.encoders.base import Encoder, with_parameters
 from mmrl.models.encoders.cache import digests
-from mmrl.models.encoders.layers import PatchEmbedding, check_patch, group_norm, with_small_maps
+from mmrl.models.encoders.layers import (
+    PatchBody,
+    PatchEmbedding,
+    check_patch,
+    group_norm,
+    with_small_maps,
+)
 from mmrl.models.encoders.luma_chroma import LumaChroma
 from mmrl.models.encoders.torchvision_weights import published_weights
 from mmrl.models.tokens import Tokens, TokensShape
@@ -24,14 +36,15 @@ from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalize
 
 
 class ImageEncoder(Encoder):
-    """Images → a token for every cell of the last feature map.
+    """An image encoder: one token for every cell of the body's last feature map.
 
     Args:
-        normalizer: for the pixels.
-        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an attribute
-            ``aside`` where the last of them are to be read apart, see
-            :class:`~mmrl.models.tokens.TokensShape`.
-        image_size: height and width of the images that the body sees.
+        normalizer: of the pixels; with a size, it resizes images of any size.
+        body: normalised float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an
+            attribute ``aside`` for separate last channels, see
+            :class:`~mmrl.models.tokens.TokensShape`. A :class:`PatchBody` is given bytes and the
+            normaliser.
+        image_size: height and width of the images that the body is given.
         pooled: one token, the mean of the maps, instead of a grid.
     """
 
@@ -60,7 +73,7 @@ class ImageEncoder(Encoder):
         return with_parameters(self.body)
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, 3, H, W] → Tokens of the grid.
+        """uint8 [B, 3, H, W] → Tokens [B, L, D] on the grid, or [B, 1, D] if pooled.
 
         Raises:
             ValueError: images of another type or size than the encoder was built for.
@@ -70,10 +83,10 @@ class ImageEncoder(Encoder):
                 f"images of {list(images.shape[-2:])} pixels: "
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
-        return self.encoded(images, self._encode, self.shape.grid)
+        return self.apply_cached(images, self._encode, self.shape.grid)
 
-    def keys(self, rows: Tensor) -> list[bytes]:
-        """As :meth:`Encoder.keys`, of images pixel by pixel: so they mostly lie in memory."""
+    def cache_keys(self, rows: Tensor) -> list[bytes]:
+        """As :meth:`Encoder.cache_keys`, of pixels in channels-last order, as in buffers."""
         return digests(rows.movedim(1, -1))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,40 +97,43 @@ class ImageEncoder(Encoder):
         return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
 
     def _maps(self, images: Tensor) -> Tensor:
-        layers = list(self.body.children()) if isinstance(self.body, nn.Sequential) else []
-        if not layers or not isinstance(layers[0], PatchEmbedding):
-            pixels = self.normalizer(images.contiguous(memory_format=self.memory_format))
-            maps: Tensor = self.body(pixels)
-            return maps
-        first, *others = layers
-        maps = first(images, self.normalizer)
-        for layer in others:
-            maps = layer(maps)
+        maps: Tensor
+        if isinstance(self.body, PatchBody):
+            maps = self.body(images, self.normalizer)
+        else:
+            pixels = images.contiguous(memory_format=self.memory_format)
+            maps = self.body(self.normalizer(pixels))
         return maps
 
 
 def small_resnet(
-    image_size: tuple[int, int], *, width: int = 32, blocks: int = 1, patch: int = 8
+    image_size: tuple[int, int],
+    *,
+    width: int = 32,
+    blocks: int = 1,
+    patch: int = 8,
+    resize: bool = False,
 ) -> ImageEncoder:
-    """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
+    """A small ResNet for CPUs: a patch embedding, then torchvision's own BasicBlocks.
 
     Args:
         image_size: height and width of the images.
         width: channels.
         blocks: how many residual blocks.
         patch: side and stride of the first convolution, in pixels: one token a patch.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: a patch that is larger than the images.
     """
     check_patch(patch, image_size)
     resnet = import_torchvision().models.resnet
-    body = nn.Sequential(
+    body = PatchBody(
         PatchEmbedding(width, patch),
         nn.ReLU(inplace=True),
         *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
     )
-    return ImageEncoder(ImageNormalizer(), body, image_size)
+    return ImageEncoder(ImageNormalizer(size=image_size if resize else None), body, image_size)
 
 
 def torchvision_resnet(
@@ -128,20 +144,22 @@ def torchvision_resnet(
     pretrained: bool = True,
     stage: int = 4,
     pooled: bool = False,
+    resize: bool = False,
 ) -> ImageEncoder:
-    """Any ResNet of torchvision without its classification head.
+    """A ResNet of torchvision without its classification head.
 
     Args:
         name: such as "resnet18".
         image_size: height and width of the images.
         weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
-            settle how pixels are normalised.
-        pretrained: load the weights; otherwise they are to follow from elsewhere.
+            also determine how pixels are normalised.
+        pretrained: load the weights; otherwise they are random, to be replaced later.
         stage: the last of the four stages of blocks that is kept.
         pooled: one token, the mean, instead of a grid.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
-        UserError: the weights are not to be had, or are not those that torchvision publishes.
+        UserError: the weights cannot be loaded, or are not those that torchvision publishes.
         ValueError: no such stage.
     """
     if not 1 <= stage <= 4:
@@ -157,16 +175,21 @@ def torchvision_resnet(
             f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
     body = with_small_maps(nn.Sequential(*list(network.children())[: 4 + stage]))
-    normalizer = ImageNormalizer(IMAGENET_MEAN, IMAGENET_STD) if weights else ImageNormalizer()
+    size = image_size if resize else None
+    statistics = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD} if weights else {}
+    normalizer = ImageNormalizer(**statistics, size=size)
     return ImageEncoder(normalizer, body, image_size, pooled=pooled)
 
 
-def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
-    """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
+def nature_cnn(
+    image_size: tuple[int, int], *, width: int = 32, resize: bool = False
+) -> ImageEncoder:
+    """The three convolutions of DQN (Mnih et al., 2015), "Nature CNN".
 
     Args:
         image_size: height and width of the images, 36 pixels or more.
-        width: channels of the first one; the others have twice as many.
+        width: channels of the first convolution; the others have twice as many.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: smaller images.
@@ -181,7 +204,12 @@ def nature_cnn(image_size: tuple[int, int], *, width: int = 32) -> ImageEncoder:
         nn.Conv2d(2 * width, 2 * width, 3),
         nn.ReLU(),
     )
-    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+    return ImageEncoder(_unit_normalizer(image_size if resize else None), body, image_size)
+
+
+def _unit_normalizer(size: tuple[int, int] | None) -> ImageNormalizer:
+    """Pixels from 0 to 1."""
+    return ImageNormalizer((0.0,) * 3, (1.0,) * 3, size)
 
 
 def luma_chroma(
@@ -191,22 +219,25 @@ def luma_chroma(
     hues: int = 16,
     blocks: int = 1,
     patch: int = 8,
+    resize: bool = False,
 ) -> ImageEncoder:
-    """:class:`~mmrl.models.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that
-    training does not show.
+    """Separate channels for brightness and colour, for compositional generalisation to pairs of
+    shape and colour that are not in the training data; see
+    :class:`~mmrl.models.encoders.luma_chroma.LumaChroma`.
 
     Args:
         image_size: height and width of the images.
         width, hues: channels for shapes and for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels: one token a patch.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: a patch that is larger than the images.
     """
     check_patch(patch, image_size)
     body = LumaChroma(width, hues, blocks, patch)
-    return ImageEncoder(ImageNormalizer((0.0,) * 3, (1.0,) * 3), body, image_size)
+    return ImageEncoder(_unit_normalizer(image_size if resize else None), body, image_size)
 
 
 IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
@@ -214,7 +245,7 @@ IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
     "nature_cnn": nature_cnn,
     "luma_chroma": luma_chroma,
 }
-"""Our own, by name; every ``resnet…`` of torchvision is known besides."""
+"""Our own, by name; every ``resnet…`` of torchvision is there besides."""
 
 
 def build_image_encoder(
@@ -232,30 +263,19 @@ def build_image_encoder(
         name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
         image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
-        pretrained: load them; otherwise they are to follow from elsewhere.
-        resize: height and width that images of any size are brought to first.
-        kwargs: its own arguments.
+        pretrained: load them; otherwise they are random, to be replaced later.
+        resize: height and width that images of any size are resized to first.
+        kwargs: arguments of that encoder.
 
     Raises:
-        UserError: unknown name, arguments that do not fit, or weights that are not to be had.
+        UserError: unknown name, arguments that do not fit, or weights that cannot be loaded.
     """
-    encoder = _build(name, resize or image_size, weights, pretrained, kwargs)
-    encoder.normalizer.size = resize
-    return encoder
-
-
-def _build(
-    name: str,
-    image_size: tuple[int, int],
-    weights: str | None,
-    pretrained: bool,
-    kwargs: dict[str, Any],
-) -> ImageEncoder:
+    size = resize or image_size
     if name in IMAGE_ENCODERS:
         if weights:
             raise UserError(f"{name} has no pretrained weights: leave model.image_weights empty")
         try:
-            return IMAGE_ENCODERS[name](image_size, **kwargs)
+            return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
     models = import_torchvision().models
@@ -264,19 +284,26 @@ def _build(
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
     try:
         return torchvision_resnet(
-            name, image_size, weights=weights, pretrained=pretrained, **kwargs
+            name,
+            size,
+            weights=weights,
+            pretrained=pretrained,
+            resize=resize is not None,
+            **kwargs,
         )
     except (TypeError, ValueError) as error:
         raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
 
 
 class FramesEncoder(Encoder):
-    """F images → the Tokens of one grid, as if they stood below each other; the first comes
-    first.
+    """An encoder of F frames → Tokens on one grid of F · rows by columns, the first frame on top.
 
     Args:
         encoder: of each image, to a grid.
         frames: F.
+
+    Raises:
+        ValueError: the encoder pools.
     """
 
     def __init__(self, encoder: ImageEncoder, frames: int) -> None:
@@ -288,11 +315,11 @@ class FramesEncoder(Encoder):
         self.shape = encoder.shape._replace(grid=(frames * rows, columns))
 
     def stages(self) -> list[nn.Module]:
-        """Those of the encoder."""
+        """Those of the image encoder."""
         return self.encoder.stages()
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, F, 3, H, W] → Tokens.
+        """uint8 [B, F, 3, H, W] → Tokens [B, F · L, D].
 
         Raises:
             ValueError: another number of images, or as :class:`ImageEncoder`.

@@ -13,7 +13,7 @@ from torch import nn
 from mmrl.errors import UserError, unknown
 from mmrl.models.fusion.base import Fusion
 from mmrl.models.fusion.bilinear import BilinearFusion
-from mmrl.models.fusion.concat import ConcatFusion
+from mmrl.models.fusion.concat import ConcatFusion, PlainConcatFusion
 from mmrl.models.fusion.cross_attention import CrossAttentionFusion
 from mmrl.models.fusion.film import FilmFusion
 from mmrl.models.fusion.gated import GatedFusion
@@ -27,6 +27,7 @@ FUSIONS: Final[dict[str, type[Fusion]]] = {
     "cross_attention": CrossAttentionFusion,
     "film": FilmFusion,
     "gated": GatedFusion,
+    "plain_concat": PlainConcatFusion,
     "weighted_sum": WeightedSumFusion,
 }
 
@@ -36,7 +37,7 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
 
     Args:
         name: a key of :data:`FUSIONS`, or a dotted path.
-        shapes: what is known of each modality's tokens, image first.
+        shapes: of each modality's tokens, by observation key.
         features: width of the features.
 
     Raises:

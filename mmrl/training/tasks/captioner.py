@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.data import Rollout, open_rollouts
-from mmrl.data.splits import HELD_OUT_PAIRS, TrainingCases, held_out
+from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError, unknown
-from mmrl.evaluation.text_metrics import is_among
 from mmrl.generative.text.models import TextGenerator, build_captioner
+from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import split_words
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 
@@ -33,8 +33,8 @@ class CaptionerConfig(FitConfig):
         about: achieved, what the last step has carried out; or scene, what is to be seen.
         frames: images that are looked at together, the newest last.
         without: captions that this regular expression finds are not learnt, such as "on your".
-        held_out: leave out whatever mentions one of the colour and noun pairs that are held out, in
-            what was carried out or in the descriptions of the images.
+        held_out_pairs: leave out whatever mentions a pair of words that the environment's language
+            holds out, in what was achieved or in the descriptions of the images.
         test_share: of the episodes, the last ones, that are not learnt from.
         max_examples: as many are kept in memory, spread over all episodes.
         image: the encoder of an image.
@@ -53,7 +53,7 @@ class CaptionerConfig(FitConfig):
     about: str = "achieved"
     frames: int = 2
     without: str = ""
-    held_out: bool = False
+    held_out_pairs: bool = False
     test_share: float = 0.05
     max_examples: int = 30_000
     image: str = "small_resnet"
@@ -91,6 +91,7 @@ class CaptionerTask(Task):
     Args:
         config: its configuration.
         rollouts: the episodes.
+        language: of their sentences.
 
     Attributes:
         cases: examples that were let through to be learnt from, and those turned away, counted.
@@ -106,12 +107,19 @@ class CaptionerTask(Task):
     )
     module: TextGenerator
 
-    def __init__(self, config: CaptionerConfig, rollouts: Sequence[Rollout]) -> None:
+    def __init__(
+        self,
+        config: CaptionerConfig,
+        rollouts: Sequence[Rollout],
+        language: InstructionLanguage = NEUTRAL,
+    ) -> None:
         _check(config)
-        self.config = config
+        if config.held_out_pairs:
+            check_held_out_pairs(language)
+        self.config, self.language = config, language
         first_test = max(round(len(rollouts) * (1 - config.test_share)), 1)
         found = list(_examples(rollouts, config))
-        self.cases = TrainingCases(_said_of, HELD_OUT_PAIRS if config.held_out else ())
+        self.cases = TrainingCases(_said_of, language if config.held_out_pairs else NEUTRAL)
         train = list(self.cases.sample(one for one in found if one.episode < first_test))
         test = [one for one in found if one.episode >= first_test]
         if not train or not test:
@@ -147,7 +155,8 @@ class CaptionerTask(Task):
     @classmethod
     def prepare(cls, config: CaptionerConfig) -> CaptionerTask:
         """As :meth:`Task.prepare`."""
-        return cls(config, open_rollouts(config.data))
+        rollouts = open_rollouts(config.data)
+        return cls(config, rollouts, rollouts.language)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> TextGenerator:
@@ -170,15 +179,18 @@ class CaptionerTask(Task):
         """Whether what is said of episodes that were not learnt from is right; those that mention a
         held-out pair apart.
         """
-        said = self.module.say(_to_torch(self._test_images))
+        said = self.module.generate(_to_torch(self._test_images))
         right = np.array(
-            [is_among(one.sentence, test.true) for one, test in zip(said, self._test, strict=True)]
+            [
+                is_among(self.language, one.sentence, test.true)
+                for one, test in zip(said, self._test, strict=True)
+            ]
         )
-        new = np.array([held_out(*test.shown) for test in self._test])
+        new = np.array([any(map(self.language.is_held_out, test.shown)) for test in self._test])
         metrics = {"accepted": float(right[~new].mean()) if (~new).any() else float("nan")}
         if new.any():
             metrics["accepted_held_out_pairs"] = float(right[new].mean())
-        if self.config.held_out:
+        if self.config.held_out_pairs:
             metrics["turned_away"] = self.cases.turned_away
         samples = [
             f"{one.sentence} ({one.probability:.0%}): {'right' if ok else 'wrong'}; "

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.data.captioned import Scenes, read_scenes
-from mmrl.data.splits import HELD_OUT_PAIRS, TrainingCases
+from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer, meanings_of
 from mmrl.generative.image.painter import Painter, build_painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
+from mmrl.language import LANGUAGE, NEUTRAL, language_path
 from mmrl.preprocessing.text import split_words
-from mmrl.training.prompts import ask, vocabulary
+from mmrl.training.load import load
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.training.trainer import load
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _TESTED: Final = 256
 _SHOWN: Final = 8
@@ -34,11 +34,12 @@ class PainterConfig(FitConfig):
         data: dataset that 'mmrl collect' made in an environment that describes what is seen, best
             with describe=all; or several, [one, another].
         tokenizer: run folder that 'mmrl fit tokenizer' made.
-        held_out: leave out images whose description mentions one of the pairs of colour and noun
-            that are held out.
+        held_out_pairs: leave out images whose description mentions a pair of words that the
+            environment's language holds out.
         test_share: of the episodes, from which nothing is learnt.
         unasked: share of the examples without a sentence.
-        places: share of the things that are asked for with their place, "2 ahead 1 left".
+        places: share of the things that are asked for with their place, where the environment's
+            language can ask for them without.
         length: the longest sentence, in words and marks.
         text: text encoder, as for 'mmrl train'.
         text_args: its arguments.
@@ -52,7 +53,7 @@ class PainterConfig(FitConfig):
 
     data: str | list[str] = ""
     tokenizer: str = ""
-    held_out: bool = False
+    held_out_pairs: bool = False
     test_share: float = 0.05
     unasked: float = 0.15
     places: float = 0.0
@@ -74,6 +75,7 @@ class PainterTask(Task):
 
     Attributes:
         cases: what was let through to be learnt from, and what was turned away, counted.
+        language: of the descriptions.
         learnt: descriptions of the images that are learnt from, each different image once.
     """
 
@@ -84,8 +86,11 @@ class PainterTask(Task):
 
     def __init__(self, config: PainterConfig, scenes: Scenes, tokenizer: PatchTokenizer) -> None:
         self.config = config
+        self.language = scenes.language
+        if config.held_out_pairs:
+            check_held_out_pairs(self.language)
         self.cases = TrainingCases[str](
-            lambda one: (one,), HELD_OUT_PAIRS if config.held_out else ()
+            lambda one: (one,), self.language if config.held_out_pairs else NEUTRAL
         )
         learnt, test = _split(scenes, config, self.cases)
         self._codes, self.learnt = _different(tokenizer, learnt)
@@ -101,10 +106,16 @@ class PainterTask(Task):
             raise UserError("no image of the test is made of what is learnt from: collect more")
         words = {
             word
-            for one in vocabulary(self.learnt, config.places > 0)
+            for one in self.language.possible_constraints(self.learnt, places=config.places > 0)
             for word in split_words(f"{one},")
         }
+        if not words:
+            raise UserError(
+                f"data {config.data!r}: there is nothing to prompt for in descriptions such as "
+                f"{self.learnt[0]!r}; another language in the environment's metadata can mend that"
+            )
         self.recipe = {
+            LANGUAGE: language_path(self.language),
             "tokenizer": tokenizer.recipe,
             "codes": codes.tolist(),
             "words": sorted(words),
@@ -133,14 +144,14 @@ class PainterTask(Task):
     @staticmethod
     def build(recipe: dict[str, Any]) -> Painter:
         """As :meth:`Task.build`."""
-        return build_painter(**recipe)
+        return build_painter(**{key: one for key, one in recipe.items() if key != LANGUAGE})
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Token ids of what is asked, int32 [B, L], and codes of the image, int64 [B, K]."""
         rows = generator.integers(len(self.learnt), size=self.config.batch_size)
         unasked = generator.random(len(rows)) < self.config.unasked
         asked = [
-            "" if silent else ask(self.learnt[row], generator, self.config.places)
+            "" if silent else self._prompt(self.learnt[row], generator)
             for row, silent in zip(rows.tolist(), unasked.tolist(), strict=True)
         ]
         chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
@@ -157,18 +168,21 @@ class PainterTask(Task):
         the painter makes of some sentences.
         """
         generator = np.random.default_rng(0)
-        asked = [ask(one, generator, self.config.places) for one in self._test]
+        asked = [self._prompt(one, generator) for one in self._test]
         metrics = {
             "nats": self._nats(asked),
             "nats_unasked": self._nats([""] * len(asked)),
             "learnt_from": float(len(self.learnt)),
         }
-        if self.config.held_out:
+        if self.config.held_out_pairs:
             metrics["turned_away"] = float(self.cases.turned_away)
         some = [one for one in asked if one][:_SHOWN]
         images = self.module.paint(some)
-        shown = [Shown(one, None, said) for one, said in zip(images, some, strict=True)]
+        shown = [SheetImage(one, None, said) for one, said in zip(images, some, strict=True)]
         return Evaluation(metrics, images={"painted": contact_sheet("painted", shown)})
+
+    def _prompt(self, description: str, generator: np.random.Generator) -> str:
+        return self.language.prompt(description, generator, places=self.config.places)
 
     def _meanings(self, tokenizer: PatchTokenizer) -> dict[str, int]:
         """Which colour each of the named words is.

@@ -13,16 +13,18 @@ from torch import Tensor
 
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data.captioned import Scenes, read_scenes
-from mmrl.data.splits import HELD_OUT_PAIRS, TrainingCases, mentions_held_out
+from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError
+from mmrl.language import NEUTRAL
 from mmrl.models.build import build_model, build_tokenizer
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.metrics import ranking
-from mmrl.retrieval.queries import SUBJECT, Neighbours, Queries, phrases_of
+from mmrl.retrieval.queries import Neighbours, Queries
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _AT_ONCE: Final = 256
 _SHOWN: Final = 8
@@ -35,13 +37,13 @@ class RetrievalConfig(FitConfig):
     Attributes:
         data: dataset that 'mmrl collect' made in an environment that describes what is seen; or
             several, [one, another].
-        held_out: leave out whatever mentions a held-out pair of colour and thing; how well those
-            are found is measured apart.
+        held_out_pairs: leave out whatever mentions a pair of words that the environment's language
+            holds out; how well those are found is measured apart.
         test_share: of the episodes, from which nothing is learnt.
         scenes: how many of their images, each described differently, are told apart in a test.
         partial: share of the queries that are some phrases of a description.
-        near: share of each batch that has things at the same places as another of the batch, so
-            that they are told apart by what these are.
+        near: share of each batch that are hard negatives of another: descriptions of one layout,
+            such as other things at the same places.
         width: of the embeddings.
         hidden: width of the layers that make them of tokens.
         image: image encoder, as for 'mmrl train'.
@@ -53,7 +55,7 @@ class RetrievalConfig(FitConfig):
     """
 
     data: str | list[str] = ""
-    held_out: bool = False
+    held_out_pairs: bool = False
     test_share: float = 0.1
     scenes: int = 1_000
     partial: float = 0.5
@@ -97,11 +99,14 @@ class RetrievalTask(Task):
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
         _check(config)
         self.config = config
+        language = scenes.language
+        if config.held_out_pairs:
+            check_held_out_pairs(language)
         self.cases = TrainingCases[str](
-            lambda one: (one,), HELD_OUT_PAIRS if config.held_out else ()
+            lambda one: (one,), language if config.held_out_pairs else NEUTRAL
         )
         self.learnt, self.tests = _split(scenes, config, self.cases)
-        self._mentions = np.array([mentions_held_out(one) for one in self.learnt.sentences])
+        self._mentions = np.array([language.is_held_out(one) for one in self.learnt.sentences])
         self.shown = self.held_out_shown = 0
         self._groups = _grouped(self.learnt.sentences)
         if len(self._groups) < config.batch_size:
@@ -109,8 +114,8 @@ class RetrievalTask(Task):
                 f"batch_size={config.batch_size}: there are {len(self._groups)} different "
                 "descriptions to learn from; collect more, or make smaller batches"
             )
-        self._neighbours = Neighbours(list(self._groups))
-        self._queries = Queries(self.learnt.sentences)
+        self._neighbours = Neighbours(list(self._groups), language)
+        self._queries = Queries(self.learnt.sentences, language)
         model = ModelConfig(
             image=config.image,
             image_args=config.image_args,
@@ -143,8 +148,8 @@ class RetrievalTask(Task):
         config = ModelConfig(**recipe["model"])
         height, width = recipe["image_size"]
         tokenizer = build_tokenizer(config, recipe["words"])
-        model = build_model(config, (height, width), tokenizer.size)
-        model.tokenizer = tokenizer
+        inputs = ModelInputs.standard((height, width), tokenizer.size)
+        model = build_model(config, inputs, tokenizer=tokenizer)
         model.fusion.requires_grad_(False)
         return SharedEmbedding(model, recipe["width"], recipe["hidden"])
 
@@ -188,7 +193,7 @@ class RetrievalTask(Task):
             if not evaluation.samples:
                 evaluation.samples = _samples(scenes, *vectors)
                 evaluation.images = {"search": self._sheet(scenes, vectors[0])}
-        if self.config.held_out:
+        if self.config.held_out_pairs:
             evaluation.metrics |= {
                 "turned_away": float(self.cases.turned_away),
                 "shown": float(self.shown),
@@ -198,13 +203,13 @@ class RetrievalTask(Task):
 
     def _sheet(self, scenes: Scenes, images: NDArray[np.float32]) -> NDArray[np.uint8]:
         """What is found for the first phrase of the first description."""
-        query = phrases_of(scenes.sentences[0])[0]
-        if scenes.sentences[0].startswith(SUBJECT):
-            query = SUBJECT + query
+        first = scenes.sentences[0]
+        query = scenes.language.query(first, scenes.language.phrases(first)[:1])
         cosines = images @ self.module.of_sentences([query])[0]
         best = np.argsort(-cosines)[:_SHOWN].tolist()
         shown = [
-            Shown(scenes.images[row], float(cosines[row]), scenes.sentences[row]) for row in best
+            SheetImage(scenes.images[row], float(cosines[row]), scenes.sentences[row])
+            for row in best
         ]
         return contact_sheet(query, shown)
 
@@ -265,8 +270,8 @@ def _split(
     for row in np.flatnonzero(learnt).tolist():
         learnt[row] = cases.allows(scenes.sentences[row])
     tests = {"": is_test}
-    if config.held_out:
-        mentions = np.array([mentions_held_out(one) for one in scenes.sentences])
+    if config.held_out_pairs:
+        mentions = np.array([scenes.language.is_held_out(one) for one in scenes.sentences])
         tests = {"": is_test & ~mentions, "held_out_pairs_": is_test & mentions}
     chosen = {
         name: scenes.where(mask).unique(config.scenes, generator)

@@ -80,7 +80,7 @@ class SpritesTask(Task):
         if not any(files):
             raise UserError(
                 "data is empty: name themes in files, such as 'python -m "
-                "mmrl_envs.grid.rendering.themes.files neon neon.npz' writes"
+                "mmrl_envs.grid.rendering.themes neon neon.npz' writes"
             )
         themes = [read_images(Path(one).expanduser()) for one in files]
         sizes = {one.shape[:2] for theme in themes for one in theme.values()}

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmrl.data.frames import distinct, patches_of, read_frames
-from mmrl.data.splits import TrainingCases
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, find_factors
 from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_patch
@@ -30,7 +29,7 @@ class TokenizerConfig(FitConfig):
 
     Attributes:
         data: dataset that 'mmrl collect' made, or several, [one, another].
-        patch: pixels a side; a tile of a grid world has 8.
+        patch: pixels a side.
         colors_apart: find out which patches are the same thing in several colours, and have the
             codes of shapes and colours apart; levels, hidden and layers are not needed then.
         levels: of the quantiser; their product is the number of codes.
@@ -38,8 +37,8 @@ class TokenizerConfig(FitConfig):
         layers: of each.
         rarity: 1 draws each different patch alike, 0 as often as it comes, what lies between
             between.
-        held_out: leave out images whose description mentions one of the pairs of colour and noun
-            that are held out.
+        held_out_pairs: leave out images whose description mentions a pair of words that the
+            environment's language holds out.
         test_share: of the episodes, from which nothing is learnt.
         max_frames: as many are looked at, spread over all episodes.
         tolerance: a patch counts as exact if no pixel is off by more, of 255.
@@ -52,7 +51,7 @@ class TokenizerConfig(FitConfig):
     hidden: int = 256
     layers: int = 2
     rarity: float = 0.75
-    held_out: bool = False
+    held_out_pairs: bool = False
     test_share: float = 0.1
     max_frames: int = 20_000
     tolerance: int = 16
@@ -62,7 +61,7 @@ class TokenizerTask(Task):
     """See :class:`TokenizerConfig`.
 
     Learnt from are the different patches of all images, so that what is rare is not forgotten
-    over floor and walls.
+    over the background.
     """
 
     name = "tokenizer"
@@ -96,8 +95,9 @@ class TokenizerTask(Task):
                 f"max_frames={config.max_frames}, tolerance={config.tolerance}: must be at least "
                 "1, and at least 0"
             )
-        cases = TrainingCases[str](lambda one: (one,)) if config.held_out else None
-        frames = read_frames(config.data, config.test_share, config.max_frames, cases)
+        frames = read_frames(
+            config.data, config.test_share, config.max_frames, config.held_out_pairs
+        )
         return cls(config, frames.learnt, frames.test)
 
     @staticmethod
@@ -182,7 +182,7 @@ def _tokenizer(
     if len(patches) > _COMPARED:
         raise UserError(
             f"colors_apart=true: there are {len(patches):,} different patches, more than "
-            f"{_COMPARED:,}; these images are not made of tiles of {config.patch} × "
+            f"{_COMPARED:,}; these images are not made of a few patches of {config.patch} × "
             f"{config.patch} pixels. Without colors_apart they may be any"
         )
     return ColorTokenizer.from_factors(image_size, config.patch, find_factors(patches))

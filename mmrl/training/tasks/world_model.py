@@ -1,4 +1,4 @@
-"""``mmrl fit world-model``: what comes next, learnt from collected episodes."""
+"""``mmrl fit world-model``: a world model of collected episodes."""
 
 from __future__ import annotations
 
@@ -17,56 +17,57 @@ from mmrl.experiment.run import Run
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.dataset import (
     TokenEpisodes,
+    make_batch,
     motions_of,
-    pieces,
+    read_memory,
     read_tokens,
-    recall,
     split,
 )
-from mmrl.generative.world_model.metrics import Foresight, foresee, outcomes
+from mmrl.generative.world_model.metrics import Predictions, outcome_f1, predict_episodes
 from mmrl.generative.world_model.model import WorldModel
 from mmrl.generative.world_model.simulator import KnownTokens, WorldSimulator
 from mmrl.generative.world_model.spatial_memory import STILL, Motion
-from mmrl.generative.world_model.state import Batch as Pieces
+from mmrl.generative.world_model.state import Batch as Segments
 from mmrl.generative.world_model.state import RelabelledSteps
+from mmrl.language import InstructionLanguage, shared_language
 from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
 from mmrl.preprocessing.text import split_words
 from mmrl.training import find_task
+from mmrl.training.load import load
 from mmrl.training.relabelling import Relabelling
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.training.trainer import load
 from mmrl.trust import is_trusted
-from mmrl.viz.contact_sheet import sheet
+from mmrl.viz.contact_sheet import imagination_strip
 
 HORIZONS: Final = (1, 5, 15)
-_SHOWN: Final = 256  # held-out episodes that an evaluation looks at
-_JUDGED: Final = "judged_"  # before the names of what is in a batch
+_TESTED: Final = 256  # held-out episodes of an evaluation
+_RELABELLED: Final = "relabelled_"  # prefix of the relabelled steps in a batch
 _STREAM: Final = 0x3D  # keeps the generator of evaluations apart from others
 
 
 @dataclass
 class WorldModelConfig(FitConfig):
-    """What a world model learns from, and its size.
+    """Data, size and training of a world model.
 
     Attributes:
         data: dataset that 'mmrl collect' made, or several, [one, another].
         tokenizer: run folder of 'mmrl fit tokenizer'.
-        test_share: of each dataset's episodes, the last ones, that are not learnt from.
-        relabelled: pairs of a step and another instruction in a gradient step, where the
-            environment's verifier has said what was carried out; 0 for none.
-        window: steps of a piece of an episode that is learnt from at a time.
-        frames: images that the transformer looks back at.
-        remember: look for motions of the view, and know what was last seen of each place; if
-            False, of the last image alone.
+        test_share: share of each dataset's episodes, the last ones, held out for evaluation.
+        relabelled: steps per gradient step that are relabelled with another instruction, where the
+            environment's verifier recorded what was achieved; 0 for none.
+        window: steps of a training segment.
+        frames: images that the transformer attends to.
+        remember: find motions of the view, and remember what was last observed at each place; if
+            False, the memory is the last image alone.
         margin: places around the view that are remembered, in tokens.
-        text: text encoder, as for 'mmrl train'; if empty, the instruction is not told.
+        text: text encoder, as for 'mmrl train'; if empty, the model reads no instruction.
         text_args: its arguments.
         instruction_length: the longest instruction, in tokens.
         width, heads: of the transformers.
-        layers: of the one that tells images.
-        outcome_layers: of the one that tells reward and end.
+        layers: of the transformer that predicts images.
+        outcome_layers: of the head that predicts reward and end.
     """
 
     data: str | list[str] = ""
@@ -96,13 +97,14 @@ class WorldModelTask(Task):
         config: its configuration.
         recipe: of the module.
         module: whose image tokenizer has encoded the episodes.
-        learnt: episodes that are learnt from.
-        relabelling: what else they might have been asked; None if nothing is known of it.
-        test: those that are not.
+        train: episodes to train on.
+        relabelling: draws steps of these with other instructions; None if it is not known what
+            they achieved.
+        test: held-out episodes.
     """
 
     name: ClassVar[str] = "world-model"
-    summary: ClassVar[str] = "dreams on: images, an instruction, an action → what comes next"
+    summary: ClassVar[str] = "a world model: images, instruction, action → next image, reward, end"
     Config: ClassVar[type[FitConfig]] = WorldModelConfig
     module: WorldSimulator
 
@@ -111,26 +113,25 @@ class WorldModelTask(Task):
         config: WorldModelConfig,
         recipe: dict[str, Any],
         module: WorldSimulator,
-        learnt: TokenEpisodes,
+        train: TokenEpisodes,
         relabelling: Relabelling | None,
         test: TokenEpisodes,
     ) -> None:
         self.config, self.recipe, self.module = config, recipe, module
-        self._learnt, self._relabelling, self._test = learnt, relabelling, test
-        module.model.odometry.fit(*learnt.around(), learnt.actions)
-        self._recalled = recall(learnt, module.model)
-        self._test_pieces = split(test, recall(test, module.model), config.window)
+        self._train, self._relabelling, self._test = train, relabelling, test
+        module.model.ego_motion.fit(*train.transitions(), train.actions)
+        self._memory = read_memory(train, module.model)
+        self._test_batches = split(test, read_memory(test, module.model), config.window)
 
     @classmethod
     def prepare(cls, config: WorldModelConfig) -> Self:
         """Read the episodes, find the motions of the view, make the module.
 
         Raises:
-            UserError: no data, no image tokenizer, or one for other images; numbers that cannot
-                be.
+            UserError: no data, no image tokenizer, or one for other images; numbers out of range.
         """
         check(config)
-        rollouts, test, about = read_rollouts(config)
+        rollouts, test, about, language = read_rollouts(config)
         images, images_recipe = load_tokenizer(config.tokenizer)
         words = {word for one in (*rollouts, *test) for word in split_words(one.instruction)}
         recipe: dict[str, Any] = {
@@ -154,13 +155,15 @@ class WorldModelTask(Task):
         read = [read_tokens(some, images, tokenizer) for some in (rollouts, test)]
         recipe["codes"] = read[0].ids.unique().tolist()
         known = KnownTokens(images, recipe["codes"])
-        learnt, tests = (replace(one, ids=known.renumber(one.ids)) for one in read)
-        found = motions_of(learnt, known, config.seed) if config.remember else [STILL]
+        train, tests = (replace(one, ids=known.renumber(one.ids)) for one in read)
+        found = motions_of(train, known, config.seed) if config.remember else [STILL]
         recipe["motions"] = [list(one) for one in found]
         relabelling = (
-            Relabelling(rollouts, tokenizer) if config.text and config.relabelled else None
+            Relabelling(rollouts, tokenizer, language)
+            if config.text and config.relabelled
+            else None
         )
-        return cls(config, recipe, build(recipe, images), learnt, relabelling or None, tests)
+        return cls(config, recipe, build(recipe, images), train, relabelling or None, tests)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> WorldSimulator:
@@ -168,51 +171,52 @@ class WorldModelTask(Task):
         return build(recipe, find_task("tokenizer").build(recipe["images"]))
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Pieces of episodes, see :class:`mmrl.generative.world_model.state.Batch`, and pairs of
-        steps and instructions, see :class:`mmrl.generative.world_model.state.RelabelledSteps`.
+        """Segments of episodes, see :class:`mmrl.generative.world_model.state.Batch`, and
+        relabelled steps, see :class:`mmrl.generative.world_model.state.RelabelledSteps`.
         """
-        rows = generator.integers(len(self._learnt), size=self.config.batch_size)
+        rows = generator.integers(len(self._train), size=self.config.batch_size)
         window = self.config.window
-        first = generator.integers(np.maximum(self._learnt.lengths[rows] - window, 0) + 1)
-        batch = pieces(self._learnt, self._recalled, rows, first, window)._asdict()
+        first = generator.integers(np.maximum(self._train.lengths[rows] - window, 0) + 1)
+        batch = make_batch(self._train, self._memory, rows, first, window)._asdict()
         if self._relabelling is None:
             return batch
-        judged = self._relabelling.judged(
-            self._learnt, self._recalled, self.config.relabelled, generator
+        steps = self._relabelling.judged(
+            self._train, self._memory, self.config.relabelled, generator
         )
-        return {**batch, **{_JUDGED + name: one for name, one in judged._asdict().items()}}
+        return {**batch, **{_RELABELLED + name: one for name, one in steps._asdict().items()}}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """See :meth:`WorldModel.loss` and :meth:`WorldModel.judgement_loss`."""
+        """See :meth:`WorldModel.loss` and :meth:`WorldModel.outcome_loss`."""
         model = self.module.model
-        losses = model.loss(Pieces(**{name: batch[name] for name in Pieces._fields}))
+        losses = model.loss(Segments(**{name: batch[name] for name in Segments._fields}))
         if self._relabelling is None:
             return losses
-        judged = RelabelledSteps(
-            **{name: batch[_JUDGED + name] for name in RelabelledSteps._fields}
+        steps = RelabelledSteps(
+            **{name: batch[_RELABELLED + name] for name in RelabelledSteps._fields}
         )
-        judgement = model.judgement_loss(judged)
-        return {**losses, "loss": losses["loss"] + judgement, "judgement": judgement}
+        relabelled = model.outcome_loss(steps)
+        return {**losses, "loss": losses["loss"] + relabelled, "relabelled": relabelled}
 
     def evaluate(self) -> Evaluation:
-        """How well episodes are foretold that were not learnt from, see
-        :class:`~mmrl.generative.world_model.metrics.Foresight`.
+        """k-step accuracy and outcome F1 on held-out episodes, see
+        :mod:`mmrl.generative.world_model.metrics`.
         """
         model = self.module.model
         generator = np.random.default_rng([_STREAM, self.config.seed])
-        seen = foresee(model, self._test, HORIZONS[-1], generator)
-        metrics = outcomes(model, self._test_pieces)
-        for step in HORIZONS:
-            for name, value in seen.accuracy(step).items():
-                metrics[f"{name}_{step}"] = value
-        return Evaluation(metrics, [], self._images(seen))
+        predictions = predict_episodes(model, self._test, HORIZONS[-1], generator)
+        metrics = outcome_f1(model, self._test_batches)
+        for k in HORIZONS:
+            for name, value in predictions.k_step_accuracy(k).items():
+                metrics[f"{name}_{k}"] = value
+        return Evaluation(metrics, [], self._images(predictions))
 
-    def _images(self, seen: Foresight) -> dict[str, NDArray[np.uint8]]:
-        """The dream that goes on for longest, beside what was to come."""
-        row = int(seen.there.sum(1).argmax())
-        steps = int(seen.there[row].sum())
-        true, dreamt = (self.module.decode(ids[row, :steps]) for ids in (seen.true, seen.ids))
-        return {"dream": sheet(true, dreamt)}
+    def _images(self, predictions: Predictions) -> dict[str, NDArray[np.uint8]]:
+        """The longest imagined episode, beside the real one."""
+        row = int(predictions.mask.sum(1).argmax())
+        steps = int(predictions.mask[row].sum())
+        both = (predictions.true, predictions.ids)
+        true, imagined = (self.module.decode(ids[row, :steps]) for ids in both)
+        return {"imagined": imagination_strip(true, imagined)}
 
 
 def build(recipe: dict[str, Any], images: ImageTokenizer) -> WorldSimulator:
@@ -234,7 +238,7 @@ def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
     """The image tokenizer of a run folder, and its recipe.
 
     Raises:
-        UserError: none is named, or the run is no such.
+        UserError: none is named, or the run holds none.
     """
     if not path:
         raise UserError(
@@ -246,25 +250,25 @@ def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
 
 def read_rollouts(
     config: WorldModelConfig,
-) -> tuple[list[Rollout], list[Rollout], dict[str, Any]]:
-    """Episodes to learn from, episodes to test with, and what the recipe says of them: how many
-    actions there are, and the environment of the first ones.
+) -> tuple[list[Rollout], list[Rollout], dict[str, Any], InstructionLanguage]:
+    """Training episodes, test episodes, their entries in the recipe (the number of actions and the
+    first dataset's environment), and their language.
 
     Raises:
-        UserError: no such data, or datasets that do not go together.
+        UserError: no such data, or datasets with different observations or actions.
     """
     names = [config.data] if isinstance(config.data, str) else config.data
     if not any(names):
         raise UserError("data is empty: name a dataset that 'mmrl collect' made")
-    learnt, test = [], []
+    train, test = [], []
     read = [open_rollouts(name) for name in names]
     for one in read:
         first = max(round(len(one) * (1 - config.test_share)), 1)
-        learnt += one[:first]
-        test += one[first : first + _SHOWN // len(names)]
+        train += one[:first]
+        test += one[first : first + _TESTED // len(names)]
     if not test:
         raise UserError(
-            f"test_share={config.test_share}: no episode is left to test with; collect more"
+            f"test_share={config.test_share}: no episode is left to test with: collect more"
         )
     about = [(one.spaces.action, one.spaces.observation["image"]) for one in read]
     if any(one != other for one, other in pairwise(about)):
@@ -275,14 +279,15 @@ def read_rollouts(
     env = {"env": read[0].env_id, "env_args": read[0].env_args}
     if not is_trusted(env, read[0].place.metadata):
         env = {"env": "", "env_args": {}}
-    return learnt, test, {"actions": int(space.n), **env}
+    language = shared_language(one.language for one in read)
+    return train, test, {"actions": int(space.n), **env}, language
 
 
 def check(config: WorldModelConfig) -> None:
-    """Refuse numbers that cannot be.
+    """Refuse numbers out of range.
 
     Raises:
-        UserError: they are named.
+        UserError: naming the first.
     """
     for name in ("window", "frames", "width", "heads", "layers", "outcome_layers"):
         if getattr(config, name) < 1:
@@ -297,7 +302,7 @@ def check(config: WorldModelConfig) -> None:
 
 
 def _reads(recipe: dict[str, Any]) -> ModelConfig:
-    """What is read, and by what; words where nothing is."""
+    """The model configuration of a recipe's text encoder; bag of words where there is none."""
     return ModelConfig(
         text=recipe["text"] or "bag_of_words",
         text_args=recipe["text_args"],

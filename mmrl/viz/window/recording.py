@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +10,7 @@ from PIL import Image
 
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
-
-_FRAME_MS: Final = 250
-_PAUSE_MS: Final = 1500
+from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 
 
 class Recording:
@@ -48,16 +44,11 @@ class Recording:
         """Add an image, uint8 [H, W, 3]; ``pause`` keeps it for longer."""
         if self._path:
             self._frames.append(Image.fromarray(image).quantize(128))
-            self._durations.append(_PAUSE_MS if pause else _FRAME_MS)
+            self._durations.append(PAUSE_MS if pause else FRAME_MS)
 
     def save(self) -> Path | None:
         """Write what there is, whole or not at all; the path, or None if there is nothing."""
         if not self._path or not self._frames:
             return None
-        buffer = io.BytesIO()
-        first, *rest = self._frames
-        first.save(
-            buffer, "GIF", save_all=True, append_images=rest, duration=self._durations, loop=0
-        )
-        write_bytes(self._path, buffer.getvalue())
+        write_bytes(self._path, encode_gif(self._frames, self._durations))
         return self._path

@@ -31,20 +31,40 @@ def small(name):
     return agent, agent.Config(**SMALL.get(name, {**REPLAYS, **more}))
 
 
-@pytest.fixture
-def begin(make_run, reach, tmp_path):
-    """A run folder for an algorithm, on an environment that it can act in."""
+@pytest.fixture(scope="module")
+def begin_in(make_run, reach):
+    """Makes a run folder for an algorithm, on an environment that it can act in."""
 
-    def make(name, folder="run", **changes):
+    def make(name, folder):
         agent, hyper = small(name)
         env = reach if name in ("sac", "td3") else GRID
-        settings = {"steps": 512, "checkpoint_every": 128, "agent": name, **changes}
-        config, run = make_run(tmp_path / folder, env=env, **settings)
+        settings = {"steps": 512, "checkpoint_every": 128, "agent": name}
+        config, run = make_run(folder, env=env, **settings)
         run.config.pop("ppo")
         run.resume({**run.config, name: asdict(hyper)})
         return agent, hyper, config, run
 
     return make
+
+
+@pytest.fixture
+def begin(begin_in, tmp_path):
+    return lambda name: begin_in(name, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def trained(begin_in, tmp_path_factory):
+    """What came out of a whole training of an algorithm, and its run: trained once for all."""
+    known = {}
+
+    def train(name):
+        if name not in known:
+            folder = tmp_path_factory.mktemp("whole") / name
+            agent, hyper, config, run = begin_in(name, folder)
+            known[name] = agent.train(config, hyper, run), run
+        return known[name]
+
+    return train
 
 
 def test_they_are_all_offered():
@@ -66,22 +86,20 @@ def test_hyperparameters_are_those_of_the_library(name):
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_train_and_load(begin, name):
-    agent, hyper, config, whole = begin(name, "whole")
-    actor = agent.train(config, hyper, whole)
-    loaded = agent.load(Run.open(whole.path), "cpu")
+def test_train_and_load(trained, name):
+    actor, whole = trained(name)
+    loaded = find_agent(name).load(Run.open(whole.path), "cpu")
     for one, other in zip(actor.policy.parameters(), loaded.policy.parameters(), strict=True):
         assert torch.equal(one, other)
-    first, again = (play_episodes(one, config.env, 8).summary() for one in (actor, loaded))
+    first, again = (play_episodes(one, whole.config["env"], 8).summary() for one in (actor, loaded))
     if name not in ("a2c", "ppo", "sac"):  # the others draw from the same generator
         assert first == again
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_a_stopped_training_goes_on_exactly(begin, name, monkeypatch):
-    agent, hyper, config, whole = begin(name, "whole")
-    agent.train(config, hyper, whole)
-    agent, hyper, config, run = begin(name, "stopped")
+def test_a_stopped_training_goes_on_exactly(begin, trained, name, monkeypatch):
+    _, whole = trained(name)
+    agent, hyper, config, run = begin(name)
     step, count = MultimodalVecEnv.step_wait, [0]
 
     def killed(self):
@@ -140,11 +158,11 @@ def test_networks_see_bytes(begin, name, make_batch):
 def test_continuous_actions_are_learnt(name, reach, make_run, tmp_path, tiny):
     agent, hyper = small(name)
     hyper = replace(
-        hyper, num_envs=8, buffer_size=4000, batch_size=64, train_freq=1, gradient_steps=2,
-        learning_rate=1e-3, final_learning_rate=1e-3, gamma=0.0, tau=0.05, learning_starts=800,
+        hyper, num_envs=8, buffer_size=4000, batch_size=64, train_freq=1, gradient_steps=1,
+        learning_rate=3e-3, final_learning_rate=1e-3, gamma=0.0, tau=0.05, learning_starts=800,
     )  # fmt: skip
     config, run = make_run(
-        tmp_path / "run", env=reach, steps=4000, agent=name,
+        tmp_path / "run", env=reach, steps=3200, agent=name,
         model=replace(tiny, fusion="gated", text="bag_of_words", text_args={"width": 8}),
     )  # fmt: skip
     played = play_episodes(agent.train(config, hyper, run), reach, 128, deterministic=True)

@@ -12,6 +12,7 @@ import pytest
 
 from mmrl.cli import main
 from mmrl.experiment.run import Run, Status
+from tests import warm
 
 CONFIG = """\
 env: mmrl/GoToObjS4-v0
@@ -36,7 +37,9 @@ def ablate(config, out, *more):
 
 def test_train_and_resume(config, tmp_path, capsys):
     out = tmp_path / "out"
-    assert ablate(config, out, "--over", "optimizer.name=sgd", "--jobs", "2") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mmrl.cli.processes.subprocess", warm.subprocess)
+        assert ablate(config, out, "--over", "optimizer.name=sgd", "--jobs", "2") == 0
     said = capsys.readouterr().out
     assert "| optimizer.name=sgd | 1 |" in said
     rows = list(csv.DictReader((out / "ablation.csv").open()))
@@ -80,7 +83,8 @@ def test_a_folder_with_something_else(config, tmp_path, capsys):
     assert "is not empty, and not an ablation" in capsys.readouterr().err
 
 
-def test_a_training_that_fails_is_named(config, tmp_path, capsys):
+def test_a_training_that_fails_is_named(config, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("mmrl.cli.processes.subprocess", warm.subprocess)
     assert ablate(config, tmp_path / "out", "--over", "ppo.batch_size=60") == 2
     assert "ppo.batch_size=60, seed 0 failed: " in capsys.readouterr().err
 

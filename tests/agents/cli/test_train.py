@@ -86,10 +86,10 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     assert again["mean_length"] == result["mean_length"]  # the same policy, seeds and sampling
     assert again["success_rate"] == result["success_rate"]
 
-    arguments = ["eval", str(out), "--episodes", "6", "--misled", "true", "--json", str(report)]
+    arguments = ["eval", str(out), "--episodes", "6", "--swap-instructions", "--json", str(report)]
     assert main(arguments) == 0
-    assert json.loads(report.read_text())["misled"] is True
-    assert "told another instruction" in capsys.readouterr().out
+    assert json.loads(report.read_text())["swap_instructions"] is True
+    assert "with swapped instructions" in capsys.readouterr().out
 
     assert main(["eval", str(out), "--env", "mmrl/GoToObjS4-v0", "--episodes", "3"]) == 0
     gif = tmp_path / "clip.gif"
@@ -113,12 +113,12 @@ def test_minigrid_itself(config, tmp_path):
     pytest.importorskip("minigrid")
     env = "BabyAI-GoToRedBallGrey-v0"
     out = tmp_path / "run"
-    arguments = ["--out", str(out), "--steps", "256", "--eval_episodes", "3", "--clip_every", "256"]
+    arguments = ["--out", str(out), "--steps", "128", "--eval_episodes", "3", "--clip_every", "128"]
     assert main(["train", "--config", config(env=env), *arguments]) == 0
     result = json.loads((out / "result.json").read_text())
     check_result(result, env, 3)
     assert "minigrid" in result["versions"]
-    assert (out / "checkpoints" / "step_256").is_dir()
+    assert (out / "checkpoints" / "step_128").is_dir()
 
 
 class Faulty(gym.Env):

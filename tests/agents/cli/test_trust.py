@@ -1,5 +1,6 @@
 """Run folders and YAML files of somebody else are data: commands run nothing that they name."""
 
+import shutil
 import subprocess
 import sys
 
@@ -29,14 +30,22 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run folder."""
+    run = tmp_path_factory.mktemp("trained") / "run"
+    assert main(["train", *TINY, "--out", str(run)]) == 0
+    return run
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, trained, warm):
     """A working directory with a run of somebody else, and a module that leaves a mark."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(trust, "_searched", [])
-    assert main(["train", *TINY, "--out", "run"]) == 0
+    shutil.copytree(trained, "run")
     (tmp_path / "evil.py").write_text("open('fired', 'w').close()\n")
     (tmp_path / "run" / "evil.py").write_text("open('fired', 'w').close()\n")
     yield tmp_path

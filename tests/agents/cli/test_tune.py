@@ -24,7 +24,7 @@ def config(tmp_path):
     return str(file)
 
 
-def test_search_and_resume(config, tmp_path, capsys):
+def test_search_and_resume(config, tmp_path, capsys, warm):
     out = tmp_path / "search"
     over = ["--over", "ppo.learning_rate=1e-3..1e-2:log", "--over", "model.fusion=film,concat"]
     common = ["tune", config, "--out", str(out), "--episodes", "16", *over]

@@ -18,7 +18,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-def files(run, name="step_768"):
+def files(run, name="step_512"):
     """What is in a checkpoint, but the manifest."""
     names = ("weights.safetensors", "state.npz")
     return {file: (run.checkpoints / name / file).read_bytes() for file in names}
@@ -30,7 +30,7 @@ def files(run, name="step_768"):
 def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memory):
     beside = "world_model" if memory else None
     hyper = replace(hyper, curriculum=kind, curriculum_args=SMALL, memory=memory, auxiliary=beside)
-    settings = {"env": GRID, "steps": 768, "checkpoint_every": 256}
+    settings = {"env": GRID, "steps": 512, "checkpoint_every": 256}
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
 

@@ -95,7 +95,7 @@ def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: R
             assert infos["final_obs"][0][IMAGE].shape == (56, 56, 3)
             starts = {one.tobytes() for one in env.starts.images}
             assert all(image.tobytes() in starts for image in observation[IMAGE])
-            assert not env._state.over.any()
+            assert not env._state.ended.any()
 
 
 def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: Rollouts):

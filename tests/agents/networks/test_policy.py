@@ -9,6 +9,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from mmrl.models.build import build_model
+from mmrl.models.inputs import ModelInputs
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.networks.policy import MultimodalPolicy
 
@@ -157,7 +158,7 @@ def test_initial_weights_are_the_models_own(make_ppo, tiny):
     ppo = make_ppo()
     torch.manual_seed(0)  # as PPO's seed does before it builds
     vocabulary = int(ppo.observation_space["instruction"].high.max()) + 1
-    model = build_model(tiny, (56, 56), vocabulary)
+    model = build_model(tiny, ModelInputs.standard((56, 56), vocabulary))
     built = ppo.policy.features_extractor.model.state_dict()
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, built[name]), name

@@ -1,33 +1,49 @@
-"""The stamp of compiled kernels: it follows what a file imports, and nothing else."""
+"""JIT compilation: stamps of cached kernels, device functions, and the internals of numba that
+``core/jit.py`` relies on.
+"""
 
+import tomllib
+from pathlib import Path
+
+import numba
+import numpy as np
 import pytest
+from numba.core import caching, codegen
+from numba.core.registry import CPUDispatcher
+from packaging.requirements import Requirement
 
-from mmrl_envs.grid.core import jit as compiler
+from mmrl_envs.grid.core import jit, rng
+
+ROOT = Path(__file__).parents[3]
+REASON = (
+    f"core/jit.py was tested with numba 0.68, this is {numba.__version__}: mend it for this "
+    "version, or lower the bound in pyproject.toml"
+)
 
 
 @pytest.fixture
 def stamp(tmp_path, monkeypatch):
-    """A function that gives the stamp of a file in a package of three, fresh from the disk."""
+    """A function that gives the stamp of a file in a small package, fresh from the disk."""
     package = tmp_path / "mmrl_envs" / "grid"
-    package.mkdir(parents=True)
-    (package / "compiler.py").write_text("")
+    (package / "core").mkdir(parents=True)
+    (package / "core" / "jit.py").write_text("")
     (package / "low.py").write_text("value = 1\n")
     (package / "middle.py").write_text("from mmrl_envs.grid.low import value\n")
     (package / "high.py").write_text("from mmrl_envs.grid import middle\n")
     (package / "other.py").write_text("import os\n")
-    monkeypatch.setattr(compiler, "__file__", str(package / "compiler.py"))
+    monkeypatch.setattr(jit, "__file__", str(package / "core" / "jit.py"))
 
     def look(name):
-        compiler._imported.cache_clear()
-        compiler._sources_hash.cache_clear()
-        return compiler._sources_hash(package / f"{name}.py")
+        jit._imported.cache_clear()
+        jit._sources_hash.cache_clear()
+        return jit._sources_hash(package / f"{name}.py")
 
     yield look, package
-    compiler._imported.cache_clear()
-    compiler._sources_hash.cache_clear()
+    jit._imported.cache_clear()
+    jit._sources_hash.cache_clear()
 
 
-@pytest.mark.parametrize("changed", ["high", "middle", "low", "compiler"])
+@pytest.mark.parametrize("changed", ["high", "middle", "low", "core/jit"])
 def test_a_change_below_changes_the_stamp(stamp, changed):
     look, package = stamp
     before = look("high")
@@ -41,3 +57,63 @@ def test_a_change_elsewhere_does_not(stamp):
     (package / "other.py").write_text("import sys\n")
     assert look("high") == before
     assert look("low") != look("middle")
+
+
+def test_the_version_of_numba_is_bounded():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = next(one for one in map(Requirement, project["dependencies"]) if one.name == "numba")
+    assert any(bound.operator == "<" for bound in required.specifier), (
+        "bound numba: see core/jit.py"
+    )
+    assert numba.__version__ in required.specifier, REASON
+
+
+def test_cached_kernels_are_stamped_by_our_locators():
+    assert caching.CacheImpl._locator_classes[:3] == jit._OURS, REASON
+    locator = rng.seed_rng._cache._impl._locator
+    assert isinstance(locator, jit._ImportAwareLocator), REASON
+    assert locator.get_source_stamp() == jit._sources_hash(Path(rng.__file__)), REASON
+
+
+def test_functions_of_others_keep_their_locators():
+    def elsewhere(number):
+        return number
+
+    locator = numba.njit(cache=True)(elsewhere)._cache._impl._locator
+    assert not isinstance(locator, jit._ImportAwareLocator)
+
+
+def test_device_functions_raise_when_called_from_python():
+    assert type(numba.njit(lambda: 0)) is CPUDispatcher, REASON
+    assert type(jit.signed) is jit._DeviceFunction, REASON
+    with pytest.raises(
+        TypeError, match="signed is a device function, for kernels; from Python call"
+    ):
+        jit.signed(np.uint8(3))
+    assert jit.signed.py_func(np.uint8(3)) == 3
+
+
+def test_the_final_module_is_optimised_unless_we_skip_it(monkeypatch):
+    optimised = []
+    original = codegen.CPUCodeLibrary._optimize_final_module
+    monkeypatch.setattr(
+        codegen.CPUCodeLibrary,
+        "_optimize_final_module",
+        lambda library: (optimised.append(library), original(library)),
+    )
+    numba.njit("int64(int64)")(lambda number: number + 1)
+    assert optimised, REASON
+    optimised.clear()
+    with jit._without_final_optimization():
+        numba.njit("int64(int64)")(lambda number: number + 2)
+    assert not optimised, REASON
+    numba.njit("int64(int64)")(lambda number: number + 3)
+    assert optimised, REASON
+
+
+def test_kernels_cannot_allocate():
+    """They are compiled without numba's runtime, which would count references."""
+    options = {name: value for name, value in jit._OPTIONS.items() if name != "cache"}
+    allocate = numba.njit(**options)(lambda: np.zeros(3))
+    with pytest.raises(numba.TypingError):
+        allocate()

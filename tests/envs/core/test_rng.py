@@ -1,4 +1,4 @@
-"""Random streams: SplitMix64 to the letter, even, and each on its own."""
+"""Random number generators: SplitMix64 to the letter, even, and each on its own."""
 
 import numba
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl_envs.grid.core.rng import below, choose, seed_streams
+from mmrl_envs.grid.core.rng import peek_randint, randint, seed_rng
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 MASK = 2**64 - 1
@@ -22,18 +22,18 @@ def mix(z):
 
 
 @numba.njit
-def draw(streams, bound, out):
+def draw(rng, bound, out):
     for t in range(out.shape[0]):
         for e in range(out.shape[1]):
-            out[t, e] = below(streams, e, bound)
+            out[t, e] = randint(rng, e, bound)
 
 
 def draws(seeds, bound, count):
-    """Draws of every stream, in turns; int [count, streams]."""
-    streams = np.empty(len(seeds), np.uint64)
-    seed_streams(streams, np.array(seeds, np.uint64))
+    """Draws of every generator, in turns; int [count, generators]."""
+    rng = np.empty(len(seeds), np.uint64)
+    seed_rng(rng, np.array(seeds, np.uint64))
     out = np.empty((count, len(seeds)), np.int64)
-    draw(streams, bound, out)
+    draw(rng, bound, out)
     return out
 
 
@@ -58,7 +58,7 @@ def test_as_in_plain_python(seed, bound):
 
 @PROPERTY
 @given(st.lists(seeds_64, min_size=2, max_size=5, unique=True))
-def test_a_stream_depends_on_its_seed_alone(seeds):
+def test_a_generator_depends_on_its_seed_alone(seeds):
     together = draws(seeds, 1000, 6)
     alone = np.stack([draws([seed], 1000, 6)[:, 0] for seed in seeds], axis=1)
     assert np.array_equal(together, alone)
@@ -90,23 +90,23 @@ def test_neighbouring_seeds_do_not_run_alike():
 
 @PROPERTY
 @given(st.lists(seeds_64, min_size=1, max_size=4), st.integers(1, 9))
-def test_a_choice_stays_while_the_stream_does(seeds, bound):
-    streams = np.array(seeds, np.uint64)
-    before, chosen = streams.copy(), np.empty((2, len(seeds)), np.int64)
-    choose(streams, bound, chosen[0])
-    choose(streams, bound, chosen[1])
+def test_a_choice_stays_until_the_next_draw(seeds, bound):
+    rng = np.array(seeds, np.uint64)
+    before, chosen = rng.copy(), np.empty((2, len(seeds)), np.int64)
+    peek_randint(rng, bound, chosen[0])
+    peek_randint(rng, bound, chosen[1])
     aside = 0xD1B54A32D192ED03
     assert chosen[0].tolist() == [(mix(seed ^ aside) >> 32) * bound >> 32 for seed in seeds]
     assert np.array_equal(*chosen)
-    assert np.array_equal(streams, before)
+    assert np.array_equal(rng, before)
 
 
-def test_choices_are_even_and_do_not_tell_the_next_draw():
-    streams = np.empty(20_000, np.uint64)
-    seed_streams(streams, np.arange(20_000, dtype=np.uint64))
+def test_choices_are_even_and_independent_of_the_next_draw():
+    rng = np.empty(20_000, np.uint64)
+    seed_rng(rng, np.arange(20_000, dtype=np.uint64))
     chosen, drawn = np.empty(20_000, np.int64), np.empty((1, 20_000), np.int64)
-    choose(streams, 3, chosen)
-    draw(streams, 3, drawn)
+    peek_randint(rng, 3, chosen)
+    draw(rng, 3, drawn)
     table = np.zeros((3, 3))
     np.add.at(table, (chosen, drawn[0]), 1)
     chi_square = ((table - 20_000 / 9) ** 2 / (20_000 / 9)).sum()

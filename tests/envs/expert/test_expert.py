@@ -65,15 +65,15 @@ def test_only_what_nobody_can_do_is_left_undone(parity, begun, play, level):
     single = worlds.state.instruction[:, 0] == 0
     success, _ = play(worlds, "full")
     assert success[single].all()
-    twins = parity.Twins(parity.minigrid_id(level), level)
+    pair = parity.ParityPair(parity.minigrid_id(level), level)
     failures = 0
     for seed in range(12):
-        assert twins.reset(seed) == []
-        if twins.ours.worlds.state.instruction[0, 0] == 0:
+        assert pair.reset(seed) == []
+        if pair.ours.worlds.state.instruction[0, 0] == 0:
             continue
         over = False
         while not over:
-            differences, over, truncated, success = twins.step(twins.ours.expert_action("full"))
+            differences, over, truncated, success = pair.step(pair.ours.expert_action("full"))
             assert differences == []
             assert not truncated
         failures += not success
@@ -204,11 +204,11 @@ def test_seen_is_what_the_view_shows(begun):
 @pytest.mark.parametrize("knowledge", ["full", "seen"])
 def test_does_nothing_where_nothing_can_be_done(furnished, knowledge):
     """The box that is asked for was opened: it is gone."""
-    twins = furnished({(4, 3): Box("red")}, PickupInstr(ObjDesc("box", "red")))
-    twins.step(cells.TOGGLE)
+    pair = furnished({(4, 3): Box("red")}, PickupInstr(ObjDesc("box", "red")))
+    pair.step(cells.TOGGLE)
     for _ in range(5):  # it may look around first
-        twins.step(twins.ours.expert_action(knowledge))
-    assert [twins.ours.expert_action(knowledge) for _ in range(3)] == [DONE] * 3
+        pair.step(pair.ours.expert_action(knowledge))
+    assert [pair.ours.expert_action(knowledge) for _ in range(3)] == [DONE] * 3
 
 
 def test_makes_room_before_it_fetches(furnished):
@@ -216,9 +216,9 @@ def test_makes_room_before_it_fetches(furnished):
     things = {(5, y): Ball("blue") for y in range(1, 7)} | {(6, 3): Key("red")}
     things |= {(1, 1): Box("grey")}
     instr = PutNextInstr(ObjDesc("key", "red"), ObjDesc("box", "grey"))
-    twins = furnished(things, instr)
+    pair = furnished(things, instr)
     for _ in range(60):
-        differences, terminated, _, success = twins.step(twins.ours.expert_action("full"))
+        differences, terminated, _, success = pair.step(pair.ours.expert_action("full"))
         assert differences == []
         if terminated:
             break
@@ -226,14 +226,14 @@ def test_makes_room_before_it_fetches(furnished):
 
 
 def test_what_is_in_the_hands_is_put_down_to_be_gone_to(furnished):
-    twins = furnished({(4, 3): Ball("red")}, GoToInstr(ObjDesc("ball", "red")))
-    state = twins.ours.worlds.state
-    assert twins.ours.expert_action("full") == DONE  # it is in front already
-    twins.source.step(cells.PICKUP)
-    twins.source.step(cells.LEFT)
-    assert twins.bring_over() == []
+    pair = furnished({(4, 3): Ball("red")}, GoToInstr(ObjDesc("ball", "red")))
+    state = pair.ours.worlds.state
+    assert pair.ours.expert_action("full") == DONE  # it is in front already
+    pair.source.step(cells.PICKUP)
+    pair.source.step(cells.LEFT)
+    assert pair.bring_over() == []
     assert state.carried[0] == 0
-    assert twins.ours.expert_action("full") == cells.DROP
+    assert pair.ours.expert_action("full") == cells.DROP
 
 
 def test_another_knowledge_is_refused(begun):

@@ -102,7 +102,7 @@ def test_search_finds_the_cheapest_way(codes, start, goal, direction, openable, 
     assert found == plain_cost(chart, start, direction, goal)
 
 
-def test_the_way_is_told_from_its_beginning():
+def test_the_path_is_read_from_its_beginning():
     codes = [EMPTY_CELL] * 49
     for row in range(7):
         codes[7 * row + 3] = WALL_CELL

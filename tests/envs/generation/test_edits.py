@@ -57,8 +57,8 @@ def test_every_edited_scene_is_sound(level, seed, edits):
     state, layout = worlds.state, worlds.layout
     assert check_envs(state, layout, 0, 1) == (0, 0)
     assert (state.step_count[0], state.progress[0]) == (0, 0)
-    said = observation["instruction"][0]
-    assert str(Instruction.from_sentence(said)) == said
+    sentence = observation["instruction"][0]
+    assert str(Instruction.from_sentence(sentence)) == sentence
 
     instruction = worlds.instruction(0)
     halves = zip((0, 2), (instruction.first, instruction.second), strict=True)
@@ -104,7 +104,7 @@ def test_a_scene_is_named_by_its_seed_and_edits(level, seed, edits, known):
 
 
 @pytest.mark.parametrize("level", ["GoToLocal", "GoToObjMazeS4R2", "PutNextS5N2Carrying"])
-def test_edits_change_what_they_say(level):
+def test_edits_change_what_their_names_promise(level):
     count = 200
     plain, _ = begin(level, 0, [()] * count, num_envs=count)
     env, _ = begin(level, 0, [(k,) for k in range(count)], num_envs=count)
@@ -131,7 +131,7 @@ def test_edits_change_what_they_say(level):
         assert {more for _, more in kinds} == {0, 1}
 
 
-def test_what_is_known_and_told_begins_with_the_edited_scene():
+def test_memory_and_infos_begin_with_the_edited_scene():
     options = {"achieved": True, "describe": True}
     edits = [(k, k + 1) for k in range(8)]
     env, _ = begin("PickupLoc", 3, edits, num_envs=8, **options)
@@ -147,8 +147,8 @@ def test_what_is_known_and_told_begins_with_the_edited_scene():
     for _ in range(6):
         actions = env.expert_actions()
         assert np.array_equal(actions, other.expert_actions())
-        told = env.step(actions)[-1]["achieved"], other.step(actions)[-1]["achieved"]
-        assert list(told[0]) == list(told[1])
+        achieved = env.step(actions)[-1]["achieved"], other.step(actions)[-1]["achieved"]
+        assert list(achieved[0]) == list(achieved[1])
         if env._over.any():
             break
 
@@ -166,6 +166,6 @@ def test_what_cannot_be_edited():
         single.reset(options={"edits": [1]})
 
 
-def test_environments_say_that_they_can_be_edited():
+def test_metadata_lists_the_edits():
     assert gym.make("mmrl_envs:mmrl/GoToLocal-v0").metadata["edits"] == EDITS
     assert GridVectorEnv(1, "GoToLocal", language="zh").metadata["edits"] == EDITS

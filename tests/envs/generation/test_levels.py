@@ -1,4 +1,4 @@
-"""Levels as they come into being: what always holds, and that chance falls as in minigrid."""
+"""Level generation: what always holds, and that its distributions are minigrid's."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ from mmrl_envs.grid.language.instructions import NOUN_OF_KIND, NOUNS, VOCABULARY
 from mmrl_envs.grid.worlds import GridWorlds
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=40)
-SIZES = {name: level.recipe().finish()[0] for name, level in LEVELS.items()}
+SIZES = {name: level.builder().build()[0] for name, level in LEVELS.items()}
 ONE_ROOM = sorted(name for name, layout in SIZES.items() if layout.columns * layout.rows == 1)
 MAZES = sorted(set(LEVELS) - set(ONE_ROOM))
 AGENT_LAST = ("PickupLoc", "PickupDist", "OneRoom")  # objects do not keep off the agent
@@ -244,7 +244,7 @@ def test_geometry_and_number_of_objects_as_in_minigrid(parity, level):
         source.num_rows,
     )
     if level not in ONE_ROOM:
-        return  # the number of doors, and of keys, is left to chance
+        return  # the number of doors, and of keys, is random
     theirs = [thing for thing in source.grid.grid if thing is not None and thing.type != "wall"]
     assert len(objects(worlds)) == len(theirs)
     assert worlds.state.max_steps[0] == source.max_steps
@@ -281,7 +281,7 @@ def chi_square(one, two):
 @pytest.mark.parametrize(
     "level", ["GoToLocal", "GoToRedBallGrey", "GoToObjS6", "PickupLoc", "PutNextLocal"]
 )
-def test_chance_falls_as_in_minigrid(parity, level):
+def test_distributions_match_minigrid(parity, level):
     """Each feature's chi-square is at most 5 standard deviations above what is expected."""
     theirs, ours = {}, {}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -304,7 +304,7 @@ def test_chance_falls_as_in_minigrid(parity, level):
     assert max(len(counts) for counts in theirs.values()) > 3
 
 
-def test_chi_square_tells_a_loaded_die():
+def test_chi_square_detects_a_loaded_die():
     fair = Counter(dict.fromkeys(range(6), 1000))
     loaded = Counter({0: 110, 1: 58, 2: 58, 3: 58, 4: 58, 5: 58})
     statistic, freedom = chi_square(loaded, fair)

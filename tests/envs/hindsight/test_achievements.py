@@ -1,4 +1,4 @@
-"""What was achieved: all that the verifier would have called a success, and nothing else."""
+"""Achievements: all that the verifier would have counted as success, and nothing else."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from minigrid.envs.babyai.core.verifier import (
 )
 
 from mmrl_envs.grid.core import cells
-from mmrl_envs.grid.hindsight.achievements import DESCRIPTIONS
+from mmrl_envs.grid.hindsight.events import DESCRIPTIONS
 from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
 from mmrl_envs.grid.rules.verification import CONTINUE, FAILURE, SUCCESS
 from mmrl_envs.grid.worlds import GridWorlds
@@ -36,7 +36,7 @@ def begun(level, seed):
     return worlds
 
 
-def words_of(clause):
+def without_articles(clause):
     return (
         clause.verb,
         *((one.noun, one.color, one.location) for one in (clause.target, clause.beside) if one),
@@ -44,7 +44,7 @@ def words_of(clause):
 
 
 def candidates(rng):
-    """Every clause about one object; of those about two, a thousand by chance."""
+    """Every clause about one object; of those about two, a thousand at random."""
     nouns = [one for one in DESCRIPTIONS if one.noun != "door"]
     doors = [one for one in DESCRIPTIONS if one.noun == "door"]
     clauses = [Clause("go to", one) for one in DESCRIPTIONS]
@@ -64,16 +64,16 @@ def test_achieved_is_what_the_verifier_calls_success(level, seed):
     moment = worlds.moment(0)
     actions = rng.choice(7, 120, p=BUSY)
     steps = moment.achieved(actions)
-    when = {words_of(clause): t for t, clauses in enumerate(steps) for clause in clauses}
+    when = {without_articles(clause): t for t, clauses in enumerate(steps) for clause in clauses}
     assert sum(map(len, steps)) == len(when)  # each once
     checked = set()
     for clause in candidates(rng):
         outcomes = moment.verify(actions, Instruction((clause,)))
         success = len(outcomes) - 1 if outcomes[-1] == SUCCESS else None
-        told = when.get(words_of(clause))
-        if told is None and success is not None and clause.verb == "put":
-            continue  # generation would have turned it down: see below
-        assert told == success, (str(clause), told, success)
+        achieved = when.get(without_articles(clause))
+        if achieved is None and success is not None and clause.verb == "put":
+            continue  # generation would have rejected it: see below
+        assert achieved == success, (str(clause), achieved, success)
         checked.add(clause.verb)
     assert checked == {"go to", "pick up", "open", "put"}
     for t, clauses in enumerate(steps):
@@ -104,11 +104,11 @@ def test_the_given_instruction_is_among_what_its_success_achieved(level):
     assert found > 2
 
 
-def test_what_generation_turns_down_is_left_out(furnished):
+def test_what_generation_rejects_is_left_out(furnished):
     """Two balls side by side; one is taken away and brought back."""
     things = {(4, 3): Ball("red"), (5, 3): Ball("blue"), (1, 1): Box("grey")}
-    twins = furnished(things, GoToInstr(ObjDesc("box", "grey")))
-    moment = twins.ours.worlds.moment(0)
+    pair = furnished(things, GoToInstr(ObjDesc("box", "grey")))
+    moment = pair.ours.worlds.moment(0)
     actions = [cells.PICKUP, cells.DROP]
     put = Clause("put", Description("ball", "red"), Description("ball", "blue"))
     assert moment.verify(actions, Instruction((put,)))[-1] == SUCCESS
@@ -117,13 +117,13 @@ def test_what_generation_turns_down_is_left_out(furnished):
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_any_instruction_is_judged_as_minigrid_judges_it(furnished, play, order):
+def test_any_instruction_is_verified_as_in_minigrid(furnished, play, order):
     things = {(4, 3): Key("red"), (3, 5): Ball("blue"), (5, 5): Box("grey")}
     pick, go = PickupInstr(ObjDesc("key", "red")), GoToInstr(ObjDesc("ball", "blue"))
-    twins = furnished(things, BeforeInstr(pick, go))
-    moment = twins.ours.worlds.moment(0)
+    pair = furnished(things, BeforeInstr(pick, go))
+    moment = pair.ours.worlds.moment(0)
     actions = [cells.PICKUP, cells.RIGHT, cells.FORWARD]
-    assert play(twins, actions) == (True, True)
+    assert play(pair, actions) == (True, True)
     clauses = (
         Clause("pick up", Description("key", "red")),
         Clause("go to", Description("ball", "blue")),
@@ -137,19 +137,19 @@ def test_any_instruction_is_judged_as_minigrid_judges_it(furnished, play, order)
     assert moment.verify(actions, Instruction((strict,))).tolist() == [FAILURE]
 
 
-def test_put_next_as_minigrid_judges_it(furnished, play):
+def test_put_next_as_in_minigrid(furnished, play):
     things = {(4, 3): Key("red"), (4, 5): Ball("blue")}
-    twins = furnished(things, PutNextInstr(ObjDesc("key", "red"), ObjDesc("ball", None)))
-    moment = twins.ours.worlds.moment(0)
+    pair = furnished(things, PutNextInstr(ObjDesc("key", "red"), ObjDesc("ball", None)))
+    moment = pair.ours.worlds.moment(0)
     actions = [cells.PICKUP, cells.RIGHT, cells.FORWARD, cells.LEFT, cells.DROP]
-    assert play(twins, actions) == (True, True)
+    assert play(pair, actions) == (True, True)
     last = moment.achieved(actions)[-1]
     assert "put the red key next to the blue ball" in map(str, last)
     assert "put the key next to the object behind you" not in map(str, last)
     assert {clause.verb for clause in last} == {"put"}
 
 
-def test_sequences_are_carried_out():
+def test_sequences_are_achieved():
     worlds = begun("PutNextLocal", 3)
     moment = worlds.moment(0)
     actions = np.random.default_rng(0).choice(7, 150, p=BUSY)
@@ -162,7 +162,7 @@ def test_sequences_are_carried_out():
         assert len(one.clauses) == 2
 
 
-def test_nothing_is_changed_by_judging(bytes_of):
+def test_verifying_changes_nothing(bytes_of):
     worlds = begun("BossLevel", 0)
     before = bytes_of(worlds)
     moment = worlds.moment(0)
@@ -176,19 +176,19 @@ def test_nothing_is_changed_by_judging(bytes_of):
     assert moment.achieved(actions) == first
 
 
-def test_what_holds_in_a_image(furnished):
+def test_what_holds_in_a_state(furnished):
     things = {(4, 3): Ball("red"), (1, 1): Key("blue"), (1, 2): Box("grey"), (6, 6): Ball("green")}
-    twins = furnished(things, GoToInstr(ObjDesc("box", "grey")))
-    said = set(map(str, twins.ours.worlds.moment(0).holds()))
+    pair = furnished(things, GoToInstr(ObjDesc("box", "grey")))
+    sentences = set(map(str, pair.ours.worlds.moment(0).holds()))
     facing = {"go to the red ball", "go to a ball", "go to the red object", "go to a object"}
-    assert facing <= said
-    assert "put the blue key next to the grey box" in said
-    assert "put the grey box next to the key" in said
-    assert not any("green" in one for one in said)
-    twins.step(cells.PICKUP)
-    said = set(map(str, twins.ours.worlds.moment(0).holds()))
-    assert {"pick up the red ball", "pick up a ball"} <= said
-    assert not any(one.startswith("go to") for one in said)
+    assert facing <= sentences
+    assert "put the blue key next to the grey box" in sentences
+    assert "put the grey box next to the key" in sentences
+    assert not any("green" in one for one in sentences)
+    pair.step(cells.PICKUP)
+    sentences = set(map(str, pair.ours.worlds.moment(0).holds()))
+    assert {"pick up the red ball", "pick up a ball"} <= sentences
+    assert not any(one.startswith("go to") for one in sentences)
 
 
 def test_open_doors_hold():

@@ -1,4 +1,4 @@
-"""What is achieved, told step by step: exactly what the whole trajectory is said to achieve."""
+"""The achievement tracker: step by step exactly what replaying the whole trajectory gives."""
 
 import gymnasium as gym
 import numpy as np
@@ -15,13 +15,13 @@ LEVELS = [
 ]  # fmt: skip
 
 
-def said(moment, actions, language="en"):
+def sentences_of(moment, actions, language="en"):
     return [tuple(translate(one, language) for one in step) for step in moment.achieved(actions)]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("by", ["random", "expert", "both"])
-def test_a_batch_tells_what_a_moment_would(level, by):
+def test_the_tracker_agrees_with_the_replayed_trajectory(level, by):
     rng = np.random.default_rng(0)
     options = {"achieved": True, "max_steps": 60, "num_threads": 2}
     env = gym.make_vec(f"mmrl/{level}-v0", 6, autoreset_mode=AutoresetMode.SAME_STEP, **options)
@@ -29,7 +29,7 @@ def test_a_batch_tells_what_a_moment_would(level, by):
     _, infos = env.reset(seed=3)
     assert infos["achieved"].tolist() == [()] * 6
     starts = [worlds.moment(e) for e in range(6)]
-    actions, told = [[] for _ in range(6)], [[] for _ in range(6)]
+    actions, tracked = [[] for _ in range(6)], [[] for _ in range(6)]
     episodes = achieved = 0
     for t in range(150):
         chosen = rng.choice(7, 6, p=BUSY)
@@ -42,37 +42,37 @@ def test_a_batch_tells_what_a_moment_would(level, by):
             actions[e].append(chosen[e])
             now = infos["final_info"] if over[e] else infos
             assert now["_achieved"][e]
-            told[e].append(now["achieved"][e])
+            tracked[e].append(now["achieved"][e])
             if over[e]:
-                assert told[e] == said(starts[e], actions[e])
+                assert tracked[e] == sentences_of(starts[e], actions[e])
                 assert infos["achieved"][e] == ()
                 episodes += 1
-                achieved += sum(map(len, told[e]))
-                starts[e], actions[e], told[e] = worlds.moment(e), [], []
+                achieved += sum(map(len, tracked[e]))
+                starts[e], actions[e], tracked[e] = worlds.moment(e), [], []
         if over.any():
             assert not infos["final_info"]["_achieved"][~over].any()
             assert set(infos["final_info"]["achieved"][~over]) <= {None}
     for e in range(6):
-        assert told[e] == said(starts[e], actions[e])
+        assert tracked[e] == sentences_of(starts[e], actions[e])
     assert episodes >= 6
     assert achieved > 20
 
 
 @pytest.mark.parametrize("level", ["GoToLocal", "BossLevel"])
-def test_one_environment_tells_it_in_its_language(level):
+def test_a_single_environment_tracks_in_its_language(level):
     env = gym.make(f"mmrl/{level}-v0", achieved=True, language="zh").unwrapped
     _, info = env.reset(seed=5)
     assert info["achieved"] == ()
     start = env.worlds.moment(0)
     actions = np.random.default_rng(1).choice(7, 60, p=BUSY)
-    told = []
+    tracked = []
     for action in actions:
         _, _, terminated, truncated, info = env.step(action)
-        told.append(info["achieved"])
+        tracked.append(info["achieved"])
         if terminated or truncated:
             break
-    assert told == said(start, actions[: len(told)], "zh")
-    assert any(told)
+    assert tracked == sentences_of(start, actions[: len(tracked)], "zh")
+    assert any(tracked)
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
@@ -91,7 +91,7 @@ def test_infos_as_in_gymnasiums_own_batch(assert_same, mode):
         assert_same(ours.step(actions)[4], theirs.step(actions)[4])
 
 
-def test_a_partial_reset_tells_of_those_alone():
+def test_a_partial_reset_has_infos_of_those_alone():
     env = gym.make_vec(
         "mmrl/GoToLocal-v0", 3, autoreset_mode="Disabled", achieved=True, describe=True
     )
@@ -108,10 +108,10 @@ def test_off_by_default():
     env = gym.make_vec("mmrl/GoToLocal-v0", 2)
     _, infos = env.reset(seed=0)
     assert set(infos) == {"clauses_done", "_clauses_done"}
-    assert env.unwrapped.worlds.witness is None
+    assert env.unwrapped.worlds.tracker is None
 
 
-def test_a_snapshot_goes_on_where_it_was():
+def test_a_snapshot_resumes_where_it_was():
     options = {"achieved": True, "max_steps": 200}
     one, two = (gym.make_vec("mmrl/BossLevel-v0", 3, **options).unwrapped for _ in range(2))
     plain = gym.make_vec("mmrl/BossLevel-v0", 3, max_steps=200).unwrapped
@@ -128,11 +128,11 @@ def test_a_snapshot_goes_on_where_it_was():
     for step in actions[60:]:
         ours, theirs = one.step(step)[4]["achieved"], two.step(step)[4]["achieved"]
         assert ours.tolist() == theirs.tolist()
-    plain.set_state(state)  # without a witness, its record is not needed
-    two.set_state(plain.get_state())  # judged from here on
+    plain.set_state(state)  # without a tracker, its record is not needed
+    two.set_state(plain.get_state())  # tracked from here on
     start = two.worlds.moment(0)
-    told = [two.step(step)[4]["achieved"][0] for step in actions[:5]]
-    assert told == said(start, actions[:5, 0])
+    tracked = [two.step(step)[4]["achieved"][0] for step in actions[:5]]
+    assert tracked == sentences_of(start, actions[:5, 0])
     broken = state | {"achieved_agent_direction": np.full(3, 7, np.int32)}
     with pytest.raises(ValueError, match="achieved_agent_direction of the state must be 0 to 3"):
         two.set_state(broken)

@@ -1,4 +1,4 @@
-"""Sentences that say what an agent sees: true of the image, in the order of nearness."""
+"""Descriptions of views: true of the image, in the order of nearness."""
 
 import gymnasium as gym
 import numpy as np
@@ -64,21 +64,21 @@ def test_words(furnished):
         (4, 3): Ball("red"), (5, 2): Box("green"), (6, 6): Key("grey"), (3, 2): Key("blue"),
         (3, 4): Ball("blue"), (1, 3): Ball("yellow"),
     }  # fmt: skip
-    twins = furnished(things, GoToInstr(ObjDesc("key", "grey")))
-    worlds = twins.ours.worlds
+    pair = furnished(things, GoToInstr(ObjDesc("key", "grey")))
+    worlds = pair.ours.worlds
     assert str(worlds.scene(0)) == (
         "the agent faces a red ball, sees a blue key 1 left, sees a blue ball 1 right, "
         "sees a green box 2 ahead 1 left"
     )
-    twins.step(cells.PICKUP)
-    twins.step(cells.RIGHT)
-    twins.step(cells.RIGHT)
+    pair.step(cells.PICKUP)
+    pair.step(cells.RIGHT)
+    pair.step(cells.RIGHT)
     assert worlds.scene(0).phrases == (
         "carries a red ball", "sees a blue ball 1 left", "sees a blue key 1 right",
         "sees a yellow ball 2 ahead",
     )  # fmt: skip
-    twins.step(cells.FORWARD)
-    twins.step(cells.LEFT)
+    pair.step(cells.FORWARD)
+    pair.step(cells.LEFT)
     assert str(worlds.scene(0)) == (
         "the agent carries a red ball, sees a yellow ball 1 right, sees a blue ball 1 ahead 1 left"
     )
@@ -93,18 +93,18 @@ def test_words(furnished):
     ],
 )
 def test_doors_and_walls(furnished, door, words):
-    twins = furnished({(6, 3): door, (1, 1): Ball("red")}, GoToInstr(ObjDesc("ball", "red")))
-    worlds = twins.ours.worlds
+    pair = furnished({(6, 3): door, (1, 1): Ball("red")}, GoToInstr(ObjDesc("ball", "red")))
+    worlds = pair.ours.worlds
     assert str(worlds.scene(0)) == f"the agent sees {words} 3 ahead"
-    twins.step(cells.FORWARD)
-    twins.step(cells.FORWARD)
+    pair.step(cells.FORWARD)
+    pair.step(cells.FORWARD)
     assert str(worlds.scene(0)) == f"the agent faces {words}"
     for action in (cells.RIGHT, cells.FORWARD, cells.FORWARD, cells.FORWARD):
-        twins.step(action)
+        pair.step(action)
     assert worlds.scene(0).phrases[0] == "faces a wall"
 
 
-def test_nothing_is_said_so():
+def test_an_empty_view():
     assert str(Scene(())) == "the agent sees nothing"
 
 

@@ -86,7 +86,7 @@ def test_different_words_mean_different_codes(one, two):
 
 def test_vocabulary_is_sorted_and_each_word_is_used():
     assert list(VOCABULARY) == sorted(set(VOCABULARY))
-    said = set()
+    clauses = set()
     for verb in instructions.VERBS:
         for noun in NOUNS:
             for color in ("", *COLORS):
@@ -94,8 +94,8 @@ def test_vocabulary_is_sorted_and_each_word_is_used():
                     thing = Description(noun, color, location, several=color == "")
                     clause = Clause(verb, thing, thing if verb == "put" else None)
                     for order in ("before", "after"):
-                        said |= set(str(Instruction((clause, clause), (clause,), order)).split())
-    assert {word.strip(",") for word in said} == set(VOCABULARY)
+                        clauses |= set(str(Instruction((clause, clause), (clause,), order)).split())
+    assert {word.strip(",") for word in clauses} == set(VOCABULARY)
 
 
 def test_longest_sentence_of_two_clauses_fits():
@@ -131,7 +131,7 @@ def test_longest_sentence_of_two_clauses_fits():
         ),
     ],
 )
-def test_sentences_as_babyai_says_them(instruction, text):
+def test_sentences_as_in_babyai(instruction, text):
     assert str(instruction) == text
 
 
@@ -139,15 +139,15 @@ doors = descriptions.map(lambda one: replace(one, noun="door"))
 things = st.sampled_from([noun for noun in NOUNS if noun != "door"]).flatmap(
     lambda noun: descriptions.map(lambda one: replace(one, noun=noun))
 )
-said = (
+clauses = (
     st.builds(Clause, st.just("go to"), descriptions)
     | st.builds(Clause, st.just("pick up"), things)
     | st.builds(Clause, st.just("open"), doors)
     | st.builds(Clause, st.just("put"), things, descriptions)
 )
-said_halves = st.lists(said, min_size=1, max_size=2).map(tuple)
-sentences = st.builds(Instruction, first=said_halves) | st.builds(
-    Instruction, said_halves, said_halves, st.sampled_from(("before", "after"))
+halves = st.lists(clauses, min_size=1, max_size=2).map(tuple)
+sentences = st.builds(Instruction, first=halves) | st.builds(
+    Instruction, halves, halves, st.sampled_from(("before", "after"))
 )
 
 

@@ -1,4 +1,4 @@
-"""Chinese instructions: each says what one English sentence says, in characters of its own."""
+"""Chinese instructions: each means what exactly one English sentence means."""
 
 import itertools
 import re
@@ -87,8 +87,8 @@ def test_no_character_is_idle():
     done = [Clause(verb, one) for verb in ("go to", "pick up", "open")] + [Clause("put", one, two)]
     joined = [Instruction((a, b), (a,), order) for a, b in itertools.combinations(done, 2)
               for order in ("before", "after")]  # fmt: skip
-    said = "".join(things + [translate(one, "zh") for one in joined])
-    assert "".join(sorted(set(said))) == LANGUAGES["zh"].charset
+    text = "".join(things + [translate(one, "zh") for one in joined])
+    assert "".join(sorted(set(text))) == LANGUAGES["zh"].charset
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def reached(worlds):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_whatever_is_in_front_is_told_apart(theme):
+def test_whatever_is_in_front_is_distinguishable(theme):
     """Every kind and colour in the front cell, every door in its wall, and nothing at all differ
     from each other: by 20 of 255 in 20 pixels at least.
     """
@@ -328,7 +328,7 @@ def test_a_ray_meets_the_cells_that_its_line_passes_through():
         assert np.all(np.diff(rays.depth[c, :count]) > 0)
 
 
-def test_offsets_lead_where_directions_say():
+def test_offsets_match_directions():
     rays, stride = cast_rays(8, 5), 100
     offsets = rays.offsets(stride)
     ahead, right = rays.ahead, rays.right

@@ -25,8 +25,8 @@ def lived(level, seed, num_envs=3):
     nobody = np.zeros(num_envs, bool)
     frames = np.empty(worlds.frames_shape, np.uint8)
     for _ in range(int(generator.integers(60))):
-        expert, chance = worlds.expert_actions("full"), generator.integers(6, size=num_envs)
-        worlds.step(np.where(generator.random(num_envs) < 0.7, expert, chance), nobody, frames)
+        expert, random = worlds.expert_actions("full"), generator.integers(6, size=num_envs)
+        worlds.step(np.where(generator.random(num_envs) < 0.7, expert, random), nobody, frames)
     return worlds
 
 
@@ -57,8 +57,8 @@ def test_cells_hands_and_agent_are_read_as_painted(level, seed, theme, tile_size
             held = worlds.state.carried
             codes = worlds.state.object_code[np.arange(3), held]
             assert reading.carried.tolist() == np.where(held < 0, EMPTY_CELL, codes).tolist()
-            said = scenes(worlds.state, worlds.layout, np.arange(3), ALL)
-            assert reading.scenes() == list(said)
+            described = scenes(worlds.state, worlds.layout, np.arange(3), ALL)
+            assert reading.scenes() == list(described)
             continue
         is_agent = symbols[..., 0] == 10
         assert np.array_equal(reading.symbols[~is_agent], symbols[~is_agent])
@@ -78,7 +78,7 @@ def test_every_level_is_read(level):
 
 
 @pytest.mark.parametrize("theme", sorted(THEMES))
-def test_a_blurred_image_is_read_and_how_far_it_is_off_is_said(theme):
+def test_a_blurred_image_is_read_with_its_error(theme):
     worlds = lived("BossLevel", 3)
     images = painted(worlds, "egocentric", "pixels", theme=theme)
     noise = np.random.default_rng(0).integers(-12, 13, images.shape)
@@ -117,6 +117,6 @@ def test_all_is_described_where_asked_for():
     near, everything = (
         gym.make("mmrl/GoToLocal-v0", num_dists=15, describe=how) for how in (True, "all")
     )
-    said = [env.reset(seed=5)[1]["description"] for env in (near, everything)]
-    assert said[1].startswith(said[0])
-    assert said[0].count("sees") == 3 < said[1].count("sees")
+    described = [env.reset(seed=5)[1]["description"] for env in (near, everything)]
+    assert described[1].startswith(described[0])
+    assert described[0].count("sees") == 3 < described[1].count("sees")

@@ -1,4 +1,4 @@
-"""Themes in files: what is written is painted again, and what is wrong with a file is said."""
+"""Themes in files: what is written is rendered again, and errors name what is wrong with a file."""
 
 import sys
 
@@ -10,9 +10,9 @@ from PIL import Image
 import mmrl_envs  # noqa: F401  # registers
 from mmrl_envs.grid.core.cells import BALL, CODES, KIND_MASK, WALL, WALL_CELL
 from mmrl_envs.grid.rendering.themes import THEMES, find_theme
+from mmrl_envs.grid.rendering.themes.__main__ import main
 from mmrl_envs.grid.rendering.themes.files import (
     NEEDED,
-    main,
     read_sprites,
     sprites_of,
     write_sprites,
@@ -93,7 +93,7 @@ def test_what_is_wrong_is_named(tmp_path):
 
 def test_the_command_writes_a_folder(tmp_path, monkeypatch):
     out = tmp_path / "neon"
-    monkeypatch.setattr(sys, "argv", ["files", "neon", str(out), "--tile_size", "12"])
+    monkeypatch.setattr(sys, "argv", ["themes", "neon", str(out), "--tile-size", "12"])
     main()
     read = read_sprites(out)
     assert set(read) == {*NEEDED, "unseen"}

@@ -26,25 +26,25 @@ WRAPPED = {
 
 @pytest.mark.parametrize("level", LEVEL_SAMPLE)
 def test_views_equal_minigrids_wrappers(parity, level):
-    twins = parity.Twins(parity.minigrid_id(level), level)
-    assert twins.reset(3) == []
+    pair = parity.ParityPair(parity.minigrid_id(level), level)
+    assert pair.reset(3) == []
     rng = np.random.default_rng(0)
-    wrapped = {key: wrap(twins.source) for key, wrap in WRAPPED.items()}
-    worlds = twins.ours.worlds
+    wrapped = {key: wrap(pair.source) for key, wrap in WRAPPED.items()}
+    worlds = pair.ours.worlds
     views = {key: make_view(worlds.layout, *key, "minigrid") for key in WRAPPED}
     for t in range(60):
-        observation = twins.source.gen_obs()
+        observation = pair.source.gen_obs()
         for key, view in views.items():
             frames = np.empty((1, *view.shape), np.uint8)
             view.paint(worlds.state, 0, 1, np.zeros(1, bool), frames)
             env = wrapped[key]
-            theirs = observation if env is twins.source else env.observation(dict(observation))
+            theirs = observation if env is pair.source else env.observation(dict(observation))
             assert np.array_equal(frames[0], theirs["image"]), (key, t)
-        _, terminated, truncated, _ = twins.step(
+        _, terminated, truncated, _ = pair.step(
             int(rng.choice(7, p=[0.1, 0.1, 0.3, 0.2, 0.1, 0.2, 0]))
         )
         if terminated or truncated:
-            assert twins.reset(100 + t) == []
+            assert pair.reset(100 + t) == []
 
 
 @pytest.mark.parametrize(

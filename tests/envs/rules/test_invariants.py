@@ -18,8 +18,8 @@ LEVEL_SAMPLE = ["GoToLocal", "BossLevel", "KeyInBox", "PutNextS5N2Carrying", "Un
 def test_playing_breaks_no_rule(level):
     envs = GridVectorEnv(16, level, debug=True, max_steps=60)
     envs.reset(seed=0)
-    chances = np.array([2, 2, 4, 4, 3, 3, 0]) / 18
-    for action in np.random.default_rng(0).choice(7, (200, 16), p=chances):
+    probabilities = np.array([2, 2, 4, 4, 3, 3, 0]) / 18
+    for action in np.random.default_rng(0).choice(7, (200, 16), p=probabilities):
         envs.step(action)
 
 

@@ -20,29 +20,29 @@ def test_go_to_compares_with_the_last_drop(furnished, play):
     """A ball that was picked up is still "there" until something is dropped."""
     things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
     order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), GoToInstr(ObjDesc("ball", "red")))
-    twins = furnished(things, order)
-    assert play(twins, [PICKUP, LEFT, LEFT, RIGHT]) == (False, False)
-    assert play(twins, [RIGHT]) == (True, True)  # faces the cell where the red ball was
-    twins = furnished(things, order)
-    assert play(twins, [PICKUP, LEFT, DROP, LEFT, LEFT, LEFT]) == (False, False)  # same cell
-    assert play(twins, [LEFT]) == (True, True)  # faces the red ball
+    pair = furnished(things, order)
+    assert play(pair, [PICKUP, LEFT, LEFT, RIGHT]) == (False, False)
+    assert play(pair, [RIGHT]) == (True, True)  # faces the cell where the red ball was
+    pair = furnished(things, order)
+    assert play(pair, [PICKUP, LEFT, DROP, LEFT, LEFT, LEFT]) == (False, False)  # same cell
+    assert play(pair, [LEFT]) == (True, True)  # faces the red ball
 
 
 def test_a_drop_that_fails_makes_positions_known_too(furnished, play):
     things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
     order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), GoToInstr(ObjDesc("ball", "red")))
-    twins = furnished(things, order)
-    assert play(twins, [PICKUP, LEFT, LEFT, DROP, RIGHT, RIGHT]) == GOES_ON
-    assert twins.source.carrying is things[4, 3]
+    pair = furnished(things, order)
+    assert play(pair, [PICKUP, LEFT, LEFT, DROP, RIGHT, RIGHT]) == GOES_ON
+    assert pair.source.carrying is things[4, 3]
 
 
 def test_what_was_in_the_hands_before_must_be_picked_up_again(furnished, play):
     things = {(4, 3): Ball("red"), (2, 3): Ball("blue")}
     order = BeforeInstr(GoToInstr(ObjDesc("ball", "blue")), PickupInstr(ObjDesc("ball", "red")))
-    twins = furnished(things, order)
-    assert play(twins, [PICKUP, LEFT, LEFT]) == GOES_ON  # at the blue ball, holding the red one
-    assert play(twins, [PICKUP]) == GOES_ON
-    assert play(twins, [LEFT, DROP, PICKUP]) == SUCCESS
+    pair = furnished(things, order)
+    assert play(pair, [PICKUP, LEFT, LEFT]) == GOES_ON  # at the blue ball, holding the red one
+    assert play(pair, [PICKUP]) == GOES_ON
+    assert play(pair, [LEFT, DROP, PICKUP]) == SUCCESS
 
 
 def test_after_asks_for_the_second_half_first(furnished, play):
@@ -96,9 +96,9 @@ def test_a_lock_wants_the_key_of_its_colour(furnished, play):
     order = OpenInstr(ObjDesc("door"))
     for color, end in (("red", SUCCESS), ("blue", GOES_ON)):
         things = {(4, 3): Door("red", is_locked=True), (3, 4): Key(color)}
-        twins = furnished(things, order)
-        assert play(twins, [TOGGLE]) == GOES_ON
-        assert play(twins, [RIGHT, PICKUP, LEFT, TOGGLE]) == end
+        pair = furnished(things, order)
+        assert play(pair, [TOGGLE]) == GOES_ON
+        assert play(pair, [RIGHT, PICKUP, LEFT, TOGGLE]) == end
 
 
 def test_put_next_counts_at_the_drop_alone(furnished, play):
@@ -115,6 +115,6 @@ def test_put_next_counts_at_the_drop_alone(furnished, play):
 def test_a_box_gives_what_is_in_it_and_is_gone(furnished, play):
     things = {(4, 3): Box("red", Key("blue")), (2, 3): Ball("grey")}
     order = AndInstr(PickupInstr(ObjDesc("box")), GoToInstr(ObjDesc("ball")))
-    twins = furnished(things, order)
-    assert play(twins, [TOGGLE, PICKUP, LEFT, LEFT]) == GOES_ON
-    assert twins.source.carrying.type == "key"
+    pair = furnished(things, order)
+    assert play(pair, [TOGGLE, PICKUP, LEFT, LEFT]) == GOES_ON
+    assert pair.source.carrying.type == "key"

@@ -45,7 +45,7 @@ def test_help_of_every_command(call, name):
 
 def test_help_explains_what_can_be_configured(call):
     out = call("train", "--help")[1]
-    for words in ("--model.fusion", "cross_attention", "--ppo.learning_rate", "YAML"):
+    for words in ("--model.fusion", "cross_attention", "--ppo.learning-rate", "YAML"):
         assert words in out
 
 
@@ -205,7 +205,7 @@ def test_interrupt_before_there_is_anything_to_keep(call, monkeypatch, tmp_path)
         def train(config, hyper, run):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("mmrl.cli.train.find_agent", lambda name: Agent)
+    monkeypatch.setattr("mmrl.api.find_agent", lambda name: Agent)
     status, _, err = call("train", "--env", ENV, "--out", tmp_path / "run")
     assert status == 130
     assert "interrupted" in err
@@ -221,7 +221,7 @@ def test_agent_of_a_stranger_trains(call, monkeypatch, tmp_path, scripted):
             run.save_checkpoint(Checkpoint(config.steps, {}, {}))
             return scripted(lambda image, instruction: 2)
 
-    monkeypatch.setattr("mmrl.cli.train.find_agent", lambda name: Agent)
+    monkeypatch.setattr("mmrl.api.find_agent", lambda name: Agent)
     arguments = ("--env", ENV, "--out", tmp_path / "run", "--eval_episodes", "5", "--steps", "7")
     status, out, _ = call("train", *arguments)
     assert status == 0

@@ -58,7 +58,7 @@ def test_a_sheet_of_what_was_found(index, call, tmp_path):
 
 def test_what_is_found_is_nearest(index, fitted, call, tmp_path, described):
     """The images themselves, searched by the embedding of the sentence, one by one."""
-    from mmrl.training.trainer import load
+    from mmrl.training.load import load
 
     module, query = load(fitted, "retrieval", "cpu"), "the agent faces a wall"
     found = ImageIndex.load(index).search(module.of_sentences([query])[0], 3)

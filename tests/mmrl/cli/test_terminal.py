@@ -9,9 +9,9 @@ from PIL import Image
 
 from mmrl.cli import caption, clip, search
 from mmrl.cli.common import line
-from mmrl.cli.eval import sentence
 from mmrl.cli.fit import report
 from mmrl.data import RandomSource, Request, collect, find_place
+from mmrl.evaluation.report import format_report
 from mmrl.retrieval.images import Resizer
 from mmrl.retrieval.index import ImageIndex
 from mmrl.training.task import Evaluation
@@ -100,7 +100,7 @@ def test_clips(call, tmp_path, monkeypatch):
     made = SimpleNamespace(success=True, instruction=STEERING)
     recorder = SimpleNamespace(record=lambda *_, **__: made)
     monkeypatch.setattr(clip, "ClipRecorder", lambda *_, **__: recorder)
-    monkeypatch.setattr(clip, "gif", lambda _: b"")
+    monkeypatch.setattr(clip, "clips_gif", lambda _: b"")
     status, out, _ = call("clip", "run", "--out", tmp_path / "clip.gif")
     assert status == 0
     assert_shown(out, 3)
@@ -122,7 +122,7 @@ def test_results():
         "success_rate_95": (0, 1), "success_rate": 0.5, "episodes": 3, "env": STEERING,
         "mean_length": 3.0,
     }  # fmt: skip
-    assert_shown(sentence(played))
+    assert_shown(format_report(played))
 
 
 def test_warnings_of_resized_images():

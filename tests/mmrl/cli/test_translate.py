@@ -80,7 +80,7 @@ def test_an_agent_is_told_through_a_translator(
         tmp_path / "agent", {"env": "mmrl/GoToLocal-v0", "env_args": args, "agent": "ppo"}
     )
     agent.save_checkpoint(Checkpoint(1, {}, {}))
-    monkeypatch.setattr("mmrl.cli.eval.find_agent", lambda name: Reader)
+    monkeypatch.setattr("mmrl.api.find_agent", lambda name: Reader)
     monkeypatch.setattr(Reader, "read", set())
     tell = ("eval", agent.path, "--episodes", 3, "--env_args", "{language: zh}")
     assert call(*tell)[0] == 0

@@ -81,9 +81,16 @@ def test_rows_and_tables(tmp_path):
     assert row == Row("x=a", [0.5, 0.7], [pytest.approx(0.375), 1.0], [5.0, 5.0])
     write_tables(tmp_path, [row], "a task")
     (line,) = csv.DictReader((tmp_path / "ablation.csv").open())
-    low, high = mean_interval([0.5, 0.7])
+    low, high = mean_interval([0.5, 0.7], 0.0, 1.0)
     assert (line["arm"], line["seeds"], line["success"]) == ("x=a", "2", "0.6")
-    assert float(line["success_low"]) == max(low, 0)
-    assert float(line["success_high"]) == min(high, 1)
+    assert (float(line["success_low"]), float(line["success_high"])) == (low, high)
     assert "| x=a | 2 | 60.0% |" in (tmp_path / "ablation.md").read_text()
     assert (tmp_path / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_intervals_of_shares_stay_within_0_and_1():
+    summary = Row("x=a", [0.02, 0.3], [0.98, 0.7], [1.0, 1.0]).summary()
+    assert summary["success_low"] == 0.0
+    assert 0.3 < summary["success_high"] <= 1.0
+    assert summary["area_high"] == 1.0
+    assert 0.0 <= summary["area_low"] < 0.7

@@ -30,7 +30,7 @@ class Walk(NamedTuple):
 
 
 def walk(seed: int, steps: int, size: int = 12) -> Walk:
-    """A walk by chance; walls are not walked through."""
+    """A random walk; walls are not walked through."""
     generator = np.random.default_rng(seed)
     world = generator.integers(1, CODES, (size, size))
     world[[0, -1]] = WALL

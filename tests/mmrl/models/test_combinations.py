@@ -13,7 +13,8 @@ from mmrl.models.encoders.image import IMAGE_ENCODERS
 from mmrl.models.encoders.speech import SPEECH_ENCODERS
 from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import FUSIONS
-from mmrl.models.model import MultimodalModel
+from mmrl.models.inputs import ModelInputs
+from mmrl.models.io import load_model, save_model
 from mmrl.models.tokens import TokensShape
 
 SIZE, ROWS, VOCABULARY = (40, 40), 3, 20
@@ -33,7 +34,7 @@ TEXTS = {
     "bert folder": {},
 }
 SPEECHES = {"log_mel_cnn": {"speech_args": {"width": 8}}, "wav2vec2": {}, "whisper": {}}
-EVERY_FUSION = sorted(FUSIONS)
+EVERY_FUSION = sorted(set(FUSIONS) - {"plain_concat"})  # its width is that of the tokens
 
 
 def test_none_is_forgotten():
@@ -61,7 +62,7 @@ def bert_folder(tmp_path_factory):
 
 @pytest.fixture
 def make(bert_folder, speech_models):
-    """Makes a model, and a batch for it; what is heard is as its preprocessing makes it."""
+    """Makes a model, and a batch for it; speech as its preprocessing makes it."""
 
     def build(image="small_resnet", text="small_bert", speech=None, fusion="concat", **more):
         torch.manual_seed(0)
@@ -73,7 +74,7 @@ def make(bert_folder, speech_models):
         }
         config = ModelConfig(**names, fusion=fusion, features=8, **settings)
         shape = {"log_mel_cnn": (40, 8), "wav2vec2": (2000,), "whisper": (8, 3000)}.get(speech)
-        model = build_model(config, SIZE, VOCABULARY, shape)
+        model = build_model(config, ModelInputs.standard(SIZE, VOCABULARY, speech=shape))
         ids = torch.randint(3, VOCABULARY, (ROWS, 8), dtype=torch.int32)
         ids[0, 3:] = ids[1, 6:] = 0
         batch = {
@@ -81,10 +82,10 @@ def make(bert_folder, speech_models):
             "instruction": ids,
         }
         if shape:
-            heard = torch.randn(ROWS, *shape).half()
+            utterances = torch.randn(ROWS, *shape).half()
             if speech != "whisper":
-                heard[0, shape[0] // 2 :] = 0
-            batch["speech"] = heard
+                utterances[0, shape[0] // 2 :] = 0
+            batch["speech"] = utterances
         return model.eval(), batch
 
     return build
@@ -101,7 +102,8 @@ COMBINATIONS = [
 @pytest.mark.parametrize(("image", "text", "speech"), COMBINATIONS)
 def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     model, batch = make(image, text, speech, fusion)
-    features = model(batch)
+    with torch.no_grad():
+        features = model(batch)
     assert features.shape == (ROWS, 8)
     assert features.isfinite().all()
 
@@ -109,23 +111,23 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
     for name, encoder in model.encoders.items():
         moved = [p.grad is not None and bool(p.grad.any()) for p in encoder.parameters()]
         assert any(moved), name
-    features = model.eval()(batch)  # BatchNorm has seen a batch
+    with torch.no_grad():
+        features = model.eval()(batch)  # BatchNorm has seen a batch
+        for name in batch:  # any one may be missing, from every row
+            without = model({key: value for key, value in batch.items() if key != name})
+            assert without.isfinite().all()
+            assert without.shape == (ROWS, 8)
 
-    for name in batch:  # any one may be missing, from every row
-        rest = {key: value for key, value in batch.items() if key != name}
-        assert model(rest).isfinite().all()
-        assert model(rest).shape == (ROWS, 8)
+        model.precision = "bf16"
+        low = model(batch)
+        assert low.dtype == torch.float32
+        assert (low - features).norm() < 0.1 * features.norm()
+        assert not torch.equal(low, features)
+        model.precision = "fp32"
 
-    model.precision = "bf16"
-    low = model(batch)
-    assert low.dtype == torch.float32
-    assert (low - features).norm() < 0.1 * features.norm()
-    assert not torch.equal(low, features)
-    model.precision = "fp32"
-
-    model.save(tmp_path / "model")
-    again = MultimodalModel.load(tmp_path / "model")
-    assert torch.equal(again(batch), model(batch))
+        save_model(model, tmp_path / "model")
+        again = load_model(tmp_path / "model")
+        assert torch.equal(again(batch), model(batch))
 
 
 @pytest.mark.parametrize("fusion", EVERY_FUSION)
@@ -155,9 +157,9 @@ def test_masked_tokens_do_not_leak(make, fusion, text, speech):
 @pytest.mark.parametrize("speech", SPEECHES)
 def test_speech_alone_is_enough(make, speech):
     model, batch = make(speech=speech)
-    heard = {"image": batch["image"], "speech": batch["speech"]}
-    other = {**heard, "speech": heard["speech"].roll(1, 0)}
-    assert not torch.allclose(model(heard), model(other))
+    spoken = {"image": batch["image"], "speech": batch["speech"]}
+    other = {**spoken, "speech": spoken["speech"].roll(1, 0)}
+    assert not torch.allclose(model(spoken), model(other))
 
 
 @pytest.mark.parametrize("speech", SPEECHES)

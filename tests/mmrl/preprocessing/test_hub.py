@@ -10,10 +10,11 @@ import torch
 
 from mmrl.compat import import_transformers
 from mmrl.errors import UserError
+from mmrl.models.build import build_model
+from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.bert import bert_config, pretrained_bert
 from mmrl.models.encoders.speech import build_speech_encoder
 from mmrl.models.encoders.text import build_text_encoder
-from mmrl.models.named import build_named_model
 from mmrl.preprocessing.hub import load_pretrained
 from mmrl.preprocessing.speech import PretrainedSpeech
 from mmrl.preprocessing.text import PretrainedTokenizer
@@ -38,7 +39,7 @@ CLASSES = {
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Somebody who says yes to every question."""
+    """A user who answers every question with yes."""
 
     class Yes(io.StringIO):
         asked = 0
@@ -82,7 +83,7 @@ READERS = [
     lambda name: pretrained_bert(name, weights=False),
     bert_config,
     lambda name: build_text_encoder(name, 9, 9),
-    lambda name: build_named_model(name, "resnet18", pretrained=False, image_size=(32, 32)),
+    lambda name: build_model(ModelConfig.image_text(name, "resnet18"), pretrained=False),
     lambda name: build_speech_encoder(name, (160,)),
     lambda name: build_speech_encoder(name, (160,), pretrained=False),
     PretrainedTokenizer,
@@ -102,7 +103,7 @@ def test_code_in_a_folder_is_refused(folder, answers, tmp_path, offline, read, k
 
 
 def test_the_code_would_run(folder, answers, tmp_path, offline):
-    """What is refused above, with transformers alone and somebody who says yes."""
+    """What is refused above, with transformers alone and a user who answers yes."""
     mark = tmp_path / "mark"
     path = folder("strange", mark)
     import_transformers().AutoConfig.from_pretrained(path)

@@ -1,7 +1,9 @@
 """Sentences become ids of fixed length, and come back."""
 
 import json
+import pickle
 import re
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.errors import UserError
+from mmrl.preprocessing import text
 from mmrl.preprocessing.text import (
     FILE,
     PADDING,
@@ -42,8 +45,9 @@ NOT_HAN = st.text(st.characters(max_codepoint=0x2FFF) | st.sampled_from("'，。
 
 @PROPERTY
 @given(NOT_HAN)
-def test_other_text_is_split_as_ever(text):
-    assert split_words(text) == re.findall(r"[\w']+|[^\w\s]", text.lower())
+def test_other_text_is_split_as_ever(sentence):
+    expected = re.findall(r"[\w']+|[^\w\s]", sentence.lower())
+    assert split_words(sentence) == expected
 
 
 @PROPERTY
@@ -123,7 +127,7 @@ def test_unknown_words_are_counted():
     assert tokenizer.counts.unknown == {"rome": 3, ",": 1}
 
 
-def test_spaces_tell_tokenizers_apart(minilm, offline):
+def test_spaces_of_different_tokenizers_differ(minilm, offline):
     one, same = WordTokenizer(["go", "to"], 6).space, WordTokenizer(["to", "go"], 6).space
     assert one == same
     assert one.words == ("[PAD]", "[UNK]", "[CLS]", "go", "to")
@@ -143,6 +147,34 @@ def test_order_of_the_words_given_does_not_matter():
 def test_encoded_sentences_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         WordTokenizer(["a"], 4).encode("a")[0] = 9
+
+
+@pytest.mark.parametrize("kind", ["words", "pretrained"])
+@pytest.mark.parametrize("copied", [deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies_share_nothing(kind, copied, minilm, offline):
+    tokenizer = (
+        WordTokenizer(["go", "to"], 6) if kind == "words" else PretrainedTokenizer(minilm, 6)
+    )
+    ids = tokenizer.encode("go to")
+    again = copied(tokenizer)
+    assert again.counts == tokenizer.counts
+    assert np.array_equal(again.encode("go to"), ids)
+    assert again.encode("go to") is not ids  # from a cache of its own
+    again.encode("to go")
+    assert again.counts.sentences == tokenizer.counts.sentences + 2
+    assert tokenizer.encode("go to") is ids
+    assert tokenizer.counts.sentences == 1
+    assert again.space == tokenizer.space
+
+
+def test_the_oldest_sentence_leaves_a_full_cache(monkeypatch):
+    monkeypatch.setattr(text, "_CACHED", 2)
+    tokenizer = WordTokenizer(["a", "b", "c"], 4)
+    first = tokenizer.encode("a")
+    tokenizer.encode("b")
+    assert tokenizer.encode("a") is first
+    tokenizer.encode("c")
+    assert tokenizer.encode("a") is not first
 
 
 def test_words_save_and_load(tmp_path):

@@ -6,6 +6,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
 from mmrl.models.tokens import Tokens
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.retrieval import SharedEmbedding, contrastive_loss
@@ -17,7 +18,7 @@ COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white
 def shared():
     tokenizer = WordTokenizer(COLOURS, 4)
     config = ModelConfig(image_args={"width": 8}, text="bag_of_words", text_args={"width": 8})
-    model = build_model(config, (16, 16), tokenizer.size)
+    model = build_model(config, ModelInputs.standard((16, 16), tokenizer.size))
     model.tokenizer = tokenizer
     return SharedEmbedding(model, 8)
 

@@ -17,8 +17,9 @@ from torch import nn
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.interrupts import SIGNALS, Interrupted
+from mmrl.training.load import load
 from mmrl.training.task import Evaluation, FitConfig, Task
-from mmrl.training.trainer import Training, fit, load, schedule
+from mmrl.training.trainer import Training, fit, schedule
 
 
 @dataclass
@@ -184,7 +185,7 @@ def test_it_is_used_without_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
     options, run = config(tmp_path), create(tmp_path / "run")
     task = LineTask(options)
     fit(task, options, run)
-    monkeypatch.setattr("mmrl.training.trainer.find_task", lambda name: LineTask)
+    monkeypatch.setattr("mmrl.training.load.find_task", lambda name: LineTask)
     module = load(run.path, LineTask.name, "cpu")
     x = torch.ones(1, 1)
     assert torch.equal(module(x), task.module.eval()(x))

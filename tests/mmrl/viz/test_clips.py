@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from mmrl.errors import UserError
 from mmrl.viz import clips
 from mmrl.viz.action_labels import action_names
-from mmrl.viz.clips import ClipRecorder, gif, record_clip, write_clip
+from mmrl.viz.clips import ClipRecorder, clips_gif, record_clip, write_clip
 from mmrl.wrappers.adapters import make_env
 
 GRID = "mmrl/GoToObjS4-v0"
@@ -56,7 +56,7 @@ def test_a_frame_a_step_and_one_before(turn, drawn):
 
 def test_gif_is_readable_and_whole(turn):
     clip = record_clip(turn, GRID, {"max_steps": 4}, seed=5)
-    with Image.open(io.BytesIO(gif([clip]))) as image:
+    with Image.open(io.BytesIO(clips_gif([clip]))) as image:
         assert image.format == "GIF"
         assert image.n_frames == 5
         assert image.size == clip.frames[0].shape[1::-1]
@@ -70,7 +70,7 @@ def test_gif_is_readable_and_whole(turn):
 def test_clips_play_one_after_the_other(turn, scripted):
     idle = scripted(lambda image, instruction: 6)
     clips = [record_clip(one, GRID, {"max_steps": 2}, seed=5) for one in (turn, idle)]
-    with Image.open(io.BytesIO(gif(clips))) as file:
+    with Image.open(io.BytesIO(clips_gif(clips))) as file:
         assert file.n_frames == 6
 
 

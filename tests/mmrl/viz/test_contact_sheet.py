@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from mmrl.images import png
-from mmrl.viz.contact_sheet import Shown, contact_sheet
+from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 COLOURS = [(200, 30, 40), (30, 160, 60), (40, 70, 220), (210, 180, 20), (150, 40, 190)]
 
 
 def shown(count, size=(56, 56), caption="a ball"):
     return [
-        Shown(np.full((*size, 3), COLOURS[k % 5], np.uint8), 0.9 - k / 100, caption)
+        SheetImage(np.full((*size, 3), COLOURS[k % 5], np.uint8), 0.9 - k / 100, caption)
         for k in range(count)
     ]
 
@@ -42,7 +42,7 @@ def test_what_is_written_can_be_seen():
     for other in (
         contact_sheet("a box", shown(1)),
         contact_sheet("a ball", shown(1, caption="a box")),
-        contact_sheet("a ball", [Shown(shown(1)[0].image, 0.5, "a ball")]),
+        contact_sheet("a ball", [SheetImage(shown(1)[0].image, 0.5, "a ball")]),
     ):
         assert few.shape == other.shape
         assert not np.array_equal(few, other)
@@ -50,10 +50,10 @@ def test_what_is_written_can_be_seen():
 
 
 def test_a_image_that_is_gone():
-    sheet = contact_sheet("a ball", [Shown(None, 0.5, "a.png")])
+    sheet = contact_sheet("a ball", [SheetImage(None, 0.5, "a.png")])
     assert (
         sheet.shape
-        == contact_sheet("a ball", [Shown(np.zeros((8, 8, 3), np.uint8), 0.5, "a.png")]).shape
+        == contact_sheet("a ball", [SheetImage(np.zeros((8, 8, 3), np.uint8), 0.5, "a.png")]).shape
     )
 
 

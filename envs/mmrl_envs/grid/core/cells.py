@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Kinds 0-10 are Minigrid's object numbers. Minigrid keeps a door's state apart; here a door that
-# is not open is a kind of its own (11, 12), so that one byte tells everything about a cell.
+# is not open is a kind of its own (11, 12), so that one byte describes a cell completely.
 UNSEEN: Final = 0
 EMPTY: Final = 1
 WALL: Final = 2

@@ -1,4 +1,4 @@
-"""One random stream per environment, eight bytes each: SplitMix64 (Steele, Lea & Flood, 2014)."""
+"""Random number generators, one a row, eight bytes each: SplitMix64 (Steele, Lea & Flood, 2014)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.jit import kernel, part
+from mmrl_envs.grid.core.jit import device_function, kernel
 
 MAX_SEED: Final = 2**63 - 1
 
@@ -17,7 +17,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _ASIDE = np.uint64(0xD1B54A32D192ED03)
 
 
-@part
+@device_function
 def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
@@ -25,34 +25,34 @@ def _mix(z: np.uint64) -> np.uint64:
 
 
 @kernel
-def below(streams: NDArray[np.uint64], e: int, bound: int) -> int:
-    """A uniform integer in [0, bound) from stream ``e``, which moves on by one draw.
+def randint(rng: NDArray[np.uint64], e: int, bound: int) -> int:
+    """A uniform integer in [0, bound) from generator ``e``, which advances by one draw.
 
     Multiply-shift on 32 bits (Lemire, 2019): the bias is below bound / 2**32.
     """
-    streams[e] += _GAMMA
-    high = _mix(streams[e]) >> np.uint64(32)
+    rng[e] += _GAMMA
+    high = _mix(rng[e]) >> np.uint64(32)
     return np.int64((high * np.uint64(bound)) >> np.uint64(32))  # type: ignore[return-value]  # compiled
 
 
 @kernel
-def seed_streams(streams: NDArray[np.uint64], seeds: NDArray[np.uint64]) -> None:
-    """Start stream ``e`` from ``seeds[e]``; both uint64 [N].
+def seed_rng(rng: NDArray[np.uint64], seeds: NDArray[np.uint64]) -> None:
+    """Seed generator ``e`` with ``seeds[e]``; both uint64 [N].
 
-    A stream depends on its own seed alone, so an environment's episodes do not change with the
-    size of the batch that it stands in.
+    A generator depends on its own seed alone, so an environment's episodes do not change with the
+    size of the batch that it is in.
     """
     for e in range(len(seeds)):
-        streams[e] = _mix(seeds[e] * _MIX_2 + _GAMMA)
+        rng[e] = _mix(seeds[e] * _MIX_2 + _GAMMA)
 
 
 @kernel
-def choose(streams: NDArray[np.uint64], bound: int, chosen: NDArray[np.int64]) -> None:
-    """A uniform integer in [0, bound) for each stream, int64 [N], which stays as long as the stream
-    stands where it does: none moves on.
+def peek_randint(rng: NDArray[np.uint64], bound: int, chosen: NDArray[np.int64]) -> None:
+    """A uniform integer in [0, bound) from each generator, int64 [N], without advancing it: the
+    same until its next draw.
     """
-    for e in range(len(streams)):
-        high = _mix(streams[e] ^ _ASIDE) >> np.uint64(32)
+    for e in range(len(rng)):
+        high = _mix(rng[e] ^ _ASIDE) >> np.uint64(32)
         chosen[e] = np.int64((high * np.uint64(bound)) >> np.uint64(32))
 
 

@@ -13,7 +13,7 @@ from mmrl_envs.grid.core.cells import EMPTY_CELL, WALL_CELL
 # its view never leaves the array and no kernel has to ask whether a cell exists.
 MARGIN: Final = 6
 CLAUSES: Final = 4
-REGISTERS: Final = 32  # objects, groups of them, and rooms that a recipe can name
+REGISTERS: Final = 32  # objects, groups of them, and rooms that a level program can name
 NOWHERE: Final = -1  # position of an object that is carried, inside a box, or gone
 NOTHING: Final = -1  # the object index that means none
 
@@ -49,7 +49,7 @@ class State(NamedTuple):
     environment; ``NOTHING`` is no object. Positions are cell indices, see :class:`Layout`.
     """
 
-    streams: NDArray[np.uint64]  # [N] random streams
+    rng: NDArray[np.uint64]  # [N] random number generators, see rng.py
     grid: NDArray[np.uint8]  # [N, cells] cell codes, see cells.py
     agent_cell: NDArray[np.int32]  # [N]
     agent_direction: NDArray[np.int32]  # [N] 0 right, 1 down, 2 left, 3 up
@@ -65,13 +65,13 @@ class State(NamedTuple):
     tracked: NDArray[np.uint64]  # [N, CLAUSES, 2] objects each description meant at the start
     progress: NDArray[np.int32]  # [N] bits: clauses done (0-3), first half done (4)
     held_before: NDArray[np.int32]  # [N, CLAUSES] what a clause last saw carried
-    seen: NDArray[np.bool_]  # [N, cells] what the agent has seen; [N, 0] where nobody asks
+    seen: NDArray[np.bool_]  # [N, cells] what the agent has seen; [N, 0] if not recorded
 
 
 class Scratch(NamedTuple):
     """Memory for generation to work in, since kernels make no arrays."""
 
-    register: NDArray[np.int32]  # [REGISTERS] objects and rooms that a recipe speaks of
+    register: NDArray[np.int32]  # [REGISTERS] objects and rooms that a level program refers to
     door: NDArray[np.int32]  # [rooms · 4] the door in each wall of each room, see rooms.py
     is_locked: NDArray[np.bool_]  # [rooms] the last door added from this room was locked
     start_carrying: NDArray[np.int32]  # [1] the object that an episode begins with in the hands
@@ -122,7 +122,7 @@ def make_state(num_envs: int, layout: Layout) -> State:
         return np.zeros(shape, np.int32)
 
     return State(
-        streams=np.zeros(n, np.uint64),
+        rng=np.zeros(n, np.uint64),
         grid=np.tile(layout.blank, (n, 1)),
         agent_cell=np.full(n, layout.cell_index(1, 1), np.int32),
         agent_direction=zeros(n),

@@ -1,9 +1,9 @@
-"""An expert that carries out any instruction from any state: it answers "what now?" in a batch.
+"""An expert policy: the next action towards any instruction from any state, in a batch.
 
-It plans anew at every call and remembers nothing but what was seen (:mod:`.knowledge`), so it can
-be asked in the middle of anybody's episode. A task is a cell to face and an action there; what
-stands in the way of one task becomes the next: a door has to be unlocked, its key fetched, a thing
-carried out of the way, the hands freed. Why it does not go around in circles:
+It replans at every call and remembers nothing but the explored map (``rules/knowledge.py``), so it
+can be queried in the middle of any episode, as DAgger does. A task is a cell to face and an action
+there; an obstacle to one task becomes the next: a door to unlock, its key to fetch, an object to
+clear away, the hands to free. It does not cycle, since:
 
 - what has to be brought somewhere is fetched only when its way there is clear, and for what is in
   the hands already a longer way around counts as clear;
@@ -34,7 +34,7 @@ from mmrl_envs.grid.core.cells import (
     TOGGLE,
     UNSEEN,
 )
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.expert.pathfinding import (
     ANY_DIRECTION,
@@ -55,10 +55,10 @@ from mmrl_envs.grid.expert.pathfinding import (
     Chart,
     clear_marks,
     cost_to_face,
-    draw_lots,
     draw_map,
     faced,
     kind_at,
+    mark_at_random,
     mark_way,
     search,
     set_tolls,
@@ -69,13 +69,13 @@ from mmrl_envs.grid.expert.targets import (
     any_known,
     clause_to_do,
     color_of,
+    find_means,
     keys_of,
     mark_beside,
     mark_boxes,
     mark_doors,
     mark_objects,
     place_of,
-    take_stock,
 )
 from mmrl_envs.grid.language.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT
 from mmrl_envs.grid.rules.verification import front_cell, holds, object_at
@@ -96,19 +96,19 @@ _PATIENCE: Final = 16  # steps after which another place is tried where none is 
 # Ways.
 
 
-@part
+@device_function
 def _search_from_agent(state: State, layout: Layout, e: int, chart: Chart, wanted: int) -> int:
     return search(layout, chart, wanted, state.agent_cell[e], state.agent_direction[e])
 
 
-@part
+@device_function
 def _set_tolls(chart: Chart, means: Means, blocker: int) -> None:
-    """What it costs to clear the way; a box can also be opened, and is gone then."""
+    """Set the cost of clearing the way; a box can also be opened, and is gone then."""
     thing = blocker if means.may_carry else SHUT
     set_tolls(chart, means.keys, means.key_color, thing, blocker, means.may_open != 0)
 
 
-@part
+@device_function
 def _move(state: State, e: int, chart: Chart, may_carry: int, first: int) -> int:
     """The action that leads to the next pose, or towards it: a door opened, a thing taken away."""
     facing = state.agent_direction[e]
@@ -120,11 +120,11 @@ def _move(state: State, e: int, chart: Chart, may_carry: int, first: int) -> int
     return PICKUP if PORTABLE >> kind & 1 and may_carry else TOGGLE  # a box is opened then
 
 
-@part
+@device_function
 def _go(
     state: State, layout: Layout, e: int, chart: Chart, means: Means, wanted: int, final: int
 ) -> int:
-    """What to do next in order to face a wanted cell and take the action ``final`` there.
+    """The next action in order to face a wanted cell and take the action ``final`` there.
 
     Returns:
         An action, a task that comes first, or _NO_WAY.
@@ -153,7 +153,7 @@ def _go(
     return final if first == NOTHING else _move(state, e, chart, means.may_carry, first)
 
 
-@part
+@device_function
 def _clear_way(state: State, layout: Layout, e: int, chart: Chart, means: Means, place: int) -> int:
     """Whether what lies in ``place`` could be carried to a marked goal.
 
@@ -177,7 +177,7 @@ def _clear_way(state: State, layout: Layout, e: int, chart: Chart, means: Means,
     return 0 if color_of(state, e, thing) == means.key_color else _UNLOCK + thing
 
 
-@part
+@device_function
 def _choose(
     state: State,
     layout: Layout,
@@ -226,7 +226,7 @@ def _choose(
 # Tasks: each returns an action, another task that comes first, or a negative number.
 
 
-@part
+@device_function
 def _put(
     state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, clause: int
 ) -> int:
@@ -259,7 +259,7 @@ def _put(
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
-@part
+@device_function
 def _open(state: State, layout: Layout, e: int, chart: Chart, means: Means, clause: int) -> int:
     """Open one of some doors."""
     if mark_doors(state, e, chart, means, clause, False):
@@ -275,7 +275,7 @@ def _open(state: State, layout: Layout, e: int, chart: Chart, means: Means, clau
     return _NO_WAY
 
 
-@part
+@device_function
 def _do_clause(
     state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, clause: int
 ) -> int:
@@ -295,7 +295,7 @@ def _do_clause(
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
-@part
+@device_function
 def _unlock(
     state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, means: Means, door: int
 ) -> int:
@@ -321,12 +321,12 @@ def _unlock(
     return _CANNOT_UNLOCK - color if plan == _NO_WAY else plan
 
 
-@part
+@device_function
 def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
     """Put what is in the hands where it can stay; where no place is good, try one after another."""
     set_tolls(chart, 0, NOTHING, SHUT, SHUT, True)
     chart.toll[UNSEEN] = SHUT
-    draw_lots(chart, int(state.step_count[e]) // _PATIENCE)
+    mark_at_random(chart, int(state.step_count[e]) // _PATIENCE)
     for wanted in (SPARE, OFF_PATH, DRAWN, FREE):
         pose = _search_from_agent(state, layout, e, chart, wanted)
         if pose != NOTHING:
@@ -335,9 +335,9 @@ def _put_down(state: State, layout: Layout, e: int, chart: Chart) -> int:
     return _NO_WAY
 
 
-@part
+@device_function
 def _explore(state: State, layout: Layout, e: int, chart: Chart, means: Means) -> int:
-    """Look where nobody has looked: around every corner, then into boxes."""
+    """Explore: first the cells that were not seen yet, then the boxes."""
     plan = _go(state, layout, e, chart, means, UNKNOWN, LEFT)
     if plan != _NO_WAY:
         return plan
@@ -348,7 +348,7 @@ def _explore(state: State, layout: Layout, e: int, chart: Chart, means: Means) -
     return _go(state, layout, e, chart, means, MARKED, TOGGLE)
 
 
-@part
+@device_function
 def _attempt(
     state: State, layout: Layout, e: int, chart: Chart, knows_all: bool, clause: int, means: Means
 ) -> int:
@@ -381,7 +381,7 @@ def _attempt(
     return _NO_WAY
 
 
-@part
+@device_function
 def _is_too_early(state: State, layout: Layout, e: int, clause: int, action: int) -> bool:
     """Whether the verifier has yet to notice what is in the hands before the action can count."""
     verb = state.instruction[e, 1 + clause] & 15
@@ -393,16 +393,16 @@ def _is_too_early(state: State, layout: Layout, e: int, clause: int, action: int
     return verb == PUT_NEXT and action == DROP and noticed != held and holds(targets, held)
 
 
-@part
+@device_function
 def _decide(state: State, layout: Layout, e: int, chart: Chart, knows_all: bool) -> int:
-    """The expert's action in environment ``e``; DONE where nothing can be done any more."""
+    """The expert's action in environment ``e``; DONE where success is no longer possible."""
     draw_map(state, e, chart, knows_all)
     clause = clause_to_do(state, e, chart)
     if clause == NOTHING:
         return DONE
     banned = 0
     for _ in range(1 + _COLORS):
-        means = take_stock(state, e, chart, knows_all, clause, banned)
+        means = find_means(state, e, chart, knows_all, clause, banned)
         action = _attempt(state, layout, e, chart, knows_all, clause, means)
         if action >= 0:
             return DONE if _is_too_early(state, layout, e, clause, action) else action
@@ -422,7 +422,7 @@ def decide(
     stop: int,
     actions: NDArray[np.int64],
 ) -> None:
-    """What an expert would do now in environments ``start`` to ``stop - 1``.
+    """The expert's actions in environments ``start`` to ``stop - 1``.
 
     Args:
         chart: memory to work in.

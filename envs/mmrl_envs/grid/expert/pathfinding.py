@@ -1,8 +1,8 @@
-"""The shortest way to face a cell: Dijkstra's algorithm over the agent's poses. Kernels.
+"""Pathfinding: Dijkstra's algorithm over the agent's poses, to face a cell at least cost. Kernels.
 
 A pose is ``4 · cell + direction``. A turn costs 1 and a step costs the toll of the cell that is
 entered: what stands in the way costs what it takes to get it out of the way, so that one search
-says both where to go and what to clear.
+gives both where to go and what to clear.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mmrl_envs.grid.core.cells import (
     UNSEEN,
     WALL,
 )
-from mmrl_envs.grid.core.jit import part, signed
+from mmrl_envs.grid.core.jit import device_function, signed
 from mmrl_envs.grid.core.state import MARGIN, NOTHING, Layout, State
 
 # Tolls; each is below the number of buckets.
@@ -47,7 +47,7 @@ MARKED: Final = 0  # … carries the mark GOAL
 UNKNOWN: Final = 1  # … was never seen
 SPARE: Final = 2  # … is empty, and cuts nothing off if something lies there
 OFF_PATH: Final = 3  # … is empty and on no way traced so far
-DRAWN: Final = 4  # … is empty and carries the mark LOT
+DRAWN: Final = 4  # … is empty and carries the mark RANDOM
 FREE: Final = 5  # … is empty
 NEVER: Final = 6  # … no cell at all: the search goes wherever it can
 
@@ -56,7 +56,7 @@ GOAL: Final = 1
 FORBIDDEN: Final = 2  # not to be entered
 AVOID: Final = 4  # nothing is to be put there
 ON_PATH: Final = 8
-LOT: Final = 16  # drawn by chance
+RANDOM: Final = 16  # at random
 
 ANY_DIRECTION: Final = -1
 _OBSTACLES: Final = PORTABLE | 1 << DOOR_LOCKED
@@ -110,11 +110,11 @@ def make_chart(layout: Layout) -> Chart:
     )
 
 
-@part
+@device_function
 def set_tolls(
     chart: Chart, openable: int, key_color: int, blocker: int, box: int, door: bool
 ) -> None:
-    """Say what each cell costs to enter.
+    """Set the cost of entering each cell.
 
     Args:
         chart: its tolls are written.
@@ -146,7 +146,7 @@ def set_tolls(
         chart.toll[code] = toll
 
 
-@part
+@device_function
 def draw_map(state: State, e: int, chart: Chart, knows_all: bool) -> None:
     """Fill in the map of environment ``e``: all that there is, or only what was seen."""
     for cell in range(len(chart.code)):
@@ -156,13 +156,13 @@ def draw_map(state: State, e: int, chart: Chart, knows_all: bool) -> None:
             chart.code[cell] = UNSEEN if chart.may_differ[cell] else WALL
 
 
-@part
+@device_function
 def kind_at(chart: Chart, cell: int) -> int:
     """The kind of what a cell holds, as far as it is known."""
     return signed(chart.code[cell]) & KIND_MASK
 
 
-@part
+@device_function
 def is_spare(layout: Layout, chart: Chart, cell: int) -> bool:
     """Whether something may be put into an empty cell without cutting anything off.
 
@@ -184,7 +184,7 @@ def is_spare(layout: Layout, chart: Chart, cell: int) -> bool:
     return runs <= 1
 
 
-@part
+@device_function
 def _is_wanted(layout: Layout, chart: Chart, wanted: int, cell: int) -> bool:
     """Whether a cell is what a search is for."""
     if wanted == MARKED:
@@ -198,10 +198,10 @@ def _is_wanted(layout: Layout, chart: Chart, wanted: int, cell: int) -> bool:
         return mark & AVOID == 0 and is_spare(layout, chart, cell)
     if wanted == OFF_PATH:
         return mark & (AVOID | ON_PATH) == 0
-    return wanted == FREE or (wanted == DRAWN and mark & LOT != 0)
+    return wanted == FREE or (wanted == DRAWN and mark & RANDOM != 0)
 
 
-@part
+@device_function
 def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int) -> int:
     """The cheapest pose that faces a wanted cell.
 
@@ -264,13 +264,13 @@ def search(layout: Layout, chart: Chart, wanted: int, cell: int, direction: int)
     return NOTHING
 
 
-@part
+@device_function
 def faced(layout: Layout, pose: int) -> int:
     """The cell in front of a pose."""
     return (pose >> 2) + _DX[pose & 3] + _DY[pose & 3] * layout.stride
 
 
-@part
+@device_function
 def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
     """What it costs to face a cell, after a search for NEVER; FAR where there is no way."""
     cost = FAR
@@ -282,17 +282,17 @@ def cost_to_face(layout: Layout, chart: Chart, cell: int) -> int:
     return cost
 
 
-@part
-def draw_lots(chart: Chart, seed: int) -> None:
-    """Mark a quarter of all cells by chance, others with another seed."""
+@device_function
+def mark_at_random(chart: Chart, seed: int) -> None:
+    """Mark a random quarter of all cells, others with another seed."""
     for cell in range(len(chart.mark)):
         mixed = (cell * 2654435761 + seed * 40503) & 0xFFFFFFFF
         mixed = (mixed ^ mixed >> 15) * 2246822519 & 0xFFFFFFFF
         if mixed >> 30 == 0:
-            chart.mark[cell] |= LOT
+            chart.mark[cell] |= RANDOM
 
 
-@part
+@device_function
 def trace(chart: Chart, goal: int) -> tuple[int, int]:
     """Follow a way back from its end.
 
@@ -316,7 +316,7 @@ def trace(chart: Chart, goal: int) -> tuple[int, int]:
     return first, obstacle
 
 
-@part
+@device_function
 def mark_way(layout: Layout, chart: Chart, goal: int) -> None:
     """Mark the cells of a way, but its first, and the cell faced at its end with ON_PATH."""
     chart.mark[faced(layout, goal)] |= ON_PATH
@@ -326,7 +326,7 @@ def mark_way(layout: Layout, chart: Chart, goal: int) -> None:
         pose = signed(chart.parent[pose])
 
 
-@part
+@device_function
 def clear_marks(chart: Chart, which: int) -> None:
     """Take some marks away from every cell."""
     keep = ~which & 255

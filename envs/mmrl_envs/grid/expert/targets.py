@@ -1,7 +1,7 @@
-"""Where things are as far as is known, and which cells a task has to face. Kernels for the expert.
+"""Targets: which cells a task has to face, given what is known. Kernels for the expert.
 
-``chart`` is the known map (:mod:`.pathfinding`); a thing is known to be where the map and the grid
-agree. Cells to face are marked on it.
+``chart`` is the known map (:mod:`.pathfinding`); an object's place is known where the map and the
+grid agree. Cells to face are marked on it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmrl_envs.grid.core.cells import (
     KEY,
     KIND_MASK,
 )
-from mmrl_envs.grid.core.jit import part, signed
+from mmrl_envs.grid.core.jit import device_function, signed
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.expert.pathfinding import GOAL, Chart, kind_at
 from mmrl_envs.grid.language.instructions import (
@@ -49,13 +49,13 @@ class Means(NamedTuple):
     is_laden: int  # what is in the hands is needed
 
 
-@part
+@device_function
 def is_known(state: State, e: int, chart: Chart, cell: int) -> bool:
     """Whether the agent knows of what stands in a cell."""
     return cell != NOWHERE and chart.code[cell] == state.grid[e, cell]
 
 
-@part
+@device_function
 def place_of(state: State, e: int, chart: Chart, knows_all: bool, thing: int) -> int:
     """Where an object is known to be, or the box that it is known to be in; or NOWHERE."""
     cell = state.object_cell[e, thing]
@@ -66,19 +66,19 @@ def place_of(state: State, e: int, chart: Chart, knows_all: bool, thing: int) ->
     return cell if is_known(state, e, chart, cell) else NOWHERE
 
 
-@part
+@device_function
 def is_key(state: State, e: int, thing: int) -> bool:
     """Whether an object is a key."""
     return state.object_code[e, thing] & KIND_MASK == KEY
 
 
-@part
+@device_function
 def color_of(state: State, e: int, thing: int) -> int:
     """The number of an object's colour."""
     return signed(state.object_code[e, thing]) >> COLOR_SHIFT
 
 
-@part
+@device_function
 def keys_of(state: State, e: int, color: int) -> np.uint64:
     """The keys of a colour, a bit each."""
     keys = np.uint64(0)
@@ -88,8 +88,8 @@ def keys_of(state: State, e: int, color: int) -> np.uint64:
     return keys
 
 
-@part
-def take_stock(
+@device_function
+def find_means(
     state: State, e: int, chart: Chart, knows_all: bool, clause: int, banned: int
 ) -> Means:
     """What the agent can make use of for a clause; locked doors of ``banned`` colours, a bit each,
@@ -117,7 +117,7 @@ def take_stock(
     return Means(keys & ~banned, key_color, may_carry, may_open, is_laden)
 
 
-@part
+@device_function
 def any_known(state: State, e: int, chart: Chart, clause: int, side: int) -> bool:
     """Whether it is known where to find one of the objects that a clause means."""
     verb = state.instruction[e, 1 + clause] & 15
@@ -129,7 +129,7 @@ def any_known(state: State, e: int, chart: Chart, clause: int, side: int) -> boo
     return False
 
 
-@part
+@device_function
 def is_ready(state: State, e: int, chart: Chart, clause: int) -> bool:
     """Whether it is known where to find all that a clause needs."""
     verb = state.instruction[e, 1 + clause] & 15
@@ -138,7 +138,7 @@ def is_ready(state: State, e: int, chart: Chart, clause: int) -> bool:
     )
 
 
-@part
+@device_function
 def clause_to_do(state: State, e: int, chart: Chart) -> int:
     """Of the half that is due, the first clause that is not done and whose objects are known; else
     the first that is not done; NOTHING if there is none.
@@ -157,7 +157,7 @@ def clause_to_do(state: State, e: int, chart: Chart) -> int:
     return first
 
 
-@part
+@device_function
 def mark_objects(
     state: State, e: int, chart: Chart, things: np.uint64, cells: NDArray[np.int32]
 ) -> None:
@@ -170,7 +170,7 @@ def mark_objects(
             chart.mark[cell] |= GOAL
 
 
-@part
+@device_function
 def mark_beside(
     state: State, layout: Layout, e: int, chart: Chart, things: np.uint64, kinds: int, mark: int
 ) -> int:
@@ -187,7 +187,7 @@ def mark_beside(
     return count
 
 
-@part
+@device_function
 def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, locked: bool) -> int:
     """Mark the doors that a clause is about: those that can be opened as things are, or else those
     whose key has to be fetched; how many.
@@ -203,7 +203,7 @@ def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, lo
         needs_key = kind == DOOR_LOCKED and color != means.key_color
         if locked:
             fits = needs_key and means.keys >> color & 1 != 0
-        else:  # an open one is closed first, which a strict clause forgives nobody
+        else:  # an open one is closed first, which fails a strict clause
             fits = not needs_key and not (strict and kind == DOOR_OPEN)
         if fits:
             chart.mark[cell] |= GOAL
@@ -211,9 +211,9 @@ def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, lo
     return count
 
 
-@part
+@device_function
 def mark_boxes(state: State, e: int, chart: Chart) -> None:
-    """Mark the boxes that may be opened to look inside: those nobody asks for."""
+    """Mark the boxes that may be opened to look inside: those that are not mentioned."""
     asked = np.uint64(0)
     for clause in range(CLAUSES):
         if not state.progress[e] >> clause & 1:

@@ -1,10 +1,9 @@
-"""What an edit does to the beginning of an episode: a thing more, less, elsewhere or of another
-colour, the agent elsewhere, something else asked for. Kernels.
+"""Level edits: an object added, removed, moved or recoloured, the agent moved, or another object
+asked for. Kernels.
 
-Parker-Holder et al. (2022, ACCEL) let such edits make new levels of old ones. Each takes its
-chances from the environment's own stream, and is turned down where the instruction would not be
-true of the scene, or would be fulfilled already; whether it can be carried out at all is for
-:mod:`mmrl_envs.grid.editor` to see.
+Parker-Holder et al. (2022, ACCEL) evolve levels by such edits. Each draws from the environment's
+own random generator, and is rejected where the instruction would not be true of the scene, or would
+be fulfilled already; whether it is solvable at all is checked by :mod:`mmrl_envs.grid.editor`.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from mmrl_envs.grid.core.cells import (
     KIND_MASK,
     PORTABLE,
 )
-from mmrl_envs.grid.core.jit import kernel, part, signed
-from mmrl_envs.grid.core.rng import below
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
+from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
-from mmrl_envs.grid.generation.instruction_sampling import describe, word_and_check
+from mmrl_envs.grid.generation.instruction_sampling import finalize_instruction, sample_description
 from mmrl_envs.grid.generation.level_builder import ANY, BY_COLOR, BY_KIND, BY_NAME
 from mmrl_envs.grid.generation.rooms import (
     all_reachable,
@@ -60,16 +59,16 @@ _KINDS: Final = (KEY, BALL, BOX)
 _LOCATION: Final = 7 << LOCATION_BITS
 
 
-@part
-def _asked_for(state: State, e: int) -> np.uint64:
-    """The objects that the instruction speaks of, one bit each."""
+@device_function
+def _mentioned(state: State, e: int) -> np.uint64:
+    """The objects that the instruction mentions, one bit each."""
     asked = np.uint64(0)
     for clause in range(CLAUSES):
         asked |= state.tracked[e, clause, 0] | state.tracked[e, clause, 1]
     return asked
 
 
-@part
+@device_function
 def _things(state: State, e: int, held: int, left_out: np.uint64, doors: bool) -> np.uint64:
     """The objects on the grid that can be carried, or the ``doors``, one bit each, without some."""
     found = np.uint64(0)
@@ -82,15 +81,15 @@ def _things(state: State, e: int, held: int, left_out: np.uint64, doors: bool) -
     return found
 
 
-@part
+@device_function
 def _draw(state: State, e: int, among: np.uint64) -> int:
-    """One of a set of objects by chance; NOTHING where it is empty."""
+    """A random one of a set of objects; NOTHING where it is empty."""
     count = 0
     for thing in range(state.object_count[e]):
         count += holds(among, thing)
     if count == 0:
         return NOTHING
-    wanted = below(state.streams, e, count)
+    wanted = randint(state.rng, e, count)
     for thing in range(state.object_count[e]):
         if holds(among, thing):
             if wanted == 0:
@@ -99,7 +98,7 @@ def _draw(state: State, e: int, among: np.uint64) -> int:
     return NOTHING
 
 
-@part
+@device_function
 def _move(state: State, layout: Layout, e: int, scratch: Scratch, thing: int) -> bool:
     there = free_cell(state, layout, e, draw_room(state, layout, e, scratch, ANY))
     if there == NOWHERE:
@@ -110,22 +109,22 @@ def _move(state: State, layout: Layout, e: int, scratch: Scratch, thing: int) ->
     return True
 
 
-@part
+@device_function
 def _recolor(state: State, e: int, thing: int) -> bool:
     code = signed(state.object_code[e, thing])
-    color = ((code >> COLOR_SHIFT) + 1 + below(state.streams, e, len(COLORS) - 1)) % len(COLORS)
+    color = ((code >> COLOR_SHIFT) + 1 + randint(state.rng, e, len(COLORS) - 1)) % len(COLORS)
     state.object_code[e, thing] = code & KIND_MASK | color << COLOR_SHIFT
     state.grid[e, state.object_cell[e, thing]] = state.object_code[e, thing]
     return True
 
 
-@part
+@device_function
 def _add(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
-    """Add a thing; False where there are as many as the level can have."""
+    """Add an object; False where there are as many as the level can have."""
     if state.object_count[e] == layout.max_objects:
         return False
-    kind = _KINDS[below(state.streams, e, len(_KINDS))]
-    code = kind | below(state.streams, e, len(COLORS)) << COLOR_SHIFT
+    kind = _KINDS[randint(state.rng, e, len(_KINDS))]
+    code = kind | randint(state.rng, e, len(COLORS)) << COLOR_SHIFT
     there = free_cell(state, layout, e, draw_room(state, layout, e, scratch, ANY))
     if there == NOWHERE:
         return False
@@ -133,9 +132,9 @@ def _add(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     return True
 
 
-@part
+@device_function
 def _remove(state: State, e: int, scratch: Scratch, thing: int) -> bool:
-    """Take a thing away, whose number the last one gets; a box only where nothing is in it."""
+    """Remove an object, whose number the last one gets; a box only where it is empty."""
     if state.content[e, thing] != NOTHING:
         return False
     last = state.object_count[e] - 1
@@ -154,24 +153,24 @@ def _remove(state: State, e: int, scratch: Scratch, thing: int) -> bool:
     return True
 
 
-@part
+@device_function
 def _ways(description: int) -> int:
-    """How a description names things, bits as in a recipe; 0 where it fits them all."""
+    """How a description names objects, bits as in a level program; 0 where it fits them all."""
     if description & 7 != 0:
         return BY_NAME if description >> COLOR_BITS & 7 != 0 else BY_KIND
     return BY_COLOR if description >> COLOR_BITS & 7 != 0 else 0
 
 
-@part
-def _ask_for_another(state: State, e: int) -> bool:
-    """Put another thing of the scene into a clause, described as the one before was; a door in a
-    door's place, a thing in a thing's.
+@device_function
+def _change_target(state: State, e: int) -> bool:
+    """Replace the object of a clause by another one of the scene, described in the same way; a
+    door by a door, a portable object by a portable object.
     """
-    clause = below(state.streams, e, CLAUSES)
+    clause = randint(state.rng, e, CLAUSES)
     code = signed(state.instruction[e, 1 + clause])
     if code == 0:
         return False
-    side = below(state.streams, e, 2) if code & 15 == PUT_NEXT else 0
+    side = randint(state.rng, e, 2) if code & 15 == PUT_NEXT else 0
     shift = DESCRIPTION_A if side == 0 else DESCRIPTION_B
     described = code >> shift & DESCRIPTION_MASK
     meant = state.tracked[e, clause, side]
@@ -179,23 +178,23 @@ def _ask_for_another(state: State, e: int) -> bool:
     other = _draw(state, e, _things(state, e, NOTHING, meant, doors))
     if other == NOTHING or _ways(described) == 0:
         return False
-    words = describe(state, e, other, _ways(described)) | described & _LOCATION
+    words = sample_description(state, e, other, _ways(described)) | described & _LOCATION
     state.instruction[e, 1 + clause] = code & ~(DESCRIPTION_MASK << shift) | words << shift
     return True
 
 
-@part
+@device_function
 def _change(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
-    """One edit by chance; False where there is nothing for it to be done to."""
+    """A random edit; False where there is nothing that it applies to."""
     held = signed(scratch.start_carrying[0])
-    edit = below(state.streams, e, len(EDITS))
+    edit = randint(state.rng, e, len(EDITS))
     if edit == _ADD:
         return _add(state, layout, e, scratch)
     if edit == _MOVE_AGENT:
         return place_agent(state, layout, e, draw_room(state, layout, e, scratch, ANY))
     if edit > _MOVE_AGENT:
-        return _ask_for_another(state, e)
-    left_out = np.uint64(0) if edit == _MOVE else _asked_for(state, e)
+        return _change_target(state, e)
+    left_out = np.uint64(0) if edit == _MOVE else _mentioned(state, e)
     thing = _draw(state, e, _things(state, e, held, left_out, False))
     if thing == NOTHING:
         return False
@@ -206,16 +205,16 @@ def _change(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     return _remove(state, e, scratch, thing)
 
 
-@part
-def _asks_sense(state: State, layout: Layout, e: int) -> bool:
-    """Word the instruction anew and begin to judge it; False where there is nothing that it could
-    mean, or it is fulfilled already.
+@device_function
+def _makes_sense(state: State, layout: Layout, e: int) -> bool:
+    """Choose the articles of the instruction anew and start its verification; False where there is
+    nothing that it could mean, or it is fulfilled already.
     """
     for clause in range(CLAUSES):
         code = signed(state.instruction[e, 1 + clause])
         code &= ~(SEVERAL << DESCRIPTION_A) & ~(SEVERAL << DESCRIPTION_B)
         state.instruction[e, 1 + clause] = code
-    if not word_and_check(state, layout, e):
+    if not finalize_instruction(state, layout, e):
         return False
     track(state, layout, e)
     faced = object_at(state, e, front_cell(state, layout, e))
@@ -231,14 +230,14 @@ def _asks_sense(state: State, layout: Layout, e: int) -> bool:
 
 @kernel
 def edit_env(state: State, layout: Layout, e: int, scratch: Scratch, reachable: bool) -> bool:
-    """Edit environment ``e``, whose episode has just begun, by chances from its stream.
+    """Edit environment ``e``, whose episode has just begun, at random.
 
     Args:
         reachable: every object is to be touchable without moving another.
 
     Returns:
-        Whether the scene is one that the instruction makes sense in; if not, the environment is
-        to be thrown away.
+        Whether the instruction makes sense in the edited scene; if not, the environment is to be
+        discarded.
     """
     held = signed(state.carried[e])
     scratch.start_carrying[0] = held
@@ -246,7 +245,7 @@ def edit_env(state: State, layout: Layout, e: int, scratch: Scratch, reachable: 
         state.carried[e] = NOTHING
         state.object_cell[e, held] = state.known_cell[e, held]
         state.grid[e, state.known_cell[e, held]] = state.object_code[e, held]
-    if not _change(state, layout, e, scratch) or not _asks_sense(state, layout, e):
+    if not _change(state, layout, e, scratch) or not _makes_sense(state, layout, e):
         return False
     if reachable and not all_reachable(state, layout, e, scratch):
         return False

@@ -1,9 +1,9 @@
-"""Levels come into being here: a recipe of integers, read by one kernel for every level.
+"""Level generation: an interpreter of level programs, one kernel for every level.
 
-A recipe (``int32 [steps, 8]``) is written by
-:class:`mmrl_envs.grid.generation.level_builder.Recipe`. Its steps
-speak of objects and rooms through registers: a step that adds objects notes the number of the
-first one. As in BabyAI, a step may turn the whole attempt down, and generation begins anew.
+A level program (``int32 [ops, 8]``) is written by
+:class:`mmrl_envs.grid.generation.level_builder.LevelBuilder`. Its operations refer to objects and
+rooms through registers: one that adds objects writes the number of the first one. Generation is
+rejection sampling, as in BabyAI: an operation may reject the attempt, and generation starts again.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import COLOR_SHIFT, EMPTY_CELL
-from mmrl_envs.grid.core.jit import part
-from mmrl_envs.grid.core.rng import below
+from mmrl_envs.grid.core.jit import device_function
+from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
-from mmrl_envs.grid.generation import level_builder as steps
+from mmrl_envs.grid.generation import level_builder as ops
 from mmrl_envs.grid.generation.instruction_sampling import (
-    asks_for_needed_key,
-    instruct,
-    order_halves,
+    finalize_instruction,
+    mentions_needed_key,
     random_instruction,
+    sample_clause,
+    sample_order,
     step_limit,
-    word_and_check,
 )
 from mmrl_envs.grid.generation.rooms import (
     add_door,
@@ -49,23 +49,23 @@ from mmrl_envs.grid.rules.verification import track
 _ATTEMPTS: Final = 10_000  # of a whole level
 
 
-@part
+@device_function
 def _choose(state: State, e: int, scratch: Scratch, first: int, count: int, left_out: int) -> int:
-    """One of some objects by chance, not the one in register ``left_out``.
+    """A random one of some objects, not the one in register ``left_out``.
 
-    Where the recipe could not know how many there would be, the register after theirs tells.
+    Where their number is random, too, the register after theirs holds it.
     """
     register = scratch.register
-    many = register[first + 1] if count == steps.COUNTED else count
+    many = register[first + 1] if count == ops.COUNTED else count
     if many == 0:
         return NOTHING
-    chosen = register[first] + below(state.streams, e, many)
+    chosen = register[first] + randint(state.rng, e, many)
     while left_out != NOTHING and chosen == register[left_out]:
-        chosen = register[first] + below(state.streams, e, many)
+        chosen = register[first] + randint(state.rng, e, many)
     return chosen
 
 
-@part
+@device_function
 def _is_among(state: State, e: int, first: int, count: int, code: int) -> bool:
     """Whether one of some objects looks like ``code``."""
     for thing in range(first, first + count):
@@ -74,124 +74,124 @@ def _is_among(state: State, e: int, first: int, count: int, code: int) -> bool:
     return False
 
 
-@part
-def _build(
-    state: State, layout: Layout, e: int, recipe: NDArray[np.int32], k: int, scratch: Scratch
+@device_function
+def _run_building_op(
+    state: State, layout: Layout, e: int, program: NDArray[np.int32], k: int, scratch: Scratch
 ) -> bool:
-    """A step that makes rooms or puts something into them; False where that cannot be done."""
+    """An operation that builds rooms or fills them; False where that cannot be done."""
     register = scratch.register
-    op, a, b, c = recipe[k, 0], recipe[k, 1], recipe[k, 2], recipe[k, 3]
-    if op == steps.PLACE_AGENT:
+    op, a, b, c = program[k, 0], program[k, 1], program[k, 2], program[k, 3]
+    if op == ops.PLACE_AGENT:
         return place_agent(state, layout, e, draw_room(state, layout, e, scratch, a))
-    if op == steps.ADD_OBJECTS:
+    if op == ops.ADD_OBJECTS:
         register[b] = state.object_count[e]
-        kind, color, different = recipe[k, 4], recipe[k, 5], recipe[k, 6] != 0
+        kind, color, different = program[k, 4], program[k, 5], program[k, 6] != 0
         return add_objects(state, layout, e, scratch, a, c, kind, color, different)
-    if op == steps.ADD_DOOR:
+    if op == ops.ADD_DOOR:
         room = draw_room(state, layout, e, scratch, a)
-        wall = free_wall(state, layout, e, scratch, room) if c == steps.ANY else c
+        wall = free_wall(state, layout, e, scratch, room) if c == ops.ANY else c
         if wall == NOTHING:
             return False
-        color = draw_color(state, e, scratch, recipe[k, 4])
-        locked = recipe[k, 5]
-        is_locked = below(state.streams, e, 2) == 0 if locked == steps.ANY else locked != 0
+        color = draw_color(state, e, scratch, program[k, 4])
+        locked = program[k, 5]
+        is_locked = randint(state.rng, e, 2) == 0 if locked == ops.ANY else locked != 0
         register[b] = add_door(state, layout, e, scratch, room, wall, color, is_locked)
-    elif op == steps.CHOOSE_ROOM:
-        other_than = NOTHING if recipe[k, 4] == NOTHING else register[recipe[k, 4]]
+    elif op == ops.CHOOSE_ROOM:
+        other_than = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
         register[a] = choose_room(state, layout, e, b, c, other_than)
-    elif op == steps.LOCK_A_ROOM:
+    elif op == ops.LOCK_A_ROOM:
         register[a] = NOTHING
-        if below(state.streams, e, 1000) < b:
+        if randint(state.rng, e, 1000) < b:
             register[a] = lock_room(state, layout, e, scratch)
             return register[a] != NOTHING
-    elif op == steps.CONNECT:
+    elif op == ops.CONNECT:
         avoided = NOTHING
-        if b != NOTHING and below(state.streams, e, 2) == 0:
+        if b != NOTHING and randint(state.rng, e, 2) == 0:
             avoided = draw_color(state, e, scratch, b)
         register[a] = state.object_count[e]
         if not connect_rooms(state, layout, e, scratch, avoided):
             return False
         register[a + 1] = state.object_count[e] - register[a]
-    elif op == steps.REMOVE_WALL:
+    elif op == ops.REMOVE_WALL:
         remove_wall(state, layout, e, scratch, a, b)
-    elif op == steps.OPEN_DOORS:
+    elif op == ops.OPEN_DOORS:
         open_doors(state, e)
-    elif op == steps.PAINT:
+    elif op == ops.PAINT:
         paint(state, e, register[a], b, c)
-    elif op == steps.PUT_INSIDE:
+    elif op == ops.PUT_INSIDE:
         code = b | draw_color(state, e, scratch, c) << COLOR_SHIFT
         state.content[e, register[a]] = new_object(state, e, code, NOWHERE)
-    elif op == steps.PUT_LEFT_OF:
+    elif op == ops.PUT_LEFT_OF:
         here = state.object_cell[e, register[a]] - 1
         if state.grid[e, here] != EMPTY_CELL:
             return False
         new_object(state, e, b | draw_color(state, e, scratch, c) << COLOR_SHIFT, here)
-    elif op == steps.START_CARRYING:
+    elif op == ops.START_CARRYING:
         scratch.start_carrying[0] = register[a]
-    elif op == steps.SHUFFLE and below(state.streams, e, 2) == 0:
+    elif op == ops.SHUFFLE and randint(state.rng, e, 2) == 0:
         register[a], register[b] = register[b], register[a]
     return True
 
 
-@part
-def _ask(
-    state: State, layout: Layout, e: int, recipe: NDArray[np.int32], k: int, scratch: Scratch
+@device_function
+def _run_instruction_op(
+    state: State, layout: Layout, e: int, program: NDArray[np.int32], k: int, scratch: Scratch
 ) -> bool:
-    """A step that chooses what is asked for, or turns the level down."""
+    """An operation that samples the instruction, or rejects the level."""
     register = scratch.register
-    op, a, b, c = recipe[k, 0], recipe[k, 1], recipe[k, 2], recipe[k, 3]
-    if op == steps.REQUIRE_REACHABLE:
+    op, a, b, c = program[k, 0], program[k, 1], program[k, 2], program[k, 3]
+    if op == ops.REQUIRE_REACHABLE:
         return all_reachable(state, layout, e, scratch) == (a != 0)
-    if op == steps.REJECT:
+    if op == ops.REJECT:
         return not _is_among(state, e, register[a], b, c)
-    if op == steps.CHOOSE:
-        register[a] = _choose(state, e, scratch, b, c, recipe[k, 4])
+    if op == ops.CHOOSE:
+        register[a] = _choose(state, e, scratch, b, c, program[k, 4])
         return register[a] != NOTHING
-    if op == steps.INSTRUCT:
-        other = NOTHING if recipe[k, 4] == NOTHING else register[recipe[k, 4]]
-        ways, strict = recipe[k, 5], recipe[k, 6] != 0
-        instruct(state, e, a, b, register[c], other, ways, strict)
-    elif op == steps.ORDER:
-        order_halves(state, e, a)
-    elif op == steps.RANDOM_INSTRUCTION:
-        locked_room = NOTHING if recipe[k, 4] == NOTHING else register[recipe[k, 4]]
+    if op == ops.INSTRUCT:
+        other = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
+        ways, strict = program[k, 5], program[k, 6] != 0
+        sample_clause(state, e, a, b, register[c], other, ways, strict)
+    elif op == ops.ORDER:
+        sample_order(state, e, a)
+    elif op == ops.RANDOM_INSTRUCTION:
+        locked_room = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
         if not random_instruction(state, layout, e, a, b, c != 0, locked_room):
             return False
-        return recipe[k, 5] == 0 or not asks_for_needed_key(state, e)
+        return program[k, 5] == 0 or not mentions_needed_key(state, e)
     return True
 
 
-@part
-def _follow(
-    state: State, layout: Layout, e: int, recipe: NDArray[np.int32], scratch: Scratch
+@device_function
+def _run(
+    state: State, layout: Layout, e: int, program: NDArray[np.int32], scratch: Scratch
 ) -> bool:
-    """Carry out a recipe once; False where a step turns the attempt down."""
+    """Run a level program once; False where an operation rejects the attempt."""
     blank(state, layout, e, scratch)
-    for part_of_instruction in range(1 + CLAUSES):
-        state.instruction[e, part_of_instruction] = 0
-    for k in range(len(recipe)):
-        if recipe[k, 0] < steps.FIRST_ASKING:
-            is_done = _build(state, layout, e, recipe, k, scratch)
+    for field in range(1 + CLAUSES):
+        state.instruction[e, field] = 0
+    for k in range(len(program)):
+        if program[k, 0] < ops.FIRST_INSTRUCTION_OP:
+            is_done = _run_building_op(state, layout, e, program, k, scratch)
         else:
-            is_done = _ask(state, layout, e, recipe, k, scratch)
+            is_done = _run_instruction_op(state, layout, e, program, k, scratch)
         if not is_done:
             return False
-    return word_and_check(state, layout, e)
+    return finalize_instruction(state, layout, e)
 
 
-@part
+@device_function
 def begin(
     state: State,
     layout: Layout,
     e: int,
-    recipe: NDArray[np.int32],
+    program: NDArray[np.int32],
     scratch: Scratch,
     fixed_max_steps: int,
 ) -> bool:
-    """Begin a new episode in environment ``e``, from its own random stream.
+    """Begin a new episode in environment ``e``, from its own random generator.
 
     Args:
-        recipe: int32 [steps, 8].
+        program: int32 [ops, 8].
         fixed_max_steps: the limit of steps; 0 for BabyAI's own, room_size² · rooms for each
             clause, twice that for a "put".
 
@@ -199,7 +199,7 @@ def begin(
         Whether a level could be generated.
     """
     for _ in range(_ATTEMPTS):
-        if _follow(state, layout, e, recipe, scratch):
+        if _run(state, layout, e, program, scratch):
             track(state, layout, e)
             limit = fixed_max_steps if fixed_max_steps else step_limit(state, layout, e)
             state.max_steps[e] = limit

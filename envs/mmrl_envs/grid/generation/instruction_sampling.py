@@ -1,5 +1,5 @@
-"""What is asked for: describing objects, random instructions, and turning down bad ones. Kernels
-for generation.
+"""Instruction sampling: descriptions of objects, random instructions, and the rejection of bad
+ones. Kernels for generation.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from mmrl_envs.grid.core.cells import COLOR_SHIFT, DOOR_LOCKED, DOORS, GREY, KIND_MASK
-from mmrl_envs.grid.core.jit import part, signed
-from mmrl_envs.grid.core.rng import below
+from mmrl_envs.grid.core.jit import device_function, signed
+from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, Layout, State
 from mmrl_envs.grid.generation.level_builder import (
     ACTION,
@@ -45,15 +45,15 @@ _DOOR: Final = 0b10000
 _KEY_NOUN: Final = 3
 
 
-@part
+@device_function
 def draw_bit(state: State, e: int, bits: int) -> int:
-    """One of the bits that are set, by chance; nothing is drawn where there is but one."""
+    """A random one of the bits that are set; nothing is drawn where there is but one."""
     if bits & (bits - 1) == 0:
         return bits
     count = 0
     for place in range(16):
         count += bits >> place & 1
-    wanted = below(state.streams, e, count)
+    wanted = randint(state.rng, e, count)
     for place in range(16):
         if bits >> place & 1:
             if wanted == 0:
@@ -62,9 +62,9 @@ def draw_bit(state: State, e: int, bits: int) -> int:
     return 0
 
 
-@part
-def describe(state: State, e: int, thing: int, ways: int) -> int:
-    """The description of an object, in one of several ways by chance."""
+@device_function
+def sample_description(state: State, e: int, thing: int, ways: int) -> int:
+    """The description of an object, in a random one of several ways."""
     code = state.object_code[e, thing]
     noun: int = _NOUN[code & KIND_MASK]
     color: int = signed(1 + (code >> COLOR_SHIFT)) << COLOR_BITS
@@ -74,30 +74,30 @@ def describe(state: State, e: int, thing: int, ways: int) -> int:
     if way == BY_COLOR:
         return color
     if way == BY_LOCATION:
-        return noun | (1 + below(state.streams, e, 4)) << LOCATION_BITS
+        return noun | (1 + randint(state.rng, e, 4)) << LOCATION_BITS
     return noun | color
 
 
-@part
-def instruct(
+@device_function
+def sample_clause(
     state: State, e: int, clause: int, verbs: int, thing: int, other: int, ways: int, strict: bool
 ) -> None:
-    """Ask for something to be done to an object: one of ``verbs`` that goes with it."""
+    """Write a clause about an object, with a random one of ``verbs`` that can take it."""
     is_door = DOORS >> (state.object_code[e, thing] & KIND_MASK) & 1
     verbs &= ~(1 << PICK_UP) if is_door else ~(1 << OPEN)
     verb = 0
     bit = draw_bit(state, e, verbs)
     while bit >> verb != 1:
         verb += 1
-    code = verb | describe(state, e, thing, ways) << DESCRIPTION_A
+    code = verb | sample_description(state, e, thing, ways) << DESCRIPTION_A
     if other != NOTHING:
-        code |= describe(state, e, other, ways) << DESCRIPTION_B
+        code |= sample_description(state, e, other, ways) << DESCRIPTION_B
     state.instruction[e, 1 + clause] = code | STRICT if strict else code
 
 
-@part
-def order_halves(state: State, e: int, orders: int) -> None:
-    """Put the two halves in one of several orders; the second one goes where there is none."""
+@device_function
+def sample_order(state: State, e: int, orders: int) -> None:
+    """Order the two halves in a random one of several orders; without one, drop the second half."""
     bit = draw_bit(state, e, orders)
     if bit == 1 << SINGLE:
         state.instruction[e, 0] = SINGLE
@@ -107,7 +107,7 @@ def order_halves(state: State, e: int, orders: int) -> None:
         state.instruction[e, 0] = BEFORE if bit == 1 << BEFORE else AFTER
 
 
-@part
+@device_function
 def _random_description(
     state: State, layout: Layout, e: int, nouns: int, locations: bool, locked_room: int
 ) -> int:
@@ -118,13 +118,13 @@ def _random_description(
         locked_room: one of the objects must be outside of it; NOTHING where any will do.
     """
     for _ in range(_WORDINGS):
-        color = below(state.streams, e, 7)
-        noun = 1 + below(state.streams, e, 4)
+        color = randint(state.rng, e, 7)
+        noun = 1 + randint(state.rng, e, 4)
         while not nouns >> noun & 1:
-            noun = 1 + below(state.streams, e, 4)
+            noun = 1 + randint(state.rng, e, 4)
         location = 0
-        if locations and below(state.streams, e, 2) == 0:
-            location = 1 + below(state.streams, e, 4)
+        if locations and randint(state.rng, e, 2) == 0:
+            location = 1 + randint(state.rng, e, 4)
         description = noun | color << COLOR_BITS | location << LOCATION_BITS
         found = matching(state, layout, e, description)
         is_fit = locked_room == NOTHING and found != 0
@@ -138,14 +138,14 @@ def _random_description(
     return -1
 
 
-@part
+@device_function
 def _random_clause(
     state: State, layout: Layout, e: int, clause: int, verbs: int, locations: bool, locked_room: int
 ) -> bool:
     """A random clause about what is there; False after too many tries."""
-    verb = 1 + below(state.streams, e, 4)
+    verb = 1 + randint(state.rng, e, 4)
     while not verbs >> verb & 1:
-        verb = 1 + below(state.streams, e, 4)
+        verb = 1 + randint(state.rng, e, 4)
     nouns = _DOOR if verb == OPEN else _THINGS
     if verb == 1:
         nouns = _THINGS | _DOOR
@@ -161,7 +161,7 @@ def _random_clause(
     return True
 
 
-@part
+@device_function
 def random_instruction(
     state: State,
     layout: Layout,
@@ -171,11 +171,11 @@ def random_instruction(
     locations: bool,
     locked_room: int,
 ) -> bool:
-    """Any instruction of the language about what is there; False after too many tries.
+    """A random instruction of the grammar about what is there; False after too many tries.
 
     Args:
         verbs, forms: what to draw from, a bit each.
-        locations: some descriptions say where.
+        locations: some descriptions have a location.
         locked_room: nothing that is asked for may be in there alone; NOTHING where it may.
     """
     form = draw_bit(state, e, forms)
@@ -187,7 +187,7 @@ def random_instruction(
         for half in range(2):
             joined = draw_bit(state, e, ACTION | AND) == AND
             wanted |= (0b11 if joined else 0b01) << 2 * half
-        order_halves(state, e, 1 << BEFORE | 1 << AFTER)
+        sample_order(state, e, 1 << BEFORE | 1 << AFTER)
     for clause in range(CLAUSES):
         if wanted >> clause & 1 and not _random_clause(
             state, layout, e, clause, verbs, locations, locked_room
@@ -196,9 +196,9 @@ def random_instruction(
     return True
 
 
-@part
-def asks_for_needed_key(state: State, e: int) -> bool:
-    """Whether an instruction speaks of a key, by its colour, that opens a locked door."""
+@device_function
+def mentions_needed_key(state: State, e: int) -> bool:
+    """Whether an instruction mentions a key, by its colour, that opens a locked door."""
     needed = 0
     for thing in range(state.object_count[e]):
         code = state.object_code[e, thing]
@@ -214,16 +214,16 @@ def asks_for_needed_key(state: State, e: int) -> bool:
     return False
 
 
-@part
+@device_function
 def _means_walls(description: int) -> bool:
     """Whether Minigrid counts walls among what is described: "a grey object" may be a wall."""
     return description & 7 == 0 and description >> COLOR_BITS & 7 == 1 + GREY
 
 
-@part
-def word_and_check(state: State, layout: Layout, e: int) -> bool:
-    """Choose "the" or "a" in every description, and turn down what makes no sense: an object to
-    be put next to itself, or next to one that it stands by already.
+@device_function
+def finalize_instruction(state: State, layout: Layout, e: int) -> bool:
+    """Choose "the" or "a" in every description, and reject what makes no sense: an object to be put
+    next to itself, or next to one that it is next to already.
     """
     for clause in range(CLAUSES):
         code = state.instruction[e, 1 + clause]
@@ -253,7 +253,7 @@ def word_and_check(state: State, layout: Layout, e: int) -> bool:
     return True
 
 
-@part
+@device_function
 def step_limit(state: State, layout: Layout, e: int) -> int:
     """BabyAI's limit: room_size² · rooms for each clause, twice that for a "put"."""
     navigations = 0

@@ -1,7 +1,8 @@
-"""How a level is declared: a few calls that read like BabyAI's, recorded as rows of integers.
+"""The level builder: a level is declared by a few calls that read like BabyAI's.
 
-The kernel in :mod:`mmrl_envs.grid.generation.generator` follows the rows for a million resets;
-nothing here runs after an environment was made.
+They are compiled into a level program, a table of integers, which the kernel in
+:mod:`mmrl_envs.grid.generation.generator` runs at every reset; nothing here runs after an
+environment was made.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from mmrl_envs.grid.core.cells import BALL, BOX, COLOR_SHIFT, COLORS, KEY
 from mmrl_envs.grid.core.state import NOTHING, REGISTERS, Layout, make_layout
 from mmrl_envs.grid.language.instructions import AFTER, BEFORE, SINGLE, VERBS
 
-# Steps that build, with their operands.
+# Operations that build, with their operands.
 PLACE_AGENT: Final = 0  # room
 ADD_OBJECTS: Final = 1  # room, register, how many, kind, colour, different
 ADD_DOOR: Final = 2  # room, register, wall, colour, locked
 CHOOSE_ROOM: Final = 3  # register, column, row, register of a room to leave out
-LOCK_A_ROOM: Final = 4  # register, chance in thousandths
+LOCK_A_ROOM: Final = 4  # register, probability in thousandths
 CONNECT: Final = 5  # register (the next one counts the doors), colour avoided half of the time
 REMOVE_WALL: Final = 6  # room, wall
 OPEN_DOORS: Final = 7
@@ -31,20 +32,20 @@ PUT_INSIDE: Final = 9  # register of a box, kind, colour
 PUT_LEFT_OF: Final = 10  # register, kind, colour
 START_CARRYING: Final = 11  # register
 SHUFFLE: Final = 12  # two registers
-# Steps that ask for something, or turn the level down.
-FIRST_ASKING: Final = 16
+# Operations that sample the instruction, or reject the level.
+FIRST_INSTRUCTION_OP: Final = 16
 REQUIRE_REACHABLE: Final = 16  # wanted or not
 REJECT: Final = 17  # register, how many, cell code
 CHOOSE: Final = 18  # register of the chosen, register, how many, register of one to leave out
 INSTRUCT: Final = 19  # clause, verbs, register, register of the second object, ways, strict
 ORDER: Final = 20  # orders
 RANDOM_INSTRUCTION: Final = 21  # verbs, forms, with locations, register of locked room, spare keys
-STEP_WIDTH: Final = 8
+OP_WIDTH: Final = 8
 
 # Operands that are no plain number.
-ANY: Final = -1  # left to chance
+ANY: Final = -1  # random
 DIFFERENT: Final = -2  # a colour that no door has yet
-COUNTED: Final = -1  # as many as the next register says
+COUNTED: Final = -1  # as many as the next register holds
 ONE_OF: Final = 2000  # + bits: one of several colours
 IN_REGISTER: Final = 1000  # + r: the room, or the object's colour, in register r
 
@@ -65,11 +66,11 @@ KINDS: Final = {"key": KEY, "ball": BALL, "box": BOX}
 
 @dataclass(frozen=True)
 class Things:
-    """Objects that a step added or chose: a register that holds the first one's number.
+    """Objects that an operation added or chose: a register that holds the first one's number.
 
     Attributes:
         register: which.
-        count: how many there are; COUNTED where that is left to chance.
+        count: how many there are; COUNTED where that is random.
     """
 
     register: int
@@ -82,19 +83,19 @@ class Things:
 
 @dataclass(frozen=True)
 class ChosenRoom:
-    """A room that a step chose: a register that holds its number."""
+    """A room that an operation chose: a register that holds its number."""
 
     register: int
 
 
 Room = tuple[int, int] | ChosenRoom
-"""Column and row of a room, or one that a step chose."""
+"""Column and row of a room, or one that an operation chose."""
 Color = str | tuple[str, ...] | Things | None
-"""One of the six colours, one of several by chance, that of an object, or None for any."""
+"""One of the six colours, a random one of several, that of an object, or None for any."""
 
 
-class Recipe:
-    """A level in the making.
+class LevelBuilder:
+    """Builds a level: records operations, and compiles them by :meth:`build`.
 
     Args:
         room_size: cells a side of a room, walls included.
@@ -109,7 +110,7 @@ class Recipe:
             raise ValueError(f"{columns} columns and {rows} rows: must be at least 1")
         self.max_steps = max_steps
         self._room_size, self._columns, self._rows = room_size, columns, rows
-        self._steps: list[list[int]] = []
+        self._ops: list[list[int]] = []
         self._registers = 0
         self._objects = 0
         self._doors = 0
@@ -122,7 +123,7 @@ class Recipe:
         return [(x, y) for x in range(self._columns) for y in range(self._rows)]
 
     def place_agent(self, room: Room | None = None) -> None:
-        """Stand the agent in a room (any, if None), not facing an object."""
+        """Place the agent in a room (any, if None), not facing an object."""
         self._record(PLACE_AGENT, self._room(room))
 
     def add_objects(
@@ -176,9 +177,9 @@ class Recipe:
 
         Args:
             room: where.
-            wall: RIGHT, DOWN, LEFT or UP; a free one by chance otherwise.
+            wall: RIGHT, DOWN, LEFT or UP; a random free one otherwise.
             color: of the door.
-            locked: or not; None leaves it to chance.
+            locked: or not; None for random.
             different: no other door has its colour.
         """
         door = Things(self._new_registers())
@@ -211,13 +212,13 @@ class Recipe:
         )
         return room
 
-    def lock_a_room(self, chance: float) -> ChosenRoom:
-        """With some chance, lock a random room and put its key into another one."""
+    def lock_a_room(self, probability: float) -> ChosenRoom:
+        """With some probability, lock a random room and put its key into another one."""
         room = ChosenRoom(self._new_registers())
-        if chance > 0:
+        if probability > 0:
             self._objects += 1
             self._doors += 1
-        self._record(LOCK_A_ROOM, room.register, round(1000 * chance))
+        self._record(LOCK_A_ROOM, room.register, round(1000 * probability))
         return room
 
     def connect_rooms(self, *, avoid_half_of_the_time: Things | None = None) -> Things:
@@ -259,25 +260,25 @@ class Recipe:
         self._record(START_CARRYING, thing.register)
 
     def shuffle(self, one: Things, other: Things) -> tuple[Things, Things]:
-        """The two objects, in either order by chance."""
+        """The two objects, in random order."""
         self._record(SHUFFLE, one.register, other.register)
         return one, other
 
     # What is asked for.
 
     def require_reachable(self, wanted: bool = True) -> None:
-        """Turn the level down unless every object can be touched without moving another; or, if
+        """Reject the level unless every object can be touched without moving another; or, if
         not ``wanted``, where every object can.
         """
         self._record(REQUIRE_REACHABLE, int(wanted))
 
     def reject(self, things: Things, kind: str, color: str) -> None:
-        """Turn the level down if one of these objects is of this kind and colour."""
+        """Reject the level if one of these objects is of this kind and colour."""
         code = KINDS[kind] | COLORS.index(color) << COLOR_SHIFT
         self._record(REJECT, things.register, things.count, code)
 
     def choose(self, things: Things, *, other_than: Things | None = None) -> Things:
-        """One of ``things`` by chance, not the one in ``other_than``.
+        """A random one of ``things``, not the one in ``other_than``.
 
         Raises:
             ValueError: there is nothing to choose from.
@@ -302,11 +303,11 @@ class Recipe:
         """Ask for something to be done to an object.
 
         Args:
-            verbs: "go to", "pick up", "open" or "put"; one that goes with the object by chance
-                where there are several.
+            verbs: "go to", "pick up", "open" or "put"; where there are
+                several, a random one that the grammar has with the object.
             thing: the object.
             beside: for "put", what it is put next to.
-            ways: how objects are described, bits: one by chance where there are several.
+            ways: how objects are described, bits: a random one where there are several.
             strict: doing it to a wrong object ends the episode in failure.
             second: this is the second half of the instruction; see :meth:`order`.
         """
@@ -322,7 +323,7 @@ class Recipe:
         )
 
     def order(self, *, before: bool = False, after: bool = False, single: bool = False) -> None:
-        """Put the two halves of the instruction in order; one of several by chance, where single
+        """Put the two halves of the instruction in order; a random one of several, where single
         means that the second half is left out.
         """
         self._record(ORDER, single << SINGLE | before << BEFORE | after << AFTER)
@@ -336,12 +337,12 @@ class Recipe:
         not_only_in: ChosenRoom | None = None,
         spare_keys: bool = False,
     ) -> None:
-        """Any instruction of the language about what is there.
+        """A random instruction of the grammar about what is there.
 
         Args:
             verbs: that may occur.
             forms: "action", "and", "sequence".
-            locations: some descriptions say where an object was.
+            locations: some descriptions have a location.
             not_only_in: what is asked for exists outside of this room too.
             spare_keys: nothing is asked of a key, named by its colour, that opens a locked door.
         """
@@ -354,11 +355,11 @@ class Recipe:
             int(spare_keys),
         )
 
-    def finish(self) -> tuple[Layout, NDArray[np.int32]]:
-        """The geometry, and the steps as int32 [steps, 8].
+    def build(self) -> tuple[Layout, NDArray[np.int32]]:
+        """The geometry, and the level program, int32 [ops, 8].
 
         Raises:
-            ValueError: the rooms cannot hold the objects; the message tells the limit.
+            ValueError: the rooms cannot hold the objects; the message names the limit.
         """
         named = self._objects + self._doors
         layout = make_layout(self._room_size, self._columns, self._rows, max(named, 1))
@@ -370,7 +371,7 @@ class Recipe:
                 f"{self._objects} objects do not fit: {rooms} room(s) of "
                 f"room_size={self._room_size} hold at most {max(limit, 0)}"
             )
-        return layout, np.array(self._steps, np.int32)
+        return layout, np.array(self._ops, np.int32)
 
     @property
     def _inner_walls(self) -> int:
@@ -395,11 +396,11 @@ class Recipe:
             return ONE_OF + sum(1 << COLORS.index(one) for one in color)
         return COLORS.index(color)
 
-    def _record(self, *step: int) -> None:
-        self._steps.append([*step] + [0] * (STEP_WIDTH - len(step)))
+    def _record(self, *op: int) -> None:
+        self._ops.append([*op] + [0] * (OP_WIDTH - len(op)))
 
     def _new_registers(self, count: int = 1) -> int:
         self._registers += count
         if self._registers > REGISTERS:
-            raise ValueError(f"a recipe can name at most {REGISTERS} objects, groups and rooms")
+            raise ValueError(f"a level can name at most {REGISTERS} objects, groups and rooms")
         return self._registers - count

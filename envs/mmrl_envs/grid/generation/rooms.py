@@ -25,8 +25,8 @@ from mmrl_envs.grid.core.cells import (
     KIND_MASK,
     WALL,
 )
-from mmrl_envs.grid.core.jit import part
-from mmrl_envs.grid.core.rng import below
+from mmrl_envs.grid.core.jit import device_function
+from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import MARGIN, NOTHING, NOWHERE, Layout, Scratch, State
 from mmrl_envs.grid.generation.level_builder import ANY, DIFFERENT, IN_REGISTER, ONE_OF
 from mmrl_envs.grid.rules.verification import beside
@@ -40,7 +40,7 @@ _DX = np.array(DX)
 _DY = np.array(DY)
 
 
-@part
+@device_function
 def blank(state: State, layout: Layout, e: int, scratch: Scratch) -> None:
     """Empty rooms without doors, and the agent in the middle, where BabyAI keeps objects off until
     it moves.
@@ -62,31 +62,31 @@ def blank(state: State, layout: Layout, e: int, scratch: Scratch) -> None:
     state.step_count[e] = 0
 
 
-@part
+@device_function
 def draw_room(state: State, layout: Layout, e: int, scratch: Scratch, room: int) -> int:
-    """The room that a recipe means: by its number, from a register, or any."""
+    """The room that an operand refers to: by its number, from a register, or any."""
     if room >= IN_REGISTER:
         return scratch.register[room - IN_REGISTER]
     if room != ANY:
         return room
-    column = below(state.streams, e, layout.columns)
-    return column + layout.columns * below(state.streams, e, layout.rows)
+    column = randint(state.rng, e, layout.columns)
+    return column + layout.columns * randint(state.rng, e, layout.rows)
 
 
-@part
+@device_function
 def choose_room(
     state: State, layout: Layout, e: int, column: int, row: int, other_than: int
 ) -> int:
     """A random room, in a given column or row where these are not ANY, but not ``other_than``."""
     while True:
-        in_column = below(state.streams, e, layout.columns) if column == ANY else column
-        in_row = below(state.streams, e, layout.rows) if row == ANY else row
+        in_column = randint(state.rng, e, layout.columns) if column == ANY else column
+        in_row = randint(state.rng, e, layout.rows) if row == ANY else row
         room = in_column + layout.columns * in_row
         if room != other_than:
             return room
 
 
-@part
+@device_function
 def is_in_room(layout: Layout, cell: int, room: int) -> bool:
     """Whether a cell lies in a room, its walls included."""
     pitch = layout.room_size - 1
@@ -95,23 +95,23 @@ def is_in_room(layout: Layout, cell: int, room: int) -> bool:
     return 0 <= x <= pitch and 0 <= y <= pitch
 
 
-@part
+@device_function
 def _room_cell(state: State, layout: Layout, e: int, room: int) -> int:
     """A random cell of a room, walls included."""
     pitch = layout.room_size - 1
-    x = room % layout.columns * pitch + below(state.streams, e, layout.room_size)
-    y = room // layout.columns * pitch + below(state.streams, e, layout.room_size)
+    x = room % layout.columns * pitch + randint(state.rng, e, layout.room_size)
+    y = room // layout.columns * pitch + randint(state.rng, e, layout.room_size)
     return (y + MARGIN) * layout.stride + x + MARGIN
 
 
-@part
+@device_function
 def place_agent(state: State, layout: Layout, e: int, room: int) -> bool:
-    """Stand the agent on a free cell of a room, not facing an object."""
+    """Place the agent on a free cell of a room, not facing an object."""
     for _ in range(_PLACINGS):
         here = _room_cell(state, layout, e, room)
         if state.grid[e, here] != EMPTY_CELL:
             continue
-        direction = below(state.streams, e, 4)
+        direction = randint(state.rng, e, 4)
         front = state.grid[e, here + _DX[direction] + _DY[direction] * layout.stride]
         if front == EMPTY_CELL or front & KIND_MASK == WALL:
             state.agent_cell[e] = here
@@ -120,7 +120,7 @@ def place_agent(state: State, layout: Layout, e: int, room: int) -> bool:
     return False
 
 
-@part
+@device_function
 def new_object(state: State, e: int, code: int, cell: int) -> int:
     """Enter a new object that stands in a cell, or NOWHERE; its number."""
     thing = state.object_count[e]
@@ -133,7 +133,7 @@ def new_object(state: State, e: int, code: int, cell: int) -> int:
     return thing
 
 
-@part
+@device_function
 def free_cell(state: State, layout: Layout, e: int, room: int) -> int:
     """A random free cell of a room, not the agent's nor beside it; NOWHERE after many tries."""
     agent = state.agent_cell[e]
@@ -148,7 +148,7 @@ def free_cell(state: State, layout: Layout, e: int, room: int) -> int:
     return NOWHERE
 
 
-@part
+@device_function
 def _put_into_room(state: State, layout: Layout, e: int, room: int, code: int) -> bool:
     """Put a new object on a free cell of a room."""
     here = free_cell(state, layout, e, room)
@@ -158,7 +158,7 @@ def _put_into_room(state: State, layout: Layout, e: int, room: int, code: int) -
     return True
 
 
-@part
+@device_function
 def take_up(state: State, e: int, thing: int) -> None:
     """Have an episode begin with an object in the hands: the verifier still knows where it lay."""
     state.grid[e, state.object_cell[e, thing]] = EMPTY_CELL
@@ -166,7 +166,7 @@ def take_up(state: State, e: int, thing: int) -> None:
     state.carried[e] = thing
 
 
-@part
+@device_function
 def _is_new(state: State, e: int, code: int) -> bool:
     """Whether no object of environment ``e`` looks like this yet."""
     for thing in range(state.object_count[e]):
@@ -175,14 +175,14 @@ def _is_new(state: State, e: int, code: int) -> bool:
     return True
 
 
-@part
+@device_function
 def draw_color(state: State, e: int, scratch: Scratch, color: int) -> int:
-    """The colour that a recipe means: by its number, an object's, one of several, any, or one that
-    no door has.
+    """The colour that an operand refers to: by its number, an object's, one of several, any, or
+    one that no door has.
     """
     if color >= ONE_OF:
         while True:
-            drawn = below(state.streams, e, 6)
+            drawn = randint(state.rng, e, 6)
             if (color - ONE_OF) >> drawn & 1:
                 return drawn
     if color >= IN_REGISTER:
@@ -192,7 +192,7 @@ def draw_color(state: State, e: int, scratch: Scratch, color: int) -> int:
     if color != ANY and color != DIFFERENT:
         return color
     while True:
-        drawn = below(state.streams, e, 6)
+        drawn = randint(state.rng, e, 6)
         is_taken = False
         for thing in range(state.object_count[e]):
             code = state.object_code[e, thing]
@@ -202,7 +202,7 @@ def draw_color(state: State, e: int, scratch: Scratch, color: int) -> int:
             return drawn
 
 
-@part
+@device_function
 def add_objects(
     state: State,
     layout: Layout,
@@ -218,7 +218,7 @@ def add_objects(
     for _ in range(count):
         while True:
             chosen_color = draw_color(state, e, scratch, color)
-            chosen_kind = _KINDS[below(state.streams, e, 3)] if kind == ANY else kind
+            chosen_kind = _KINDS[randint(state.rng, e, 3)] if kind == ANY else kind
             code = chosen_kind | chosen_color << COLOR_SHIFT
             if not different or _is_new(state, e, code):
                 break
@@ -228,7 +228,7 @@ def add_objects(
     return True
 
 
-@part
+@device_function
 def neighbor(layout: Layout, room: int, wall: int) -> int:
     """The room behind a wall, or NOTHING."""
     column = room % layout.columns + _DX[wall]
@@ -238,7 +238,7 @@ def neighbor(layout: Layout, room: int, wall: int) -> int:
     return NOTHING
 
 
-@part
+@device_function
 def _wall_cell(layout: Layout, room: int, wall: int, along: int) -> int:
     """The cell of a wall that is ``along`` cells from its upper or left end."""
     pitch = layout.room_size - 1
@@ -253,17 +253,17 @@ def _wall_cell(layout: Layout, room: int, wall: int, along: int) -> int:
     return (y + MARGIN) * layout.stride + x + MARGIN
 
 
-@part
+@device_function
 def free_wall(state: State, layout: Layout, e: int, scratch: Scratch, room: int) -> int:
     """A random wall of a room with a neighbour behind it and no door in it, or NOTHING."""
     for _ in range(_PLACINGS):
-        wall = below(state.streams, e, 4)
+        wall = randint(state.rng, e, 4)
         if neighbor(layout, room, wall) != NOTHING and scratch.door[4 * room + wall] == NOTHING:
             return wall
     return NOTHING
 
 
-@part
+@device_function
 def add_door(
     state: State,
     layout: Layout,
@@ -275,7 +275,7 @@ def add_door(
     locked: bool,
 ) -> int:
     """Put a door somewhere into a wall; its number."""
-    cell = _wall_cell(layout, room, wall, 1 + below(state.streams, e, layout.room_size - 2))
+    cell = _wall_cell(layout, room, wall, 1 + randint(state.rng, e, layout.room_size - 2))
     kind = DOOR_LOCKED if locked else DOOR_CLOSED
     door = new_object(state, e, kind | color << COLOR_SHIFT, cell)
     scratch.is_locked[room] = locked
@@ -284,7 +284,7 @@ def add_door(
     return door
 
 
-@part
+@device_function
 def remove_wall(
     state: State, layout: Layout, e: int, scratch: Scratch, room: int, wall: int
 ) -> None:
@@ -295,7 +295,7 @@ def remove_wall(
     scratch.door[4 * neighbor(layout, room, wall) + (wall + 2) % 4] = OPENING
 
 
-@part
+@device_function
 def _all_connected(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     """Whether every room can be reached from the agent's through doors of any kind."""
     rooms = layout.columns * layout.rows
@@ -323,7 +323,7 @@ def _all_connected(state: State, layout: Layout, e: int, scratch: Scratch) -> bo
     return found == rooms
 
 
-@part
+@device_function
 def connect_rooms(
     state: State, layout: Layout, e: int, scratch: Scratch, avoided_color: int
 ) -> bool:
@@ -333,32 +333,32 @@ def connect_rooms(
     for _ in range(_CONNECTIONS):
         if _all_connected(state, layout, e, scratch):
             return True
-        column = below(state.streams, e, layout.columns)
-        room = column + layout.columns * below(state.streams, e, layout.rows)
-        wall = below(state.streams, e, 4)
+        column = randint(state.rng, e, layout.columns)
+        room = column + layout.columns * randint(state.rng, e, layout.rows)
+        wall = randint(state.rng, e, 4)
         behind = neighbor(layout, room, wall)
         if behind == NOTHING or scratch.door[4 * room + wall] != NOTHING:
             continue
         if scratch.is_locked[room] or scratch.is_locked[behind]:
             continue
-        color = below(state.streams, e, 6)
+        color = randint(state.rng, e, 6)
         while color == avoided_color:
-            color = below(state.streams, e, 6)
+            color = randint(state.rng, e, 6)
         add_door(state, layout, e, scratch, room, wall, color, False)
     return False
 
 
-@part
+@device_function
 def lock_room(state: State, layout: Layout, e: int, scratch: Scratch) -> int:
     """Lock a random room, with one door, whose key lies in another room; the room, or NOTHING
     where no place for the key was found.
     """
     while True:
         room = draw_room(state, layout, e, scratch, ANY)
-        wall = below(state.streams, e, 4)
+        wall = randint(state.rng, e, 4)
         if neighbor(layout, room, wall) != NOTHING:
             break
-    color = below(state.streams, e, 6)
+    color = randint(state.rng, e, 6)
     add_door(state, layout, e, scratch, room, wall, color, True)
     key_room = choose_room(state, layout, e, ANY, ANY, room)
     if not _put_into_room(state, layout, e, key_room, KEY | color << COLOR_SHIFT):
@@ -366,7 +366,7 @@ def lock_room(state: State, layout: Layout, e: int, scratch: Scratch) -> int:
     return room
 
 
-@part
+@device_function
 def open_doors(state: State, e: int) -> None:
     """Open every door."""
     for thing in range(state.object_count[e]):
@@ -377,7 +377,7 @@ def open_doors(state: State, e: int) -> None:
             state.grid[e, state.object_cell[e, thing]] = code
 
 
-@part
+@device_function
 def paint(state: State, e: int, first: int, count: int, color: int) -> None:
     """Give objects another colour."""
     for thing in range(first, first + count):
@@ -386,7 +386,7 @@ def paint(state: State, e: int, first: int, count: int, color: int) -> None:
         state.grid[e, state.object_cell[e, thing]] = code
 
 
-@part
+@device_function
 def all_reachable(state: State, layout: Layout, e: int, scratch: Scratch) -> bool:
     """Whether the agent could touch every object without moving another one."""
     reached, stack = scratch.reached, scratch.stack

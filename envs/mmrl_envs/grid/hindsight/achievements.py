@@ -1,8 +1,9 @@
-"""What was achieved here? Every instruction that a state or a trajectory fulfils, for hindsight.
+"""Hindsight achievements: every instruction that a state or a trajectory fulfils.
 
-The dynamics are deterministic, so that a trajectory is a :class:`Moment` and the actions from
-there. :meth:`Moment.verify` judges any instruction on it, exactly as if the episode had begun with
-it; :meth:`Moment.achieved` names all that would have been judged a success.
+For hindsight relabelling (HER, Andrychowicz et al., 2017; HIGhER, Cideron et al., 2020). The
+dynamics are deterministic, so that a trajectory is a :class:`Moment` and the actions from there.
+:meth:`Moment.verify` evaluates any instruction on it, exactly as if the episode had begun with it;
+:meth:`Moment.achieved` lists all that would have been a success.
 
     start = envs.unwrapped.worlds.moment(3)  # environment 3, right after its reset
     ...
@@ -14,50 +15,35 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.cells import COLORS, DOOR_OPEN, DROP, KIND_MASK, PICKUP, TOGGLE
+from mmrl_envs.grid.core.cells import DOOR_OPEN, KIND_MASK
 from mmrl_envs.grid.core.jit import kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
-from mmrl_envs.grid.language.instructions import LOCATIONS, NOUNS, Clause, Description, Instruction
+from mmrl_envs.grid.hindsight.events import CODES, DESCRIPTIONS, detect, is_grammatical, match
+from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
 from mmrl_envs.grid.rules.dynamics import act
-from mmrl_envs.grid.rules.verification import (
-    CONTINUE,
-    SUCCESS,
-    beside,
-    front_cell,
-    matching,
-    object_at,
-    track,
-    verify,
-)
-
-DESCRIPTIONS: Final = tuple(
-    Description(noun, color, location)
-    for noun, color, location in itertools.product(NOUNS, ("", *COLORS), LOCATIONS)
-)
-"""Everything that a noun phrase can say of an object."""
-_CODES = np.array([description.code for description in DESCRIPTIONS])
+from mmrl_envs.grid.rules.verification import CONTINUE, SUCCESS, track, verify
 
 
 class _Events(NamedTuple):
-    """What happened in each of T steps; objects by number, sets of them a bit each."""
+    """The :class:`~mmrl_envs.grid.hindsight.events.StepEvents` of T steps."""
 
-    gone_to: NDArray[np.uint64]  # [T] objects that the agent faces
-    picked_up: NDArray[np.int32]  # [T]
-    opened: NDArray[np.int32]  # [T]
-    put: NDArray[np.int32]  # [T] the object that was put down …
-    next_to: NDArray[np.uint64]  # [T] … and those beside it
+    faced: NDArray[np.uint64]  # [T] each
+    picked_up: NDArray[np.uint64]
+    opened: NDArray[np.uint64]
+    moved: NDArray[np.int32]
+    next_to: NDArray[np.uint64]
 
 
 @kernel
-def _judge(
+def _verify_actions(
     state: State, layout: Layout, actions: NDArray[np.int64], outcomes: NDArray[np.int8]
 ) -> int:
-    """Take the actions from the state's only row on, and judge its instruction after each; how
+    """Replay the actions from the state's only row, and verify its instruction after each; how
     many were taken until it was decided.
     """
     track(state, layout, 0)
@@ -70,49 +56,24 @@ def _judge(
 
 
 @kernel
-def _watch(state: State, layout: Layout, actions: NDArray[np.int64], events: _Events) -> None:
-    """Take the actions from the state's only row on, and note what a verifier would."""
+def _replay(state: State, layout: Layout, actions: NDArray[np.int64], events: _Events) -> None:
+    """Replay the actions from the state's only row, and write down the events of each step."""
     track(state, layout, 0)
-    before = NOTHING
+    held_before = NOTHING
     for t in range(len(actions)):
-        action = actions[t]
-        act(state, layout, 0, action)
-        front = front_cell(state, layout, 0)
-        held = signed(state.carried[0])
-        events.gone_to[t] = events.next_to[t] = 0
-        events.picked_up[t] = events.opened[t] = events.put[t] = NOTHING
-        for thing in range(state.object_count[0]):
-            if state.known_cell[0, thing] == front:
-                events.gone_to[t] |= np.uint64(1) << np.uint64(thing)
-        if action == PICKUP and held != NOTHING and before == NOTHING:
-            events.picked_up[t] = held
-        elif action == TOGGLE and state.grid[0, front] & KIND_MASK == DOOR_OPEN:
-            events.opened[t] = object_at(state, 0, front)
-        elif action == DROP and before != NOTHING:
-            where = signed(state.object_cell[0, before])
-            if where != NOWHERE:
-                events.put[t] = before
-                for thing in range(state.object_count[0]):
-                    known = signed(state.known_cell[0, thing])
-                    if known != NOWHERE and beside(where, known, layout.stride):
-                        events.next_to[t] |= np.uint64(1) << np.uint64(thing)
-        before = held
-
-
-@kernel
-def match(
-    state: State, layout: Layout, e: int, codes: NDArray[np.int64], found: NDArray[np.uint64]
-) -> None:
-    """The objects on the grid of environment ``e`` that each description, int64 [descriptions],
-    fits: ``found``, uint64 [descriptions], is written.
-    """
-    for k in range(len(codes)):
-        found[k] = matching(state, layout, e, codes[k])
+        act(state, layout, 0, actions[t])
+        new = detect(state, layout, 0, actions[t], held_before)
+        events.faced[t] = new.faced
+        events.picked_up[t] = new.picked_up
+        events.opened[t] = new.opened
+        events.moved[t] = new.moved
+        events.next_to[t] = new.next_to
+        held_before = signed(state.carried[0])
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One environment at one time, to judge from.
+    """The state of one environment at one time, to evaluate instructions from.
 
     Attributes:
         state: a copy of its row.
@@ -125,11 +86,11 @@ class Moment:
     def verify(
         self, actions: Sequence[int] | NDArray[np.int64], instruction: Instruction
     ) -> NDArray[np.int8]:
-        """Judge an instruction on what these actions would do from here on.
+        """Evaluate an instruction on what these actions would do from here on.
 
         Args:
             actions: T of them.
-            instruction: any; what it speaks of is looked up in this moment.
+            instruction: any; its descriptions refer to objects as they are now.
 
         Returns:
             int8 [t]: 0 (not yet), 1 (success) or 2 (failure of a strict clause) after each action
@@ -139,7 +100,7 @@ class Moment:
         state.instruction[0] = instruction.code
         taken = np.asarray(actions, np.int64)
         outcomes = np.zeros(len(taken), np.int8)
-        return outcomes[: _judge(state, self.layout, taken, outcomes)]
+        return outcomes[: _verify_actions(state, self.layout, taken, outcomes)]
 
     def achieved(
         self, actions: Sequence[int] | NDArray[np.int64]
@@ -152,14 +113,14 @@ class Moment:
         Returns:
             For each of the T steps the clauses that are first fulfilled by it, in every wording
             that is true: an instruction of that clause alone, given in this moment, would have
-            ended in success with this step. What generation turns down is left out: things that
-            are put next to themselves, or to what they stood next to already.
+            ended in success with this step. What generation rejects is left out: objects that are
+            put next to themselves, or to what they stood next to already.
         """
         matches = self._matches()
         events = self._events(np.asarray(actions, np.int64))
         known: set[Clause] = set()
         steps = []
-        for t in range(len(events.gone_to)):
+        for t in range(len(events.faced)):
             new = [one for one in self._clauses(events, t, matches) if one not in known]
             known.update(new)
             steps.append(tuple(new))
@@ -168,8 +129,8 @@ class Moment:
     def sequences(
         self, actions: Sequence[int] | NDArray[np.int64], limit: int = 32
     ) -> Iterator[Instruction]:
-        """Instructions of two clauses that these actions carry out: "A, then B", "B after you A"
-        and "A and B", each verified; in plain words ("the red ball"), ``limit`` at most.
+        """Instructions of two clauses that these actions achieve: "A, then B", "B after you A" and
+        "A and B", each verified; objects by colour and noun ("the red ball"), ``limit`` at most.
         """
         plain = [
             (t, clause)
@@ -191,8 +152,8 @@ class Moment:
         return itertools.islice(done, limit)
 
     def holds(self) -> tuple[Clause, ...]:
-        """What is so in this moment, for a caption: the agent faces something ("go to"), carries
-        something ("pick up"), a door stands open, two things lie side by side ("put").
+        """Clauses that are true of this state, for a caption: the agent faces an object ("go to"),
+        carries one ("pick up"), a door is open, two objects are adjacent ("put").
 
         Descriptions have no location, since there is no start to count from.
         """
@@ -203,15 +164,15 @@ class Moment:
             if not one.location and (found := row.alike(one))
         }
 
-        def worded(verb: str, things: int) -> list[Clause]:
+        def clauses_of(verb: str, things: int) -> list[Clause]:
             return [
                 Clause(verb, one)
                 for one, found in matches.items()
-                if found & things and may(verb, one)
+                if found & things and is_grammatical(verb, one)
             ]
 
-        clauses = worded("go to", row.at(row.front)) + worded("pick up", row.held)
-        clauses += worded("open", row.open_doors)
+        clauses = clauses_of("go to", row.at(row.front)) + clauses_of("pick up", row.held)
+        clauses += clauses_of("open", row.open_doors)
         for thing, near in row.pairs():
             clauses += [
                 Clause("put", moved, fixed)
@@ -219,7 +180,7 @@ class Moment:
                 if matches[moved] >> thing & 1
                 and matches[fixed] & near
                 and not matches[moved] & matches[fixed]
-                and may("put", moved)
+                and is_grammatical("put", moved)
             ]
         return tuple(dict.fromkeys(clauses))
 
@@ -228,17 +189,18 @@ class Moment:
 
     def _events(self, actions: NDArray[np.int64]) -> _Events:
         steps = len(actions)
-        sets, things = np.zeros((2, steps), np.uint64), np.zeros((3, steps), np.int32)
-        events = _Events(sets[0], things[0], things[1], things[2], sets[1])
-        _watch(self._copy(), self.layout, actions, events)
+        faced, picked_up, opened, next_to = np.zeros((4, steps), np.uint64)
+        moved = np.zeros(steps, np.int32)
+        events = _Events(faced, picked_up, opened, moved, next_to)
+        _replay(self._copy(), self.layout, actions, events)
         return events
 
     def _matches(self) -> dict[Description, int]:
         """The objects that each description means here, where there are any; "a" or "the" as the
         verifier words it.
         """
-        found = np.zeros(len(_CODES), np.uint64)
-        match(self.state, self.layout, 0, _CODES, found)
+        found = np.zeros(len(CODES), np.uint64)
+        match(self.state, self.layout, 0, CODES, found)
         matches = {}
         for one, mask in zip(DESCRIPTIONS, found.tolist(), strict=True):
             # Minigrid counts the walls among "a grey object".
@@ -250,30 +212,30 @@ class Moment:
     def _clauses(
         self, events: _Events, t: int, matches: dict[Description, int]
     ) -> Iterator[Clause]:
-        """All wordings of what happened in step t."""
+        """All clauses that the events of step t fulfil."""
         single = {
-            "go to": int(events.gone_to[t]),
-            "pick up": _bit(events.picked_up[t]),
-            "open": _bit(events.opened[t]),
+            "go to": int(events.faced[t]),
+            "pick up": int(events.picked_up[t]),
+            "open": int(events.opened[t]),
         }
         for verb, things in single.items():
             for one, meant in matches.items():
-                if meant & things and may(verb, one):
+                if meant & things and is_grammatical(verb, one):
                     yield Clause(verb, one)
-        moved, near = _bit(events.put[t]), int(events.next_to[t])
-        if not moved or not near:
+        moved, near = _bit(events.moved[t]), int(events.next_to[t])
+        if not moved:
             return
         row = _Row(self.state, self.layout)
         fixed = [(one, meant) for one, meant in matches.items() if meant & near]
         for target, meant in matches.items():
-            if meant & moved and may("put", target):
+            if meant & moved and is_grammatical("put", target):
                 for other, others in fixed:
                     if not meant & others and not row.are_beside(meant, others):
                         yield Clause("put", target, other)
 
 
 class _Row:
-    """The only row of a state, looked at from Python."""
+    """The only row of a state as Python integers; sets of objects hold a bit each."""
 
     def __init__(self, state: State, layout: Layout) -> None:
         count = int(state.object_count[0])
@@ -291,7 +253,7 @@ class _Row:
 
     @property
     def open_doors(self) -> int:
-        """The doors that stand open."""
+        """The open doors."""
         return sum(1 << k for k, code in enumerate(self._codes) if code & KIND_MASK == DOOR_OPEN)
 
     def alike(self, description: Description) -> int:
@@ -323,12 +285,6 @@ class _Row:
 
 def _bit(thing: int) -> int:
     return 0 if thing == NOTHING else 1 << int(thing)
-
-
-def may(verb: str, description: Description) -> bool:
-    """Whether the grammar lets a verb go with a noun."""
-    is_door = description.noun == "door"
-    return verb == "go to" or is_door == (verb == "open")
 
 
 def _is_plain(clause: Clause) -> bool:

@@ -1,9 +1,9 @@
-"""What did each agent of a batch achieve just now? Told step by step, while the episodes go on.
+"""Achievement tracking: what each agent of a batch has just achieved, while episodes run.
 
-A :class:`AchievementTracker` says after every step what
-:meth:`~mmrl_envs.grid.hindsight.achievements.Moment.achieved` would say of the episode's start and
-its actions up to now. It notes events in a kernel, and looks for words only where something
-happened for the first time.
+After every step an :class:`AchievementTracker` gives what
+:meth:`~mmrl_envs.grid.hindsight.achievements.Moment.achieved` gives for the episode's start and its
+actions up to now. A kernel records events, and sentences are generated only where something
+happened for the first time in its episode.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.cells import DOOR_OPEN, DROP, KIND_MASK, PICKUP, TOGGLE
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
-from mmrl_envs.grid.hindsight.achievements import DESCRIPTIONS, match, may
+from mmrl_envs.grid.hindsight.events import CODES, DESCRIPTIONS, detect, is_grammatical, match
 from mmrl_envs.grid.language.instructions import VERBS, Description
 from mmrl_envs.grid.language.languages import find_language
-from mmrl_envs.grid.rules.verification import beside, front_cell, object_at
 
-_CODES: Final = np.array([one.code for one in DESCRIPTIONS])
-_MAY: Final = {verb: np.array([may(verb, one) for one in DESCRIPTIONS]) for verb in VERBS}
+_IS_GRAMMATICAL: Final = {
+    verb: np.array([is_grammatical(verb, one) for one in DESCRIPTIONS]) for verb in VERBS
+}
 _GREY_OBJECTS: Final = np.array([(o.noun, o.color) == ("object", "grey") for o in DESCRIPTIONS])
 """Minigrid counts the walls among them, so that there are always several."""
 
@@ -42,7 +41,7 @@ class Record(NamedTuple):
     put: NDArray[np.uint64]  # [N, M] what each object has been put next to
 
 
-class _News(NamedTuple):
+class _NewEvents(NamedTuple):
     """What the last step added to the record."""
 
     any: NDArray[np.bool_]  # [N]
@@ -53,7 +52,7 @@ class _News(NamedTuple):
     next_to: NDArray[np.uint64]  # [N] … next to these
 
 
-@part
+@device_function
 def _begin(state: State, e: int, record: Record) -> None:
     record.agent_cell[e] = state.agent_cell[e]
     record.agent_direction[e] = state.agent_direction[e]
@@ -66,51 +65,31 @@ def _begin(state: State, e: int, record: Record) -> None:
     record.gone_to[e] = record.picked_up[e] = record.opened[e] = 0
 
 
-@part
-def _bit(thing: int) -> np.uint64:
-    return np.uint64(1) << np.uint64(thing)
-
-
-@part
-def _note(state: State, layout: Layout, e: int, action: int, record: Record, news: _News) -> None:
-    """Note what an action that has been taken did, as a verifier would see it."""
-    front = front_cell(state, layout, e)
-    held, before = signed(state.carried[e]), signed(record.held[e])
-    record.held[e] = held
-    faced = picked = opened = near = np.uint64(0)
-    news.moved[e] = NOTHING
-    for thing in range(state.object_count[e]):
-        if state.known_cell[e, thing] == front:
-            faced |= _bit(thing)
-    if action == PICKUP and held != NOTHING and before == NOTHING:
-        picked = _bit(held)
-    elif action == TOGGLE and state.grid[e, front] & KIND_MASK == DOOR_OPEN:
-        door = object_at(state, e, front)
-        if door != NOTHING:
-            opened = _bit(door)
-    elif action == DROP and before != NOTHING:
-        where = signed(state.object_cell[e, before])
-        if where != NOWHERE:
-            for thing in range(state.object_count[e]):
-                known = signed(state.known_cell[e, thing])
-                if known != NOWHERE and beside(where, known, layout.stride):
-                    near |= _bit(thing)
-            news.moved[e] = before
-            near &= ~record.put[e, before]
-            record.put[e, before] |= near
-    news.next_to[e] = near
-    news.gone_to[e] = faced & ~record.gone_to[e]
-    news.picked_up[e] = picked & ~record.picked_up[e]
-    news.opened[e] = opened & ~record.opened[e]
-    record.gone_to[e] |= faced
-    record.picked_up[e] |= picked
-    record.opened[e] |= opened
-    happened = news.gone_to[e] | news.picked_up[e] | news.opened[e] | near
-    news.any[e] = happened != np.uint64(0)
+@device_function
+def _record(
+    state: State, layout: Layout, e: int, action: int, record: Record, new: _NewEvents
+) -> None:
+    """Add the events of the step that environment ``e`` has just made to its record."""
+    events = detect(state, layout, e, action, signed(record.held[e]))
+    record.held[e] = state.carried[e]
+    new.gone_to[e] = events.faced & ~record.gone_to[e]
+    new.picked_up[e] = events.picked_up & ~record.picked_up[e]
+    new.opened[e] = events.opened & ~record.opened[e]
+    record.gone_to[e] |= events.faced
+    record.picked_up[e] |= events.picked_up
+    record.opened[e] |= events.opened
+    next_to = events.next_to
+    if events.moved != NOTHING:
+        next_to &= ~record.put[e, events.moved]
+        record.put[e, events.moved] |= next_to
+    new.moved[e] = events.moved
+    new.next_to[e] = next_to
+    happened = new.gone_to[e] | new.picked_up[e] | new.opened[e] | next_to
+    new.any[e] = happened != np.uint64(0)
 
 
 @kernel
-def _watch_envs(
+def _record_envs(
     state: State,
     layout: Layout,
     start: int,
@@ -119,21 +98,21 @@ def _watch_envs(
     paused: NDArray[np.bool_],
     restart: NDArray[np.bool_],
     record: Record,
-    news: _News,
+    new: _NewEvents,
 ) -> None:
-    """Note what the step that environments ``start`` to ``stop - 1`` have just made brought."""
+    """Record the step that environments ``start`` to ``stop - 1`` have just made."""
     for e in range(start, stop):
         if paused[e]:
             continue
         if restart[e]:
-            news.any[e] = False
+            new.any[e] = False
             _begin(state, e, record)
         else:
-            _note(state, layout, e, actions[e], record, news)
+            _record(state, layout, e, actions[e], record, new)
 
 
-class _Words:
-    """What can be said of the objects of one episode.
+class _Phrases:
+    """The noun phrases of one episode, and the objects that each of them means.
 
     Args:
         meant: the objects that each description meant at the start, uint64 [descriptions].
@@ -146,16 +125,16 @@ class _Words:
     ) -> None:
         self.meant, self.near = meant, near
         several = (meant & (meant - np.uint64(1)) != 0) | _GREY_OBJECTS
-        self.phrases = [both[a] for both, a in zip(phrases, several.tolist(), strict=True)]
+        self.text = [both[a] for both, a in zip(phrases, several.tolist(), strict=True)]
 
 
 class AchievementTracker:
-    """Tells what the agents of a batch of worlds achieve.
+    """Tracks what the agents of a batch of worlds achieve, episode by episode.
 
     Args:
         state: of the worlds, one row each.
         layout: of their grids.
-        language: to tell it in.
+        language: of the sentences.
     """
 
     def __init__(self, state: State, layout: Layout, language: str) -> None:
@@ -178,7 +157,7 @@ class AchievementTracker:
             put=np.zeros((n, m), np.uint64),
         )
         nothing = np.full(n, NOTHING, np.int32)
-        self._news = _News(np.zeros(n, np.bool_), sets(), sets(), sets(), nothing, sets())
+        self._new = _NewEvents(np.zeros(n, np.bool_), sets(), sets(), sets(), nothing, sets())
         self._start = state._replace(
             agent_cell=self.record.agent_cell,
             agent_direction=self.record.agent_direction,
@@ -188,15 +167,15 @@ class AchievementTracker:
         )
         self._clause = find_language(language).clause
         describe = find_language(language).description
-        self._phrases = [
+        self._all_phrases = [
             (describe(one), describe(Description(one.noun, one.color, one.location, True)))
             for one in DESCRIPTIONS
         ]
-        self._words: dict[int, _Words] = {}
-        self._silence = np.empty(n, object)
-        self._silence.fill(())
+        self._episode_phrases: dict[int, _Phrases] = {}
+        self._none = np.empty(n, object)
+        self._none.fill(())
 
-    def watch(
+    def update(
         self,
         state: State,
         start: int,
@@ -205,94 +184,95 @@ class AchievementTracker:
         paused: NDArray[np.bool_],
         restart: NDArray[np.bool_],
     ) -> None:
-        """Look at environments ``start`` to ``stop - 1`` after a step, with the arguments of
+        """Record a step of environments ``start`` to ``stop - 1``, with the arguments of
         :func:`mmrl_envs.grid.stepping.step_envs`.
         """
-        _watch_envs(
-            state, self._layout, start, stop, actions, paused, restart, self.record, self._news
+        _record_envs(
+            state, self._layout, start, stop, actions, paused, restart, self.record, self._new
         )
 
     def begin(self, state: State, rows: NDArray[np.int64]) -> None:
-        """Watch environments ``rows`` as if their episodes began as they stand now."""
+        """Treat the present state of environments ``rows`` as the start of their episodes."""
         self.forget(rows)
         for name, array in self.record._asdict().items():
             array[rows] = getattr(state, name)[rows] if name in state._fields else 0
         self.record.held[rows] = NOTHING
 
     def forget(self, rows: NDArray[np.int64]) -> None:
-        """Drop the words for episodes that are over; each of environments ``rows`` has begun a new
-        one, or stands somewhere else.
+        """Drop the cached phrases of environments ``rows``, which have begun another episode or
+        have had their state replaced.
         """
         for e in rows.tolist():
-            self._words.pop(e, None)
+            self._episode_phrases.pop(e, None)
 
-    def tell(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.object_]:
+    def new_achievements(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.object_]:
         """What the last step achieved for the first time in its episode.
 
         Args:
-            mask: bool [N], of the environments that are asked; all, if None.
+            mask: bool [N], which environments are asked for; all, if None.
 
         Returns:
-            An object array [N] of tuples of sentences, None where nobody asks.
+            An object array [N] of tuples of sentences, None outside of the mask.
         """
-        told = self._silence.copy()
+        sentences = self._none.copy()
         if mask is not None:
-            told[~mask] = None
-        asked = self._news.any if mask is None else self._news.any & mask
+            sentences[~mask] = None
+        asked = self._new.any if mask is None else self._new.any & mask
         for e in np.flatnonzero(asked).tolist():
-            told[e] = self._told(e)
-        return told
+            sentences[e] = self._sentences(e)
+        return sentences
 
-    def _told(self, e: int) -> tuple[str, ...]:
-        words = self._words_of(e)
+    def _sentences(self, e: int) -> tuple[str, ...]:
+        phrases = self._phrases_of(e)
         sentences: list[str] = []
-        record, news = self.record, self._news
+        record, new_events = self.record, self._new
         for verb, had, new in (
-            ("go to", record.gone_to[e], news.gone_to[e]),
-            ("pick up", record.picked_up[e], news.picked_up[e]),
-            ("open", record.opened[e], news.opened[e]),
+            ("go to", record.gone_to[e], new_events.gone_to[e]),
+            ("pick up", record.picked_up[e], new_events.picked_up[e]),
+            ("open", record.opened[e], new_events.opened[e]),
         ):
             if new:
-                fits = _meets(words.meant, new) & ~_meets(words.meant, had & ~new) & _MAY[verb]
+                earlier = _meets(phrases.meant, had & ~new)
+                fits = _meets(phrases.meant, new) & ~earlier & _IS_GRAMMATICAL[verb]
                 sentences += [
-                    self._clause(verb, words.phrases[k], "") for k in np.flatnonzero(fits).tolist()
+                    self._clause(verb, phrases.text[k], "") for k in np.flatnonzero(fits).tolist()
                 ]
-        if news.next_to[e]:
-            sentences += self._put(e, words)
+        if new_events.next_to[e]:
+            sentences += self._put(e, phrases)
         return tuple(sentences)
 
-    def _put(self, e: int, words: _Words) -> list[str]:
-        """All wordings of what was put next to something, but for those of earlier steps, and for
-        things put next to themselves or to what they stood next to at the start.
+    def _put(self, e: int, phrases: _Phrases) -> list[str]:
+        """All sentences for what was put next to something, but for those of earlier steps, and for
+        objects put next to themselves or to what they stood next to at the start.
         """
-        moved, new = int(self._news.moved[e]), self._news.next_to[e]
+        moved, new = int(self._new.moved[e]), self._new.next_to[e]
         earlier = self.record.put[e].copy()
         earlier[moved] &= ~new
-        ruled_out = earlier | words.near
-        targets = _meets(words.meant, np.uint64(1 << moved)) & _MAY["put"]
-        others = np.flatnonzero(_meets(words.meant, new))
+        ruled_out = earlier | phrases.near
+        targets = _meets(phrases.meant, np.uint64(1 << moved)) & _IS_GRAMMATICAL["put"]
+        others = np.flatnonzero(_meets(phrases.meant, new))
         sentences = []
         for k in np.flatnonzero(targets).tolist():
-            meant = words.meant[k]
+            meant = phrases.meant[k]
             theirs = _meets(meant, _bits(len(ruled_out)))
             never = meant | np.bitwise_or.reduce(ruled_out[theirs])
-            fixed = others[~_meets(words.meant[others], never)]
+            fixed = others[~_meets(phrases.meant[others], never)]
             sentences += [
-                self._clause("put", words.phrases[k], words.phrases[j]) for j in fixed.tolist()
+                self._clause("put", phrases.text[k], phrases.text[j]) for j in fixed.tolist()
             ]
         return sentences
 
-    def _words_of(self, e: int) -> _Words:
-        if e not in self._words:
-            meant = np.zeros(len(_CODES), np.uint64)
-            match(self._start, self._layout, e, _CODES, meant)
+    def _phrases_of(self, e: int) -> _Phrases:
+        if e not in self._episode_phrases:
+            meant = np.zeros(len(CODES), np.uint64)
+            match(self._start, self._layout, e, CODES, meant)
             cells = self.record.object_cell[e].astype(np.int64)
             apart = np.abs(cells[:, None] - cells)
             here = (cells != NOWHERE) & (np.arange(len(cells)) < self.record.object_count[e])
             touch = ((apart == 1) | (apart == self._layout.stride)) & here & here[:, None]
             near = (touch * _bits(len(cells))).sum(axis=1, dtype=np.uint64)
-            self._words[e] = _Words(meant, near, self._phrases)
-        return self._words[e]
+            self._episode_phrases[e] = _Phrases(meant, near, self._all_phrases)
+        return self._episode_phrases[e]
 
 
 def _bits(count: int) -> NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""What does an agent see now? One sentence, in plain words, of what its view shows.
+"""Descriptions of observations: one sentence about what an agent's view shows.
 
 the agent faces a red ball, carries a blue key, sees a green box 2 ahead 1 left
 """
@@ -27,9 +27,9 @@ from mmrl_envs.grid.core.cells import (
     PORTABLE,
     WALL,
 )
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import Layout, State
-from mmrl_envs.grid.core.visibility import MIDDLE, VIEW, see
+from mmrl_envs.grid.core.visibility import MIDDLE, VIEW, visible_cells
 
 FARTHER: Final = 3
 """How many things are named beside what the agent faces and carries."""
@@ -62,7 +62,7 @@ class Scene:
         return "the agent " + (", ".join(self.phrases) or "sees nothing")
 
 
-@part
+@device_function
 def _note(codes: NDArray[np.uint8], found: NDArray[np.int32]) -> None:
     """The codes of what is faced and carried, then the nearest things beside, as many as there is
     room for, as ``(code · 7 + ahead) · 7 + side``, from the left; 0 for none.
@@ -105,7 +105,7 @@ def _scan(
         found: int32 [K, 2 + F], written.
     """
     for k in range(len(rows)):
-        see(state, layout, rows[k], codes)
+        visible_cells(state, layout, rows[k], codes)
         _note(codes, found[k])
 
 

@@ -73,7 +73,7 @@ VOCABULARY: Final = (
 
 @dataclass(frozen=True)
 class Description:
-    """What one noun phrase says of an object.
+    """A noun phrase that describes an object.
 
     Attributes:
         noun: one of :data:`NOUNS`; ``"object"`` matches every kind.
@@ -167,7 +167,7 @@ class Instruction:
     """A parsed instruction: one half, or two in an order.
 
     Attributes:
-        first: one or two clauses, said first.
+        first: one or two clauses, which come first in the sentence.
         second: one or two clauses, or none.
         order: ``""``, ``"before"`` (first, then second) or ``"after"`` (first after second).
     """
@@ -182,7 +182,7 @@ class Instruction:
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
-        """All clauses, in the order in which they are said."""
+        """All clauses, in the order of the sentence."""
         return (*self.first, *self.second)
 
     @property
@@ -220,7 +220,7 @@ class Instruction:
     def from_sentence(cls, text: str) -> Instruction:
         """Read a sentence of the language; ``str`` gives it back.
 
-        Words do not tell whether a clause is strict: it is read as one that is not.
+        A sentence does not show whether a clause is strict: it is read as one that is not.
 
         Raises:
             ValueError: a sentence that the grammar does not have, with what does not fit.

@@ -1,6 +1,6 @@
-"""The languages that instructions are said in: the grammar's English, and a Chinese of its own.
+"""The languages of instructions: the grammar's English, and a Chinese translation of it.
 
-Each Chinese sentence says what one English sentence says, and no other::
+Each Chinese sentence means what exactly one English sentence means::
 
     sentence    := half | "先" half "，然后" half | half "之后，" half
     half        := clause | clause "并且" clause
@@ -8,7 +8,7 @@ Each Chinese sentence says what one English sentence says, and no other::
     D           := ("那个" | "一个") [location "的"] [colour "的"] (箱子 | 球 | 钥匙 | 门 | 东西)
     location    := "在你前面" | "在你后面" | "在你左边" | "在你右边"
 
-"A after you B" is "B之后，A": what is done first is said first.
+"A after you B" is "B之后，A": what is done first comes first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LINKS: Final = "那个一个的把放到旁边并且先，然后之后"
 
 @dataclass(frozen=True)
 class Language:
-    """How to say things.
+    """How instructions become sentences.
 
     Attributes:
         words: every word that a sentence can hold, sorted; of Chinese, every character.
@@ -65,9 +65,9 @@ def _english_clause(verb: str, target: str, beside: str) -> str:
 
 
 def _chinese_description(one: Description) -> str:
-    said = [_LOCATIONS.get(one.location, ""), _COLORS.get(one.color, "")]
+    modifiers = [_LOCATIONS.get(one.location, ""), _COLORS.get(one.color, "")]
     article = "一个" if one.several else "那个"
-    return article + "".join(f"{word}的" for word in said if word) + _NOUNS[one.noun]
+    return article + "".join(f"{word}的" for word in modifiers if word) + _NOUNS[one.noun]
 
 
 def _chinese_clause(verb: str, target: str, beside: str) -> str:
@@ -111,19 +111,19 @@ def find_language(name: str) -> Language:
     return LANGUAGES[name]
 
 
-def translate(said: Instruction | Clause | Description, language: str) -> str:
+def translate(phrase: Instruction | Clause | Description, language: str) -> str:
     """An instruction, or a part of one, in the words of a language; ``str`` of it is English.
 
     Raises:
         ValueError: no such language.
     """
     its = find_language(language)
-    if isinstance(said, Instruction):
-        return its.sentence(said)
-    if isinstance(said, Description):
-        return its.description(said)
-    beside = its.description(said.beside) if said.beside else ""
-    return its.clause(said.verb, its.description(said.target), beside)
+    if isinstance(phrase, Instruction):
+        return its.sentence(phrase)
+    if isinstance(phrase, Description):
+        return its.description(phrase)
+    beside = its.description(phrase.beside) if phrase.beside else ""
+    return its.clause(phrase.verb, its.description(phrase.target), beside)
 
 
 @lru_cache(maxsize=1 << 16)

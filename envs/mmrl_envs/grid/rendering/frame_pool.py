@@ -1,4 +1,8 @@
-"""Memory for the frames of a batch."""
+"""Buffers for the frames of a batch, reused once nobody references them.
+
+This relies on CPython's reference counts: every view of an array, numpy's or torch's, holds one
+reference to it. ``tests/envs/rendering/test_frame_pool.py`` asserts that of the Python it runs on.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def _holders(buffers: list[NDArray[np.uint8]], index: int) -> int:
-    """How many references there are to a buffer, those of this very look included."""
+def _references(buffers: list[NDArray[np.uint8]], index: int) -> int:
+    """The reference count of a buffer, with those that counting itself takes."""
     return sys.getrefcount(buffers[index])
 
 
-_UNHELD = _holders([np.empty(0, np.uint8)], 0)
+_UNREFERENCED = _references([np.empty(0, np.uint8)], 0)
+"""Measured, not written down: how many that takes differs between versions of Python."""
 
 
 class FramePool:
-    """Memory for frames that is used again as soon as nobody holds it.
+    """Buffers for frames, each used again as soon as nobody references it.
 
     A fresh array at every step would cost more in page faults than the whole engine. The pool
     hands out an array, keeps it, and hands it out again when the last view of it is gone: what a
@@ -32,11 +37,11 @@ class FramePool:
         self._buffers: list[NDArray[np.uint8]] = []
 
     def take(self) -> NDArray[np.uint8]:
-        """An array uint8 that nobody else holds; its contents are old."""
+        """An array uint8 that nobody else references; its contents are old."""
         for index in range(len(self._buffers)):
-            if _holders(self._buffers, index) == _UNHELD:
+            if _references(self._buffers, index) == _UNREFERENCED:
                 return self._buffers[index]
-        if len(self._buffers) == 8:  # held by somebody who collects them: let those go
+        if len(self._buffers) == 8:  # somebody collects them: release those
             self._buffers.clear()
         self._buffers.append(np.empty(self._shape, np.uint8))
         return self._buffers[-1]

@@ -20,7 +20,7 @@ class Window:
     program runs on a server.
 
     Args:
-        title: what its frame says.
+        title: of the window.
         fps: images a second at most.
     """
 

@@ -1,4 +1,4 @@
-"""Dynamics: what an action does to the state, and the reward that it earns."""
+"""Dynamics: the transition function and the reward."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmrl_envs.grid.core.cells import (
     RIGHT,
     TOGGLE,
 )
-from mmrl_envs.grid.core.jit import part
+from mmrl_envs.grid.core.jit import device_function
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.rules.verification import (
     SUCCESS,
@@ -32,7 +32,7 @@ from mmrl_envs.grid.rules.verification import (
 )
 
 
-@part
+@device_function
 def _toggle(state: State, e: int, front: int) -> None:
     """Open or close a door, unlock one whose key is in the hands; open a box, which is gone then
     and leaves what was in it.
@@ -64,9 +64,9 @@ def _toggle(state: State, e: int, front: int) -> None:
     state.object_code[e, thing] = code
 
 
-@part
+@device_function
 def act(state: State, layout: Layout, e: int, action: int) -> None:
-    """Carry out one action in environment ``e``."""
+    """Apply one action in environment ``e``."""
     if action == LEFT:
         state.agent_direction[e] = (state.agent_direction[e] + 3) & 3
         return
@@ -95,7 +95,7 @@ def act(state: State, layout: Layout, e: int, action: int) -> None:
         _toggle(state, e, front)
 
 
-@part
+@device_function
 def evaluate(state: State, layout: Layout, e: int, action: int) -> tuple[int, bool, float]:
     """The outcome of an action: the verifier's result, whether time is up, and the reward."""
     outcome = verify(state, layout, e, action)

@@ -1,5 +1,5 @@
-"""What always holds of a state: checked after every step in debug mode, and of states that come
-from outside before they are let in.
+"""Invariants of the state: checked after every step in debug mode, and of states that are restored
+before they are accepted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mmrl_envs.grid.core.cells import (
     PORTABLE,
     WALL,
 )
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.language.instructions import (
     AFTER,
@@ -65,20 +65,20 @@ RULES: Final = (
 """What a broken rule means, by the number that :func:`check_env` returns."""
 
 
-@part
+@device_function
 def _is_inside(layout: Layout, cell: int) -> bool:
     x, y = cell % layout.stride - MARGIN, cell // layout.stride - MARGIN
     return cell >= 0 and 0 <= x < layout.width and 0 <= y < layout.height
 
 
-@part
+@device_function
 def _is_thing(code: int) -> bool:
     """Whether a code is that of something that can be named."""
     kind = code & KIND_MASK
     return (PORTABLE | DOORS) >> kind & 1 == 1 and code >> COLOR_SHIFT < len(COLORS)
 
 
-@part
+@device_function
 def _check_grid(state: State, layout: Layout, e: int) -> int:
     """Rules 1 to 4: cells and the agent."""
     for cell in range(len(layout.blank)):
@@ -95,7 +95,7 @@ def _check_grid(state: State, layout: Layout, e: int) -> int:
     return 0 if 0 <= state.agent_direction[e] < 4 else 4
 
 
-@part
+@device_function
 def _check_objects(state: State, layout: Layout, e: int) -> int:
     """Rules 5 to 8: objects, and where they lie."""
     count = signed(state.object_count[e])
@@ -120,14 +120,14 @@ def _check_objects(state: State, layout: Layout, e: int) -> int:
     return 0 if shown == placed else 8
 
 
-@part
+@device_function
 def _can_be_held(state: State, e: int, thing: int) -> bool:
     if not 0 <= thing < state.object_count[e]:
         return False
     return PORTABLE >> (state.object_code[e, thing] & KIND_MASK) & 1 == 1
 
 
-@part
+@device_function
 def _check_hidden(state: State, layout: Layout, e: int) -> int:
     """Rules 9 to 12: what is carried, in boxes, or remembered."""
     count, held = signed(state.object_count[e]), signed(state.carried[e])
@@ -161,7 +161,7 @@ def _check_hidden(state: State, layout: Layout, e: int) -> int:
     return 0
 
 
-@part
+@device_function
 def _is_description(code: int, is_door: bool, is_portable: bool) -> bool:
     noun, color, location = code & 7, code >> COLOR_BITS & 7, code >> LOCATION_BITS & 7
     if noun > DOOR_NOUN or color > len(COLORS) or location >= len(LOCATIONS):
@@ -169,7 +169,7 @@ def _is_description(code: int, is_door: bool, is_portable: bool) -> bool:
     return (noun == DOOR_NOUN or not is_door) and (noun != DOOR_NOUN or not is_portable)
 
 
-@part
+@device_function
 def _is_clause(code: int) -> bool:
     verb = code & 15
     first, second = code >> DESCRIPTION_A & DESCRIPTION_MASK, code >> DESCRIPTION_B
@@ -181,9 +181,9 @@ def _is_clause(code: int) -> bool:
     return _is_description(second, False, False) if verb == PUT_NEXT else second == 0
 
 
-@part
+@device_function
 def _check_instruction(state: State, e: int) -> int:
-    """Rules 13 to 17: time, instruction, and how far it has come."""
+    """Rules 13 to 17: time, instruction and progress."""
     if not 0 <= state.step_count[e] <= state.max_steps[e] or state.max_steps[e] < 1:
         return 13
     order = state.instruction[e, 0]
@@ -221,9 +221,9 @@ def _check_instruction(state: State, e: int) -> int:
     return 0
 
 
-@part
+@device_function
 def _fits(state: State, e: int, clause: int, side: int, description: int) -> bool:
-    """Whether the objects that a description means are there, and look as it says."""
+    """Whether the objects that a description means are there, and have its colour and kind."""
     noun, color = description & 7, description >> COLOR_BITS & 7
     meant = state.tracked[e, clause, side]
     found = np.uint64(0)
@@ -244,7 +244,7 @@ def _fits(state: State, e: int, clause: int, side: int, description: int) -> boo
     return found == meant and meant != 0
 
 
-@part
+@device_function
 def check_env(state: State, layout: Layout, e: int) -> int:
     """The first broken rule of environment ``e``, a number of :data:`RULES`; 0 if all hold."""
     broken = _check_grid(state, layout, e)

@@ -1,8 +1,8 @@
-"""Has the instruction been carried out? BabyAI's verifier, to the letter, as kernels.
+"""Instruction verification: BabyAI's verifier of success and failure, to the letter, as kernels.
 
-Two of its habits matter for equality. "go to" compares with where the objects were at the last
-*drop* action (or at the start), not with where they are now; and a clause learns what is carried
-only in the steps in which it is asked.
+Two details matter for equality. "go to" compares with where the objects were at the last
+*drop* action (or at the start), not with where they are now; and a clause observes what is carried
+only in the steps in which it is verified.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mmrl_envs.grid.core.cells import (
     PICKUP,
     TOGGLE,
 )
-from mmrl_envs.grid.core.jit import part
+from mmrl_envs.grid.core.jit import device_function
 from mmrl_envs.grid.core.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.language.instructions import (
     AFTER,
@@ -53,13 +53,13 @@ _DX = np.array(DX)
 _DY = np.array(DY)
 
 
-@part
+@device_function
 def holds(mask: np.uint64, thing: int) -> bool:
     """Whether object ``thing`` is in a set of objects written as one bit each."""
     return (mask >> np.uint64(thing)) & np.uint64(1) == np.uint64(1)
 
 
-@part
+@device_function
 def matching(state: State, layout: Layout, e: int, description: int) -> np.uint64:
     """The objects on the grid of environment ``e`` that a description fits, one bit each.
 
@@ -107,9 +107,9 @@ def matching(state: State, layout: Layout, e: int, description: int) -> np.uint6
     return found
 
 
-@part
+@device_function
 def track(state: State, layout: Layout, e: int) -> None:
-    """Note which objects each description means, and start the bookkeeping of an episode."""
+    """Resolve which objects each description means, and reset the progress of an episode."""
     for clause in range(CLAUSES):
         code = state.instruction[e, 1 + clause]
         state.held_before[e, clause] = NOTHING
@@ -125,21 +125,21 @@ def track(state: State, layout: Layout, e: int) -> None:
     remember_cells(state, e)
 
 
-@part
+@device_function
 def remember_cells(state: State, e: int) -> None:
     """Let "go to" and "next to" see where every object is now."""
     for thing in range(state.object_count[e]):
         state.known_cell[e, thing] = state.object_cell[e, thing]
 
 
-@part
+@device_function
 def front_cell(state: State, layout: Layout, e: int) -> int:
     """The index of the cell that the agent faces."""
     direction = state.agent_direction[e]
     return state.agent_cell[e] + _DX[direction] + _DY[direction] * layout.stride
 
 
-@part
+@device_function
 def object_at(state: State, e: int, cell: int) -> int:
     """The object that stands in a cell, or NOTHING."""
     for thing in range(state.object_count[e]):
@@ -148,14 +148,14 @@ def object_at(state: State, e: int, cell: int) -> int:
     return NOTHING
 
 
-@part
+@device_function
 def beside(a: int, b: int, stride: int) -> bool:
     """Whether two cells share an edge."""
     distance = abs(a - b)
     return distance == 1 or distance == stride
 
 
-@part
+@device_function
 def next_to_any(state: State, layout: Layout, e: int, cell: int, others: np.uint64) -> bool:
     """Whether a cell shares an edge with where any of ``others`` was last known to be."""
     for thing in range(state.object_count[e]):
@@ -166,7 +166,7 @@ def next_to_any(state: State, layout: Layout, e: int, cell: int, others: np.uint
     return False
 
 
-@part
+@device_function
 def _verify_clause(state: State, layout: Layout, e: int, clause: int, action: int) -> int:
     code = state.instruction[e, 1 + clause]
     verb = code & 15
@@ -213,7 +213,7 @@ def _verify_clause(state: State, layout: Layout, e: int, clause: int, action: in
     return CONTINUE
 
 
-@part
+@device_function
 def _verify_half(state: State, layout: Layout, e: int, first: int, action: int) -> int:
     """One clause, or two joined by "and", which may be done in any order."""
     joined = state.instruction[e, 2 + first] != 0
@@ -231,9 +231,9 @@ def _verify_half(state: State, layout: Layout, e: int, first: int, action: int) 
     return SUCCESS if complete else CONTINUE
 
 
-@part
+@device_function
 def verify(state: State, layout: Layout, e: int, action: int) -> int:
-    """After ``action`` was carried out in environment ``e``: CONTINUE, SUCCESS or FAILURE."""
+    """The outcome of ``action``, just taken in environment ``e``: CONTINUE, SUCCESS or FAILURE."""
     order = state.instruction[e, 0]
     earlier = 2 if order == AFTER else 0
     while True:

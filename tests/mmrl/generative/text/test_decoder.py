@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.generative.text.decoder import OneOf, TextDecoder, sines
+from mmrl.generative.text.decoder import SentenceTrie, TextDecoder, sines
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING, START, WordTokenizer
 
@@ -59,7 +59,7 @@ def test_greedy_takes_the_most_probable_word_each_time():
     ids = made.generate(tokens).ids
     given = torch.full((5, 1), START)
     for k in range(ids.shape[1]):
-        logits, _ = made._teach(tokens, torch.cat([given, torch.zeros(5, 1).long()], 1))
+        logits, _ = made._teacher_forced(tokens, torch.cat([given, torch.zeros(5, 1).long()], 1))
         step = logits[:, k].clone()
         step[:, [1, 2]] = -torch.inf
         over = (given[:, 1:] == PADDING).any(1)
@@ -83,9 +83,9 @@ def test_a_wide_enough_beam_finds_the_most_probable_text():
         with torch.no_grad():
             logs = made.log_prob(alone, texts)
         best = texts[int(logs.argmax()), 1:3]
-        said = torch.nn.functional.pad(found.ids[row], (0, 3 - found.ids.shape[1]))
-        if not said[2]:
-            assert torch.equal(said[:2], best)
+        generated = torch.nn.functional.pad(found.ids[row], (0, 3 - found.ids.shape[1]))
+        if not generated[2]:
+            assert torch.equal(generated[:2], best)
         assert float(found.log_prob[row]) >= float(logs.max()) - 1e-5
 
 
@@ -107,36 +107,36 @@ def test_what_is_drawn_is_drawn_by_its_probability():
         assert float(same.float().mean()) == pytest.approx(chance, abs=0.035)
 
 
-def test_its_log_probability_is_that_of_what_it_said():
+def test_the_log_probability_is_that_of_the_generated_text():
     made = decoder(length=6).eval()
     tokens = some_tokens(5)
-    said = made.generate(tokens)
-    ids = torch.cat([torch.full((5, 1), START), said.ids, torch.zeros(5, 1).long()], 1)
+    generated = made.generate(tokens)
+    ids = torch.cat([torch.full((5, 1), START), generated.ids, torch.zeros(5, 1).long()], 1)
     with torch.no_grad():
-        logits, target = made._teach(tokens, ids)
+        logits, target = made._teacher_forced(tokens, ids)
     logits[..., [1, 2]] = -torch.inf
     logs = logits.log_softmax(2).gather(2, target.clamp_min(0)[..., None])[..., 0]
-    kept = torch.where(target >= 0, logs, 0)[:, : said.ids.shape[1]]
-    assert torch.allclose(kept.sum(1), said.log_prob, atol=1e-5)
+    kept = torch.where(target >= 0, logs, 0)[:, : generated.ids.shape[1]]
+    assert torch.allclose(kept.sum(1), generated.log_prob, atol=1e-5)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.sets(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=6), st.integers(0, 9))
-def test_held_to_a_language_it_says_nothing_else(texts: set[str], seed: int):
+def test_constrained_decoding_stays_in_the_language(texts: set[str], seed: int):
     sentences = {" ".join(text) for text in texts}
     tokenizer = WordTokenizer("abc", 8)
     made = decoder(length=8, seed=seed).eval()
-    allowed = OneOf(sentences, tokenizer)
+    allowed = SentenceTrie(sentences, tokenizer)
     for how in ("greedy", "beam", "sample"):
-        said = made.generate(some_tokens(3), how=how, beams=3, allowed=allowed)
-        assert {tokenizer.decode(ids) for ids in said.ids.tolist()} <= sentences
-        assert (said.log_prob <= 1e-5).all()
+        generated = made.generate(some_tokens(3), how=how, beams=3, allowed=allowed)
+        assert {tokenizer.decode(ids) for ids in generated.ids.tolist()} <= sentences
+        assert (generated.log_prob <= 1e-5).all()
         if len(sentences) == 1:
-            assert torch.allclose(said.log_prob, torch.zeros(3), atol=1e-5)
+            assert torch.allclose(generated.log_prob, torch.zeros(3), atol=1e-5)
 
 
 @pytest.mark.parametrize("grid", [(2, 2), None])
-def test_masked_tokens_say_nothing(grid: tuple[int, int] | None):
+def test_masked_tokens_have_no_influence(grid: tuple[int, int] | None):
     made, ids = decoder(grid).eval(), torch.tensor([[START, 3, 4, 0]])
     values = some_tokens(1).values
     mask = torch.tensor([[True, True, False, True]])
@@ -149,7 +149,7 @@ def test_masked_tokens_say_nothing(grid: tuple[int, int] | None):
     assert not torch.equal(one, three)
 
 
-def test_places_on_a_grid_and_in_a_sequence_are_told_apart():
+def test_positions_on_a_grid_and_in_a_sequence_matter():
     for grid in ((2, 2), None):
         made, tokens = decoder(grid).eval(), some_tokens(1, grid)
         turned = Tokens(tokens.values.flip(1), tokens.mask, grid)

@@ -11,13 +11,11 @@ from mmrl.experiment.checkpoint import put_weights, weights_of
 from mmrl.generative.text.models import TextGenerator
 
 
-def test_it_learns_what_images_are_called(
-    learned: TextGenerator, images: torch.Tensor, sentences: list[str]
-):
+def test_it_learns_captions(learned: TextGenerator, images: torch.Tensor, sentences: list[str]):
     for how in ("greedy", "beam"):
-        said = learned.say(images, how=how)
-        assert [one.sentence for one in said] == sentences
-        assert all(0.5 < one.probability <= 1 for one in said)
+        generated = learned.generate(images, how=how)
+        assert [one.sentence for one in generated] == sentences
+        assert all(0.5 < one.probability <= 1 for one in generated)
     assert learned.training  # as it was
 
 
@@ -36,9 +34,11 @@ def test_probabilities_of_others_are_small(
     assert (learned.probabilities(images, wrong) < 0.1).all()
 
 
-def test_held_to_other_sentences_it_says_those(learned: TextGenerator, images: torch.Tensor):
-    said = learned.say(images, allowed=learned.one_of(["open the red ball", "go to a key"]))
-    assert {one.sentence for one in said} <= {"open the red ball", "go to a key"}
+def test_decoding_is_constrained_to_other_sentences(learned: TextGenerator, images: torch.Tensor):
+    generated = learned.generate(
+        images, allowed=learned.one_of(["open the red ball", "go to a key"])
+    )
+    assert {one.sentence for one in generated} <= {"open the red ball", "go to a key"}
     with pytest.raises(ValueError, match="unknown words in 'paint the wall': paint, wall"):
         learned.one_of(["paint the wall"])
 
@@ -48,10 +48,10 @@ def test_the_same_again_from_its_weights(
 ):
     other = make_generator(seed=5)
     put_weights(other, weights_of(learned))
-    assert other.say(images) == learned.say(images)
+    assert other.generate(images) == learned.generate(images)
 
 
-def test_bf16_says_the_same(
+def test_bf16_generates_the_same(
     learned: TextGenerator,
     images: torch.Tensor,
     sentences: list[str],
@@ -60,14 +60,14 @@ def test_bf16_says_the_same(
     other = make_generator()
     put_weights(other, weights_of(learned))
     other.precision = "bf16"
-    assert [one.sentence for one in other.say(images)] == sentences
+    assert [one.sentence for one in other.generate(images)] == sentences
 
 
 def test_the_wrong_number_of_frames_is_refused(learned: TextGenerator, images: torch.Tensor):
     with pytest.raises(ValueError, match=r"2 frames are needed, got \[4, 1, 3"):
-        learned.say(images[:, :1])
+        learned.generate(images[:, :1])
 
 
 def test_any_number_of_inputs(learned: TextGenerator, images: torch.Tensor, sentences: list[str]):
-    said = learned.say(images.repeat(50, 1, 1, 1, 1))
-    assert [one.sentence for one in said] == sentences * 50
+    generated = learned.generate(images.repeat(50, 1, 1, 1, 1))
+    assert [one.sentence for one in generated] == sentences * 50

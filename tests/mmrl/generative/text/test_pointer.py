@@ -1,4 +1,4 @@
-"""What is held aside is named by itself: no pair of shape and colour is new to that."""
+"""The pointer head reads named words off the aside channels: no pair of shape and colour is new."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mmrl.generative.text.decoder import TextDecoder
-from mmrl.generative.text.pointer import Naming
+from mmrl.generative.text.pointer import PointerHead
 from mmrl.models.encoders.image import FramesEncoder, build_image_encoder
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING, START, WordTokenizer
@@ -19,9 +19,9 @@ HELD_OUT = [(0, 2), (1, 1), (2, 0), (3, 3)]
 PLACES = 4
 
 
-def naming() -> Naming:
+def head() -> PointerHead:
     torch.manual_seed(0)
-    return Naming(width=8, aside=3, named=[1, 4])
+    return PointerHead(width=8, aside=3, named=[1, 4])
 
 
 def inputs() -> dict[str, torch.Tensor]:
@@ -32,13 +32,13 @@ def inputs() -> dict[str, torch.Tensor]:
 
 
 def test_probabilities_sum_to_one():
-    logs = naming()(**inputs())
+    logs = head()(**inputs())
     assert logs.dtype == torch.float32
     assert torch.allclose(logs.logsumexp(2), torch.zeros(2, 3), atol=1e-5)
 
 
-def test_what_the_mask_hides_is_not_named():
-    given, made = inputs(), naming()
+def test_masked_tokens_are_not_pointed_at():
+    given, made = inputs(), head()
     other = {**given, "aside": given["aside"].clone(), "memory": given["memory"].clone()}
     other["aside"][1, 2:] = other["memory"][1, 2:] = 7.0
     assert torch.allclose(made(**given), made(**other))
@@ -47,7 +47,7 @@ def test_what_the_mask_hides_is_not_named():
 
 
 def test_which_name_it_is_comes_from_what_is_held_aside_alone():
-    made, given = naming(), inputs()
+    made, given = head(), inputs()
     given["aside"] = given["aside"][:, :1].expand(-1, 4, -1)  # wherever it points
 
     def names(changed: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -59,17 +59,17 @@ def test_which_name_it_is_comes_from_what_is_held_aside_alone():
     assert not torch.allclose(names(given), names({**given, "aside": -given["aside"]}))
 
 
-def test_the_sentence_says_everything_else():
+def test_all_other_words_are_the_language_models():
     given = inputs()
-    logs, said = naming()(**given), given["logits"].log_softmax(2)
-    assert torch.allclose(logs[..., [0, 2, 3]], said[..., [0, 2, 3]])
-    assert torch.allclose(logs[..., [1, 4]].logsumexp(2), said[..., [1, 4]].logsumexp(2))
+    logs, expected = head()(**given), given["logits"].log_softmax(2)
+    assert torch.allclose(logs[..., [0, 2, 3]], expected[..., [0, 2, 3]])
+    assert torch.allclose(logs[..., [1, 4]].logsumexp(2), expected[..., [1, 4]].logsumexp(2))
 
 
 def test_what_follows_a_name_does_not_depend_on_which_it_was():
     one, other = torch.tensor([[0, 1, 2, 4]]), torch.tensor([[0, 4, 2, 1]])
-    assert naming().alike(one).equal(naming().alike(other))
-    assert naming().alike(one)[0, [0, 2]].tolist() == [0, 2]
+    assert head().merged(one).equal(head().merged(other))
+    assert head().merged(one)[0, [0, 2]].tolist() == [0, 2]
 
 
 def scene(color: int, shape: int, place: int, generator: torch.Generator) -> torch.Tensor:
@@ -87,12 +87,12 @@ def scene(color: int, shape: int, place: int, generator: torch.Generator) -> tor
 def examples(
     pairs: list[tuple[int, int]], tokenizer: WordTokenizer, seed: int
 ) -> tuple[Tokens, torch.Tensor]:
-    """Scenes of pairs of colour and shape at every place, and what is to be said of them."""
+    """Scenes of pairs of colour and shape at every place, and their captions."""
     generator = torch.Generator().manual_seed(seed)
     all_of_them = list(itertools.product(pairs, range(PLACES), range(2)))
     values = [scene(*pair, place, generator) for pair, place, _ in all_of_them]
-    said = [f"the {COLORS[pair[0]]} {SHAPES[pair[1]]}" for pair, _, _ in all_of_them]
-    ids = torch.tensor([tokenizer.encode(one).tolist() for one in said])
+    captions = [f"the {COLORS[pair[0]]} {SHAPES[pair[1]]}" for pair, _, _ in all_of_them]
+    ids = torch.tensor([tokenizer.encode(one).tolist() for one in captions])
     mask = torch.ones(len(values), PLACES, dtype=torch.bool)
     return Tokens(torch.stack(values), mask, (2, 2)), ids
 
@@ -113,9 +113,9 @@ def test_pairs_that_were_never_learnt_are_put_into_words():
     tokens, ids = examples(HELD_OUT, tokenizer, 1_000)
     with torch.no_grad():
         assert made.eval().log_prob(tokens, ids).exp().min() > 0.5
-    said = made.generate(tokens)
+    greedy = made.generate(tokens)
     beams = made.generate(tokens, how="beam", beams=3)
-    for one in (said, beams):
+    for one in (greedy, beams):
         assert [tokenizer.decode(row) for row in one.ids.tolist()] == [
             tokenizer.decode(row[1:]) for row in ids.tolist()
         ]
@@ -126,7 +126,7 @@ def test_pairs_that_were_never_learnt_are_put_into_words():
 
 
 def test_there_must_be_something_aside_to_name():
-    with pytest.raises(ValueError, match="hold something aside"):
+    with pytest.raises(ValueError, match="channels held aside"):
         TextDecoder(TokensShape(9, (2, 2)), 12, width=32, layers=1, heads=2, named=[4])
     TextDecoder(TokensShape(9, (2, 2), aside=4), 12, width=32, layers=1, heads=2)
 

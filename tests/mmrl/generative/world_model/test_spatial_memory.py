@@ -1,12 +1,15 @@
-"""Motions of the view: found among all that could be, and told from the tokens around a step."""
+"""Motions of the view: found in data, and classified from the tokens around a step."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrl.generative.world_model import spatial_memory
 from mmrl.generative.world_model.spatial_memory import (
+    PROPOSALS,
     STILL,
     EgoMotion,
     Motion,
@@ -54,21 +57,56 @@ def test_the_motions_of_walks_are_found():
 
 @settings(max_examples=10, deadline=None)
 @given(st.integers(1000, 2000))
-def test_odometry_tells_the_motion_of_a_step(seed: int):
+def test_the_motion_of_a_step_is_classified(seed: int):
     walks = [walk(one, 40) for one in range(10)]
-    odometry = EgoMotion(MOTIONS, GRID, CODES, 3)
-    odometry.fit(
+    ego_motion = EgoMotion(MOTIONS, GRID, CODES, 3)
+    ego_motion.fit(
         torch.cat([one.ids[:-1] for one in walks]),
         torch.cat([one.ids[1:] for one in walks]),
         torch.cat([one.actions for one in walks]),
     )
     new = walk(seed, 40)
-    told = odometry(new.ids[:-1], new.ids[1:], new.actions)
-    alike = (new.ids[:-1] == new.ids[1:]).all(1)  # nobody can tell whether one moves
-    assert torch.equal(told[~alike], new.motions[~alike])
+    classified = ego_motion(new.ids[:-1], new.ids[1:], new.actions)
+    alike = (new.ids[:-1] == new.ids[1:]).all(1)  # ambiguous
+    assert torch.equal(classified[~alike], new.motions[~alike])
 
 
 def test_no_motion_is_found_where_images_have_nothing_to_do_with_each_other():
     generator = torch.Generator().manual_seed(0)
     before, after = torch.randint(0, CODES, (2, 300, 9), generator=generator)
     assert find_motions(before, after, GRID, CODES) == [STILL]
+
+
+def test_a_large_grid_compares_a_bounded_number_of_motions(monkeypatch: pytest.MonkeyPatch):
+    """7,748 motions leave enough of 28 × 28 tokens in view; the data proposes a few of them."""
+    moves = [Motion(0, -2, 0), Motion(3, 27, -1), Motion(1, 1, 27)]
+    generator = torch.Generator().manual_seed(0)
+    world = torch.randint(1, 60, (120, 120), generator=generator)
+    cells = torch.meshgrid(torch.arange(28), torch.arange(28), indexing="ij")
+    views = []
+    for step in range(120):
+        at = 40 + step % 7, 35 + step % 5
+        moved = moves[step % 3].source(*cells)
+        views.append([world[at[0] + r, at[1] + c].flatten() for r, c in (cells, moved)])
+    before, after = (torch.stack(column) for column in zip(*views, strict=True))
+    changed = torch.rand(after.shape, generator=generator) < 0.03
+    after = torch.where(changed, torch.randint(1, 60, after.shape, generator=generator), after)
+    compared, gain = [], spatial_memory.gain
+
+    def counted(*arguments: torch.Tensor) -> torch.Tensor:
+        compared.append(arguments)
+        return gain(*arguments)
+
+    monkeypatch.setattr(spatial_memory, "gain", counted)
+    found = find_motions(before, after, (28, 28), 60)
+    assert found[0] == STILL
+    assert set(found[1:]) == set(moves)
+    assert len(compared) <= PROPOSALS + 1
+
+
+def test_proposals_find_the_motions_that_all_candidates_do(monkeypatch: pytest.MonkeyPatch):
+    walks = [walk(seed, 40) for seed in range(20)]
+    before = torch.cat([one.ids[:-1] for one in walks])
+    after = torch.cat([one.ids[1:] for one in walks])
+    monkeypatch.setattr(spatial_memory, "MOST_ENUMERATED", 0)
+    assert set(find_motions(before, after, GRID, CODES)) == set(MOTIONS)

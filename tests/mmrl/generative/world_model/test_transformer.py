@@ -24,14 +24,14 @@ def frames() -> torch.Tensor:
 
 @pytest.mark.parametrize("parts", [[1] * STEPS, [3, 4], [5, 1, 1]])
 @pytest.mark.parametrize("looks_back", [1, 3, 20])
-def test_the_cache_tells_the_same_as_all_at_once(parts: list[int], looks_back: int):
+def test_with_the_cache_as_all_at_once(parts: list[int], looks_back: int):
     model, x = transformer(looks_back), frames()
     whole, last = model(x, model.begin(BATCH, TOKENS))
-    cache, told = model.begin(BATCH, TOKENS), []
+    cache, outputs = model.begin(BATCH, TOKENS), []
     for part in x.split(parts, 1):
         one, cache = model(part, cache)
-        told.append(one)
-    assert torch.allclose(torch.cat(told, 1), whole, atol=1e-5)
+        outputs.append(one)
+    assert torch.allclose(torch.cat(outputs, 1), whole, atol=1e-5)
     for one, other in zip((*cache.keys, *cache.values), (*last.keys, *last.values), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
     assert torch.equal(cache.known, last.known)

@@ -9,8 +9,10 @@ from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import ImageEncoder, build_image_encoder
 from mmrl.models.encoders.text import build_text_encoder
+from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.image import ImageNormalizer
 
+INPUTS = ModelInputs.standard((64, 64), 20)
 IMAGES = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
 IDS = torch.tensor([[2, 5, 6, 0], [2, 4, 4, 7], [3, 0, 0, 0], [2, 5, 6, 0]])
 
@@ -117,7 +119,7 @@ def test_by_configuration():
     config = ModelConfig(
         image_trained=1, text_trained=0, text_args={"width": 8, "layers": 1, "heads": 2}
     )
-    model = build_model(config, (64, 64), 20)
+    model = build_model(config, INPUTS)
     assert model.encoders["instruction"].is_frozen
     assert not model.encoders["image"].is_frozen
     model({"image": IMAGES, "instruction": IDS}).sum().backward()
@@ -125,8 +127,7 @@ def test_by_configuration():
     with pytest.raises(UserError, match=r"model.text_trained: 9 trained stages: there are 0 to 2"):
         build_model(
             ModelConfig(text_trained=9, text_args={"width": 8, "layers": 1, "heads": 2}),
-            (64, 64),
-            20,
+            INPUTS,
         )
 
 

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 from mmrl.contract import GOAL, IMAGE, INSTRUCTION
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.goal import GoalEncoder, distinct_images
+from mmrl.models.encoders.dedup import distinct_images
+from mmrl.models.encoders.goal import GoalEncoder
 from mmrl.models.encoders.image import small_resnet
 from mmrl.models.fusion import FUSIONS
-from mmrl.models.model import MultimodalModel
+from mmrl.models.inputs import ModelInputs
+from mmrl.models.io import load_model, save_model
 
 
 @pytest.fixture
@@ -51,7 +53,7 @@ def test_place_matters(images):
     assert not torch.allclose(encoder(one).values, encoder(other).values, atol=1e-4)
 
 
-@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+@pytest.mark.parametrize("fusion", sorted(set(FUSIONS) - {"plain_concat"}))
 @pytest.mark.parametrize("goal", [(24, 16), (16, 16)])
 def test_it_goes_with_every_fusion(fusion, goal):
     torch.manual_seed(0)
@@ -59,7 +61,7 @@ def test_it_goes_with_every_fusion(fusion, goal):
         fusion=fusion, features=8, image_args={"width": 8}, text="bag_of_words",
         text_args={"width": 8},
     )  # fmt: skip
-    model = build_model(config, (24, 16), 9, goal=goal)
+    model = build_model(config, ModelInputs.standard((24, 16), 9, goal=goal))
     batch = {
         IMAGE: torch.randint(0, 256, (4, 3, 24, 16), dtype=torch.uint8),
         INSTRUCTION: torch.randint(2, 9, (4, 5)),
@@ -76,7 +78,7 @@ def test_it_goes_with_every_fusion(fusion, goal):
 
 def test_a_frozen_image_encoder_is_frozen_for_goals_too_and_remembers(images):
     config = ModelConfig(fusion="concat", image_args={"width": 8}, text="word_gru", image_trained=0)
-    model = build_model(config, (24, 16), 9, goal=(24, 16)).train()
+    model = build_model(config, ModelInputs.standard((24, 16), 9, goal=(24, 16))).train()
     encoder = model.encoders[GOAL]
     assert not any(one.requires_grad for one in encoder.encoder.parameters())
     assert encoder.readout.weight.requires_grad
@@ -87,9 +89,9 @@ def test_a_frozen_image_encoder_is_frozen_for_goals_too_and_remembers(images):
 
 def test_a_model_comes_back_from_its_folder(images, tmp_path):
     config = ModelConfig(image_args={"width": 8}, text="bag_of_words")
-    model = build_model(config, (24, 16), 9, goal=(24, 16)).eval()
+    model = build_model(config, ModelInputs.standard((24, 16), 9, goal=(24, 16))).eval()
     batch = {
         IMAGE: images[:, 0], INSTRUCTION: torch.full((6, 4), 3), GOAL: images.flip(0),
     }  # fmt: skip
-    model.save(tmp_path / "model")
-    assert torch.equal(MultimodalModel.load(tmp_path / "model")(batch), model(batch))
+    save_model(model, tmp_path / "model")
+    assert torch.equal(load_model(tmp_path / "model")(batch), model(batch))

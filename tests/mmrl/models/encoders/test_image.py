@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
 from mmrl.models.encoders.image import ImageEncoder, build_image_encoder, small_resnet
+from mmrl.models.encoders.layers import PatchBody, PatchEmbedding
 from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing.image import ImageNormalizer
 
@@ -177,3 +178,23 @@ def test_symbols_need_a_small_patch():
     with pytest.raises(UserError, match=r"patch=8 is larger than images of \[7, 7\]"):
         build_image_encoder("small_resnet", (7, 7))
     assert build_image_encoder("small_resnet", (7, 7), patch=1).shape.grid == (7, 7)
+
+
+@pytest.mark.parametrize("name", ["small_resnet", "nature_cnn", "luma_chroma", "resnet18"])
+def test_resizing_is_an_argument(name):
+    encoder = build_image_encoder(name, (30, 50), resize=(48, 64))
+    assert encoder.normalizer.size == encoder.image_size == (48, 64)
+    assert encoder(random_images(2, (30, 50))).values.shape[0] == 2
+    assert build_image_encoder(name, (48, 64)).normalizer.size is None
+
+
+def test_bytes_are_for_bodies_that_declare_it():
+    """And not for whatever happens to have an embedding of patches as its first child."""
+    patches = PatchEmbedding(4, 8)
+    plain = ImageEncoder(ImageNormalizer(), torch.nn.Sequential(patches), SIZE)
+    fused = ImageEncoder(ImageNormalizer(), PatchBody(patches), SIZE)
+    images = random_images()
+    seen = []
+    patches.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+    assert_close(plain(images).values, fused(images).values, rtol=1e-4, atol=1e-5)
+    assert seen == [torch.float32, torch.uint8]

@@ -13,6 +13,7 @@ from mmrl.cli import main
 from mmrl.data import Rollout
 from mmrl.data.splits import held_out
 from mmrl.errors import UserError
+from mmrl.experiment.run import Run
 from mmrl.training.tasks.captioner import CaptionerConfig, CaptionerTask
 
 COLORS = {"red": (200, 0, 0), "green": (0, 200, 0), "blue": (0, 0, 200)}
@@ -148,7 +149,17 @@ def test_from_episodes_to_captions(
     assert len(lines) == 6
     assert "of 5 right" in lines[-1]
     assert main(["fit", "captioner", "--resume", "captioner", "--steps", "50"]) == 2
-    assert "steps: 40 → 50" in capsys.readouterr().err
+    refusal = capsys.readouterr().err
+    assert "steps: 40 → 50" in refusal
+    assert "--allow-changes" in refusal
+    longer = ["--resume", "captioner", "--steps", "50", "--allow-changes"]
+    assert main(["fit", "captioner", *longer, "--width", "48"]) == 2
+    assert "width: 32 → 48" in capsys.readouterr().err
+    assert main(["fit", "captioner", *longer]) == 0
+    assert Run.open("captioner").config["steps"] == 50
+    assert Run.open("captioner").newest_checkpoint().name == "step_50"
+    assert main(["fit", "captioner", "--resume", "captioner"]) == 0
+    capsys.readouterr()
     assert main(["caption", "captioner"]) == 2
     assert "--data" in capsys.readouterr().err
     assert main(["caption", "captioner", "nowhere.png", "there.png"]) == 2

@@ -11,8 +11,9 @@ from mmrl.data.captioned import Scenes, read_scenes
 from mmrl.data.splits import HELD_OUT_PAIRS, mentions_held_out
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.training.load import load
 from mmrl.training.tasks.retrieval import RetrievalConfig, RetrievalTask, embed
-from mmrl.training.trainer import fit, load
+from mmrl.training.trainer import fit
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "grey": (99, 99, 99)}
 NOUNS = {"ball": (2, 2), "key": (6, 1), "box": (3, 6)}

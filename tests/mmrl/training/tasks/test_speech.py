@@ -12,8 +12,9 @@ import torch
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.speech import RATE, resample
+from mmrl.training.load import load
 from mmrl.training.tasks.speech import SpeechConfig, SpeechTask
-from mmrl.training.trainer import Training, fit, load
+from mmrl.training.trainer import Training, fit
 from mmrl.training.utterances import hear, transcribe, utter
 from mmrl.wrappers.speech import Speakers
 

@@ -13,8 +13,8 @@ from PIL import Image
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.generative.image.sprites import SpritePainter
+from mmrl.training.load import load
 from mmrl.training.tasks.sprites import SpritesConfig, SpritesTask, read_images
-from mmrl.training.trainer import load
 
 COLORS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 FAST = ["--steps", "250", "--batch_size", "32", "--learning_rate", "5e-3", "--hidden", "64"]

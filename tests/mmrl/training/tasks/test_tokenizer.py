@@ -16,8 +16,8 @@ from mmrl.data.splits import TrainingCases, mentions_held_out
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer
 from mmrl.generative.image.tokenizer import ImageTokenizer
+from mmrl.training.load import load
 from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
-from mmrl.training.trainer import load
 
 
 def config(**changes: Any) -> TokenizerConfig:

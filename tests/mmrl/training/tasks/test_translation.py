@@ -11,8 +11,9 @@ import torch
 from mmrl.data.splits import is_held_out
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.training.load import load
 from mmrl.training.tasks.translation import TranslationConfig, TranslationTask, held_out_pairs
-from mmrl.training.trainer import Training, fit, load
+from mmrl.training.trainer import Training, fit
 
 
 def config(out: Path, **changes: Any) -> TranslationConfig:

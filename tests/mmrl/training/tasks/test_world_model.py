@@ -18,10 +18,11 @@ from mmrl.cli import main
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
-from mmrl.generative.world_model.metrics import f1, foresee
+from mmrl.generative.world_model.metrics import f1, predict_episodes
 from mmrl.generative.world_model.simulator import WorldSimulator
+from mmrl.training.load import load
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
-from mmrl.training.trainer import Training, load
+from mmrl.training.trainer import Training
 from mmrl.viz.window.human import Player
 from mmrl.viz.window.imagination import DreamSession
 
@@ -62,30 +63,32 @@ def task(fitted: Path) -> WorldModelTask:
     return WorldModelTask.prepare(config(fitted))
 
 
-def test_batches_are_pieces_of_episodes_drawn_by_the_generator_alone(task: WorldModelTask):
+def test_batches_are_segments_of_episodes_drawn_by_the_generator_alone(task: WorldModelTask):
     one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
     assert all(one[name].equal(two[name]) for name in one)
     assert one["ids"].shape == (4, 5, 49)
-    assert one["there"].shape == one["actions"].shape == (4, 4)
-    assert not one["there"].all()  # the expert's episodes are short
+    assert one["mask"].shape == one["actions"].shape == (4, 4)
+    assert not one["mask"].all()  # the expert's episodes are short
 
 
-def test_steps_are_judged_by_other_instructions(task: WorldModelTask):
-    """What is drawn is of the same episodes: the frame behind a step that was carried out is one of
-    those after which the verifier has spoken.
+def test_steps_are_relabelled_with_other_instructions(task: WorldModelTask):
+    """Drawn from the same episodes: a step that achieved its instruction is one of those for which
+    the verifier recorded an achievement.
     """
     batch = task.batch(np.random.default_rng(3))
-    ids, actions, done = (batch[f"judged_{name}"] for name in ("ids", "actions", "done"))
-    assert len(ids) == len(done) <= task.config.relabelled
-    told = [
+    ids, actions, achieved = (
+        batch[f"relabelled_{name}"] for name in ("ids", "actions", "achieved")
+    )
+    assert len(ids) == len(achieved) <= task.config.relabelled
+    recorded = [
         any(step)
         for name in task.config.data
         for one in open_rollouts(name)[: 24 if name.endswith("expert") else 8]
         for step in one.achieved
     ]
-    after = task._learnt.around()[1][torch.tensor(told)]
-    taken = task._learnt.actions[torch.tensor(told)]
-    for row in done.nonzero().flatten().tolist():
+    after = task._train.transitions()[1][torch.tensor(recorded)]
+    taken = task._train.actions[torch.tensor(recorded)]
+    for row in achieved.nonzero().flatten().tolist():
         assert ((after == ids[row]).all(1) & (taken == actions[row])).any()
     losses = task.losses(batch)
     parts = sum(value for name, value in losses.items() if name != "loss")
@@ -93,20 +96,20 @@ def test_steps_are_judged_by_other_instructions(task: WorldModelTask):
 
 
 @pytest.mark.parametrize("changes", [{"relabelled": 0}, {"text": "", "text_args": {}}])
-def test_nothing_is_judged_where_it_is_not_wanted_or_not_told(
+def test_no_steps_are_relabelled_where_that_is_off_or_no_instruction_is_read(
     fitted: Path, changes: dict[str, Any]
 ):
     other = WorldModelTask.prepare(config(fitted, **changes))
     batch = other.batch(np.random.default_rng(3))
-    assert "judged_ids" not in batch
-    assert "judgement" not in other.losses(batch)
+    assert "relabelled_ids" not in batch
+    assert "relabelled" not in other.losses(batch)
 
 
 def test_it_learns_from_one_part_and_is_tested_with_the_other(task: WorldModelTask):
-    assert len(task._learnt) == 24 + 8
+    assert len(task._train) == 24 + 8
     assert len(task._test) == 6 + 2
     read = open_rollouts(str(Path(task.config.data[0])))
-    ends = task._learnt.ends
+    ends = task._train.ends
     assert int(ends[: sum(map(len, read[:24]))].sum()) == sum(one.terminated for one in read[:24])
     assert bool(ends[len(read[0]) - 1]) == read[0].success
 
@@ -115,19 +118,22 @@ def test_what_is_measured(task: WorldModelTask):
     metrics = task.evaluate().metrics
     assert {"predictable_1", "copied_5", "all_15", "reward_f1", "end_f1"} <= metrics.keys()
     assert 0 < metrics["copied_1"] <= 1
-    seen = foresee(task.module.model, task._test, 5, np.random.default_rng(0))
-    assert seen.ids.shape == seen.true.shape == (8, 5, 49)
+    found = predict_episodes(task.module.model, task._test, 5, np.random.default_rng(0))
+    assert found.ids.shape == found.true.shape == (8, 5, 49)
     for row in range(8):  # in the order of the episodes
-        start = int(task._test.starts[row]) + row + int(seen.starts[row])
-        assert torch.equal(seen.last[row], task._test.ids[start])
-    steps = seen.there.sum(1)
-    assert steps.tolist() == np.minimum(task._test.lengths - seen.starts, 5).tolist()
+        start = int(task._test.starts[row]) + row + int(found.starts[row])
+        assert torch.equal(found.last[row], task._test.ids[start])
+    steps = found.mask.sum(1)
+    assert steps.tolist() == np.minimum(task._test.lengths - found.starts, 5).tolist()
 
 
 def test_f1():
-    told, true = torch.tensor([True, True, False, False]), torch.tensor([True, False, True, False])
-    assert f1(told, true) == pytest.approx(0.5)
-    assert np.isnan(f1(told & False, true & False))
+    predicted, true = (
+        torch.tensor([True, True, False, False]),
+        torch.tensor([True, False, True, False]),
+    )
+    assert f1(predicted, true) == pytest.approx(0.5)
+    assert np.isnan(f1(predicted & False, true & False))
 
 
 def test_going_on_is_exact(fitted: Path, tmp_path: Path):

@@ -1,7 +1,7 @@
 """BabyAI's levels by name; one file a family, each with its declarations and its table.
 
-A level of your own is a function that writes a
-:class:`~mmrl_envs.grid.generation.level_builder.Recipe`, and a line in a table.
+A level of your own is one file: a function of about 20 lines that returns a
+:class:`~mmrl_envs.grid.generation.level_builder.LevelBuilder`, and a line in its table.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def find_level(name: str) -> Level:
     """The level of that name.
 
     Raises:
-        ValueError: there is none; the message tells the nearest names.
+        ValueError: there is none; the message lists the nearest names.
     """
     if name not in LEVELS:
         near = get_close_matches(name, LEVELS, n=3, cutoff=0.4)

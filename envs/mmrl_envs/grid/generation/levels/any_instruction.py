@@ -1,11 +1,11 @@
-"""Levels that ask for anything the language can say."""
+"""Levels with any instruction of the grammar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from mmrl_envs.grid.generation.level_builder import Recipe
+from mmrl_envs.grid.generation.level_builder import LevelBuilder
 from mmrl_envs.grid.generation.levels.level import Level
 
 ALL_VERBS: Final = ("go to", "pick up", "open", "put")
@@ -24,9 +24,9 @@ def any_instruction(
     implicit_unlock: bool = True,
     verbs: Sequence[str] = ALL_VERBS,
     forms: Sequence[str] = ALL_FORMS,
-) -> Recipe:
-    """Whatever the language can say, in a maze that may have a locked room."""
-    level = Recipe(room_size=room_size, columns=num_cols, rows=num_rows)
+) -> LevelBuilder:
+    """Any instruction of the grammar, in a maze that may have a locked room."""
+    level = LevelBuilder(room_size=room_size, columns=num_cols, rows=num_rows)
     locked = level.lock_a_room(locked_room_prob) if locked_room_prob else None
     if num_rows * num_cols > 1:
         level.connect_rooms()

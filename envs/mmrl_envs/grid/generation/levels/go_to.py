@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from mmrl_envs.grid.generation.level_builder import Recipe
+from mmrl_envs.grid.generation.level_builder import LevelBuilder
 from mmrl_envs.grid.generation.levels.any_instruction import any_instruction
 from mmrl_envs.grid.generation.levels.level import MIDDLE, Level
 
 
-def go_to_red_ball(*, room_size: int = 8, num_dists: int = 7, grey: bool = False) -> Recipe:
+def go_to_red_ball(*, room_size: int = 8, num_dists: int = 7, grey: bool = False) -> LevelBuilder:
     """Go to the red ball; the distractors may be grey, so that no colour needs telling apart."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     level.place_agent()
     ball = level.add_objects(kind="ball", color="red")
     others = level.add_objects(num_dists)
@@ -22,17 +22,17 @@ def go_to_red_ball(*, room_size: int = 8, num_dists: int = 7, grey: bool = False
     return level
 
 
-def go_to_object(*, room_size: int = 8) -> Recipe:
+def go_to_object(*, room_size: int = 8) -> LevelBuilder:
     """Go to the only object in the room."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     level.place_agent()
     level.ask("go to", level.add_objects())
     return level
 
 
-def go_to_local(*, room_size: int = 8, num_dists: int = 8) -> Recipe:
+def go_to_local(*, room_size: int = 8, num_dists: int = 8) -> LevelBuilder:
     """Go to one of the objects in the room: the instruction has to be read."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     level.place_agent()
     things = level.add_objects(num_dists)
     level.require_reachable()
@@ -47,9 +47,9 @@ def go_to(
     num_cols: int = 3,
     num_dists: int = 18,
     doors_open: bool = False,
-) -> Recipe:
+) -> LevelBuilder:
     """Go to an object that may be in another room."""
-    level = Recipe(room_size=room_size, columns=num_cols, rows=num_rows)
+    level = LevelBuilder(room_size=room_size, columns=num_cols, rows=num_rows)
     level.place_agent()
     level.connect_rooms()
     things = level.add_objects(num_dists)
@@ -60,13 +60,13 @@ def go_to(
     return level
 
 
-def go_to_implicit_unlock(*, room_size: int = 7) -> Recipe:
+def go_to_implicit_unlock(*, room_size: int = 7) -> LevelBuilder:
     """Go to an object in a locked room: the key has to be found first, unasked.
 
     Minigrid may put the key into the locked room itself, where nobody can get it; here it never
     lies there.
     """
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     locked = level.choose_room()
     door = level.add_door(locked, locked=True)
     level.add_objects(kind="key", color=door, room=level.choose_room(other_than=locked))
@@ -79,9 +79,9 @@ def go_to_implicit_unlock(*, room_size: int = 7) -> Recipe:
     return level
 
 
-def go_to_red_or_blue_ball(*, room_size: int = 8, num_dists: int = 7) -> Recipe:
+def go_to_red_or_blue_ball(*, room_size: int = 8, num_dists: int = 7) -> LevelBuilder:
     """Go to the red or to the blue ball; there is just one of them."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     level.place_agent()
     others = level.add_objects(num_dists)
     level.reject(others, "ball", "red")
@@ -92,9 +92,9 @@ def go_to_red_or_blue_ball(*, room_size: int = 8, num_dists: int = 7) -> Recipe:
     return level
 
 
-def go_to_door(*, room_size: int = 7) -> Recipe:
+def go_to_door(*, room_size: int = 7) -> LevelBuilder:
     """Go to one of the four doors of the middle room."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     doors = level.add_door(MIDDLE, locked=None)
     for _ in range(3):
         doors = doors.with_following(level.add_door(MIDDLE, locked=None))
@@ -103,9 +103,9 @@ def go_to_door(*, room_size: int = 7) -> Recipe:
     return level
 
 
-def go_to_object_or_door(*, room_size: int = 8, num_dists: int = 8) -> Recipe:
+def go_to_object_or_door(*, room_size: int = 8, num_dists: int = 8) -> LevelBuilder:
     """Go to an object in the middle room, or to one of its doors."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     level.place_agent(MIDDLE)
     things = level.add_objects(num_dists, room=MIDDLE)
     for _ in range(4):

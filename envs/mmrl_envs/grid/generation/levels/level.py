@@ -1,4 +1,4 @@
-"""What a level is: a declaration and the sizes that make it this one."""
+"""Level: a declaration and its parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mmrl_envs.grid.generation.level_builder import Recipe
+from mmrl_envs.grid.generation.level_builder import LevelBuilder
 
 MIDDLE: Final = (1, 1)
 """The middle one of three by three rooms."""
@@ -18,15 +18,15 @@ class Level:
     """A named level: a declaration and the sizes that make it this one.
 
     Attributes:
-        build: writes the recipe from the sizes.
+        build: declares the level, given its parameters.
         sizes: arguments of ``build`` that differ from its defaults.
     """
 
-    build: Callable[..., Recipe]
+    build: Callable[..., LevelBuilder]
     sizes: dict[str, Any] = field(default_factory=dict)
 
-    def recipe(self, **sizes: Any) -> Recipe:
-        """The recipe, with some sizes changed.
+    def builder(self, **sizes: Any) -> LevelBuilder:
+        """The builder of this level, with some parameters changed.
 
         Raises:
             ValueError: a size that this level does not have, or that is impossible.

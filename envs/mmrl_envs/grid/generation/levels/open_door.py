@@ -11,14 +11,14 @@ from mmrl_envs.grid.generation.level_builder import (
     LEFT,
     RIGHT,
     UP,
-    Recipe,
+    LevelBuilder,
 )
 from mmrl_envs.grid.generation.levels.level import MIDDLE, Level
 
 
-def open_any_door(*, room_size: int = 7, num_dists: int = 18) -> Recipe:
+def open_any_door(*, room_size: int = 7, num_dists: int = 18) -> LevelBuilder:
     """Open a door anywhere in the maze."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     level.place_agent()
     doors = level.connect_rooms()
     level.add_objects(num_dists)
@@ -27,9 +27,9 @@ def open_any_door(*, room_size: int = 7, num_dists: int = 18) -> Recipe:
     return level
 
 
-def open_red_door(*, room_size: int = 5) -> Recipe:
+def open_red_door(*, room_size: int = 5) -> LevelBuilder:
     """Open the only door, a red one."""
-    level = Recipe(room_size=room_size, columns=2)
+    level = LevelBuilder(room_size=room_size, columns=2)
     door = level.add_door((0, 0), RIGHT, color="red")
     level.place_agent((0, 0))
     level.ask("open", door)
@@ -38,9 +38,9 @@ def open_red_door(*, room_size: int = 5) -> Recipe:
 
 def open_door(
     *, room_size: int = 7, by_color: bool = True, by_location: bool = True, strict: bool = False
-) -> Recipe:
-    """Open one of the four doors of the middle room, told by its colour or by where it is."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+) -> LevelBuilder:
+    """Open one of the four doors of the middle room, described by its colour or its location."""
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     doors = [level.add_door(MIDDLE, wall, different=True) for wall in (RIGHT, DOWN, LEFT, UP)]
     level.place_agent(MIDDLE)
     ways = BY_NAME * by_color | BY_LOCATION * by_location
@@ -50,9 +50,9 @@ def open_door(
 
 def open_two_doors(
     *, room_size: int = 6, first: str = "", second: str = "", strict: bool = False
-) -> Recipe:
+) -> LevelBuilder:
     """Open one door, then the other one."""
-    level = Recipe(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
     left = level.add_door(MIDDLE, LEFT, color=first or None)
     right = level.add_door(MIDDLE, RIGHT, color=second or None, different=not second)
     level.place_agent(MIDDLE)
@@ -62,9 +62,11 @@ def open_two_doors(
     return level
 
 
-def open_doors_in_order(*, room_size: int = 6, num_doors: int = 2, strict: bool = False) -> Recipe:
+def open_doors_in_order(
+    *, room_size: int = 6, num_doors: int = 2, strict: bool = False
+) -> LevelBuilder:
     """Open a door, or two in a given order."""
-    level = Recipe(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
     doors = level.add_door(MIDDLE, different=True)
     for _ in range(num_doors - 1):
         doors = doors.with_following(level.add_door(MIDDLE, different=True))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmrl_envs.grid.generation.level_builder import BY_KIND, LEFT, RIGHT, UP, Recipe
+from mmrl_envs.grid.generation.level_builder import BY_KIND, LEFT, RIGHT, UP, LevelBuilder
 from mmrl_envs.grid.generation.levels.level import MIDDLE, Level
 
 
-def act_on_object_or_door(*, room_size: int = 7, num_dists: int = 5) -> Recipe:
+def act_on_object_or_door(*, room_size: int = 7, num_dists: int = 5) -> LevelBuilder:
     """Go to an object or door of the middle room; or pick up the one, or open the other."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     things = level.add_objects(num_dists, room=MIDDLE, different=True)
     for _ in range(4):
         things = things.with_following(level.add_door(MIDDLE))
@@ -19,9 +19,9 @@ def act_on_object_or_door(*, room_size: int = 7, num_dists: int = 5) -> Recipe:
     return level
 
 
-def find_object(*, room_size: int = 5) -> Recipe:
+def find_object(*, room_size: int = 5) -> LevelBuilder:
     """Pick up the only object, in any of nine rooms."""
-    level = Recipe(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3, max_steps=20 * room_size**2)
     thing = level.add_objects()
     level.place_agent(MIDDLE)
     level.connect_rooms()
@@ -29,9 +29,9 @@ def find_object(*, room_size: int = 5) -> Recipe:
     return level
 
 
-def key_corridor(*, room_size: int = 6, num_rows: int = 3) -> Recipe:
+def key_corridor(*, room_size: int = 6, num_rows: int = 3) -> LevelBuilder:
     """Pick up the ball in a locked room off a corridor; the key is on the other side."""
-    level = Recipe(room_size=room_size, columns=3, rows=num_rows, max_steps=30 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=num_rows, max_steps=30 * room_size**2)
     for row in range(1, num_rows):
         level.remove_wall((1, row), UP)
     locked = level.choose_room(column=2)
@@ -44,18 +44,18 @@ def key_corridor(*, room_size: int = 6, num_rows: int = 3) -> Recipe:
     return level
 
 
-def one_room(*, room_size: int = 8) -> Recipe:
+def one_room(*, room_size: int = 8) -> LevelBuilder:
     """Pick up the ball."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     ball = level.add_objects(kind="ball")
     level.place_agent()
     level.ask("pick up", ball, ways=BY_KIND)
     return level
 
 
-def move_two_across(*, room_size: int = 5, objs_per_room: int = 2) -> Recipe:
+def move_two_across(*, room_size: int = 5, objs_per_room: int = 2) -> LevelBuilder:
     """Put an object from the left next to one on the right, then one from there next to another."""
-    level = Recipe(room_size=room_size, columns=2, max_steps=16 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=2, max_steps=16 * room_size**2)
     level.place_agent((0, 0))
     left = level.add_objects(objs_per_room, room=(0, 0), different=True)
     right = level.add_objects(objs_per_room, room=(1, 0), different=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmrl_envs.grid.generation.level_builder import BY_COLOR, BY_KIND, BY_NAME, UP, Recipe
+from mmrl_envs.grid.generation.level_builder import BY_COLOR, BY_KIND, BY_NAME, UP, LevelBuilder
 from mmrl_envs.grid.generation.levels.any_instruction import any_instruction
 from mmrl_envs.grid.generation.levels.level import MIDDLE, Level
 
 
-def pick_up(*, room_size: int = 7, num_dists: int = 18, blocked: bool = False) -> Recipe:
+def pick_up(*, room_size: int = 7, num_dists: int = 18, blocked: bool = False) -> LevelBuilder:
     """Pick up an object anywhere in the maze; others may be in the way."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     level.place_agent()
     level.connect_rooms()
     things = level.add_objects(num_dists)
@@ -20,9 +20,11 @@ def pick_up(*, room_size: int = 7, num_dists: int = 18, blocked: bool = False) -
     return level
 
 
-def pick_up_described(*, room_size: int = 7, num_dists: int = 5, strict: bool = False) -> Recipe:
-    """Pick up an object told by its kind, its colour, or both."""
-    level = Recipe(room_size=room_size)
+def pick_up_described(
+    *, room_size: int = 7, num_dists: int = 5, strict: bool = False
+) -> LevelBuilder:
+    """Pick up an object described by its kind, its colour, or both."""
+    level = LevelBuilder(room_size=room_size)
     things = level.add_objects(num_dists, different=True)
     level.place_agent()
     ways = BY_NAME | BY_KIND | BY_COLOR
@@ -30,9 +32,9 @@ def pick_up_described(*, room_size: int = 7, num_dists: int = 5, strict: bool = 
     return level
 
 
-def pick_up_above(*, room_size: int = 6) -> Recipe:
+def pick_up_above(*, room_size: int = 6) -> LevelBuilder:
     """Pick up the object in the room above."""
-    level = Recipe(room_size=room_size, columns=3, rows=3, max_steps=8 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3, max_steps=8 * room_size**2)
     thing = level.add_objects(room=(1, 0))
     level.add_door(MIDDLE, UP)
     level.place_agent(MIDDLE)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmrl_envs.grid.generation.level_builder import RIGHT, Recipe
+from mmrl_envs.grid.generation.level_builder import RIGHT, LevelBuilder
 from mmrl_envs.grid.generation.levels.level import Level
 
 
-def put_next_local(*, room_size: int = 8, num_objs: int = 8) -> Recipe:
+def put_next_local(*, room_size: int = 8, num_objs: int = 8) -> LevelBuilder:
     """Put one of the objects in the room next to another one."""
-    level = Recipe(room_size=room_size)
+    level = LevelBuilder(room_size=room_size)
     level.place_agent()
     things = level.add_objects(num_objs, different=True)
     level.require_reachable()
@@ -19,9 +19,11 @@ def put_next_local(*, room_size: int = 8, num_objs: int = 8) -> Recipe:
     return level
 
 
-def put_next(*, room_size: int = 5, objs_per_room: int = 2, start_carrying: bool = False) -> Recipe:
+def put_next(
+    *, room_size: int = 5, objs_per_room: int = 2, start_carrying: bool = False
+) -> LevelBuilder:
     """Put an object of one half of the room next to one of the other half."""
-    level = Recipe(room_size=room_size, columns=2, max_steps=8 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=2, max_steps=8 * room_size**2)
     level.place_agent((0, 0))
     left = level.add_objects(objs_per_room, room=(0, 0), different=True)
     right = level.add_objects(objs_per_room, room=(1, 0), different=True)

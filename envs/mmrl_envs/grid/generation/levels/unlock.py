@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmrl_envs.grid.generation.level_builder import BY_KIND, RIGHT, Recipe
+from mmrl_envs.grid.generation.level_builder import BY_KIND, RIGHT, LevelBuilder
 from mmrl_envs.grid.generation.levels.level import MIDDLE, Level
 
 
-def unlock(*, room_size: int = 7) -> Recipe:
+def unlock(*, room_size: int = 7) -> LevelBuilder:
     """Open a locked door; its key is in another room.
 
     Minigrid may put the key into the locked room itself, where nobody can get it; here it never
     lies there.
     """
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     locked = level.choose_room()
     door = level.add_door(locked, locked=True)
     level.add_objects(kind="key", color=door, room=level.choose_room(other_than=locked))
@@ -27,9 +27,9 @@ def unlock(*, room_size: int = 7) -> Recipe:
     return level
 
 
-def unlock_local(*, room_size: int = 7, num_dists: int = 0) -> Recipe:
+def unlock_local(*, room_size: int = 7, num_dists: int = 0) -> LevelBuilder:
     """Open the locked door of this room, with the key in it."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     door = level.add_door(MIDDLE, locked=True)
     level.add_objects(kind="key", color=door, room=MIDDLE)
     level.add_objects(num_dists, room=MIDDLE, different=True)
@@ -38,9 +38,9 @@ def unlock_local(*, room_size: int = 7, num_dists: int = 0) -> Recipe:
     return level
 
 
-def key_in_box(*, room_size: int = 7) -> Recipe:
+def key_in_box(*, room_size: int = 7) -> LevelBuilder:
     """Open the locked door of this room, whose key is in a box."""
-    level = Recipe(room_size=room_size, columns=3, rows=3)
+    level = LevelBuilder(room_size=room_size, columns=3, rows=3)
     door = level.add_door(MIDDLE, locked=True)
     box = level.add_objects(kind="box", room=MIDDLE)
     level.put_inside(box, "key", door)
@@ -49,9 +49,9 @@ def key_in_box(*, room_size: int = 7) -> Recipe:
     return level
 
 
-def unlock_and_pick_up(*, room_size: int = 6, num_dists: int = 0) -> Recipe:
+def unlock_and_pick_up(*, room_size: int = 6, num_dists: int = 0) -> LevelBuilder:
     """Pick up the box behind a locked door."""
-    level = Recipe(room_size=room_size, columns=2)
+    level = LevelBuilder(room_size=room_size, columns=2)
     box = level.add_objects(kind="box", room=(1, 0))
     door = level.add_door((0, 0), RIGHT, locked=True)
     level.add_objects(kind="key", color=door, room=(0, 0))
@@ -61,9 +61,9 @@ def unlock_and_pick_up(*, room_size: int = 6, num_dists: int = 0) -> Recipe:
     return level
 
 
-def blocked_unlock_and_pick_up(*, room_size: int = 6) -> Recipe:
+def blocked_unlock_and_pick_up(*, room_size: int = 6) -> LevelBuilder:
     """Pick up the box behind a locked door, in front of which a ball lies."""
-    level = Recipe(room_size=room_size, columns=2, max_steps=16 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=2, max_steps=16 * room_size**2)
     box = level.add_objects(kind="box", room=(1, 0))
     door = level.add_door((0, 0), RIGHT, locked=True)
     level.put_left_of(door, "ball")
@@ -73,9 +73,9 @@ def blocked_unlock_and_pick_up(*, room_size: int = 6) -> Recipe:
     return level
 
 
-def unlock_to_unlock(*, room_size: int = 6) -> Recipe:
+def unlock_to_unlock(*, room_size: int = 6) -> LevelBuilder:
     """Pick up the ball behind a door whose key is behind another locked door."""
-    level = Recipe(room_size=room_size, columns=3, max_steps=30 * room_size**2)
+    level = LevelBuilder(room_size=room_size, columns=3, max_steps=30 * room_size**2)
     near = level.add_door((0, 0), RIGHT, locked=True, different=True)
     level.add_objects(kind="key", color=near, room=(2, 0))
     far = level.add_door((1, 0), RIGHT, locked=True, different=True)

@@ -1,5 +1,5 @@
-"""Looks by name, or from files. A look of your own is a :class:`~.theme.Theme` in this dictionary,
-or a folder of images, see :mod:`~.files`.
+"""Themes by name, or from files. A theme of your own is a :class:`~.theme.Theme` in this
+dictionary, or a folder of images, see :mod:`~.files`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mmrl_envs.grid.rendering.themes import minigrid, neon, paper
+from mmrl_envs.grid.rendering.themes.files import read_theme
 from mmrl_envs.grid.rendering.themes.theme import Theme
 
 THEMES: Final[dict[str, Theme]] = {
@@ -31,8 +32,6 @@ def find_theme(name: str) -> Theme:
             f"theme={name!r}: choose from {', '.join(THEMES)}, or name a folder or .npz file of "
             "tiles that exists"
         )
-    from mmrl_envs.grid.rendering.themes.files import read_theme
-
     return read_theme(Path(name))
 
 

@@ -1,6 +1,6 @@
 """Themes in files: an image for each tile, to be drawn by hand or by a model.
 
-    python -m mmrl_envs.grid.rendering.themes.files neon ./neon --tile_size 16
+    python -m mmrl_envs.grid.rendering.themes neon ./neon --tile-size 16
     gym.make("mmrl/GoToLocal-v0", theme="./neon")       # the folder that this began
 
 A theme is a folder of PNG files, or an ``.npz`` file of arrays uint8 [S, S, 3 or 4], which are all
@@ -12,7 +12,6 @@ does not see; the floor, where there is none. Where an image is transparent, the
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -194,21 +193,3 @@ def _decoded(file: Path) -> NDArray[np.uint8]:
 def _of_archive(file: Path) -> Sprites:
     with np.load(file, allow_pickle=False) as read:
         return dict(read.items())
-
-
-def main() -> None:
-    """Write a theme into files."""
-    from mmrl_envs.grid.rendering.themes import THEMES, find_theme
-
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("theme", choices=THEMES, help="to begin with")
-    parser.add_argument("out", type=Path, help="a folder, or a file that ends in .npz")
-    parser.add_argument("--tile_size", type=int, default=16, help="pixels a side")
-    options = parser.parse_args()
-    write_sprites(sprites_of(find_theme(options.theme), options.tile_size), options.out)
-
-
-if __name__ == "__main__":
-    main()

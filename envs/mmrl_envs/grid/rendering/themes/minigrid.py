@@ -1,4 +1,4 @@
-"""Minigrid's look, pixel for pixel."""
+"""The theme of Minigrid, pixel for pixel."""
 
 from __future__ import annotations
 

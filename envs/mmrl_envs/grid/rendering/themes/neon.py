@@ -1,4 +1,4 @@
-"""A dark look: glowing outlines on a night-blue board."""
+"""A dark theme: glowing outlines on a night-blue board."""
 
 from __future__ import annotations
 

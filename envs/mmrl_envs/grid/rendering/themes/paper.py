@@ -1,4 +1,4 @@
-"""A light look: flat pastel things with a dark outline on paper."""
+"""A light theme: flat pastel objects with a dark outline on paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a theme is: a way to draw every cell, and nothing else; the rules do not know of it."""
+"""A theme: how every cell is drawn, and nothing else; the rules do not depend on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Drawing = Callable[[Canvas, Color], None]
 
 @dataclass(frozen=True, eq=False)
 class Theme:
-    """A look.
+    """A theme.
 
     Attributes:
         colors: the RGB of each colour name, 0 to 255.
@@ -59,7 +59,7 @@ class Theme:
         return self._tiles[key]
 
     def can_draw(self, code: int) -> bool:
-        """Whether a cell can hold what a code says."""
+        """Whether a code is one that a cell can have."""
         kind, color = code & KIND_MASK, code >> COLOR_SHIFT
         return code in (UNSEEN, EMPTY) or (kind in self.drawings and color < len(COLORS))
 

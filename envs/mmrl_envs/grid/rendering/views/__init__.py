@@ -1,4 +1,4 @@
-"""What agents get to see: a view is one file, and one line here.
+"""Views, the image observations of agents: a view is one file, and one line here.
 
 A view knows the shape of its frames and paints a range of the batch. The rules know nothing of it.
 """

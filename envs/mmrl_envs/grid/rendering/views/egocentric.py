@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import CODES, EMPTY_CELL, KIND_MASK, TRANSPARENT, symbols
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, Layout, State
-from mmrl_envs.grid.core.visibility import MIDDLE, VIEW, see, sight, spread
+from mmrl_envs.grid.core.visibility import (
+    MIDDLE,
+    VIEW,
+    propagate_visibility,
+    view_origin,
+    visible_cells,
+)
 from mmrl_envs.grid.rendering.themes import Theme
 from mmrl_envs.grid.rendering.views.tiles import Units, as_units, copy_tile, stack_tiles
 
@@ -39,7 +45,7 @@ def egocentric_atlas(theme: Theme, tile_size: int) -> NDArray[np.uint8]:
     return tiles
 
 
-@part
+@device_function
 def _row_cells(grid: NDArray[np.uint8], e: np.uint64, start: int, right: int) -> np.uint64:
     """Seven cells from ``start`` on in steps of ``right``, a byte each, the first one lowest."""
     cells = np.uint64(0)
@@ -48,7 +54,7 @@ def _row_cells(grid: NDArray[np.uint8], e: np.uint64, start: int, right: int) ->
     return cells
 
 
-@part
+@device_function
 def _clear_bits(cells: np.uint64) -> int:
     """Which of seven cells are transparent, a bit each."""
     clear = 0
@@ -58,7 +64,7 @@ def _clear_bits(cells: np.uint64) -> int:
     return clear
 
 
-@part
+@device_function
 def _byte_mask(bits: int) -> np.uint64:
     """Seven bits, each as a byte of ones or zeros.
 
@@ -68,14 +74,14 @@ def _byte_mask(bits: int) -> np.uint64:
     return (np.uint64(bits) * _COPIES & _FEET) * np.uint64(255)
 
 
-@part
+@device_function
 def _line_of_tile(tiles: np.uint64, column: int, line: int) -> np.uint64:
     """Where in the atlas a line of a tile begins; ``tiles`` holds seven numbers, a byte each."""
     tile = tiles >> np.uint64(8 * column) & np.uint64(255)
     return tile * np.uint64(TILE * _ATLAS_LINE) + np.uint64(line * _ATLAS_LINE)
 
 
-@part
+@device_function
 def _copy_three(
     atlas: NDArray[np.uint64], word: np.uint64, frames: NDArray[np.uint64], at: np.uint64
 ) -> None:
@@ -85,7 +91,7 @@ def _copy_three(
     frames[at + np.uint64(2)] = third
 
 
-@part
+@device_function
 def _copy_four(
     atlas: NDArray[np.uint64], word: np.uint64, frames: NDArray[np.uint64], at: np.uint64
 ) -> None:
@@ -100,7 +106,7 @@ def _copy_four(
     frames[at + np.uint64(3)] = fourth
 
 
-@part
+@device_function
 def _copy_tiles(
     atlas: NDArray[np.uint64], tiles: np.uint64, frames: NDArray[np.uint64], at: np.uint64
 ) -> None:
@@ -118,7 +124,7 @@ def _copy_tiles(
         at += np.uint64(_FRAME_LINE)
 
 
-@part
+@device_function
 def _paint_view(
     state: State, layout: Layout, e: int, atlas: NDArray[np.uint64], frames: NDArray[np.uint64]
 ) -> None:
@@ -132,7 +138,7 @@ def _paint_view(
         atlas: :func:`egocentric_atlas` as words, each line padded by one, uint64 [256 · 32].
         frames: uint64 [N · 56 · 21], uint8 [N, 56, 56, 3] images as words.
     """
-    start, ahead, right = sight(state, layout, e)
+    start, ahead, right = view_origin(state, layout, e)
     carried = state.carried[e]
     own = EMPTY_CELL if carried == NOTHING else signed(state.object_code[e, carried])
     own_tile = np.uint64(CODES + own) << np.uint64(8 * MIDDLE)
@@ -140,7 +146,7 @@ def _paint_view(
     seen = 1 << MIDDLE
     for row in range(VIEW):
         cells = _row_cells(state.grid, np.uint64(e), start, right)
-        seen, seen_ahead = spread(seen, _clear_bits(cells))
+        seen, seen_ahead = propagate_visibility(seen, _clear_bits(cells))
         tiles = cells & _byte_mask(seen)  # 0 where the cell is not seen: UNSEEN
         if row == 0:
             tiles = tiles & ~_OWN_PLACE | own_tile
@@ -186,7 +192,7 @@ def _paint_any(
     for e in range(start, stop):
         if skip[e]:
             continue
-        see(state, layout, e, codes)
+        visible_cells(state, layout, e, codes)
         for row in range(VIEW):
             for column in range(VIEW):
                 tile = signed(codes[row, column])
@@ -255,7 +261,7 @@ def _write_symbols(
     for e in range(start, stop):
         if skip[e]:
             continue
-        see(state, layout, e, codes)
+        visible_cells(state, layout, e, codes)
         for row in range(VIEW):
             for column in range(VIEW):
                 for k in range(3):

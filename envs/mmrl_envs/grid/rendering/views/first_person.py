@@ -1,4 +1,4 @@
-"""The view from the agent's own eyes: walls, doors and things in perspective, textured."""
+"""The first-person view: walls, doors and objects in perspective, textured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import COLOR_SHIFT, EMPTY_CELL, KIND_MASK
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, Layout, State
 from mmrl_envs.grid.rendering.themes import Theme
 from mmrl_envs.grid.rendering.views.perspective import cast_rays
@@ -21,7 +21,7 @@ _LARGEST: Final = 64  # tile size; its slices take about half a gigabyte
 _PAD: Final = 16  # pixels between columns, lest columns of 2^k pixels compete for the same cache
 
 
-@part
+@device_function
 def _blend(over: int, under: int) -> int:
     """A pixel, weighted by its cover already, over another one; exact where it covers all or
     nothing.
@@ -32,7 +32,7 @@ def _blend(over: int, under: int) -> int:
     return np.uint32((over & np.uint32(0xFFFFFF)) + red_blue + green)  # type: ignore[return-value]
 
 
-@part
+@device_function
 def _look_along(
     state: State,
     e: int,
@@ -41,7 +41,7 @@ def _look_along(
     c: int,
     met: NDArray[np.int64],
 ) -> int:
-    """Follow the ray of column ``c`` to the first cell that cannot be seen through.
+    """Cast the ray of column ``c`` to the first opaque cell.
 
     Args:
         offsets: of the cells on its way, int32 [S].
@@ -61,7 +61,7 @@ def _look_along(
     return count
 
 
-@part
+@device_function
 def _paint_slice(slices: Slices, c: int, s: int, code: int, columns: NDArray[np.uint32]) -> None:
     kind, color = code & KIND_MASK, code >> COLOR_SHIFT
     start, row, count, each = slices.lines[c, s, kind]
@@ -76,7 +76,7 @@ def _paint_slice(slices: Slices, c: int, s: int, code: int, columns: NDArray[np.
             columns[at] = _blend(slices.pixels[source + np.uint64(k)], columns[at])
 
 
-@part
+@device_function
 def _paint_hand(slices: Slices, code: int, columns: NDArray[np.uint32]) -> None:
     """What the agent carries, at the lower edge on the right."""
     side, size = len(slices.ground), slices.hand.shape[2]
@@ -88,12 +88,12 @@ def _paint_hand(slices: Slices, code: int, columns: NDArray[np.uint32]) -> None:
             columns[at] = _blend(slices.hand[kind, color, c, k], columns[at])
 
 
-@part
+@device_function
 def _pixel(columns: NDArray[np.uint32], at: np.uint64, step: np.uint64, k: int) -> np.uint64:
     return np.uint64(columns[at + np.uint64(k) * step])
 
 
-@part
+@device_function
 def _write_rows(
     columns: NDArray[np.uint32], side: int, frames: NDArray[np.uint64], at: np.uint64
 ) -> None:
@@ -164,7 +164,7 @@ def _paint(
 
 
 class FirstPersonPixels:
-    """What lies before the agent's eyes: 70 degrees wide, as far as nothing hides it.
+    """Perspective images of what is ahead of the agent, with a field of view of 70 degrees.
 
     The rays of a frame's columns decide what is seen: walls, closed and locked doors hide what is
     behind them. It is not what Minigrid's 7 × 7 cells show, which expert, descriptions and the

@@ -19,7 +19,13 @@ from mmrl_envs.grid.core.cells import (
 )
 from mmrl_envs.grid.core.jit import kernel, signed
 from mmrl_envs.grid.core.state import MARGIN, Layout, State
-from mmrl_envs.grid.core.visibility import MIDDLE, VIEW, sight, spread, transparent_bits
+from mmrl_envs.grid.core.visibility import (
+    MIDDLE,
+    VIEW,
+    propagate_visibility,
+    transparent_bits,
+    view_origin,
+)
 from mmrl_envs.grid.rendering.themes import Theme
 from mmrl_envs.grid.rendering.views.tiles import Units, as_units, copy_tile, stack_tiles
 
@@ -77,10 +83,10 @@ def _paint(
                 code = signed(state.grid[e, (y + MARGIN) * layout.stride + x + MARGIN])
                 at = frame + y * tile_size * line + x * width
                 copy_tile(atlas, code, tile_size, width, frames, at, line)
-        cell, ahead, right = sight(state, layout, e)
+        cell, ahead, right = view_origin(state, layout, e)
         seen = 1 << MIDDLE
         for _ in range(VIEW):
-            seen, seen_ahead = spread(seen, transparent_bits(state, e, cell, right))
+            seen, seen_ahead = propagate_visibility(seen, transparent_bits(state, e, cell, right))
             for column in range(VIEW):
                 here = cell + column * right
                 x, y = here % layout.stride - MARGIN, here // layout.stride - MARGIN

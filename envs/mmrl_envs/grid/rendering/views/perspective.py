@@ -1,4 +1,4 @@
-"""From where agents look in the first person, how wide, and which cells the rays meet.
+"""The first-person camera: its position and field of view, and the cells that its rays meet.
 
 Depth is measured from the eye straight ahead, in cells. Since the eye stands at the same place of
 every cell and looks along the grid, all that it can meet is known before the first frame: what a
@@ -26,7 +26,7 @@ HORIZON: Final = 0.3
 
 class Rays(NamedTuple):
     """The cells that the ray of each column of a frame meets one after another, [C, S]; a ray that
-    has fewer than S goes on with the agent's own cell.
+    has fewer than S is filled up with the agent's own cell.
     """
 
     ahead: NDArray[np.int32]  # steps ahead of the agent's own cell, which comes first

@@ -1,4 +1,4 @@
-"""Images of grid worlds, read back: which cells they show, by the tiles of their theme."""
+"""Reading images: recovers the cells that an image of a grid world shows, by its theme's tiles."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Reading:
     @property
     def carried(self) -> NDArray[np.uint8]:
         """The code of what is in the agent's hands, uint8 [N]; of an empty cell where nothing is,
-        or where the image cannot tell.
+        or where the image does not determine it.
         """
         rows = np.arange(len(self.codes))
         own = self.codes[rows, self.agent[:, 0], self.agent[:, 1]]

@@ -1,4 +1,4 @@
-"""What each column of a frame shows of each cell on its way: made once, before the first frame."""
+"""Precomputed slices: what each column of a frame shows of each cell along its ray."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmrl_envs.grid.core.cells import (
     KEY,
     WALL,
 )
-from mmrl_envs.grid.core.jit import kernel, part, signed
+from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.rendering.themes import Theme
 from mmrl_envs.grid.rendering.views.perspective import (
     EYE,
@@ -45,7 +45,7 @@ _THINGS: Final = (KEY, BALL, BOX)
 _DRAWN = np.array((WALL, DOOR_CLOSED, DOOR_LOCKED, DOOR_OPEN, *_THINGS))
 _RAYS: Final = 4  # a side of a pixel
 _GROUND_RAYS: Final = 8
-_SIGHT: Final = 12.0  # depth at which half of a thing's light is left
+_VIEW_RANGE: Final = 12.0  # depth at which half of a thing's light is left
 _HAND: Final = 0.34  # side of what is carried, in frames
 
 
@@ -64,13 +64,13 @@ class Slices(NamedTuple):
     hand: NDArray[np.uint32]  # [16 kinds, 6 colours, P, P] what is carried, by column and row
 
 
-@part
+@device_function
 def _own_share(depth: float) -> float:
     """How much of its own light a thing shows; the rest is haze."""
-    return 1 / (1 + (depth / _SIGHT) ** 2)
+    return 1 / (1 + (depth / _VIEW_RANGE) ** 2)
 
 
-@part
+@device_function
 def _packed(red: float, green: float, blue: float, cover: float) -> int:
     """A pixel, its parts from 0 to 255."""
     low = int(red + 0.5) | int(green + 0.5) << 8
@@ -104,7 +104,7 @@ def _paint_ground(
             ground[c, y] = _packed(sums[0], sums[1], sums[2], 0.0)
 
 
-@part
+@device_function
 def _add_light(
     texture: NDArray[np.uint8],
     light: float,
@@ -121,7 +121,7 @@ def _add_light(
     sums[3] += share * 255
 
 
-@part
+@device_function
 def _look(
     things: NDArray[np.uint8],
     covered: NDArray[np.bool_],
@@ -147,7 +147,7 @@ def _look(
                 _add_light(things[drawing, color], light, share, own, haze, texel, sums[color])
 
 
-@part
+@device_function
 def _mixed(sums: NDArray[np.float64], under: int) -> int:
     """A pixel that hides all: what it does not cover is mixed with the ground ``under`` it."""
     bare = 1 - sums[3] / 255

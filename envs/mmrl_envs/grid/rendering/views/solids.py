@@ -1,4 +1,4 @@
-"""What a ray from an agent's eye meets in a cell: walls, doors, keys, balls and boxes."""
+"""Ray intersection with what a cell can hold: walls, doors, keys, balls and boxes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import BOX, DOOR_CLOSED, DOOR_LOCKED, DOOR_OPEN, WALL
-from mmrl_envs.grid.core.jit import part
+from mmrl_envs.grid.core.jit import device_function
 from mmrl_envs.grid.rendering.views.perspective import EYE
 from mmrl_envs.grid.rendering.views.textures import TEXELS
 
@@ -64,14 +64,14 @@ class Hit(NamedTuple):
 _NOTHING: Final = Hit(0.0, 0.0, 0.0, SHADOW)
 
 
-@part
+@device_function
 def texel_at(u: float, v: float) -> int:
     """``u`` from the left and ``v`` from the top, 0 to 1."""
     column = min(max(int(u * TEXELS), 0), TEXELS - 1)
     return min(max(int(v * TEXELS), 0), TEXELS - 1) * TEXELS + column
 
 
-@part
+@device_function
 def _face(place: Place, ray: Ray) -> Hit:
     """The face of a cell that is filled: the one that the ray of the column meets, so that all rays
     of a pixel meet the same.
@@ -87,7 +87,7 @@ def _face(place: Place, ray: Ray) -> Hit:
     return Hit(1.0, light, z, texel_at(u, 1 - height))
 
 
-@part
+@device_function
 def _shadow(place: Place, ray: Ray) -> Hit:
     """A round shadow on the floor of the cell."""
     if ray.rise >= 0:
@@ -98,7 +98,7 @@ def _shadow(place: Place, ray: Ray) -> Hit:
     return Hit(max(0.0, _SHADOW_COVER * (1 - away)), 1.0, z, SHADOW)
 
 
-@part
+@device_function
 def _billboard(
     covered: NDArray[np.bool_], bounds: NDArray[np.float64], kind: int, place: Place, ray: Ray
 ) -> Hit:
@@ -113,7 +113,7 @@ def _billboard(
     return _shadow(place, ray)
 
 
-@part
+@device_function
 def _enter(
     ray: Ray, left: float, right: float, near: float, far: float, low: float, high: float
 ) -> tuple[float, int]:
@@ -135,7 +135,7 @@ def _enter(
     return (start, face) if start < stop else (-1.0, 0)
 
 
-@part
+@device_function
 def _box(bounds: NDArray[np.float64], place: Place, ray: Ray) -> Hit:
     """A cube with the drawing of a box on each face."""
     left, right = bounds[BOX, 0], bounds[BOX, 1]
@@ -155,7 +155,7 @@ def _box(bounds: NDArray[np.float64], place: Place, ray: Ray) -> Hit:
     return Hit(1.0, light, z, texel)
 
 
-@part
+@device_function
 def _sill(place: Place, ray: Ray) -> Hit:
     """The floor of an open door."""
     if ray.rise >= 0:
@@ -167,7 +167,7 @@ def _sill(place: Place, ray: Ray) -> Hit:
     return Hit(_SILL, 1.0, z, texel_at(_EDGE[0], _EDGE[1]))
 
 
-@part
+@device_function
 def _doorway(place: Place, ray: Ray) -> Hit:
     """Posts and lintels on all four sides, cut out of the door's own drawing."""
     nearest, face = np.inf, 0
@@ -186,11 +186,11 @@ def _doorway(place: Place, ray: Ray) -> Hit:
     return Hit(1.0, light, nearest, texel_at(across, down))
 
 
-@part
+@device_function
 def meet(
     covered: NDArray[np.bool_], bounds: NDArray[np.float64], kind: int, place: Place, ray: Ray
 ) -> Hit:
-    """What a ray meets of a cell that holds something of a kind.
+    """Intersect a ray with a cell that holds something of a kind.
 
     Args:
         covered: bool [13 kinds, TEXELS²], see :class:`~.textures.Textures`.

@@ -1,4 +1,4 @@
-"""A theme's drawings as textures: the things themselves, cut out of the floor they lie on."""
+"""Textures: a theme's drawings of objects, cut out of the floor."""
 
 from __future__ import annotations
 

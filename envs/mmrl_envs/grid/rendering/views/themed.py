@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.rng import choose
+from mmrl_envs.grid.core.rng import peek_randint
 from mmrl_envs.grid.core.state import State
 from mmrl_envs.grid.rendering.views.view import View
 
 
 class ThemedPixels:
-    """Views of one shape, of which each episode is seen by one.
+    """Views of one shape, of which each episode is rendered by one.
 
-    Which one is drawn for every episode alike, by where its environment's random stream stands
-    after the scene was generated. So it follows from the seed, and from nothing else; the scenes
-    are those of a single theme; and whoever goes on from a state goes on in its theme.
+    It is drawn uniformly for each episode, from the state of its environment's random generator
+    after the scene was generated. So it follows from the seed alone, the scenes are those of a
+    single theme, and an episode that is resumed from a state keeps its theme.
 
     Args:
         views: of the same layout, one a theme.
@@ -41,7 +41,7 @@ class ThemedPixels:
         """Paint environments ``start`` to ``stop - 1``, but not where ``skip``, bool [N], into
         ``frames``, uint8 [N, *shape].
         """
-        chosen = np.empty(len(state.streams), np.int64)
-        choose(state.streams, len(self._views), chosen)
+        chosen = np.empty(len(state.rng), np.int64)
+        peek_randint(state.rng, len(self._views), chosen)
         for k, view in enumerate(self._views):
             view.paint(state, start, stop, skip | (chosen != k), frames)

@@ -1,4 +1,4 @@
-"""Copying ready tiles into frames: in 64-bit words where a tile's lines are made of whole ones."""
+"""Copies rendered tiles into frames: in 64-bit words where a line of a tile is whole ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.jit import part
+from mmrl_envs.grid.core.jit import device_function
 
 Units = NDArray[Any]
 """Pixels as a flat array of uint64 or, where that does not come out even, of uint8."""
@@ -24,7 +24,7 @@ def as_units(frames: NDArray[np.uint8], atlas: Units) -> Units:
     return frames.reshape(-1).view(atlas.dtype)
 
 
-@part
+@device_function
 def copy_tile(
     atlas: Units, tile: int, tile_size: int, width: int, frames: Units, at: int, line: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a view is: it knows the shape of its frames and paints a range of the batch."""
+"""The protocol of views: the shape of the frames, and rendering a range of the batch."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from mmrl.data import (
     find_place,
     open_rollouts,
 )
-from mmrl.data import collect as collecting
+from mmrl.data import collection as collecting
 from mmrl.data.play import play
 from mmrl.errors import UserError
 from mmrl.wrappers.adapters import make_env, make_vec_env

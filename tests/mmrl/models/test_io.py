@@ -1,15 +1,27 @@
-"""The article's model: by names, from files in the hubs' own formats, or from nothing."""
+"""The image–text model, from files in the hubs' own formats or from nothing; model folders."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
 from mmrl.compat import import_torchvision, import_transformers
 from mmrl.errors import UserError
+from mmrl.models.build import build_model
+from mmrl.models.config import ModelConfig
+from mmrl.models.inputs import ModelInputs
+from mmrl.models.io import load_model, save_model
 from mmrl.models.model import MultimodalModel
 
 SENTENCES = ["go to the red ball", "open the door on your left"]
+
+
+def small(text, **options):
+    """The image–text model of two small parts."""
+    settings = {"image": "resnet18", "image_features": 8, "image_size": (64, 64), **options}
+    return ModelConfig.image_text(text, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +52,8 @@ def random_images(rows=2, size=(50, 70)):
     return torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
 
 
-def test_the_article_as_it_stands():
-    model = MultimodalModel.from_names(
-        text="bert-base-uncased",
-        image="resnet50",
-        fusion="concat",
-        image_features=512,
-        pretrained=False,
-    ).eval()
+def test_bert_base_beside_resnet50():
+    model = build_model(ModelConfig.image_text(), pretrained=False).eval()
     assert sum(p.numel() for p in model.encoders["instruction"].bert.parameters()) == 109_482_240
     with torch.no_grad():
         features = model(SENTENCES, random_images(size=(90, 120)))
@@ -57,8 +63,7 @@ def test_the_article_as_it_stands():
 
 
 def test_pretrained_from_files(bert, hub, offline, tmp_path):
-    model = MultimodalModel.from_names(bert, "resnet18", image_features=8, image_size=(64, 64))
-    model.eval()
+    model = build_model(small(bert)).eval()
     images = random_images()
     features = model(SENTENCES, images)
     assert features.shape == (2, 24)
@@ -67,28 +72,26 @@ def test_pretrained_from_files(bert, hub, offline, tmp_path):
     right = reference.AutoModel.from_pretrained(bert).eval()(**pieces).last_hidden_state.mean(1)
     torch.testing.assert_close(features[:1, :16], right, rtol=1e-3, atol=1e-4)
 
-    model.save(tmp_path / "saved")
-    again = MultimodalModel.load(tmp_path / "saved")
+    save_model(model, tmp_path / "saved")
+    again = load_model(tmp_path / "saved")
     assert torch.equal(again(SENTENCES, images), features)
-    again.save(tmp_path / "saved")  # over the old one
-    assert torch.equal(MultimodalModel.load(tmp_path / "saved")(SENTENCES, images), features)
+    save_model(again, tmp_path / "saved")  # over the old one
+    assert torch.equal(load_model(tmp_path / "saved")(SENTENCES, images), features)
 
 
 @pytest.mark.parametrize("fusion", ["film", "cross_attention", "gated"])
 def test_other_fusions(bert, fusion, tmp_path):
-    model = MultimodalModel.from_names(
-        bert, "resnet18", fusion, image_features=8, image_size=(64, 64), pretrained=False
-    ).eval()
+    model = build_model(small(bert, fusion=fusion), pretrained=False).eval()
     images = random_images()
     assert model(SENTENCES, images).shape == (2, 24)
-    model.save(tmp_path / "saved")
-    again = MultimodalModel.load(tmp_path / "saved")
+    save_model(model, tmp_path / "saved")
+    again = load_model(tmp_path / "saved")
     assert torch.equal(again(SENTENCES, images), model(SENTENCES, images))
 
 
 def test_weights_out_of_reach(offline):
     with pytest.raises(UserError) as caught:
-        MultimodalModel.from_names("bert-base-uncased", "resnet50")
+        build_model(ModelConfig.image_text())
     for word in ("bert-base-uncased", "model.safetensors", "hub", "minilm", "pretrained=False"):
         assert word in str(caught.value)
 
@@ -102,17 +105,14 @@ def test_weights_out_of_reach(offline):
     ],
 )
 def test_unknown_names(bert, options, words):
-    settings = {"text": bert, "image": "resnet18", "pretrained": False, **options}
     with pytest.raises(UserError, match=words):
-        MultimodalModel.from_names(**settings)
+        build_model(small(bert, **options), pretrained=False)
 
 
 @pytest.fixture
 def saved(bert, tmp_path):
-    model = MultimodalModel.from_names(
-        bert, "resnet18", image_features=8, image_size=(64, 64), pretrained=False
-    )
-    model.save(tmp_path / "saved")
+    model = build_model(small(bert), pretrained=False)
+    save_model(model, tmp_path / "saved")
     return tmp_path / "saved"
 
 
@@ -120,14 +120,15 @@ def test_another_tokenizer_is_refused(saved):
     other = json.loads((saved / "tokenizer.json").read_text())
     (saved / "tokenizer.json").write_text(json.dumps({**other, "length": 12}))
     with pytest.raises(UserError, match="'instruction' is not the one that the model was trained"):
-        MultimodalModel.load(saved)
+        load_model(saved)
 
 
 def test_other_image_preprocessing_is_refused(saved):
     about = json.loads((saved / "model.json").read_text())
-    (saved / "model.json").write_text(json.dumps({**about, "image_size": [96, 96]}))
+    about["config"]["encoders"]["image"]["size"] = [96, 96]
+    (saved / "model.json").write_text(json.dumps(about))
     with pytest.raises(UserError, match="'image' is not the one that the model was trained"):
-        MultimodalModel.load(saved)
+        load_model(saved)
 
 
 @pytest.mark.parametrize("file", ["model.json", "model.safetensors", "tokenizer.json"])
@@ -138,20 +139,20 @@ def test_spoilt_files(saved, file, content):
     else:
         (saved / file).write_bytes(content)
     with pytest.raises(UserError, match="saved"):
-        MultimodalModel.load(saved)
+        load_model(saved)
 
 
 def test_nothing_else_is_overwritten(saved, tmp_path):
-    model = MultimodalModel.load(saved)
+    model = load_model(saved)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("whole")
     with pytest.raises(UserError, match="nothing was overwritten"):
-        model.save(tmp_path / "mine")
+        save_model(model, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "whole"
 
 
 def test_as_many_images_as_sentences(saved):
-    model = MultimodalModel.load(saved)
+    model = load_model(saved)
     with pytest.raises(UserError, match="2 sentences and 3 images"):
         model(SENTENCES, random_images(3))
     model.tokenizer = None
@@ -160,7 +161,49 @@ def test_as_many_images_as_sentences(saved):
 
 
 def test_a_model_by_hand_is_not_saved_by_recipe(saved, tmp_path):
-    model = MultimodalModel.load(saved)
+    model = load_model(saved)
     by_hand = MultimodalModel(dict(model.encoders.items()), model.fusion)
-    with pytest.raises(UserError, match="put together by hand"):
-        by_hand.save(tmp_path / "other")
+    with pytest.raises(UserError, match="was not made by build_model"):
+        save_model(by_hand, tmp_path / "other")
+
+
+def test_folders_of_from_names_are_read(saved):
+    """The file of ``MultimodalModel.from_names``, which earlier versions had."""
+    model = load_model(saved)
+    about = json.loads((saved / "model.json").read_text())
+    former = {
+        "kind": "names", "image": "resnet18", "image_weights": "IMAGENET1K_V1",
+        "fusion": "concat", "image_features": 8, "image_size": [64, 64], "length": 64,
+        "precision": "fp32", "preprocessing": about["preprocessing"],
+    }  # fmt: skip
+    (saved / "model.json").write_text(json.dumps(former))
+    shutil.move(saved / "encoders" / "instruction", saved / "text")
+    (saved / "encoders").rmdir()
+    images = random_images()
+    again = load_model(saved)
+    assert torch.equal(again(SENTENCES, images), model(SENTENCES, images))
+    save_model(again, saved)
+    assert torch.equal(load_model(saved)(SENTENCES, images), model(SENTENCES, images))
+
+
+@pytest.mark.parametrize("vocabulary", [12, [*"abcdefghijkl"]])
+def test_folders_without_a_table_of_encoders_are_read(tiny, tmp_path, speech_models, vocabulary):
+    """The file of earlier versions, with a field for each modality."""
+    config = replace(tiny, speech=speech_models["wav2vec2"])
+    inputs = ModelInputs.standard((24, 16), vocabulary, speech=(2000,), goal=(16, 16))
+    model = build_model(config, inputs).eval()
+    folder = tmp_path / "model"
+    save_model(model, folder)
+    about = json.loads((folder / "model.json").read_text())
+    del about["inputs"], about["config"]["encoders"]
+    about["preprocessing"] = {"image": about["preprocessing"]["image"]}
+    about |= {"image_size": [24, 16], "vocabulary": vocabulary, "speech": [2000], "goal": [16, 16]}
+    (folder / "model.json").write_text(json.dumps(about))
+    shutil.move(folder / "encoders" / "speech", folder / "heard")
+    batch = {
+        "image": random_images(2, (24, 16)),
+        "instruction": torch.randint(1, 12, (2, 6)),
+        "speech": torch.randn(2, 2000).half(),
+        "goal": random_images(2, (16, 16))[:, None],
+    }
+    assert torch.equal(load_model(folder)(batch), model(batch))

@@ -1,4 +1,4 @@
-"""What people ask a painter for: one to three things that an image is to show.
+"""Prompts for a painter: one to three things that an image is to show.
 
 a red ball, a purple key in front of the agent, a closed door
 """
@@ -6,32 +6,32 @@ a red ball, a purple key in front of the agent, a closed door
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
-from mmrl.retrieval.queries import phrases_of, without_place
+from mmrl_envs.grid.language.queries import phrases_of, without_place
 
 AHEAD: Final = "in front of the agent"
 HELD: Final = "in the agent's hands"
 MOST: Final = 3
-"""Constraints of a sentence."""
+"""Constraints of a prompt."""
 _VERBS: Final = ("faces", "carries", "sees")
 _NOTHING: Final = "sees nothing"
 _NAME: Final = re.compile(r"an? (?:(?P<state>open|closed|locked) )?(?P<color>\w+) (?P<noun>\w+)")
-_ANYWHERE: Final = 0.5  # of the things in front of the agent are asked for without saying so
+_ANYWHERE: Final = 0.5  # of the things in front of the agent are asked for without their place
 _COLOURLESS: Final = 0.2
 _STATELESS: Final = 0.3
 
 
-def ask(sentence: str, generator: np.random.Generator, places: float = 0.0) -> str:
+def prompt(sentence: str, generator: np.random.Generator, places: float = 0.0) -> str:
     """Some constraints, at most three, that an image of this description satisfies.
 
     Args:
-        sentence: as the grid worlds describe what is seen.
-        generator: the only source of chance.
+        sentence: the description.
+        generator: the only source of randomness.
         places: share of the things beside the agent that are asked for with their place.
 
     Returns:
@@ -43,20 +43,20 @@ def ask(sentence: str, generator: np.random.Generator, places: float = 0.0) -> s
     return ", ".join(_asked(phrases[k], generator, places) for k in chosen)
 
 
-def constraints_of(sentence: str) -> list[str]:
-    """The constraints of what was asked."""
-    return sentence.split(", ") if sentence else []
+def constraints_of(prompt: str) -> tuple[str, ...]:
+    """The constraints of a prompt."""
+    return tuple(prompt.split(", ")) if prompt else ()
 
 
-def satisfied(asked: str, sentence: str) -> list[bool]:
-    """Which constraints of what was asked an image of this description satisfies.
+def satisfied(prompt: str, sentence: str) -> tuple[bool, ...]:
+    """Which constraints of a prompt an image of this description satisfies.
 
     Args:
-        asked: as :func:`ask` makes it, or a user.
-        sentence: of all that the image shows.
+        prompt: as :func:`prompt` makes it, or a user.
+        sentence: the description of all that the image shows.
     """
     true = {one for phrase in phrases_of(sentence) for one in true_of(phrase)}
-    return [one in true for one in constraints_of(asked)]
+    return tuple(one in true for one in constraints_of(prompt))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -74,12 +74,12 @@ def true_of(phrase: str) -> frozenset[str]:
     return frozenset(name + way for name in names for way in ways)
 
 
-def vocabulary(sentences: Sequence[str], places: bool = False) -> list[str]:
-    """All constraints that may be asked for where images are described so.
+def possible_constraints(sentences: Iterable[str], places: bool = False) -> list[str]:
+    """All constraints that prompts may have where images are described so, sorted.
 
     Args:
         sentences: the descriptions.
-        places: whether things may be asked for with their place.
+        places: whether things are asked for with their place.
     """
     phrases = {phrase for sentence in sentences for phrase in phrases_of(sentence)}
     if not places:

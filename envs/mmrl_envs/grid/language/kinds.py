@@ -1,4 +1,4 @@
-"""What kind of instruction is it? The sentence without what it speaks of."""
+"""The kind of an instruction: the sentence without the things that it mentions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def instruction_kind(sentence: str) -> str:
     """The verbs of an instruction and what links them, such as "go to" or "pick up, then open".
 
     A verb is whatever stands before the first article of a clause; a clause without an article is
-    its own kind. English, and the Chinese of the grid worlds.
+    its own kind. English and Chinese.
     """
     pieces = _LINKS.split(sentence)
     for k in range(0, len(pieces), 2):

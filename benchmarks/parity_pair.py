@@ -30,7 +30,7 @@ def minigrid_id(level: str) -> str:
     return f"BabyAI-{level}-v{1 if level == 'GoToObjS6' else 0}"
 
 
-class Twins:
+class ParityPair:
     """A minigrid environment and one of ours that is kept in the same state.
 
     Args:
@@ -61,7 +61,7 @@ class Twins:
             max_steps: the limit of steps, if not the level's own.
         """
         self.source.max_steps = self._limit  # some levels keep it, others set it anew at a reset
-        with contextlib.redirect_stdout(io.StringIO()):  # minigrid tells of every level it rejects
+        with contextlib.redirect_stdout(io.StringIO()):  # minigrid prints every level it rejects
             observation, _ = self.theirs.reset(seed=seed)
         if max_steps is not None:
             self.source.max_steps = max_steps

@@ -1,0 +1,409 @@
+"""The Python API: train, evaluate, load and show agents, by the same code as the command line.
+
+Ten lines train an agent, evaluate it, let it act and show it in a notebook::
+
+    import mmrl
+
+    run = mmrl.train(
+        "mmrl/GoToRedBallGrey-v0", steps=100_000, out="runs/first", model={"fusion": "film"}
+    )
+    agent = mmrl.load_agent("runs/first")
+    print(mmrl.evaluate(agent, episodes=100)["success_rate_95"])
+    env = mmrl.make_env("mmrl/GoToRedBallGrey-v0")
+    observation, _ = env.reset(seed=0)
+    action = agent.predict(observation)
+    agent.clip(seed=7)  # an animated image, shown by the notebook
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.agent import Actor, action_probabilities, begin_episodes
+from mmrl.cli.common import ending
+from mmrl.cli.request import TrainRequest, check_resume, request_of
+from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, batch_of_one
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import format_report, result
+from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
+from mmrl.experiment.agent import DistributedAgent
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
+from mmrl.generative.text.models import Translator
+from mmrl.progress import ProgressBar
+from mmrl.registry import find_agent
+from mmrl.text_output import printable
+from mmrl.training.load import load
+from mmrl.viz.clips import Clip, record_clip
+
+EPISODES: Final = 512
+"""Held-out episodes of an evaluation, unless told otherwise."""
+
+
+class TrainedAgent:
+    """An agent of a run, which acts on observations of :mod:`mmrl.contract`.
+
+    Args:
+        actor: the agent itself.
+        run: where it was trained.
+    """
+
+    def __init__(self, actor: Actor, run: Run) -> None:
+        self.actor = actor
+        self.run = run
+
+    def predict(
+        self, observation: Mapping[str, Any], *, deterministic: bool = False
+    ) -> int | NDArray[Any]:
+        """The action for one observation, or the actions [B, …] for a batch.
+
+        An agent with a memory remembers the observations of earlier calls: call :meth:`begin`
+        where an episode begins.
+
+        Args:
+            observation: ``image`` uint8 [H, W, 3] and ``instruction``, a sentence, as an
+                environment of :func:`mmrl.make_env` gives them; or ``image`` uint8 [B, H, W, 3]
+                and B sentences. ``speech`` is needed by an agent that hears.
+            deterministic: take the most probable action instead of sampling.
+
+        Raises:
+            UserError: no such observation.
+        """
+        missing = [key for key in (IMAGE, INSTRUCTION) if key not in observation]
+        if missing:
+            raise UserError(
+                f"the observation lacks {missing[0]!r}: it has "
+                f"{', '.join(map(str, observation)) or 'nothing'}. mmrl.make_env makes an "
+                "environment whose observations fit"
+            )
+        image = np.asarray(observation[IMAGE])
+        if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3:
+            raise UserError(
+                f"the observation's image is {image.dtype} {list(image.shape)}: it must be uint8 "
+                "[H, W, 3], or [B, H, W, 3] for a batch"
+            )
+        if image.ndim == 4:
+            return self.act({**observation, IMAGE: image}, deterministic=deterministic)
+        batch = batch_of_one({**observation, IMAGE: image})
+        action = np.asarray(self.act(batch, deterministic=deterministic)[0])
+        return action if action.ndim else int(action)
+
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """As :meth:`mmrl.agent.Actor.act`."""
+        return self.actor.act(observation, deterministic=deterministic)
+
+    def begin(self, count: int = 1) -> None:
+        """Forget earlier observations: so many episodes begin."""
+        begin_episodes(self.actor, count)
+
+    def probabilities(self, observation: Mapping[str, Any]) -> NDArray[np.float32] | None:
+        """As :func:`mmrl.agent.action_probabilities`."""
+        return action_probabilities(self.actor, observation)
+
+    def clip(
+        self,
+        env: str | None = None,
+        *,
+        env_args: dict[str, Any] | None = None,
+        seed: int = EVAL_SEED_START,
+        deterministic: bool = False,
+        max_episode_steps: int | None = None,
+    ) -> Clip:
+        """Play one episode and draw it; a notebook shows the clip, ``clip.save(path)`` writes it.
+
+        Args:
+            env, env_args: where; the environment of the training, if None.
+            seed: of the episode.
+            deterministic: take the most probable action instead of sampling.
+            max_episode_steps: a longer episode is cut there.
+
+        Raises:
+            UserError: an environment that fails, or does not fit the agent.
+        """
+        name, args = _where(self.run, env, env_args)
+        return record_clip(
+            self.actor,
+            name,
+            args,
+            seed=seed,
+            deterministic=deterministic,
+            max_episode_steps=max_episode_steps,
+        )
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A training that has finished.
+
+    Attributes:
+        run: its folder.
+        agent: what was trained.
+        result: of the evaluation, as ``result.json`` has it; None where ``eval_episodes=0``.
+    """
+
+    run: Run
+    agent: TrainedAgent
+    result: dict[str, Any] | None
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.run.path
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, as ``config.yaml`` has it."""
+        return self.run.config
+
+    def __fspath__(self) -> str:
+        """The run folder, for whatever takes a path."""
+        return str(self.path)
+
+
+def train(
+    env: str,
+    *,
+    steps: int,
+    out: str | os.PathLike[str],
+    agent: str = "ppo",
+    verbose: bool = True,
+    **config: Any,
+) -> TrainedRun:
+    """Train an agent as ``mmrl train`` does: the same run folder, files and weights.
+
+    Args:
+        env: id of a Gymnasium environment with an image and a string, or ``module:Id``.
+        steps: environment steps to train for.
+        out: run folder, which must not exist yet.
+        agent: name of the agent.
+        verbose: print what the command prints.
+        config: any other key of :class:`~mmrl.experiment.config.TrainConfig`, and the agent's
+            hyperparameters under its name: ``model={"fusion": "film"}, ppo={"num_envs": 8}``.
+
+    Raises:
+        UserError: what cannot be had, in one line; nothing is left behind then.
+    """
+    given = {"env": env, "steps": steps, "out": os.fspath(out), "agent": agent, **config}
+    return run_training(request_of(given), log=print if verbose else _silent)
+
+
+def load_agent(
+    run: str | os.PathLike[str] | Run, device: str = "auto", *, trust_code: bool = False
+) -> TrainedAgent:
+    """The agent of a run, from its newest checkpoint.
+
+    Args:
+        run: the run folder, or what :func:`train` returned.
+        device: auto, cpu or cuda.
+        trust_code: import code that the run names; see :mod:`mmrl.trust`.
+
+    Raises:
+        UserError: no such run, or one without a checkpoint.
+        UntrustedCodeError: it names code that nobody has trusted.
+    """
+    opened = run if isinstance(run, Run) else Run.open(os.fspath(run), trust_code=trust_code)
+    if "env" not in opened.config:
+        raise UserError(
+            f"{opened.path} was made by 'mmrl fit {opened.config['task']}': it holds no agent"
+        )
+    return TrainedAgent(find_agent(opened.config.get("agent", "ppo")).load(opened, device), opened)
+
+
+def evaluate(
+    agent: str | os.PathLike[str] | Run | TrainedRun | TrainedAgent | Actor,
+    env: str | None = None,
+    *,
+    env_args: dict[str, Any] | None = None,
+    episodes: int = EPISODES,
+    first_seed: int = EVAL_SEED_START,
+    deterministic: bool = False,
+    max_episode_steps: int | None = None,
+    swap_instructions: bool = False,
+    translator: str | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Play held-out episodes, one a seed, as ``mmrl eval`` does.
+
+    Args:
+        agent: an agent, or the run folder of one.
+        env, env_args: where; the environment of the training, if None.
+        episodes: how many.
+        first_seed: seed of the first; those from 1,000,000,000 on are never trained on.
+        deterministic: take the most probable action instead of sampling.
+        max_episode_steps: longer episodes are cut there, and are not successful.
+        swap_instructions: give each episode the instruction of another one, see
+            :class:`~mmrl.evaluation.wrappers.InstructionSwap`.
+        translator: run folder of ``mmrl fit translation``, through which the agent reads.
+        device: auto, cpu or cuda, of what is loaded.
+
+    Returns:
+        ``success_rate`` with its 95% interval ``success_rate_95``, ``mean_length``,
+        ``mean_return``, and all that is needed to repeat the evaluation.
+
+    Raises:
+        UserError: no such run, impossible numbers, or an environment that fails or does not fit.
+    """
+    for name, value, least in (
+        ("episodes", episodes, 1),
+        ("first_seed", first_seed, 0),
+        ("max_episode_steps", max_episode_steps, 1),
+    ):
+        if value is not None and value < least:
+            raise UserError(f"{name}={value}: must be at least {least}")
+    if isinstance(agent, TrainedRun):
+        agent = agent.agent
+    if isinstance(agent, str | os.PathLike | Run):
+        agent = load_agent(agent, device)
+    run = agent.run if isinstance(agent, TrainedAgent) else None
+    if run is None and env is None:
+        raise UserError("env is missing: this agent does not know an environment; give its id")
+    name, args = (cast("str", env), env_args or {}) if run is None else _where(run, env, env_args)
+    more: dict[str, Any] = {"swap_instructions": swap_instructions}
+    if translator is not None:
+        more["translator"] = translator
+        agent = TranslatedInstructions(
+            agent, cast("Translator", load(translator, "translation", device))
+        )
+    if swap_instructions:
+        agent = InstructionSwap(agent)
+    if run is not None:
+        more |= {"run": str(run.path), "checkpoint": run.newest_checkpoint().name}
+    return _play(
+        agent,
+        name,
+        args,
+        episodes,
+        more,
+        first_seed=first_seed,
+        deterministic=deterministic,
+        max_episode_steps=max_episode_steps,
+    )
+
+
+def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> TrainedRun:
+    """Train what is asked for, or resume it; then play held-out episodes.
+
+    Args:
+        request: of a command or of :func:`train`.
+        log: is given the lines that tell how it goes.
+
+    Raises:
+        UserError: what cannot work; nothing was written then, or a checkpoint was saved.
+        KeyboardInterrupt: the user interrupted; a checkpoint was saved.
+    """
+    info = request.probe()
+    config, resume = request.config, request.resume
+    if resume is None:
+        run = Run.create(config.out, request.resolved, info)
+    else:
+        run, differences = resume, check_resume(request)
+        changed = f", with {len(differences)} changes" if differences else ""
+        name = run.newest_checkpoint().name
+        log(f"resuming {run.path} from {name} to {config.steps:,} steps{changed}")
+    with run.lock():
+        if resume is None:
+            what = f"{config.agent} on {printable(config.env)} for {config.steps:,} steps"
+            log(f"training {what} → {run.path}")
+        else:
+            run.resume({**request.resolved, "out": run.config["out"]}, info)
+        return _train_and_evaluate(request, run, log)
+
+
+def plan_training(request: TrainRequest) -> str:
+    """What ``--workers`` would do, for people to read.
+
+    Raises:
+        UserError: as :func:`run_training`, or an agent that learns in one process.
+    """
+    request.probe()
+    agent = _distributed(request.config)
+    return agent.plan_together(request.config, request.hyper, *request.cluster)
+
+
+def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], None]) -> TrainedRun:
+    config, started = request.config, time.monotonic()
+    with ending(run, f"mmrl train --resume {run.path}"):
+        agent = TrainedAgent(_train(request, run), run)
+        run.write_config()  # an agent may not have done so
+    seconds = round(time.monotonic() - started, 1)
+    log(f"trained in {seconds:.0f} s")
+    report = None
+    if config.eval_episodes:
+        more = {
+            "agent": config.agent,
+            "steps": config.steps,
+            "seed": config.seed,
+            "training_seconds": seconds,
+        }
+        report = _play(agent, config.env, config.env_args, config.eval_episodes, more)
+        run.save_result(report)
+        log(format_report(report))
+    log(f"see it: tensorboard --logdir {run.path.parent}")
+    return TrainedRun(run, agent, report)
+
+
+def _train(request: TrainRequest, run: Run) -> Actor:
+    """Here, or by many workers."""
+    config = request.config
+    more: dict[str, Any] = {} if request.resume is None else {"resume": True}
+    if not request.workers:
+        return find_agent(config.agent).train(config, request.hyper, run, **more)
+    workers, address = request.cluster
+    return _distributed(config).train_together(
+        config, request.hyper, run, workers=workers, address=address, **more
+    )
+
+
+def _distributed(config: TrainConfig) -> DistributedAgent:
+    agent = find_agent(config.agent)
+    if not hasattr(agent, "train_together"):
+        raise UserError(f"--workers: agent {config.agent!r} learns in one process")
+    return cast("DistributedAgent", agent)
+
+
+def _where(
+    run: Run, env: str | None, env_args: dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
+    """The environment of a run with more arguments, or another one."""
+    args = {} if env is not None else run.config.get("env_args", {})
+    return env or run.config["env"], {**args, **(env_args or {})}
+
+
+def _play(
+    actor: Actor,
+    env: str,
+    env_args: dict[str, Any],
+    episodes: int,
+    more: dict[str, Any],
+    *,
+    first_seed: int = EVAL_SEED_START,
+    deterministic: bool = False,
+    max_episode_steps: int | None = None,
+) -> dict[str, Any]:
+    """Play episodes under a progress bar; see :func:`mmrl.evaluation.report.result`."""
+    with ProgressBar("evaluating", episodes, "episodes") as bar:
+        played = play_episodes(
+            actor,
+            env,
+            episodes,
+            env_args=env_args,
+            first_seed=first_seed,
+            deterministic=deterministic,
+            on_episodes=bar.advance,
+            max_episode_steps=max_episode_steps,
+        )
+    actions = "most probable" if deterministic else "sampled"
+    return result(played, env, env_args, actions=actions, **more)
+
+
+def _silent(line: str) -> None:
+    """Print nothing."""

@@ -1,0 +1,235 @@
+"""What is known of an environment: learned by building it once, before training, and kept.
+
+A run keeps it as ``env_info.json``, plain data, so that its agent is loaded without the
+environment; runs of earlier versions have no such file, and their environment is built instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+
+from mmrl.contract import SPEECH
+from mmrl.errors import UserError, unknown
+from mmrl.files import write_json
+from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.speech import Speakers
+
+if TYPE_CHECKING:
+    from mmrl.experiment.config import TrainConfig
+    from mmrl.experiment.run import Run
+
+FILE: Final = "env_info.json"
+CHANNELS: Final = ("text", "speech", "both")
+"""How an agent gets its instructions."""
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EnvInfo:
+    """What is known of an environment without building it.
+
+    Attributes:
+        env: its id.
+        env_args: its arguments, with ``speech`` where the instructions are spoken.
+        observation_space: of one environment, as :mod:`mmrl.contract` has it.
+        action_space: of one environment.
+        instruction_words: the words of its instructions, sorted; None where they were not needed.
+        info_keys: optional entries of its infos, each with the argument that turns it on.
+        actions: the names of its actions by their numbers, where it declares them.
+        language: the dotted path of its :mod:`mmrl.language`, where it declares one.
+    """
+
+    env: str
+    env_args: Plain
+    observation_space: spaces.Dict
+    action_space: gym.Space[Any]
+    instruction_words: tuple[str, ...] | None = None
+    info_keys: Mapping[str, str] | None = None
+    actions: Mapping[str, str] | None = None
+    language: str | None = None
+
+    def is_of(self, config: TrainConfig) -> bool:
+        """Whether this is the environment of a configuration."""
+        return (self.env, self.env_args) == (config.env, config.env_args)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder; spaces that are not plain data are not written, nor is the rest.
+
+        Raises:
+            WriteError: the folder cannot be written.
+        """
+        try:
+            plain = {
+                **vars(self),
+                "observation_space": space_to_plain(self.observation_space),
+                "action_space": space_to_plain(self.action_space),
+            }
+            json.dumps(plain)
+        except TypeError:  # a space, or an argument, of a stranger's own kind
+            return
+        write_json(folder / FILE, plain)
+
+    @classmethod
+    def load(cls, folder: Path) -> EnvInfo | None:
+        """What is written in a folder; None where nothing is.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+        file = folder / FILE
+        if not file.is_file():
+            return None
+        try:
+            plain = json.loads(file.read_text())
+            for key in ("observation_space", "action_space"):
+                plain[key] = space_from_plain(plain[key])
+            words = plain["instruction_words"]
+            plain["instruction_words"] = None if words is None else tuple(words)
+            return cls(**plain)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{file} cannot be read: {error!r}; remove it, and the environment is built instead"
+            ) from error
+
+
+def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
+    """Build the environment of a configuration once, and learn all that training needs to know.
+
+    Where instructions are to be heard and the environment does not speak by itself, they are spoken
+    by the default :class:`~mmrl.wrappers.speech.Speakers`.
+
+    Args:
+        config: of the training.
+        words: whether the words of the instructions are needed; an environment that does not
+            declare them is asked for the instructions of 512 episodes.
+
+    Raises:
+        UserError: no such environment or channel, or arguments that it refuses.
+    """
+    if config.instruction not in CHANNELS:
+        raise unknown("instruction", config.instruction, CHANNELS)
+    args = {**config.env_args}
+    speech = args.pop(SPEECH, None)
+    with closing(make_env(config.env, **args)) as env:
+        space = cast("spaces.Dict", env.observation_space)
+        if speech is None and config.instruction != "text" and SPEECH not in space.spaces:
+            speech = {}
+        if speech is not None:
+            space = spaces.Dict({**space.spaces, SPEECH: Speakers.from_args(speech).space})
+        needed = words and config.instruction != "speech"
+        language, actions = (env.metadata.get(key) for key in ("language", "actions"))
+        return EnvInfo(
+            config.env,
+            config.env_args if speech is None else {**config.env_args, SPEECH: speech},
+            space,
+            env.action_space,
+            tuple(words_of(env, sample_instructions)) if needed else None,
+            info_keys(env),
+            _names(actions),
+            language if isinstance(language, str) else None,
+        )
+
+
+def env_info(run: Run, config: TrainConfig) -> EnvInfo:
+    """What is known of a run's environment: as it was kept, else by building it.
+
+    Raises:
+        UserError: as :func:`probe`, or the file cannot be read.
+    """
+    kept = run.env_info
+    return kept if kept is not None and kept.is_of(config) else probe(config)
+
+
+def space_to_plain(space: gym.Space[Any]) -> Plain:
+    """A space as plain data.
+
+    Raises:
+        TypeError: a space that is not of Gymnasium's ``Box``, ``Discrete``, ``MultiDiscrete``,
+            ``MultiBinary``, ``Text``, ``Dict`` or ``Tuple``.
+    """
+    if isinstance(space, spaces.Box):
+        bounds = {"low": _numbers(space.low), "high": _numbers(space.high)}
+        return {"kind": "Box", **bounds, "shape": list(space.shape), "dtype": str(space.dtype)}
+    if isinstance(space, spaces.Discrete):
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, spaces.MultiDiscrete):
+        return {
+            "kind": "MultiDiscrete",
+            "nvec": space.nvec.tolist(),
+            "start": space.start.tolist(),
+            "dtype": str(space.dtype),
+        }
+    if isinstance(space, spaces.MultiBinary):
+        return {"kind": "MultiBinary", "n": list(space.shape)}
+    if isinstance(space, spaces.Text):
+        return {
+            "kind": "Text",
+            "min_length": space.min_length,
+            "max_length": space.max_length,
+            "charset": "".join(sorted(space.character_set)),
+        }
+    if isinstance(space, spaces.Dict):
+        return {
+            "kind": "Dict",
+            "spaces": [[key, space_to_plain(one)] for key, one in space.items()],
+        }
+    if isinstance(space, spaces.Tuple):
+        return {"kind": "Tuple", "spaces": [space_to_plain(one) for one in space.spaces]}
+    raise TypeError(f"{space} is of no known kind")
+
+
+def space_from_plain(plain: Mapping[str, Any]) -> Any:
+    """The space that :func:`space_to_plain` has written.
+
+    Raises:
+        ValueError, LookupError, TypeError: it is no such thing.
+    """
+    given = {**plain}
+    kind = given.pop("kind")
+    if kind == "Box":
+        dtype, shape = np.dtype(given["dtype"]), tuple(given["shape"])
+        low, high = (_filled(given[key], shape, dtype) for key in ("low", "high"))
+        return spaces.Box(low, high, shape, cast("Any", dtype.type))
+    if kind == "MultiDiscrete":
+        nvec, start = np.array(given["nvec"]), np.array(given["start"])
+        return spaces.MultiDiscrete(nvec, cast("Any", np.dtype(given["dtype"])), start=start)
+    if kind == "Dict":
+        return spaces.Dict({key: space_from_plain(one) for key, one in given["spaces"]})
+    if kind == "Tuple":
+        return spaces.Tuple([space_from_plain(one) for one in given["spaces"]])
+    simple = {
+        "Discrete": spaces.Discrete, "MultiBinary": spaces.MultiBinary, "Text": spaces.Text,
+    }  # fmt: skip
+    return simple[kind](**given)
+
+
+def _numbers(bound: Any) -> Any:
+    """A bound as one text, where it is the same everywhere, or as a list of them: a text holds an
+    infinity, and every digit.
+    """
+    values = [repr(one) for one in bound.ravel().tolist()]
+    return values[0] if len(set(values)) == 1 else values
+
+
+def _filled(bound: str | Sequence[str], shape: tuple[int, ...], dtype: Any) -> Any:
+    """What :func:`_numbers` was given."""
+    number = float if dtype.kind == "f" else int
+    if isinstance(bound, str):
+        return np.full(shape, number(bound), dtype)
+    return np.array([number(one) for one in bound], dtype).reshape(shape)
+
+
+def _names(declared: Any) -> Mapping[str, str] | None:
+    """The names of actions by their numbers, where they are declared as a list of names."""
+    if not isinstance(declared, list | tuple) or not all(isinstance(one, str) for one in declared):
+        return None
+    return {str(number): name for number, name in enumerate(declared)}
