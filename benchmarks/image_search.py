@@ -165,8 +165,8 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     }
     return {
         "seed": seed,
-        "learnt_from": len(task.learnt),
-        "different_descriptions": len(set(task.learnt.sentences)),
+        "learnt_from": len(task.train),
+        "different_descriptions": len(set(task.train.sentences)),
         "examples_shown": task.shown,
         "examples_shown_with_a_held_out_pair": task.held_out_shown,
         **tests,

@@ -29,16 +29,17 @@ import numpy as np
 import yaml
 from commands import finish
 from numpy.typing import NDArray
+from rich.progress import track
 from seeds import add_folder, work_folder
 
-from mmrl.data.splits import held_out_seeds, shown, training_seeds
+from mmrl.data.splits import held_out_seeds, training_seeds
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.evaluation.text_metrics import word_error_interval, word_error_rate
 from mmrl.files import write_atomically, write_json
 from mmrl.preprocessing.speech import RATE
 from mmrl.training.load import load
-from mmrl.training.utterances import Utterance, transcribe, utter
+from mmrl.training.utterances import Utterance, synthesise, transcribe
 from mmrl.wrappers.adapters import instructions
 from mmrl.wrappers.speech import Speakers
 
@@ -79,7 +80,7 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
             for voice in voices
         }
         said = {
-            voice: utter(sentences[k :: len(voices)], speakers[voice], k)
+            voice: synthesise(sentences[k :: len(voices)], speakers[voice], k)
             for k, voice in enumerate(voices)
         }
         for name in noises:
@@ -122,7 +123,7 @@ def sphinx(**options: Any) -> Callable[[list[Utterance]], list[str]]:
 
     def hear(utterances: list[Utterance]) -> list[str]:
         heard = []
-        for utterance in shown(utterances, "pocketsphinx"):
+        for utterance in track(utterances, "pocketsphinx"):
             decoder.start_utt()
             decoder.process_raw(utterance.sound.tobytes(), no_search=False, full_utt=True)
             decoder.end_utt()

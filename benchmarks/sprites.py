@@ -40,7 +40,7 @@ from mmrl.files import write_bytes, write_json
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
 from mmrl.training.load import load
-from mmrl.training.tasks.sprites import laid
+from mmrl.training.tasks.sprites import composited
 from mmrl_envs.grid.rendering.themes import THEMES
 from mmrl_envs.grid.rendering.themes.files import NEEDED, sprites_of, write_sprites
 
@@ -153,7 +153,7 @@ def thing(name: str) -> str:
 
 def distances(tiles: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
     """How far each tile is from the nearest of the others: the mean difference of bytes."""
-    one, other = (torch.from_numpy(laid(x, GREY)).flatten(1).float() for x in (tiles, others))
+    one, other = (torch.from_numpy(composited(x, GREY)).flatten(1).float() for x in (tiles, others))
     return cast(
         "NDArray[np.float64]", (torch.cdist(one, other, p=1).amin(1) / one.shape[1]).numpy()
     )
@@ -199,7 +199,7 @@ def sheet(real: NDArray[np.uint8], painted: NDArray[np.uint8]) -> NDArray[np.uin
     """Rows of real tiles, one a theme, and of painted ones, one a style."""
     columns = np.linspace(0, len(NAMES) - 1, SHOWN).astype(np.int64)
     rows = [
-        laid(tiles, GREY).reshape(-1, len(NAMES), TILE, TILE, 3)[:8, columns]
+        composited(tiles, GREY).reshape(-1, len(NAMES), TILE, TILE, 3)[:8, columns]
         for tiles in (real, painted)
     ]
     drawn = np.concatenate(rows).transpose(0, 2, 1, 3, 4)

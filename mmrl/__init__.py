@@ -8,7 +8,6 @@ The names below are loaded when they are first used, so that ``import mmrl`` is 
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from mmrl.models.config import ModelConfig
     from mmrl.models.io import load_model
     from mmrl.wrappers.adapters import make_env, make_vec_env
+
+    __version__: str
 
 __all__ = [
     "ModelConfig", "build_model", "evaluate", "load_agent", "load_model", "make_env",
@@ -34,21 +35,28 @@ _MODULES = {
     "train": "mmrl.api",
 }
 
-try:
-    __version__ = version("multimodal-rl")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
-
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """A public name, loaded from its module (PEP 562)."""
-        if name not in _MODULES:
+        """A public name, loaded from its module (PEP 562); and the version."""
+        if name == "__version__":
+            value = _version()
+        elif name in _MODULES:
+            value = getattr(import_module(_MODULES[name]), name)
+        else:
             raise AttributeError(f"module 'mmrl' has no attribute {name!r}")
-        value = getattr(import_module(_MODULES[name]), name)
         globals()[name] = value
         return value
 
     def __dir__() -> list[str]:
         """The module's names, with those that are not loaded yet."""
         return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("multimodal-rl")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"

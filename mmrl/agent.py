@@ -1,4 +1,4 @@
-"""Something that acts: all that evaluation and images ask of an agent."""
+"""The protocol of something that acts: all that evaluation and visualisation need of an agent."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Actor(Protocol):
 
 
 def begin_episodes(actor: Actor, count: int) -> None:
-    """Tell an actor that ``count`` episodes begin with the next observation, all at once.
+    """Notify an actor that ``count`` episodes begin with the next observation, all at once.
 
-    An actor with a memory forgets then, by a method ``begin`` that is given their number.
+    An actor with a memory resets it then, by a method ``begin`` that takes their number.
     """
     begin = getattr(actor, "begin", None)
     if begin is not None:
@@ -34,10 +34,10 @@ def begin_episodes(actor: Actor, count: int) -> None:
 
 
 class ActorWrapper:
-    """An actor that is shown something else.
+    """An actor with changed observations.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:
@@ -52,16 +52,15 @@ class ActorWrapper:
         return self._actor.act(self.change(observation), deterministic=deterministic)
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the actor is shown instead of a batch of observations."""
+        """The observations that the actor gets instead of a batch."""
         return observation
 
 
 def action_probabilities(
     actor: Actor, observation: Mapping[str, Any]
 ) -> NDArray[np.float32] | None:
-    """How inclined an actor is to each action, float32 [B, A]; None where it cannot tell.
-
-    An actor tells by a method ``probabilities`` of a batch of observations.
+    """The probability of each action, float32 [B, A]; None where an actor has no method
+    ``probabilities`` of a batch of observations.
     """
-    tell = getattr(actor, "probabilities", None)
-    return None if tell is None else tell(observation)
+    probabilities = getattr(actor, "probabilities", None)
+    return None if probabilities is None else probabilities(observation)

@@ -46,7 +46,7 @@ from mmrl.training.load import load
 from mmrl.viz.clips import Clip, record_clip
 
 EPISODES: Final = 512
-"""Held-out episodes of an evaluation, unless told otherwise."""
+"""Held-out episodes of an evaluation, by default."""
 
 
 class TrainedAgent:
@@ -72,7 +72,7 @@ class TrainedAgent:
         Args:
             observation: ``image`` uint8 [H, W, 3] and ``instruction``, a sentence, as an
                 environment of :func:`mmrl.make_env` gives them; or ``image`` uint8 [B, H, W, 3]
-                and B sentences. ``speech`` is needed by an agent that hears.
+                and B sentences. ``speech`` is needed by an agent with speech input.
             deterministic: take the most probable action instead of sampling.
 
         Raises:
@@ -190,7 +190,7 @@ def train(
             hyperparameters under its name: ``model={"fusion": "film"}, ppo={"num_envs": 8}``.
 
     Raises:
-        UserError: what cannot be had, in one line; nothing is left behind then.
+        UserError: an impossible request, in one line; nothing is left behind then.
     """
     given = {"env": env, "steps": steps, "out": os.fspath(out), "agent": agent, **config}
     return run_training(request_of(given), log=print if verbose else _silent)
@@ -208,7 +208,7 @@ def load_agent(
 
     Raises:
         UserError: no such run, or one without a checkpoint.
-        UntrustedCodeError: it names code that nobody has trusted.
+        UntrustedCodeError: it names code that is not trusted.
     """
     opened = run if isinstance(run, Run) else Run.open(os.fspath(run), trust_code=trust_code)
     if "env" not in opened.config:
@@ -290,11 +290,11 @@ def evaluate(
 
 
 def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> TrainedRun:
-    """Train what is asked for, or resume it; then play held-out episodes.
+    """Train by a request, or resume; then play held-out episodes.
 
     Args:
         request: of a command or of :func:`train`.
-        log: is given the lines that tell how it goes.
+        log: takes the lines that report progress.
 
     Raises:
         UserError: what cannot work; nothing was written then, or a checkpoint was saved.

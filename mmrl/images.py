@@ -19,7 +19,7 @@ RED: Final = (190, 40, 40)
 FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 """The image files that are read, as Pillow calls them."""
 MOST_PIXELS: Final = 2**26
-"""Larger images are refused by what their header says."""
+"""Larger images are refused by their header."""
 
 
 def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -35,12 +35,13 @@ class ProgressBar:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn(unit),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._task = self._progress.add_task(what, total=total)
+        self._task = self._progress.add_task(what, total=total, note="")
 
     def __enter__(self) -> Self:
         """Show it."""
@@ -56,9 +57,16 @@ class ProgressBar:
         """Leave it as it is."""
         self.close()
 
-    def advance(self, count: int = 1) -> None:
-        """So many more are done."""
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """So many more are done.
+
+        Args:
+            count: how many.
+            note: shown beside the numbers, such as a loss, until there is another.
+        """
         self._progress.advance(self._task, count)
+        if note is not None:
+            self._progress.update(self._task, note=note)
 
     def set(self, count: int) -> None:
         """So many are done."""

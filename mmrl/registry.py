@@ -1,7 +1,7 @@
-"""Finds environments and agents through entry points: ours and a stranger's alike.
+"""Finds environments and agents through entry points: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, and agents by
-naming an :class:`Agent`, in its ``pyproject.toml``::
+naming an :class:`mmrl.experiment.agent.Agent`, in its ``pyproject.toml``::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -45,8 +45,8 @@ def _entries(group: str) -> dict[str, EntryPoint]:
 
 @cache
 def load_environments() -> dict[str, list[str]]:
-    """Import every module that offers environments; one that cannot be imported is passed over
-    with a warning.
+    """Import every module that offers environments; one that cannot be imported is skipped with a
+    warning.
 
     Returns:
         The ids that each entry point registered, by the entry point's name.
@@ -55,7 +55,7 @@ def load_environments() -> dict[str, list[str]]:
     for name, entry in _entries(ENVIRONMENTS).items():
         try:
             module = entry.load().__name__.split(".")[0]
-        except Exception as error:  # whatever a stranger's package raises
+        except Exception as error:  # of any kind, from another package
             warnings.warn(
                 f"the environments of the package {name!r} ({entry.value}) cannot be imported: "
                 f"{type(error).__name__}: {error}",
@@ -90,7 +90,7 @@ def find_spec(env_id: str) -> EnvSpec:
             import_trusted(module)
         except UserError:
             raise
-        except Exception as error:  # whatever a stranger's module raises
+        except Exception as error:  # of any kind, from another module
             raise UserError(
                 f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: {error}"
             ) from error
@@ -114,7 +114,7 @@ def agent_names() -> list[str]:
 
 
 def find_agent(name: str) -> Any:
-    """The agent class of that name, see :class:`mmrl.agent.Agent`.
+    """The agent class of that name, see :class:`mmrl.experiment.agent.Agent`.
 
     Raises:
         UserError: there is none; with the nearest names.

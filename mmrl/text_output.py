@@ -1,4 +1,4 @@
-"""Texts of strangers for the terminal: what would steer it is shown, not carried out."""
+"""Untrusted texts for the terminal: control characters are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained SB3 algorithm as something that acts on observations of the contract."""
+"""An actor: a policy of SB3 on the environments' own observations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmrl_agents.networks.policy import MultimodalPolicy
 class SB3Actor:
     """Chooses actions for observations of the contract.
 
-    Where the policy has a memory, it remembers from call to call what the same row has seen, until
+    The state of the policy's memory, one of each row, is carried from call to call until
     :meth:`begin`.
 
     Args:
@@ -34,7 +34,7 @@ class SB3Actor:
         self._state: tuple[NDArray[np.float32]] | None = None
 
     def begin(self, count: int) -> None:
-        """Episodes begin everywhere: what was remembered is forgotten."""
+        """Episodes begin everywhere: the memory's state is reset."""
         self._state = None
 
     def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
@@ -52,7 +52,7 @@ class SB3Actor:
 
     def probabilities(self, observation: Mapping[str, Any]) -> NDArray[np.float32] | None:
         """A batch of observations → probability of each action, float32 [B, A]; None where the
-        policy has no distribution over discrete actions. Nothing is remembered of it.
+        policy has no distribution over discrete actions. The memory's state stays as it is.
 
         Raises:
             UserError: as :meth:`act`.
@@ -74,15 +74,15 @@ class SB3Actor:
         return distribution.distribution.probs.float().cpu().numpy()
 
     def _fits(self, observation: Mapping[str, Any]) -> bool:
-        """Whether what is remembered is of as many episodes."""
+        """Whether the memory's state is of as many episodes."""
         return self._state is None or len(self._state[0]) == len(observation[IMAGE])
 
     def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         images = observation[IMAGE]
         self._check(images)
         rows = [self.preprocessing.encode(observation, row) for row in range(len(images))]
-        told = {key: np.stack([row[key] for row in rows]) for key in self.preprocessing.spaces}
-        return {IMAGE: images.transpose(0, 3, 1, 2), **told}
+        encoded = {key: np.stack([row[key] for row in rows]) for key in self.preprocessing.spaces}
+        return {IMAGE: images.transpose(0, 3, 1, 2), **encoded}
 
     def _check(self, images: NDArray[np.uint8]) -> None:
         space: Any = self.policy.observation_space

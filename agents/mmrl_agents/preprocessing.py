@@ -1,4 +1,4 @@
-"""The preprocessing of a training: made when it begins, read when it goes on or is evaluated."""
+"""The preprocessing of a training: built when it begins, loaded when it is resumed or evaluated."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def prepare(
     *,
     keep: bool = True,
 ) -> Preprocessing:
-    """The preprocessing of a training that begins, kept with its run, or of one that goes on.
+    """The preprocessing of a training that begins, saved with its run, or of one that is resumed.
 
     Args:
         config: of the training.
         run: where it is kept.
-        checkpoint: that it goes on from; None where it begins.
+        checkpoint: that it resumes from; None where it begins.
         space: of the observations of one environment.
         keep: whether to write it down.
 

@@ -1,4 +1,4 @@
-"""Workers that learn as one: each has a part of the environments, all have the same weights.
+"""Data-parallel workers: each has a part of the environments, all have the same weights.
 
 A team is a process group of torch.distributed; a worker alone is a team of one, to which nothing
 here happens. What a team computes is what one process with all its environments would compute, up
@@ -19,7 +19,7 @@ _EPSILON = 1e-8  # as stable-baselines3 normalises
 
 
 class Team:
-    """A worker's place among all, and what they do together.
+    """A worker's rank among all, and their collective operations.
 
     Args:
         rank: of this worker, 0 to ``size`` − 1. The first one writes files.
@@ -42,9 +42,9 @@ class Team:
         """This worker's rows [n, …] among those of all, [size · n, …], where the others' are 0."""
         if self.size == 1:
             return rows
-        everybody = rows.new_zeros(self.size * len(rows), *rows.shape[1:])
-        everybody[self.rows(len(rows))] = rows
-        return everybody
+        gathered = rows.new_zeros(self.size * len(rows), *rows.shape[1:])
+        gathered[self.rows(len(rows))] = rows
+        return gathered
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over the workers, written in place."""
@@ -59,7 +59,7 @@ class Team:
         return bool(self.sum(torch.tensor(float(here))))
 
     def gather(self, thing: Any) -> list[Any] | None:
-        """What each worker has, by rank, for the first one; None for the others."""
+        """The objects of all workers, by rank, for the first one; None for the others."""
         if self.size == 1:
             return [thing]
         things: list[Any] | None = [None] * self.size if self.is_first else None
@@ -125,15 +125,14 @@ class Team:
         return dict(zip(figures, last, strict=True))
 
     def agree(self, module: nn.Module) -> None:
-        """Have everybody start from the weights and statistics of the first worker."""
+        """Have all workers start from the weights and statistics of the first worker."""
         if self.size > 1:
             for tensor in (*module.parameters(), *module.buffers()):
                 distributed.broadcast(tensor.detach(), 0)
 
     def average_statistics(self, module: nn.Module) -> None:
         """Replace the running statistics of the BatchNorms that are trained by their mean over the
-        workers; no other buffer moves, and what is written to would be encoded again where frozen
-        features are remembered.
+        workers; no other buffer changes, since that would invalidate the cache of frozen features.
         """
         if self.size > 1:
             for norm in module.modules():

@@ -1,4 +1,4 @@
-"""A Gymnasium batch of environments as the VecEnv that stable-baselines3 wants."""
+"""A Gymnasium vector environment as the VecEnv of stable-baselines3."""
 
 from __future__ import annotations
 
@@ -12,33 +12,35 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.contract import ACHIEVED, IMAGE, IS_SUCCESS, contract_violation
+from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
 from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Goals, Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.wrappers.error_context import CheckedBatch
 from mmrl.wrappers.state import batch_state, set_batch_state, try_state
+from mmrl_agents.earlier import entry
 from mmrl_agents.team import ALONE, Team
 
 Observation = dict[str, NDArray[Any]]
 
 
 class MultimodalVecEnv(VecEnv):
-    """Hands frames through untouched, and encodes an instruction once, at its reset.
+    """Passes frames on untouched, and encodes an instruction when an episode begins and whenever it
+    changes within an episode.
 
     Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
     tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it, ``goal`` uint8
-    [N, 1, 3, H, W] where goals are shown. At an episode's end the info holds what SB3 expects
+    [N, 1, 3, H, W] where there are goal images. At an episode's end the info holds what SB3 expects
     (``terminal_observation``, ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l``
-    and seconds since the start ``t``), ``is_success``, and ``achieved`` where the environment says
-    it.
+    and seconds since the start ``t``), ``is_success``, and ``achieved`` where the environment
+    reports it.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
-        tokenizer: for instructions that are read.
-        speech: for instructions that are heard.
-        goals: shows what instructions ask for.
+        tokenizer: for written instructions.
+        speech: for spoken instructions.
+        goals: images of what instructions ask for.
         team: of workers with as many environments each: each is seeded by its number among all.
 
     Raises:
@@ -66,18 +68,19 @@ class MultimodalVecEnv(VecEnv):
         # Gymnasium's batches and ours declare by ``copy`` that each step has arrays of its own
         self._has_own_frames = bool(getattr(env.unwrapped, "copy", False))
         self.preprocessing = Preprocessing(tokenizer, speech, goals)
-        told = self.preprocessing.spaces
+        encoded = self.preprocessing.spaces
         super().__init__(
             env.num_envs,
-            spaces.Dict({IMAGE: space[IMAGE], **told}),
+            spaces.Dict({IMAGE: space[IMAGE], **encoded}),
             env.single_action_space,
         )
         self._started = time.time()
         self._has_state = True
         self._actions: NDArray[Any] | None = None
-        self._told = {
-            key: np.zeros((env.num_envs, *one.shape), one.dtype) for key, one in told.items()
+        self._encoded = {
+            key: np.zeros((env.num_envs, *one.shape), one.dtype) for key, one in encoded.items()
         }
+        self._instructions: tuple[str | None, ...] = (None,) * env.num_envs
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, np.int64)
 
@@ -121,15 +124,16 @@ class MultimodalVecEnv(VecEnv):
                     episodes[e][ACHIEVED] = infos["final_info"][ACHIEVED][e]
             self._returns[ended] = 0
             self._lengths[ended] = 0
-            self._read(observation, ended.tolist())
+        self._read(observation, ended.tolist())
         return self._observe(observation), rewards.astype(np.float32), dones, episodes
 
     def _summary(self, e: int, final: dict[str, Any]) -> dict[str, Any]:
+        if final[INSTRUCTION] == self._instructions[e]:
+            encoded = {key: one[e].copy() for key, one in self._encoded.items()}
+        else:
+            encoded = self.preprocessing.encode({key: [one] for key, one in final.items()}, 0)
         return {
-            "terminal_observation": {
-                IMAGE: final[IMAGE],
-                **{key: told[e].copy() for key, told in self._told.items()},
-            },
+            "terminal_observation": {IMAGE: final[IMAGE], **encoded},
             "episode": {
                 "r": float(self._returns[e]),
                 "l": int(self._lengths[e]),
@@ -137,16 +141,23 @@ class MultimodalVecEnv(VecEnv):
             },
         }
 
-    def _read(self, observation: dict[str, Any], rows: Sequence[int]) -> None:
-        # the last observation still shows the old ones
-        self._told = {key: told.copy() for key, told in self._told.items()}
-        for e in rows:
+    def _read(self, observation: dict[str, Any], begun: Sequence[int]) -> None:
+        """Encode the instructions of episodes that begin, and those that changed."""
+        instructions = tuple(observation[INSTRUCTION])
+        if instructions == self._instructions and not begun:
+            return
+        pairs = enumerate(zip(instructions, self._instructions, strict=True))
+        changed = {e for e, (now, before) in pairs if now is not before and now != before}
+        self._instructions = instructions
+        # copied, as the last observation keeps the earlier ones
+        self._encoded = {key: one.copy() for key, one in self._encoded.items()}
+        for e in sorted(changed.union(begun)):
             for key, encoded in self.preprocessing.encode(observation, e).items():
-                self._told[key][e] = encoded
+                self._encoded[key][e] = encoded
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
         frames = observation[IMAGE]
-        return {IMAGE: frames if self._has_own_frames else frames.copy(), **self._told}
+        return {IMAGE: frames if self._has_own_frames else frames.copy(), **self._encoded}
 
     def try_state(self) -> str | None:
         """Try whether the exact state can be saved and restored, before anything depends on it; one
@@ -168,19 +179,22 @@ class MultimodalVecEnv(VecEnv):
             return None
         return {
             "batch": batch,
-            "told": {key: told.copy() for key, told in self._told.items()},
+            "encoded": {key: one.copy() for key, one in self._encoded.items()},
+            "instructions": list(self._instructions),
             "returns": self._returns.copy(),
             "lengths": self._lengths.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Raises:
             ValueError: it is another batch's.
         """
         set_batch_state(self.env, state["batch"])
-        self._told = {key: told.copy() for key, told in state["told"].items()}
+        self._encoded = {key: one.copy() for key, one in entry(state, "encoded").items()}
+        unknown = (None,) * self.num_envs  # of states that were saved without: encoded again
+        self._instructions = tuple(state.get("instructions", unknown))
         self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()
         self._batch.steps[:] = self._lengths
 

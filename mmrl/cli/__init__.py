@@ -21,21 +21,21 @@ from mmrl.trust import leave_working_directory_out, read_command_line
 COMMANDS: Final = {
     "train": "train an agent; writes a run folder",
     "eval": "play held-out episodes with a trained agent",
-    "fit": "fit a generator, a tokenizer, an embedding or a world model to examples",
-    "caption": "put images into words, with a fitted captioner",
-    "paint": "paint images of what a sentence asks for",
-    "index": "embed the images of a folder or a dataset, to be searched",
-    "search": "find the images that fit some words, on a contact sheet",
-    "collect": "record rollouts as a Minari dataset, or show one",
-    "transcribe": "write down what WAV files say",
-    "translate": "put sentences into another language",
-    "imagine": "dream on from real episodes, with a fitted world model",
-    "ablate": "train variants of a configuration alike and compare them",
+    "fit": "train a generator, a tokenizer, an embedding or a world model from examples",
+    "caption": "caption images with a trained captioner",
+    "paint": "generate images from a sentence",
+    "index": "embed the images of a folder or a dataset for search",
+    "search": "find images by a sentence, on a contact sheet",
+    "collect": "record episodes as a Minari dataset, or show one",
+    "transcribe": "transcribe WAV files",
+    "translate": "translate sentences",
+    "imagine": "continue real episodes with a trained world model",
+    "ablate": "train variants of a configuration with equal budgets and compare them",
     "tune": "search hyperparameters with Optuna",
-    "clip": "record episodes of a trained agent as an animated image",
+    "clip": "record episodes of a trained agent as an animated GIF",
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
-    "envs": "list the environments that are installed",
+    "envs": "list the installed environments",
 }
 
 WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
@@ -54,6 +54,7 @@ commands:
 'mmrl COMMAND --help' explains the options of a command. For a start:
 
   mmrl train --env mmrl/GoToRedBallGrey-v0 --out runs/first
+  mmrl eval runs/first
   tensorboard --logdir runs
 """
 
@@ -62,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0, 2 where the user asked for something that cannot be had, or 128 and the
-        signal's number after an interrupt, such as 130 after Ctrl-C.
+        The exit status: 0, 2 after a user's error, or 128 and the signal's number after an
+        interrupt, such as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
@@ -92,10 +93,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print(f"mmrl {name}: interrupted", file=sys.stderr)
         return 128 + getattr(error, "signal", signal.SIGINT)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
+    except BrokenPipeError:  # the reader, such as head, has stopped reading
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # a full disk, a folder that cannot be read: what was good stays
+    except OSError as error:  # a full disk, a folder that cannot be read
         if error.errno is None:
             raise
         print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""``mmrl ablate``: trains variants of a configuration alike, and compares them."""
+"""``mmrl ablate``: trains variants of a configuration with equal budgets, and compares them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mmrl.cli.common import claim
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.processes import Trainings, last_words, named_code
-from mmrl.cli.train import check, parse
+from mmrl.cli.processes import Trainings, last_line, named_code
+from mmrl.cli.request import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop
+from mmrl.progress import ProgressBar
 
 _DESCRIPTION = """\
 Train variants of a configuration with the same budget and several seeds, and write a table
@@ -27,8 +26,8 @@ Train variants of a configuration with the same budget and several seeds, and wr
       --over optimizer.name=adamw,sgd[ppo.learning_rate=0.05] --seeds 3 --out ablations/demo
 
 Each --over changes one key at a time, the rest staying as configured; --product trains every
-combination instead. A value may bring settings that go with it, in brackets. Call it again to
-resume: what is finished is kept, what was interrupted goes on from its last checkpoint.
+combination instead. A value may have further settings of its own, in brackets. Call the command
+again to resume: finished trainings are kept, interrupted ones continue from their last checkpoint.
 """
 
 
@@ -48,7 +47,7 @@ def run(arguments: list[str]) -> int:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
     if not options.over:
         raise UserError(
-            "--over is missing: say what to vary, such as --over model.fusion=film,concat"
+            "--over is missing: name what to vary, such as --over model.fusion=film,concat"
         )
     if not Path(options.config).is_file():
         raise UserError(f"{options.config}: there is no such file")
@@ -56,7 +55,7 @@ def run(arguments: list[str]) -> int:
     common = [f"--config={options.config}"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     common += named_code(parse([*common, "--out=unused"]).config)
-    for arm in arms:  # a typing error shows now, not after hours
+    for arm in arms:  # a wrong key is found now, not after hours
         config = parse([*common, "--out=unused", *arm.options]).config
         check(config)
         if not config.eval_episodes:
@@ -86,22 +85,14 @@ def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], j
         for arm in arms
         if not (folder / arm.folder / f"seed-{seed}" / "result.json").is_file()
     ]
-    console, trainings = Console(stderr=True), Trainings(jobs)
-    with Progress(
-        TextColumn("trainings"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("trainings", total=len(missing))
+    trainings = Trainings(jobs)
+    with ProgressBar("trainings", len(missing)) as bar:
 
         def train(job: tuple[Arm, int]) -> None:
             arm, seed = job
             _train(arm, seed, folder, common, trainings)
-            console.print(f"{arm.name}, seed {seed}: done", highlight=False)
-            bar.advance(task)
+            bar.console.print(f"{arm.name}, seed {seed}: done", highlight=False)
+            bar.advance()
 
         with graceful_stop("the checkpoints of all trainings", trainings.stop) as stop:
             try:
@@ -129,7 +120,7 @@ def _train(arm: Arm, seed: int, folder: Path, common: list[str], trainings: Trai
     """One training as a process; one that was interrupted is resumed.
 
     Raises:
-        UserError: it failed; its last words.
+        UserError: it failed; with the last line of its log.
     """
     out = folder / arm.folder / f"seed-{seed}"
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -139,4 +130,4 @@ def _train(arm: Arm, seed: int, folder: Path, common: list[str], trainings: Trai
         arguments = [*common, *arm.options, f"--seed={seed}", f"--out={out}"]
     log = out.parent / f"seed-{seed}.log"
     if trainings.run(arguments, log):
-        raise UserError(f"{arm.name}, seed {seed} failed: {last_words(log)} (all of it: {log})")
+        raise UserError(f"{arm.name}, seed {seed} failed: {last_line(log)} (all of it: {log})")

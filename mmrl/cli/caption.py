@@ -1,4 +1,4 @@
-"""``mmrl caption``: puts images into words."""
+"""``mmrl caption``: captions of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.cli.common import held_to, line
+from mmrl.cli.common import constraint, format_line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
@@ -22,14 +22,14 @@ from mmrl.text_output import printable
 from mmrl.training.load import load
 
 _DESCRIPTION: Final = """\
-Put images into words with a captioner that 'mmrl fit captioner' made: what an agent's last step
-has carried out, or what is to be seen.
+Caption images with a captioner that 'mmrl fit captioner' made: the instruction that an agent's last
+step has achieved, or a description of the scene.
 
-  mmrl caption runs/captioner before.png after.png      two images that follow each other
-  mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, and
-                                                        whether the verifier agrees
+  mmrl caption runs/captioner before.png after.png      two consecutive images
+  mmrl caption runs/captioner --data data/go-to-local   the ends of collected episodes, each checked
+                                                        against the environment's verifier
 
-Images of another size than it was fitted for are resized, with a warning.
+Images of another size than the captioner was trained on are resized, with a warning.
 """
 
 
@@ -38,14 +38,14 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="mmrl caption", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit captioner' made")
     parser.add_argument(
-        "images", type=str, nargs="*", help="image files, as many as it looks at together"
+        "images", type=str, nargs="*", help="image files, as many as the captioner reads together"
     )
     parser.add_argument("--data", type=str | None, default=None, help="dataset of 'mmrl collect'")
     parser.add_argument("--episodes", type=int, default=12, help="of the dataset, the last ones")
     parser.add_argument("--how", type=str, default="greedy", help="greedy, beam or sample")
     parser.add_argument("--beams", type=int, default=4, help="of the beam search")
     parser.add_argument(
-        "--env", type=str | None, default=None, help="say only what its instructions say"
+        "--env", type=str | None, default=None, help="constrain captions to its instructions"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -60,12 +60,12 @@ def run(arguments: list[str]) -> int:
     generator = cast("TextGenerator", load(options.run, "captioner", options.device))
     how: dict[str, Any] = {"how": options.how, "beams": options.beams}
     if options.env is not None:
-        how["allowed"] = held_to(generator, options.env)
+        how["allowed"] = constraint(generator, options.env)
     if options.data is None:
         images = [read_image(Path(one)) for one in options.images]
         sized = _sized(images, options.images, generator)
-        for text in generator.generate(as_input(sized, generator), **how):
-            print(line(text))
+        for caption in generator.generate(as_input(sized, generator), **how):
+            print(format_line(caption))
         return 0
     return _episodes(generator, options.data, options.episodes, how)
 
@@ -77,28 +77,28 @@ def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str,
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
     ends = [image for one in chosen for image in one.images[-frames:]]
     sized = _sized(ends, [f"an image of {data}"] * len(ends), generator)
-    texts = generator.generate(as_input(sized, generator), **how)
-    right, scored = 0, 0
-    for one, text in zip(chosen, texts, strict=True):
+    captions = generator.generate(as_input(sized, generator), **how)
+    right, checked = 0, 0
+    for one, caption in zip(chosen, captions, strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
         true = true or (one.instruction,) * one.success
-        right_one = is_among(rollouts.language, text.sentence, true)
-        verdict = "right" if right_one else "wrong" if true else "nothing done"
-        scored += bool(true)
+        correct = is_among(rollouts.language, caption.sentence, true)
+        verdict = "right" if correct else "wrong" if true else "none achieved"
+        checked += bool(true)
         right += verdict == "right"
-        print(f"{line(text)}   {verdict}   asked: {printable(one.instruction)}")
-    print(f"{right} of {scored} right")
+        text = f"{format_line(caption)}   {verdict}"
+        print(f"{text}   instruction: {printable(one.instruction)}")
+    print(f"{right} of {checked} right")
     return 0
 
 
 def _sized(
     images: Sequence[NDArray[np.uint8]], names: Sequence[str], generator: TextGenerator
 ) -> list[NDArray[np.uint8]]:
-    """Images in the size that the captioner looks at; resized with a warning, if they have to be.
+    """Images in the captioner's size; resized with a warning, if they have to be.
 
     Raises:
-        UserError: images that are looked at together are of different sizes, or too small to show
-            anything.
+        UserError: images that are read together are of different sizes, or too small.
     """
     seen = cast(FramesEncoder, generator.encoder)
     for k, (one, name) in enumerate(zip(images, names, strict=True)):
@@ -106,7 +106,7 @@ def _sized(
         if one.shape != images[first].shape:
             raise UserError(
                 f"{names[first]} has {_pixels(images[first])}, {name} has {_pixels(one)}: they "
-                "are looked at together and must be of one size"
+                "are read together and must be of one size"
             )
         if min(one.shape[:2]) < SMALLEST:
             raise UserError(

@@ -1,17 +1,17 @@
-"""``mmrl clip``: episodes of a trained agent as an animated image."""
+"""``mmrl clip``: episodes of a trained agent as an animated GIF."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+from mmrl.api import load_agent
 from mmrl.cli.eval import DETERMINISTIC, check_limit
 from mmrl.cli.parser import Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
-from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.viz.clips import ClipRecorder, clips_gif, outcome
 
@@ -46,14 +46,14 @@ def run(arguments: list[str]) -> int:
     if not target.resolve().parent.is_dir():
         raise UserError(f"--out {target}: its folder does not exist")
     folder = Run.open(options.run)
-    actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
+    agent = load_agent(folder)
     recorder = ClipRecorder(
         folder.config["env"],
         folder.config.get("env_args", {}),
         max_episode_steps=options.max_episode_steps,
     )
     clips = [
-        recorder.record(actor, seed=options.first_seed + k, deterministic=options.deterministic)
+        recorder.record(agent, seed=options.first_seed + k, deterministic=options.deterministic)
         for k in range(options.episodes)
     ]
     for clip in clips:

@@ -1,4 +1,4 @@
-"""``mmrl collect``: rollouts to learn from, as a Minari dataset; and a look at one."""
+"""``mmrl collect``: records episodes as a Minari dataset, and summarises one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
+from mmrl.api import load_agent
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
@@ -20,22 +18,22 @@ from mmrl.data.summary import dataset_sheet, summary
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
-from mmrl.registry import find_agent
+from mmrl.progress import ProgressBar
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION = """\
-Collect rollouts and keep them as a Minari dataset: image, instruction, action and reward of every
-step, and of each episode its seed, its success, and what the environment tells of it: which
-instructions a step has carried out (whether they were asked or not), and what is seen, in words.
+Record episodes as a Minari dataset: image, instruction, action and reward of every step, the seed
+and the success of each episode, and what the environment reports in its infos: the instructions
+that a step has achieved (whether they were given or not), and a description of the view.
 
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by expert --out gotolocal/expert-v0
   mmrl collect mmrl/GoToLocal-v0 --episodes 1000 --by runs/first --out ./first
   mmrl collect show gotolocal/expert-v0 --image sheet.png
 
---out is a Minari id (name-v0 or group/name-v0), kept where MINARI_DATASETS_PATH says or under
-~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). An
-interrupted collection goes on when the same command is called again.
+--out is a Minari id (name-v0 or group/name-v0), kept under MINARI_DATASETS_PATH or
+~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). Call the
+same command again to resume an interrupted collection.
 """
 
 
@@ -58,9 +56,9 @@ def _collect(arguments: list[str]) -> int:
         "--seed", type=int, default=0, help="of the first episode; the others follow"
     )
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
+        "--env-args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
     )
-    parser.add_argument("--num_envs", type=int, default=64, help="episodes played at once")
+    parser.add_argument("--num-envs", type=int, default=64, help="episodes played at once")
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
     )
@@ -79,31 +77,32 @@ def _collect(arguments: list[str]) -> int:
         num_envs=options.num_envs,
         max_episode_steps=options.max_episode_steps,
     )
-    with _progress() as bar:
-        task = bar.add_task("collecting", total=options.episodes)
+    with ProgressBar("collecting", options.episodes, "episodes") as bar:
         try:
             collection = collect(
                 request,
                 make_source,
                 place,
-                on_kept=lambda count: bar.update(task, completed=count),
-                on_episodes=lambda count: bar.advance(task, count),
+                on_kept=bar.set,
+                on_episodes=bar.advance,
             )
         except KeyboardInterrupt:
-            bar.stop()
-            print("\nthe same command goes on from here")
+            bar.close()
+            print("\ncall the same command again to resume")
             raise
     before = f", {collection.kept:,} of them from before" if collection.kept else ""
     played = f"{options.episodes:,} episodes of {options.env} by {by}{before}"
     print(f"{printable(played)} → {place.path}")
-    print(f"look at it: mmrl collect show {options.out}")
+    print(f"show it: mmrl collect show {options.out}")
     return 0
 
 
 def _check(options: Any) -> None:
     for name in ("episodes", "num_envs"):
         if getattr(options, name) < 1:
-            raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
+            raise UserError(
+                f"--{name.replace('_', '-')} {getattr(options, name)}: must be at least 1"
+            )
     check_limit(options.max_episode_steps)
     last = options.seed + options.episodes - 1
     if options.seed < 0 or last >= EVAL_SEED_START:
@@ -114,7 +113,7 @@ def _check(options: Any) -> None:
 
 
 def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
-    """Who acts, in words and as a maker.
+    """The source of actions: its name, and a function that makes it.
 
     Raises:
         UserError: it is neither expert nor random, nor a run folder.
@@ -129,7 +128,7 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     checkpoint = folder.newest_checkpoint()
 
     def load() -> Source:
-        return ActorSource(find_agent(folder.config.get("agent", "ppo")).load(folder, device))
+        return ActorSource(load_agent(folder, device))
 
     return f"{folder.path}, {checkpoint.name}", load
 
@@ -137,7 +136,8 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
 def _show(arguments: list[str]) -> int:
     parser = Parser(
         prog="mmrl collect show",
-        description="Say what is in a dataset: its size, success, and kinds of instructions.",
+        earlier={"picture": "image"},
+        description="Summarise a dataset: its size, success, and kinds of instructions.",
     )
     parser.add_argument("name", type=str, help="Minari id or path of the dataset")
     parser.add_argument(
@@ -155,16 +155,3 @@ def _show(arguments: list[str]) -> int:
         write_bytes(target, dataset_sheet(rollouts))
         print(f"written to {target}")
     return 0
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("collecting"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} episodes"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )

@@ -1,7 +1,4 @@
-"""What the commands that generate sentences share: how they search, what they keep to, a line.
-
-What the commands that train share: the run that is resumed, what has changed since, the end.
-"""
+"""What commands share: decoding options, resuming a run, the folder of many trainings."""
 
 from __future__ import annotations
 
@@ -25,22 +22,22 @@ from mmrl.wrappers.adapters import instructions
 _EPISODES: Final = 4096
 
 
-def searched(beams: int) -> dict[str, Any]:
-    """How a sentence is searched for, as a generator's ``say`` takes it.
+def decoding_options(beams: int) -> dict[str, Any]:
+    """How a sentence is decoded: greedily by one beam, by a beam search otherwise.
 
     Raises:
-        UserError: no beam at all.
+        UserError: fewer than one beam.
     """
     if beams < 1:
         raise UserError(f"--beams {beams}: must be at least 1")
     return {"how": "greedy"} if beams == 1 else {"how": "beam", "beams": beams}
 
 
-def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Constraint:
-    """The language of an environment's instructions, as far as so many episodes show it.
+def constraint(generator: TextGenerator, env_id: str, **env_args: Any) -> Constraint:
+    """Constrains decoding to the instructions of an environment, collected from 4,096 episodes.
 
     Raises:
-        UserError: it has words that the generator does not know.
+        UserError: an instruction has words that the generator does not know.
     """
     try:
         return generator.one_of(instructions(env_id, range(_EPISODES), **env_args))
@@ -48,9 +45,9 @@ def held_to(generator: TextGenerator, env_id: str, **env_args: Any) -> Constrain
         raise UserError(f"--env {env_id}: {error}") from error
 
 
-def line(said: GeneratedText) -> str:
+def format_line(generated: GeneratedText) -> str:
     """A sentence and its probability, to be printed."""
-    return f"{said.probability:6.1%}  {printable(said.sentence)}"
+    return f"{generated.probability:6.1%}  {printable(generated.sentence)}"
 
 
 def named_run(arguments: list[str]) -> Run | None:
@@ -92,9 +89,9 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
 
     Args:
         folder: for all of them.
-        name: of the file in it that says what they are.
-        settings: what they are, as plain values.
-        what: what the folder is called, such as "a search".
+        name: of the file in it that holds their settings.
+        settings: of the trainings, as plain values.
+        what: the kind of the folder, such as "a search".
 
     Raises:
         UserError: it holds something else, or cannot be read or written.
@@ -118,10 +115,10 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
 
 
 def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
-    """Make sure that the code that YAML files name may be imported; what was typed may.
+    """Make sure that the code that YAML files name may be imported; code named by an option may.
 
     Args:
-        parsed: what the parser gave, with the files under ``config``.
+        parsed: the parser's result, with the files under ``config``.
         resolved: the configuration as plain values.
 
     Raises:

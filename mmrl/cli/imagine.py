@@ -1,4 +1,4 @@
-"""``mmrl imagine``: a world model dreams on, beside what truly came; or one plays in its dream."""
+"""``mmrl imagine``: a world model beside real episodes, or an imagined episode to play."""
 
 from __future__ import annotations
 
@@ -24,45 +24,50 @@ from mmrl.training.load import load
 from mmrl.viz.action_labels import action_names
 from mmrl.viz.clips import Clip, clips_gif, draw_frame
 from mmrl.viz.window.human import Player, play
-from mmrl.viz.window.imagination import DreamSession
+from mmrl.viz.window.imagination import ImaginedSession
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.window import Window
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION: Final = """\
-Dream with a world model that 'mmrl fit world-model' made. Real episodes of seeds that it never
-learnt from are watched for some steps; from there on it is told their actions alone, and an
-animated image shows what truly came beside what it dreamt.
+Roll out a world model that 'mmrl fit world-model' made. It observes the first --context steps of
+held-out episodes and then predicts from the actions alone; an animated GIF shows the real frames
+beside the imagined ones.
 
-  mmrl imagine runs/world --out dream.gif
+  mmrl imagine runs/world --out imagined.gif
   mmrl imagine runs/world --by runs/agent --context 8 --episodes 5
-  mmrl imagine runs/world --play true                        walk about in a dream
-  mmrl imagine runs/world --play true --instruction "go to the green key"
+  mmrl imagine runs/world --play                        act in an imagined episode, in a window
+  mmrl imagine runs/world --play --instruction "go to the green key"
 """
 _FPS: Final = 30.0
 
 
 def run(arguments: list[str]) -> int:
-    """Dream on, or play in a dream."""
+    """Write imagined episodes, or play in one."""
     parser = Parser(prog="mmrl imagine", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit world-model' made")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="its arguments, with --env"
+        "--env-args", type=dict[str, Any], default={}, help="its arguments, with --env"
     )
     parser.add_argument(
         "--by", type=str, default="expert", help="who acts: expert, random, or a run of an agent"
     )
     parser.add_argument("--episodes", type=int, default=3, help="how many")
     parser.add_argument("--seed", type=int, default=EVAL_SEED_START, help="of the first episode")
-    parser.add_argument("--context", type=int, default=0, help="real steps that are watched first")
-    parser.add_argument("--steps", type=int, default=30, help="at most so many are dreamt")
+    parser.add_argument("--context", type=int, default=0, help="real steps that are observed first")
+    parser.add_argument("--steps", type=int, default=30, help="imagined steps at most")
     parser.add_argument(
-        "--temperature", type=float, default=0.0, help="above 0, what is not sure is drawn"
+        "--temperature",
+        type=float,
+        default=0.0,
+        help="of sampling; 0 takes the likeliest tokens",
     )
     parser.add_argument("--instruction", type=str | None, default=None, help="another one")
-    parser.add_argument("--out", type=str, default="dream.gif", help="file to write")
-    parser.add_argument("--play", type=bool, default=False, help="play in the dream, in a window")
+    parser.add_argument("--out", type=str, default="imagined.gif", help="file to write")
+    parser.add_argument(
+        "--play", type=bool, default=False, help="play an imagined episode, in a window"
+    )
     parser.add_argument("--record", type=str | None, default=None, help="with --play, write a GIF")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -83,7 +88,7 @@ def run(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = find_place(f"{folder}/real")
         collect(request, make_source, place)
-        clips = [dream(world, real, options, names) for real in open_rollouts(place.name)]
+        clips = [imagined_clip(world, real, options, names) for real in open_rollouts(place.name)]
     write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
     return 0
@@ -106,10 +111,10 @@ def check(options: Any) -> None:
 
 
 def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
-    """The world model, and where its dreams begin.
+    """The world model, and the environment where its episodes begin.
 
     Raises:
-        UserError: it is not fitted yet, or knows of no environment.
+        UserError: it is not trained yet, or its environment is not recorded.
     """
     if not (Path(options.run) / CONFIG).is_file():
         raise UserError(
@@ -122,42 +127,44 @@ def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
     recipe = Run.open(options.run).read_checkpoint().state["recipe"]
     env_id = options.env or recipe["env"]
     if not env_id:
-        raise UserError(f"{options.run} does not know its environment: name it by --env")
+        raise UserError(f"{options.run} does not name its environment: give --env")
     return world, env_id, dict(options.env_args if options.env else recipe["env_args"])
 
 
-def dream(world: WorldSimulator, real: Rollout, options: Any, names: dict[int, str]) -> Clip:
-    """An episode beside the dream of it, drawn; how they compare is printed.
+def imagined_clip(
+    world: WorldSimulator, real: Rollout, options: Any, names: dict[int, str]
+) -> Clip:
+    """An episode beside the imagined one, drawn; the accuracy of the tokens is printed.
 
     Args:
-        world: that dreams.
+        world: the model.
         real: the episode.
         options: of the command.
         names: of the actions.
     """
-    watched = min(options.context, len(real) - 1)
-    end = min(watched + options.steps, len(real))
+    observed = min(options.context, len(real) - 1)
+    end = min(observed + options.steps, len(real))
     instruction = options.instruction or real.instruction
     state = world.observe(
-        real.images[None, : watched + 1], real.actions[None, :watched], [instruction]
+        real.images[None, : observed + 1], real.actions[None, :observed], [instruction]
     )
-    dreamt, _ = world.imagine(
+    imagined, _ = world.imagine(
         state,
-        real.actions[None, watched:end],
+        real.actions[None, observed:end],
         temperature=options.temperature,
         generator=torch.Generator(world.model.device).manual_seed(real.seed),
     )
-    same = (world.encode(real.images[watched + 1 : end + 1]) == dreamt.ids[0]).float().mean()
+    same = (world.encode(real.images[observed + 1 : end + 1]) == imagined.ids[0]).float().mean()
     print(
-        f"{printable(instruction)}: {watched} steps watched, {end - watched} dreamt, "
-        f"{float(same):.1%} of the tokens as they came"
+        f"{printable(instruction)}: {observed} steps observed, {end - observed} imagined, "
+        f"{float(same):.1%} of the tokens correct"
     )
-    images = np.concatenate([real.images[: watched + 1], world.decode(dreamt.ids[0])])
+    images = np.concatenate([real.images[: observed + 1], world.decode(imagined.ids[0])])
     frames = [
         draw_frame(
-            [("real", real.images[k]), ("dreamt" if k > watched else "watched", images[k])],
+            [("real", real.images[k]), ("imagined" if k > observed else "observed", images[k])],
             instruction,
-            _note(k, watched, real, dreamt, names),
+            _note(k, observed, real, imagined, names),
             real.success if k == len(real) else None,
         )
         for k in range(end + 1)
@@ -165,14 +172,17 @@ def dream(world: WorldSimulator, real: Rollout, options: Any, names: dict[int, s
     return Clip(instruction, real.success, frames)
 
 
-def _note(k: int, watched: int, real: Rollout, dreamt: ImaginedStep, names: dict[int, str]) -> str:
-    """What a step was, and what the dream says came of it."""
+def _note(
+    k: int, observed: int, real: Rollout, imagined: ImaginedStep, names: dict[int, str]
+) -> str:
+    """The action of a step, and the reward and end that the model predicts for it."""
     if k == 0:
         return "start"
     note = f"step {k}: {names.get(int(real.actions[k - 1]), str(real.actions[k - 1]))}"
-    if k > watched:
-        reward, ends = dreamt.rewards[0, k - watched - 1], dreamt.ends[0, k - watched - 1]
-        note += f"; dreamt reward {float(reward):.2f}{', end' * bool(ends)}"
+    if k > observed:
+        row = k - observed - 1
+        reward, ends = imagined.rewards[0, row], imagined.ends[0, row]
+        note += f"; imagined reward {float(reward):.2f}{', end' * bool(ends)}"
     return note
 
 
@@ -182,9 +192,9 @@ def _names(env_id: str, env_args: dict[str, Any]) -> dict[int, str]:
 
 
 def _play(world: WorldSimulator, env_id: str, env_args: dict[str, Any], options: Any) -> int:
-    """Let somebody act in the dream until the window is closed."""
+    """Play in imagined episodes until the window is closed."""
     recording = Recording(options.record)
-    session = DreamSession(
+    session = ImaginedSession(
         world, env_id, env_args, options.seed, options.temperature, options.instruction
     )
     with (

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, cast
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
+from mmrl.progress import ProgressBar
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.images import Images, index_images, open_images
 from mmrl.retrieval.index import ImageIndex
@@ -24,7 +22,7 @@ keep the embeddings in an index, which 'mmrl search' searches with words.
   mmrl index images --model runs/retrieval --out images.index
   mmrl search images.index "the agent faces a red ball"
 
-Images of another size than the model's are resized; files that are no images are passed over.
+Images of another size than the model's are resized; files that are no images are skipped.
 """
 
 
@@ -46,7 +44,7 @@ def run(arguments: list[str]) -> int:
     index = _under_a_bar(module, images, about)
     index.save(target)
     for number, what in (
-        (index.about["skipped"], f"passed over: {images.why}"),
+        (index.about["skipped"], f"skipped: {images.why}"),
         (index.about["resized"], "resized"),
     ):
         if number:
@@ -58,7 +56,7 @@ def run(arguments: list[str]) -> int:
 
 
 def open_model(path: str, device: str) -> tuple[SharedEmbedding, dict[str, Any]]:
-    """The embedding of a run, and what an index says of it.
+    """The embedding of a run, and what an index records of it.
 
     Raises:
         UserError: no such run, or one of another task.
@@ -70,14 +68,5 @@ def open_model(path: str, device: str) -> tuple[SharedEmbedding, dict[str, Any]]
 
 
 def _under_a_bar(module: SharedEmbedding, images: Images, about: dict[str, Any]) -> ImageIndex:
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("indexing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("indexing", total=len(images))
-        return index_images(module, images, about, lambda: bar.advance(task))
+    with ProgressBar("indexing", len(images), "images") as bar:
+        return index_images(module, images, about, bar.advance)

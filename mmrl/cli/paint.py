@@ -1,4 +1,4 @@
-"""``mmrl paint``: images of what a sentence asks for, and sprites."""
+"""``mmrl paint``: images generated from a sentence, and sprites."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from mmrl.training.load import load
 from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _DESCRIPTION: Final = """\
-Paint what a sentence asks for, with a painter that 'mmrl fit painter' made. Things that are to be
-in the image stand with commas between them.
+Generate images from a sentence, with a painter that 'mmrl fit painter' made. The sentence lists the
+contents of the image, separated by commas.
 
   mmrl paint runs/painter "a red ball, a closed door"
   mmrl paint runs/painter "a purple key in front of the agent" --out key.png --seed 3
   mmrl paint runs/painter "a green box in the agent's hands" --count 8   a contact sheet
 
-Or paint single tiles, with what 'mmrl fit sprites' made; every seed has a style of its own:
+Or generate single tiles, with a model that 'mmrl fit sprites' made; every seed has its own style:
 
   mmrl paint runs/sprites --sprite "a purple key" --out key.png
   mmrl paint runs/sprites --theme mine.npz --seed 3    all tiles: a theme of the grid worlds
-  mmrl play mmrl/BossLevel-v0 --env_args "{theme: mine.npz}"
-  mmrl train --env mmrl/GoToObj-v0 --env_args "{theme: [minigrid, mine.npz]}" --out runs/themes
+  mmrl play mmrl/BossLevel-v0 --env-args "{theme: mine.npz}"
+  mmrl train --env mmrl/GoToObj-v0 --env-args "{theme: [minigrid, mine.npz]}" --out runs/themes
 """
 _GROUND: Final = 235
 
@@ -43,19 +43,17 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "run", type=str, help="run folder that 'mmrl fit painter' or 'mmrl fit sprites' made"
     )
-    parser.add_argument("sentence", type=str | None, nargs="?", help="what is to be seen")
+    parser.add_argument("sentence", type=str | None, nargs="?", help="the contents of the image")
     parser.add_argument("--sprite", type=str | None, default=None, help="the name of a sprite")
-    parser.add_argument(
-        "--theme", type=str | None, default=None, help=".npz file of all sprites, in one style"
-    )
+    parser.add_argument("--theme", type=str | None, default=None, help=".npz file of all sprites")
     parser.add_argument("--out", type=str, default="scene.png", help="image to write")
     parser.add_argument("--count", type=int, default=1, help="images; several make a sheet")
-    parser.add_argument("--seed", type=int, default=0, help="another one paints other images")
+    parser.add_argument("--seed", type=int, default=0, help="of sampling")
     parser.add_argument(
-        "--guidance", type=float, default=2.0, help="above 1 it keeps to the sentence the more"
+        "--guidance", type=float, default=2.0, help="scale of classifier-free guidance"
     )
     parser.add_argument(
-        "--temperature", type=float, default=1.0, help="below 1 it prefers what is likelier"
+        "--temperature", type=float, default=1.0, help="of sampling; below 1, likelier images"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -71,9 +69,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _check(options: Any) -> None:
-    asked = (options.sentence, options.sprite, options.theme)
-    if sum(one is not None for one in asked) != 1:
-        raise UserError("say what to paint: a sentence, or --sprite NAME, or --theme FILE.npz")
+    prompts = (options.sentence, options.sprite, options.theme)
+    if sum(one is not None for one in prompts) != 1:
+        raise UserError("give one prompt: a sentence, or --sprite NAME, or --theme FILE.npz")
     if options.count < 1 or options.seed < 0 or options.temperature <= 0:
         raise UserError(
             f"--count {options.count}, --seed {options.seed}, --temperature "

@@ -21,7 +21,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_setti
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import CONFIG_KEYS, announce, rename_keys
 
-# A value is data: no class is imported or made of it, whatever a file says.
+# A value is data: no class is imported or made of it, whatever is in a file.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
 
 _KEY: Final = re.compile(
@@ -32,11 +32,17 @@ _TRUTH: Final = frozenset({"true", "false", "yes", "no"})
 
 
 class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
-    """Help that shows the value of a flag as optional."""
+    """Help that shows a flag without a value, unless it is on by default."""
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
-        shown = str(super()._format_args(action, default_metavar))
-        return f"[{shown}]" if _is_flag(action) else shown
+        if _is_flag(action) and not action.default:
+            return ""
+        return str(super()._format_args(action, default_metavar))
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default is False and action.help:
+            return action.help
+        return str(super()._get_help_string(action))
 
 
 class AsWritten(Formatter, RawDescriptionHelpFormatter):

@@ -1,4 +1,4 @@
-"""``mmrl play``: an environment in your own hands."""
+"""``mmrl play``: an environment played by hand."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("env", type=str, help="a Gymnasium id such as mmrl/BossLevel-v0")
     parser.add_argument(
-        "--env_args", type=dict[str, Any], default={}, help="such as --env_args.room_size 6"
+        "--env-args", type=dict[str, Any], default={}, help="such as --env-args.room-size 6"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the first episode")
     parser.add_argument("--map", type=bool, default=False, help="begin with the whole scene")
     parser.add_argument("--record", type=str | None, default=None, help="write a GIF at the end")
-    parser.add_argument("--fps", type=float, default=30.0, help="how often keys are looked at")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames a second")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         raise UserError(f"--seed {options.seed}: must be at least 0")

@@ -74,14 +74,14 @@ class Trainings:
 
 
 def named_code(config: TrainConfig) -> list[str]:
-    """The options that name the code of a configuration, which was looked at before: a process that
-    is given them need not ask again.
+    """The options that name the code of a configuration, which was checked before: a process that
+    is given them trusts it.
     """
     fusion = [f"--model.fusion={config.model.fusion}"] if "." in config.model.fusion else []
     return [f"--env={config.env}", *fusion]
 
 
-def last_words(log: Path) -> str:
+def last_line(log: Path) -> str:
     """The last line of a log."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it printed nothing"

@@ -1,4 +1,4 @@
-"""What a training is asked for, by the command's arguments or by nested dictionaries alike."""
+"""A request to train: from the command's arguments or from nested dictionaries alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _FIXED: Final = ("agent", "instruction")
 
 @dataclass
 class TrainRequest:
-    """What is asked for.
+    """A request to train.
 
     Attributes:
         config: of the training.
@@ -79,9 +79,8 @@ class TrainRequest:
         return max(self.workers, 1), self.address
 
     def probe(self) -> EnvInfo:
-        """Check the configuration, and learn what there is to know of the environment: as the run
-        that is resumed kept it, else by building the environment once. Its arguments become the
-        configuration's.
+        """Check the configuration, and probe the environment: read what the resumed run has kept,
+        or build the environment once. Its arguments become the configuration's.
 
         Raises:
             UserError: what cannot work, before anything is written.
@@ -96,7 +95,7 @@ class TrainRequest:
 
 
 def parse(arguments: list[str]) -> TrainRequest:
-    """What the arguments of ``mmrl train`` ask for.
+    """The request in the arguments of ``mmrl train``.
 
     Raises:
         UserError: an agent that there is not, or no run to resume.
@@ -117,7 +116,7 @@ def parse(arguments: list[str]) -> TrainRequest:
 
 
 def request_of(config: Mapping[str, Any]) -> TrainRequest:
-    """What a configuration asks for.
+    """The request in a configuration.
 
     Args:
         config: as a YAML file has it: nested dictionaries, or dataclasses such as
@@ -216,7 +215,7 @@ def check_settings(config: TrainConfig) -> None:
 
 
 def check_resume(request: TrainRequest) -> list[str]:
-    """Make sure that a run can be resumed as asked for; nothing in it is changed.
+    """Make sure that a run can be resumed by a request; nothing in it is changed.
 
     Returns:
         What differs from its configuration, a line each.

@@ -1,4 +1,4 @@
-"""``mmrl search``: the images that fit some words, on a contact sheet."""
+"""``mmrl search``: the images nearest to a sentence, on a contact sheet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _HELP: Final = """\
 Search an index that 'mmrl index' made: print the nearest images, and write them as a contact
-sheet. A query is a description like those that the model learnt from, or some phrases of one.
+sheet. A query is a description like those of the training data, or some phrases of one.
 
   mmrl search images.index "the agent faces a red ball"
   mmrl search images.index "the agent carries a blue key, sees a green box" --out sheet.png
@@ -30,11 +30,11 @@ def run(arguments: list[str]) -> int:
     """Search, print, and draw what was found."""
     parser = Parser(prog="mmrl search", description=_HELP, formatter_class=AsWritten)
     parser.add_argument("index", type=str, help="folder that 'mmrl index' made")
-    parser.add_argument("query", type=str, help="what to look for, in words")
+    parser.add_argument("query", type=str, help="a description of the image")
     parser.add_argument("--top", type=int, default=12, help="how many images")
     parser.add_argument("--out", type=str, default="sheet.png", help="contact sheet to write")
     parser.add_argument(
-        "--model", type=str | None, default=None, help="run folder, where it has been moved"
+        "--model", type=str | None, default=None, help="run folder, if it has moved"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
@@ -48,13 +48,13 @@ def run(arguments: list[str]) -> int:
     index = ImageIndex.load(Path(options.index))
     for key in ("model", "weights", "source"):
         if not isinstance(index.about.get(key), str):
-            raise UserError(f"{options.index} does not name its {key}: 'mmrl index' makes it anew")
+            raise UserError(f"{options.index} does not name its {key}: 'mmrl index' rebuilds it")
     module, about = open_model(options.model or index.about["model"], options.device)
     if about["weights"] != index.about["weights"]:
         raise UserError(
             f"{options.index} was made with other weights than those of {about['model']}: "
             f"'mmrl index {index.about['source']} --model {about['model']} --out {options.index}' "
-            "makes it anew"
+            "rebuilds it"
         )
     check_words(module, options.query)
     found = index.search(module.of_sentences([options.query])[0], options.top)
@@ -68,16 +68,16 @@ def run(arguments: list[str]) -> int:
 
 
 def check_words(module: SharedEmbedding, query: str) -> None:
-    """Refuse words that the model has never read.
+    """Refuse words that are not in the model's vocabulary.
 
     Raises:
-        UserError: it has; or there are none.
+        UserError: there is such a word, or no word at all.
     """
     if not query.strip():
-        raise UserError("the query is empty: say what to look for")
+        raise UserError("the query is empty: describe the image to find")
     tokenizer = module.model.tokenizer
     if not isinstance(tokenizer, WordTokenizer):
-        return  # pieces of words, of which any word can be made
+        return  # subwords, which spell any word
     strange = sorted({word for word in split_words(query) if word not in tokenizer.words})
     if strange:
         raise UserError(

@@ -9,7 +9,7 @@ __all__ = ["check", "parse", "run"]
 
 
 def run(arguments: list[str]) -> int:
-    """Train as the arguments say."""
+    """Train by the arguments."""
     request = parse(arguments)
     if request.dry_run:
         print(plan_training(request))

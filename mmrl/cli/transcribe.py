@@ -1,23 +1,23 @@
-"""``mmrl transcribe``: what WAV files say, by a recogniser that was fitted."""
+"""``mmrl transcribe``: speech recognition of WAV files by a trained recogniser."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mmrl.cli.common import held_to, line, searched
+from mmrl.cli.common import constraint, decoding_options, format_line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.preprocessing.speech import read_wav
 from mmrl.text_output import printable
 from mmrl.training.load import load
 
 _DESCRIPTION = """\
-Write down what WAV files say, and how probable the model holds it.
+Transcribe WAV files, each with the probability of its transcript.
 
   mmrl fit speech --config configs/fit/speech.yaml --out runs/speech
-  mmrl transcribe runs/speech said.wav
-  mmrl transcribe runs/speech said.wav --env mmrl/GoToLocal-v0    only what that environment says
+  mmrl transcribe runs/speech command.wav
+  mmrl transcribe runs/speech command.wav --env mmrl/GoToLocal-v0    only instructions of that one
 
-Any rate and format of WAV will do; of several channels, the mean is heard.
+Any rate and format of WAV will do; several channels are averaged.
 """
 
 
@@ -27,20 +27,20 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", type=str, help="run folder that 'mmrl fit speech' made")
     parser.add_argument("files", type=str, nargs="+", help="WAV files")
     parser.add_argument(
-        "--beams", type=int, default=4, help="beginnings that are kept; 1 takes the best word"
+        "--beams", type=int, default=4, help="of the beam search; 1 decodes greedily"
     )
     parser.add_argument(
-        "--env", type=str | None, default=None, help="environment whose instructions are kept to"
+        "--env", type=str | None, default=None, help="constrain transcripts to its instructions"
     )
-    parser.add_argument("--env_args", type=dict[str, Any], default={}, help="of that environment")
+    parser.add_argument("--env-args", type=dict[str, Any], default={}, help="of that environment")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    how = searched(options.beams)
+    how = decoding_options(options.beams)
     sounds = [read_wav(path) for path in options.files]
     recogniser: Any = load(options.run, "speech", options.device)
     if options.env is not None:
-        how["allowed"] = held_to(recogniser, options.env, **options.env_args)
+        how["allowed"] = constraint(recogniser, options.env, **options.env_args)
     for path, sound in zip(options.files, sounds, strict=True):
-        said = recogniser.transcribe([sound], **how)[0]
-        print(f"{line(said)}   {printable(path)}")
+        transcript = recogniser.transcribe([sound], **how)[0]
+        print(f"{format_line(transcript)}   {printable(path)}")
     return 0

@@ -1,17 +1,17 @@
-"""``mmrl translate``: sentences in another language, by a translator that was fitted."""
+"""``mmrl translate``: sentences in another language, by a trained translator."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from mmrl.cli.common import line, searched
+from mmrl.cli.common import decoding_options, format_line
 from mmrl.cli.parser import AsWritten, Parser
 from mmrl.errors import UserError
 from mmrl.training.load import load
 
 _DESCRIPTION = """\
-Put sentences into another language, and say how probable the model holds each translation.
+Translate sentences, each with the probability of its translation.
 
   mmrl fit translation --config configs/fit/translation.yaml --out runs/zh-en
   mmrl translate runs/zh-en 走到那个红色的球
@@ -27,11 +27,11 @@ def run(arguments: list[str]) -> int:
         "sentences", type=str, nargs="*", help="to translate; the lines of the input, if none"
     )
     parser.add_argument(
-        "--beams", type=int, default=4, help="beginnings that are kept; 1 takes the best word"
+        "--beams", type=int, default=4, help="of the beam search; 1 decodes greedily"
     )
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
     options = parser.parse_args(arguments)
-    how = searched(options.beams)
+    how = decoding_options(options.beams)
     translator: Any = load(options.run, "translation", options.device)
     for sentence in options.sentences or (each.strip() for each in sys.stdin):
         if not sentence.strip():
@@ -39,6 +39,5 @@ def run(arguments: list[str]) -> int:
                 raise UserError("a sentence is empty: there is nothing to translate")
             print()
             continue
-        said = translator.translate([sentence], **how)[0]
-        print(line(said))
+        print(format_line(translator.translate([sentence], **how)[0]))
     return 0

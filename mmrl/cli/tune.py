@@ -10,14 +10,23 @@ from typing import Any, Final
 import yaml
 from rich.console import Console
 
+from mmrl.api import load_agent
 from mmrl.cli.common import claim
 from mmrl.cli.parser import AsWritten, Parser
-from mmrl.cli.processes import Trainings, last_words, named_code
-from mmrl.cli.train import check, parse
+from mmrl.cli.processes import Trainings, last_line, named_code
+from mmrl.cli.request import check, parse
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.run import CONFIG, Run
-from mmrl.experiment.tuning import VALIDATION, Axis, Tried, markdown, parse_search, plot, short
+from mmrl.experiment.tuning import (
+    VALIDATION,
+    Axis,
+    FinishedTrial,
+    markdown,
+    parse_search,
+    plot,
+    short,
+)
 from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
 from mmrl.registry import find_agent
@@ -32,7 +41,7 @@ step are stopped early.
       --over ppo.learning_rate=1e-4..3e-3:log --over ppo.n_epochs=1..8:int
       --over model.fusion=film,concat
 
-Without --over, what the agent itself suggests is searched. The folder holds the study (SQLite),
+Without --over, the search space is the agent's own suggestion. The folder holds the study (SQLite),
 the trials' runs, a table, a plot, and best.yaml, ready for 'mmrl train --config'. Call it again
 with the same folder to resume or to add trials; several calls at once share the work.
 """
@@ -40,7 +49,7 @@ _POLL: Final = 2.0  # seconds between looks at a trial's curve
 
 
 def run(arguments: list[str]) -> int:
-    """Run trials until there are as many as asked for, then write what came of them."""
+    """Run trials, then write the table, the plot and the best configuration."""
     parser = Parser(prog="mmrl tune", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
     parser.add_argument("--trials", type=int, required=True, help="how many, earlier ones included")
@@ -59,13 +68,13 @@ def run(arguments: list[str]) -> int:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
     if not Path(options.config).is_file():
         raise UserError(f"{options.config}: there is no such file")
-    common = [f"--config={options.config}", "--eval_episodes=0"]
+    common = [f"--config={options.config}", "--eval-episodes=0"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     config = parse([*common, "--out=unused"]).config
     check(config)
     common += named_code(config)
     axes = [parse_search(text) for text in options.over or _suggested(config.agent)]
-    for axis in axes:  # a typing error shows now, not after hours
+    for axis in axes:  # a wrong key is found now, not after hours
         for value in axis.samples:
             check(parse([*common, "--out=unused", f"--{axis.key}={value}"]).config)
     folder = Path(options.out)
@@ -80,7 +89,7 @@ def _suggested(agent: str) -> list[str]:
     space: list[str] = list(getattr(find_agent(agent), "search", ()))
     if not space:
         raise UserError(
-            f"agent {agent!r} suggests nothing to search: say it by --over key=low..high"
+            f"agent {agent!r} suggests no search space: give one by --over key=low..high"
         )
     return space
 
@@ -113,7 +122,7 @@ def _study(folder: Path, options: Any) -> Any:
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    # whoever joins or resumes draws otherwise than those before
+    # every process that joins or resumes samples with a seed of its own
     study.sampler = optuna.samplers.TPESampler(seed=options.seed + len(study.trials))
     return study
 
@@ -152,14 +161,14 @@ class Search:
                     self._objective,
                     n_trials=missing,
                     n_jobs=jobs,
-                    callbacks=[MaxTrialsCallback(trials, states=ended), self._say],
+                    callbacks=[MaxTrialsCallback(trials, states=ended), self._log],
                     show_progress_bar=self._console.is_terminal and jobs == 1,
                 )
             except UserError:
                 stop.raise_if_asked()
                 raise
 
-    def _say(self, study: Any, trial: Any) -> None:
+    def _log(self, study: Any, trial: Any) -> None:
         value = "stopped early" if trial.value is None else f"success {trial.value:.1%}"
         values = ", ".join(f"{key}={short(value)}" for key, value in trial.params.items())
         self._console.print(f"trial {trial.number}: {value} ({values})", highlight=False)
@@ -169,9 +178,8 @@ class Search:
         out = self._folder / f"trial-{trial.number:04d}"
         self._train(trial, out, values)
         run = Run.open(out)
-        actor = find_agent(run.config["agent"]).load(run)
         played = play_episodes(
-            actor,
+            load_agent(run),
             run.config["env"],
             self._episodes,
             env_args=run.config["env_args"],
@@ -184,36 +192,36 @@ class Search:
 
         Raises:
             optuna.TrialPruned: it is worse than half of the others at the same step.
-            UserError: the training failed; its last words.
+            UserError: the training failed; with the last line of its log.
         """
         import optuna
 
         log = out.with_suffix(".log")
         process = self._trainings.start([*self._common, *values, f"--out={out}"], log)
-        told = 0
+        reported = 0
         try:
             while process.poll() is None:
                 time.sleep(_POLL)
                 for step, value in _curve(out):
-                    if step > told:
-                        told = step
+                    if step > reported:
+                        reported = step
                         trial.report(value, step)
                 if trial.should_prune():
                     raise optuna.TrialPruned
         finally:
             self._trainings.end(process)
         if process.returncode:
-            raise UserError(f"trial {trial.number} failed: {last_words(log)} (all of it: {log})")
+            raise UserError(f"trial {trial.number} failed: {last_line(log)} (all of it: {log})")
 
     def report(self, title: str) -> int:
-        """Write the table, the plot and the best configuration; say where."""
-        tried = [
-            Tried(one.number, one.params, success, one.value is None)
+        """Write the table, the plot and the best configuration; print where."""
+        trials = [
+            FinishedTrial(one.number, one.params, success, one.value is None)
             for one in self._study.get_trials()
             if one.state.is_finished()
             and (success := one.value if one.value is not None else _last(one)) is not None
         ]
-        whole = [one for one in tried if not one.stopped]
+        whole = [one for one in trials if not one.stopped]
         if not whole:
             raise UserError(f"no trial in {self._folder} has ended: give more --trials")
         best = max(whole, key=lambda one: one.success)
@@ -226,9 +234,9 @@ class Search:
             + yaml.safe_dump(config, sort_keys=False),
         )
         sign(config, self._folder)
-        table = markdown(tried, title)
+        table = markdown(trials, title)
         write_atomically(self._folder / "tune.md", table)
-        plot(tried, self._axes, self._folder / "tune.png", title)
+        plot(trials, self._axes, self._folder / "tune.png", title)
         print(table)
         print(f"written to {self._folder}/tune.md, tune.png and best.yaml; train with it:")
         print(f"  mmrl train --config {self._folder}/best.yaml --out runs/best")
@@ -236,7 +244,7 @@ class Search:
 
 
 def _last(trial: Any) -> float | None:
-    """The last value that a trial told of before it was stopped."""
+    """The last value that a trial reported before it was stopped."""
     values = trial.intermediate_values
     return float(values[max(values)]) if values else None
 

@@ -1,15 +1,15 @@
-"""``mmrl watch``: a trained agent at work, with what it is inclined to do."""
+"""``mmrl watch``: a trained agent in a window, with its action probabilities."""
 
 from __future__ import annotations
 
 from contextlib import closing
 
+from mmrl.api import load_agent
 from mmrl.cli.eval import DETERMINISTIC
 from mmrl.cli.parser import Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
-from mmrl.registry import find_agent
 from mmrl.viz.window.agent import Watcher, watch
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
@@ -40,7 +40,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--fps {options.fps}: must be above 0")
     recording = Recording(options.record)
     folder = Run.open(options.run)
-    actor = find_agent(folder.config.get("agent", "ppo")).load(folder)
+    agent = load_agent(folder)
     env_id = options.env or folder.config["env"]
     env_args = {} if options.env else folder.config.get("env_args", {})
     with (
@@ -49,7 +49,7 @@ def run(arguments: list[str]) -> int:
         recording,
     ):
         watcher = Watcher(
-            session, actor, episodes=options.episodes, deterministic=options.deterministic
+            session, agent, episodes=options.episodes, deterministic=options.deterministic
         )
         watch(watcher, window, recording, options.fps)
     return 0

@@ -1,4 +1,4 @@
-"""Collects rollouts into a Minari dataset: part by part, so that an interruption loses little.
+"""Collects episodes into a Minari dataset: part by part, so that an interruption loses little.
 
 Parts of as many episodes as are played at once are written to ``.collecting`` in the dataset's
 folder, each whole or not at all. A call with the same request plays the parts that are missing;
@@ -22,7 +22,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION
+from mmrl.contract import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
 from mmrl.data.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
 from mmrl.data.location import Place, minari_module
 from mmrl.data.play import Source, play
@@ -32,13 +32,12 @@ from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
 from mmrl.trust import sign
-from mmrl.wrappers.adapters import make_vec_env, understands
+from mmrl.wrappers.adapters import make_vec_env, with_info
 from mmrl.wrappers.episode_limit import EpisodeLimit
 
 _REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
 """The key in Minari's metadata under which the request is kept."""
-_OPTIONS: Final = ({ACHIEVED: True}, {"describe": True})
 _MARGIN: Final = 1 << 20  # bytes that the joined file may have beyond its parts
 OnEpisodes = Callable[[int], None]
 
@@ -50,7 +49,7 @@ class Request:
     Attributes:
         env: id of the environment.
         episodes: how many; episode k has seed ``seed + k``.
-        by: who acts, in words, such as "expert" or a run folder and its checkpoint.
+        by: name of the source of actions, such as "expert" or a run folder and its checkpoint.
         seed: of the first episode.
         env_args: arguments of the environment.
         num_envs: episodes that are played at once; what an agent samples depends on it.
@@ -69,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Collection:
-    """What came of it.
+    """The result of a collection.
 
     Attributes:
         place: where the dataset is.
@@ -93,10 +92,10 @@ def collect(
 
     Args:
         request: what to collect.
-        make_source: who acts; called if anything is left to play.
+        make_source: makes the source of actions; called if anything is left to play.
         place: where to keep it.
-        on_kept: told how many episodes are there already.
-        on_episodes: told how many more have been played.
+        on_kept: called with how many episodes are there already.
+        on_episodes: called with how many more have been played.
 
     Raises:
         UserError: what is there was collected by another request; it cannot be written; the
@@ -126,7 +125,7 @@ def _play_parts(
     request = work.request
     size = min(request.num_envs, request.episodes)
     limit = EpisodeLimit(request.max_episode_steps)
-    env = make_vec_env(request.env, size, **telling(request.env, request.env_args))
+    env = make_vec_env(request.env, size, **with_info_keys(request.env, request.env_args))
     try:
         with torch.random.fork_rng():
             for number in missing:
@@ -139,14 +138,13 @@ def _play_parts(
         env.close()
 
 
-def telling(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
-    """The arguments, with those that have an environment tell what was achieved and what is seen,
-    where it knows them and nothing else was said.
+def with_info_keys(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with those that turn on ``achieved`` and ``description`` in the infos, where
+    the environment has them and they are not given.
     """
     args = dict(env_args)
-    for option in _OPTIONS:
-        if not option.keys() & args.keys() and understands(env_id, args, **option):
-            args |= option
+    for key in (ACHIEVED, DESCRIPTION):
+        args = with_info(env_id, args, key) or args
     return args
 
 
@@ -164,7 +162,7 @@ class _Workshop:
         self._size = min(request.num_envs, request.episodes)
 
     def open(self) -> int:
-        """Begin, or go on; how many episodes are there already.
+        """Begin or resume; how many episodes are there already.
 
         Raises:
             UserError: they were collected by another request, or something else is there.
@@ -290,7 +288,7 @@ class _Workshop:
             "dataset_size": round(self.place.main.stat().st_size / 1e6, 1),
             OURS: asdict(request),
         }
-        with suppress(TypeError, ValueError):  # an environment that JSON cannot tell
+        with suppress(TypeError, ValueError):  # an environment that is no JSON
             metadata["env_spec"] = spec.to_json()
         return metadata
 
@@ -328,7 +326,7 @@ def _read_request(path: Path) -> dict[str, Any]:
         read = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path} cannot be read: {error}; remove its folder to begin anew"
+            f"{path} cannot be read: {error}; remove its folder to start over"
         ) from error
     return read if isinstance(read, dict) else {}
 
@@ -355,5 +353,5 @@ def _check_same(before: dict[str, Any], request: Request, place: Place) -> None:
         raise UserError(
             f"{place.path} was collected with other arguments; nothing was changed:\n  "
             + "\n  ".join(differences)
-            + "\nGive the same ones to go on, or another --out"
+            + "\nGive the same ones to resume, or another --out"
         )

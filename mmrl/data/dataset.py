@@ -1,4 +1,4 @@
-"""Reads rollouts: datasets that ``mmrl collect`` made, and strangers' with an image and a string.
+"""Reads datasets: those of ``mmrl collect``, and any Minari dataset with an image and a string.
 
 rollouts = open_rollouts("gotolocal/expert-v0")
 rollouts[3].instruction, rollouts[3].images  # one episode
@@ -41,12 +41,12 @@ class Columns:
 
     Attributes:
         starts: int64 [E + 1].
-        images: uint8 [S + E, H, W, 3]; None where they were not asked for.
+        images: uint8 [S + E, H, W, 3]; None where they were not read.
         instructions: E.
         actions: int64 [S], or float [S, A].
         rewards: float64 [S].
         success: bool [E].
-        seeds: int64 [E]; -1 where the dataset does not say.
+        seeds: int64 [E]; -1 where they are not recorded.
         achieved: S tuples of sentences.
         descriptions: S + E sentences.
     """
@@ -68,15 +68,15 @@ class Columns:
 
 
 class Rollouts(Sequence[Rollout]):
-    """The episodes of a dataset, read when they are asked for; see :func:`open_rollouts`.
+    """The episodes of a dataset, read on demand; see :func:`open_rollouts`.
 
     Attributes:
         place: where it is.
-        metadata: what Minari's file says of it.
+        metadata: of Minari's file.
         spaces: of observations, under our names, and of actions.
-        env_id: of the environment; "" where the dataset does not say.
+        env_id: of the environment; "" where it is not recorded.
         env_args: its arguments.
-        by: who acted, in words; "" where the dataset does not say.
+        by: name of the source of actions; "" where it is not recorded.
     """
 
     def __init__(
@@ -266,8 +266,8 @@ def _metadata(place: Place) -> dict[str, Any]:
 def _why_not(place: Place) -> str:
     if place.collecting.is_dir():
         return (
-            f"dataset {place.name!r} is not complete: call 'mmrl collect' with the arguments that "
-            "it was begun with, and it goes on"
+            f"dataset {place.name!r} is not complete: call 'mmrl collect' again with the same "
+            "arguments to resume"
         )
     if place.path.is_dir():
         return (
@@ -278,11 +278,11 @@ def _why_not(place: Place) -> str:
 
 def _environment(metadata: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The id and arguments of the environment, as far as the metadata has them; nothing is made."""
-    told = metadata.get(OURS)
-    if not isinstance(told, dict):
+    request = metadata.get(OURS)
+    if not isinstance(request, dict):
         spec = _json(metadata.get("env_spec"))
-        told = {"env": spec.get("id"), "env_args": spec.get("kwargs")}
-    env_id, env_args = told.get("env"), told.get("env_args")
+        request = {"env": spec.get("id"), "env_args": spec.get("kwargs")}
+    env_id, env_args = request.get("env"), request.get("env_args")
     return (
         env_id if isinstance(env_id, str) else "",
         env_args if isinstance(env_args, dict) else {},
@@ -299,7 +299,7 @@ def _json(text: Any) -> dict[str, Any]:
 
 
 def _success(read: Members, rewards: NDArray[np.float64]) -> bool:
-    """As the dataset says, or else as the contract has it."""
+    """As recorded, or else as the contract defines it."""
     if "success" in read.group.attrs:
         return bool(read.group.attrs["success"])
     successes = read("infos/is_success")

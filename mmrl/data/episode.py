@@ -1,4 +1,4 @@
-"""One episode as it was lived through."""
+"""One recorded episode."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class Rollout:
 
     Attributes:
         images: uint8 [T + 1, H, W, 3], from the reset to the last one.
-        instruction: what was asked.
+        instruction: of the episode.
         actions: int64 [T], or float [T, A].
         rewards: float64 [T].
-        success: whether the instruction was carried out.
-        seed: of the episode; -1 where the dataset does not say.
-        achieved: for each step the instructions that it fulfilled first, as the environment's
-            verifier says; T empty ones where it does not.
-        descriptions: what is seen in each image, T + 1 sentences; "" where nobody says.
-        env_id: of the environment; "" where the dataset does not say.
+        success: of the episode, as the environment reported it.
+        seed: of the episode; -1 where it is not recorded.
+        achieved: for each step the instructions that it achieved first, by the environment's
+            verifier; T empty tuples where it has none.
+        descriptions: of each image, T + 1 sentences; "" where there is none.
+        env_id: of the environment; "" where it is not recorded.
         terminated: whether its last step ended it, and not a limit of steps.
     """
 

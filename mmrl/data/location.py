@@ -42,7 +42,7 @@ class Place:
 
     @property
     def metadata(self) -> Path:
-        """The file that tells what the dataset is."""
+        """The file that describes the dataset."""
         return self.data / METADATA
 
     @property
@@ -72,8 +72,8 @@ def find_place(name: str) -> Place:
     """Where the dataset of that name is, whether it exists or not.
 
     A name that begins with ``.``, ``/`` or ``~`` is a path, and so is one whose folder exists;
-    others are Minari's ids, such as ``gotolocal/expert-v0``, kept where the environment variable
-    ``MINARI_DATASETS_PATH`` says, or under ``~/.minari/datasets``.
+    others are Minari's ids, such as ``gotolocal/expert-v0``, kept under the environment variable
+    ``MINARI_DATASETS_PATH`` or ``~/.minari/datasets``.
 
     Raises:
         UserError: it is neither; or Minari is not installed.

@@ -1,7 +1,4 @@
-"""Plays a batch of episodes, one a seed, and records them.
-
-Who acts in the rollouts: the environment's expert, chance, or a trained agent.
-"""
+"""Plays a batch of episodes, one a seed, and records them; by an expert, at random, or an agent."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from mmrl.wrappers.error_context import CheckedBatch
 
 
 class Source(Protocol):
-    """Who acts."""
+    """Chooses the actions of recorded episodes."""
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """Get ready for N episodes that begin now, all at once."""
@@ -51,7 +48,7 @@ def play(
 
     Args:
         env: N environments that restart within the step that ends an episode.
-        source: who acts.
+        source: of the actions.
         seeds: N of them.
         wanted: the first so many episodes are recorded.
         on_episodes: called with how many more have ended.
@@ -70,10 +67,10 @@ def play(
     source.begin(env, seeds)
     recordings = [Recording(seed) for seed in seeds[:wanted]]
     for e, recording in enumerate(recordings):
-        recording.see(
+        recording.add_observation(
             observation[IMAGE][e],
             observation[INSTRUCTION][e],
-            _told(infos, DESCRIPTION, e) or "",
+            _entry(infos, DESCRIPTION, e) or "",
         )
     running = list(range(wanted))
     while running:
@@ -83,18 +80,18 @@ def play(
         success = batch.were_successful(infos, terminated, rewards) if over.any() else over
         for e in running:
             recording = recordings[e]
-            recording.actions.append(np.array(actions[e]))  # whoever acts may reuse its array
+            recording.actions.append(np.array(actions[e]))  # a source may reuse its array
             recording.rewards.append(float(rewards[e]))
             recording.terminated.append(bool(terminated[e]))
             recording.truncated.append(bool(truncated[e]))
             recording.success = bool(over[e] and success[e])
             last = infos["final_obs"][e] if over[e] else None
-            told = infos.get("final_info", {}) if over[e] else infos
-            recording.achieved.append(tuple(_told(told, ACHIEVED, e) or ()))
-            recording.see(
+            info = infos.get("final_info", {}) if over[e] else infos
+            recording.achieved.append(tuple(_entry(info, ACHIEVED, e) or ()))
+            recording.add_observation(
                 observation[IMAGE][e] if last is None else last[IMAGE],
                 observation[INSTRUCTION][e] if last is None else last[INSTRUCTION],
-                _told(told, DESCRIPTION, e) or "",
+                _entry(info, DESCRIPTION, e) or "",
             )
         ended = len(running)
         running = [e for e in running if not over[e]]
@@ -110,8 +107,8 @@ def play(
     return recordings
 
 
-def _told(infos: Mapping[str, Any], key: str, e: int) -> Any:
-    """What the infos tell of environment ``e``; None where they do not."""
+def _entry(infos: Mapping[str, Any], key: str, e: int) -> Any:
+    """An entry of the infos of environment ``e``; None where it is absent."""
     if key not in infos or not infos.get(f"_{key}", np.ones(e + 1, np.bool_))[e]:
         return None
     return infos[key][e]
@@ -156,7 +153,7 @@ class ExpertSource:
 
 
 class RandomSource:
-    """Any action, by the seed of the episode."""
+    """Random actions, seeded by the episode."""
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """Seed a generator an episode."""
@@ -172,18 +169,18 @@ class RandomSource:
 
 
 class ActorSource:
-    """A trained agent, which samples its actions as in training; sampling begins anew with every
-    batch of episodes, from the seed of its first.
+    """A trained agent, which samples its actions as in training; sampling is seeded anew for every
+    batch of episodes, by the seed of its first.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
-        """Tell the agent that episodes begin."""
+        """Notify the agent that episodes begin."""
         torch.manual_seed(seeds[0])
         begin_episodes(self._actor, len(seeds))
 

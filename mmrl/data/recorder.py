@@ -58,13 +58,13 @@ class Frames:
 
 @dataclass
 class Recording:
-    """What happened in an episode up to now.
+    """An episode up to now.
 
     Attributes:
         seed: of the episode.
-        frames: what was seen, T + 1 images.
-        instructions: what was asked, T + 1 times.
-        descriptions: T + 1, "" where nobody says.
+        frames: T + 1 images.
+        instructions: T + 1.
+        descriptions: T + 1; "" where the environment gives none.
         actions, rewards, terminated, truncated, achieved: of T steps.
         success: whether it ended in one.
     """
@@ -85,7 +85,7 @@ class Recording:
         """Whether the episode has ended."""
         return bool(self.terminated) and (self.terminated[-1] or self.truncated[-1])
 
-    def see(self, image: NDArray[np.uint8], instruction: str, description: str) -> None:
+    def add_observation(self, image: NDArray[np.uint8], instruction: str, description: str) -> None:
         """Add an observation."""
         self.frames.add(image)
         self.instructions.append(instruction)

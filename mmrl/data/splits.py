@@ -4,13 +4,11 @@ test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Generic, TypeVar
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
@@ -87,9 +85,3 @@ def is_test_sentence(sentence: str, share: float) -> bool:
     hash, so that it is the same everywhere and at all times.
     """
     return int.from_bytes(sha256(sentence.encode()).digest()[:8]) < share * 2**64
-
-
-def shown(items: Sequence[T], doing: str) -> Iterator[T]:
-    """The items, under a progress bar in the terminal."""
-    console = Console(stderr=True)
-    yield from track(items, doing, console=console, disable=not console.is_terminal)

@@ -1,4 +1,4 @@
-"""What is in a dataset: counts in words, and its first and last images on one sheet."""
+"""A summary of a dataset: counts and tables, and first and last images on one sheet."""
 
 from __future__ import annotations
 
@@ -29,26 +29,27 @@ _CHINESE: Final = re.compile("CJK|WenQuanYi|Hei|Song|Fallback")
 
 def summary(rollouts: Rollouts) -> str:
     """Numbers, and tables of the instructions, in lines that can be printed."""
-    told = rollouts.columns(images=False)
-    lengths, achieved = told.lengths, sum(map(len, told.achieved))
+    columns = rollouts.columns(images=False)
+    lengths, achieved = columns.lengths, sum(map(len, columns.achieved))
     size = sum(file.stat().st_size for file in rollouts.place.data.iterdir())
-    seeds = f"{told.seeds.min()} to {told.seeds.max()}" if told.seeds.min() >= 0 else "not told"
-    described = sum(map(bool, told.descriptions))
-    environment = f"{rollouts.env_id or 'not told'} {rollouts.env_args or ''}"
+    first, last = columns.seeds.min(), columns.seeds.max()
+    seeds = f"{first} to {last}" if first >= 0 else "unknown"
+    described = sum(map(bool, columns.descriptions))
+    environment = f"{rollouts.env_id or 'unknown'} {rollouts.env_args or ''}"
     lines = [
         f"dataset       {printable(f'{rollouts.place.name} in {rollouts.place.path}')}",
         f"environment   {printable(environment)}".rstrip(),
-        f"by            {printable(rollouts.by) or 'not told'}",
+        f"by            {printable(rollouts.by) or 'unknown'}",
         f"episodes      {len(rollouts):,}, seeds {seeds}",
         f"steps         {lengths.sum():,}, {lengths.mean():.1f} an episode",
-        f"success       {told.success.mean():.1%}",
-        f"achieved      {achieved:,} instructions, asked or not",
+        f"success       {columns.success.mean():.1%}",
+        f"achieved      {achieved:,} instructions, given or not",
         f"descriptions  {described:,}",
         f"on disk       {size / 1e6:.1f} MB",
     ]
-    kinds = Counter(map(rollouts.language.kind, told.instructions))
+    kinds = Counter(map(rollouts.language.kind, columns.instructions))
     lines += _table("kind of instruction", kinds, _KINDS)
-    return "\n".join(lines + _table("instruction", Counter(told.instructions), _MOST_FREQUENT))
+    return "\n".join(lines + _table("instruction", Counter(columns.instructions), _MOST_FREQUENT))
 
 
 def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
@@ -62,7 +63,7 @@ def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
 
 
 def dataset_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
-    """The first and the last image of some episodes, evenly spread, with what was asked: a PNG."""
+    """The first and the last image of some episodes, evenly spread, with the instruction: a PNG."""
     count = min(episodes, len(rollouts))
     chosen = np.linspace(0, len(rollouts) - 1, count).round().astype(int).tolist()
     cells = [_cell(rollouts[k], k) for k in chosen]
@@ -87,7 +88,7 @@ def _cell(rollout: Rollout, number: int) -> NDArray[np.uint8]:
         cell.paste(scaled, (_GAP + k * (_SIDE + _GAP), _GAP))
     draw = ImageDraw.Draw(cell)
     font = _font(rollout.instruction)
-    outcome, color = ("carried out", GREEN) if rollout.success else ("not carried out", RED)
+    outcome, color = ("success", GREEN) if rollout.success else ("failure", RED)
     y = _SIDE + _GAP + 2
     for line in textwrap.wrap(rollout.instruction, 56)[:2]:
         draw.text((_GAP, y), line, INK, font)

@@ -81,8 +81,8 @@ def play_episodes(
     more than slow ones.
 
     Args:
-        actor: who acts.
-        env_id, env_args: where.
+        actor: the agent.
+        env_id, env_args: of the environment.
         episodes: how many.
         first_seed: episode k has seed ``first_seed + k``.
         deterministic: take the most probable action instead of sampling, as PPO's policy does

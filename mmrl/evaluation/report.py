@@ -1,4 +1,4 @@
-"""The result of an evaluation, with all that is needed to do it again."""
+"""The result of an evaluation, with all that is needed to repeat it."""
 
 from __future__ import annotations
 

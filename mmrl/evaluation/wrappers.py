@@ -1,7 +1,4 @@
-"""Does an agent do what it is told? It is told something else, and should do that instead.
-
-An agent that is told what to do in another language than its own.
-"""
+"""Actors with changed instructions: swapped between episodes, or translated."""
 
 from __future__ import annotations
 
@@ -17,20 +14,19 @@ from mmrl.generative.text.models import Translator
 
 
 class InstructionSwap(ActorWrapper):
-    """An actor that reads and hears the instruction of another episode.
+    """An actor that gets the instruction of another episode.
 
-    An agent that follows its instructions fails then; success that stays is what can be had
-    without them, by luck or by trying everything. An episode keeps its wrong instruction, one of
-    those that other episodes had so far.
+    The success that remains does not depend on the instruction: it is due to luck or to exploring.
+    An episode keeps its swapped instruction, one of those that other episodes had so far.
 
     Args:
-        actor: who acts.
+        actor: the agent.
     """
 
     def __init__(self, actor: Actor) -> None:
         super().__init__(actor)
-        self._heard: dict[str, Any] = {}  # how each sentence was said, None without speech
-        self._told: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
+        self._speech: dict[str, Any] = {}  # each sentence's first waveform; None without speech
+        self._swapped: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same images with other instructions.
@@ -41,23 +37,23 @@ class InstructionSwap(ActorWrapper):
         own = observation[INSTRUCTION]
         speech = observation.get(SPEECH)
         for row, sentence in enumerate(own):
-            if sentence not in self._heard:
-                self._heard[sentence] = None if speech is None else speech[row].copy()
+            if sentence not in self._speech:
+                self._speech[sentence] = None if speech is None else speech[row].copy()
         for row, sentence in enumerate(own):
-            if row not in self._told or self._told[row][0] != sentence:
-                self._told[row] = sentence, self._another(row, sentence)
-        told = [self._told[row][1] for row in range(len(own))]
-        misleading = {**observation, INSTRUCTION: tuple(told)}
+            if row not in self._swapped or self._swapped[row][0] != sentence:
+                self._swapped[row] = sentence, self._another(row, sentence)
+        others = [self._swapped[row][1] for row in range(len(own))]
+        changed = {**observation, INSTRUCTION: tuple(others)}
         if speech is not None:
-            misleading[SPEECH] = np.stack([self._heard[sentence] for sentence in told])
-        return misleading
+            changed[SPEECH] = np.stack([self._speech[sentence] for sentence in others])
+        return changed
 
     def _another(self, row: int, sentence: str) -> str:
-        others = [other for other in self._heard if other != sentence]
+        others = [other for other in self._speech if other != sentence]
         if not others:
             raise UserError(
-                f"all episodes say {sentence!r}: there is nothing else to tell. Take another "
-                "environment, or more episodes"
+                f"all episodes have the instruction {sentence!r}: there is none to swap it with. "
+                "Take another environment, or more episodes"
             )
         return others[row % len(others)]
 
@@ -66,7 +62,7 @@ class TranslatedInstructions(ActorWrapper):
     """An actor that reads translations of its instructions.
 
     Args:
-        actor: who acts.
+        actor: the agent.
         translator: into the actor's language; each distinct sentence is translated once.
     """
 
@@ -81,9 +77,10 @@ class TranslatedInstructions(ActorWrapper):
         Raises:
             UserError: words that the translator does not know.
         """
-        told = observation[INSTRUCTION]
-        new = [sentence for sentence in dict.fromkeys(told) if sentence not in self._known]
+        sentences = observation[INSTRUCTION]
+        new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._known]
         if new:
-            said = self._translator.translate(new)
-            self._known |= {one: other.sentence for one, other in zip(new, said, strict=True)}
-        return {**observation, INSTRUCTION: tuple(self._known[sentence] for sentence in told)}
+            translations = self._translator.translate(new)
+            pairs = zip(new, translations, strict=True)
+            self._known |= {sentence: translation.sentence for sentence, translation in pairs}
+        return {**observation, INSTRUCTION: tuple(self._known[one] for one in sentences)}

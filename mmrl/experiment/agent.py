@@ -1,4 +1,4 @@
-"""What the command line asks of an agent."""
+"""The protocol of an agent that the command line trains and loads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Agent(Protocol):
 
     @staticmethod
     def train(config: TrainConfig, hyper: Any, run: Run, *, resume: bool = False) -> Actor:
-        """Train, log into ``run.events`` and save checkpoints through ``run``; or go on from the
+        """Train, log into ``run.events`` and save checkpoints through ``run``; or resume from the
         newest one.
         """
         ...
@@ -40,7 +40,7 @@ class DistributedAgent(Agent, Protocol):
 
     @staticmethod
     def plan_together(config: TrainConfig, hyper: Any, workers: int, address: str | None) -> str:
-        """What they would do, for people to read."""
+        """The plan of such a training, for people to read."""
         ...
 
     @staticmethod

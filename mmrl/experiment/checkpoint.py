@@ -51,7 +51,7 @@ class DamagedCheckpointError(UserError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training needs to go on.
+    """What a training needs to be resumed.
 
     Attributes:
         steps: environment steps so far.
@@ -107,7 +107,7 @@ def check_checkpoint(folder: Path) -> int:
 
 
 def weights_checksum(folder: Path) -> str:
-    """The SHA-256 of a checkpoint's weights, by which models are told apart.
+    """The SHA-256 of a checkpoint's weights, which identifies a model.
 
     Raises:
         DamagedCheckpointError: as :func:`check_checkpoint`.

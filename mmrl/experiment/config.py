@@ -40,11 +40,11 @@ class TrainConfig:
         agent: name of the agent; its hyperparameters are the section of that name.
         steps: environment steps to train for.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
-        env_args: arguments of the environment, such as room_size; and speech, who says the
-            instructions (voices, words_per_minute, pitch, noise, seconds).
-        instruction: how the agent is told what to do: text, speech or both.
-        model: what the model is made of.
-        optimizer: how it learns, and its penalties on large weights.
+        env_args: arguments of the environment, such as room_size; and speech, the synthesised
+            voices of the instructions (voices, words_per_minute, pitch, noise, seconds).
+        instruction: the agent's input: text, speech or both.
+        model: encoders, fusion and their sizes.
+        optimizer: the optimizer, and penalties on large weights.
         device: auto, cpu or cuda.
         eval_episodes: held-out episodes played at the end; 0 for none.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
@@ -81,7 +81,7 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         hyperparameters: the agent's dataclass.
 
     Raises:
-        UserError: it has keys that there are not.
+        UserError: it has unknown keys.
     """
     given, _ = rename_keys(plain)
     agent = given.get("agent", TrainConfig.agent)

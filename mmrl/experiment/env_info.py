@@ -17,7 +17,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from mmrl.contract import SPEECH
+from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.files import write_json
 from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 FILE: Final = "env_info.json"
 CHANNELS: Final = ("text", "speech", "both")
-"""How an agent gets its instructions."""
+"""How an agent gets its instructions: written, spoken, or both."""
+_MOST: Final = 2**26  # numbers in one observation
+_UNREADABLE: Final = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
+    RecursionError,
+)  # fmt: skip
 Plain = dict[str, Any]
 
 
@@ -43,7 +48,8 @@ class EnvInfo:
         observation_space: of one environment, as :mod:`mmrl.contract` has it.
         action_space: of one environment.
         instruction_words: the words of its instructions, sorted; None where they were not needed.
-        info_keys: optional entries of its infos, each with the argument that turns it on.
+        info_keys: optional entries of its infos, each with the argument that turns it on; None
+            where it declares none.
         actions: the names of its actions by their numbers, where it declares them.
         language: the dotted path of its :mod:`mmrl.language`, where it declares one.
     """
@@ -53,7 +59,7 @@ class EnvInfo:
     observation_space: spaces.Dict
     action_space: gym.Space[Any]
     instruction_words: tuple[str, ...] | None = None
-    info_keys: Mapping[str, str] | None = None
+    info_keys: Mapping[str, str | None] | None = None
     actions: Mapping[str, str] | None = None
     language: str | None = None
 
@@ -74,7 +80,7 @@ class EnvInfo:
                 "action_space": space_to_plain(self.action_space),
             }
             json.dumps(plain)
-        except TypeError:  # a space, or an argument, of a stranger's own kind
+        except TypeError:  # a space, or an argument, of another kind
             return
         write_json(folder / FILE, plain)
 
@@ -92,10 +98,12 @@ class EnvInfo:
             plain = json.loads(file.read_text())
             for key in ("observation_space", "action_space"):
                 plain[key] = space_from_plain(plain[key])
+            if (wrong := contract_violation(plain["observation_space"])) is not None:
+                raise ValueError(wrong)
             words = plain["instruction_words"]
             plain["instruction_words"] = None if words is None else tuple(words)
             return cls(**plain)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise UserError(
                 f"{file} cannot be read: {error!r}; remove it, and the environment is built instead"
             ) from error
@@ -104,13 +112,13 @@ class EnvInfo:
 def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
     """Build the environment of a configuration once, and learn all that training needs to know.
 
-    Where instructions are to be heard and the environment does not speak by itself, they are spoken
-    by the default :class:`~mmrl.wrappers.speech.Speakers`.
+    Where the agent needs speech and the environment has none, the default
+    :class:`~mmrl.wrappers.speech.Speakers` speak the instructions.
 
     Args:
         config: of the training.
-        words: whether the words of the instructions are needed; an environment that does not
-            declare them is asked for the instructions of 512 episodes.
+        words: whether the words of the instructions are needed; where the environment does not
+            declare them, they are those of the instructions of 512 episodes.
 
     Raises:
         UserError: no such environment or channel, or arguments that it refuses.
@@ -169,7 +177,8 @@ def space_to_plain(space: gym.Space[Any]) -> Plain:
             "dtype": str(space.dtype),
         }
     if isinstance(space, spaces.MultiBinary):
-        return {"kind": "MultiBinary", "n": list(space.shape)}
+        n = space.n if isinstance(space.n, int) else list(space.shape)
+        return {"kind": "MultiBinary", "n": n}
     if isinstance(space, spaces.Text):
         return {
             "kind": "Text",
@@ -197,6 +206,8 @@ def space_from_plain(plain: Mapping[str, Any]) -> Any:
     kind = given.pop("kind")
     if kind == "Box":
         dtype, shape = np.dtype(given["dtype"]), tuple(given["shape"])
+        if np.prod(shape, dtype=object) > _MOST:
+            raise ValueError(f"a space of shape {list(shape)} is too large")
         low, high = (_filled(given[key], shape, dtype) for key in ("low", "high"))
         return spaces.Box(low, high, shape, cast("Any", dtype.type))
     if kind == "MultiDiscrete":

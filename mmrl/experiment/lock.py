@@ -47,10 +47,10 @@ class RunLock:
         self._released = threading.Event()
 
     def check(self) -> None:
-        """Make sure that nobody else holds it.
+        """Make sure that no other process holds it.
 
         Raises:
-            LockedError: somebody does.
+            LockedError: another one does.
         """
         owner = self._read()
         if owner is not None and not self._is_stale(owner):
@@ -86,7 +86,7 @@ class RunLock:
         """Make the file.
 
         Raises:
-            FileExistsError: somebody else has it.
+            FileExistsError: another process has it.
             WriteError: it cannot be written.
         """
         try:
@@ -141,7 +141,7 @@ def _this_process() -> dict[str, Any]:
 
 
 def _boot() -> str:
-    """Which start of the machine this is; "" where the system does not tell."""
+    """Which start of the machine this is; "" where the system does not report it."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

@@ -20,8 +20,8 @@ def build_preprocessing(config: TrainConfig, info: EnvInfo) -> Preprocessing:
         info: what is known of the environment.
 
     Raises:
-        UserError: the agent is to hear, and the environment does not speak; or a tokenizer that is
-            not to be had.
+        UserError: the agent needs speech, and the environment has none; or a tokenizer that cannot
+            be loaded.
     """
     tokenizer = speech = None
     if config.instruction in ("text", "both"):
@@ -32,7 +32,7 @@ def build_preprocessing(config: TrainConfig, info: EnvInfo) -> Preprocessing:
     if config.instruction in ("speech", "both"):
         if SPEECH not in info.observation_space.spaces:
             raise UserError(
-                f"instruction={config.instruction!r}: {config.env} does not speak; "
+                f"instruction={config.instruction!r}: {config.env} has no speech; "
                 "give env_args.speech={}"
             )
         samples = (info.observation_space[SPEECH].shape or (0,))[0]

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 CONFIG_KEYS: Final[dict[str, str]] = {
     "model.goal_picture": "model.goal_image",
+    "imagination.dream_steps": "imagination.imagined_steps",
     "held_out": "held_out_pairs",
 }
 """Dotted keys of configurations, and of options on the command line."""

@@ -1,6 +1,6 @@
 """A run folder: configuration, status, event files, checkpoints and result of one training.
 
-``status.json`` says where the training stands: it is ``starting`` until the first step is taken,
+``status.json`` holds the status of the training: it is ``starting`` until the first step is taken,
 ``training`` until it is ``finished``, has ``failed`` or was ``interrupted``. Once a step was taken
 the folder is never removed; while it holds no checkpoint, the same command begins in it again.
 """
@@ -41,7 +41,7 @@ _CHECKPOINT: Final = re.compile(r"step_(\d+)")
 
 
 class Status(StrEnum):
-    """Where a training stands."""
+    """The status of a training."""
 
     STARTING = "starting"
     TRAINING = "training"
@@ -122,7 +122,7 @@ class Run:
 
         Raises:
             UserError: there is none, or its configuration cannot be read.
-            UntrustedCodeError: it names code that nobody has trusted.
+            UntrustedCodeError: it names code that is not trusted.
         """
         path = Path(path)
         file = path / CONFIG
@@ -141,18 +141,18 @@ class Run:
 
     @property
     def status(self) -> Status | None:
-        """Where its training stands; None for a folder that does not say, as older ones do not."""
+        """The status of its training; None for older folders, which have no such file."""
         try:
             return Status(json.loads(self._status_file())["status"])
         except (ValueError, KeyError, TypeError):
             return None
 
     def set_status(self, status: Status, why: str | None = None) -> None:
-        """Write down where the training stands.
+        """Write the status of the training.
 
         Args:
             status: now.
-            why: the error, of one that has failed.
+            why: the error, of a failed training.
 
         Raises:
             WriteError: it cannot be written.
@@ -162,10 +162,10 @@ class Run:
         write_json(self.path / STATUS, {"status": status, "since": now, **reason})
 
     def end(self, status: Status, why: str | None = None) -> None:
-        """Write down how the training has ended; or remove the folder where it has not begun, and
+        """Write how the training has ended; or remove the folder where it has not begun, and
         leave it as it was where an earlier training was to be resumed and was not.
 
-        A full disk is no error here: whatever ended the training is what matters.
+        A full disk is no error here: the reason for the end matters more.
         """
         if self.status is Status.STARTING and not self._newest_first():
             shutil.rmtree(self.path, ignore_errors=True)
@@ -182,7 +182,7 @@ class Run:
             return b""
 
     def lock(self) -> RunLock:
-        """For a ``with`` block in which nobody else may write into the folder."""
+        """For a ``with`` block in which no other process may write into the folder."""
         return RunLock(self.path)
 
     def save_checkpoint(self, checkpoint: Checkpoint, keep: int = 3) -> Path:
@@ -206,7 +206,7 @@ class Run:
         return target
 
     def _make_room(self, write: Callable[[], None]) -> None:
-        """Write, and give up one old checkpoint after the other while the disk is full."""
+        """Write, and remove one old checkpoint after the other while the disk is full."""
         while True:
             try:
                 return write()
@@ -239,7 +239,7 @@ class Run:
         return self._env_info or EnvInfo.load(self.path)
 
     def begin(self) -> None:
-        """Write down that steps are taken from now on, with the present configuration.
+        """Set the status to ``training``, and write the present configuration.
 
         Raises:
             WriteError: it cannot be written.
@@ -283,7 +283,7 @@ class Run:
             )
 
     def newest_checkpoint(self) -> Path:
-        """The whole checkpoint with the most steps; damaged ones are passed over with a warning.
+        """The whole checkpoint with the most steps; damaged ones are skipped with a warning.
 
         Raises:
             UserError: there is none.
@@ -295,7 +295,7 @@ class Run:
 
         Raises:
             UserError: there is none.
-            UntrustedCodeError: it names code that nobody has trusted.
+            UntrustedCodeError: it names code that is not trusted.
         """
         checkpoint = read_checkpoint(self._newest())
         if isinstance(checkpoint.state, dict):
@@ -324,7 +324,7 @@ class Run:
         status = self.status
         if status is None:
             return ""
-        return f" (its training is {status}): the command that began it begins it again"
+        return f" (its training is {status}): call the command that began it again"
 
     def _newest_first(self) -> list[Path]:
         """The folders of checkpoints, whole or not."""

@@ -1,4 +1,4 @@
-"""Searching for hyperparameters: what is searched, and what came of it."""
+"""Hyperparameter search: the search space, and the table and plot of its trials."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def _check_order(text: str, low: float, high: float) -> None:
 
 
 @dataclass(frozen=True)
-class Tried:
+class FinishedTrial:
     """A trial that has ended.
 
     Attributes:
@@ -123,9 +123,9 @@ class Tried:
     stopped: bool
 
 
-def markdown(tried: Sequence[Tried], title: str) -> str:
+def markdown(trials: Sequence[FinishedTrial], title: str) -> str:
     """The trials as a Markdown table, the best first."""
-    keys = sorted({key for one in tried for key in one.values})
+    keys = sorted({key for one in trials for key in one.values})
     lines = [
         f"# {title}",
         "",
@@ -135,7 +135,7 @@ def markdown(tried: Sequence[Tried], title: str) -> str:
         "| trial | success | " + " | ".join(keys) + " | |",
         "|---|---|" + "---|" * (len(keys) + 1),
     ]
-    for one in sorted(tried, key=lambda one: (one.stopped, -one.success)):
+    for one in sorted(trials, key=lambda one: (one.stopped, -one.success)):
         values = " | ".join(short(one.values.get(key)) for key in keys)
         mark = "stopped early" if one.stopped else ""
         lines.append(f"| {one.number} | {one.success:.1%} | {values} | {mark} |")
@@ -147,7 +147,7 @@ def short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def plot(tried: Sequence[Tried], axes: Sequence[Axis], path: Path, title: str) -> None:
+def plot(trials: Sequence[FinishedTrial], axes: Sequence[Axis], path: Path, title: str) -> None:
     """Success against each searched key, a dot a trial; those stopped early are hollow."""
     import matplotlib
 
@@ -160,7 +160,7 @@ def plot(tried: Sequence[Tried], axes: Sequence[Axis], path: Path, title: str) -
     )  # fmt: skip
     for axis, place in zip(axes, places[0], strict=True):
         for stopped, face in ((False, "#33557d"), (True, "none")):
-            some = [one for one in tried if one.stopped == stopped and axis.key in one.values]
+            some = [one for one in trials if one.stopped == stopped and axis.key in one.values]
             values = [one.values[axis.key] for one in some]
             if axis.choices:
                 values = [axis.choices.index(value) for value in values]

@@ -1,4 +1,4 @@
-"""The model builder: a configuration → a model, its tokenizer and speech preprocessing."""
+"""The model builder: a configuration and its inputs → a model; its tokenizer and preprocessing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
         words: the environment's words, for a text encoder that is trained from scratch.
 
     Raises:
-        UserError: a pretrained tokenizer that is not to be had.
+        UserError: a pretrained tokenizer that cannot be loaded.
     """
     name = encoder_configs(config)[INSTRUCTION].name
     if name in TEXT_ENCODERS:
@@ -55,7 +55,7 @@ def build_speech(config: ModelConfig, seconds: float) -> SpeechPreprocessor:
         seconds: length of the waveforms.
 
     Raises:
-        UserError: a pretrained feature extractor that is not to be had.
+        UserError: a pretrained feature extractor that cannot be loaded.
     """
     return build_speech_preprocessor(encoder_configs(config)[SPEECH].name, seconds)
 
@@ -83,7 +83,7 @@ def build_model(
 
     Raises:
         UserError: an unknown name, options that do not fit each other or the inputs, or weights
-            that are not to be had.
+            that cannot be loaded.
     """
     _check_options(config)
     if inputs is None:
@@ -97,7 +97,7 @@ def build_model(
     )
     _freeze(encoders, config)
     if config.channels_last:
-        _lay_out(encoders, config)
+        _set_channels_last(encoders, config)
     if config.compile:
         _check_compiler()
         model.compile()
@@ -106,7 +106,7 @@ def build_model(
 
 
 def build_recipe(config: ModelConfig, inputs: ModelInputs) -> dict[str, Any]:
-    """What a model's file says of how to build it, as plain data."""
+    """How to build a model again, as plain data for its file."""
     return {"kind": "config", "config": asdict(config), "inputs": inputs.to_json()}
 
 
@@ -210,23 +210,23 @@ def _freeze(encoders: dict[str, Encoder], config: ModelConfig) -> None:
         except ValueError as error:
             raise UserError(f"{_option(config, key)}: {error}") from error
         if trained == 0 and config.cache_mb:
-            encoder.remember(config.cache_mb << 20)
+            encoder.enable_cache(config.cache_mb << 20)
 
 
 def _option(config: ModelConfig, key: str) -> str:
-    """The option that says how many stages of an encoder are trained."""
+    """The option for how many stages of an encoder are trained."""
     if key in config.encoders:
         return f"model.encoders.{key}.trained"
     flat = {INSTRUCTION: "text", SPEECH: "speech"}
     return f"model.{flat.get(key, 'image')}_trained"
 
 
-def _lay_out(encoders: dict[str, Encoder], config: ModelConfig) -> None:
+def _set_channels_last(encoders: dict[str, Encoder], config: ModelConfig) -> None:
     """Have image encoders compute in channels-last order."""
     table = encoder_configs(config)
     for key, encoder in encoders.items():
         if kind_of(key, table[key]) == "image":
-            encoder.lay_out(torch.channels_last)
+            encoder.set_memory_format(torch.channels_last)
 
 
 def _check_compiler() -> None:

@@ -52,8 +52,8 @@ class ModelInputs:
 
     @classmethod
     def from_space(cls, space: spaces.Dict) -> Self:
-        """Those of a policy's observation space: integers wider than a byte are token ids, whose
-        words an :class:`~mmrl.preprocessing.encoded.EncodedSpace` knows.
+        """Those of a policy's observation space: integers wider than a byte are token ids, with the
+        words of an :class:`~mmrl.preprocessing.encoded.EncodedSpace`.
         """
         shapes, vocabularies = {}, {}
         for key, one in space.spaces.items():

@@ -46,8 +46,8 @@ def save_model(model: MultimodalModel, folder: str | Path) -> None:
     folder = Path(folder)
     if model.recipe is None:
         raise UserError(
-            "this model was not made by build_model, so nothing says how to build it again: save "
-            "its state_dict"
+            "this model was not made by build_model, so it has no recipe to be built from again: "
+            "save its state_dict"
         )
     if folder.exists() and not (folder / MODEL).is_file():
         raise UserError(f"{folder} exists and holds no model: nothing was overwritten")
@@ -77,7 +77,7 @@ def load_model(folder: str | Path, *, trust_code: bool = False) -> MultimodalMod
         trust_code: import code that it names, such as a fusion of its own; see :mod:`mmrl.trust`.
 
     Raises:
-        UntrustedCodeError: it names code that nobody has trusted.
+        UntrustedCodeError: it names code that is not trusted.
         UserError: there is none, a file is damaged, or its preprocessing is not the one that it
             was trained with.
     """
@@ -143,15 +143,15 @@ def _find(folder: Path, key: str) -> Path:
 def read_recipe(
     about: dict[str, Any], tokenizer: Tokenizer | None = None
 ) -> tuple[ModelConfig, ModelInputs]:
-    """The configuration and the inputs in a model's file, of this or an earlier version.
+    """The configuration and inputs in a model's file, of this or an earlier version.
 
     Args:
-        about: what the file says.
+        about: the content of the file.
         tokenizer: in the same folder; an earlier version kept the size of its vocabulary only
             there.
 
     Raises:
-        AttributeError, KeyError, TypeError, ValueError: it says something else.
+        AttributeError, KeyError, TypeError, ValueError: it is something else.
     """
     if about["kind"] == "names":
         return _read_names(about, tokenizer)
@@ -167,7 +167,7 @@ def read_recipe(
 def _read_names(
     about: dict[str, Any], tokenizer: Tokenizer | None
 ) -> tuple[ModelConfig, ModelInputs]:
-    """What ``MultimodalModel.from_names`` of earlier versions wrote."""
+    """The recipe of ``MultimodalModel.from_names`` in earlier versions."""
     if tokenizer is None:
         raise ValueError("there is no tokenizer")
     height, width = about["image_size"]

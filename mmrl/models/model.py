@@ -1,4 +1,25 @@
-"""START HERE: observation → tokens → fusion → features."""
+"""START HERE: the multimodal model, observation → tokens → fusion → features.
+
+    observation {key: numbers} ── one encoder a key ──→ {key: Tokens [B, L, D]} ── fusion ──→ [B, F]
+
+Notable:
+
+- A modality is data: a row in ``ModelConfig.encoders``, by observation key.
+- Encoders are frozen for real (no gradient, BatchNorm statistics or dropout), and then cached: each
+  distinct input is encoded once.
+- A batch holds few distinct instructions: each is encoded once, and its tokens are shared.
+- Frames stay bytes up to the encoder, which cuts patches before it normalises.
+- Any modality may be missing from a batch.
+- Weights are safetensors, the rest JSON; nothing is unpickled.
+
+Reading order: this file; :mod:`~mmrl.models.tokens`, the interface between encoders and fusions;
+:mod:`~mmrl.models.encoders.base` and one encoder, such as :mod:`~mmrl.models.encoders.image`;
+:mod:`~mmrl.models.fusion.film`, one fusion; :mod:`~mmrl.models.config` and
+:mod:`~mmrl.models.build`, how names become modules; :mod:`~mmrl.models.io`, how they are saved.
+
+Shapes: B batch, L tokens (or token ids), D their width, F features, H and W pixels. Images are
+uint8 [B, 3, H, W], a permuted view of the [B, H, W, 3] that environments and buffers store.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +42,23 @@ PRECISIONS: Final = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 class MultimodalModel(nn.Module):
-    """What is seen, read and heard → features.
+    """A multimodal feature extractor: one encoder for each modality, and a fusion.
 
-    Inside policies it takes observations; with a tokenizer it takes sentences and images.
+    Inside policies it takes observations; with a tokenizer also sentences and images.
+    :func:`mmrl.models.build.build_model` makes it from a configuration,
+    :func:`mmrl.models.io.save_model` and :func:`mmrl.models.io.load_model` keep it in a folder.
 
     Args:
-        encoders: for each modality of the observation, by its key: raw numbers → Tokens.
+        encoders: by observation key: raw numbers → Tokens.
         fusion: the Tokens of all modalities → features.
         tokenizer: for sentences.
-        dropout: share of the features that is left out in training (Srivastava et al., 2014).
+        dropout: share of the features that is dropped in training (Srivastava et al., 2014).
         precision: "fp32", or "bf16" for matrix products in bfloat16 (autocast); weights and
             features are float32 either way.
 
     Attributes:
-        recipe: how it was built, which :meth:`save` writes down; set by the builders.
+        features: F.
+        recipe: how to build it again, as plain data; None if it was not made by ``build_model``.
     """
 
     def __init__(
@@ -61,10 +85,15 @@ class MultimodalModel(nn.Module):
         """A batch of observations, or of sentences and images → features float32 [B, F].
 
         Args:
-            observation: by modality, ``image`` uint8 [B, 3, H, W], ``instruction`` token ids
+            observation: by key, such as ``image`` uint8 [B, 3, H, W], ``instruction`` token ids
                 [B, L], ``speech`` features [B, …], ``goal`` uint8 [B, 1, 3, H, W], of which some
                 may be missing; or B sentences.
             images: uint8 [B, 3, H, W], with sentences.
+
+        Raises:
+            ValueError: a modality that the model was not built for, or images or token ids that do
+                not fit its encoder.
+            UserError: sentences, as :meth:`observe`.
         """
         if not isinstance(observation, Mapping):
             observation = self.observe(observation, images)
@@ -73,15 +102,15 @@ class MultimodalModel(nn.Module):
         return self.dropout(features.float())
 
     def encode(self, observation: Mapping[str, Tensor]) -> dict[str, Tokens]:
-        """The Tokens of each modality that is there.
+        """The Tokens of each modality in a batch, by observation key.
 
         Raises:
             ValueError: a modality that the model was not built for.
         """
-        strange = [name for name in observation if name not in self.encoders]
-        if strange:
+        unexpected = [name for name in observation if name not in self.encoders]
+        if unexpected:
             known = ", ".join(self.encoders)
-            raise ValueError(f"a model of {known} was given {', '.join(strange)}")
+            raise ValueError(f"a model of {known} was given {', '.join(unexpected)}")
         return {name: self.encoders[name](given) for name, given in observation.items()}
 
     def observe(self, sentences: Sequence[str], images: Tensor | None) -> dict[str, Tensor]:

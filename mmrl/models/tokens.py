@@ -1,4 +1,7 @@
-"""What encoders speak: a sequence of vectors with a mask."""
+"""Tokens, the interface between encoders and fusions: sequences of vectors with a mask.
+
+Shapes: B batch, U distinct sequences of a batch, L tokens, D their width.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from torch import Tensor
 
 
 class Tokens:
-    """B sequences of L vectors of width D.
+    """A batch of token sequences, float [B, L, D], with a mask.
 
-    A batch holds few distinct instructions, and tokens know it: what is computed of a sequence,
-    such as its mean, is computed of each distinct one; the batch's are made when somebody looks.
+    A batch holds few distinct instructions, so only the U distinct sequences are stored: means and
+    maps are computed once for each of them, and expanded to the batch when they are read.
 
     Args:
         values: float [B, L, D]; or [U, L, D], with ``rows``.
-        mask: bool [B, L], or [U, L]; True where a token counts. What stands elsewhere must not
-            matter.
-        grid: (rows, columns) with rows · columns = L, where the tokens lie on a grid (row by row).
-        rows: which of the U sequences each of the batch is, int64 [B]; each its own, if None.
+        mask: bool [B, L], or [U, L]; True for tokens, False for padding, whose values are
+            arbitrary.
+        grid: (rows, columns) with rows · columns = L, if the tokens lie on a grid, row by row.
+        rows: the index of the sequence of each row of the batch, int64 [B]; None if U = B.
     """
 
     def __init__(
@@ -56,14 +59,16 @@ class Tokens:
         )
 
     def map(self, change: Callable[[Tensor, Tensor], Tensor]) -> Tokens:
-        """Tokens with other values: ``change`` makes [·, L, E] of values [·, L, D] and their mask,
-        of each sequence by itself.
+        """Tokens with other values, computed once for each distinct sequence.
+
+        Args:
+            change: values [U, L, D] and their mask [U, L] → values [U, L, E].
         """
         values = change(self._distinct, self._distinct_mask)
         return Tokens(values, self._distinct_mask, self.grid, self._rows)
 
     def mean(self) -> Tensor:
-        """The mean of the tokens that count, float [B, D]; 0 where none does."""
+        """The mean over the mask, float [B, D]; 0 where it is empty."""
         count = self._distinct_mask.sum(1, keepdim=True).clamp_min(1)
         return self._of_all(self._kept().sum(1) / count)
 
@@ -71,18 +76,18 @@ class Tokens:
         """The tokens as feature maps, float [B, D, rows, columns], 0 where the mask is False.
 
         Raises:
-            ValueError: they lie on no grid.
+            ValueError: there is no grid.
         """
         if self.grid is None:
             raise ValueError("these tokens lie on no grid")
         return self._of_all(self._kept()).transpose(1, 2).unflatten(2, self.grid)
 
     def zeros(self, *shape: int) -> Tensor:
-        """Zeros [B, *shape], of the type and on the device of the values."""
+        """Zeros [B, *shape], with the dtype and on the device of the values."""
         return self._distinct.new_zeros(len(self), *shape)
 
     def _kept(self) -> Tensor:
-        """The values, 0 where the mask is False; themselves, and not a copy, where it never is."""
+        """The values, 0 where the mask is False; not a copy if it is True everywhere."""
         if self._distinct_mask.all():
             return self._distinct
         return torch.where(self._distinct_mask.unsqueeze(-1), self._distinct, 0)
@@ -93,13 +98,13 @@ class Tokens:
 
 
 class TokensShape(NamedTuple):
-    """What a module can know of the Tokens it will get before it sees any.
+    """The static shape of Tokens, from which fusions and decoders are built.
 
     Attributes:
         width: D.
         grid: as in :class:`Tokens`; None where the length varies.
-        aside: how many of the last of the D numbers are of another kind than the others, such as a
-            colour beside a shape. Who wants to, reads them apart.
+        aside: how many of the last channels are of another kind than the others, such as a colour
+            beside a shape; a decoder may use them separately.
     """
 
     width: int

@@ -1,4 +1,4 @@
-"""The space of preprocessed input: it remembers which preprocessing it came from."""
+"""The observation space of preprocessed input, with the fingerprint of its preprocessing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import DTypeLike
 
 
 class EncodedSpace(spaces.Box):
-    """A Box that is equal only to one of the same preprocessing.
+    """A Box that is equal only to a Box of the same preprocessing.
 
-    An agent is saved with its observation space: whoever loads it with another tokenizer or other
-    speech features is told so, instead of being given nonsense.
+    An agent is saved with its observation space: loading it with another tokenizer or other speech
+    features is an error, instead of giving nonsense.
 
     Args:
         low, high: smallest and largest value.
         shape: of one encoded input.
         dtype: of its values.
         fingerprint: of the preprocessing, see :func:`fingerprint`.
-        words: what the values stand for, where they are numbers of words.
+        words: the vocabulary, where values are ids of words.
     """
 
     def __init__(
@@ -44,6 +44,6 @@ class EncodedSpace(spaces.Box):
 
 
 def fingerprint(**settings: Any) -> str:
-    """A short hash of whatever settles how raw input becomes numbers (JSON values)."""
+    """A short hash of the settings of a preprocessing (JSON values)."""
     text = json.dumps(settings, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

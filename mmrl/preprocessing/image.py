@@ -1,4 +1,4 @@
-"""Images: uint8 images → normalised floats on the device of the model."""
+"""Image preprocessing: uint8 images → resized, normalised floats, on the device of the model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ImageNormalizer(nn.Module):
-    """Images of any size, resized if asked to, then (pixel / 255 - mean) / std by channel.
+    """Resizes images, if there is a size, and normalises them: (pixel / 255 - mean) / std.
 
     Args:
-        mean, std: of the images an encoder was trained on, on the scale from 0 to 1.
+        mean, std: by channel, of the images an encoder was trained on, from 0 to 1.
         size: height and width that images are resized to (bilinear, antialiased); None leaves
             them as they are.
     """
@@ -47,7 +47,7 @@ class ImageNormalizer(nn.Module):
         return self.sized(images).to(self.scale.dtype).mul_(self.scale).add_(self.shift)
 
     def sized(self, images: Tensor) -> Tensor:
-        """uint8 [B, 3, H, W] → uint8 of the size that images are brought to.
+        """uint8 [B, 3, H, W] → resized uint8 [B, 3, H', W'].
 
         Raises:
             ValueError: another type or number of channels.

@@ -1,4 +1,4 @@
-"""All that makes an observation's instruction into numbers: what is read, and what is heard."""
+"""The preprocessing of instructions: text to token ids, speech to features, goals to images."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _KEPT_IN: Final = {
 
 
 class Goals(Protocol):
-    """Shows what instructions ask for."""
+    """Goal images of instructions."""
 
     @property
     def space(self) -> EncodedSpace:
-        """Uint8 [1, 3, H, W]: a stack of one image, as nobody turns its channels round then."""
+        """Uint8 [1, 3, H, W]: a stack of one image, whose channels SB3 then leaves in order."""
         ...
 
     def encode(self, instruction: str) -> NDArray[np.uint8]:
@@ -42,25 +42,27 @@ class Goals(Protocol):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an agent is told what to do: by text, by speech, or by both; and by an image beside.
+    """Preprocesses instructions: text, speech or both, and a goal image beside them.
 
     Attributes:
-        tokenizer: for ``instruction``; None where it is not read.
-        speech: for ``speech``; None where it is not heard.
-        goals: for ``goal``, an image of what the instruction asks for; None where there is none.
+        tokenizer: for ``instruction``; None for an agent without text input.
+        speech: for ``speech``; None for an agent without speech input.
+        goals: for ``goal``, an image of the instruction's goal; None where there is none.
 
     Raises:
-        ValueError: neither is given.
+        ValueError: neither tokenizer nor speech is given.
     """
 
     tokenizer: Tokenizer | None = None
     speech: SpeechPreprocessor | None = None
     goals: Goals | None = None
-    _heard: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
+    _features: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tokenizer is None and self.speech is None:
-            raise ValueError("an agent reads or hears its instruction: give either or both")
+            raise ValueError(
+                "an agent needs text or speech input: give a tokenizer, speech or both"
+            )
 
     @property
     def spaces(self) -> dict[str, EncodedSpace]:
@@ -80,27 +82,27 @@ class Preprocessing:
         if self.speech is not None:
             if SPEECH not in observation:
                 raise UserError(
-                    "this agent hears its instructions, and the environment does not speak: "
+                    "this agent needs spoken instructions, and the environment has no speech: "
                     "give env_args.speech={}"
                 )
-            encoded[SPEECH] = self._hear(np.asarray(observation[SPEECH][row]))
+            encoded[SPEECH] = self._encode_speech(np.asarray(observation[SPEECH][row]))
         if self.goals is not None:
             encoded[GOAL] = self.goals.encode(observation[INSTRUCTION][row])
         return encoded
 
-    def _hear(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
+    def _encode_speech(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
         """Speech features; an episode's waveform comes at every step and is encoded once."""
         assert self.speech is not None
         key = blake2b(waveform.tobytes(), digest_size=16).digest()
-        if key not in self._heard:
-            if len(self._heard) >= _REMEMBERED:
-                del self._heard[next(iter(self._heard))]
-            self._heard[key] = self.speech.encode(waveform)
-        return self._heard[key]
+        if key not in self._features:
+            if len(self._features) >= _REMEMBERED:
+                del self._features[next(iter(self._features))]
+            self._features[key] = self.speech.encode(waveform)
+        return self._features[key]
 
     @property
     def fingerprints(self) -> dict[str, str]:
-        """What tells each part from others, by the keys of :attr:`spaces`."""
+        """The fingerprint of each part, by the keys of :attr:`spaces`."""
         return {key: space.fingerprint for key, space in self.spaces.items()}
 
     def check(self, trained: Mapping[str, str]) -> None:
@@ -116,7 +118,7 @@ class Preprocessing:
             if trained.get(key) != fingerprint:
                 raise UserError(
                     f"this agent was trained with another preprocessing of {key!r} "
-                    f"({trained.get(key)} instead of {fingerprint}): it would not understand. "
+                    f"({trained.get(key)} instead of {fingerprint}): it cannot read other ids. "
                     f"Restore its {_KEPT_IN[key]}"
                 )
 
@@ -133,8 +135,6 @@ class Preprocessing:
         Raises:
             UserError: there is nothing, or it cannot be read.
         """
-        heard = load_speech(folder) if (folder / speech_files.FILE).exists() else None
-        read = (
-            load_tokenizer(folder) if heard is None or (folder / text_files.FILE).exists() else None
-        )
-        return cls(read, heard)
+        speech = load_speech(folder) if (folder / speech_files.FILE).exists() else None
+        has_text = speech is None or (folder / text_files.FILE).exists()
+        return cls(load_tokenizer(folder) if has_text else None, speech)

@@ -1,6 +1,7 @@
-"""Speech: waveforms at 16 kHz → features of fixed shape, all zeros where nobody speaks any more.
+"""Speech preprocessing: WAV files → waveforms at 16 kHz → features of fixed shape.
 
-WAV files → waveforms at 16 kHz.
+:func:`read_wav` and :func:`resample` make waveforms, float32 [T]; :class:`LogMel` and
+:class:`PretrainedSpeech` make features of them, float16, exactly zero after the last sample.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ RATE: Final = 16_000
 """Samples a second of every waveform in an observation."""
 
 FILE: Final = "speech.json"
-_LOWEST: Final = 1e-10  # power that counts as silence
+_LOWEST: Final = 1e-10  # power of silence
 _RANGE: Final = 8.0  # powers of ten below an utterance's loudest that are kept, as in Whisper
 
 
 class SpeechPreprocessor(Protocol):
-    """Turns waveforms into features.
+    """A feature extractor: waveforms → speech features.
 
     Attributes:
         space: of the features of one waveform.
@@ -81,11 +82,11 @@ def resample(waveform: NDArray[Any], rate: int) -> NDArray[np.float32]:
 
 
 def check_waveform(waveform: NDArray[Any]) -> None:
-    """Refuse what is no waveform of the contract.
+    """Check that an array is a waveform of the contract.
 
     Raises:
-        ValueError: another type, shape, or range; what comes at another rate usually does not
-            look wrong, so :func:`resample` asks for it.
+        ValueError: another dtype, shape, or range. Another sample rate cannot be detected:
+            :func:`resample` takes it as an argument.
     """
     if waveform.ndim != 1 or waveform.dtype != np.float32:
         raise ValueError(
@@ -103,8 +104,8 @@ def spoken_length(waveform: NDArray[np.float32]) -> int:
 
 
 class LogMel:
-    """log₁₀ of the power in mel bands, 25 ms windows every 10 ms (as Whisper: floor 8 below the
-    loudest, (x + 4) / 4).
+    """Log-mel spectrogram: log₁₀ of the power in mel bands, 25 ms windows every 10 ms, scaled as in
+    Whisper (Radford et al., 2022): at most 8 below the loudest, (x + 4) / 4.
 
     Args:
         seconds: longest utterance; what is longer is cut.
@@ -121,7 +122,7 @@ class LogMel:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is made of."""
+        """The settings, as plain data."""
         return {"kind": "log_mel", "seconds": self.seconds, "mels": self.mels}
 
     @cached_property
@@ -148,7 +149,7 @@ class LogMel:
         """A waveform float32 [T] → float16 [frames, mels], 0 after its last sample.
 
         Raises:
-            ValueError: it is no waveform at 16 kHz.
+            ValueError: as :func:`check_waveform`.
         """
         check_waveform(waveform)
         encoded = np.zeros((self.frames, self.mels), np.float16)
@@ -184,7 +185,7 @@ class PretrainedSpeech:
         seconds: longest utterance; Whisper's own features are always of 30 seconds.
 
     Raises:
-        UserError: it is neither in the cache nor to be fetched, or for another rate.
+        UserError: it is neither in the cache nor reachable, or for another sample rate.
     """
 
     def __init__(self, name: str, seconds: float = 4.0) -> None:
@@ -215,7 +216,7 @@ class PretrainedSpeech:
         """A waveform float32 [T] at 16 kHz → features, 0 after its last sample.
 
         Raises:
-            ValueError: it is no waveform at 16 kHz.
+            ValueError: as :func:`check_waveform`.
         """
         check_waveform(waveform)
         spoken = waveform[: min(spoken_length(waveform), self._length)]

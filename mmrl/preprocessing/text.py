@@ -1,4 +1,7 @@
-"""Instructions: sentences → token ids of fixed length, 0 where there is no token."""
+"""Tokenizers: sentences → token ids of fixed length, padded with 0.
+
+Shapes: ids are int32 [length].
+"""
 
 from __future__ import annotations
 
@@ -47,12 +50,12 @@ def join_words(words: Iterable[str]) -> str:
 
 
 class Tokenizer(Protocol):
-    """Turns sentences into ids.
+    """A tokenizer: sentences → token ids.
 
     Attributes:
-        size: ids are below this.
+        size: of the vocabulary; ids are below this.
         length: ids in an encoded sentence, padding included.
-        counts: what went by, see :class:`Counts`.
+        counts: of the sentences so far, see :class:`Counts`.
     """
 
     size: int
@@ -75,7 +78,7 @@ class Tokenizer(Protocol):
 
 @dataclass
 class Counts:
-    """What a tokenizer met, each distinct sentence counted once.
+    """Statistics of the sentences that a tokenizer encoded, each distinct one counted once.
 
     Attributes:
         sentences: that were encoded.
@@ -94,7 +97,7 @@ class Counts:
             UserError: it is empty.
         """
         if not sentence.strip():
-            raise UserError("an instruction is empty: the environment has to say what to do")
+            raise UserError("an instruction is empty: the environment has to give one")
         self.sentences += 1
         if tokens > limit:
             if not self.truncated:
@@ -144,7 +147,7 @@ class CachingTokenizer(ABC):
 
 
 class WordTokenizer(CachingTokenizer):
-    """One id a word, after a start mark: the words of a grammar are few.
+    """A word tokenizer: a start mark, then one id a word, for the small vocabularies of grammars.
 
     Args:
         words: the vocabulary; others become ``UNKNOWN``.
@@ -160,7 +163,7 @@ class WordTokenizer(CachingTokenizer):
     def from_corpus(
         cls, sentences: Iterable[str], length: int = 64, *, min_count: int = 1
     ) -> WordTokenizer:
-        """One whose vocabulary is the words of a corpus.
+        """The tokenizer whose vocabulary is the words of a corpus.
 
         Args:
             sentences: the corpus.
@@ -188,15 +191,15 @@ class WordTokenizer(CachingTokenizer):
         return encoded
 
     def ids(self, sentence: str) -> list[int]:
-        """The ids of its words alone, however many they are.
+        """The ids of a sentence's words, without marks, padding or a limit.
 
         Raises:
             ValueError: words outside the vocabulary, with their names.
         """
         words = split_words(sentence)
-        strange = [word for word in words if word not in self._ids]
-        if strange:
-            raise ValueError(f"unknown words in {sentence!r}: {', '.join(strange)}")
+        unknown = [word for word in words if word not in self._ids]
+        if unknown:
+            raise ValueError(f"unknown words in {sentence!r}: {', '.join(unknown)}")
         return [self._ids[word] for word in words]
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -218,7 +221,7 @@ class PretrainedTokenizer(CachingTokenizer):
         length: ids in an encoded sentence.
 
     Raises:
-        UserError: it is neither in the cache nor to be fetched.
+        UserError: it is neither in the cache nor reachable.
     """
 
     def __init__(self, name: str, length: int = 64) -> None:
@@ -267,8 +270,8 @@ class PretrainedTokenizer(CachingTokenizer):
 
 
 class HashingTokenizer:
-    """Any word has an id, its hash (Weinberger et al., 2009): no vocabulary is needed, and none is
-    unknown; for text models of random weights, whose ids mean nothing yet.
+    """A hashing tokenizer (Weinberger et al., 2009): a word's id is its hash, so that no vocabulary
+    is needed; for text models of random weights.
 
     Args:
         size: ids are below this.

@@ -35,8 +35,11 @@ _CALLBACK: Final = ctypes.CFUNCTYPE(
 
 
 class _Library:
-    """eSpeak NG, loaded anew, so that no state of earlier sentences is left. The breath of some
-    voices comes from its random numbers, which it would seed with the time of day.
+    """eSpeak NG, loaded anew for each sentence, so that a waveform depends on nothing else.
+
+    The library has state: it would synthesise the same sentence differently the second time.
+    Loading takes some milliseconds. The breath of some voices is random, and seeded here instead of
+    with the time of day.
     """
 
     def __init__(self) -> None:
@@ -61,8 +64,8 @@ class _Library:
             self.pieces.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
-    def choose(self, voice: str) -> None:
-        """Select the voice of what follows.
+    def set_voice(self, voice: str) -> None:
+        """Synthesise with this voice from now on.
 
         Raises:
             UserError: there is none.
@@ -74,7 +77,7 @@ class _Library:
             )
 
     def close(self) -> None:
-        """Unload it, and with it its static state."""
+        """Unload it, and with it its state."""
         self.functions.espeak_Terminate()
         _ctypes.dlclose(self.functions._handle)
 
@@ -91,24 +94,24 @@ def _library() -> Iterator[_Library]:
 
 @cache
 def check_voice(voice: str) -> None:
-    """Make sure that there is such a voice.
+    """Check that there is such a voice.
 
     Raises:
         UserError: there is none, or no eSpeak NG.
     """
     with _library() as library:
-        library.choose(voice)
+        library.set_voice(voice)
 
 
 @lru_cache(maxsize=4096)
 def speak(
     sentence: str, voice: str = "en-us", words_per_minute: int = 175, pitch: int = 50
 ) -> NDArray[np.float32]:
-    """Synthesise a sentence: float32 [T] at 16 kHz, read-only; cached, and the same in every
+    """Synthesise a sentence, float32 [T] at 16 kHz, read-only; cached, and the same in every
     process.
 
     Args:
-        sentence: what to speak.
+        sentence: the text.
         voice: a language of eSpeak NG with an optional variant, such as "en-us+f3".
         words_per_minute: 80 to 450.
         pitch: 0 to 99.
@@ -117,21 +120,21 @@ def speak(
         UserError: no such voice or speed, an empty sentence, or eSpeak NG is not installed.
     """
     if not sentence.strip():
-        raise UserError("an instruction is empty: there is nothing to speak")
+        raise UserError("an instruction is empty: there is nothing to synthesise")
     if not 80 <= words_per_minute <= 450 or not 0 <= pitch <= 99:
         raise UserError(
             f"speed {words_per_minute} and pitch {pitch}: must be 80 to 450 words a minute and "
             "0 to 99"
         )
     with _library() as library:
-        library.choose(voice)
+        library.set_voice(voice)
         library.functions.espeak_SetParameter(_RATE_PARAMETER, words_per_minute, 0)
         library.functions.espeak_SetParameter(_PITCH_PARAMETER, pitch, 0)
         text = sentence.encode()
         failed = library.functions.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8, None, None)
         library.functions.espeak_Synchronize()
         if failed or not library.pieces:
-            raise UserError(f"eSpeak NG cannot speak {sentence!r} with voice {voice!r}")
+            raise UserError(f"eSpeak NG cannot synthesise {sentence!r} with voice {voice!r}")
         waveform = resample(np.concatenate(library.pieces), library.rate)
     waveform.setflags(write=False)
     return waveform

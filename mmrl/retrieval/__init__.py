@@ -1,4 +1,4 @@
-"""Image search: images and sentences in one space, an index of images, a sheet of the best."""
+"""Image search: a shared embedding of images and sentences, and an index of images."""
 
 from mmrl.retrieval.embedding import SharedEmbedding, contrastive_loss
 

@@ -1,4 +1,12 @@
-"""One embedding space for images and sentences: what belongs together lies together."""
+"""A shared embedding of images and sentences, trained contrastively (CLIP, Radford et al., 2021).
+
+Notable: the heads are not linear. :class:`EmbeddingHead` binds what a token shows to where it is
+before it pools, so that "a box on the left, a ball on the right" has another embedding than the
+other way round; and the loss leaves out false negatives (``neutral``), of which small worlds have
+many.
+
+Axes: B pairs, D numbers of an embedding, P places of a grid, H hidden units.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +26,10 @@ from mmrl.models.tokens import Tokens, TokensShape
 
 
 class SharedEmbedding(nn.Module):
-    """A head for each modality of a model, onto the unit sphere, as CLIP (Radford et al., 2021) and
-    ALIGN have it.
+    """Encoders of a model, and for each modality a head onto the unit sphere.
 
     Args:
-        model: whose encoders make the tokens; its fusion is not used.
+        model: whose encoders are used; its fusion is not.
         width: of the embeddings.
         hidden: width of the heads' layers.
     """
@@ -81,13 +88,12 @@ class SharedEmbedding(nn.Module):
 
 
 class EmbeddingHead(nn.Module):
-    """Tokens → a vector: what each token says of its place on the grid, then the mean of that.
+    """Tokens → a vector: a nonlinear feature of each token and its place, then their mean.
 
-    Before anything is averaged, a token is bound to its place by a product with the place's own
-    vector, as in holographic representations (Plate, 1995): so "a box on the left, a ball on the
-    right" is not "a ball on the left, a box on the right". Tokens on no grid, such as words, tell
-    their place themselves: two readings of a token are multiplied. A second layer sees the mean of
-    all tokens, too: what is worth telling depends on what else there is.
+    Before pooling, a token is bound to its place by a product with the place's own vector, as in
+    holographic representations (Plate, 1995). Tokens on no grid, such as words, carry their place
+    themselves: two projections of a token are multiplied. A second layer has the mean of all tokens
+    as context.
 
     Args:
         shape: of the tokens.
@@ -108,18 +114,18 @@ class EmbeddingHead(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """B Tokens → float [B, width]."""
-        said: Tensor = self.embed(tokens.map(self._facts).mean())
-        return said
+        embedded: Tensor = self.embed(tokens.map(self._features).mean())
+        return embedded
 
-    def _facts(self, values: Tensor, mask: Tensor) -> Tensor:
+    def _features(self, values: Tensor, mask: Tensor) -> Tensor:
         read = self.read(values)
         if self.scales is not None and self.shifts is not None:
             read = torch.addcmul(self.shifts.to(read), read, self.scales.to(read))
         elif self.place is not None:
             read = read * self.place(values)
-        facts = functional.relu(read)
-        others = Tokens(facts, mask).mean().unsqueeze(1)
-        return functional.relu(self.think(facts) + self.compare(others))
+        features = functional.relu(read)
+        context = Tokens(features, mask).mean().unsqueeze(1)
+        return functional.relu(self.think(features) + self.compare(context))
 
 
 def contrastive_loss(
@@ -130,14 +136,14 @@ def contrastive_loss(
     label_smoothing: float = 0.0,
     neutral: Tensor | None = None,
 ) -> Tensor:
-    """InfoNCE both ways (van den Oord et al., 2018): row b of one belongs to row b of the other.
+    """Symmetric InfoNCE (van den Oord et al., 2018): row b of one belongs to row b of the other.
 
     Args:
         first, second: unit vectors float [B, D].
         scale: one over the temperature.
         label_smoothing: share of the target that is spread over all rows.
-        neutral: bool [B, B], True where a row of the first may as well belong to one of the second,
-            and is not held against it; the diagonal does not matter.
+        neutral: bool [B, B], True where a row of the first fits one of the second as well, which is
+            then no negative of it; the diagonal is ignored.
     """
     similar = scale * first @ second.T
     if neutral is None:
@@ -149,7 +155,7 @@ def contrastive_loss(
 
 
 def _cross_entropy(similar: Tensor, neutral: Tensor, label_smoothing: float) -> Tensor:
-    """That of the diagonal, without what is neutral."""
+    """With the diagonal as target, over all classes that are not neutral."""
     logs = similar.masked_fill(neutral, -torch.inf).log_softmax(1)
     loss = -logs.diagonal()
     if label_smoothing:

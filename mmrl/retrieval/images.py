@@ -1,6 +1,7 @@
-"""Images to be searched: those of a folder, or of a dataset; brought to the size of a model.
+"""Image sources for search, a folder or a dataset, and the indexing of their images.
 
-Images → their index, a batch at a time.
+:func:`open_images` opens a source, :func:`index_images` embeds its images in batches, resized to
+the model's size.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from mmrl.retrieval.index import Entry, ImageIndex, caption
 from mmrl.text_output import printable
 
 SMALLEST: Final = 8
-"""Pixels of a side; what is smaller shows nothing."""
+"""Pixels of a side; smaller images are skipped."""
 
 
 class Images(Protocol):
-    """Where images come from.
+    """A source of images.
 
     Attributes:
-        name: of the folder or dataset, with which :func:`open_images` finds it again.
-        skipped: what was passed over, as far as they were gone through.
-        why: for what reason.
+        name: of the folder or dataset, by which :func:`open_images` opens it again.
+        skipped: images that were skipped in the iteration so far.
+        why: the reason.
     """
 
     name: str
@@ -41,15 +42,15 @@ class Images(Protocol):
     why: str
 
     def __len__(self) -> int:
-        """How many there are to go through, those that are passed over included."""
+        """How many there are, skipped ones included."""
         ...
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Which it is, and the image, uint8 [H, W, 3]; None for what is passed over."""
+        """Entries and images, uint8 [H, W, 3]; None for one that is skipped."""
         ...
 
     def image(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The image of an entry, uint8 [H, W, 3]; None where it is gone."""
+        """The image of an entry, uint8 [H, W, 3]; None where it no longer exists."""
         ...
 
 
@@ -94,8 +95,8 @@ class ImageFolder:
         return len(self._files)
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Each file's image, uint8 [H, W, 3], the first one of an animated file; None for a file
-        that is passed over.
+        """Entry and image of each file, uint8 [H, W, 3], the first frame of an animation; None for
+        a file that is skipped.
         """
         self.skipped = 0
         for file in self._files:
@@ -104,7 +105,7 @@ class ImageFolder:
             yield None if image is None else ({"file": file.as_posix()}, image)
 
     def image(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The image of an entry; None where it is gone, or is none of this folder."""
+        """The image of an entry; None where it no longer exists, or is not in this folder."""
         return self._read(Path(entry["file"])) if "file" in entry else None
 
     def _read(self, file: Path) -> NDArray[np.uint8] | None:
@@ -117,13 +118,13 @@ class ImageFolder:
 
 
 class RolloutImages:
-    """The images of a dataset, each different one once; see :class:`Images`.
+    """The images of a dataset without duplicates; see :class:`Images`.
 
     Args:
         rollouts: the dataset.
     """
 
-    why = "seen before"
+    why = "duplicates"
 
     def __init__(self, rollouts: Rollouts) -> None:
         self.rollouts = rollouts
@@ -131,11 +132,11 @@ class RolloutImages:
         self.skipped = 0
 
     def __len__(self) -> int:
-        """How many images there are, each as often as it comes."""
+        """How many images there are, duplicates included."""
         return int(self.rollouts.metadata["total_steps"]) + len(self.rollouts)
 
     def __iter__(self) -> Iterator[tuple[Entry, NDArray[np.uint8]] | None]:
-        """Each image, uint8 [H, W, 3]; None for one that came before."""
+        """Entries and images, uint8 [H, W, 3]; None for a duplicate."""
         self.skipped = 0
         seen = set()
         for episode, rollout in enumerate(self.rollouts):
@@ -146,11 +147,11 @@ class RolloutImages:
                     yield None
                     continue
                 seen.add(mark)
-                said = rollout.descriptions[step]
-                yield {"episode": episode, "step": step, "description": said}, image
+                description = rollout.descriptions[step]
+                yield {"episode": episode, "step": step, "description": description}, image
 
     def image(self, entry: Entry) -> NDArray[np.uint8] | None:
-        """The image of an entry; None where it is gone."""
+        """The image of an entry; None where it no longer exists."""
         episode, step = entry.get("episode", -1), entry.get("step", -1)
         if min(episode, step) < 0:
             return None
@@ -161,7 +162,9 @@ class RolloutImages:
 
 
 def read_image(file: Path) -> NDArray[np.uint8] | None:
-    """uint8 [H, W, 3]; None where a file is no image, or one of fewer than 8 pixels a side."""
+    """The image of a file, uint8 [H, W, 3]; None where it is no image, or has a side of fewer than
+    8 pixels.
+    """
     try:
         image = decoded(file)
     except (OSError, ValueError):
@@ -170,13 +173,13 @@ def read_image(file: Path) -> NDArray[np.uint8] | None:
 
 
 class Resizer:
-    """Brings images to one size, and warns of the first one that had another.
+    """Resizes images to one size, with one warning for all.
 
     Args:
         size: height and width.
 
     Attributes:
-        resized: how many had another size.
+        resized: how many were resized.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -191,7 +194,7 @@ class Resizer:
         if not self.resized:
             warnings.warn(
                 f"{printable(name)} has {image.shape[0]} × {image.shape[1]} pixels, the model "
-                f"looks at {height} × {width}: it is resized, and so are all others of "
+                f"expects {height} × {width}: it is resized, and so are all others of "
                 "another size",
                 stacklevel=2,
             )
@@ -208,13 +211,12 @@ def index_images(
     about: Mapping[str, Any],
     on_image: Callable[[], None] = lambda: None,
 ) -> ImageIndex:
-    """The index of images, those of another size than the model's resized with a warning.
+    """Embed and index images; those of another size than the model's are resized with a warning.
 
     Args:
-        module: which embeds them.
-        images: what to embed.
-        about: what the index is made of; the source and the numbers of images that were resized
-            and passed over are added.
+        module: for the embedding.
+        images: the source.
+        about: provenance; the source and the numbers of resized and skipped images are added.
         on_image: called after each.
 
     Raises:

@@ -1,4 +1,8 @@
-"""An index of images: their embeddings in a folder, and the nearest ones to a query."""
+"""An image index: embeddings and entries in a folder, and nearest-neighbour search.
+
+Up to :data:`EXACT_LIMIT` images are compared exhaustively, more by an HNSW graph of faiss. A folder
+is replaced atomically, and nothing in it is pickled.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +20,30 @@ from mmrl.errors import UserError
 from mmrl.files import atomic_folder
 
 EXACT_LIMIT: Final = 50_000
-"""Up to so many images all are compared; more are searched by a graph of neighbours (HNSW, Malkov
-and Yashunin, 2018; faiss), which may miss one now and then.
+"""Up to so many images are compared exhaustively; more are searched approximately by a graph (HNSW,
+Malkov and Yashunin, 2018).
 """
 
 MANIFEST: Final = "index.json"
 ENTRIES: Final = "entries.json"
 EMBEDDINGS: Final = "embeddings.npy"
 GRAPH: Final = "graph.faiss"
-_NEIGHBOURS: Final = 32
-_CARE_IN_BUILDING: Final = 200
-_CARE_IN_SEARCHING: Final = 256
+_NEIGHBOURS: Final = 32  # M of HNSW
+_EF_CONSTRUCTION: Final = 200
+_EF_SEARCH: Final = 256
 
 _DAMAGE: Final = (
     OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, MemoryError
 )  # fmt: skip
 
 Entry = dict[str, Any]
-"""Which image it is, in plain data: a ``file``; or ``episode`` and ``step`` of a dataset, and the
-``description`` that it has there.
+"""Identifies an image: by its ``file``; or by ``episode`` and ``step`` of a dataset, with the
+``description`` there.
 """
 
 
 def caption(entry: Entry) -> str:
-    """What an image is called, for people to read."""
+    """A readable name of an image."""
     if "file" in entry:
         return str(entry["file"])
     place = f"episode {entry['episode']}, step {entry['step']}"
@@ -47,12 +51,12 @@ def caption(entry: Entry) -> str:
 
 
 @dataclass(frozen=True)
-class Found:
-    """An image that was found.
+class SearchResult:
+    """An image and its similarity to a query.
 
     Attributes:
-        entry: which one.
-        cosine: of the angle between the query and it, -1 to 1.
+        entry: of the image.
+        cosine: similarity, -1 to 1.
     """
 
     entry: Entry
@@ -60,13 +64,13 @@ class Found:
 
 
 class ImageIndex:
-    """Images by their embeddings.
+    """A searchable set of image embeddings.
 
     Args:
         embeddings: unit vectors float32 [N, D].
         entries: N of them.
-        about: what it was made of, in plain data.
-        exact_limit: larger ones are searched by a graph.
+        about: its provenance, in plain data.
+        exact_limit: above so many images, search is approximate.
 
     Raises:
         UserError: too many for an exact search, and faiss is not installed.
@@ -90,27 +94,27 @@ class ImageIndex:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every image is compared with the query."""
+        """Whether search is exhaustive."""
         return self._graph is None
 
-    def search(self, query: NDArray[np.float32], top: int) -> list[Found]:
-        """The images nearest to a query, a unit vector float32 [D], the nearest first."""
+    def search(self, query: NDArray[np.float32], top: int) -> list[SearchResult]:
+        """The ``top`` images most similar to a query, a unit vector float32 [D], best first."""
         top = min(top, len(self))
         if self._graph is None:
             cosines = self.embeddings @ query
             rows = np.argsort(-cosines, kind="stable")[:top]
             cosines = cosines[rows]
         else:
-            self._graph.hnsw.efSearch = max(_CARE_IN_SEARCHING, 2 * top)
+            self._graph.hnsw.efSearch = max(_EF_SEARCH, 2 * top)
             cosines, rows = (found[0] for found in self._graph.search(query[None], top))
         return [
-            Found(self.entries[row], float(cosine))
+            SearchResult(self.entries[row], float(cosine))
             for row, cosine in zip(rows.tolist(), cosines, strict=True)
             if row >= 0  # faiss fills up with -1
         ]
 
     def save(self, folder: Path) -> None:
-        """Write it into a folder, which is replaced only by a whole new one.
+        """Write it into a folder; an earlier index there is replaced atomically.
 
         Raises:
             UserError: the folder is something else, or cannot be written.
@@ -122,7 +126,7 @@ class ImageIndex:
             self._write(draft)
 
     def _write(self, draft: Path) -> None:
-        content = io.BytesIO()  # of a file numpy does not say why it cannot be written
+        content = io.BytesIO()  # np.save to a file hides why it cannot be written
         np.save(content, self.embeddings)
         (draft / EMBEDDINGS).write_bytes(content.getvalue())
         lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in self.entries)
@@ -138,7 +142,7 @@ class ImageIndex:
         """The index in a folder.
 
         Raises:
-            UserError: there is none, it is spoilt, or it needs faiss, which is not installed.
+            UserError: there is none, it is damaged, or it needs faiss, which is not installed.
         """
         if not (folder / MANIFEST).is_file():
             raise UserError(f"{folder} is no index of images: 'mmrl index' makes one")
@@ -155,18 +159,18 @@ class ImageIndex:
             if not about["exact"]:
                 index._graph = _faiss().read_index(str(folder / GRAPH))
         except _DAMAGE as error:
-            raise UserError(f"{folder} is no whole index: {error!r}. Make it anew") from error
+            raise UserError(f"{folder} is a damaged index: {error!r}. Make it again") from error
         return index
 
 
 def is_within(file: str) -> bool:
-    """Whether a name is of a file in a folder: no absolute path, and no way out of it."""
+    """Whether a relative path stays within its folder."""
     path = Path(file)
     return not (path.anchor or ".." in path.parts or "\0" in file or not path.parts)
 
 
 def _check_entries(entries: Any) -> None:
-    """Refuse entries that are none, or that name a file outside the folder of the images.
+    """Refuse malformed entries, and files outside the folder of the images.
 
     Raises:
         ValueError: the first one.
@@ -193,10 +197,10 @@ def _is_step(entry: Any) -> bool:
 
 
 def _graph(embeddings: NDArray[np.float32]) -> Any:
-    """A graph of neighbours by the inner product."""
+    """An HNSW graph by the inner product."""
     faiss = _faiss()
     graph = faiss.IndexHNSWFlat(embeddings.shape[1], _NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction = _CARE_IN_BUILDING
+    graph.hnsw.efConstruction = _EF_CONSTRUCTION
     graph.add(embeddings)
     return graph
 

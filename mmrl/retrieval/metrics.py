@@ -1,4 +1,4 @@
-"""How far up the right one comes: ranks, and the share of them that are among the first."""
+"""Retrieval metrics: rank of the right candidate, recall at k, mean rank."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from torch import Tensor
 
 
 def ranks(similar: Tensor) -> Tensor:
-    """The rank of the right one for each query, int64 [N], 1 where it comes first; what is as
-    similar as it comes before it.
+    """The rank of the right candidate of each query, int64 [N], from 1; ties count against it.
 
     Args:
-        similar: of query n to candidate m, float [N, N]; candidate n is the right one for query n.
+        similar: of query n and candidate m, float [N, N]; candidate n is the right one of query n.
 
     Raises:
         ValueError: not a square matrix.
@@ -21,12 +20,12 @@ def ranks(similar: Tensor) -> Tensor:
 
 
 def recall(found: Tensor, first: int) -> float:
-    """R@k: the share of ranks, int64 [N], that are among the ``first``."""
+    """Recall at k (R@k): the share of ranks, int64 [N], up to ``first``."""
     return float((found <= first).double().mean())
 
 
 def ranking(queries: Tensor, candidates: Tensor) -> dict[str, float]:
-    """``r_at_1``, ``r_at_5`` and ``mean_rank`` of the right candidate by the inner product.
+    """``r_at_1``, ``r_at_5`` and ``mean_rank`` by the inner product.
 
     Args:
         queries, candidates: unit vectors float [N, D]; row n of one belongs to row n of the other.

@@ -1,6 +1,4 @@
-"""Steps, judged by other instructions than their episodes were asked: what a verifier says was
-done.
-"""
+"""Hindsight relabelling of steps for the world model's outcome head, by a verifier's records."""
 
 from __future__ import annotations
 
@@ -18,15 +16,14 @@ from mmrl.preprocessing.text import Tokenizer
 
 
 class Relabelling:
-    """Draws pairs of a step and an instruction, and whether the step carried it out.
+    """Draws pairs of a step and an instruction, and whether the step achieved it.
 
-    Of E episodes the environment's verifier has said which instructions each step fulfilled first
-    (:attr:`mmrl.data.Rollout.achieved`), asked or not. An episode that had been asked for one
-    of them would have ended there with a reward, and not before; what would have come later is not
-    known and not drawn. Instructions are those that were asked in some episode and that the
-    verifier names in some; others, such as those of several parts, are left out. Sentences of
-    one canonical form are the same. After hindsight experience replay (Andrychowicz
-    et al., 2017).
+    The environment's verifier has recorded which instructions each step of E episodes achieved
+    first (:attr:`mmrl.data.Rollout.achieved`), its own or not. With one of them as its instruction,
+    an episode would have ended there with a reward, and not before; what would have followed is
+    unknown and never drawn. Instructions are those that some episode had and that the verifier
+    records; others, such as those of several parts, are left out. Sentences of one canonical form
+    are the same. After hindsight experience replay (Andrychowicz et al., 2017).
 
     Args:
         rollouts: the episodes, E of them.
@@ -57,51 +54,51 @@ class Relabelling:
         rows, self._which = np.nonzero(self._first < lengths[:, None])
         starts = np.cumsum(lengths) - lengths
         self._done = starts[rows] + self._first[rows, self._which]
-        told = np.array([any(one.achieved) for one in rollouts])
-        self._told = np.flatnonzero(told[self._episode])
+        recorded = np.array([any(one.achieved) for one in rollouts])
+        self._recorded = np.flatnonzero(recorded[self._episode])
 
     def __len__(self) -> int:
-        """How many pairs were carried out."""
+        """How many pairs were achieved."""
         return len(self._done)
 
     def draw(
         self, count: int, generator: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Pairs: half of them carried out; a quarter, any instructions at such steps; the rest, any
-        at any step of episodes that the verifier has spoken of. Where an instruction was carried
-        out before, the pair is left out.
+        """Draw pairs: half of them achieved; a quarter, any instructions at such steps; the rest,
+        any at any step of episodes with records. Pairs whose instruction was achieved earlier in
+        the episode are left out.
 
         Args:
             count: how many at most.
-            generator: that draws.
+            generator: the only source of randomness.
 
         Returns:
-            Numbers of steps and of sentences, int64 [N] each, and what was carried out, bool [N].
+            Numbers of steps and of sentences, int64 [N] each, and what was achieved, bool [N].
         """
         chosen = generator.integers(len(self), size=(count + 1) // 2)
         others = generator.integers(len(self), size=count // 4)
-        anywhere = generator.integers(len(self._told), size=count // 2 - count // 4)
-        steps = np.concatenate([self._done[chosen], self._done[others], self._told[anywhere]])
+        anywhere = generator.integers(len(self._recorded), size=count // 2 - count // 4)
+        steps = np.concatenate([self._done[chosen], self._done[others], self._recorded[anywhere]])
         which = generator.integers(len(self.sentences), size=len(steps))
         which[: len(chosen)] = self._which[chosen]
         first = self._first[self._episode[steps], which]
         known = first >= self._time[steps]
         return steps[known], which[known], (first == self._time[steps])[known]
 
-    def judged(
+    def relabelled_steps(
         self,
         episodes: TokenEpisodes,
         memory: MemoryReads,
         count: int,
         generator: np.random.Generator,
     ) -> RelabelledSteps:
-        """Pairs as a world model learns from them; see :meth:`draw`.
+        """Pairs as :meth:`WorldModel.outcome_loss` takes them; see :meth:`draw`.
 
         Args:
             episodes: the same episodes, encoded.
             memory: the spatial memory along them.
             count: how many pairs at most.
-            generator: that draws.
+            generator: the only source of randomness.
         """
         drawn, which, done = self.draw(count, generator)
         steps = torch.from_numpy(drawn)
@@ -118,8 +115,8 @@ class Relabelling:
 def _first(
     rollouts: Sequence[Rollout], sentences: Sequence[str], language: InstructionLanguage
 ) -> NDArray[np.int64]:
-    """The first step of each episode that fulfils each sentence, int64 [E, V]; its length, where
-    none does.
+    """The first step of each episode that achieves each sentence, int64 [E, V]; the episode's
+    length where none does.
     """
     columns: dict[str, list[int]] = {}
     for k, sentence in enumerate(sentences):

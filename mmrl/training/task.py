@@ -1,4 +1,4 @@
-"""What a supervised training is made of."""
+"""The interface of a supervised training: configuration, task, evaluation."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Batch = dict[str, Tensor]
 
 @dataclass
 class FitConfig:
-    """How long, how fast and where; a task's own configuration has more.
+    """Options of every training; a task's own configuration adds to them.
 
     Attributes:
         out: run folder, which must not exist yet.
         steps: gradient steps.
         seed: of weights and batches.
         batch_size: examples in a gradient step.
-        learning_rate: its highest; it rises for 5% of the steps and falls to 0 as a cosine does.
+        learning_rate: its peak, after a linear warm-up of 5% of the steps; a cosine decays it to 0.
         weight_decay: of AdamW.
-        max_grad_norm: gradients are scaled down to it.
-        label_smoothing: share of each target that is spread over all others.
+        max_grad_norm: at which gradients are clipped.
+        label_smoothing: share of each target that is spread over all classes.
         precision: fp32, or bf16 for matrix products in bfloat16.
         device: auto, cpu or cuda.
         evaluate_every: steps between evaluations on held-out examples.
         checkpoint_every: steps between checkpoints; 0 for none between the first step and the end.
-        checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
+        checkpoint_minutes: minutes between checkpoints, if sooner; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
     """
 
@@ -52,12 +52,12 @@ class FitConfig:
 
 @dataclass
 class Evaluation:
-    """How good a module is on held-out examples.
+    """Metrics and samples on held-out examples.
 
     Attributes:
         metrics: by name.
-        samples: what it does, in words, one a line, for people to read.
-        images: uint8 [H, W, 3] by name, likewise.
+        samples: outputs as text, one a line.
+        images: outputs as images, uint8 [H, W, 3] by name.
     """
 
     metrics: dict[str, float]
@@ -66,15 +66,15 @@ class Evaluation:
 
 
 class Task(ABC):
-    """Data, a module, its loss and its tests, for :func:`mmrl.training.trainer.fit`.
+    """Data, module, loss and evaluation, for :func:`mmrl.training.trainer.fit`.
 
     Attributes:
-        name: by which it is known.
-        summary: what it makes, for ``mmrl fit --help``.
+        name: in configurations and on the command line.
+        summary: one line for ``mmrl fit --help``.
         Config: dataclass of its options, a :class:`FitConfig`.
-        recipe: plain data from which :meth:`build` makes the module again without the data;
-            kept in every checkpoint.
-        module: what is trained.
+        recipe: plain data from which :meth:`build` rebuilds the module without the data; kept in
+            every checkpoint.
+        module: to train.
     """
 
     name: ClassVar[str]
@@ -89,7 +89,7 @@ class Task(ABC):
         """Open the data and make the module, with new weights.
 
         Raises:
-            UserError: data that is not there or not of the kind, options that cannot be.
+            UserError: missing or unsuitable data, options out of range.
         """
 
     @staticmethod
@@ -99,12 +99,12 @@ class Task(ABC):
 
     @abstractmethod
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Examples to learn from, drawn by the generator alone."""
+        """Training examples; the generator is the only source of randomness."""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """What is to become small, ``loss``, and whatever else is to be seen of it."""
+        """The loss to minimise, ``loss``, and further values to log."""
 
     @abstractmethod
     def evaluate(self) -> Evaluation:
-        """How good the module is on examples that it never learns from."""
+        """Evaluate the module on held-out examples."""

@@ -1,18 +1,19 @@
-"""The loop of every supervised training: losses, evaluations, checkpoints, exact resume."""
+"""The loop of every supervised training: gradient steps, evaluations, checkpoints, exact resume.
+
+AdamW with a linear warm-up and cosine decay, and gradient clipping. Everything random comes from
+generators that are part of the checkpoint (:meth:`Training.checkpoint`), so that a resumed training
+ends with the weights of an uninterrupted one, bit for bit on a CPU.
+"""
 
 from __future__ import annotations
 
 import math
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -23,6 +24,7 @@ from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
+from mmrl.progress import ProgressBar
 from mmrl.training.task import Evaluation, FitConfig, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
@@ -34,21 +36,18 @@ _LOGGED_EVERY: Final = 20
 def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Evaluation:
     """Train a task's module, log into ``run.events``, save checkpoints, evaluate.
 
-    A training that goes on from a checkpoint ends with the weights of one that was not
-    interrupted, bit for bit on a CPU.
-
     Args:
         task: prepared.
         config: its configuration.
-        run: where everything is kept.
-        resume: go on from the run's newest checkpoint.
+        run: the run folder.
+        resume: continue from the run's newest checkpoint.
 
     Returns:
         The last evaluation, which ``result.json`` holds as well.
 
     Raises:
         UserError: a loss that is not finite, or a checkpoint that cannot be read or written.
-        Interrupted: by Ctrl-C, SIGTERM or SIGHUP; the present step was finished and saved.
+        Interrupted: by Ctrl-C, SIGTERM or SIGHUP, after the current step was finished and saved.
     """
     started = time.monotonic()
     training = Training(task, config)
@@ -61,10 +60,12 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
     checkpoints = _Checkpoints(training, config, run, writer)
     evaluation: Evaluation | None = None
     try:
-        with graceful_stop("this step") as stop, _bar(task, config, training.step) as advance:
+        bar = ProgressBar(f"fitting {task.name}", config.steps, "steps")
+        bar.set(training.step)
+        with graceful_stop("this step") as stop, bar:
             while training.step < config.steps:
                 losses = training.advance()
-                advance(losses["loss"])
+                bar.advance(note=f"loss {losses['loss']:.4f}")
                 step = training.step
                 if step % _LOGGED_EVERY == 0 or step == config.steps:
                     training.log(writer, losses)
@@ -84,13 +85,13 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
 
 
 class _Checkpoints:
-    """When a training is saved: after its first step, then by steps or by time.
+    """Saves a training after its first step, then by steps or by time.
 
     Args:
-        training: that is saved.
-        config: says how often.
+        training: to save.
+        config: how often.
         run: where to.
-        writer: of the curves, which are on the disk before the checkpoint is.
+        writer: of the curves, which is flushed before a checkpoint is written.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class _Checkpoints:
         self._saved_at = time.monotonic()
 
     def save_if_due(self) -> None:
-        """Save it if it is time to; where the disk is full, it may be better next time."""
+        """Save a checkpoint if one is due; failing to write, such as a full disk, is a warning."""
         minutes = self._config.checkpoint_minutes
         late = minutes > 0 and time.monotonic() - self._saved_at >= 60 * minutes
         if self._training.step < self._next and not late:
@@ -111,10 +112,10 @@ class _Checkpoints:
         try:
             self.save()
         except WriteError as error:
-            warnings.warn(f"{error}; the training goes on", stacklevel=2)
+            warnings.warn(f"{error}; training continues", stacklevel=2)
 
     def save(self) -> None:
-        """Save it.
+        """Save a checkpoint.
 
         Raises:
             WriteError: it cannot be written.
@@ -128,7 +129,7 @@ class _Checkpoints:
 
 
 class Training:
-    """A task's module on its way: optimiser, schedule, random generators.
+    """The state of a training: module, optimizer, schedule, random generators.
 
     Args:
         task: prepared; its module is moved to the device.
@@ -163,9 +164,8 @@ class Training:
         nn.utils.clip_grad_norm_(module.parameters(), self.config.max_grad_norm)
         if not bool(losses["loss"].isfinite()):
             raise UserError(
-                f"the loss is {float(losses['loss'].detach())} at step {self.step + 1}: the "
-                "training stopped, its last checkpoint is as good as it was. Try a lower "
-                "learning_rate"
+                f"the loss is {float(losses['loss'].detach())} at step {self.step + 1}: training "
+                "stopped, its last checkpoint is intact. Try a lower learning_rate"
             )
         self._optimizer.step()
         self.step += 1
@@ -179,7 +179,7 @@ class Training:
         writer.add_scalar("time/seconds", time.monotonic() - self._started, self.step)
 
     def checkpoint(self) -> Checkpoint:
-        """All that is needed to go on, and to use the module without its data."""
+        """All that is needed to resume, and to use the module without its data."""
         optimizer = self._optimizer.state_dict()
         moments = {str(number): state for number, state in optimizer["state"].items()}
         return Checkpoint(
@@ -195,7 +195,7 @@ class Training:
         )
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
 
         Raises:
             UserError: it is of another task or module.
@@ -211,15 +211,15 @@ class Training:
 
 
 def schedule(step: int, steps: int) -> float:
-    """The share of the highest learning rate: a straight rise, then half a cosine down to 0."""
-    rise = max(round(_WARM_UP * steps), 1)
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 + 0.5 * math.cos(math.pi * (step - rise) / max(steps - rise, 1))
+    """The learning rate's factor: linear warm-up, then cosine decay to 0."""
+    warm_up = max(round(_WARM_UP * steps), 1)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(steps - warm_up, 1))
 
 
 def _evaluated(task: Task, step: int) -> Evaluation:
-    with torch.random.fork_rng():  # to look must not change what is learnt afterwards
+    with torch.random.fork_rng():  # evaluating must not change the training
         torch.manual_seed(step)
         task.module.eval()
         return task.evaluate()
@@ -234,20 +234,3 @@ def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
     if evaluation.samples:
         writer.add_text("held_out/samples", "  \n".join(evaluation.samples), step)
     return evaluation
-
-
-@contextmanager
-def _bar(task: Task, config: FitConfig, done: int) -> Iterator[Any]:
-    """How far it is, in the terminal."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn(f"fitting {task.name}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as progress:
-        bar = progress.add_task("fitting", total=config.steps, completed=done, loss=math.nan)
-        yield lambda loss: progress.update(bar, advance=1, loss=loss)

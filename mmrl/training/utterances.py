@@ -1,4 +1,4 @@
-"""Sentences as they are said: what a recogniser learns from, and is tested with."""
+"""Utterances: sentences synthesised by eSpeak NG, and their augmentation with pauses and noise."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.data.splits import shown
 from mmrl.generative.text.models import GeneratedText, Recogniser
 from mmrl.preprocessing.speech import RATE, resample, spoken_length
 from mmrl.preprocessing.tts import speak
+from mmrl.progress import ProgressBar
 from mmrl.wrappers.speech import Speakers
 
 _STREAM: Final = 0x5A1D  # keeps the speakers' generator apart from others
 
 
 class Utterance(NamedTuple):
-    """Something that was said.
+    """A spoken sentence.
 
     Attributes:
-        sentence: what.
+        sentence: its text.
         sound: int16 [T] at 16 kHz, as in a WAV file.
     """
 
@@ -29,37 +29,39 @@ class Utterance(NamedTuple):
     sound: NDArray[np.int16]
 
 
-def utter(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[Utterance]:
-    """Each sentence, said once by one of the speakers.
+def synthesise(sentences: Sequence[str], speakers: Speakers, seed: int) -> list[Utterance]:
+    """Each sentence, spoken once by a random one of the speakers.
 
     Raises:
-        UserError: eSpeak NG is not installed, or cannot say it.
+        UserError: eSpeak NG is not installed, or cannot speak it.
     """
     generator = np.random.default_rng([_STREAM, seed])
-    said = []
-    for sentence in shown(sentences, "speaking"):
-        waveform = speakers.say(sentence, generator)
-        waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
-        said.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
-    speak.cache_clear()  # what was said once is not said again
-    return said
+    utterances = []
+    with ProgressBar("synthesising speech", len(sentences), "sentences") as bar:
+        for sentence in sentences:
+            waveform = speakers.speak(sentence, generator)
+            waveform = waveform[: spoken_length(waveform)].clip(-1, 1)
+            utterances.append(Utterance(sentence, (waveform * 32767).round().astype(np.int16)))
+            bar.advance()
+    speak.cache_clear()  # no sentence is synthesised twice
+    return utterances
 
 
-def hear(
+def augment(
     sound: NDArray[np.int16],
     generator: np.random.Generator,
     pause: float,
     noise: float,
     clean: float = 0.0,
 ) -> NDArray[np.float32]:
-    """A sound as it is heard this time.
+    """A sound with random pauses and white noise.
 
     Args:
         sound: int16 [T] at 16 kHz.
-        generator: that draws how it is heard.
+        generator: the only source of randomness.
         pause: seconds of silence before and after it, at most.
-        noise: standard deviation of white noise on all of it, at most.
-        clean: how often, 0 to 1, it is 10 to 100,000 times fainter than that, down to silence.
+        noise: standard deviation of the noise, at most.
+        clean: how often, 0 to 1, the noise is 10 to 100,000 times fainter than its maximum.
 
     Returns:
         float32 [T and the pauses].
@@ -72,5 +74,5 @@ def hear(
 
 
 def transcribe(recogniser: Recogniser, utterances: Sequence[Utterance]) -> list[GeneratedText]:
-    """What a recogniser hears."""
+    """The transcripts of utterances."""
     return recogniser.transcribe([resample(one.sound, RATE) for one in utterances])

@@ -1,4 +1,4 @@
-"""What an action is called: names where the environment declares them, else short numbers."""
+"""Names of actions where the environment declares them, else short numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Names = dict[int, Any]
 
 
 def action_names(env: Any) -> Names:
-    """What the actions are called, where the environment says so: by ``metadata["actions"]``, or
+    """The names of the actions, where the environment declares them: by ``metadata["actions"]``, or
     by an enumeration ``actions`` such as Minigrid's; by their number, from 0.
 
     For vectors, ``metadata["actions"]`` names the components, or is a list of names for each

@@ -125,7 +125,7 @@ class ClipRecorder:
         """Play one episode and draw it.
 
         Args:
-            actor: who acts.
+            actor: the agent.
             seed: of the episode.
             deterministic: take the most probable action instead of sampling.
 

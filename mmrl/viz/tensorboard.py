@@ -107,7 +107,7 @@ class _EventFiles:
             self._has_warned = True
             warnings.warn(
                 f"TensorBoard's events cannot be written to {self._folder}: "
-                f"{error.strerror or error}; the training goes on, and its curves have gaps",
+                f"{error.strerror or error}; the training continues, and its curves have gaps",
                 stacklevel=4,
             )
 

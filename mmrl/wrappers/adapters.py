@@ -15,6 +15,8 @@ from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from mmrl.contract import (
+    ACHIEVED,
+    DESCRIPTION,
     IMAGE,
     INSTRUCTION,
     IS_SUCCESS,
@@ -35,6 +37,9 @@ MAX_CHARACTERS = 512
 
 SAMPLES = 512
 """Episodes whose instructions show the words of an environment that does not declare them."""
+
+_INFO_OPTIONS: dict[str, str | None] = {ACHIEVED: "achieved", DESCRIPTION: "describe"}
+"""The usual arguments that turn on optional entries of the infos."""
 
 _PRINTABLE = "".join(map(chr, range(32, 127)))
 
@@ -142,17 +147,55 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     return env if speakers is None else SpokenInstructions(env, speakers)
 
 
-def info_keys(env: gym.Env[Any, Any]) -> dict[str, str] | None:
+def info_keys(env: gym.Env[Any, Any]) -> dict[str, str | None] | None:
     """The optional entries of an environment's infos, as its ``metadata["info_keys"]`` declares
     them: each with the constructor's argument that turns it on, such as
-    ``{"achieved": "achieved", "description": "describe"}``. None where nothing is declared.
+    ``{"achieved": "achieved", "description": "describe"}``, or None where it is always there.
+    None where nothing is declared.
     """
     return _declared(env.metadata)
 
 
-def _declared(metadata: Any) -> dict[str, str] | None:
+def declared_info_keys(env_id: str) -> dict[str, str | None] | None:
+    """As :func:`info_keys`, of an environment's class; nothing is built.
+
+    Raises:
+        UserError: there is no such environment.
+    """
+    entry = find_spec(env_id).entry_point
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    return _declared(getattr(creator, "metadata", None))
+
+
+def _declared(metadata: Any) -> dict[str, str | None] | None:
     keys = metadata.get("info_keys") if isinstance(metadata, Mapping) else None
-    return None if keys is None else {str(key): str(option) for key, option in dict(keys).items()}
+    return None if keys is None else dict(keys)
+
+
+def with_info(env_id: str, env_args: dict[str, Any], key: str) -> dict[str, Any] | None:
+    """The arguments of an environment that has an optional entry in its infos.
+
+    Args:
+        env_id, env_args: of the environment; an argument that is given stays as it is.
+        key: of the entry, such as :data:`mmrl.contract.ACHIEVED`.
+
+    Returns:
+        None where the environment has no such entry, by what it declares; one that declares
+        nothing is built with the usual argument, and has the entry if it takes that.
+
+    Raises:
+        UserError: there is no such environment.
+    """
+    declared = declared_info_keys(env_id)
+    options = _INFO_OPTIONS if declared is None else declared
+    if key not in options:
+        return None
+    option = options[key]
+    if option is None or option in env_args:
+        return env_args
+    if declared is None and not _accepts(env_id, {**env_args, option: True}):
+        return None
+    return {**env_args, option: True}
 
 
 def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
@@ -162,13 +205,15 @@ def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
     Raises:
         UserError: there is no such environment.
     """
-    entry = find_spec(env_id).entry_point
-    creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    declared = _declared(getattr(creator, "metadata", None))
+    declared = declared_info_keys(env_id)
     if declared is not None:
         return option.keys() <= set(declared.values())
+    return _accepts(env_id, {**env_args, **option})
+
+
+def _accepts(env_id: str, env_args: dict[str, Any]) -> bool:
     try:
-        make_env(env_id, **copy.deepcopy({**env_args, **option})).close()
+        make_env(env_id, **copy.deepcopy(env_args)).close()
     except UserError:
         return False
     return True

@@ -18,7 +18,7 @@ from mmrl.errors import UserError
 
 
 class EnvironmentFailedError(UserError):
-    """An environment raised, or gave an unusable number; the message says which one, and when."""
+    """An environment raised, or gave an unusable number; the message names it, and the step."""
 
 
 def environment_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
@@ -271,7 +271,7 @@ def _entry(observation: Any, key: str | None) -> Any:
 def _not_finite(
     observation: Any, keys: Iterable[str | None], name: str | None = None
 ) -> str | None:
-    """Where an observation is not finite, in words; None where it is."""
+    """Where an observation is not finite, as text; None where it is."""
     for key in keys:
         values = np.asarray(_entry(observation, key))
         finite = np.isfinite(values)
@@ -285,7 +285,7 @@ def _not_finite(
 
 
 def _copied(observation: Any) -> Any:
-    """An observation whose arrays nobody else writes into."""
+    """An observation with arrays of its own."""
     if isinstance(observation, Mapping):
         return {key: _copied(value) for key, value in observation.items()}
     if isinstance(observation, tuple):

@@ -1,4 +1,4 @@
-"""Spoken instructions: any environment with an instruction gets ``speech`` beside it."""
+"""Spoken instructions: adds ``speech`` to the observations of any environment."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _STREAM: Final = 0x5EAC  # keeps the speakers' generator apart from the environm
 
 @dataclass(frozen=True)
 class Speakers:
-    """Who says the instructions, and how.
+    """The synthesised voices that speak the instructions.
 
-    Each episode draws a voice, a speed and a pitch (in steps of 10), and the noise.
+    Each episode samples a voice, a speed and a pitch (in steps of 10), and the noise.
 
     Attributes:
         voices: of eSpeak NG, such as en-us or en+f3.
@@ -89,14 +89,14 @@ class Speakers:
         """float32 [T]."""
         return spaces.Box(-np.inf, np.inf, (self.samples,), np.float32)
 
-    def say(self, sentence: str, generator: np.random.Generator) -> Waveform:
-        """A sentence as one of the speakers says it, float32 [T]."""
+    def speak(self, sentence: str, generator: np.random.Generator) -> Waveform:
+        """A sentence spoken by one of the speakers, float32 [T]."""
         voice = self.voices[int(generator.integers(len(self.voices)))]
         speed, pitch = (_draw(one, generator) for one in (self.words_per_minute, self.pitch))
         spoken = speak(sentence, voice, speed, pitch)
         if len(spoken) > self.samples:
             warnings.warn(
-                f"an instruction takes {len(spoken) / RATE:.1f} s to say and is cut at "
+                f"an instruction takes {len(spoken) / RATE:.1f} s to speak and is cut at "
                 f"speech.seconds={self.seconds}: {sentence!r}",
                 stacklevel=2,
             )
@@ -104,13 +104,13 @@ class Speakers:
         waveform = np.zeros(self.samples, np.float32)
         waveform[: len(spoken)] = spoken
         if self.noise:
-            heard = spoken_length(waveform)
-            waveform[:heard] += self.noise * generator.standard_normal(heard, np.float32)
+            length = spoken_length(waveform)
+            waveform[:length] += self.noise * generator.standard_normal(length, np.float32)
         return waveform
 
 
 def _draw(bounds: Sequence[int], generator: np.random.Generator) -> int:
-    """The lowest, or so many tens above it: few enough that each way to speak is remembered."""
+    """The lowest, or so many tens above it: few enough that the synthesised speech is cached."""
     return bounds[0] + 10 * int(generator.integers((bounds[1] - bounds[0]) // 10 + 1))
 
 
@@ -119,11 +119,11 @@ def _generator(seed: int | None) -> np.random.Generator:
 
 
 class SpokenInstructions(gym.Wrapper[dict[str, Any], Any, Any, Any]):
-    """Adds ``speech``, float32 [T] at 16 kHz: the instruction as it is said in this episode.
+    """Adds ``speech``, float32 [T] at 16 kHz: the instruction, spoken.
 
     Args:
         env: an environment that fulfils the contract.
-        speakers: who says it.
+        speakers: the voices.
     """
 
     def __init__(self, env: gym.Env[Any, Any], speakers: Speakers) -> None:
@@ -133,28 +133,28 @@ class SpokenInstructions(gym.Wrapper[dict[str, Any], Any, Any, Any]):
         self.observation_space = spaces.Dict({**source.spaces, SPEECH: speakers.space})
         self._speakers = speakers
         self._generator = _generator(None)
-        self._said = ("", np.zeros(0, np.float32))
+        self._spoken = ("", np.zeros(0, np.float32))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode; its instruction is said anew."""
+        """Begin an episode; its instruction is spoken again."""
         if seed is not None:
             self._generator = _generator(seed)
         observation, info = self.env.reset(seed=seed, options=options)
-        self._said = ("", self._said[1])
+        self._spoken = ("", self._spoken[1])
         return self._speak(observation), info
 
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
-        """One step; an instruction that changes on the way is said, too."""
+        """One step; an instruction that changes within the episode is spoken, too."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._speak(observation), reward, terminated, truncated, info
 
     def _speak(self, observation: dict[str, Any]) -> dict[str, Any]:
         sentence = observation[INSTRUCTION]
-        if sentence != self._said[0]:
-            self._said = (sentence, self._speakers.say(sentence, self._generator))
-        return {**observation, SPEECH: self._said[1]}
+        if sentence != self._spoken[0]:
+            self._spoken = (sentence, self._speakers.speak(sentence, self._generator))
+        return {**observation, SPEECH: self._spoken[1]}
 
 
 class SpokenInstructionsVector(VectorWrapper):
@@ -163,7 +163,7 @@ class SpokenInstructionsVector(VectorWrapper):
 
     Args:
         env: a batch that fulfils the contract.
-        speakers: who says the instructions.
+        speakers: the voices.
 
     Raises:
         ValueError: the batch restarts otherwise.
@@ -179,13 +179,13 @@ class SpokenInstructionsVector(VectorWrapper):
         self.observation_space = batch_space(self.single_observation_space, env.num_envs)
         self._speakers = speakers
         self._generators = [_generator(None) for _ in range(env.num_envs)]
-        self._said = [""] * env.num_envs
+        self._sentences = [""] * env.num_envs
         self._speech = np.zeros((env.num_envs, speakers.samples), np.float32)
 
     def reset(
         self, *, seed: Any = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin everywhere, or where ``options["reset_mask"]`` says."""
+        """Begin everywhere, or where ``options["reset_mask"]`` is true."""
         if seed is not None:
             seeds = range(seed, seed + self.num_envs) if isinstance(seed, int) else seed
             self._generators = [
@@ -195,20 +195,20 @@ class SpokenInstructionsVector(VectorWrapper):
         observation, info = self.env.reset(seed=seed, options=options)
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
         for e in np.flatnonzero(mask):
-            self._said[e] = ""
+            self._sentences[e] = ""
         return self._speak(observation), info
 
     def step(self, actions: Any) -> tuple[dict[str, Any], Any, Any, Any, dict[str, Any]]:
-        """One step everywhere; what begins anew is said anew."""
+        """One step everywhere; instructions of new episodes are spoken."""
         observation, rewards, terminated, truncated, infos = self.env.step(actions)
         for e in np.flatnonzero(terminated | truncated):
-            self._said[e] = ""
+            self._sentences[e] = ""
             infos["final_obs"][e] = {**infos["final_obs"][e], SPEECH: self._speech[e]}
         return self._speak(observation), rewards, terminated, truncated, infos
 
     def get_state(self) -> dict[str, Any] | None:
-        """The batch's state, see :mod:`mmrl.wrappers.state`, what is being said, and the
-        speakers' generators; None where the batch cannot tell.
+        """The batch's state, see :mod:`mmrl.wrappers.state`, the sentences and their speech, and
+        the speakers' generators; None where the batch has no state.
         """
         batch = batch_state(self.env)
         if batch is None:
@@ -216,12 +216,12 @@ class SpokenInstructionsVector(VectorWrapper):
         return {
             "batch": batch,
             "generators": [one.bit_generator.state for one in self._generators],
-            "said": list(self._said),
+            "said": list(self._sentences),  # the key of earlier checkpoints
             "speech": self._speech.copy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state that :meth:`get_state` of a batch like this one gave.
+        """Restore a state that :meth:`get_state` of a batch like this one gave.
 
         Raises:
             ValueError: it is another batch's.
@@ -233,14 +233,14 @@ class SpokenInstructionsVector(VectorWrapper):
         set_batch_state(self.env, state["batch"])
         for generator, its_state in zip(self._generators, state["generators"], strict=True):
             generator.bit_generator.state = its_state
-        self._said, self._speech = list(state["said"]), state["speech"].copy()
+        self._sentences, self._speech = list(state["said"]), state["speech"].copy()
 
     def _speak(self, observation: dict[str, Any]) -> dict[str, Any]:
         sentences = observation[INSTRUCTION]
-        new = [e for e, sentence in enumerate(sentences) if sentence != self._said[e]]
+        new = [e for e, sentence in enumerate(sentences) if sentence != self._sentences[e]]
         if new:
             self._speech = self._speech.copy()  # the last observation still has the old ones
         for e in new:
-            self._said[e] = sentences[e]
-            self._speech[e] = self._speakers.say(sentences[e], self._generators[e])
+            self._sentences[e] = sentences[e]
+            self._speech[e] = self._speakers.speak(sentences[e], self._generators[e])
         return {**observation, SPEECH: self._speech}

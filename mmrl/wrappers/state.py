@@ -1,8 +1,8 @@
-"""The exact state of a batch of environments, where they can tell it: for resuming exactly.
+"""The exact state of a batch of environments, for bit-exact resume.
 
-A batch tells it by ``get_state()`` and ``set_state(state)``; so does each environment of
-Gymnasium's ``SyncVectorEnv``, whose ``np_random`` and time limits are seen to here. States are made
-of plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the types that they had.
+A batch has a state if it has ``get_state()`` and ``set_state(state)``, or if each environment of
+Gymnasium's ``SyncVectorEnv`` has them; ``np_random`` and time limits are handled here. States are
+plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the types that they had.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ State = Any
 
 
 def batch_state(env: VectorEnv[Any, Any, Any]) -> State | None:
-    """The state of a batch; None where it cannot tell."""
+    """The state of a batch; None where it has none."""
     if hasattr(env, "get_state"):
         return env.get_state()
     if isinstance(env, SyncVectorEnv):
@@ -30,7 +30,7 @@ def batch_state(env: VectorEnv[Any, Any, Any]) -> State | None:
 
 
 def set_batch_state(env: VectorEnv[Any, Any, Any], state: State) -> None:
-    """Go on from a state that :func:`batch_state` gave of a batch like this one.
+    """Restore a state that :func:`batch_state` gave of a batch like this one.
 
     Raises:
         ValueError: it is the state of another batch.
@@ -39,11 +39,11 @@ def set_batch_state(env: VectorEnv[Any, Any, Any], state: State) -> None:
         for one, its_state in zip(env.envs, state, strict=True):
             _set_state(one, its_state)
     else:
-        env.set_state(state)  # type: ignore[attr-defined]  # it has told its state
+        env.set_state(state)  # type: ignore[attr-defined]  # it had get_state()
 
 
 def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> str | None:
-    """Try whether a batch's state can be saved and restored; one of its environments is reset.
+    """Test whether a batch's state can be saved and restored; one of its environments is reset.
 
     Args:
         env: the batch.
@@ -56,14 +56,14 @@ def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> 
         if hasattr(env, "get_state"):
             env.reset(seed=0)
             env.set_state(save(env.get_state()))  # type: ignore[attr-defined]
-        elif isinstance(env, SyncVectorEnv) and _teller(env.envs[0]) is not None:
+        elif isinstance(env, SyncVectorEnv) and _stateful(env.envs[0]) is not None:
             env.envs[0].reset(seed=0)
             _set_state(env.envs[0], save(_state(env.envs[0])))
         else:
             return "has no get_state() and set_state(state)"
     except EnvironmentFailedError:
         raise
-    except Exception as error:  # whatever a stranger's environment raises
+    except Exception as error:  # of any kind, from the environment
         return f"cannot have its state saved and restored ({type(error).__name__}: {error})"
     return None
 
@@ -76,10 +76,12 @@ def _layers(env: gym.Env[Any, Any]) -> list[Any]:
     return layers
 
 
-def _teller(env: gym.Env[Any, Any]) -> Any | None:
-    """The outermost layer that can tell the state of all within it."""
-    tells = (one for one in _layers(env) if hasattr(one, "get_state") and hasattr(one, "set_state"))
-    return next(tells, None)
+def _stateful(env: gym.Env[Any, Any]) -> Any | None:
+    """The outermost layer with ``get_state`` and ``set_state``, for all within it."""
+    layers = _layers(env)
+    return next(
+        (one for one in layers if hasattr(one, "get_state") and hasattr(one, "set_state")), None
+    )
 
 
 def _limits(env: gym.Env[Any, Any]) -> list[Any]:
@@ -87,11 +89,11 @@ def _limits(env: gym.Env[Any, Any]) -> list[Any]:
 
 
 def _state(env: gym.Env[Any, Any]) -> State | None:
-    teller = _teller(env)
-    if teller is None:
+    stateful = _stateful(env)
+    if stateful is None:
         return None
     return {
-        "state": teller.get_state(),
+        "state": stateful.get_state(),
         "np_random": env.unwrapped.np_random.bit_generator.state,
         "elapsed": [one._elapsed_steps for one in _limits(env)],
     }
@@ -99,10 +101,10 @@ def _state(env: gym.Env[Any, Any]) -> State | None:
 
 def _set_state(env: gym.Env[Any, Any], state: State) -> None:
     env.reset()  # Gymnasium's wrappers want to have seen one
-    teller = _teller(env)
-    if teller is None:
+    stateful = _stateful(env)
+    if stateful is None:
         raise ValueError(f"{env} has no set_state() any more")
-    teller.set_state(state["state"])
+    stateful.set_state(state["state"])
     env.unwrapped.np_random.bit_generator.state = state["np_random"]
     for limit, elapsed in zip(_limits(env), state["elapsed"], strict=True):
         limit._elapsed_steps = elapsed

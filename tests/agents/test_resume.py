@@ -94,7 +94,7 @@ def test_environments_that_cannot_tell_their_state_begin_anew(
     stop(20, Killed())
     with pytest.raises(Killed):
         PPOAgent.train(config, hyper, run)
-    with pytest.warns(UserWarning, match="test/Counter-v0 cannot tell its state"):
+    with pytest.warns(UserWarning, match="test/Counter-v0 has no state that can be saved"):
         PPOAgent.train(config, hyper, run, resume=True)
     assert run.newest_checkpoint().name == "step_512"
 
@@ -171,7 +171,7 @@ def test_an_environment_that_raises(make_run, hyper, tmp_path, monkeypatch, coun
     assert "resumes from the last checkpoint" in said
     assert run.newest_checkpoint().name == "step_128"
     assert "in broken" in (run.path / "environment_error.txt").read_text()
-    with pytest.warns(UserWarning, match="cannot tell its state"):
+    with pytest.warns(UserWarning, match="has no state that can be saved"):
         PPOAgent.train(config, hyper, run, resume=True)
 
 

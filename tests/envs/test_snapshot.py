@@ -157,7 +157,7 @@ def test_a_snapshot_of_version_1_is_read(assert_same):
     former = {names.get(name, name): array for name, array in state.items()}
     other.set_state(former | {"version": np.array(1)})
     assert_same(other.get_state(), state)
-    with pytest.raises(ValueError, match="the state lacks rng"):
+    with pytest.raises(ValueError, match="the state lacks program, rng"):
         other.set_state(former)
 
 

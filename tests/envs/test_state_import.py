@@ -168,7 +168,7 @@ def test_a_grey_object_to_pick_up_is_no_wall(furnished, play):
 
 
 @pytest.mark.parametrize("ball_ahead", [True, False])
-@pytest.mark.parametrize("box_said_first", [True, False])
+@pytest.mark.parametrize("box_first", [True, False])
 def test_import_knows_an_opened_box_from_a_ball_in_the_hands(
     furnished, play, ball_ahead, box_first
 ):

@@ -64,7 +64,7 @@ def test_a_painter_knows_the_words_of_the_descriptions(
     task = PainterTask.prepare(
         PainterConfig("unused", data=collected(name), tokenizer=tokenizer, width=16, heads=2)
     )
-    words = {word for one in task.learnt for word in split_words(one)}
+    words = {word for one in task.descriptions for word in split_words(one)}
     assert {"teal", "hexagon", "small"} <= set(task.recipe["words"]) <= {*words, ","}
     assert bool(task.batch(np.random.default_rng(0))["sentences"].any())
     if name == "Plain":
@@ -126,7 +126,7 @@ def test_held_out_pairs_of_a_language_are_left_out(fitted: Fitted, collected: Co
         )
     )  # fmt: skip
     assert task.cases.turned_away > 0
-    assert not any(map(ShapeLanguage().is_held_out, task.learnt))
+    assert not any(map(ShapeLanguage().is_held_out, task.descriptions))
     assert any(map(ShapeLanguage().is_held_out, read_scenes(collected("Touch")).sentences))
 
 

@@ -23,7 +23,7 @@ class Signals(gym.Env):
     """Press the side that the task names; the camera shows how many steps were made.
 
     Actions: 0 left, 1 right. Reward 1 and the end at the right side; truncated after 4 steps.
-    It neither calls its observations as mmrl does, nor says what a success is.
+    It neither calls its observations as mmrl does, nor reports success.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -107,7 +107,7 @@ def _one_thread_and_seed():
 
 @pytest.fixture(scope="session")
 def signals():
-    """The id of a stranger's environment with "camera", "task" and "battery"."""
+    """The id of an environment of another package with "camera", "task" and "battery"."""
     if SIGNALS not in gym.registry:
         gym.register(SIGNALS, Signals)
     return SIGNALS
@@ -115,7 +115,7 @@ def signals():
 
 @pytest.fixture(scope="session")
 def screen():
-    """The id of a stranger's environment that draws into one buffer."""
+    """The id of an environment of another package that draws into one buffer."""
     if SCREEN not in gym.registry:
         gym.register(SCREEN, Screen, disable_env_checker=True)
     return SCREEN
@@ -229,8 +229,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
             status = main([str(argument) for argument in arguments])
         except SystemExit as leaving:
             status = int(str(leaving.code))
-        said = capsys.readouterr()
-        return status, said.out, said.err
+        output = capsys.readouterr()
+        return status, output.out, output.err
 
     return run
 

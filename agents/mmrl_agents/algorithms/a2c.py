@@ -1,4 +1,4 @@
-"""A2C (Mnih et al., 2016): stable-baselines3's, with data where it is used."""
+"""A2C (Mnih et al., 2016): stable-baselines3's, on images and instructions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import stable_baselines3
 
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.algorithms.divergence import check_update
-from mmrl_agents.algorithms.on_policy import Collecting
+from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.saving import Saveable
-from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 
-class A2C(Saveable, Collecting, stable_baselines3.A2C):
+class A2C(Saveable, RolloutCollection, stable_baselines3.A2C):
     """SB3's A2C, with its arguments, callbacks, logs and losses; the optimiser is the policy's.
 
     Args:
@@ -25,10 +25,10 @@ class A2C(Saveable, Collecting, stable_baselines3.A2C):
     """
 
     policy_aliases = {**stable_baselines3.A2C.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
-    default_buffer = Rollout
+    default_buffer = MultimodalRolloutBuffer
 
     def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
-        ours = {"rollout_buffer_class": Rollout, "use_rms_prop": False}
+        ours = {"rollout_buffer_class": MultimodalRolloutBuffer, "use_rms_prop": False}
         super().__init__(policy, env, **{**ours, **kwargs})
 
     def train(self) -> None:
@@ -49,7 +49,7 @@ class A2CConfig:
         num_envs: environments stepped together.
         n_steps: steps of each environment between updates.
         learning_rate: at the start.
-        final_learning_rate: at the end; the way between is straight.
+        final_learning_rate: at the end; it decays linearly.
         gamma: discount.
         gae_lambda: of the advantage estimator.
         ent_coef: weight of the entropy bonus.
@@ -87,3 +87,4 @@ class A2CAgent(SB3Agent):
     def check(cls, hyper: A2CConfig) -> None:
         """As :meth:`SB3Agent.check`."""
         check_positive(cls.name, hyper, "num_envs", "n_steps")
+        super().check(hyper)

@@ -1,8 +1,9 @@
-"""What all algorithms of stable-baselines3 share on the command line: training and loading."""
+"""The agent around an algorithm of stable-baselines3: training, resuming and loading."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
@@ -23,9 +24,12 @@ from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.loop.callbacks import StandardCallbacks
-from mmrl_agents.loop.learn import announce, go_on, learn, make_logger, profiled
+from mmrl_agents.loop.learn import announce, learn, make_logger, profiled
+from mmrl_agents.loop.learn import resume as resume_training
 from mmrl_agents.loop.progress import ProgressBar, Show
+from mmrl_agents.parts import Part
 from mmrl_agents.preprocessing import load_preprocessing, prepare
 from mmrl_agents.schedules import LinearDecay
 from mmrl_agents.team import ALONE, Team
@@ -35,42 +39,63 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 class SB3Agent(ABC):
     """An algorithm for the command line; see :class:`mmrl.agent.Agent`.
 
-    A subclass names the classes, and says what is particular to it.
+    It is composed of :attr:`parts`. A subclass names the classes and hyperparameters.
 
     Attributes:
-        name: by which it is known, and its hyperparameters.
+        name: of the agent, and of the section of its hyperparameters.
         Config: dataclass of the hyperparameters, named as SB3's arguments; ``num_envs``,
             ``learning_rate`` and ``final_learning_rate`` are among them.
-        search: what ``mmrl tune`` searches, unless it is told; see
+        search: what ``mmrl tune`` searches by default; see
             :func:`mmrl.experiment.tuning.parse_search`.
-        elsewhere: hyperparameters that are not the algorithm's, but its environments' or policy's.
-        teams: whether several workers can learn as one.
+        parts: that it may be composed of, by the hyperparameters that configure them.
+        teams: whether several workers can train it together.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
 
     name: ClassVar[str]
     search: ClassVar[tuple[str, ...]] = ()
-    elsewhere: ClassVar[tuple[str, ...]] = ("num_envs",)
+    parts: ClassVar[Mapping[str, type[Part]]] = {}
     teams: ClassVar[bool] = False
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
 
     @classmethod
-    def build(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> BaseAlgorithm:
+    def make_parts(cls, hyper: Any) -> list[Part]:
+        """The parts that the hyperparameters choose.
+
+        Raises:
+            UserError: a choice that cannot be.
+        """
+        read = (
+            part.read(f"{cls.name}.{key}", getattr(hyper, key), getattr(hyper, f"{key}_args", None))
+            for key, part in cls.parts.items()
+        )
+        return [part for part in read if part is not None]
+
+    @classmethod
+    def build(
+        cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv, parts: Sequence[Part]
+    ) -> BaseAlgorithm:
         """The algorithm, ready to learn, in the environment's team.
+
+        Args:
+            config, hyper: the configuration.
+            env: to learn from.
+            parts: from :meth:`make_parts`; those that :meth:`make_batch` was called with.
 
         Raises:
             UserError: a hyperparameter that cannot be, or actions of a kind that it does not take.
         """
         kwargs: dict[str, Any] = {
             "stats_window_size": max(100, 2 * hyper.num_envs),
-            "policy_kwargs": cls.policy_kwargs(config, hyper),
+            "policy_kwargs": cls.policy_kwargs(config, hyper, parts),
             "seed": config.seed,
             "device": config.device,
             **cls.algorithm_kwargs(hyper),
             **cls.data_kwargs(config, hyper, env),
+            **_merged(part.data_kwargs(config, env) for part in parts),
             **({"team": env.team} if env.team.size > 1 else {}),
         }
         try:
@@ -85,53 +110,65 @@ class SB3Agent(ABC):
             ) from error
 
     @classmethod
-    def make_batch(cls, config: TrainConfig, hyper: Any, num_envs: int) -> VectorEnv[Any, Any, Any]:
+    def make_batch(
+        cls, config: TrainConfig, num_envs: int, parts: Sequence[Part]
+    ) -> VectorEnv[Any, Any, Any]:
         """The environments that it learns from.
 
         Raises:
-            UserError: as :func:`mmrl.wrappers.adapters.make_vec_env`.
+            UserError: as :func:`mmrl.wrappers.adapters.make_vec_env`, or an environment that lacks
+                what a part needs.
         """
-        return make_vec_env(config.env, num_envs, **cls.env_args(config, hyper))
-
-    @classmethod
-    def env_args(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
-        """The arguments of the environments that it learns from."""
-        return config.env_args
+        env_args = {**config.env_args, **_merged(part.env_args(config) for part in parts)}
+        batch = make_vec_env(config.env, num_envs, **env_args)
+        for part in parts:
+            batch = part.make_batch(batch, config)
+        return batch
 
     @classmethod
     def algorithm_kwargs(cls, hyper: Any) -> dict[str, Any]:
-        """The hyperparameters as SB3 takes them: by their names, the learning rate as a line."""
-        kwargs = {name: value for name, value in asdict(hyper).items() if name not in cls.elsewhere}
-        start, end = kwargs.pop("learning_rate"), kwargs.pop("final_learning_rate")
-        return {**kwargs, "learning_rate": straight_line(start, end)}
+        """The hyperparameters that are arguments of :attr:`Algorithm`, and the schedule of the
+        learning rate.
+        """
+        known = constructor_arguments(cls.Algorithm)
+        kwargs = {name: value for name, value in asdict(hyper).items() if name in known}
+        return {
+            **kwargs, "learning_rate": LinearDecay(hyper.learning_rate, hyper.final_learning_rate)
+        }  # fmt: skip
 
     @classmethod
     def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
-        """The algorithm's arguments that say how its data are kept."""
+        """The algorithm's arguments that depend on the environment, such as its buffer."""
         return {}
 
     @classmethod
-    def policy_kwargs(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
+    def policy_kwargs(
+        cls, config: TrainConfig, hyper: Any, parts: Sequence[Part]
+    ) -> dict[str, Any]:
         """The arguments of :attr:`Policy`, beside its spaces and learning rate."""
-        return {"model": config.model, "optimizer": config.optimizer}
+        of_parts = _merged(part.policy_kwargs() for part in parts)
+        return {"model": config.model, "optimizer": config.optimizer, **of_parts}
 
     @classmethod
-    @abstractmethod
     def check(cls, hyper: Any) -> None:
         """Refuse what SB3 would fail on later, or silently do otherwise.
 
         Raises:
             UserError: a hyperparameter that cannot be.
         """
+        for part in cls.make_parts(hyper):
+            part.check(hyper)
 
     @classmethod
     def check_together(cls, hyper: Any) -> None:
-        """Refuse what one process alone can do.
+        """Refuse what needs one process.
 
         Raises:
             UserError: a hyperparameter that many workers cannot have.
         """
         cls.check(hyper)
+        for part in cls.make_parts(hyper):
+            part.check_together()
 
     @classmethod
     def train(
@@ -144,15 +181,15 @@ class SB3Agent(ABC):
         team: Team = ALONE,
         show: Show | None = None,
     ) -> SB3Actor:
-        """Train for ``config.steps`` environment steps and save what was learnt.
+        """Train for ``config.steps`` environment steps, with checkpoints.
 
         Args:
             config, hyper: the configuration.
             run: where everything is kept.
-            resume: go on from the run's newest checkpoint, exactly where the environments can tell
-                their state.
+            resume: resume from the run's newest checkpoint, exactly where the environments' state
+                can be saved.
             team: of workers that do this together, each with its part of the environments.
-            show: who is told how far the training is; a bar in the terminal, if None.
+            show: what progress is reported to; a bar in the terminal, if None.
 
         Raises:
             UserError: a hyperparameter that cannot be, an environment that fails, numbers that are
@@ -163,7 +200,8 @@ class SB3Agent(ABC):
         checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
         here = hyper.num_envs // team.size
-        batch = cls.make_batch(config, hyper, here)
+        parts = cls.make_parts(hyper)
+        batch = cls.make_batch(config, here, parts)
         space = batch.single_observation_space
         preprocessing = prepare(config, run, checkpoint, space, keep=team.is_first)
         env = MultimodalVecEnv(
@@ -175,16 +213,16 @@ class SB3Agent(ABC):
         )
         if team.is_first:
             announce(env.try_state(), config.env)
-        algorithm = cls.build(config, hyper, env)
+        algorithm = cls.build(config, hyper, env, parts)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)
         )
         actor = SB3Actor(algorithm.policy, preprocessing)
         bar = ProgressBar(config.steps)
-        callbacks = StandardCallbacks(config, run, actor, show or bar, team)
+        callbacks = StandardCallbacks(config, run, actor, show or bar, team, parts)
         try:
             if checkpoint is not None:
-                go_on(algorithm, checkpoint, callbacks, config, team)
+                resume_training(algorithm, checkpoint, callbacks, config, team, parts)
             if algorithm.num_timesteps < config.steps:
                 with profiled(algorithm, callbacks, run, wanted=config.profile):
                     learn(algorithm, config.steps, callbacks, run)
@@ -225,7 +263,7 @@ class SB3Agent(ABC):
             spaces.Dict({IMAGE: image, **preprocessing.spaces}),
             action,
             lambda _: 0.0,
-            **cls.policy_kwargs(config, hyper),
+            **cls.policy_kwargs(config, hyper, cls.make_parts(hyper)),
         )
 
     @classmethod
@@ -260,9 +298,9 @@ class SB3Agent(ABC):
         return cls.load(run, config.device)
 
 
-def straight_line(start: float, end: float) -> Any:
-    """A learning rate from ``start`` to ``end``, as SB3 wants it: by what remains, 1 to 0."""
-    return LinearDecay(start, end)
+def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """All entries of some dictionaries."""
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def check_positive(section: str, hyper: Any, *names: str) -> None:

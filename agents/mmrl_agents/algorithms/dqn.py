@@ -8,12 +8,18 @@ import stable_baselines3
 from stable_baselines3.dqn import policies
 
 from mmrl_agents.algorithms.divergence import CheckedUpdates
-from mmrl_agents.algorithms.off_policy import AsTheyAre, MultimodalNetworks, ReplayConfig
-from mmrl_agents.algorithms.saving import OffPolicySaveable
-from mmrl_agents.hindsight.agent import HindsightAgent
+from mmrl_agents.algorithms.off_policy import (
+    MultimodalNetworks,
+    OffPolicyAgent,
+    ReplayConfig,
+    UncastNetwork,
+)
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.hindsight.part import HindsightPart
+from mmrl_agents.parts import NONE, PartOptions
 
 
-class QNetwork(AsTheyAre, policies.QNetwork):
+class QNetwork(UncastNetwork, policies.QNetwork):
     """A value for each action."""
 
 
@@ -49,9 +55,9 @@ class DQNConfig(ReplayConfig):
         exploration_initial_eps: share of random actions at the start.
         exploration_final_eps: at the end.
         max_grad_norm: gradients are scaled down to it.
-        hindsight: who says what a failed episode has done, so that it is learnt from, too: none;
-            oracle, the environment's verifier; learned, a captioner that learns from the agent's
-            own successes; or a run folder of 'mmrl fit captioner'.
+        hindsight: what relabels failed episodes with an instruction that they did achieve: none;
+            oracle, the environment's verifier; learned, a captioner that is trained on the agent's
+            own successes; or a run folder of 'mmrl fit captioner'. As a mapping: {kind: oracle}.
     """
 
     num_envs: int = 16
@@ -66,10 +72,10 @@ class DQNConfig(ReplayConfig):
     exploration_initial_eps: float = 1.0
     exploration_final_eps: float = 0.05
     max_grad_norm: float = 10.0
-    hindsight: str = "none"
+    hindsight: PartOptions = NONE
 
 
-class DQNAgent(HindsightAgent):
+class DQNAgent(OffPolicyAgent):
     """DQN for the command line."""
 
     name = "dqn"
@@ -79,6 +85,7 @@ class DQNAgent(HindsightAgent):
         "dqn.gamma=0.9..0.99",
         "dqn.exploration_fraction=0.1..0.6",
     )
+    parts = {"hindsight": HindsightPart}
     Config = DQNConfig
     Algorithm = DQN
     Policy = DQNPolicy

@@ -1,8 +1,9 @@
-"""What SB3's algorithms that learn from a replay buffer share."""
+"""What the off-policy algorithms share: networks, hyperparameters, the agent."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,14 +21,15 @@ from mmrl.models.config import ModelConfig
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.buffers.replay import FrameReplay
 from mmrl_agents.networks.policy import multimodal_kwargs
+from mmrl_agents.parts import Part
 from mmrl_agents.saving.policy import PickleRefusing, SaveablePolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 _GIGABYTE = 1e9
 
 
-class AsTheyAre(PickleRefusing):
-    """One of SB3's networks, which gets frames as bytes and tokens as integers."""
+class UncastNetwork(PickleRefusing):
+    """One of SB3's networks, whose frames stay bytes and whose tokens stay integers."""
 
     def extract_features(
         self, obs: PyTorchObs, features_extractor: BaseFeaturesExtractor
@@ -37,13 +39,12 @@ class AsTheyAre(PickleRefusing):
         return features
 
 
-class ContinuousCritic(AsTheyAre, policies.ContinuousCritic):
+class ContinuousCritic(UncastNetwork, policies.ContinuousCritic):
     """Values of an action, by two networks on one model."""
 
 
 class MultimodalNetworks(SaveablePolicy, BasePolicy):
-    """One of SB3's policies, whose networks see and read by
-    :class:`mmrl.models.model.MultimodalModel`.
+    """One of SB3's policies on networks around :class:`mmrl.models.model.MultimodalModel`.
 
     Args:
         model: what the model is made of.
@@ -66,7 +67,7 @@ class MultimodalNetworks(SaveablePolicy, BasePolicy):
         super().__init__(observation_space, action_space, lr_schedule, **kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
+        """The constructor's arguments, which ``save`` stores and ``load`` passes on."""
         data = super()._get_constructor_parameters()
         ours = multimodal_kwargs(*self._made_of)
         model, optimizer = self._made_of
@@ -103,17 +104,17 @@ class ContinuousNetworks(MultimodalNetworks):
 
 @dataclass
 class ReplayConfig:
-    """Hyperparameters of all algorithms with a replay buffer, named as in stable-baselines3.
+    """Hyperparameters of all off-policy algorithms, named as in stable-baselines3.
 
     Attributes:
         num_envs: environments stepped together.
-        buffer_size: transitions that are remembered; a frame of 56 × 56 pixels takes 9.4 kB.
+        buffer_size: transitions in the replay buffer; a frame of 56 × 56 pixels takes 9.4 kB.
         learning_starts: steps before the first update.
         batch_size: transitions in a gradient step.
         train_freq: steps of each environment between updates.
         gradient_steps: in an update.
         learning_rate: at the start.
-        final_learning_rate: at the end; the way between is straight.
+        final_learning_rate: at the end; it decays linearly.
         gamma: discount.
         tau: how far the target networks follow at once.
     """
@@ -131,16 +132,18 @@ class ReplayConfig:
 
 
 class OffPolicyAgent(SB3Agent):
-    """An algorithm with a replay buffer, for the command line."""
+    """An off-policy algorithm for the command line."""
 
     @classmethod
-    def build(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> BaseAlgorithm:
+    def build(
+        cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv, parts: Sequence[Part]
+    ) -> BaseAlgorithm:
         """As :meth:`SB3Agent.build`.
 
         Raises:
             UserError: a replay buffer that is larger than the machine's memory.
         """
-        algorithm = super().build(config, hyper, env)
+        algorithm = super().build(config, hyper, env, parts)
         replay: FrameReplay = algorithm.replay_buffer  # type: ignore[attr-defined]
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if replay.nbytes > there:
@@ -166,3 +169,4 @@ class OffPolicyAgent(SB3Agent):
                 f"{cls.name}.buffer_size={hyper.buffer_size}: must hold a step of each of "
                 f"num_envs={hyper.num_envs} environments"
             )
+        super().check(hyper)

@@ -1,4 +1,4 @@
-"""Collecting a rollout: SB3's loop, with data where it is used, and a memory."""
+"""Collecting rollouts: SB3's loop, with observations stored in place, and a memory."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from mmrl.contract import IS_SUCCESS
-from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.team import ALONE, Team
 
 Episodes = list[dict[str, Any]]
-"""Of episodes that ended: ``episode``, with return, length and time, and ``is_success``."""
+"""Episodes that ended: ``episode``, with return, length and time, and ``is_success``."""
 
 
-class Collecting(OnPolicyAlgorithm):
-    """The part of SB3's on-policy algorithms that acts.
+class RolloutCollection(OnPolicyAlgorithm):
+    """The rollout collection of SB3's on-policy algorithms.
 
-    Frames go into one buffer when they are made; what episodes cut short would have earned is
-    estimated for all of them at once; the state of the policy's memory is handed from step to step.
+    Frames are stored once, when they are made; truncated episodes are bootstrapped together; the
+    state of the policy's memory is handed from step to step.
 
     Attributes:
-        team: the workers that learn as one with this one; steps are counted over all of them.
+        team: the workers that train together; steps are counted over all of them.
     """
 
     team: Team = ALONE
     policy: MultimodalPolicy
-    rollout_buffer: Rollout
+    rollout_buffer: MultimodalRolloutBuffer
     _state: Tensor
 
     def _setup_model(self) -> None:
@@ -51,10 +51,10 @@ class Collecting(OnPolicyAlgorithm):
         rollout_buffer: RolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the buffer; False if a callback wants no more. As in SB3, callbacks find the local
-        variables by their names.
+        """Fill the buffer; False if a callback stops the training. As in SB3, callbacks get the
+        local variables by their names.
         """
-        rollout = cast("Rollout", rollout_buffer)
+        rollout = cast("MultimodalRolloutBuffer", rollout_buffer)
         starts = cast("NDArray[np.bool_]", self._last_episode_starts)
         new_obs: Any = self._last_obs
         self.policy.set_training_mode(False)
@@ -69,13 +69,13 @@ class Collecting(OnPolicyAlgorithm):
                     obs_tensor, self._state, self._on_device(starts), team=self.team
                 )
             actions = chosen.cpu().numpy()
-            new_obs, rewards, dones, infos = env.step(self._bounded(actions))
+            new_obs, rewards, dones, infos = env.step(self._clipped(actions))
             self.num_timesteps += env.num_envs * self.team.size
             callback.update_locals(locals())
             if not callback.on_step():
                 return False
-            ended.append(self._note_episodes(infos, dones))
-            rollout.cut[rollout.pos] = self._add_what_was_cut(rewards, dones, infos)
+            ended.append(self._record_episodes(infos, dones))
+            rollout.cut[rollout.pos] = self._bootstrap_truncated(rewards, dones, infos)
             rollout.add(None, actions, rewards, starts, values, log_probs)
             self._last_obs = new_obs
             self._last_episode_starts = starts = dones
@@ -90,8 +90,8 @@ class Collecting(OnPolicyAlgorithm):
         callback.on_rollout_end()
         return True
 
-    def _note_episodes(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> Episodes:
-        """What is to be told of the episodes that end with this step; alone, it is told at once."""
+    def _record_episodes(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> Episodes:
+        """Record the episodes that end with this step; return those of a team for later."""
         if self.team.size == 1:
             self._update_info_buffer(infos, dones)
             self._episode_num += int(dones.sum())
@@ -101,24 +101,24 @@ class Collecting(OnPolicyAlgorithm):
         ]
 
     def _exchange_episodes(self, ended: list[Episodes]) -> None:
-        """Tell the first worker of everybody's episodes, in the order in which they ended.
+        """Record all workers' episodes at the first one, in the order in which they ended.
 
         Args:
             ended: of this worker, for each step.
         """
         if self.team.size == 1:
             return
-        everybody = self.team.gather(ended)
-        for workers in zip(*everybody or [], strict=True):
+        gathered = self.team.gather(ended)
+        for workers in zip(*gathered or [], strict=True):
             for episodes in workers:
                 self._update_info_buffer(episodes, np.ones(len(episodes), np.bool_))
                 self._episode_num += len(episodes)
 
-    def _add_what_was_cut(
+    def _bootstrap_truncated(
         self, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
     ) -> NDArray[np.bool_]:
-        """The discounted value of the last observation, where a time limit ended the episode; in
-        which environments it did, bool [N].
+        """Add the discounted value of the last observation to the reward, where a time limit ended
+        the episode; returns in which environments it did, bool [N].
         """
         ended = np.flatnonzero(dones).tolist()
         rows = [e for e in ended if infos[e].get("TimeLimit.truncated", False)]
@@ -137,8 +137,8 @@ class Collecting(OnPolicyAlgorithm):
         rewards[rows] += self.gamma * values.cpu().numpy()
         return cut
 
-    def _bounded(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """What the environment gets: samples of a Gaussian may lie beyond its bounds."""
+    def _clipped(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions within the environment's bounds, beyond which samples of a Gaussian may lie."""
         if isinstance(self.action_space, spaces.Box):
             return np.clip(actions, self.action_space.low, self.action_space.high)
         return actions

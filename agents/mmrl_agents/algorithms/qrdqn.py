@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +13,13 @@ from mmrl.experiment.config import TrainConfig
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.dqn import DQNConfig
-from mmrl_agents.algorithms.off_policy import AsTheyAre, MultimodalNetworks
-from mmrl_agents.algorithms.saving import OffPolicySaveable
-from mmrl_agents.hindsight.agent import HindsightAgent
+from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent, UncastNetwork
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.hindsight.part import HindsightPart
+from mmrl_agents.parts import Part
 
 
-class QuantileNetwork(AsTheyAre, policies.QuantileNetwork):
+class QuantileNetwork(UncastNetwork, policies.QuantileNetwork):
     """Quantiles of the return of each action."""
 
 
@@ -54,7 +56,7 @@ class QRDQNConfig(DQNConfig):
     n_quantiles: int = 50
 
 
-class QRDQNAgent(HindsightAgent):
+class QRDQNAgent(OffPolicyAgent):
     """QR-DQN for the command line."""
 
     name = "qrdqn"
@@ -64,15 +66,18 @@ class QRDQNAgent(HindsightAgent):
         "qrdqn.gamma=0.9..0.99",
         "qrdqn.n_quantiles=20..200:int",
     )
-    elsewhere = ("num_envs", "n_quantiles", "hindsight")
+    parts = {"hindsight": HindsightPart}
     Config = QRDQNConfig
     Algorithm = QRDQN
     Policy = QRDQNPolicy
 
     @classmethod
-    def policy_kwargs(cls, config: TrainConfig, hyper: QRDQNConfig) -> dict[str, Any]:
+    def policy_kwargs(
+        cls, config: TrainConfig, hyper: QRDQNConfig, parts: Sequence[Part]
+    ) -> dict[str, Any]:
         """As :meth:`SB3Agent.policy_kwargs`."""
-        return {**super().policy_kwargs(config, hyper), "n_quantiles": hyper.n_quantiles}
+        kwargs = super().policy_kwargs(config, hyper, parts)
+        return {**kwargs, "n_quantiles": hyper.n_quantiles}
 
     @classmethod
     def check(cls, hyper: QRDQNConfig) -> None:

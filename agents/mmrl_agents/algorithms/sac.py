@@ -9,15 +9,15 @@ from stable_baselines3.sac import policies
 
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.off_policy import (
-    AsTheyAre,
     ContinuousNetworks,
     OffPolicyAgent,
     ReplayConfig,
+    UncastNetwork,
 )
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 
 
-class Actor(AsTheyAre, policies.Actor):
+class Actor(UncastNetwork, policies.Actor):
     """A squashed Gaussian over actions."""
 
 

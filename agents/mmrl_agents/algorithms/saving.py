@@ -1,8 +1,8 @@
-"""Saving and loading algorithms and replay buffers: no file is unpickled.
+"""Saving and loading algorithms as folders of plain data: no file is unpickled.
 
-What is saved is a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
+An algorithm is saved as a folder: a checkpoint (see :mod:`mmrl.experiment.checkpoint`) of weights,
 optimisers, hyperparameters, spaces and counters; the files of the tokenizer and of the speech
-preprocessing; and a JSON file that says what it is. stable-baselines3's own files are pickles,
+preprocessing; and a JSON file that describes it. stable-baselines3's own files are pickles,
 which run whatever code is in them: they are loaded only with ``trust_pickle=True``.
 """
 
@@ -14,18 +14,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import (
     check_for_correct_spaces,
 )
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
     Checkpoint,
@@ -39,12 +37,12 @@ from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
-from mmrl_agents.buffers.replay import FrameReplay
-from mmrl_agents.loop.state import learnt, resume_learnt
+from mmrl_agents.algorithms.observations import check_env, encode, is_text
+from mmrl_agents.earlier import entry
+from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.saving.folder import (
     ALGORITHM,
     CHECKPOINT,
-    REPLAY,
     check_code,
     code_of,
     find_folder,
@@ -87,7 +85,7 @@ class Saveable(BaseAlgorithm):
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """How instructions become numbers: its environments', or what it was saved with."""
+        """The preprocessing of instructions: its environment's, or the one it was saved with."""
         ours: Preprocessing | None = getattr(
             None if self.env is None else self.env.unwrapped, "preprocessing", None
         )
@@ -113,25 +111,10 @@ class Saveable(BaseAlgorithm):
         Raises:
             UserError: there are sentences, and no tokenizer was saved; or images of another size.
         """
-        if isinstance(observation, Mapping) and _is_text(observation.get(INSTRUCTION)):
-            observation = self._encode(observation)
+        if isinstance(observation, Mapping) and is_text(observation.get(INSTRUCTION)):
+            shape = cast("Any", self.observation_space)[IMAGE].shape
+            observation = encode(observation, self.preprocessing, shape)
         return super().predict(observation, state, episode_start, deterministic)
-
-    def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """An environment's observation as the policy takes it."""
-        if self.preprocessing is None:
-            raise UserError(
-                "this agent was saved without its tokenizer: give the observations of its "
-                "MultimodalVecEnv, where instructions are encoded"
-            )
-        one = isinstance(observation[INSTRUCTION], str)
-        batch = {key: [value] for key, value in observation.items()} if one else observation
-        rows = [self.preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
-        encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-        encoded[IMAGE] = _channels_first(
-            np.asarray(batch[IMAGE]), cast("Any", self.observation_space)[IMAGE].shape
-        )
-        return {key: value[0] for key, value in encoded.items()} if one else encoded
 
     def save(
         self,
@@ -143,12 +126,12 @@ class Saveable(BaseAlgorithm):
 
         It holds the weights, the states of the optimisers, hyperparameters, spaces, counters, the
         tokenizer and the speech preprocessing; not the environment, nor the replay buffer (see
-        :meth:`OffPolicySaveable.save_replay_buffer`). A warning names what is no plain data, such
-        as a learning rate by a function of one's own, and is left out.
+        :meth:`OffPolicySaveable.save_replay_buffer`). A warning names settings that are no plain
+        data, such as a function for the learning rate; they are left out.
 
         Args:
             path: the folder; a suffix ``.zip`` is left out, and its parents are made.
-            exclude, include: SB3's choice of what is pickled; not for this one.
+            exclude, include: of SB3's pickles; not supported.
 
         Raises:
             UserError: there is something else, or it cannot be written.
@@ -158,8 +141,8 @@ class Saveable(BaseAlgorithm):
                 "save(exclude=…, include=…): nothing is pickled here, so there is nothing to "
                 "choose; leave both out"
             )
-        weights, rest = learnt(self, replay=False)
-        state = {**self._description(), "learnt": rest}
+        weights, learned = get_learned_state(self, replay=False)
+        state = {**self._description(), "learned": learned}
         kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
         with new_folder(path, ALGORITHM, kinds) as draft:
             sign(code_of(self.policy_kwargs.get("model")), draft)
@@ -169,7 +152,7 @@ class Saveable(BaseAlgorithm):
                 self.preprocessing.save(draft)
 
     def _description(self) -> dict[str, Tree]:
-        """What it is beside its weights, as plain data."""
+        """The description beside the weights, as plain data."""
         preprocessing = self.preprocessing
         return {
             "algorithm": _library_class(type(self)).__name__,
@@ -235,7 +218,7 @@ class Saveable(BaseAlgorithm):
                 needs none.
             device: of the weights.
             custom_objects, kwargs: attributes by name instead of those that were saved, such as
-                ``learning_rate``, or ``policy_class`` for a policy of one's own.
+                ``learning_rate``, or ``policy_class`` for a custom policy.
             print_system_info, force_reset: of SB3's files.
             trust_pickle: read stable-baselines3's file, which may run any code.
             trust_code: import a fusion that is not mmrl's own.
@@ -256,7 +239,7 @@ class Saveable(BaseAlgorithm):
         changes = {**(custom_objects or {}), **kwargs}
         with well_formed(folder):
             model = cls._rebuild(folder, checkpoint.state, env, device, changes, trust_code)
-            resume_learnt(model, checkpoint.weights, checkpoint.state["learnt"])
+            set_learned_state(model, checkpoint.weights, entry(checkpoint.state, "learned"))
         if model.use_sde:
             cast("Any", model.policy).reset_noise()
         return model
@@ -362,155 +345,12 @@ class Saveable(BaseAlgorithm):
         checkpoint = read_checkpoint(folder / CHECKPOINT)
         with well_formed(folder):
             if exact_match:
-                resume_learnt(self, checkpoint.weights, checkpoint.state["learnt"])
+                set_learned_state(self, checkpoint.weights, entry(checkpoint.state, "learned"))
             else:
                 own = weights_of(self.policy)
                 there = {n: one for n, one in checkpoint.weights.items() if n in own}
                 put_weights(self.policy, {**own, **there})
         return None
-
-
-class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
-    """An algorithm with a replay buffer, which is saved as plain data, too.
-
-    Its replay buffer is :class:`~mmrl_agents.buffers.replay.FrameReplay` unless another is given.
-    """
-
-    default_buffer = FrameReplay
-
-    def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
-        theirs = kwargs.get("optimize_memory_usage") or kwargs.get("n_steps", 1) != 1
-        if kwargs.get("replay_buffer_class") is None and not theirs:
-            kwargs["replay_buffer_class"] = self.default_buffer
-        super().__init__(policy, env, *args, **kwargs)
-
-    def save_replay_buffer(self, path: Any) -> None:
-        """Write the replay buffer into a folder, which is replaced only by a whole new one.
-
-        Args:
-            path: the folder; its parents are made.
-
-        Raises:
-            UserError: a buffer that is not mmrl's, something else is there, or it cannot be
-                written.
-        """
-        buffer = self._frame_replay()
-        about = {
-            "replay_buffer": type(buffer).__name__,
-            "buffer_size": buffer.buffer_size,
-            "n_envs": buffer.n_envs,
-        }
-        with new_folder(path, REPLAY, about) as draft:
-            state = {**about, "state": buffer.get_state()}
-            write_checkpoint(draft / CHECKPOINT, Checkpoint(self.num_timesteps, {}, state))
-
-    def load_replay_buffer(
-        self, path: Any, truncate_last_traj: bool = True, *, trust_pickle: bool = False
-    ) -> None:
-        """Take what is in a replay buffer's folder.
-
-        Args:
-            path: the folder.
-            truncate_last_traj: of SB3's buffers of hindsight.
-            trust_pickle: read stable-baselines3's file, which may run any code.
-
-        Raises:
-            UserError: there is none, it is of a buffer of another class or size, damaged, or a file
-                that would have to be unpickled.
-        """
-        folder = find_folder(path, REPLAY)
-        if folder is None:
-            if trust_pickle:
-                return super().load_replay_buffer(path, truncate_last_traj)
-            refuse_pickle(path, "replay buffer", "load_replay_buffer", ".save_replay_buffer")
-        state = read_checkpoint(folder / CHECKPOINT).state
-        buffer = self._frame_replay()
-        ours = (type(buffer).__name__, buffer.buffer_size, buffer.n_envs)
-        with well_formed(folder):
-            saved = (state["replay_buffer"], state["buffer_size"], state["n_envs"])
-            if saved != ours:
-                raise UserError(
-                    f"{folder} is a {saved[0]} of {saved[1]:,} transitions and {saved[2]} "
-                    f"environments; this agent's is a {ours[0]} of {ours[1]:,} and {ours[2]}"
-                )
-            buffer.set_state(state["state"])
-        return None
-
-    def _frame_replay(self) -> FrameReplay:
-        if not isinstance(self.replay_buffer, FrameReplay):
-            raise UserError(
-                f"a replay buffer {type(self.replay_buffer).__name__} is saved by pickling alone, "
-                "which mmrl does not do: give replay_buffer_class=FrameReplay"
-            )
-        return self.replay_buffer
-
-
-def check_env(algorithm: str, env: Any) -> None:
-    """Make sure that observations are encoded before an algorithm sees them.
-
-    Args:
-        algorithm: what the environment is for.
-        env: the environment; None where there is none.
-
-    Raises:
-        UserError: it is no MultimodalVecEnv, nor anything around one.
-    """
-    if env is None:
-        return
-    space = getattr(env, "observation_space", None)
-    encoded = (
-        isinstance(env, VecEnv)
-        and isinstance(space, spaces.Dict)
-        and IMAGE in space.spaces
-        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
-        and all(isinstance(part, spaces.Box) for part in space.spaces.values())
-    )
-    if encoded:
-        return
-    if isinstance(env, str):
-        what, name = f"the environment id {env!r}", env
-    elif isinstance(env, gym.Env):
-        what, name = f"an environment {env}", env.spec.id if env.spec else "…"
-    else:
-        what, name = f"a {type(env).__name__} without encoded instructions", "…"
-    raise UserError(
-        f"{algorithm} learns from a mmrl_agents.vec_env.MultimodalVecEnv, which encodes the "
-        f"instructions, not from {what}: give MultimodalVecEnv("
-        f"mmrl.wrappers.adapters.make_vec_env({name!r}, 8), tokenizer), or train it by 'mmrl train'"
-    )
-
-
-def _is_text(instruction: Any) -> bool:
-    """Whether an observation has sentences where a policy takes numbers."""
-    if isinstance(instruction, str):
-        return True
-    if isinstance(instruction, np.ndarray):
-        return instruction.dtype.kind in "UOT"
-    return (
-        isinstance(instruction, list | tuple)
-        and len(instruction) > 0
-        and isinstance(instruction[0], str)
-    )
-
-
-def _channels_first(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Images [N, H, W, 3] or [N, 3, H, W] → [N, 3, H, W].
-
-    Args:
-        images: of a batch.
-        shape: of one of those that the agent was trained on, [3, H, W].
-
-    Raises:
-        UserError: they are of another size.
-    """
-    if images.shape[1:] == shape:
-        return images
-    if images.shape[1:] != (*shape[1:], shape[0]):
-        raise UserError(
-            f"images of {list(images.shape[1:])}: this agent was trained on "
-            f"{[*shape[1:], shape[0]]}"
-        )
-    return images.transpose(0, 3, 1, 2)
 
 
 def _library_class(cls: type[BaseAlgorithm]) -> type[BaseAlgorithm]:
@@ -523,13 +363,18 @@ def _setting_names(cls: type[BaseAlgorithm]) -> set[str]:
     """The attributes that are hyperparameters: the constructors' arguments, and these with an
     underscore.
     """
-    names = {
+    names = constructor_arguments(cls) - _NOT_SETTINGS
+    return names | {f"_{name}" for name in names}
+
+
+def constructor_arguments(cls: type[BaseAlgorithm]) -> set[str]:
+    """The names of the arguments that an algorithm and its base classes take."""
+    return {
         name
         for kind in cls.__mro__
         if "__init__" in vars(kind)
         for name in inspect.signature(vars(kind)["__init__"]).parameters
-    } - _NOT_SETTINGS
-    return names | {f"_{name}" for name in names}
+    }
 
 
 def _load_preprocessing(

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import stable_baselines3
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.td3 import policies
 
@@ -16,16 +15,16 @@ from mmrl.experiment.config import TrainConfig
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.off_policy import (
-    AsTheyAre,
     ContinuousNetworks,
     OffPolicyAgent,
     ReplayConfig,
+    UncastNetwork,
 )
-from mmrl_agents.algorithms.saving import OffPolicySaveable
+from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
-class Actor(AsTheyAre, policies.Actor):
+class Actor(UncastNetwork, policies.Actor):
     """One action."""
 
 
@@ -54,7 +53,7 @@ class TD3Config(ReplayConfig):
 
     Attributes:
         policy_delay: updates of the critics to one of the actor.
-        action_noise: standard deviation of what is added to actions, where 1 is half their range.
+        action_noise: standard deviation of the noise on actions, where 1 is half their range.
     """
 
     policy_delay: int = 2
@@ -71,20 +70,18 @@ class TD3Agent(OffPolicyAgent):
         "td3.tau=0.002..0.05:log",
         "td3.action_noise=0.05..0.5",
     )
-    elsewhere = ("num_envs", "action_noise")
     Config = TD3Config
     Algorithm = TD3
     Policy = TD3Policy
 
     @classmethod
-    def build(cls, config: TrainConfig, hyper: TD3Config, env: MultimodalVecEnv) -> BaseAlgorithm:
-        """As :meth:`OffPolicyAgent.build`, with the noise."""
-        algorithm: Any = super().build(config, hyper, env)
+    def data_kwargs(
+        cls, config: TrainConfig, hyper: TD3Config, env: MultimodalVecEnv
+    ) -> dict[str, Any]:
+        """As :meth:`OffPolicyAgent.data_kwargs`, with the noise."""
         shape = env.action_space.shape or ()
-        algorithm.action_noise = NormalActionNoise(
-            np.zeros(shape), np.full(shape, hyper.action_noise)
-        )
-        return algorithm
+        noise = NormalActionNoise(np.zeros(shape), np.full(shape, hyper.action_noise))
+        return {**super().data_kwargs(config, hyper, env), "action_noise": noise}
 
     @classmethod
     def check(cls, hyper: TD3Config) -> None:

@@ -1,4 +1,4 @@
-"""A replay buffer that keeps every frame once, as bytes."""
+"""A replay buffer that stores every frame once, as bytes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _TRIES = 8
 
 
 class Ring:
-    """The last so many arrays that were put in, by their numbers.
+    """A ring buffer of arrays, by their numbers.
 
     Args:
-        slots: how many.
+        slots: how many arrays are stored.
         space: of one array.
     """
 
@@ -37,18 +37,18 @@ class Ring:
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes when it is full."""
+        """Memory when it is full."""
         return self._kept.nbytes
 
     def put(self, arrays: NDArray[Any]) -> NDArray[np.int64]:
-        """Keep arrays [k, …]; their numbers, int64 [k]."""
+        """Store arrays [k, …]; their numbers, int64 [k]."""
         numbers = np.arange(self.count, self.count + len(arrays))
         self._kept[numbers % len(self)] = arrays
         self.count += len(arrays)
         return numbers
 
     def holds(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether arrays are still there, bool [k]."""
+        """Whether arrays are still stored, bool [k]."""
         return (numbers >= 0) & (numbers >= self.count - len(self))
 
     def get(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
@@ -56,11 +56,11 @@ class Ring:
         return self._kept[numbers % len(self)]
 
     def get_state(self) -> dict[str, Any]:
-        """All that is kept, as plain data."""
+        """The content, as plain data."""
         return {"count": self.count, "kept": self._kept[: min(self.count, len(self))].copy()}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self.count = state["count"]
         self._kept[: len(state["kept"])] = state["kept"]
 
@@ -68,18 +68,18 @@ class Ring:
 class FrameReplay(ReplayBuffer):
     """SB3's replay buffer for dictionaries, in half the memory.
 
-    What follows a step is what comes before the next one: it is kept once, for both. An instruction
-    is kept once for the steps that it is the same. What the last step of an episode led to is kept
-    where a time limit ended it; elsewhere nothing is computed of it. There is room for as many
-    frames as transitions, and for an instruction for every four. All memory is claimed at the
-    beginning; transitions whose frames have been overwritten are not drawn any more.
+    The observation after a step is the one before the next step: it is stored once, for both. An
+    instruction is stored once for consecutive steps with the same one. The last observation of an
+    episode is stored where a time limit ended it; elsewhere nothing is computed from it. There is
+    room for as many frames as transitions, and for an instruction for every four. All memory is
+    allocated at the beginning; transitions whose frames were overwritten are not sampled any more.
 
     Args:
         buffer_size: transitions.
         observation_space, action_space: of one environment.
-        device: of what is drawn.
+        device: of the samples.
         n_envs: environments N.
-        optimize_memory_usage: SB3's way of doing so; not for this one.
+        optimize_memory_usage: of SB3's buffer; not supported.
     """
 
     observation_space: spaces.Dict
@@ -94,7 +94,7 @@ class FrameReplay(ReplayBuffer):
         optimize_memory_usage: bool = False,
     ) -> None:
         if optimize_memory_usage:
-            raise ValueError("optimize_memory_usage: every frame is kept once already")
+            raise ValueError("optimize_memory_usage: every frame is stored once already")
         BaseBuffer.__init__(
             self, buffer_size, observation_space, action_space, device, n_envs=n_envs
         )
@@ -117,18 +117,18 @@ class FrameReplay(ReplayBuffer):
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes when it is full."""
+        """Memory when it is full."""
         numbers = [one.nbytes for both in self._numbers.values() for one in both.values()]
         rings = [one.nbytes for one in self._rings.values()]
         rest = self.actions.nbytes + self.rewards.nbytes + self.dones.nbytes
         return sum(rings) + sum(numbers) + rest
 
     def size(self) -> int:
-        """Transitions, those that are not drawn any more included."""
+        """How many transitions there are, including those that are not sampled any more."""
         return self.buffer_size if self.full else self.pos
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Empty the buffer."""
         self.pos, self.full = 0, False
 
     def add(  # type: ignore[override]  # observations are dictionaries
@@ -140,24 +140,24 @@ class FrameReplay(ReplayBuffer):
         done: NDArray[np.bool_],
         infos: list[dict[str, Any]],
     ) -> None:
-        """Keep a step of every environment.
+        """Store a step of every environment.
 
         Args:
-            obs: arrays [N, …] of what was seen before.
-            next_obs: after it; the last of an episode where one has ended.
+            obs: before the step, arrays [N, …].
+            next_obs: after the step; the last of an episode where one ended.
             action: [N] or [N, A].
             reward: [N].
             done: whether an episode ended, [N].
-            infos: say by ``TimeLimit.truncated`` where it was cut short.
+            infos: with ``TimeLimit.truncated`` where a time limit ended it.
         """
-        cut = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
+        truncated = np.array([bool(info.get("TimeLimit.truncated", False)) for info in infos])
         over = done.astype(bool)
-        ended = over & ~cut
+        ended = over & ~truncated
         rows = self._claim(self.n_envs)
         for key, ring in self._rings.items():
-            before = _note(ring, self._present[key], obs[key])
+            before = _store_changed(ring, self._present[key], obs[key])
             after = before.copy()
-            after[~ended] = _note(ring, before[~ended], next_obs[key][~ended])
+            after[~ended] = _store_changed(ring, before[~ended], next_obs[key][~ended])
             self._numbers["before"][key][rows] = before
             self._numbers["after"][key][rows] = after
             self._present[key] = np.where(over, before, after)
@@ -166,7 +166,7 @@ class FrameReplay(ReplayBuffer):
         self.dones[rows] = ended
 
     def _claim(self, count: int) -> NDArray[np.int64]:
-        """The rows of so many new transitions, int64 [count]; the oldest ones go."""
+        """The rows of new transitions, int64 [count]; the oldest ones are overwritten."""
         rows = np.arange(self.pos, self.pos + count) % self.buffer_size
         self.full = self.full or self.pos + count >= self.buffer_size
         self.pos = (self.pos + count) % self.buffer_size
@@ -175,7 +175,7 @@ class FrameReplay(ReplayBuffer):
     def sample(  # type: ignore[override]  # observations are dictionaries
         self, batch_size: int, env: VecNormalize | None = None
     ) -> DictReplayBufferSamples:
-        """Transitions drawn alike, with replacement.
+        """Sample transitions uniformly, with replacement.
 
         Raises:
             ValueError: there are none.
@@ -192,7 +192,7 @@ class FrameReplay(ReplayBuffer):
         return self._get_samples(np.random.choice(whole, batch_size))
 
     def _is_whole(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether all that transitions are made of is still there."""
+        """Whether all observations of transitions are still stored."""
         held = np.ones(len(rows), np.bool_)
         for numbers in self._numbers.values():
             for key, ring in self._rings.items():
@@ -218,7 +218,7 @@ class FrameReplay(ReplayBuffer):
         )
 
     def get_state(self) -> dict[str, Any]:
-        """All that is kept, as plain data."""
+        """The content, as plain data."""
         filled = self.size()
         return {
             "at": [self.pos, self.full],
@@ -232,7 +232,7 @@ class FrameReplay(ReplayBuffer):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Raises:
             UserError: of a buffer of another size.
@@ -253,7 +253,9 @@ class FrameReplay(ReplayBuffer):
 _PLAIN = ("actions", "rewards", "dones")
 
 
-def _note(ring: Ring, present: NDArray[np.int64], arrays: NDArray[Any]) -> NDArray[np.int64]:
+def _store_changed(
+    ring: Ring, present: NDArray[np.int64], arrays: NDArray[Any]
+) -> NDArray[np.int64]:
     """The numbers of arrays [k, …]: those of ``present``, int64 [k], where these are the same."""
     same = ring.holds(present)
     kept = ring.get(present[same])

@@ -1,4 +1,4 @@
-"""The transitions of one collection, kept once, in tensors that are written in place."""
+"""A rollout buffer whose observations are stored once, in tensors that are written in place."""
 
 from __future__ import annotations
 
@@ -38,15 +38,32 @@ class Transitions(NamedTuple):
     steps: Tensor
 
 
-class Following(NamedTuple):
-    """What came after N steps.
+class Minibatch(NamedTuple):
+    """Transitions, and what a memory needs to process them as sequences.
+
+    Attributes:
+        transitions: of a minibatch; as sequences, [T · n], all environments of a step side by side.
+        state: of the memory before the first step, float [n, S]; None without sequences.
+        starts: whether an episode begins there, bool [T, n]; None without sequences.
+        selected: the numbers of the transitions that are learned from, int64; None for all.
+    """
+
+    transitions: Transitions
+    state: Tensor | None = None
+    starts: Tensor | None = None
+    selected: Tensor | None = None
+
+
+class NextSteps(NamedTuple):
+    """What came after N steps: the targets of an auxiliary loss.
 
     Attributes:
         images: the next images, uint8 [N, 3, H, W].
         rewards: float32 [N].
         ends: whether the episode ended with the step, bool [N].
         shown: whether the next image is of the same episode, bool [N].
-        known: whether reward and end are known, bool [N]; what a time limit cut says nothing.
+        known: whether reward and end are known, bool [N]; they are not where a time limit ended the
+            episode.
     """
 
     images: Tensor
@@ -56,12 +73,12 @@ class Following(NamedTuple):
     known: Tensor
 
 
-class Rollout(RolloutBuffer):
+class MultimodalRolloutBuffer(RolloutBuffer):
     """SB3's rollout buffer for dictionaries, in the same order and with the same numbers.
 
-    Observations stay what they are (frames uint8, ids int32), on the device where they are used,
-    and are copied twice at most: in when they are made, and out with their minibatch. Frames lie in
-    memory as environments make them, pixel by pixel, whatever the order of the axes that one sees.
+    Observations keep their type (frames uint8, ids int32), on the device where they are used, and
+    are copied twice at most: in when they are made, and out with their minibatch. Frames are stored
+    as environments make them, channels last, whatever the order of the axes of their view.
 
     Args:
         buffer_size: steps T of each environment.
@@ -69,15 +86,15 @@ class Rollout(RolloutBuffer):
         device: of the observations.
         gae_lambda, gamma: of the advantage estimator (Schulman et al., 2016).
         n_envs: environments N.
-        team: of workers, whose transitions are drawn together; each gets its own of them.
+        team: of workers, whose transitions are drawn together; each gets its own ones.
 
     Attributes:
         state: of the policy's memory before the first step, float [N, S].
         observations: by key, tensors [T, N, …].
         actions: numpy array [T, N, A] of the space's type; rewards, returns, episode_starts,
             values, log_probs, advantages: float32 [T, N].
-        cut: whether a time limit ended the episode with the step, bool [T, N]; the reward has the
-            value of what would have come.
+        cut: whether a time limit ended the episode with the step, bool [T, N]; its reward includes
+            the value of what would have come.
     """
 
     observation_space: spaces.Dict
@@ -114,18 +131,18 @@ class Rollout(RolloutBuffer):
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew; what is there will be overwritten."""
+        """Begin a new rollout; the stored one will be overwritten."""
         self.pos, self.full = 0, False
         self.cut[:] = False
 
     def observe(self, observation: Observation) -> dict[str, Tensor]:
-        """Keep what is seen before the next action.
+        """Store the observation before the next action.
 
         Args:
             observation: by key, arrays [N, …].
 
         Returns:
-            Tensors [N, …], the kept ones.
+            The stored tensors, [N, …].
         """
         rows = {key: kept[self.pos] for key, kept in self.observations.items()}
         for key, row in rows.items():
@@ -141,10 +158,10 @@ class Rollout(RolloutBuffer):
         value: Tensor,
         log_prob: Tensor,
     ) -> None:
-        """Keep a step of every environment.
+        """Store a step of every environment.
 
         Args:
-            obs: what was seen before; None where :meth:`observe` has kept it.
+            obs: before the step; None where :meth:`observe` has stored it.
             action: [N] or [N, A].
             reward: [N].
             episode_start: whether ``obs`` began an episode, [N].
@@ -188,29 +205,25 @@ class Rollout(RolloutBuffer):
         return self.total
 
     def _order(self, batch_size: int | None) -> NDArray[np.int64]:
-        """What is drawn, as SB3 numbers (environment, step)."""
+        """The transitions to draw, as SB3 numbers (environment, step)."""
         return np.random.permutation(self.total)
 
-    def sequences(self, batch_size: int) -> Generator[tuple[Any, ...], None, None]:
+    def sequences(self, batch_size: int) -> Generator[Minibatch, None, None]:
         """All transitions, whole environments at a time, in a random order.
 
         Args:
             batch_size: transitions at a time, a multiple of the steps T.
-
-        Returns:
-            Transitions [T · n], all environments of a step side by side, the memory's state before
-            the first step, float [n, S], and where episodes begin, bool [T, n].
         """
         order = np.random.permutation(self.n_envs * self.team.size)
         for first in range(0, len(order), batch_size // self.buffer_size):
             rows, _ = self._own(order[first : first + batch_size // self.buffer_size])
             yield self._side_by_side(rows)
 
-    def _side_by_side(self, rows: NDArray[np.int64]) -> tuple[Any, ...]:
+    def _side_by_side(self, rows: NDArray[np.int64]) -> Minibatch:
         """The whole rollouts of some environments."""
         steps = np.arange(self.buffer_size)[:, None] * self.n_envs + rows
         starts = torch.from_numpy(self.episode_starts[:, rows] > 0).to(self.device)
-        return self._get_samples(steps.ravel()), self.state[rows], starts
+        return Minibatch(self._get_samples(steps.ravel()), self.state[rows], starts)
 
     def _own(self, envs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Which of all workers' environments are this one's: their rows here, and where."""
@@ -238,8 +251,8 @@ class Rollout(RolloutBuffer):
             steps=chosen,
         )
 
-    def following(self, steps: Tensor) -> Following:
-        """What came after steps, by their numbers, int64 [n]; after the last ones of the rollout,
+    def next_steps(self, steps: Tensor) -> NextSteps:
+        """The next steps of steps, by their numbers, int64 [n]; after the last ones of the rollout,
         nothing is known.
         """
         when, env = np.divmod(steps.cpu().numpy(), self.n_envs)
@@ -247,19 +260,19 @@ class Rollout(RolloutBuffer):
         after = np.where(inside, when + 1, when)
         ends = (self.episode_starts[after, env] > 0) & inside
         known = inside & ~self.cut[when, env]
-        images = _pick(IMAGE, self.observations[IMAGE], self._put(after * self.n_envs + env))
-        return Following(
+        images = _pick(IMAGE, self.observations[IMAGE], self._to_device(after * self.n_envs + env))
+        return NextSteps(
             images,
-            self._put(self.rewards[when, env]),
-            *map(self._put, (ends, inside & ~ends, known)),
+            self._to_device(self.rewards[when, env]),
+            *map(self._to_device, (ends, inside & ~ends, known)),
         )
 
-    def _put(self, array: NDArray[Any]) -> Tensor:
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
 
 def _stored(key: str, space: spaces.Space[Any]) -> tuple[int, ...]:
-    """The shape in memory: images lie pixel by pixel, as environments make them."""
+    """The shape in memory: images are stored channels last, as environments make them."""
     shape = space.shape or ()
     return (*shape[1:], shape[0]) if key == IMAGE else shape
 

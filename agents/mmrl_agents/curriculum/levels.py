@@ -1,4 +1,4 @@
-"""The levels that are kept, and how often each is played again: by rank, and by how long ago."""
+"""The level buffer: which levels are kept, and the probability that each is replayed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Level = tuple[int, ...]
 
 
 class Levels:
-    """A buffer of levels with their scores (Jiang et al., 2021a).
+    """A level buffer with scores (Jiang et al., 2021a).
 
     A level is drawn with P = (1 − ρ) · P_S + ρ · P_C: P_S is proportional to (1 / rank)^(1/β),
-    where the highest score has rank 1, and P_C to how many episodes have begun since it was.
+    where the highest score has rank 1, and P_C to how many episodes have begun since it was drawn.
 
     Args:
         size: how many are kept.
@@ -43,7 +43,7 @@ class Levels:
 
     @property
     def names(self) -> tuple[Level, ...]:
-        """All levels, in no order."""
+        """All levels, in no particular order."""
         return tuple(self._names)
 
     @property
@@ -52,7 +52,7 @@ class Levels:
         return self._scores[: len(self)]
 
     def best(self, level: Level) -> float:
-        """The highest return that was had on a level; −∞ where it is not here."""
+        """The highest return that was reached on a level; −∞ if it is not in the buffer."""
         return float(self._best[self._place[level]]) if level in self else float("-inf")
 
     def probabilities(self) -> NDArray[np.float64]:
@@ -74,14 +74,14 @@ class Levels:
         self._last[chosen] = self.begun
         return self._names[chosen]
 
-    def note(self, level: Level, score: float, best: float, begun: int) -> None:
-        """What an episode has told of a level: a new one is kept where there is room, or in place
-        of the one that is least likely to be drawn, if that has a lower score.
+    def update(self, level: Level, score: float, best: float, begun: int) -> None:
+        """Update the score of a level. A new one is kept where there is room, or in place of the
+        one that is least likely to be drawn, if that has a lower score.
 
         Args:
             level: which.
             score: of the episode.
-            best: the highest return that was had on the level.
+            best: the highest return that was reached on the level.
             begun: as :attr:`begun` was when the episode had begun.
         """
         place = self._place.get(level)
@@ -95,7 +95,7 @@ class Levels:
         self._scores[place], self._best[place] = score, best
 
     def _free(self, score: float) -> int | None:
-        """A place for a new level of some score; None where all others are worth more."""
+        """A place for a new level of some score; None where all others have a higher score."""
         if len(self) < self._size:
             self._names.append(())
             return len(self) - 1
@@ -116,7 +116,7 @@ class Levels:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Raises:
             ValueError: it holds more levels than are kept here.

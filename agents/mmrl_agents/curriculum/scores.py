@@ -1,4 +1,4 @@
-"""How much there is left to learn from a level, as an episode of it tells."""
+"""Scores of levels: estimates of regret, from the values and advantages of an episode."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Array = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Score:
-    """A mean over the steps of an episode, and what is made of it.
+    """The score of a level: a mean over the steps of an episode, and a function of it.
 
     Attributes:
-        of_steps: values and generalised advantages of steps, both of one shape → figures of that
+        of_steps: values and generalised advantages of steps, both of one shape → scores of that
             shape.
-        of_episode: their mean over an episode, and the highest return that was ever had on its
+        of_episode: their mean over an episode, and the highest return that was reached on its
             level → the score.
     """
 
@@ -41,7 +41,7 @@ SCORES: Final[dict[str, Score]] = {
 ``positive_value_loss`` (Jiang et al., 2021b): 1/T · Σ max(A_t, 0), an estimate of regret.
 
 ``max_mc`` (Jiang et al., 2021b): 1/T · Σ (R_max − V(s_t)), where R_max is the highest return,
-undiscounted, that was ever had on the level.
+undiscounted, that was reached on the level.
 """
 
 

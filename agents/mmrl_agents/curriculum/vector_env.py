@@ -1,4 +1,4 @@
-"""A batch of environments whose episodes play the levels of a curriculum."""
+"""A vector environment whose episodes play the levels of a curriculum."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def edits_levels(env: VectorEnv[Any, Any, Any]) -> bool:
 
 
 class CurriculumVector(VectorWrapper):
-    """Begins every episode anew, from the seed, and with the edits, of the level that a curriculum
-    wants, by ``reset`` with a mask. Infos tell of the episodes that ended; what ``reset`` tells of
-    the new ones is put in.
+    """Begins every episode from the seed, and with the edits, of the level that a curriculum
+    chooses, by ``reset`` with a mask. Infos are those of the episodes that ended; those of
+    ``reset`` are merged in.
 
     Args:
         env: a batch that restarts within the step that ends an episode, and takes a list of seeds
@@ -65,8 +65,8 @@ class CurriculumVector(VectorWrapper):
         ended = self.curriculum.step(rewards, terminated | truncated)
         if ended:
             levels = {e: self.curriculum.begin(e) for e in ended}
-            observation, told = self._begin(levels)
-            _put(told, into=infos, rows=ended)
+            observation, reset_infos = self._begin(levels)
+            _merge(reset_infos, into=infos, rows=ended)
         return observation, rewards, terminated, truncated, infos
 
     def _begin(self, levels: dict[int, Level]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -80,11 +80,11 @@ class CurriculumVector(VectorWrapper):
         return self.env.reset(seed=seeds, options=options or None)  # type: ignore[arg-type]  # a list is allowed
 
     def get_state(self) -> State | None:
-        """The batch's, see :mod:`mmrl.wrappers.state`; the curriculum has one of its own."""
+        """The batch's, see :mod:`mmrl.wrappers.state`; the curriculum has its own."""
         return batch_state(self.env)
 
     def set_state(self, state: State) -> None:
-        """Go on from a state that :meth:`get_state` of a batch like this one gave.
+        """Resume from a state that :meth:`get_state` of a batch like this one gave.
 
         Raises:
             ValueError: it is another batch's.
@@ -92,8 +92,8 @@ class CurriculumVector(VectorWrapper):
         set_batch_state(self.env, state)
 
 
-def _put(told: dict[str, Any], *, into: dict[str, Any], rows: list[int]) -> None:
-    """What arrays of some rows tell, into those of a batch."""
-    for name, column in told.items():
+def _merge(infos: dict[str, Any], *, into: dict[str, Any], rows: list[int]) -> None:
+    """Copy some rows of the arrays in infos into those of the whole batch."""
+    for name, column in infos.items():
         if isinstance(column, np.ndarray) and isinstance(into.get(name), np.ndarray):
             into[name][rows] = column[rows]

@@ -1,4 +1,4 @@
-"""Where workers run: Ray, on this machine or a cluster, and what a training would do there."""
+"""Where workers run: Ray, on this machine or a cluster, and the plan of a training there."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from mmrl.wrappers.adapters import make_vec_env
 
 _OBJECT_STORE: Final = 128 * 2**20  # bytes; little goes through it
 _SETTINGS: Final = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anybody
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths stay what they were
-    "RAY_worker_niceness": "0",  # of all that runs here, they are what is wanted
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths stay the same
+    "RAY_worker_niceness": "0",  # workers are the main load
 }
 _HANDED_ON: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "PYTHONPATH")
 _QUIET: Final = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -98,14 +98,14 @@ def describe(agent: Any, config: TrainConfig, hyper: Any, cluster: Cluster) -> s
             f"of {weights:,} weights, summed over the workers",
             f"  checkpoints    {every}, and at the end, by the first worker, in {config.out}: "
             "every machine has to see that folder",
-            "  a lost worker  all go on from the last checkpoint, with another one in its place",
+            "  a lost worker  all resume from the last checkpoint, with another one in its place",
             "  the result     that of one process with all environments, up to rounding",
         ]
     )
 
 
 def import_ray() -> Any:
-    """Ray, which sends nothing to anybody.
+    """Ray, without its usage statistics.
 
     Raises:
         UserError: it is not installed.
@@ -173,7 +173,7 @@ def _connect(ray: Any, address: str) -> None:
 
 
 def _start(ray: Any, workers: int, folder: Path) -> None:
-    """Start Ray on this machine, for this training alone; nobody elsewhere can reach it.
+    """Start Ray on this machine, for this training alone; other machines cannot reach it.
 
     Raises:
         UserError: it does not start.
@@ -187,7 +187,7 @@ def _start(ray: Any, workers: int, folder: Path) -> None:
                 num_cpus=max(os.cpu_count() or 1, workers),
                 object_store_memory=_OBJECT_STORE,
                 include_dashboard=False,
-                _temp_dir=str(folder / "ray"),  # which it opens to everybody
+                _temp_dir=str(folder / "ray"),  # which it makes readable to all users
                 **_job(loopback.loopback_variables()),
                 **_QUIET,
             )
@@ -253,10 +253,10 @@ def extend_search_path(folders: Sequence[str]) -> None:
 
 
 def _knock(address: str) -> None:
-    """See whether anybody listens at host:port, since Ray itself waits for many minutes.
+    """Check that something listens at host:port, since Ray itself waits for many minutes.
 
     Raises:
-        UserError: nobody does.
+        UserError: nothing answers.
     """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():

@@ -1,7 +1,7 @@
 """Training on many machines: a team of workers under Ray Train, on torch.distributed.
 
-The command stays where it was called and shows how far the training is. Ray starts the workers, on
-this machine or on a cluster, and tells when one is lost; then all begin anew from the last
+The command stays where it was called and shows the progress. Ray starts the workers, on
+this machine or on a cluster, and reports when one is lost; then all restart from the last
 checkpoint. The first worker writes the run folder, which every machine has to see.
 """
 
@@ -36,7 +36,7 @@ from mmrl_agents.loop.progress import Progress, ProgressBar
 from mmrl_agents.team import Team
 
 FRUITLESS: Final = 3
-"""So many times all begin anew without a new checkpoint in between, before the command gives up."""
+"""Restarts without a new checkpoint in between, after which the command gives up."""
 
 _NAME: Final = "ray"
 _LONGEST_TEMPORARY_FOLDER: Final = 20  # bytes; names of Ray's and of ours take up to 87 more
@@ -75,7 +75,7 @@ def train_together(
                     f"The last time: {lost}"
                 )
             begin = "from the beginning" if newest is None else f"from {newest}"
-            _note(f"a worker was lost ({lost}): all go on {begin}")
+            _note(f"a worker was lost ({lost}): all resume {begin}")
             job = replace(job, resume=newest is not None)
 
 
@@ -117,16 +117,16 @@ class _Board:
         self._failure: str | None = None
 
     def write(self, now: Progress) -> bool:
-        """How far the training is; the answer is whether it is to stop."""
+        """Report progress; returns whether the training should stop."""
         self._now = now
         return self._stop
 
     def warn(self, text: str) -> None:
-        """Something that the user is to read."""
+        """A warning for the user."""
         self._warnings.append(text)
 
     def fail(self, text: str) -> None:
-        """Why it makes no sense to go on."""
+        """Why the training cannot continue."""
         self._failure = self._failure or text
 
     def stop(self) -> None:
@@ -134,12 +134,12 @@ class _Board:
         self._stop = True
 
     def read(self, seen: int) -> tuple[Progress | None, list[str], str | None]:
-        """How far the training is, the warnings but for the first ``seen``, and why it failed."""
+        """The progress, the warnings but for the first ``seen``, and why it failed."""
         return self._now, self._warnings[seen:], self._failure
 
 
 class _Monitor:
-    """Shows in the terminal what is on the board.
+    """Shows the messages of the board in the terminal.
 
     Args:
         ray: the module, connected.
@@ -147,7 +147,7 @@ class _Monitor:
         steps: of the whole training.
 
     Attributes:
-        failure: why it makes no sense to go on; None while it does.
+        failure: why the training cannot continue; None while it can.
     """
 
     def __init__(self, ray: Any, board: Any, steps: int) -> None:
@@ -156,7 +156,7 @@ class _Monitor:
         self.failure: str | None = None
 
     def update(self, seconds: float) -> None:
-        """Show what is new; nothing, if the board does not answer for so long, or not any more."""
+        """Show new messages; none, if the board does not answer in time, or not any more."""
         errors = self._ray.exceptions
         try:
             now, texts, self.failure = self._ray.get(
@@ -181,7 +181,7 @@ def _attempt(team: _TeamSettings, job: _Job, request: StopRequest) -> str | None
     """Train until all is done, or a worker is lost: its last words.
 
     Raises:
-        UserError: it makes no sense to go on.
+        UserError: the training cannot continue.
         KeyboardInterrupt: the user interrupted.
     """
     board = team.ray.remote(num_cpus=0)(_Board).remote()

@@ -1,5 +1,5 @@
-"""Hindsight: what a failed episode has done is learnt from as if it had been asked for.
+"""Hindsight relabelling: failed episodes get an instruction that they did achieve.
 
-Andrychowicz et al. (2017) do so with goals; with instructions, somebody has to say in words what
-was done: the environment's verifier, or a captioner (HIGhER: Cideron et al., 2019).
+Hindsight experience replay (Andrychowicz et al., 2017) relabels goals; instructions are relabelled
+by the environment's verifier, or by a captioner (HIGhER: Cideron et al., 2019).
 """

@@ -1,4 +1,4 @@
-"""A captioner that is learnt on the way, from the agent's own successes (HIGhER)."""
+"""A captioner that is trained during reinforcement learning, on the agent's successes (HIGhER)."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 from mmrl.experiment.checkpoint import put_weights, weights_of
 from mmrl.generative.text.models import TextGenerator
 from mmrl.preprocessing.text import Tokenizer
-from mmrl_agents.hindsight.relabelling import Captioner, Ending
+from mmrl_agents.hindsight.relabelling import Captioner, FinalStep
 
-_GROWTH: Final = 1.25  # it learns again when there are so many times as many
+_GROWTH: Final = 1.25  # it is trained again when there are so many times as many examples
 _KEPT: Final = 4096
 _BATCH: Final = 64
 _RATE: Final = 1e-3
 
 
 class LearnedCaptioner(Captioner):
-    """A successful episode tells what its end looks like: its last two frames are an example of its
-    instruction. With each quarter more examples the captioner learns for another round; before the
-    first one it says nothing.
+    """A captioner trained on successful episodes (HIGhER: Cideron et al., 2019): the last two
+    frames of one are an example of its instruction. With each quarter more examples it is trained
+    for another round; before the first one it generates nothing.
 
     Args:
         generator: with new weights; see :class:`Captioner`.
         tokenizer: of the instructions.
-        seed: of the examples that are drawn.
+        seed: of the sampling of examples.
 
     Attributes:
-        first: successes until it begins to learn.
+        first: successes before it is first trained.
         first_steps: gradient steps of the first round.
         steps: of the others.
     """
@@ -42,48 +42,48 @@ class LearnedCaptioner(Captioner):
 
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer, seed: int = 0) -> None:
         super().__init__(generator, tokenizer)
-        self._generator = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)
         self._optimizer = torch.optim.AdamW(generator.parameters(), lr=_RATE)
         self._images: list[NDArray[np.uint8]] = []
         self._sentences: list[str] = []
-        self._seen, self._next, self._loss = 0, self.first, float("nan")
+        self._count, self._next, self._loss = 0, self.first, float("nan")
         self.rounds: int = 0
 
-    def learn(self, endings: Sequence[Ending]) -> None:
-        """Listen to the instructions, keep the successes, and learn from them."""
-        for ending, sentence in zip(endings, self._heard.note(endings), strict=True):
-            if ending.success:
-                self._keep(ending.images, sentence)
-        if self._seen >= self._next:
+    def learn(self, final_steps: Sequence[FinalStep]) -> None:
+        """Record the instructions, keep the successes, and train on them."""
+        for step, sentence in zip(final_steps, self._given.record(final_steps), strict=True):
+            if step.success:
+                self._keep(step.images, sentence)
+        if self._count >= self._next:
             self._loss = self._round(self.steps if self.rounds else self.first_steps)
-            self._next = int(self._seen * _GROWTH) + 1
+            self._next = int(self._count * _GROWTH) + 1
             self.rounds += 1
 
-    def label(self, endings: Sequence[Ending]) -> list[str]:
-        """As :meth:`Captioner.label`; nothing before it has learnt."""
-        return super().label(endings) if self.rounds else [""] * len(endings)
+    def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
+        """As :meth:`Captioner.label`; nothing before it is trained."""
+        return super().label(final_steps) if self.rounds else [""] * len(final_steps)
 
-    def figures(self) -> dict[str, float]:
-        """As :meth:`Relabeller.figures`."""
+    def metrics(self) -> dict[str, float]:
+        """As :meth:`Relabeller.metrics`."""
         return {
-            **super().figures(), "captioner_examples": self._seen, "captioner_loss": self._loss
+            **super().metrics(), "captioner_examples": self._count, "captioner_loss": self._loss
         }  # fmt: skip
 
     def _keep(self, images: NDArray[np.uint8], sentence: str) -> None:
-        """The newest ones."""
+        """Keep an example in place of the oldest, where there is no room."""
         if len(self._images) < _KEPT:
             self._images.append(images)
             self._sentences.append(sentence)
         else:
-            self._images[self._seen % _KEPT] = images
-            self._sentences[self._seen % _KEPT] = sentence
-        self._seen += 1
+            self._images[self._count % _KEPT] = images
+            self._sentences[self._count % _KEPT] = sentence
+        self._count += 1
 
     def _round(self, steps: int) -> float:
-        """The mean loss of so many gradient steps."""
+        """Train for some gradient steps; their mean loss."""
         module, losses = self.generator.train(), []
         for _ in range(steps):
-            chosen = self._generator.integers(len(self._images), size=_BATCH)
+            chosen = self._rng.integers(len(self._images), size=_BATCH)
             images = torch.from_numpy(np.stack([self._images[k] for k in chosen]))
             ids = module.ids([self._sentences[k] for k in chosen])
             loss = module.loss(images.to(module.device), ids)
@@ -101,8 +101,8 @@ class LearnedCaptioner(Captioner):
             **super().get_state(),
             "images": np.stack(self._images) if self._images else None,
             "sentences": list(self._sentences),
-            "counts": [self._seen, self._next, self._loss, self.rounds],
-            "generator": self._generator.bit_generator.state,
+            "counts": [self._count, self._next, self._loss, self.rounds],
+            "generator": self._rng.bit_generator.state,
             "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
             "optimizer": {
                 str(number): {name: value.clone() for name, value in one.items()}
@@ -115,8 +115,8 @@ class LearnedCaptioner(Captioner):
         super().set_state(state)
         self._images = [] if state["images"] is None else list(state["images"])
         self._sentences = list(state["sentences"])
-        self._seen, self._next, self._loss, self.rounds = state["counts"]
-        self._generator.bit_generator.state = state["generator"]
+        self._count, self._next, self._loss, self.rounds = state["counts"]
+        self._rng.bit_generator.state = state["generator"]
         put_weights(self.generator, state["weights"])
         whole = self._optimizer.state_dict()
         moments = {int(number): one for number, one in state["optimizer"].items()}

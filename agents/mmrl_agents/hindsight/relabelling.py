@@ -1,4 +1,4 @@
-"""Who says what an episode has done: nobody, the verifier, or a captioner."""
+"""Relabellers: instructions that failed episodes did achieve, by the verifier or a captioner."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from numpy.typing import NDArray
 from mmrl.generative.text.models import TextGenerator
 from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.earlier import entry
 
-_SURE: Final = 0.1  # there may be some ways to say what was done
+_MIN_PROBABILITY: Final = 0.1  # there may be several sentences for one achievement
 _DRAWS: Final = 3
 
 
 @dataclass(frozen=True)
-class Ending:
-    """The last step of an episode.
+class FinalStep:
+    """The final step of an episode.
 
     Attributes:
         images: before and after it, uint8 [2, 3, H, W].
         instruction: token ids, int32 [L].
-        success: whether it was carried out.
-        cut: whether a time limit ended the episode, and not what was done.
-        reward: of the last step.
-        achieved: instructions that the verifier would have called carried out with this step; None
-            where the environment does not say.
+        success: whether the instruction was achieved.
+        truncated: whether a time limit ended the episode.
+        reward: of the step.
+        achieved: instructions that were achieved with this step, by the environment's verifier;
+            None where it has none.
     """
 
     images: NDArray[np.uint8]
     instruction: NDArray[np.int32]
     success: bool
-    cut: bool
+    truncated: bool
     reward: float
     achieved: tuple[str, ...] | None
 
@@ -45,75 +46,75 @@ class Ending:
 
 
 class Relabeller(Protocol):
-    """Says what the ends of episodes have carried out."""
+    """Generates instructions that failed episodes did achieve."""
 
     @property
     def rounds(self) -> int | None:
-        """How often it has learnt to say more; None where it never will."""
+        """How many rounds it has been trained for; None for one that is not trained."""
         ...
 
-    def learn(self, endings: Sequence[Ending]) -> None:
-        """Take notice of episodes that ended, successes among them."""
+    def learn(self, final_steps: Sequence[FinalStep]) -> None:
+        """Learn from episodes that ended, successes among them."""
         ...
 
-    def label(self, endings: Sequence[Ending]) -> list[str]:
-        """An instruction that each of some failed episodes has carried out with its last step; an
-        empty one where there is none.
+    def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
+        """An instruction that each of some failed episodes achieved with its final step; an empty
+        one where there is none.
         """
         ...
 
-    def figures(self) -> dict[str, float]:
-        """What is to be seen of it in TensorBoard."""
+    def metrics(self) -> dict[str, float]:
+        """Metrics for TensorBoard."""
         ...
 
     def get_state(self) -> dict[str, Any]:
-        """All that it has learnt, as plain data."""
+        """The training state, as plain data."""
         ...
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         ...
 
 
 class Oracle:
-    """The environment's verifier: one of what was achieved, by chance, in words that have been
-    heard as instructions.
+    """The environment's verifier: a random one of the instructions that were achieved, among those
+    that have been given before.
 
     Args:
         tokenizer: of the instructions.
-        seed: of the choice.
+        seed: of the random choice.
     """
 
     rounds: int | None = None
 
     def __init__(self, tokenizer: Tokenizer, seed: int = 0) -> None:
-        self._generator = np.random.default_rng(seed)
-        self._heard = InstructionLog(tokenizer)
+        self._rng = np.random.default_rng(seed)
+        self._given = InstructionLog(tokenizer)
 
-    def learn(self, endings: Sequence[Ending]) -> None:
-        """Listen to the instructions."""
-        self._heard.note(endings)
+    def learn(self, final_steps: Sequence[FinalStep]) -> None:
+        """Record the instructions."""
+        self._given.record(final_steps)
 
-    def label(self, endings: Sequence[Ending]) -> list[str]:
+    def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
         """As :meth:`Relabeller.label`."""
-        return [self._choose(one.achieved or ()) for one in endings]
+        return [self._choose(one.achieved or ()) for one in final_steps]
 
     def _choose(self, achieved: tuple[str, ...]) -> str:
-        known = [sentence for sentence in achieved if sentence in self._heard.sentences]
-        return known[int(self._generator.integers(len(known)))] if known else ""
+        known = [sentence for sentence in achieved if sentence in self._given.sentences]
+        return known[int(self._rng.integers(len(known)))] if known else ""
 
-    def figures(self) -> dict[str, float]:
-        """As :meth:`Relabeller.figures`."""
-        return {"sentences_heard": len(self._heard.sentences)}
+    def metrics(self) -> dict[str, float]:
+        """As :meth:`Relabeller.metrics`."""
+        return {"sentences_heard": len(self._given.sentences)}
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`."""
-        return {"generator": self._generator.bit_generator.state, "heard": self._heard.get_state()}
+        return {"generator": self._rng.bit_generator.state, "instructions": self._given.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """As :meth:`Relabeller.set_state`."""
-        self._generator.bit_generator.state = state["generator"]
-        self._heard.set_state(state["heard"])
+        self._rng.bit_generator.state = state["generator"]
+        self._given.set_state(entry(state, "instructions"))
 
 
 class InstructionLog:
@@ -128,9 +129,9 @@ class InstructionLog:
         self._ids: dict[bytes, str] = {}
         self.sentences: set[str] = set()
 
-    def note(self, endings: Sequence[Ending]) -> list[str]:
-        """Take notice of the instructions of episodes; they themselves, as sentences."""
-        return [self._sentence(one.instruction) for one in endings]
+    def record(self, final_steps: Sequence[FinalStep]) -> list[str]:
+        """Record the instructions of episodes; returns them as sentences."""
+        return [self._sentence(one.instruction) for one in final_steps]
 
     def _sentence(self, ids: NDArray[np.int32]) -> str:
         key = ids.tobytes()
@@ -140,57 +141,57 @@ class InstructionLog:
         return self._ids[key]
 
     def get_state(self) -> list[str]:
-        """The sentences."""
+        """The sentences, as plain data."""
         return sorted(self.sentences)
 
     def set_state(self, state: list[str]) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self._ids, self.sentences = {}, set(state)
 
 
 class Captioner:
-    """A captioner that looks at the last two frames. A sentence is drawn, so that all wordings of
-    what was done are learnt from, as often as instructions use them; an improbable one is drawn
-    again, and after three of them it says nothing. Nor does it of episodes that a time limit has
-    cut: nothing was done there, and it has learnt from what was done only.
+    """A captioner of the last two frames. Sentences are sampled, so that all wordings are learned
+    from as often as instructions use them; an improbable one is sampled again, at most three times.
+    Truncated episodes get none: nothing was achieved there, and the captioner was trained on
+    achievements only.
 
     Args:
-        generator: images uint8 [B, 2, 3, H, W] → sentences; "" where nothing was done.
-        tokenizer: of the instructions; only what has been heard as one is put in.
+        generator: images uint8 [B, 2, 3, H, W] → sentences.
+        tokenizer: of the instructions; only sentences that were given as one are used.
     """
 
     rounds: int | None = None
 
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer) -> None:
         self.generator = generator
-        self._heard = InstructionLog(tokenizer)
+        self._given = InstructionLog(tokenizer)
 
-    def learn(self, endings: Sequence[Ending]) -> None:
-        """Listen to the instructions."""
-        self._heard.note(endings)
+    def learn(self, final_steps: Sequence[FinalStep]) -> None:
+        """Record the instructions."""
+        self._given.record(final_steps)
 
-    def label(self, endings: Sequence[Ending]) -> list[str]:
+    def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
         """As :meth:`Relabeller.label`."""
-        labels = [""] * len(endings)
+        labels = [""] * len(final_steps)
         for _ in range(_DRAWS):
-            asked = [k for k, one in enumerate(endings) if not (one.cut or labels[k])]
-            if not asked:
+            remaining = [k for k, one in enumerate(final_steps) if not (one.truncated or labels[k])]
+            if not remaining:
                 break
-            images = torch.from_numpy(np.stack([endings[k].images for k in asked]))
-            said = self.generator.generate(images, how="sample")
-            for k, one in zip(asked, said, strict=True):
-                if one.probability >= _SURE and one.sentence in self._heard.sentences:
+            images = torch.from_numpy(np.stack([final_steps[k].images for k in remaining]))
+            generated = self.generator.generate(images, how="sample")
+            for k, one in zip(remaining, generated, strict=True):
+                if one.probability >= _MIN_PROBABILITY and one.sentence in self._given.sentences:
                     labels[k] = one.sentence
         return labels
 
-    def figures(self) -> dict[str, float]:
-        """As :meth:`Relabeller.figures`."""
-        return {"sentences_heard": len(self._heard.sentences)}
+    def metrics(self) -> dict[str, float]:
+        """As :meth:`Relabeller.metrics`."""
+        return {"sentences_heard": len(self._given.sentences)}
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`; the generator does not change."""
-        return {"heard": self._heard.get_state()}
+        return {"instructions": self._given.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """As :meth:`Relabeller.set_state`."""
-        self._heard.set_state(state["heard"])
+        self._given.set_state(entry(state, "instructions"))

@@ -1,8 +1,9 @@
-"""The agent that learns in dreams: it plays, learns how the world goes, and practises in it."""
+"""The agent that learns in imagination: it plays, fits a world model, and trains PPO in it."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
@@ -36,75 +37,98 @@ from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import fit
 from mmrl.wrappers.adapters import make_env
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
-from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, starts_of
+from mmrl_agents.earlier import entry
+from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
 from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
-from mmrl_agents.loop.progress import Progress, ProgressBar, Show
-from mmrl_agents.loop.state import learnt, resume_learnt
+from mmrl_agents.loop.progress import Progress, ProgressBar
+from mmrl_agents.loop.state import get_learned_state, set_learned_state
+from mmrl_agents.parts import NONE, Part
 from mmrl_agents.preprocessing import prepare
-from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
-
-_OURS: Final = (
-    "episodes", "tokenizer", "world", "dream_steps", "starts", "horizon", "temperature"
-)  # fmt: skip
 
 _NEVER: Final = 1_000_000_000  # steps: evaluated at the end only
 
 
 @dataclass
 class ImaginationConfig(PPOConfig):
-    """Hyperparameters of the agent that learns in dreams, and of its PPO.
+    """Hyperparameters of the agent that learns in imagination, and of its PPO, which has no
+    curriculum: imagined episodes begin at steps of real ones.
 
     Attributes:
-        episodes: real ones that are played in a round, the first time by chance.
+        episodes: real ones that are played in a round, in the first one by a random policy.
         tokenizer: options of 'mmrl fit tokenizer', such as steps.
         world: options of 'mmrl fit world-model'.
-        dream_steps: of PPO in a round.
-        starts: moments of real episodes from which is dreamt in a round.
-        horizon: steps of a dream, at most.
-        temperature: of what is dreamt.
+        imagined_steps: imagined steps of PPO in a round.
+        starts: steps of real episodes at which imagined ones begin in a round.
+        horizon: steps of an imagined episode, at most.
+        temperature: at which the world model's tokens are sampled.
     """
 
     final_learning_rate: float = 7e-4
     episodes: int = 300
     tokenizer: dict[str, Any] = field(default_factory=lambda: {"steps": 500})
     world: dict[str, Any] = field(default_factory=lambda: {"steps": 1_000})
-    dream_steps: int = 131_072
+    imagined_steps: int = 131_072
     starts: int = 256
     horizon: int = 32
     temperature: float = 1.0
 
 
-class ImaginationAgent(PPOAgent):
-    """PPO in the dreams of a world model (Hafner et al., 2020; Micheli et al., 2023).
+class ImaginedPPO(PPOAgent):
+    """The PPO that learns from imagined steps; it has no curriculum."""
+
+    name = "imagination"
+    parts: ClassVar[Mapping[str, type[Part]]] = {
+        key: part for key, part in PPOAgent.parts.items() if key != "curriculum"
+    }
+    Config = ImaginationConfig
+
+
+class ImaginationAgent:
+    """PPO in the imagination of a world model (Hafner et al., 2020; Micheli et al., 2023).
 
     A round is: play real episodes, fit an image tokenizer and a world model to all that were
-    played, learn in dreams that begin in them. ``config.steps`` counts real steps; rounds are made
-    until there are as many. A checkpoint is written after each round, and a round is the same
-    whether it is the first one of a process or not: going on is exact.
+    played, train PPO on imagined episodes that begin in them. ``config.steps`` counts real steps;
+    there are rounds until there are as many. A checkpoint is written after each round, and a round
+    does not depend on those before in the same process: resuming is exact.
+
+    Attributes:
+        name: of the agent.
+        Config: dataclass of the hyperparameters.
+        search: what ``mmrl tune`` searches by default: nothing.
+        learner: the agent that is trained in imagination.
     """
 
     name = "imagination"
-    search: ClassVar[tuple[str, ...]] = ()
-    elsewhere: ClassVar[tuple[str, ...]] = (*PPOAgent.elsewhere, *_OURS)
-    teams = False
     Config = ImaginationConfig
+    search: ClassVar[tuple[str, ...]] = ()
+    learner: ClassVar[type[SB3Agent]] = ImaginedPPO
 
     @classmethod
-    def check(cls, hyper: Any) -> None:
+    def check(cls, hyper: ImaginationConfig) -> None:
         """As :meth:`SB3Agent.check`."""
-        check_positive(cls.name, hyper, "episodes", "dream_steps", "starts", "horizon")
+        check_positive(cls.name, hyper, "episodes", "imagined_steps", "starts", "horizon")
         if hyper.temperature < 0:
             raise UserError(f"imagination.temperature={hyper.temperature}: must be at least 0")
+        if hyper.curriculum not in (None, NONE) or hyper.curriculum_args:
+            raise UserError(
+                f"imagination.curriculum={hyper.curriculum}: imagined episodes begin at steps of "
+                "real ones, not on levels: the agent ppo has curricula"
+            )
         for section, known in (("tokenizer", TokenizerConfig), ("world", WorldModelConfig)):
             try:
                 known("", **getattr(hyper, section))
             except TypeError as error:
                 raise UserError(f"imagination.{section}: {error}") from error
-        super().check(hyper)
+        cls.learner.check(hyper)
+
+    @classmethod
+    def load(cls, run: Run, device: str = "auto") -> SB3Actor:
+        """As :meth:`SB3Agent.load`."""
+        return cls.learner.load(run, device)
 
     @classmethod
     def train(
@@ -114,20 +138,27 @@ class ImaginationAgent(PPOAgent):
         run: Run,
         *,
         resume: bool = False,
-        team: Team = ALONE,
-        show: Show | None = None,
     ) -> SB3Actor:
-        """As :meth:`SB3Agent.train`; ``show`` is not told anything, since what takes time is shown
-        by itself.
+        """Train until there are ``config.steps`` real steps, with a checkpoint after each round.
+
+        Args:
+            config, hyper: the configuration.
+            run: where everything is kept.
+            resume: resume after the round of the run's newest checkpoint.
+
+        Raises:
+            UserError: a hyperparameter that cannot be, or as :meth:`SB3Agent.train`.
         """
         cls.check(hyper)
         if config.instruction != "text":
-            raise UserError(f"agent imagination reads; instruction: text, not {config.instruction}")
+            raise UserError(
+                f"agent imagination reads instructions: instruction: text, not {config.instruction}"
+            )
         checkpoint = run.read_checkpoint() if resume else None
         env = make_env(config.env, **config.env_args)
         preprocessing = prepare(config, run, checkpoint, env.observation_space)
         env.close()
-        rounds = _Rounds(cls, config, hyper, run, preprocessing)
+        rounds = _Rounds(cls.learner, config, hyper, run, preprocessing)
         if checkpoint is not None:
             rounds.resume(checkpoint)
         while rounds.steps < config.steps:
@@ -136,7 +167,7 @@ class ImaginationAgent(PPOAgent):
 
 
 class _Rounds:
-    """Where a training stands between two rounds.
+    """The state of a training between two rounds.
 
     Attributes:
         steps: real ones.
@@ -144,13 +175,14 @@ class _Rounds:
 
     def __init__(
         self,
-        agent: type[ImaginationAgent],
+        learner: type[SB3Agent],
         config: TrainConfig,
         hyper: ImaginationConfig,
         run: Run,
         preprocessing: Preprocessing,
     ) -> None:
-        self.agent, self.config, self.hyper, self.run = agent, config, hyper, run
+        self.learner, self.config, self.hyper, self.run = learner, config, hyper, run
+        self._parts = learner.make_parts(hyper)
         self.preprocessing = preprocessing
         self.steps, self._done = 0, 0
         self._algorithm: BaseAlgorithm | None = None
@@ -158,13 +190,13 @@ class _Rounds:
 
     @property
     def actor(self) -> SB3Actor:
-        """Who has learnt."""
+        """The agent after the last round."""
         if self._algorithm is None:
-            return self.agent.load(self.run, self.config.device)
+            return self.learner.load(self.run, self.config.device)
         return SB3Actor(self._algorithm.policy, self.preprocessing)
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on after the round that a checkpoint was written after."""
+        """Resume after the round of a checkpoint."""
         self._checkpoint, self.steps = checkpoint, checkpoint.steps
         self._done = checkpoint.state["rounds"]
 
@@ -178,13 +210,13 @@ class _Rounds:
         success = np.mean([one.success for one in played])
         print(f"round {self._done + 1}: {self.steps:,} real steps, success {success:.1%}")
         world = self._fit(folder)
-        algorithm = self._practise(world, float(success))
+        algorithm = self._imagine(world, float(success))
         self._done += 1
-        weights, rest = learnt(algorithm)
+        weights, learned = get_learned_state(algorithm)
         state = {
-            "learnt": rest,
+            "learned": learned,
             "rounds": self._done,
-            "dreamt": algorithm.num_timesteps,
+            "imagined_steps": algorithm.num_timesteps,
             "fingerprints": self.preprocessing.fingerprints,
         }
         self._checkpoint = Checkpoint(self.steps, weights, state)
@@ -217,7 +249,7 @@ class _Rounds:
         return open_rollouts(str(place))
 
     def _fit(self, folder: Path) -> WorldSimulator:
-        """A world model of all that was played."""
+        """A world model of all episodes that were played."""
         data = [str(self._folder(number) / "real") for number in range(self._done + 1)]
         common = {"data": data, "seed": self.config.seed, "device": self.config.device}
         tokenizer = TokenizerConfig(
@@ -238,37 +270,40 @@ class _Rounds:
             fit(task.prepare(config), config, run)
         return cast("WorldSimulator", load(world.out, "world-model", self.config.device))
 
-    def _practise(self, world: WorldSimulator, success: float) -> BaseAlgorithm:
-        """Learn in dreams."""
+    def _imagine(self, world: WorldSimulator, success: float) -> BaseAlgorithm:
+        """Train PPO on imagined episodes."""
         rollouts: list[Rollout] = []
         for number in range(self._done + 1):
             rollouts += open_rollouts(str(self._folder(number) / "real"))
         hyper, generator = self.hyper, np.random.default_rng(self._seed)
-        starts = starts_of(world, rollouts, hyper.starts, generator)
-        dreams = ImaginedVectorEnv(
+        starts = sample_starts(world, rollouts, hyper.starts, generator)
+        imagined = ImaginedVectorEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
-        env = MultimodalVecEnv(dreams, self.preprocessing.tokenizer, goals=self.preprocessing.goals)
+        env = MultimodalVecEnv(
+            imagined, self.preprocessing.tokenizer, goals=self.preprocessing.goals
+        )
         torch.manual_seed(self._seed)
-        algorithm = self.agent.build(self.config, hyper, env)
-        dreamt = None
+        algorithm = self.learner.build(self.config, hyper, env, self._parts)
+        steps = None
         if self._checkpoint is not None:
-            dreamt = self._checkpoint.state["dreamt"]
-            resume_learnt(algorithm, self._checkpoint.weights, self._checkpoint.state["learnt"])
-            algorithm.num_timesteps = dreamt
+            state = self._checkpoint.state
+            steps = entry(state, "imagined_steps")
+            set_learned_state(algorithm, self._checkpoint.weights, entry(state, "learned"))
+            algorithm.num_timesteps = steps
         algorithm.set_random_seed(self._seed)
-        algorithm.set_logger(make_logger(self.run, dreamt))
+        algorithm.set_logger(make_logger(self.run, steps))
         algorithm.logger.record("real/success_rate", success)
         algorithm.logger.record("real/steps", self.steps)
-        _learn(algorithm, hyper.dream_steps)
+        _learn(algorithm, hyper.imagined_steps)
         algorithm.logger.close()
         self._algorithm = algorithm
         return algorithm
 
 
 def _learn(algorithm: BaseAlgorithm, steps: int) -> None:
-    """So many steps more, in dreams, and how far they are."""
-    bar, before = ProgressBar(steps, "dreaming", "dreamt steps"), algorithm.num_timesteps
+    """Learn for so many more imagined steps, with a progress bar."""
+    bar, before = ProgressBar(steps, "imagination", "imagined steps"), algorithm.num_timesteps
 
     def show(now: Progress) -> None:
         bar(now._replace(steps=now.steps - before))

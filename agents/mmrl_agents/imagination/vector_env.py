@@ -1,4 +1,4 @@
-"""A batch of environments whose steps are dreams."""
+"""A vector environment whose steps are imagined by a world model."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Observation = dict[str, Any]
 
 @dataclass(frozen=True)
 class Starts:
-    """Moments of real episodes, from which is dreamt on.
+    """Steps of real episodes at which imagined ones begin.
 
     Attributes:
-        state: where the world model stands there, S rows.
-        images: what is seen there, uint8 [S, H, W, 3].
+        state: of the world model there, S rows.
+        images: uint8 [S, H, W, 3].
         instructions: S of them.
     """
 
@@ -39,48 +39,47 @@ class Starts:
         return len(self.instructions)
 
 
-def starts_of(
+def sample_starts(
     world: WorldSimulator, rollouts: Sequence[Rollout], count: int, generator: np.random.Generator
 ) -> Starts:
-    """Moments that are drawn from real episodes: each of these as likely as the others, and within
-    it each step before the last.
+    """Steps drawn uniformly from real episodes: an episode first, then one of its steps but the
+    last.
 
     Args:
-        world: that is to dream on.
+        world: the world model.
         rollouts: the episodes.
-        count: how many moments.
-        generator: that draws.
+        count: how many steps.
+        generator: the random generator.
     """
     chosen = [rollouts[k] for k in generator.integers(len(rollouts), size=count)]
     steps = np.array([generator.integers(len(one)) for one in chosen])
     longest = int(steps.max())
-    images = np.stack([_filled(one.images, longest + 1) for one in chosen])
-    actions = np.stack([_filled(one.actions, longest) for one in chosen])
+    images = np.stack([_padded(one.images, longest + 1) for one in chosen])
+    actions = np.stack([_padded(one.actions, longest) for one in chosen])
     instructions = [one.instruction for one in chosen]
     state = world.observe(images, actions.astype(np.int64), instructions, steps)
     return Starts(state, images[np.arange(count), steps], instructions)
 
 
-def _filled(values: NDArray[Any], length: int) -> NDArray[Any]:
-    """The first ``length`` ones; the last is repeated where there are fewer."""
+def _padded(values: NDArray[Any], length: int) -> NDArray[Any]:
+    """The first ``length`` values, padded by repeating the last."""
     return values[np.minimum(np.arange(length), len(values) - 1)]
 
 
 class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
-    """N dreams side by side, as any batch of environments: who learns in one learns in the
-    other.
+    """A vector environment of N imagined episodes.
 
     Observation: ``image`` uint8 [N, H, W, 3] and ``instruction``, N sentences. Action: int [N].
-    Reward and termination: as the world model tells. Truncated at the horizon. A dream that ends
-    with a reward is a success. Dreams begin at moments of real episodes; they begin anew within the
-    step that ends them.
+    Reward and termination: as the world model predicts. Truncated at the horizon. An episode that
+    terminates with a reward is a success. Episodes begin at steps of real ones, and restart within
+    the step that ends them.
 
     Args:
-        world: that dreams.
-        starts: where dreams begin.
+        world: the world model.
+        starts: where episodes begin.
         num_envs: N.
-        horizon: steps of a dream, at most.
-        temperature: of the drawing of tokens; 0 takes the most probable ones.
+        horizon: steps of an episode, at most.
+        temperature: of sampling tokens; 0 takes the most probable ones.
 
     Raises:
         ValueError: no start, or a number that cannot be.
@@ -118,19 +117,19 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         self.single_action_space = spaces.Discrete(world.model.actions)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._draws = np.random.default_rng()
+        self._rng = np.random.default_rng()
         self._generator = torch.Generator(world.model.device)
         self._begin_all()
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Any = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin new dreams everywhere; a seed (the first of several) says which ones, and what is
-        dreamt in them.
+        """Begin new episodes everywhere; a seed (the first of several) seeds where they begin and
+        the sampling of tokens.
         """
         first = seed if isinstance(seed, int) or seed is None else seed[0]
         if first is not None:
-            self._draws = np.random.default_rng(first)
+            self._rng = np.random.default_rng(first)
             self._generator.manual_seed(first)
         self._begin_all()
         return self._observation(), {}
@@ -140,10 +139,10 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
     ) -> tuple[
         Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
     ]:
-        """One step of every dream: observation, rewards float64 [N], terminated and truncated, bool
-        [N], infos.
+        """One step of every episode: observation, rewards float64 [N], terminated and truncated,
+        bool [N], infos.
         """
-        dreamt, self._state = self.world.imagine(
+        imagined, self._state = self.world.imagine(
             self._state,
             np.asarray(actions, np.int64)[:, None],
             temperature=self.temperature,
@@ -151,8 +150,8 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         )
         self._images = self.world.decode(self._state.ids)
         self._steps += 1
-        rewards = dreamt.rewards[:, 0].double().cpu().numpy()
-        terminated = dreamt.ends[:, 0].cpu().numpy()
+        rewards = imagined.rewards[:, 0].double().cpu().numpy()
+        terminated = imagined.ends[:, 0].cpu().numpy()
         truncated = (self._steps >= self.horizon) & ~terminated
         over = terminated | truncated
         infos: dict[str, Any] = {}
@@ -166,51 +165,51 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         return {
             "tensors": [one.cpu().numpy().copy() for one in self._state.leaves()],
             "images": self._images.copy(),
-            "sentences": list(self._sentences),
+            "sentences": list(self._instructions),
             "steps": self._steps.copy(),
-            "draws": self._draws.bit_generator.state,
+            "draws": self._rng.bit_generator.state,
             "generator": self._generator.get_state().numpy(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
+        """Resume from a state.
 
         Raises:
             ValueError: it is another batch's.
         """
         if len(state["steps"]) != self.num_envs:
-            raise ValueError(f"a state of {len(state['steps'])} dreams, not {self.num_envs}")
+            raise ValueError(f"a state of {len(state['steps'])} episodes, not {self.num_envs}")
         device = self.world.model.device
         self._state = State.of(torch.from_numpy(one.copy()).to(device) for one in state["tensors"])
-        self._images, self._sentences = state["images"].copy(), list(state["sentences"])
+        self._images, self._instructions = state["images"].copy(), list(state["sentences"])
         self._steps = state["steps"].copy()
-        self._draws.bit_generator.state = state["draws"]
+        self._rng.bit_generator.state = state["draws"]
         self._generator.set_state(torch.from_numpy(state["generator"].copy()))
 
     def _begin_all(self) -> None:
-        rows = self._draws.integers(len(self.starts), size=self.num_envs)
+        rows = self._rng.integers(len(self.starts), size=self.num_envs)
         self._state = self.starts.state.rows(torch.from_numpy(rows))
         self._images = self.starts.images[rows]
-        self._sentences = [self.starts.instructions[row] for row in rows]
+        self._instructions = [self.starts.instructions[row] for row in rows]
         self._steps = np.zeros(self.num_envs, np.int64)
 
     def _begin(self, chosen: NDArray[np.bool_]) -> None:
-        """New dreams in place of some."""
-        rows = self._draws.integers(len(self.starts), size=self.num_envs)
+        """New episodes in place of some."""
+        rows = self._rng.integers(len(self.starts), size=self.num_envs)
         new = self.starts.state.rows(torch.from_numpy(rows[chosen]))
         self._state.put(torch.from_numpy(np.flatnonzero(chosen)), new)
         self._images = np.where(chosen[:, None, None, None], self.starts.images[rows], self._images)
         for e in np.flatnonzero(chosen).tolist():
-            self._sentences[e] = self.starts.instructions[rows[e]]
+            self._instructions[e] = self.starts.instructions[rows[e]]
         self._steps[chosen] = 0
 
     def _ended(self, over: NDArray[np.bool_], success: NDArray[np.bool_]) -> dict[str, Any]:
-        """What the infos tell of dreams that are over."""
+        """The infos of episodes that end."""
         final = np.full(self.num_envs, None, object)
         for e in np.flatnonzero(over).tolist():
-            final[e] = {IMAGE: self._images[e], INSTRUCTION: self._sentences[e]}
-        told = {IS_SUCCESS: success, f"_{IS_SUCCESS}": over}
-        return {"final_obs": final, "_final_obs": over, "final_info": told, "_final_info": over}
+            final[e] = {IMAGE: self._images[e], INSTRUCTION: self._instructions[e]}
+        info = {IS_SUCCESS: success, f"_{IS_SUCCESS}": over}
+        return {"final_obs": final, "_final_obs": over, "final_info": info, "_final_info": over}
 
     def _observation(self) -> Observation:
-        return {IMAGE: self._images, INSTRUCTION: tuple(self._sentences)}
+        return {IMAGE: self._images, INSTRUCTION: tuple(self._instructions)}

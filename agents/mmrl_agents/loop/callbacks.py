@@ -1,10 +1,10 @@
-"""What happens beside the learning: progress, clips for TensorBoard, checkpoints."""
+"""Callbacks of the training loop: progress, clips for TensorBoard, checkpoints, metrics."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,17 @@ from mmrl.viz.clips import ClipRecorder, shortened, write_clip
 from mmrl.viz.tensorboard import write_hyperparameters
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.loop.progress import Progress, Show
-from mmrl_agents.loop.state import caches, learnt, moment
+from mmrl_agents.loop.state import caches, get_learned_state, get_training_state
+from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
 
 
 class ProgressCallback(BaseCallback):
-    """Tells somebody, at the end of each rollout, how far the training is.
+    """Reports progress at the end of each rollout.
 
     Args:
-        show: who is told, and may want it to stop.
-        checkpoints: sees to it that it does; it can't, if None.
+        show: what it is reported to; it may ask the training to stop.
+        checkpoints: stops the training then; without it, it does not stop.
     """
 
     def __init__(self, show: Show, checkpoints: CheckpointCallback | None = None) -> None:
@@ -47,7 +48,7 @@ class ProgressCallback(BaseCallback):
             self.num_timesteps, success_rate(self.model), steps_per_second(self.model)
         )  # fmt: skip
         if self._show(now) and self._checkpoints is not None:
-            self._checkpoints.stop_asked = True
+            self._checkpoints.stop()
 
 
 def success_rate(model: Any) -> float | None:
@@ -63,13 +64,13 @@ def steps_per_second(model: Any) -> int:
 
 
 class ClipCallback(BaseCallback):
-    """Every so often, one episode as an animated image in TensorBoard.
+    """Writes one episode as an animated image to TensorBoard, every ``clip_every`` steps.
 
-    A clip that fails is warned about once, and the training goes on.
+    A clip that fails is warned about once, and the training continues.
 
     Args:
         config: names the environment and how often.
-        actor: whose episode it is.
+        actor: that plays the episode.
     """
 
     def __init__(self, config: TrainConfig, actor: Actor) -> None:
@@ -79,6 +80,14 @@ class ClipCallback(BaseCallback):
         self._next = 0
         self._recorder = ClipRecorder(config.env, config.env_args)
         self._has_failed = False
+
+    def get_state(self) -> int:
+        """The step from which the next clip is due."""
+        return self._next
+
+    def set_state(self, state: int) -> None:
+        """Resume from a state."""
+        self._next = state
 
     def _on_step(self) -> bool:
         return True
@@ -99,12 +108,12 @@ class ClipCallback(BaseCallback):
             for output in self.logger.output_formats:
                 if isinstance(output, TensorBoardOutputFormat):
                     write_clip(output.writer, "rollout", clip, self.num_timesteps)
-        except Exception as error:  # a clip is for looking at: the training does not need it
+        except Exception as error:  # a clip is for people: the training does not need it
             if not self._has_failed:
                 self._has_failed = True
                 reason = shortened(f"{type(error).__name__}: {error}")
                 warnings.warn(
-                    f"no clips: environment {self._config.env}: {reason}; the training goes on",
+                    f"no clips: environment {self._config.env}: {reason}; the training continues",
                     stacklevel=2,
                 )
 
@@ -116,24 +125,44 @@ class CheckpointCallback(BaseCallback):
     A training that is stopped in the middle of a rollout is saved as it was at its beginning.
 
     Args:
-        config: says how often, and how many are kept.
+        config: how often, and how many are kept.
         run: where to.
         team: of workers; all of them call this, and the first one writes.
+        fingerprints: of the preprocessing.
+        parts: of the agent, whose states are saved with it.
+        clips: whose state is saved with it.
     """
 
-    def __init__(self, config: TrainConfig, run: Run, team: Team = ALONE) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Run,
+        team: Team = ALONE,
+        *,
+        fingerprints: Mapping[str, str],
+        parts: Sequence[Part] = (),
+        clips: ClipCallback,
+    ) -> None:
         super().__init__()
         self.team = team
+        self._fingerprints, self._parts, self._clips = dict(fingerprints), parts, clips
         self._every, self._keep = config.checkpoint_every, config.keep_checkpoints
         self._next = self._every
         self._minutes = config.checkpoint_minutes
         self._saved_at = time.monotonic()
         self._is_first = True
         self._run = run
-        self._moment: Tree = None  # of the rollout that is being collected
-        self.fingerprints: dict[str, str] = {}
-        self.marks: Callable[[], Tree] = dict
+        self._training_state: Tree = None  # of the rollout that is being collected
         self.stop_asked = False
+
+    def get_state(self) -> Tree:
+        """The steps from which the next clip and the next checkpoint are due."""
+        return {"clip": self._clips.get_state(), "checkpoint": self._next}
+
+    def set_state(self, state: Tree) -> None:
+        """Resume from a state."""
+        self._clips.set_state(state["clip"])
+        self._next = state["checkpoint"]
 
     def _on_step(self) -> bool:
         return not self.stop_asked
@@ -155,13 +184,13 @@ class CheckpointCallback(BaseCallback):
             self._is_first, self._saved_at = False, time.monotonic()
             if self._every and self.num_timesteps >= self._next:
                 self._next = self.num_timesteps + self._every
-        self._moment = self._now()
+        self._training_state = self._now()
         self.stop_asked = self.team.any(self.stop_asked)
         if due:
             try:
                 self.save()
             except UserError as error:  # the disk is full: it may be better next time
-                warnings.warn(f"{error}; the training goes on", stacklevel=2)
+                warnings.warn(f"{error}; the training continues", stacklevel=2)
 
     def _is_due(self) -> bool:
         """Whether it is time for a checkpoint; the workers of a team agree on it."""
@@ -172,45 +201,45 @@ class CheckpointCallback(BaseCallback):
         return self.team.any(time.monotonic() - self._saved_at >= 60 * self._minutes)
 
     def _on_rollout_end(self) -> None:
-        self._moment = None
+        self._training_state = None
 
     def _on_training_end(self) -> None:
-        if self._moment is None:
-            self._moment = self._now()
+        if self._training_state is None:
+            self._training_state = self._now()
 
     @property
     def can_save(self) -> bool:
         """Whether weights and optimiser are between two updates."""
-        return self._moment is not None
+        return self._training_state is not None
 
     @property
     def steps(self) -> int:
         """Environment steps of what :meth:`save` would write."""
-        return int(self._moment["counters"]["num_timesteps"])
+        return int(self._training_state["counters"]["num_timesteps"])
 
     def save(self) -> None:
-        """Write down the training as it was when the present rollout began.
+        """Save the training as it was when the present rollout began.
 
         Raises:
             UserError: it cannot be written.
         """
-        weights, rest = learnt(self.model)
-        moments = self.team.gather(self._moment)
-        if moments is None:
+        weights, learned = get_learned_state(self.model)
+        states = self.team.gather(self._training_state)
+        if states is None:
             return
-        first, *others = moments
+        first, *others = states
         state = {
-            **first, "others": others, "learnt": rest, "fingerprints": self.fingerprints
+            **first, "others": others, "learned": learned, "fingerprints": self._fingerprints
         }  # fmt: skip
         self._run.save_checkpoint(Checkpoint(self.steps, weights, state), self._keep)
 
     def _now(self) -> Tree:
-        return {**moment(self.model), "callbacks": self.marks()}
+        return {**get_training_state(self.model, self._parts), "callbacks": self.get_state()}
 
 
 class CacheCallback(BaseCallback):
-    """Logs how often features of frozen encoders were remembered, and how much memory they take;
-    and instructions that were cut.
+    """Logs the hit rate and memory of the caches of frozen encoders, and how many instructions were
+    truncated.
     """
 
     def _on_step(self) -> bool:
@@ -229,8 +258,8 @@ class CacheCallback(BaseCallback):
 
 
 class BufferCallback(BaseCallback):
-    """Logs what a buffer has to tell of itself, of hindsight or of a curriculum, and the number of
-    episodes, which SB3's algorithms with a replay keep from TensorBoard.
+    """Logs the metrics of a buffer with hindsight or a curriculum, and the number of episodes,
+    which SB3's off-policy algorithms keep from TensorBoard.
     """
 
     def _on_step(self) -> bool:
@@ -240,9 +269,9 @@ class BufferCallback(BaseCallback):
         if getattr(self.model, "replay_buffer", None) is not None:
             self.logger.record("rollout/episodes", self.model._episode_num)
         for section, name in (("hindsight", "replay_buffer"), ("curriculum", "rollout_buffer")):
-            figures = getattr(getattr(self.model, name, None), "figures", dict)
-            for figure, value in figures().items():
-                self.logger.record(f"{section}/{figure}", value)
+            metrics = getattr(getattr(self.model, name, None), "metrics", dict)
+            for metric, value in metrics().items():
+                self.logger.record(f"{section}/{metric}", value)
 
 
 class HyperparameterCallback(BaseCallback):
@@ -266,39 +295,47 @@ class HyperparameterCallback(BaseCallback):
 
 
 class StandardCallbacks(CallbackList):
-    """What every training has beside it; of a team, the first worker.
+    """The callbacks of every training; in a team, most are the first worker's alone.
 
     Args:
         config: of the training.
         run: where it is kept.
-        actor: who learns.
-        show: who is told how far the training is.
+        actor: that learns.
+        show: what progress is reported to.
         team: of workers.
+        parts: of the agent, whose states are saved in checkpoints.
 
     Attributes:
         checkpoints: saves the training.
     """
 
     def __init__(
-        self, config: TrainConfig, run: Run, actor: SB3Actor, show: Show, team: Team = ALONE
+        self,
+        config: TrainConfig,
+        run: Run,
+        actor: SB3Actor,
+        show: Show,
+        team: Team = ALONE,
+        parts: Sequence[Part] = (),
     ) -> None:
-        self._clips = ClipCallback(config, actor)
-        self.checkpoints = CheckpointCallback(config, run, team)
-        self.checkpoints.fingerprints = actor.preprocessing.fingerprints
-        self.checkpoints.marks = self._marks
+        clips = ClipCallback(config, actor)
+        self.checkpoints = CheckpointCallback(
+            config,
+            run,
+            team,
+            fingerprints=actor.preprocessing.fingerprints,
+            parts=parts,
+            clips=clips,
+        )
         seen = [
             HyperparameterCallback(run.flat_config()),
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
             BufferCallback(),
-            self._clips,
+            clips,
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])
 
-    def _marks(self) -> Tree:
-        return {"clip": self._clips._next, "checkpoint": self.checkpoints._next}
-
-    def resume(self, marks: Tree) -> None:
-        """Go on with clips and checkpoints from where a training was."""
-        self._clips._next = marks["clip"]
-        self.checkpoints._next = marks["checkpoint"]
+    def set_state(self, state: Tree) -> None:
+        """Resume from a state that :class:`CheckpointCallback` saved."""
+        self.checkpoints.set_state(state)

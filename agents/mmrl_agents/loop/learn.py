@@ -1,11 +1,11 @@
-"""Learning to the end, whatever comes in between: interrupts, failures, and resuming after them."""
+"""The training loop: interrupts, failures, and resuming after them."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,9 +21,11 @@ from mmrl.files import WriteError, write_atomically, write_json
 from mmrl.interrupts import graceful_stop
 from mmrl.viz.tensorboard import event_writer
 from mmrl.wrappers.error_context import EnvironmentFailedError
+from mmrl_agents.earlier import entry
 from mmrl_agents.loop.callbacks import StandardCallbacks
 from mmrl_agents.loop.profiler import FOLDER, ProfileCallback
-from mmrl_agents.loop.state import part_of, resume_learnt, resume_moment
+from mmrl_agents.loop.state import part_of, set_learned_state, set_training_state
+from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
 
 
@@ -31,8 +33,8 @@ class DivergedError(Exception):
     """Numbers are not finite any more.
 
     Args:
-        message: says where.
-        report: what they looked like, as plain data.
+        message: for the user.
+        report: the numbers of that update, as plain data.
     """
 
     def __init__(self, message: str, report: dict[str, Any]) -> None:
@@ -45,13 +47,13 @@ def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logge
 
     Args:
         run: whose.
-        steps: up to which curves go on, None for new ones; what a killed training wrote after that,
-            and will write again, is not shown twice.
+        steps: up to which curves are continued, None for new ones; what a killed training wrote
+            after that, and will write again, is not shown twice.
         team: of workers.
     """
     if not team.is_first:
         return Logger(None, [])
-    # a team may begin anew before any checkpoint
+    # a team may restart before any checkpoint
     again = steps is not None or team.size > 1 or run.begun_again
     writer = event_writer(run.events, purge_step=(steps or 0) + 1 if again else None)
     return Logger(None, [_TensorBoard(writer)])
@@ -66,7 +68,7 @@ class _TensorBoard(TensorBoardOutputFormat):
 
 
 def announce(inexact: str | None, env_id: str) -> None:
-    """Say why a training could not be resumed exactly, if so.
+    """Print why a training could not be resumed exactly, if so.
 
     Args:
         inexact: from :meth:`mmrl_agents.vec_env.MultimodalVecEnv.try_state`.
@@ -80,24 +82,33 @@ def announce(inexact: str | None, env_id: str) -> None:
         )
 
 
-def go_on(
+def resume(
     algorithm: BaseAlgorithm,
     checkpoint: Checkpoint,
     callbacks: StandardCallbacks,
     config: TrainConfig,
     team: Team = ALONE,
+    parts: Sequence[Part] = (),
 ) -> None:
-    """Put a training where a checkpoint was.
+    """Resume a training from a checkpoint.
+
+    Args:
+        algorithm: built as the one that the checkpoint is of.
+        checkpoint: the newest one.
+        callbacks: of the training.
+        config: of the training.
+        team: of workers.
+        parts: of the agent.
 
     Raises:
         UserError: the checkpoint is of another training.
     """
     state = checkpoint.state
     try:
-        resume_learnt(algorithm, checkpoint.weights, state["learnt"])
-        part = part_of(state, team)
-        exact = resume_moment(algorithm, part, config.seed + checkpoint.steps)
-        callbacks.resume(state["callbacks"])
+        set_learned_state(algorithm, checkpoint.weights, entry(state, "learned"))
+        own = part_of(state, team)
+        exact = set_training_state(algorithm, own, config.seed + checkpoint.steps, parts)
+        callbacks.set_state(state["callbacks"])
     except (KeyError, ValueError, TypeError) as error:
         raise UserError(
             f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
@@ -105,13 +116,12 @@ def go_on(
     if not exact and team.is_first:
         workers = 1 + len(state.get("others", ()))
         why = (
-            f"{config.env} cannot tell its state (get_state and set_state)"
+            f"{config.env} has no state that can be saved (get_state and set_state)"
             if workers == team.size
             else f"the checkpoint is of {workers} workers, and now there are {team.size}"
         )
         warnings.warn(
-            f"{why}: episodes begin anew, and the training goes on, but not exactly as it would "
-            "have",
+            f"{why}: new episodes begin; the training differs from one without interruption",
             stacklevel=2,
         )
 
@@ -120,7 +130,7 @@ def go_on(
 def profiled(
     algorithm: BaseAlgorithm, callbacks: StandardCallbacks, run: Run, *, wanted: bool
 ) -> Iterator[None]:
-    """Say at the end where the time went, if that is wanted."""
+    """Print at the end where the time went, if that is wanted."""
     if not wanted:
         yield
         return
@@ -133,8 +143,8 @@ def profiled(
 
 
 def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, run: Run) -> None:
-    """Learn until there are so many steps, and save, whatever happens, what can be gone on with; a
-    team of which one has failed can't save together, and goes on from its last checkpoint.
+    """Learn until there are ``steps``, and save a checkpoint, whatever happens; a team of which
+    one worker has failed can't save together, and resumes from its last checkpoint.
     """
     checkpoints = callbacks.checkpoints
     done, alone = algorithm.num_timesteps, checkpoints.team.size == 1
@@ -161,17 +171,17 @@ def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, ru
 
 
 def _report(run: Run, error: DivergedError) -> str:
-    """Keep the numbers of a training that has diverged; where they are."""
+    """Write the numbers of a training that diverged; the message that names their file."""
     file = run.path / "diverged.json"
     try:
         write_json(file, error.report)
     except WriteError as failed:
         return str(failed)
-    return f"What it looked like: {file}"
+    return f"The numbers of that update: {file}"
 
 
 def _failure(error: EnvironmentFailedError, steps: int, run: Run) -> str:
-    """Keep the traceback of an environment that has failed; what to tell the user."""
+    """Keep the traceback of an environment that failed; the message for the user."""
     file = run.path / "environment_error.txt"
     try:
         write_atomically(file, "".join(traceback.format_exception(error)))

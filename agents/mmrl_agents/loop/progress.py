@@ -1,4 +1,4 @@
-"""How far a training is, in a terminal: a bar that moves, or plain lines."""
+"""Progress of a training in a terminal: a bar, or plain lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINES = 20  # where there is no terminal
 
 
 class Progress(NamedTuple):
-    """How far a training is.
+    """The progress of a training.
 
     Attributes:
         steps: environment steps so far.
@@ -27,7 +27,7 @@ class Progress(NamedTuple):
 
 
 Show = Callable[[Progress], bool | None]
-"""Is told how far a training is; whether it is to stop after the present update."""
+"""Called with the progress of a training; returns whether it should stop after the update."""
 
 
 class ProgressBar:
@@ -35,8 +35,8 @@ class ProgressBar:
 
     Args:
         total: environment steps to come.
-        what: takes so long.
-        unit: what the steps are called.
+        what: name of the bar.
+        unit: name of the steps.
     """
 
     def __init__(self, total: int, what: str = "training", unit: str = "steps") -> None:

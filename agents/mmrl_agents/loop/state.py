@@ -1,14 +1,15 @@
-"""All that a training of stable-baselines3 needs to go on exactly, as plain data.
+"""The state of a training of stable-baselines3, from which it resumes bit for bit, as plain data.
 
-Between two updates, before anything of the next rollout is done, a training is its weights, its
-optimiser, and the small things here: counters, random generators, environments, what was last
-seen, what is remembered of recent episodes, and what is not logged yet.
+Between two updates, before the next rollout begins, a training is its learned state (weights,
+optimisers, replay buffer) and its training state: counters, random generators, environments, the
+last observations, statistics of recent episodes, and what is not logged yet.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,23 @@ from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
 from mmrl.models.encoders.base import Encoder
+from mmrl_agents.parts import Part
 from mmrl_agents.team import Team
 
 _COUNTERS = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls", "exploration_rate")
 
 
-def moment(algorithm: Any) -> Tree:
-    """The small things, copied: they may be written down later, as long as nothing is learnt."""
-    log, curriculum = algorithm.logger, _curriculum(algorithm)
+def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
+    """All but the learned state, copied: it may be written later, as long as nothing is learned.
+
+    Args:
+        algorithm: that is training.
+        parts: of the agent, whose states are under their names.
+    """
+    log = algorithm.logger
+    of_parts = {part.name: part.get_state() for part in parts}
     return {
-        **({} if curriculum is None else {"curriculum": curriculum.get_state()}),
+        **{name: state for name, state in of_parts.items() if state is not None},
         "counters": {n: getattr(algorithm, n) for n in _COUNTERS if hasattr(algorithm, n)},
         "random": random_state(),
         "actions": algorithm.action_space.np_random.bit_generator.state,
@@ -53,23 +61,24 @@ def moment(algorithm: Any) -> Tree:
 
 
 def part_of(state: Tree, team: Team) -> Tree:
-    """A worker's moment in a checkpoint, whose first worker has all the rest as well; of a
-    checkpoint that was written by more or fewer workers, one that knows of no environments.
+    """A worker's training state in a checkpoint, where the first worker's has all the rest as well;
+    of a checkpoint that was written by more or fewer workers, one without environments.
     """
     parts = [state, *state.get("others", ())]
     return parts[team.rank] if len(parts) == team.size else {**state, "env": None}
 
 
-def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
-    """Go on from a moment.
+def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[Part] = ()) -> bool:
+    """Resume from a training state.
 
     Args:
         algorithm: built as the one that it was of.
-        state: from :func:`moment`.
-        seed: for the environments, where they could not tell their state.
+        state: from :func:`get_training_state`.
+        seed: for the environments, where they have no state.
+        parts: of the agent.
 
     Returns:
-        Whether the environments are exactly where they were; otherwise they begin anew.
+        Whether the environments resume exactly; otherwise new episodes begin.
 
     Raises:
         ValueError, KeyError: it is another algorithm's.
@@ -77,7 +86,13 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     env = algorithm.env.unwrapped
     for name, value in state["counters"].items():
         setattr(algorithm, name, value)
-    _resume_curriculum(algorithm, state)
+    for part in parts:
+        if part.get_state() is not None:
+            if part.name not in state:
+                raise ValueError(
+                    f"it was trained without a {part.name}; resume with {part.key}=none"
+                )
+            part.set_state(state[part.name])
     exact = state["env"] is not None
     if exact:
         env.set_state(state["env"])
@@ -101,22 +116,8 @@ def resume_moment(algorithm: Any, state: Tree, seed: int) -> bool:
     return exact
 
 
-def _curriculum(algorithm: Any) -> Any | None:
-    """What chooses the levels, where there is such."""
-    return getattr(getattr(algorithm, "rollout_buffer", None), "curriculum", None)
-
-
-def _resume_curriculum(algorithm: Any, state: Tree) -> None:
-    curriculum = _curriculum(algorithm)
-    if curriculum is None:
-        return
-    if "curriculum" not in state:
-        raise ValueError("it was trained without a curriculum; go on with curriculum=none")
-    curriculum.set_state(state["curriculum"])
-
-
 def _memory(algorithm: Any) -> torch.Tensor | None:
-    """The state of a policy's memory, where the algorithm knows of such."""
+    """The state of a policy's memory, where the algorithm has one."""
     state = getattr(algorithm, "_state", None)
     return None if state is None else state.clone()
 
@@ -129,12 +130,14 @@ def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     return {**observation, IMAGE: pixels.transpose(0, 3, 1, 2)}
 
 
-def learnt(algorithm: Any, *, replay: bool = True) -> tuple[dict[str, torch.Tensor], Tree]:
-    """Weights; and what else is learnt or learnt from: the states of the optimisers, single tensors
-    such as SAC's entropy coefficient, and the replay buffer, unless it is left out.
+def get_learned_state(
+    algorithm: Any, *, replay: bool = True
+) -> tuple[dict[str, torch.Tensor], Tree]:
+    """Weights; and the states of the optimisers, single tensors such as SAC's entropy coefficient,
+    and the replay buffer, unless it is left out.
 
-    What frozen encoders remember is forgotten, so that whoever goes on from here computes what this
-    training will compute.
+    The caches of frozen encoders are emptied, so that a training that resumes from here computes
+    the same as this one.
     """
     for cache in caches(algorithm):
         cache.clear()
@@ -153,8 +156,8 @@ def caches(algorithm: Any) -> list[Any]:
     return [one.cache for one in encoders if one.cache is not None]
 
 
-def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) -> None:
-    """Go on from what :func:`learnt` gave.
+def set_learned_state(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) -> None:
+    """Resume from what :func:`get_learned_state` gave.
 
     Raises:
         UserError: it is of another model or algorithm.
@@ -174,7 +177,7 @@ def resume_learnt(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tree) 
 
 
 def _resume_optimizer(optimizer: Optimizer, state: Tree) -> None:
-    """Go on from what :func:`_state` gave.
+    """Resume from what :func:`_state` gave.
 
     Raises:
         ValueError: it is another optimiser's.

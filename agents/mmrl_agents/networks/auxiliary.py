@@ -1,8 +1,9 @@
-"""Auxiliary losses by name: what else shared features learn from, beside rewards."""
+"""Auxiliary losses on shared features, by name."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -12,11 +13,12 @@ from torch.nn import functional
 
 from mmrl.contract import IMAGE
 from mmrl.errors import UserError, unknown
-from mmrl_agents.buffers.rollout import Following
+from mmrl_agents.buffers.rollout import NextSteps
+from mmrl_agents.parts import KIND, Part
 
 
-class Told(NamedTuple):
-    """What is told of N steps.
+class NextStepPrediction(NamedTuple):
+    """A prediction of what comes after N steps.
 
     Attributes:
         image: logits of the brightness of the next image's patches, float32 [N, 3 · side²].
@@ -29,12 +31,12 @@ class Told(NamedTuple):
     reward: Tensor
 
 
-class NextStep(nn.Module):
-    """The world model's loss on features: with the action, they are to tell what comes next.
+class NextStepLoss(nn.Module):
+    """A world model's loss on features: they predict, with the action, the next step.
 
-    Told are the next image, as means of its patches, whether the episode ends, and the reward:
-    the squared error of the last, and of the others the binary cross-entropy, for images above
-    the least that there can be (its gradient is the same). As an auxiliary task of reinforcement
+    Predicted are the next image, as means of its patches, whether the episode ends, and the reward.
+    The loss is the squared error of the reward and the binary cross-entropy of the others, for
+    images above its minimum (the gradient is the same). As an auxiliary task of reinforcement
     learning in UNREAL (Jaderberg et al., 2017) and DeepMDP (Gelada et al., 2019).
 
     Args:
@@ -43,7 +45,7 @@ class NextStep(nn.Module):
         action: of one environment.
         weight: of the loss, beside the algorithm's own.
         hidden: width of the layer between.
-        side: rows and columns of patches in which an image is told.
+        side: rows and columns of patches in which an image is predicted.
 
     Raises:
         ValueError: a number that cannot be.
@@ -71,8 +73,8 @@ class NextStep(nn.Module):
         self.enter = nn.Linear(features + (self._choices or math.prod(action.shape or ())), hidden)
         self.image, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
 
-    def forward(self, features: Tensor, actions: Tensor) -> Told:
-        """What comes next.
+    def forward(self, features: Tensor, actions: Tensor) -> NextStepPrediction:
+        """Predict the next step.
 
         Args:
             features: float [N, F].
@@ -83,16 +85,16 @@ class NextStep(nn.Module):
         given = torch.cat([features, actions.flatten(1).to(features)], 1)
         hidden = torch.relu(self.enter(given))
         end, reward = self.outcome(hidden).float().unbind(1)
-        return Told(self.image(hidden).float(), end, reward)
+        return NextStepPrediction(self.image(hidden).float(), end, reward)
 
-    def loss(self, told: Told, after: Following) -> Tensor:
-        """The mean over N steps, of which those that nothing is known of count 0."""
-        patches = self.patches(after.images)
+    def loss(self, prediction: NextStepPrediction, targets: NextSteps) -> Tensor:
+        """The mean over N steps; steps whose target is unknown count 0."""
+        patches = self.patches(targets.images)
         least = -(torch.xlogy(patches, patches) + torch.xlogy(1 - patches, 1 - patches))
-        image = (_cross_entropy(told.image, patches) - least).mean(1)
-        outcome = _cross_entropy(told.end, after.ends.float())
-        outcome = outcome + (told.reward - after.rewards).square()
-        return (image * after.shown + outcome * after.known).mean()
+        image = (_cross_entropy(prediction.image, patches) - least).mean(1)
+        outcome = _cross_entropy(prediction.end, targets.ends.float())
+        outcome = outcome + (prediction.reward - targets.rewards).square()
+        return (image * targets.shown + outcome * targets.known).mean()
 
     def patches(self, images: Tensor) -> Tensor:
         """The mean brightness of the patches of images uint8 [N, 3, H, W]: float32
@@ -105,7 +107,7 @@ def _cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
 
 
-AUXILIARIES: Final[dict[str, type[NextStep]]] = {"world_model": NextStep}
+AUXILIARIES: Final[dict[str, type[NextStepLoss]]] = {"world_model": NextStepLoss}
 
 
 def build_auxiliary(
@@ -114,7 +116,7 @@ def build_auxiliary(
     observation: spaces.Dict,
     action: spaces.Space[Any],
     args: dict[str, Any],
-) -> NextStep:
+) -> NextStepLoss:
     """The auxiliary loss of that name.
 
     Args:
@@ -131,4 +133,38 @@ def build_auxiliary(
     try:
         return AUXILIARIES[name](features, observation, action, **args)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"auxiliary_args {args} do not fit {name}: {error}") from error
+        raise UserError(f"auxiliary options {args} do not fit {name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class AuxiliaryConfig:
+    """Configuration of an auxiliary loss.
+
+    Attributes:
+        kind: world_model, which predicts the next step.
+        weight: of the loss, beside the algorithm's own.
+        hidden: width of the layer between features and predictions.
+        side: rows and columns of patches in which the next image is predicted.
+    """
+
+    kind: str
+    weight: float = 1.0
+    hidden: int = 256
+    side: int = 14
+
+
+class AuxiliaryPart(Part):
+    """An auxiliary loss of an on-policy agent's features."""
+
+    Config = AuxiliaryConfig
+    kinds = tuple(AUXILIARIES)
+
+    def check(self, hyper: Any) -> None:
+        """As :meth:`Part.check`."""
+        if self.config.kind not in AUXILIARIES:
+            raise unknown(self.key, self.config.kind, AUXILIARIES)
+
+    def policy_kwargs(self) -> dict[str, Any]:
+        """As :meth:`Part.policy_kwargs`."""
+        options = asdict(self.config)
+        return {"auxiliary": options.pop(KIND), "auxiliary_args": options}

@@ -1,4 +1,4 @@
-"""Memory: features of this step and of those before → features, a state handed from step to step.
+"""Memories: recurrent networks and frame stacks, with a state that is handed from step to step.
 
 A state is one tensor [N, S], zeros at the beginning of an episode.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import torch
@@ -14,13 +15,14 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mmrl.errors import UserError, unknown
+from mmrl_agents.parts import KIND, Part
 
 
 class Memory(nn.Module, ABC):
     """Features → features, with a state.
 
     Attributes:
-        features: width H of what comes out.
+        features: width H of the output.
         state_size: width S of the state.
     """
 
@@ -37,7 +39,7 @@ class Memory(nn.Module, ABC):
         Args:
             features: float [N, F].
             state: left by the step before, float [N, S].
-            starts: whether an episode begins here, bool [N]; its state is forgotten.
+            starts: whether an episode begins here, bool [N]; its state is reset.
 
         Returns:
             Features float [N, H] and the state, float [N, S].
@@ -50,7 +52,7 @@ class Memory(nn.Module, ABC):
 
     @abstractmethod
     def sequences(self, features: Tensor, state: Tensor, starts: Tensor) -> Tensor:
-        """Many steps, the same numbers as one after the other.
+        """Many steps at once; the same numbers as step by step.
 
         Args:
             features: float [T, N, F].
@@ -106,7 +108,7 @@ class Recurrent(Memory):
 
 
 def segments(starts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where sequences are to be cut.
+    """The segments of sequences at the beginnings of episodes.
 
     Args:
         starts: whether an episode begins there, bool [T, N].
@@ -152,7 +154,7 @@ class FrameStack(Memory):
         before = state.unflatten(1, (-1, self._width)).transpose(0, 1)
         past = len(before)
         line = torch.cat([before, features])  # [past + T, N, F]
-        episode = starts.long().cumsum(0)  # 0 goes on from before
+        episode = starts.long().cumsum(0)  # 0 continues the one before
         episode = torch.cat([episode.new_zeros(past, episode.shape[1]), episode])
         stacks = [
             line[k : k + len(features)]
@@ -185,4 +187,42 @@ def build_memory(name: str, width: int, args: dict[str, Any]) -> Memory:
     try:
         return MEMORIES[name](width, **args)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"memory_args {args} do not fit {name}: {error}") from error
+        raise UserError(f"memory options {args} do not fit {name}: {error}") from error
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """Configuration of a memory; an option that is None has the memory's own default.
+
+    Attributes:
+        kind: lstm, gru or frame_stack.
+        size: of the hidden state of an LSTM or a GRU.
+        frames: of a frame stack.
+    """
+
+    kind: str
+    size: int | None = None
+    frames: int | None = None
+
+
+class MemoryPart(Part):
+    """A memory of an on-policy agent's policy."""
+
+    Config = MemoryConfig
+    kinds = tuple(MEMORIES)
+
+    def check(self, hyper: Any) -> None:
+        """As :meth:`Part.check`."""
+        if self.config.kind not in MEMORIES:
+            raise unknown(self.key, self.config.kind, MEMORIES)
+        if hyper.batch_size % hyper.n_steps:
+            section = self.key.rpartition(".")[0]
+            raise UserError(
+                f"{section}.batch_size={hyper.batch_size}: with a memory, minibatches are whole "
+                f"rollouts of some environments: give a multiple of n_steps={hyper.n_steps}"
+            )
+
+    def policy_kwargs(self) -> dict[str, Any]:
+        """As :meth:`Part.policy_kwargs`."""
+        options = {name: value for name, value in asdict(self.config).items() if value is not None}
+        return {"memory": options.pop(KIND), "memory_args": options}

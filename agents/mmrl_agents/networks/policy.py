@@ -18,8 +18,8 @@ from mmrl.experiment.config import OptimizerConfig
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.inputs import ModelInputs
-from mmrl_agents.buffers.rollout import Following
-from mmrl_agents.networks.auxiliary import NextStep, build_auxiliary
+from mmrl_agents.buffers.rollout import NextSteps
+from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
 from mmrl_agents.networks.memory import Memory, build_memory
 from mmrl_agents.networks.optimizers import build_optimizer
 from mmrl_agents.saving.policy import SaveablePolicy
@@ -47,9 +47,7 @@ class MultimodalExtractor(BaseFeaturesExtractor):
 
 
 def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[str, Any]:
-    """The arguments that have one of SB3's policies see and read by a model, and learn by an
-    optimiser of ours.
-    """
+    """The arguments of one of SB3's policies for a multimodal model and an optimiser of ours."""
     return {
         "features_extractor_class": MultimodalExtractor,
         "features_extractor_kwargs": {"model": model},
@@ -60,12 +58,12 @@ def multimodal_kwargs(model: ModelConfig, optimizer: OptimizerConfig) -> dict[st
 
 
 class ActionEvaluation(NamedTuple):
-    """What a policy makes of N actions.
+    """A policy's evaluation of N actions.
 
     Attributes:
         values, log_probs: float [N].
-        entropies: float [N]; None where the distribution cannot tell them.
-        features: that it goes by, float [N, F].
+        entropies: float [N]; None where the distribution has no closed form of it.
+        features: float [N, F].
     """
 
     values: Tensor
@@ -82,20 +80,20 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     SB3's orthogonal initialisation, which would overwrite pretrained weights, is off.
 
     SB3's own methods, which know of no state, see every observation as the beginning of an episode;
-    :meth:`act`, :meth:`values`, :meth:`judge` and :meth:`predict` hand the state on.
+    :meth:`act`, :meth:`values`, :meth:`evaluate` and :meth:`predict` hand the state on.
 
     Args:
         model: what the model is made of.
         optimizer: its name, arguments and penalties.
         memory: lstm, gru, frame_stack, or None.
         memory_args: its arguments, see :mod:`mmrl_agents.networks.memory`.
-        auxiliary: world_model, what else the features learn from; None for nothing.
+        auxiliary: world_model, an auxiliary loss on the features; or None.
         auxiliary_args: its arguments, see :mod:`mmrl_agents.networks.auxiliary`.
         kwargs: the other arguments of ``ActorCriticPolicy``.
     """
 
     memory: Memory | None
-    auxiliary: NextStep | None
+    auxiliary: NextStepLoss | None
 
     def __init__(
         self,
@@ -111,8 +109,8 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         auxiliary_args: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._recall = (memory, memory_args or {})
-        self._beside = (auxiliary, auxiliary_args or {})
+        self._memory_choice = (memory, memory_args or {})
+        self._auxiliary_choice = (auxiliary, auxiliary_args or {})
         kwargs = {
             "ortho_init": False,
             "net_arch": {"pi": [64], "vf": [64]},
@@ -123,7 +121,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
 
     def _build_mlp_extractor(self) -> None:
         """The heads' layers and the auxiliary loss, on the memory's features where there is one."""
-        name, args = self._recall
+        name, args = self._memory_choice
         width = self.features_dim
         self.memory = None if name is None else build_memory(name, width, args)
         if self.memory is not None:
@@ -132,12 +130,12 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         self.auxiliary = self._build_auxiliary()
         self.features_dim = width
 
-    def _build_auxiliary(self) -> NextStep | None:
-        name, args = self._beside
+    def _build_auxiliary(self) -> NextStepLoss | None:
+        name, args = self._auxiliary_choice
         if name is None:
             return None
-        seen = cast("spaces.Dict", self.observation_space)
-        return build_auxiliary(name, self.features_dim, seen, self.action_space, args)
+        observation = cast("spaces.Dict", self.observation_space)
+        return build_auxiliary(name, self.features_dim, observation, self.action_space, args)
 
     def begin(self, count: int) -> Tensor:
         """The state of ``count`` episodes that begin, [count, S]; S = 0 without a memory."""
@@ -166,9 +164,9 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         Returns:
             Actions [N] or [N, A], values and log-probabilities [N], and the next state.
         """
-        features, state = self._recollect(self._encode(obs), state, starts)
+        features, state = self._recall(self._encode(obs), state, starts)
         actor, critic = self.mlp_extractor(features)
-        # drawn for all environments: every worker's generator goes the way that it would go alone
+        # drawn for all environments: each worker's random generator advances as it would alone
         distribution = self._get_action_dist_from_latent(team.among_all(actor))
         actions = distribution.get_actions(deterministic=deterministic)
         own = team.rows(len(actor))
@@ -177,43 +175,48 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
 
     def values(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Tensor:
         """The critic's estimates, float [N]; arguments as of :meth:`act`."""
-        features, _ = self._recollect(self._encode(obs), state, starts)
+        features, _ = self._recall(self._encode(obs), state, starts)
         latent = self.mlp_extractor.forward_critic(features)
         return cast("Tensor", self.value_net(latent)).flatten()
 
     def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
         """The actor's distribution over actions; arguments as of :meth:`act`."""
-        features, _ = self._recollect(self._encode(obs), state, starts)
+        features, _ = self._recall(self._encode(obs), state, starts)
         return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
 
-    def judge(self, obs: PyTorchObs, actions: Tensor, *before: Tensor) -> ActionEvaluation:
-        """What SB3's ``evaluate_actions`` gives, and the features; with a memory, of sequences of T
-        steps of N environments.
+    def evaluate(
+        self,
+        obs: PyTorchObs,
+        actions: Tensor,
+        state: Tensor | None = None,
+        starts: Tensor | None = None,
+    ) -> ActionEvaluation:
+        """Evaluate actions as SB3's ``evaluate_actions``, with the features; with a memory,
+        sequences of T steps of N environments.
 
         Args:
             obs: tensors [T · N, …], all environments of a step side by side.
             actions: that were taken, [T · N] or [T · N, A].
-            before: with a memory, its state before the first step, float [N, S], and whether an
-                episode begins there, bool [T, N].
+            state: of the memory before the first step, float [N, S]; None without a memory.
+            starts: whether an episode begins there, bool [T, N]; None without a memory.
         """
         features = self._encode(obs)
-        if before:
+        if state is not None and starts is not None:
             assert self.memory is not None
-            state, starts = before
             sequences = features.unflatten(0, starts.shape)
             features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
         values, distribution = self._heads(features)
         log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
         return ActionEvaluation(values, log_probs, entropies, features)
 
-    def auxiliary_loss(self, features: Tensor, actions: Tensor, after: Following) -> Tensor:
-        """The loss of what the features of N steps and their actions tell of what came after; see
-        :meth:`NextStep.loss`.
+    def auxiliary_loss(self, features: Tensor, actions: Tensor, targets: NextSteps) -> Tensor:
+        """The loss of the next step predicted from the features and actions of N steps; see
+        :meth:`NextStepLoss.loss`.
         """
         assert self.auxiliary is not None
         with cast("MultimodalExtractor", self.features_extractor).model.autocast(features.device):
-            told = self.auxiliary(features, actions)
-        return self.auxiliary.loss(told, after)
+            prediction = self.auxiliary(features, actions)
+        return self.auxiliary.loss(prediction, targets)
 
     def predict(
         self,
@@ -233,7 +236,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         if self.memory is None:
             return super().predict(observation, state, episode_start, deterministic)
         self.set_training_mode(False)
-        obs, several = self.obs_to_tensor(observation)
+        obs, is_batch = self.obs_to_tensor(observation)
         count = len(next(iter(obs.values())))
         before = self.begin(count) if state is None else torch.as_tensor(state[0])
         starts = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start)
@@ -247,7 +250,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         chosen = actions.cpu().numpy()
         if isinstance(self.action_space, spaces.Box):
             chosen = np.clip(chosen, self.action_space.low, self.action_space.high)
-        return chosen if several else chosen[0], (after.cpu().numpy(),)
+        return chosen if is_batch else chosen[0], (after.cpu().numpy(),)
 
     def extract_features(
         self,
@@ -259,7 +262,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         """
         features = self._encode(obs)
         starts = torch.ones(len(features), dtype=torch.bool, device=features.device)
-        return self._recollect(features, self.begin(len(features)), starts)[0]
+        return self._recall(features, self.begin(len(features)), starts)[0]
 
     def predict_values(self, obs: PyTorchObs) -> Tensor:
         """The critic's estimate for a batch of observations, float [B, 1]."""
@@ -275,7 +278,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         features: Tensor = self.features_extractor(obs)
         return features
 
-    def _recollect(self, features: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def _recall(self, features: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         if self.memory is None:
             return features, state
         after: tuple[Tensor, Tensor] = self.memory(features, state, starts)
@@ -286,14 +289,14 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         return self.value_net(critic).flatten(), self._get_action_dist_from_latent(actor)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        """What ``save`` writes down of this policy, and ``load`` hands to the constructor."""
+        """The constructor's arguments, which ``save`` stores and ``load`` passes on."""
         data: dict[str, Any] = super()._get_constructor_parameters()
         kwargs = data.pop("features_extractor_kwargs")
         optimizer = data.pop("optimizer_kwargs")
         for fixed in ("features_extractor_class", "normalize_images", "optimizer_class"):
             data.pop(fixed)
-        name, args = self._recall
-        recall = {"memory": name, "memory_args": args}
-        beside = dict(zip(("auxiliary", "auxiliary_args"), self._beside, strict=True))
+        name, args = self._memory_choice
+        memory = {"memory": name, "memory_args": args}
+        auxiliary = dict(zip(("auxiliary", "auxiliary_args"), self._auxiliary_choice, strict=True))
         built = {"model": kwargs["model"], "optimizer": optimizer["config"]}
-        return {**data, **built, **recall, **beside}
+        return {**data, **built, **memory, **auxiliary}

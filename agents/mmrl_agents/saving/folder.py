@@ -1,7 +1,7 @@
 """Folders of plain data in which algorithms, policies and replay buffers are saved.
 
-A folder holds a checkpoint (see :mod:`mmrl.experiment.checkpoint`) and a JSON file that says what
-it is. stable-baselines3's own files are pickles, which run whatever code is in them: they are
+A folder holds a checkpoint (see :mod:`mmrl.experiment.checkpoint`) and a JSON file that describes
+it. stable-baselines3's own files are pickles, which run whatever code is in them: they are
 refused here.
 """
 
@@ -34,12 +34,12 @@ def check_code(model: Any, file: Path, *, trust_code: bool) -> None:
 
 
 def code_of(model: Any) -> dict[str, str]:
-    """What a model's configuration may name code by."""
+    """The entries of a model's configuration that may name code."""
     return {"fusion": str(getattr(model, "fusion", ""))}
 
 
 def as_folder(path: Any) -> Path:
-    """Where something is saved.
+    """The folder in which something is saved.
 
     Raises:
         UserError: it is an open file.
@@ -57,7 +57,7 @@ def find_folder(path: Any, file: str) -> Path | None:
 
     Args:
         path: as the user gives it.
-        file: that says what is in the folder.
+        file: that describes it.
     """
     if not isinstance(path, str | Path) or Path(path).is_file():
         return None
@@ -94,8 +94,8 @@ def new_folder(path: Any, file: str, about: Mapping[str, Any]) -> Iterator[Path]
 
     Args:
         path: of the folder.
-        file: that says what is in it.
-        about: what it says.
+        file: that describes it.
+        about: the description.
 
     Raises:
         UserError: there is something else, or it cannot be written.
@@ -118,7 +118,7 @@ def _is_empty(folder: Path) -> bool:
 
 @contextmanager
 def well_formed(folder: Path) -> Iterator[None]:
-    """Raise a UserError for whatever a description that was not written by us leads to."""
+    """Raise a UserError for the errors of a damaged description."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:

@@ -1,6 +1,6 @@
-"""What stable-baselines3's algorithms are made of, as plain data and back.
+"""Packing the settings of stable-baselines3's algorithms as plain data, and back.
 
-Only the classes that are named here are ever made, whatever a file says.
+Only the classes that are named here are ever made, whatever a file contains.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def pack(value: Any) -> Tree:
 
 
 def unpack(tree: Tree) -> Any:
-    """What :func:`pack` was given.
+    """Unpack what :func:`pack` gave.
 
     Raises:
         KeyError, TypeError, ValueError: it is not what :func:`pack` gives.
@@ -134,7 +134,7 @@ def pack_known(settings: Mapping[str, Any], whose: str) -> dict[str, Tree]:
 
     Args:
         settings: by name.
-        whose: they are, for the warning.
+        whose: name of their owner, for the warning.
     """
     packed = {}
     for name, value in settings.items():

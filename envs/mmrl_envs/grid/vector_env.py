@@ -1,6 +1,6 @@
 """The native vector environment: ``gym.make_vec("mmrl/GoToLocal-v0", num_envs=64)``.
 
-Gymnasium's interface around :class:`~mmrl_envs.grid.worlds.GridWorlds`, where to start reading.
+START HERE for the interface; the engine behind it, with a reading order, is in ``worlds.py``.
 What is notable:
 
 - All environments step in one compiled loop, threads share it; the frames are rendered in the same

@@ -1,11 +1,16 @@
-"""Images → codes of their patches, each of a shape and a colour, and back.
+"""Factored colours: a tokenizer whose codes are pairs of a shape and a colour.
 
-Patches taken apart: the same thing in several colours is one shape, the same colour on several
-things is one colour.
+So that a painter generalises to things in colours that they never had:
 
-Colours by the order in which a sentence names them: "the first one" instead of "red".
+1. :func:`find_factors` finds, unsupervised, which patches are one shape in several colours (a
+   bilinear model of style and content, Tenenbaum and Freeman, 2000).
+2. :class:`ColorTokenizer` encodes a patch as a pair of the two, also pairs that never occurred.
+3. :func:`meanings_of` finds which colour each word refers to, by correlation over scenes
+   (cross-situational learning, Siskind, 1996).
+4. :class:`ColorNames` anonymises colours: "the first colour" instead of "red" (Hermann et al.,
+   2015), so that nothing is learned of one colour alone.
 
-What words mean, by what is seen where they are said.
+Axes: D patches, S shapes, C colours, B examples, K patches of an image, L words, W words asked for.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ Numbers = NDArray[np.float64]
 
 _LEAST: Final = 3  # patches of one shape: any two differ by some colour
 _OFF: Final = 4.0  # bytes that a patch may be off its shape
-_ALIKE: Final = 16.0  # bytes between two sights of one colour
+_ALIKE: Final = 16.0  # bytes between two estimates of one colour
 _TRIED: Final = 3  # the colours farthest from each
 _ROUNDS: Final = 8
 
@@ -56,7 +61,7 @@ class Factors:
 
 
 def find_factors(patches: NDArray[np.uint8]) -> Factors:
-    """Which shapes and colours patches are made of. Nobody names any.
+    """Factor patches into shapes and colours, unsupervised.
 
     Patches of one shape differ by ``cover ⊗ (one colour - another)``: a matrix of rank one, pixels
     × channels, whose pixels have all the same sign. Three patches and more that differ so are taken
@@ -199,14 +204,12 @@ def _fitted(
 
 
 class ColorTokenizer(PatchTokenizer):
-    """Codes of patches whose shape and colour are kept apart: a code is a pair of the two, seen
-    together or not.
+    """A tokenizer whose codes are pairs of a shape and a colour.
 
-    A patch is shown as ``ground + cover ⊗ color``: the first two its shape's, the last its
-    colour's, as in bilinear models of style and content (Tenenbaum and Freeman, 2000). The code of
-    a patch is the one that is shown most like it, so that a pair which was never seen is found and
-    shown as well as any other. ``shape · colors + color`` is the code of one that has a colour;
-    behind these come the shapes that have none.
+    A patch is decoded as ``ground + cover ⊗ color``: the first two are its shape's, the last is its
+    colour's. A patch is encoded as its nearest decoded code, so that pairs which never occurred are
+    encoded and decoded as well as any other. ``shape · colors + color`` is the code of a coloured
+    patch; after these come the shapes without a colour.
 
     Args:
         image_size: height and width of the images; multiples of the patch.
@@ -216,7 +219,7 @@ class ColorTokenizer(PatchTokenizer):
         colors: how many there are.
 
     Raises:
-        UserError: sizes that cannot be.
+        UserError: sizes out of range.
     """
 
     def __init__(
@@ -245,7 +248,7 @@ class ColorTokenizer(PatchTokenizer):
     def from_factors(
         cls, image_size: Sequence[int], patch: int, factors: Factors
     ) -> ColorTokenizer:
-        """A tokenizer of the shapes and colours that were found in patches."""
+        """A tokenizer of the shapes and colours of :func:`find_factors`."""
         made = cls(
             image_size,
             patch=patch,
@@ -260,13 +263,13 @@ class ColorTokenizer(PatchTokenizer):
         return made
 
     def loss(self, images: Tensor) -> dict[str, Tensor]:
-        """As :meth:`PatchTokenizer.loss`: how far patches are from what their codes show (mean of
-        the square and of the size of the difference, in units of half their range).
+        """As :meth:`PatchTokenizer.loss`: mean squared plus mean absolute reconstruction error, in
+        units of half the range.
         """
         patches = self._cut(images).flatten(0, 1)
         with torch.no_grad():
             ids = self._ids(patches)
-        difference = self._shown()[ids] - patches
+        difference = self._decoded()[ids] - patches
         pixels = difference.square().mean() + difference.abs().mean()
         return {"loss": pixels}
 
@@ -287,18 +290,18 @@ class ColorTokenizer(PatchTokenizer):
         return self.recolored(ids.expand(self.colors, -1), every).unique()
 
     def shows(self, ids: Tensor) -> Tensor:
-        """Which colours are to be seen in images of codes int64 [B, K]: bool [B, C]."""
+        """Which colours images of codes int64 [B, K] show: bool [B, C]."""
         has_color = ids < self.colored * self.colors
-        seen = functional.one_hot(ids % self.colors, self.colors).bool()
-        return (seen & has_color.unsqueeze(2)).any(1)
+        shown = functional.one_hot(ids % self.colors, self.colors).bool()
+        return (shown & has_color.unsqueeze(2)).any(1)
 
     def _ids(self, patches: Tensor) -> Tensor:
-        return torch.cdist(patches, self._shown()).argmin(-1)
+        return torch.cdist(patches, self._decoded()).argmin(-1)
 
     def _pixels(self, ids: Tensor) -> Tensor:
-        return self._shown()[ids]
+        return self._decoded()[ids]
 
-    def _shown(self) -> Tensor:
+    def _decoded(self) -> Tensor:
         """The patch of every code, float [codes, 3 · patch²]."""
         color = self.palette[:, :, None] * self.covers[:, None, None]  # [colored, colors, 3, p²]
         colored = self.grounds[: self.colored, None] + color
@@ -314,13 +317,12 @@ _NONE: Final = -1
 
 
 class ColorNames(nn.Module):
-    """Colours have a name in an example alone: the first one that its sentence names is called 0,
-    the next one 1, and those that it does not name get the other names, drawn.
+    """Anonymises colours: in an example, the first colour that its sentence mentions is named 0,
+    the next one 1, and all others get the remaining names at random.
 
-    Who reads sentences and paints images under such names never learns which colour it was, as
-    readers of anonymised entities know these by what is said of them alone (Hermann et al., 2015).
-    All colours are the same to it, so that what it learnt of keys holds for keys of any colour. No
-    image or sentence is changed into another one by it, or added.
+    A model of sentences and images under such names is equivariant to colours, as readers of
+    anonymised entities are to entities (Hermann et al., 2015): what it learned of keys holds for
+    keys of any colour.
 
     Args:
         words: ids of the words for colours.
@@ -341,11 +343,11 @@ class ColorNames(nn.Module):
         self.register_buffer("_colors", table, persistent=False)
 
     def draw(self, sentences: Tensor, generator: torch.Generator) -> Tensor:
-        """What each colour is called in each sentence.
+        """Draw the name of each colour in each sentence.
 
         Args:
             sentences: ids, integers [B, L].
-            generator: on the CPU, the only source of chance.
+            generator: on the CPU, the only source of randomness.
 
         Returns:
             A permutation for each, int64 [B, C]: at c, the name of colour c.
@@ -355,47 +357,48 @@ class ColorNames(nn.Module):
         place = torch.arange(never, device=color.device).expand_as(color)
         first = torch.full((len(color), self.colors + 1), never, device=color.device)
         first.scatter_reduce_(1, torch.where(color == _NONE, self.colors, color), place, "amin")
-        chance = torch.rand((len(color), self.colors), generator=generator)
-        return (first[:, :-1] + chance.to(color.device)).argsort(1).argsort(1)
+        noise = torch.rand((len(color), self.colors), generator=generator)
+        return (first[:, :-1] + noise.to(color.device)).argsort(1).argsort(1)
 
     def renamed(self, sentences: Tensor, names: Tensor) -> Tensor:
-        """Sentences with names instead of their words for colours: ``vocabulary`` stands for 0.
+        """Sentences with names for their colour words; ``vocabulary`` is the id of name 0.
 
         Args:
             sentences: ids, integers [B, L].
-            names: as :meth:`draw` makes them.
+            names: as :meth:`draw` returns them.
         """
         color = self._colors[sentences.long()]
         called = self.vocabulary + names.gather(1, color.clamp_min(0))
         return torch.where(color == _NONE, sentences, called.to(sentences.dtype))
 
 
-_LEAST_COUNT: Final = 0.5
+_LEAST_CORRELATION: Final = 0.5
 
 
 def meanings_of(
-    words: Sequence[str], sentences: Sequence[str], seen: NDArray[np.bool_]
+    words: Sequence[str], sentences: Sequence[str], shown: NDArray[np.bool_]
 ) -> dict[str, int]:
-    """Which of C things each word means: the one that is seen where it is said and not elsewhere,
-    by the highest correlation (cross-situational learning, Siskind, 1996).
+    """Which of C things each word refers to: the one whose presence in images correlates most with
+    the word's presence in their sentences (cross-situational learning, Siskind, 1996).
 
     Args:
-        words: whose meaning is asked for.
+        words: W of them.
         sentences: of N images.
-        seen: which things are in each, bool [N, C].
+        shown: which things are in each, bool [N, C].
 
     Raises:
-        UserError: words that no thing goes with, by a correlation of 0.5 at the least.
+        UserError: words with a correlation below 0.5 to everything.
     """
-    said = [set(split_words(sentence)) for sentence in sentences]
-    told = np.array([[word in one for word in words] for one in said])
-    alike = _correlation(told.astype(np.float64), seen.astype(np.float64))
-    lost = [word for word, row in zip(words, alike, strict=True) if row.max() < _LEAST_COUNT]
+    in_sentences = [set(split_words(sentence)) for sentence in sentences]
+    mentioned = np.array([[word in one for word in words] for one in in_sentences])
+    correlation = _correlation(mentioned.astype(np.float64), shown.astype(np.float64))
+    best = correlation.max(1)
+    lost = [word for word, r in zip(words, best, strict=True) if r < _LEAST_CORRELATION]
     if lost:
         raise UserError(
             f"named: nothing that the images show goes with {', '.join(map(repr, lost))}"
         )
-    return dict(zip(words, alike.argmax(1).tolist(), strict=True))
+    return dict(zip(words, correlation.argmax(1).tolist(), strict=True))
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

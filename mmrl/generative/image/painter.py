@@ -1,6 +1,15 @@
-"""The painter: words → codes of patches, one after the other → an image.
+"""The painter: text → image, autoregressively over the codes of patches (Ramesh et al., 2021).
 
-Any encoder's tokens → codes of an image's patches, one after the other.
+Notable:
+
+- :class:`PatchDecoder` is the text decoder with patches for words; at each patch it is given the
+  pooled prompt and which codes were drawn so far, so that it knows what is still missing.
+- Sampling is guided without a classifier (Ho and Salimans, 2022): the empty prompt is trained too.
+- With a :class:`~mmrl.generative.image.color.ColorTokenizer`, colours are anonymised: each prompt
+  and image is rewritten in names that colours have in it alone, so that things are painted in
+  colours that they never had (:class:`~mmrl.generative.image.color.ColorNames`).
+
+Axes: B prompts, L words, K patches of an image row by row.
 """
 
 from __future__ import annotations
@@ -28,15 +37,15 @@ _LARGER: Final = 5.0
 
 
 class PatchDecoder(TextDecoder):
-    """p(codes | tokens): a :class:`TextDecoder` of texts that have all the same length.
+    """p(codes | tokens): a :class:`TextDecoder` of texts of one length.
 
-    Besides attending to the tokens and to the patches before it, every patch begins with the mean
-    of the tokens and with which codes have come so far: what is asked for, and what of it is there
-    already, is at hand everywhere, before any attention has been learnt.
+    Besides attending to the tokens and the previous patches, every patch's input has the mean of
+    the tokens and a bag of the codes so far: what the prompt asks for, and what of it is there
+    already, is available before any attention has been learned.
 
     Args:
         shape: of the tokens.
-        vocabulary: ids are below this; ``START`` begins an image, and ids up to it are no patches.
+        vocabulary: ids are below this; ids up to ``START``, which begins an image, are no patches.
         patches: of an image.
         more: width, layers, heads and dropout of the transformer.
     """
@@ -61,14 +70,14 @@ class PatchDecoder(TextDecoder):
         temperature: float = 1.0,
         guidance: float = 1.0,
     ) -> Tensor:
-        """Images drawn patch by patch, ids int64 [B, patches].
+        """Sample images patch by patch, ids int64 [B, patches].
 
         Args:
-            tokens: B of them, and after them B neutral ones, such as those of an empty sentence.
-            generator: on the CPU, the only source of chance.
-            temperature: below 1 likelier patches are preferred.
-            guidance: 1 draws from p(patch | tokens); above 1 the logits go as many times as far
-                from those of the neutral tokens (classifier-free guidance, Ho and Salimans, 2022).
+            tokens: B of them, followed by B of the empty prompt.
+            generator: on the CPU, the only source of randomness.
+            temperature: of the sampling.
+            guidance: 1 samples from p(patch | tokens); above 1 the logits are moved further away
+                from those of the empty prompt (classifier-free guidance, Ho and Salimans, 2022).
 
         Raises:
             ValueError: a temperature that is not positive.
@@ -82,11 +91,11 @@ class PatchDecoder(TextDecoder):
             for _ in range(self.patches):
                 out = self._read(memory, mask, drawn.repeat(2, 1), past)
                 past = out.past_key_values
-                asked, neutral = out.logits[:, -1].float().chunk(2)
-                logits = neutral + guidance * (asked - neutral)
+                conditional, empty = out.logits[:, -1].float().chunk(2)
+                logits = empty + guidance * (conditional - empty)
                 logits[:, : START + 1] = -torch.inf
-                chances = (logits / temperature).softmax(1).cpu()
-                patch = torch.multinomial(chances, 1, generator=generator)
+                probabilities = (logits / temperature).softmax(1).cpu()
+                patch = torch.multinomial(probabilities, 1, generator=generator)
                 drawn = torch.cat([drawn, patch.to(drawn.device)], 1)
         return drawn[:, 1:]
 
@@ -97,16 +106,16 @@ class PatchDecoder(TextDecoder):
     def _read(
         self, memory: Tensor, mask: Tensor, given: Tensor, past: Any, *, keep: bool = True
     ) -> Any:
-        """What the transformer makes of patches, int64 [B, L]; of the last of them, where it
-        remembers the others.
+        """The transformer's output for patches, int64 [B, K]; for the last one alone, where
+        ``past`` holds the keys and values of the others.
         """
         is_token = mask.unsqueeze(2)
         mean = (memory * is_token).sum(1, keepdim=True) / is_token.sum(1, keepdim=True)
         so_far = functional.one_hot(given, self.vocabulary).cumsum(1).clamp_max(1).to(memory.dtype)
         new = slice(None) if past is None else slice(-1, None)
-        begun = self.gpt.transformer.wte(given[:, new]) + self.there(so_far[:, new])
+        embedded = self.gpt.transformer.wte(given[:, new]) + self.there(so_far[:, new])
         return self.gpt(
-            inputs_embeds=begun + self.asked(mean),
+            inputs_embeds=embedded + self.asked(mean),
             encoder_hidden_states=memory,
             encoder_attention_mask=mask,
             past_key_values=past,
@@ -114,25 +123,19 @@ class PatchDecoder(TextDecoder):
         )
 
 
-_FIRST: Final = START + 1  # what stands for the first code
+_FIRST: Final = START + 1  # the decoder's id of the first code
 _AT_ONCE: Final = 64
 
 
 class Painter(nn.Module):
-    """p(image | sentence), as p of each patch's code, given those above and to the left of it
-    (Ramesh et al., 2021).
-
-    Where the tokenizer keeps colours apart and it is known what words for colours mean, shapes and
-    colours are painted by names that colours have in a sentence alone: things, too, in colours that
-    they never had.
+    """p(image | prompt), as the product of p(code | prompt, previous codes).
 
     Args:
-        tokenizer: of images; it stays as it is.
-        codes: of patches that are painted with; any others never are.
-        words: tokenizer of sentences.
+        tokenizer: of images; it is frozen.
+        codes: that are painted with; all others have probability 0.
+        words: tokenizer of prompts.
         encoder: its ids → Tokens.
-        names: of colours, those of a :class:`ColorTokenizer`; they are called by their words and
-            codes, if None.
+        names: anonymises the colours of a :class:`ColorTokenizer`; None for no such thing.
         precision: fp32, or bf16 for matrix products in bfloat16.
         decoder: arguments of :class:`~mmrl.generative.image.painter.PatchDecoder`.
     """
@@ -166,10 +169,10 @@ class Painter(nn.Module):
         return self._codes.device
 
     def loss(self, sentences: Tensor, codes: Tensor) -> Tensor:
-        """The mean of -ln p of a patch's code.
+        """Cross-entropy: the mean of -ln p of a patch's code.
 
         Args:
-            sentences: token ids int32 [B, L], as :meth:`named` makes them.
+            sentences: token ids int32 [B, L], as :meth:`named` returns them.
             codes: of the images' patches, int64 [B, K], all of them among the painter's.
         """
         with autocast(self.precision, self.device):
@@ -177,20 +180,20 @@ class Painter(nn.Module):
 
     @torch.no_grad()
     def log_prob(self, sentences: Tensor, codes: Tensor) -> Tensor:
-        """Log p(image | sentence), natural, float32 [B]; as for :meth:`loss`."""
+        """Ln p(image | prompt), float32 [B]; arguments as for :meth:`loss`."""
         with autocast(self.precision, self.device):
             return self.decoder.log_prob(self.encoder(sentences), self._as_text(codes))
 
     def named(
         self, sentences: Tensor, codes: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Sentences, int32 [B, L], and codes of their images, int64 [B, K], with colours called
-        as the decoder knows them.
+        """Prompts, int32 [B, L], and codes of their images, int64 [B, K], with anonymised colours;
+        as they are, without :class:`ColorNames`.
 
         Args:
-            sentences: as :meth:`read` makes them.
-            codes: as the tokenizer makes them.
-            generator: on the CPU; it names colours that the sentences do not.
+            sentences: as :meth:`read` returns them.
+            codes: as the tokenizer returns them.
+            generator: on the CPU; draws names for colours that a prompt does not mention.
         """
         if self.names is None:
             return sentences, codes
@@ -206,16 +209,16 @@ class Painter(nn.Module):
         temperature: float = 1.0,
         guidance: float = 2.0,
     ) -> NDArray[np.uint8]:
-        """An image of each sentence, uint8 [B, H, W, 3].
+        """Paint an image of each prompt, uint8 [B, H, W, 3].
 
         Args:
-            sentences: what is to be seen; an empty one leaves it to the painter.
-            seed: another one paints other images.
-            temperature: below 1 likelier patches are preferred.
-            guidance: above 1 the sentence is kept to the more, see :meth:`PatchDecoder.draw`.
+            sentences: the prompts; an empty one samples from p(image).
+            seed: of the sampling.
+            temperature: of the sampling.
+            guidance: above 1 images follow the prompt more closely, see :meth:`PatchDecoder.draw`.
 
         Raises:
-            UserError: words that it never learnt, with their names; too long a sentence.
+            UserError: words outside the vocabulary, which are named; too long a prompt.
         """
         ids = self.read(sentences)
         generator = torch.Generator().manual_seed(seed)
@@ -226,7 +229,7 @@ class Painter(nn.Module):
         return self.tokenizer.decode(torch.cat(drawn)).permute(0, 2, 3, 1).cpu().numpy()
 
     def read(self, sentences: Sequence[str]) -> Tensor:
-        """Token ids int32 [B, L], on its device; of an empty sentence the start mark alone.
+        """Token ids int32 [B, L], on its device; an empty prompt is the start mark alone.
 
         Raises:
             UserError: as :meth:`paint`.
@@ -253,7 +256,7 @@ class Painter(nn.Module):
             )
 
     def _draw(self, ids: Tensor, generator: torch.Generator, **how: float) -> Tensor:
-        """Codes of an image of each sentence, int64 [B, K]."""
+        """Sample the codes of an image of each prompt, int64 [B, K]."""
         called = None
         if self.names is not None:
             called = self.names.draw(ids, generator)
@@ -268,7 +271,7 @@ class Painter(nn.Module):
         return cast("ColorTokenizer", self.tokenizer).recolored(codes, colors)
 
     def _as_text(self, codes: Tensor) -> Tensor:
-        """Codes int64 [B, K] as the decoder's ids, int64 [B, 1 + K], with a start mark."""
+        """Codes int64 [B, K] → the decoder's ids with a start mark, int64 [B, 1 + K]."""
         ids = torch.searchsorted(self._codes, codes) + _FIRST
         return nn.functional.pad(ids, (1, 0), value=START)
 
@@ -289,17 +292,17 @@ def build_painter(
 
     Args:
         tokenizer: the recipe of a :class:`~mmrl.generative.image.tokenizer.PatchTokenizer`.
-        codes: of patches that are painted with.
-        words: of which sentences are made.
-        meanings: words for colours, and which of the tokenizer's colours each is; ids of the
-            encoder that follow those of the words are names, then.
-        length: the longest sentence, in words and marks, start mark included.
-        text, text_args: the encoder of sentences, as in :class:`mmrl.models.config.ModelConfig`.
+        codes: that are painted with.
+        words: the vocabulary of prompts.
+        meanings: words for colours, and which of the tokenizer's colours each is: these are
+            anonymised, by ids that follow those of the words.
+        length: the longest prompt, in words and marks, start mark included.
+        text, text_args: the encoder of prompts, as in :class:`mmrl.models.config.ModelConfig`.
         precision: fp32 or bf16.
         decoder: width, layers, heads and dropout of the decoder.
 
     Raises:
-        UserError: an unknown encoder, or numbers that cannot be.
+        UserError: an unknown encoder, or numbers out of range.
     """
     reader = WordTokenizer(words, length)
     images = build_image_tokenizer(tokenizer)

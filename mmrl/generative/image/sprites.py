@@ -1,4 +1,10 @@
-"""Sprites: a name, such as "purple key", and a style → a small image with transparency."""
+"""Sprite painter: a name, such as "purple key", and a style → a small image with transparency.
+
+A conditional variational autoencoder (Kingma and Welling, 2014; Sohn et al., 2015). The name is a
+bag of words; what it leaves open is the latent, a style that all sprites of a theme share.
+
+Axes: B sprites, S pixels a side, W words of the vocabulary.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +23,16 @@ _ARTICLES: Final = ("a", "an", "the")
 
 
 class SpritePainter(nn.Module):
-    """p(image | name) by a conditional variational autoencoder (Kingma and Welling, 2014; Sohn et
-    al., 2015). What a name leaves open is a style; images of one style go together.
+    """p(image | name, style), and a recognition model q(style | image, name) for training.
 
     Args:
-        names: of all images that it learns from; their words are what it knows.
+        names: of all training images; their words are the vocabulary.
         size: pixels a side.
-        style: numbers of a style.
+        style: dimensions of the latent.
         hidden: width of the layers.
 
     Raises:
-        UserError: numbers that cannot be.
+        UserError: numbers out of range.
     """
 
     def __init__(
@@ -62,16 +67,16 @@ class SpritePainter(nn.Module):
         return next(self.parameters()).device
 
     def loss(self, images: Tensor, names: Tensor, weight: float) -> dict[str, Tensor]:
-        """What is to become small.
+        """The negative evidence lower bound.
 
         Args:
             images: uint8 [B, 4, S, S], red, green, blue and opacity.
-            names: as :meth:`read` makes them, float [B, W].
+            names: as :meth:`read` returns them, float [B, W].
             weight: of ``style``.
 
         Returns:
-            ``pixels``, how far the images are from what they were, where they are opaque;
-            ``style``, in nats how far styles are from the normal distribution; ``loss``, of both.
+            ``pixels``, the reconstruction error where images are opaque; ``style``, the KL
+            divergence of styles from a normal distribution, in nats; ``loss``, their weighted sum.
         """
         real = images.float().flatten(1) / 255
         mean, log_variance = self.encoder(torch.cat([real * 2 - 1, names], 1)).chunk(2, 1)
@@ -83,27 +88,27 @@ class SpritePainter(nn.Module):
 
     @torch.no_grad()
     def paint(self, names: Sequence[str], styles: Tensor) -> NDArray[np.uint8]:
-        """Images of names, uint8 [B, S, S, 4].
+        """Paint sprites, uint8 [B, S, S, 4].
 
         Args:
-            names: B of them; articles do not matter.
+            names: B of them; articles are ignored.
             styles: float [B, style], such as :meth:`styles` draws.
 
         Raises:
-            UserError: words that it never learnt, with their names.
+            UserError: words or names outside the vocabulary, which are named.
         """
         made = self._paint(styles.to(self.device), self.read(names))
         return (made * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
     def styles(self, count: int, seed: int) -> Tensor:
-        """Styles drawn by chance, float32 [count, style]."""
+        """Random styles, float32 [count, style]."""
         return torch.randn(count, self.style, generator=torch.Generator().manual_seed(seed))
 
     def read(self, names: Sequence[str]) -> Tensor:
-        """Which words each of B names has, float32 [B, W].
+        """Bags of words of B names, float32 [B, W].
 
         Raises:
-            UserError: as :meth:`paint`; or a name that is none.
+            UserError: as :meth:`paint`.
         """
         known = {frozenset(split_words(name)) for name in self.names}
         rows = []
@@ -126,7 +131,7 @@ class SpritePainter(nn.Module):
 
 
 def _difference(made: Tensor, real: Tensor) -> Tensor:
-    """Of opacity, and of colour where something is opaque; the mean size of it."""
+    """Mean absolute difference of opacity, and of colour where the real image is opaque."""
     opaque = real[:, 3:]
     color = (made[:, :3] - real[:, :3]).abs() * opaque
     return color.sum(1).mean() + (made[:, 3:] - opaque).abs().mean()

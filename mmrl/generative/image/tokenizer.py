@@ -1,8 +1,14 @@
-"""What turns each patch of an image into a code, and each code into a patch.
+"""Image tokenizers: images → a grid of discrete codes, one a patch, and back.
 
-Images → codes of their patches, and back.
+Notable:
 
-Vectors → whole numbers and back: finite scalar quantisation (Mentzer et al., 2023).
+- A code depends on its own patch alone, so that in grid worlds a code is a tile, wherever it is.
+- :class:`ImageTokenizer` quantises by finite scalar quantisation (:class:`FiniteScalars`, Mentzer
+  et al., 2023): no codebook to collapse, no commitment loss; instead, different patches are pushed
+  apart by a margin, so that rare ones keep codes of their own.
+- :class:`PatchTokenizer` is the interface, which :mod:`mmrl.generative.image.color` implements too.
+
+Axes: B images, K patches of an image row by row, D numbers of a code.
 """
 
 from __future__ import annotations
@@ -24,10 +30,7 @@ _AT_ONCE: Final = 512  # images
 
 
 class PatchTokenizer(nn.Module):
-    """Each patch of an image becomes one of finitely many codes, whatever lies around it, and each
-    code a patch.
-
-    Where patches are the tiles of a grid world, a code is a tile.
+    """Interface of tokenizers that encode each patch on its own.
 
     Args:
         image_size: height and width of the images; multiples of the patch.
@@ -40,7 +43,7 @@ class PatchTokenizer(nn.Module):
         recipe: the arguments, as plain data.
 
     Raises:
-        UserError: sizes that cannot be.
+        UserError: images that are no multiple of the patch.
     """
 
     codes: int
@@ -49,13 +52,13 @@ class PatchTokenizer(nn.Module):
     def __init__(self, image_size: Sequence[int], patch: int) -> None:
         super().__init__()
         height, width = (int(side) for side in image_size)
-        check_patch(height, width, patch)
+        check_tiling(height, width, patch)
         self.image_size, self.patch = (height, width), patch
         self.grid = height // patch, width // patch
 
     @abstractmethod
     def loss(self, images: Tensor) -> dict[str, Tensor]:
-        """What is to become small, ``loss``, and its parts.
+        """The training loss, ``loss``, and its parts.
 
         Args:
             images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
@@ -63,7 +66,7 @@ class PatchTokenizer(nn.Module):
 
     @abstractmethod
     def _ids(self, patches: Tensor) -> Tensor:
-        """Patches as :meth:`_cut` makes them, float [..., 3 · patch²] → codes int64 [...]."""
+        """Patches as of :meth:`_cut`, float [..., 3 · patch²] → codes int64 [...]."""
 
     @abstractmethod
     def _pixels(self, ids: Tensor) -> Tensor:
@@ -93,7 +96,7 @@ class PatchTokenizer(nn.Module):
     @torch.no_grad()
     def decode(self, ids: Tensor) -> Tensor:
         """Codes int64 [B, rows · columns] → images uint8 [B, 3, H, W]."""
-        codes, which = ids.unique(return_inverse=True)  # few are different
+        codes, which = ids.unique(return_inverse=True)  # each decoded once
         patches = self.decode_patches(codes)[which].unflatten(1, self.grid)
         return patches.permute(0, 3, 1, 4, 2, 5).reshape(len(ids), 3, *self.image_size)
 
@@ -115,11 +118,11 @@ class PatchTokenizer(nn.Module):
         return patches.transpose(1, 2) / 127.5 - 1
 
 
-def check_patch(height: int, width: int, patch: int) -> None:
-    """Refuse images that are not whole patches.
+def check_tiling(height: int, width: int, patch: int) -> None:
+    """Refuse images that patches do not tile.
 
     Raises:
-        UserError: they are not.
+        UserError: they do not.
     """
     if patch < 1 or height % patch or width % patch:
         raise UserError(
@@ -129,12 +132,11 @@ def check_patch(height: int, width: int, patch: int) -> None:
 
 
 class FiniteScalars(nn.Module):
-    """Rounds each of D numbers to one of a few levels; together they are one code.
-
-    There is no codebook that could be left unused: every combination of levels is a code.
+    """Finite scalar quantisation: each of D numbers is rounded to one of a few levels, and every
+    combination of levels is a code.
 
     Args:
-        levels: how many each number may take, D of them, at least 2 each.
+        levels: how many each number has, D of them, at least 2 each.
 
     Attributes:
         codes: how many there are, the product of the levels.
@@ -156,9 +158,9 @@ class FiniteScalars(nn.Module):
         self.register_buffer("_places", torch.tensor(places), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Any numbers, float [..., D] → the nearest levels, evenly spread from -1 to 1.
+        """Quantise numbers, float [..., D] → the nearest levels, evenly spread from -1 to 1.
 
-        The gradient is that of the squashed numbers, as if they had not been rounded.
+        The gradient passes straight through the rounding (Bengio et al., 2013).
         """
         squashed = values.float().tanh()
         rounded = self._values(self._steps(squashed))
@@ -173,8 +175,8 @@ class FiniteScalars(nn.Module):
         return self._values(ids.unsqueeze(-1) // self._places % self._levels)
 
     def steps(self, values: Tensor) -> Tensor:
-        """Any numbers, float [..., D] → where they lie before they are rounded, float [..., D]; a
-        level is one step from the next.
+        """Numbers, float [..., D] → their positions before rounding, float [..., D], in steps from
+        one level to the next.
         """
         return values.float().tanh() * (self._levels - 1) / 2
 
@@ -187,14 +189,14 @@ class FiniteScalars(nn.Module):
 
 
 _WAVES: Final = 3
-_APART: Final = 1.5  # steps, at the least, between patches that are not alike
-_APART_WEIGHT: Final = 3.0
-_ALIKE: Final = 0.1  # patches no pixel of which differs by more, of 2
-_COMPARED: Final = 256  # patches, each with each
+_MARGIN: Final = 1.5  # steps, at least, between different patches
+_MARGIN_WEIGHT: Final = 3.0
+_SIMILAR: Final = 0.1  # patches whose pixels all differ by no more, of 2
+_COMPARED: Final = 256  # patches, pairwise
 
 
 class ImageTokenizer(PatchTokenizer):
-    """Codes by finite scalar quantisation (Mentzer et al., 2023), of any images.
+    """An autoencoder of patches with finite scalar quantisation, for any images.
 
     Args:
         image_size: height and width of the images; multiples of the patch.
@@ -204,7 +206,7 @@ class ImageTokenizer(PatchTokenizer):
         layers: of each.
 
     Raises:
-        UserError: sizes or levels that cannot be.
+        UserError: sizes or levels out of range.
     """
 
     def __init__(
@@ -245,39 +247,36 @@ class ImageTokenizer(PatchTokenizer):
         return pixels
 
     def loss(self, images: Tensor) -> dict[str, Tensor]:
-        """What is to become small.
+        """Reconstruction and separation.
 
         Args:
             images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
 
         Returns:
-            ``pixels``, how far they are from what they were (mean of the square and of the size
-            of the difference, in units of half their range); ``together``, by how many steps
-            patches that are not alike lie too near each other to have codes of their own; and
-            ``loss``, of both.
+            ``pixels``, mean squared plus mean absolute reconstruction error, in units of half the
+            range; ``together``, a hinge on the distance between codes of different patches, in
+            steps; and ``loss``, their weighted sum.
         """
         patches = self._cut(images).flatten(0, 1)
         inner = self.encoder(patches)
         difference = self.decoder(self.quantiser(inner)) - patches
         pixels = difference.square().mean() + difference.abs().mean()
         together = self._together(patches[:_COMPARED], inner[:_COMPARED])
-        return {"loss": pixels + _APART_WEIGHT * together, "pixels": pixels, "together": together}
+        return {"loss": pixels + _MARGIN_WEIGHT * together, "pixels": pixels, "together": together}
 
     def _together(self, patches: Tensor, inner: Tensor) -> Tensor:
         steps = self.quantiser.steps(inner)
-        differ = torch.cdist(patches, patches, p=torch.inf) > _ALIKE
-        lack = (_APART - torch.cdist(steps, steps, p=torch.inf)).relu()
+        differ = torch.cdist(patches, patches, p=torch.inf) > _SIMILAR
+        lack = (_MARGIN - torch.cdist(steps, steps, p=torch.inf)).relu()
         return (lack * differ).sum() / differ.sum().clamp_min(1)
 
 
 class Waves(nn.Module):
-    """Numbers from -1 to 1, beside them their sines and cosines: so a small step can matter much
-    (Mildenhall et al., 2020).
-    """
+    """Fourier features of numbers from -1 to 1 (Mildenhall et al., 2020)."""
 
     @staticmethod
     def outputs(inputs: int) -> int:
-        """How many numbers become of so many."""
+        """How many features so many numbers have."""
         return inputs * (1 + 2 * _WAVES)
 
     def forward(self, values: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.model import WorldModel
 from mmrl.generative.world_model.state import ImaginedStep, State
-from mmrl.models.encoders.base import distinct_rows
+from mmrl.models.encoders.dedup import distinct_rows
 from mmrl.preprocessing.text import Tokenizer, WordTokenizer
 
 _AT_ONCE: Final = 256

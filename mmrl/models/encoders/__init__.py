@@ -1,1 +1,1 @@
-"""Image and text encoders: one modality → Tokens."""
+"""Encoders: one modality → Tokens. See :mod:`mmrl.models.encoders.base`."""

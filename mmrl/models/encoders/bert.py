@@ -1,4 +1,4 @@
-"""BERT (Devlin et al., 2019), to be trained from scratch or pretrained."""
+"""BERT text encoders (Devlin et al., 2019), trained from scratch or pretrained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LARGER_WORDS: Final = 10.0
 
 
 class BertEncoder(TextEncoder):
-    """A transformers model of BERT's family: a token for each of the text's.
+    """A BERT text encoder of transformers: one token for each token id.
 
     Args:
         bert: takes ``input_ids`` and ``attention_mask``, gives ``last_hidden_state``.
@@ -43,10 +43,10 @@ class BertEncoder(TextEncoder):
 def small_bert(
     vocabulary: Vocabulary, *, width: int = 64, layers: int = 2, heads: int = 4, length: int = 64
 ) -> BertEncoder:
-    """A BERT to be trained from scratch, small enough for a CPU.
+    """A small BERT for CPUs, trained from scratch.
 
-    Words begin with larger vectors than BERT's, which are drowned by those of places and types: a
-    policy is to tell sentences apart from the first update on.
+    Word embeddings are initialised larger than BERT's, which are small beside those of positions
+    and types: so a policy distinguishes sentences from the first update on.
 
     Args:
         vocabulary: ids are below this, or the words by their ids.
@@ -79,8 +79,8 @@ def pretrained_bert(name: str, *, weights: bool = True) -> BertEncoder:
         weights: load them; otherwise only the configuration, and weights are random.
 
     Raises:
-        OSError, ValueError: it is neither in the cache nor to be fetched, as transformers says.
-        UserError: its own code or pickled weights would have to be run.
+        OSError, ValueError: it is neither in the cache nor reachable, in transformers' words.
+        UserError: it needs code of its own or pickled weights, which are never run.
     """
     if weights:
         return BertEncoder(load_pretrained("AutoModel", name))

@@ -1,4 +1,7 @@
-"""Features of a frozen encoder, computed once for each distinct input."""
+"""The feature cache of frozen encoders: each distinct input is encoded once.
+
+Shapes: B batch, U distinct inputs that are not in the cache, K tokens, D their width, S slots.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,25 @@ _FIRST_SLOTS: Final = 64
 
 
 class FeatureCache:
-    """Remembers tokens by the key of their input; the longest unused ones are forgotten first.
+    """An LRU cache from keys of inputs to their tokens.
 
-    It belongs to one encoder, and forgets everything when the encoder's state changes: its
-    weights, its device, or the precision in use. What is kept stands in the slots of one table,
-    so that a batch that was met before is a single gather.
+    It belongs to one encoder, and is cleared when the encoder's state changes: its weights, its
+    device, or the precision in use. Features are in the slots of one table, so that looking up a
+    batch of hits is a single gather.
 
     Args:
-        capacity: bytes of features that may be kept; while the table grows towards it, half as much
-            again is taken for a moment.
+        capacity: bytes of features; while the table grows towards it, half as much again is needed
+            for a moment.
 
     Attributes:
-        hits: inputs whose features were there; a repetition within a batch is one, too.
+        hits: inputs whose features were there; a repetition within a batch is a hit, too.
         misses: inputs that were encoded.
     """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.hits = self.misses = 0
-        self._slots: OrderedDict[bytes, int] = OrderedDict()  # the longest unused first
+        self._slots: OrderedDict[bytes, int] = OrderedDict()  # the least recently used first
         self._table: tuple[Tensor, Tensor] | None = None  # values [S, K, D], mask [S, K]
         self._lengths: list[int] = []  # of the tokens in each slot
         self._free: list[int] = []
@@ -54,11 +57,11 @@ class FeatureCache:
 
     @property
     def hit_rate(self) -> float:
-        """The share of inputs that were not encoded; 0 before the first."""
+        """The share of hits; 0 before the first input."""
         return self.hits / max(self.hits + self.misses, 1)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all features."""
         self._slots.clear()
         self._table = self._last = None
         self._lengths, self._free = [], []
@@ -70,7 +73,7 @@ class FeatureCache:
             rows: inputs [B, …].
             keys: of the rows; equal where features are to be.
             encode: inputs [U, …] → values float [U, K, D] and their mask, bool [U, K].
-            state: whatever ``encode`` depends on; compared with that of the last call.
+            state: all that ``encode`` depends on; compared with that of the last call.
 
         Returns:
             Tokens [B, K, D], as long as the longest of these.
@@ -84,7 +87,7 @@ class FeatureCache:
             self._slots.move_to_end(key)
         if len(known) == len(distinct):
             self.hits += len(keys)
-            return self._met(keys, len(known))
+            return self._lookup_hits(keys, len(known))
         first: dict[bytes, int] = {}  # the rows that are to be encoded
         for b, key in enumerate(keys):
             if key not in self._slots:
@@ -102,8 +105,8 @@ class FeatureCache:
         chosen = torch.tensor([place[key] for key in keys], device=rows.device)
         return Tokens(*found, rows=chosen)
 
-    def _met(self, keys: Sequence[bytes], distinct: int) -> Tokens:
-        """The features of inputs that are all remembered; the last ones are at hand, since
+    def _lookup_hits(self, keys: Sequence[bytes], distinct: int) -> Tokens:
+        """The features of inputs that are all in the cache; the last ones are kept gathered, since
         minibatches often have the same few sentences.
         """
         slots = np.fromiter(map(self._slots.__getitem__, keys), np.int64, len(keys))
@@ -126,7 +129,7 @@ class FeatureCache:
         )
 
     def _keep(self, keys: list[bytes], values: Tensor, mask: Tensor, lengths: list[int]) -> None:
-        """Put new features into slots, as many as there may be."""
+        """Put new features into slots, as far as the capacity allows."""
         self._last = None
         width = mask.shape[1]
         if self._table is not None:
@@ -150,7 +153,7 @@ class FeatureCache:
             self._lengths[slot] = length
 
     def _enlarge(self, needed: int, most: int, width: int, like: Tensor) -> None:
-        """Move what is kept into a new table, of twice the slots if those are too few."""
+        """Move the features into a new table, of twice the slots if those are too few."""
         size = len(self._lengths)
         if size < needed:
             size = max(2 * size, needed, _FIRST_SLOTS)
@@ -177,8 +180,8 @@ def digests(rows: Tensor) -> list[bytes]:
 
 
 def sentence_keys(ids: Tensor) -> list[bytes]:
-    """A key for each row of token ids [B, L], whatever the padding (0) after its end: the bytes
-    of its numbers, which numpy's byte strings give without the zeros at their end.
+    """A key for each row of token ids [B, L], without its padding (0): the bytes of its numbers,
+    of which numpy's byte strings drop the zeros at the end.
     """
     raw = np.ascontiguousarray(ids.detach().cpu().numpy(), np.int32)
     keys: list[bytes] = raw.view(f"S{4 * raw.shape[1]}").ravel().tolist()

@@ -1,6 +1,12 @@
-"""ResNets: an image → a grid of tokens (He et al., 2016).
+"""Image encoders: an image → a grid of tokens. Convolutional networks by name.
 
-Several images at once: each is encoded, and their tokens stand below each other.
+An :class:`ImageEncoder` is a normaliser and a body: ResNets (He et al., 2016), ours or
+torchvision's, DQN's convolutions, or separate brightness and colour. A :class:`FramesEncoder`
+encodes several images at once.
+
+Shapes: B batch, F frames, H and W pixels, D channels, L = rows · columns tokens. Images are
+uint8 [B, 3, H, W]; environments and buffers keep them as [B, H, W, 3], and hand over a permuted
+view, which is free. The encoder chooses the order in memory by itself: patches are cut from either.
 """
 
 from __future__ import annotations
@@ -30,14 +36,15 @@ from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalize
 
 
 class ImageEncoder(Encoder):
-    """Images → a token for every cell of the last feature map.
+    """An image encoder: one token for every cell of the body's last feature map.
 
     Args:
-        normalizer: for the pixels.
-        body: float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an attribute
-            ``aside`` where the last of them are to be read apart, see
-            :class:`~mmrl.models.tokens.TokensShape`.
-        image_size: height and width of the images that the body sees.
+        normalizer: of the pixels; with a size, it resizes images of any size.
+        body: normalised float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an
+            attribute ``aside`` for separate last channels, see
+            :class:`~mmrl.models.tokens.TokensShape`. A :class:`PatchBody` is given bytes and the
+            normaliser.
+        image_size: height and width of the images that the body is given.
         pooled: one token, the mean of the maps, instead of a grid.
     """
 
@@ -66,7 +73,7 @@ class ImageEncoder(Encoder):
         return with_parameters(self.body)
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, 3, H, W] → Tokens of the grid.
+        """uint8 [B, 3, H, W] → Tokens [B, L, D] on the grid, or [B, 1, D] if pooled.
 
         Raises:
             ValueError: images of another type or size than the encoder was built for.
@@ -76,10 +83,10 @@ class ImageEncoder(Encoder):
                 f"images of {list(images.shape[-2:])} pixels: "
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
-        return self.encoded(images, self._encode, self.shape.grid)
+        return self.apply_cached(images, self._encode, self.shape.grid)
 
-    def keys(self, rows: Tensor) -> list[bytes]:
-        """As :meth:`Encoder.keys`, of images pixel by pixel: so they mostly lie in memory."""
+    def cache_keys(self, rows: Tensor) -> list[bytes]:
+        """As :meth:`Encoder.cache_keys`, of pixels in channels-last order, as in buffers."""
         return digests(rows.movedim(1, -1))
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,13 +114,14 @@ def small_resnet(
     patch: int = 8,
     resize: bool = False,
 ) -> ImageEncoder:
-    """A ResNet small enough for a CPU: a patch convolution, then torchvision's own BasicBlocks.
+    """A small ResNet for CPUs: a patch embedding, then torchvision's own BasicBlocks.
 
     Args:
         image_size: height and width of the images.
         width: channels.
         blocks: how many residual blocks.
         patch: side and stride of the first convolution, in pixels: one token a patch.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: a patch that is larger than the images.
@@ -138,19 +146,20 @@ def torchvision_resnet(
     pooled: bool = False,
     resize: bool = False,
 ) -> ImageEncoder:
-    """Any ResNet of torchvision without its classification head.
+    """A ResNet of torchvision without its classification head.
 
     Args:
         name: such as "resnet18".
         image_size: height and width of the images.
         weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
-            settle how pixels are normalised.
-        pretrained: load the weights; otherwise they are to follow from elsewhere.
+            also determine how pixels are normalised.
+        pretrained: load the weights; otherwise they are random, to be replaced later.
         stage: the last of the four stages of blocks that is kept.
         pooled: one token, the mean, instead of a grid.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
-        UserError: the weights are not to be had, or are not those that torchvision publishes.
+        UserError: the weights cannot be loaded, or are not those that torchvision publishes.
         ValueError: no such stage.
     """
     if not 1 <= stage <= 4:
@@ -175,11 +184,12 @@ def torchvision_resnet(
 def nature_cnn(
     image_size: tuple[int, int], *, width: int = 32, resize: bool = False
 ) -> ImageEncoder:
-    """The three convolutions of DQN (Mnih et al., 2015): the baseline without residuals.
+    """The three convolutions of DQN (Mnih et al., 2015), "Nature CNN".
 
     Args:
         image_size: height and width of the images, 36 pixels or more.
-        width: channels of the first one; the others have twice as many.
+        width: channels of the first convolution; the others have twice as many.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: smaller images.
@@ -211,14 +221,16 @@ def luma_chroma(
     patch: int = 8,
     resize: bool = False,
 ) -> ImageEncoder:
-    """:class:`~mmrl.models.encoders.luma_chroma.LumaChroma`, for pairs of shape and colour that
-    training does not show.
+    """Separate channels for brightness and colour, for compositional generalisation to pairs of
+    shape and colour that are not in the training data; see
+    :class:`~mmrl.models.encoders.luma_chroma.LumaChroma`.
 
     Args:
         image_size: height and width of the images.
         width, hues: channels for shapes and for colours.
         blocks: how many residual blocks.
         patch: side of a patch, in pixels: one token a patch.
+        resize: resize images of any size to ``image_size``.
 
     Raises:
         ValueError: a patch that is larger than the images.
@@ -233,7 +245,7 @@ IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
     "nature_cnn": nature_cnn,
     "luma_chroma": luma_chroma,
 }
-"""Our own, by name; every ``resnet…`` of torchvision is known besides."""
+"""Our own, by name; every ``resnet…`` of torchvision is there besides."""
 
 
 def build_image_encoder(
@@ -251,12 +263,12 @@ def build_image_encoder(
         name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
         image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
-        pretrained: load them; otherwise they are to follow from elsewhere.
-        resize: height and width that images of any size are brought to first.
-        kwargs: its own arguments.
+        pretrained: load them; otherwise they are random, to be replaced later.
+        resize: height and width that images of any size are resized to first.
+        kwargs: arguments of that encoder.
 
     Raises:
-        UserError: unknown name, arguments that do not fit, or weights that are not to be had.
+        UserError: unknown name, arguments that do not fit, or weights that cannot be loaded.
     """
     size = resize or image_size
     if name in IMAGE_ENCODERS:
@@ -284,12 +296,14 @@ def build_image_encoder(
 
 
 class FramesEncoder(Encoder):
-    """F images → the Tokens of one grid, as if they stood below each other; the first comes
-    first.
+    """An encoder of F frames → Tokens on one grid of F · rows by columns, the first frame on top.
 
     Args:
         encoder: of each image, to a grid.
         frames: F.
+
+    Raises:
+        ValueError: the encoder pools.
     """
 
     def __init__(self, encoder: ImageEncoder, frames: int) -> None:
@@ -301,11 +315,11 @@ class FramesEncoder(Encoder):
         self.shape = encoder.shape._replace(grid=(frames * rows, columns))
 
     def stages(self) -> list[nn.Module]:
-        """Those of the encoder."""
+        """Those of the image encoder."""
         return self.encoder.stages()
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, F, 3, H, W] → Tokens.
+        """uint8 [B, F, 3, H, W] → Tokens [B, F · L, D].
 
         Raises:
             ValueError: another number of images, or as :class:`ImageEncoder`.

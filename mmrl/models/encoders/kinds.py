@@ -58,8 +58,8 @@ def build_encoder(key: str, config: EncoderConfig, given: EncoderInput) -> Encod
         given: what it encodes.
 
     Raises:
-        UserError: an unknown kind or name, arguments that do not fit, or weights that are not to be
-            had.
+        UserError: an unknown kind or name, arguments that do not fit, or weights that cannot
+            be loaded.
     """
     kind = kind_of(key, config)
     encoder = KINDS[kind].build(config, given)

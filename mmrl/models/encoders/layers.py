@@ -1,10 +1,6 @@
-"""Convolutions of maps of a few places, as at the end of a ResNet: one matrix product each.
+"""Layers that encoders are made of: norms, positions, patches, convolutions of small maps.
 
-The first layer of an image encoder: an image is cut into patches, each becomes a token.
-
-Where in a sequence a token stands.
-
-Norms for encoders that collect and learn in turn.
+Shapes: B batch, C and D channels, H and W pixels or places, h and w patches.
 """
 
 from __future__ import annotations
@@ -20,81 +16,28 @@ from mmrl.preprocessing.image import ImageNormalizer
 _FEW: Final = 9
 
 
-class SmallMapConv2d(nn.Conv2d):
-    """torch's, with its weights and their names; on a CPU, where its output has at most nine
-    places, done as one matrix product.
-
-    The last stage of ResNet-18 makes maps of 2 x 2 out of images of 56 pixels. Libraries of
-    convolutions, made for large maps, take four times as long for them as the product does, in
-    bfloat16 and forward and backward together, though it multiplies by the zeros around the map.
+def group_norm(width: int) -> nn.Module:
+    """Group normalisation with one group: without running statistics, the policy that collects data
+    is the one that is updated.
     """
-
-    @classmethod
-    def of(cls, conv: nn.Conv2d) -> Self:
-        """The same convolution, with the same parameters."""
-        ours = cls.__new__(cls)
-        nn.Module.__init__(ours)
-        ours.__dict__.update(conv.__dict__)
-        return ours
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Maps float [B, C, H, W] → float [B, D, rows, columns]."""
-        rows, columns = (self._places(maps.shape[2 + axis], axis) for axis in (0, 1))
-        if maps.device.type != "cpu" or not 1 <= rows * columns <= _FEW:
-            return super().forward(maps)
-        windows = self._windows(maps.permute(0, 2, 3, 1), rows, columns)
-        kernels = self.weight.permute(0, 2, 3, 1).flatten(1)
-        return functional.linear(windows, kernels, self.bias).permute(0, 3, 1, 2)
-
-    def _places(self, side: int, axis: int) -> int:
-        """Places of the output along an axis of the maps."""
-        room = side + 2 * self._margins[axis] - self.kernel_size[axis]
-        return room // self.stride[axis] + 1
-
-    def _windows(self, maps: Tensor, rows: int, columns: int) -> Tensor:
-        """What each place of the output is made of: float [B, H, W, C] → [B, rows, columns, M], M
-        values in the order kernel row, kernel column, channel.
-        """
-        (top, left), (down, right) = self._margins, self.stride
-        padded = functional.pad(maps, (0, 0, left, left, top, top))
-        high, wide = down * (rows - 1) + 1, right * (columns - 1) + 1
-        shifted = [
-            padded[:, i : i + high : down, j : j + wide : right]
-            for i in range(self.kernel_size[0])
-            for j in range(self.kernel_size[1])
-        ]
-        return torch.cat(shifted, dim=3)
-
-    @property
-    def _margins(self) -> tuple[int, int]:
-        assert not isinstance(self.padding, str)
-        return self.padding[0], self.padding[1]
+    return nn.GroupNorm(1, width)
 
 
-def with_small_maps(module: nn.Module) -> nn.Module:
-    """The same module, its convolutions ready for small maps."""
-    for parent in list(module.modules()):
-        for name, child in parent.named_children():
-            if type(child) is nn.Conv2d and _is_plain(child):
-                setattr(parent, name, SmallMapConv2d.of(child))
-    return module
-
-
-def _is_plain(conv: nn.Conv2d) -> bool:
-    return (
-        conv.groups == 1
-        and conv.dilation == (1, 1)
-        and conv.padding_mode == "zeros"
-        and not isinstance(conv.padding, str)
-    )
+def sines(length: int, width: int) -> Tensor:
+    """Sinusoidal position embeddings, float32 [length, width], of wavelengths from 2π to 20,000π
+    (Vaswani et al., 2017).
+    """
+    place = torch.arange(length).unsqueeze(1)
+    rate = torch.exp(torch.arange(0, width, 2) * (-torch.log(torch.tensor(10_000.0)) / width))
+    both = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], dim=2)
+    return both.flatten(1)[:, :width]
 
 
 class PatchEmbedding(nn.Conv2d):
-    """A convolution whose kernels stand side by side, as at the beginning of ViT (Dosovitskiy et
-    al., 2021).
+    """A patch embedding: a convolution with stride = kernel size (ViT, Dosovitskiy et al., 2021).
 
-    Of bytes it is one matrix product, for which images are cut into patches while they are still
-    bytes, and whose weights take over the normalisation: W (s x + t) + b = (s W) x + (W t + b).
+    Bytes are cut into patches before they are normalised, and the normalisation is fused into the
+    weights of one matrix product: W (s x + t) + b = (s W) x + (W t + b).
 
     Args:
         width: channels of the maps.
@@ -129,9 +72,7 @@ class PatchEmbedding(nn.Conv2d):
 
 
 class PatchBody(nn.Sequential):
-    """A :class:`PatchEmbedding`, then other layers: given bytes and their normaliser, it cuts the
-    patches before it normalises.
-    """
+    """Layers after a :class:`PatchEmbedding`, which take bytes and their normaliser like it."""
 
     def forward(self, images: Tensor, normalizer: ImageNormalizer | None = None) -> Tensor:
         """As :meth:`PatchEmbedding.forward`, then the maps of the other layers."""
@@ -143,10 +84,10 @@ class PatchBody(nn.Sequential):
 
 
 def check_patch(patch: int, image_size: tuple[int, int]) -> None:
-    """Refuse a patch that is larger than the images.
+    """Check that a patch fits into the images.
 
     Raises:
-        ValueError: it is.
+        ValueError: it is larger.
     """
     if patch > min(image_size):
         raise ValueError(
@@ -155,16 +96,70 @@ def check_patch(patch: int, image_size: tuple[int, int]) -> None:
         )
 
 
-def sines(length: int, width: int) -> Tensor:
-    """Positions in a sequence, float32 [length, width]: sines and cosines of wavelengths from 2π
-    to 20,000π (Vaswani et al., 2017).
+class SmallMapConv2d(nn.Conv2d):
+    """A convolution with torch's weights and names, computed as one matrix product where its output
+    has at most nine places on a CPU.
+
+    The last stage of ResNet-18 makes maps of 2 x 2 out of images of 56 pixels. Convolution
+    libraries, made for large maps, take four times as long for them as the product, in bfloat16 and
+    forward and backward together, although the product includes the zeros around the map.
     """
-    place = torch.arange(length).unsqueeze(1)
-    rate = torch.exp(torch.arange(0, width, 2) * (-torch.log(torch.tensor(10_000.0)) / width))
-    both = torch.stack([torch.sin(place * rate), torch.cos(place * rate)], dim=2)
-    return both.flatten(1)[:, :width]
+
+    @classmethod
+    def of(cls, conv: nn.Conv2d) -> Self:
+        """The same convolution, with the same parameters."""
+        ours = cls.__new__(cls)
+        nn.Module.__init__(ours)
+        ours.__dict__.update(conv.__dict__)
+        return ours
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Maps float [B, C, H, W] → float [B, D, rows, columns]."""
+        rows, columns = (self._places(maps.shape[2 + axis], axis) for axis in (0, 1))
+        if maps.device.type != "cpu" or not 1 <= rows * columns <= _FEW:
+            return super().forward(maps)
+        windows = self._windows(maps.permute(0, 2, 3, 1), rows, columns)
+        kernels = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return functional.linear(windows, kernels, self.bias).permute(0, 3, 1, 2)
+
+    def _places(self, side: int, axis: int) -> int:
+        """Places of the output along an axis of the maps."""
+        room = side + 2 * self._margins[axis] - self.kernel_size[axis]
+        return room // self.stride[axis] + 1
+
+    def _windows(self, maps: Tensor, rows: int, columns: int) -> Tensor:
+        """The receptive field of each place of the output (im2col): float [B, H, W, C] →
+        [B, rows, columns, M], M values in the order kernel row, kernel column, channel.
+        """
+        (top, left), (down, right) = self._margins, self.stride
+        padded = functional.pad(maps, (0, 0, left, left, top, top))
+        high, wide = down * (rows - 1) + 1, right * (columns - 1) + 1
+        shifted = [
+            padded[:, i : i + high : down, j : j + wide : right]
+            for i in range(self.kernel_size[0])
+            for j in range(self.kernel_size[1])
+        ]
+        return torch.cat(shifted, dim=3)
+
+    @property
+    def _margins(self) -> tuple[int, int]:
+        assert not isinstance(self.padding, str)
+        return self.padding[0], self.padding[1]
 
 
-def group_norm(width: int) -> nn.Module:
-    """A norm without running statistics: the policy that collects is the one that learns."""
-    return nn.GroupNorm(1, width)
+def with_small_maps(module: nn.Module) -> nn.Module:
+    """The same module, its convolutions ready for small maps."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Conv2d and _is_plain(child):
+                setattr(parent, name, SmallMapConv2d.of(child))
+    return module
+
+
+def _is_plain(conv: nn.Conv2d) -> bool:
+    return (
+        conv.groups == 1
+        and conv.dilation == (1, 1)
+        and conv.padding_mode == "zeros"
+        and not isinstance(conv.padding, str)
+    )

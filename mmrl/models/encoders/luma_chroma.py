@@ -1,4 +1,4 @@
-"""Shape from brightness, colour from patches: an image encoder that cannot mix the two up."""
+"""The luma–chroma body: separate channels for shape (brightness) and colour."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from mmrl.compat import import_torchvision
 from mmrl.models.encoders.layers import group_norm
 
 _FAINT = 0.01  # mean chroma below which a patch counts as grey
-_FLAT = 0.02  # deviation of the brightness below which it counts as even
+_FLAT = 0.02  # deviation of the brightness below which it counts as uniform
 
 
 class LumaChroma(nn.Module):
-    """Brightness at full resolution, its contrast evened out in each patch (Jarrett et al., 2009),
-    goes through a ResNet, which sees no colour; the colour of a patch is one hue and one
-    brightness, which know no shape: JPEG and the eye, too, keep it more coarsely.
+    """Factored features of shape and colour.
 
-    The features of a shape are the same in every colour, and the other way round: pairs of the two
-    that were never seen together are made of parts that were. A decoder
-    can read colours apart: see :class:`mmrl.generative.text.pointer.PointerHead`.
+    Brightness at full resolution, with local contrast normalisation (Jarrett et al., 2009), goes
+    through a ResNet without colour; the colour of a patch is one hue and one brightness without
+    shape, at a lower resolution, as in JPEG.
+
+    The features of a shape do not depend on its colour, nor those of a colour on the shape, so that
+    held-out pairs of the two consist of features from training. A decoder has to use them
+    separately, too: see :class:`mmrl.generative.text.pointer.PointerHead`.
 
     Args:
         width: channels for shapes.
@@ -29,7 +31,7 @@ class LumaChroma(nn.Module):
         patch: side of a patch, in pixels.
 
     Attributes:
-        aside: the channels for colours, which come last.
+        aside: how many channels are for colours; they come last.
     """
 
     def __init__(self, width: int, hues: int, blocks: int, patch: int) -> None:
@@ -48,19 +50,22 @@ class LumaChroma(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Float [B, 3, H, W], 0 to 1 → maps float [B, width + hues, H // patch, W // patch]."""
         bright = pixels.amax(1, keepdim=True)
-        shapes = self.shapes(evened(bright, self.patch))
-        looks = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
-        colors = self.norm(self.colors(looks.movedim(1, 3))).movedim(3, 1)
+        shapes = self.shapes(contrast_normalized(bright, self.patch))
+        color = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
+        colors = self.norm(self.colors(color.movedim(1, 3))).movedim(3, 1)
         return torch.cat([shapes, colors.to(shapes.dtype)], dim=1)
 
 
-def evened(bright: Tensor, patch: int) -> Tensor:
-    """Brightness with mean 0 and variance 1 in each patch, float [B, 1, h · patch, w · patch]; 0
-    where it is even.
+def contrast_normalized(bright: Tensor, patch: int) -> Tensor:
+    """Local contrast normalisation: brightness with mean 0 and variance 1 in each patch, 0 in
+    uniform patches.
 
     Args:
-        bright: float [B, 1, H, W]; what is left beside the patches is cut off.
+        bright: float [B, 1, H, W]; pixels beyond the last whole patch are cut off.
         patch: its side.
+
+    Returns:
+        Float [B, 1, h · patch, w · patch].
     """
     rows, columns = bright.shape[2] // patch, bright.shape[3] // patch
     cells = bright[:, :, : rows * patch, : columns * patch].unflatten(3, (columns, patch))
@@ -71,9 +76,15 @@ def evened(bright: Tensor, patch: int) -> Tensor:
 
 
 def hue(pixels: Tensor, patch: int) -> Tensor:
-    """The colour of each patch without its brightness, float [B, 3, H // patch, W // patch], 0 to
-    1: the mean of what each channel has above the least one, over the largest of the three; 0 where
-    all is grey.
+    """The hue of each patch, without brightness: the mean of each channel above the least one,
+    divided by the largest of the three; 0 for grey.
+
+    Args:
+        pixels: float [B, 3, H, W], 0 to 1.
+        patch: its side.
+
+    Returns:
+        Float [B, 3, H // patch, W // patch], 0 to 1.
     """
     chroma = functional.avg_pool2d(pixels - pixels.amin(1, keepdim=True), patch)
     return chroma / chroma.amax(1, keepdim=True).clamp_min(_FAINT)

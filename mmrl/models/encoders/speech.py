@@ -1,6 +1,10 @@
 """Speech encoders: features of an utterance → Tokens, each distinct utterance encoded once.
 
-A speech encoder that listens to whole sentences: convolutions, then self-attention.
+Convolutions over log-mel features for policies (:class:`LogMelCNN`), with a transformer on top for
+recognition (:class:`SpeechTransformer`), and pretrained Wav2Vec2 and Whisper models.
+
+Shapes: B batch, U distinct utterances, T frames, K tokens, D their width. Features are exactly zero
+after the end of an utterance, which is where masks come from.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.errors import UserError
-from mmrl.models.encoders.base import Encoder, distinct_rows, with_parameters
+from mmrl.models.encoders.base import Encoder, with_parameters
+from mmrl.models.encoders.dedup import distinct_rows
 from mmrl.models.encoders.layers import sines
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.hub import hub_cache, load_pretrained, model_from_config
@@ -24,10 +29,10 @@ _LEAST_VARIANCE: Final = 1e-4  # of a band; one that never changes stays 0
 
 
 class SpeechEncoder(Encoder):
-    """Features of utterances → Tokens.
+    """A speech encoder: features of utterances → Tokens.
 
     Args:
-        width: of the tokens.
+        width: D of the tokens.
     """
 
     def __init__(self, width: int) -> None:
@@ -35,55 +40,63 @@ class SpeechEncoder(Encoder):
         self.shape = TokensShape(width=width)
 
     def stages(self) -> list[nn.Module]:
-        """Its children that have parameters."""
+        """The children that have parameters."""
         return with_parameters(self)
 
     @abstractmethod
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Distinct utterances, float32 [U, …] → values float [U, K, D] and their mask, bool
-        [U, K].
+        """Distinct utterances → their tokens.
+
+        Args:
+            features: float32 [U, …].
+
+        Returns:
+            Values float [U, K, D] and their mask, bool [U, K].
         """
 
     def forward(self, features: Tensor) -> Tokens:
         """Floats [B, …], as the preprocessing makes them → Tokens [B, K, D]."""
-        if self.remembers:
-            return self.encoded(features, lambda some: self.encode(some.float()))
+        if self.uses_cache:
+            return self.apply_cached(features, lambda some: self.encode(some.float()))
         rows, where = distinct_rows(features.flatten(1))
         utterances = rows.unflatten(1, features.shape[1:]).float()
-        tokens = self.encoded(utterances, self.encode)
+        tokens = self.apply_cached(utterances, self.encode)
         return Tokens(tokens.values, tokens.mask, rows=where)
 
 
 class SpeechBlock(nn.Module):
-    """relu(norm(convolution)) over time, at half the rate; zeros where nothing is heard."""
+    """relu(norm(convolution)) over time, at half the rate; zeros outside the mask."""
 
     def __init__(self, bands: int, width: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(bands, width, 5, stride=2, padding=2)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, maps: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, maps: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Float [U, bands, T] and bool [U, T] → the same at half the rate, [U, width, T / 2]."""
-        maps, heard = self.conv(maps), heard[:, ::2]
+        maps, mask = self.conv(maps), mask[:, ::2]
         maps = functional.relu(self.norm(maps.transpose(1, 2))).transpose(1, 2)
-        return maps * heard.unsqueeze(1), heard
+        return maps * mask.unsqueeze(1), mask
 
 
 class LogMelCNN(SpeechEncoder):
-    """Three strided convolutions over time: a token for every 80 ms, to each of which is added
-    what was strongest in the whole utterance.
+    """A CNN over log-mel features: three strided convolutions over time give a token for every
+    80 ms, to each of which the maximum over the utterance is added.
 
-    Each band has mean 0 and variance 1 over the utterance, which takes much of the voice and the
-    noise away; the maximum keeps one word among others, which a mean drowns; the last norm keeps
-    tokens as large as those of text. Without the three a policy learns from its rewards what it is
-    told many times more slowly, or never.
+    Each band is normalised over the utterance (mean 0, variance 1), which removes much of the voice
+    and the noise; the maximum keeps a single word, which a mean averages away; the last norm gives
+    tokens the scale of text tokens. Without all three a policy learns the meaning of words from
+    rewards many times more slowly, or never.
 
-    Frames after the last word are zeros before each layer, so that neither the length of the
+    Frames after the utterance are zeros before each layer, so that neither the length of the
     recording nor the other utterances of a batch change anything.
 
     Args:
-        shape: frames and bands of an utterance.
-        width: of the tokens.
+        shape: frames T and bands of an utterance.
+        width: D of the tokens.
+
+    Raises:
+        ValueError: features of another number of axes.
     """
 
     def __init__(self, shape: tuple[int, ...], *, width: int = 64) -> None:
@@ -99,142 +112,37 @@ class LogMelCNN(SpeechEncoder):
 
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`SpeechEncoder.encode`; features float32 [U, frames, bands], K = frames / 8."""
-        heard = (features != 0).any(2)
-        longest = max(int(heard.sum(1).max()), 1)
-        heard = heard[:, :longest]
-        maps = standardized(features[:, :longest], heard).transpose(1, 2)
+        mask = (features != 0).any(2)
+        longest = max(int(mask.sum(1).max()), 1)
+        mask = mask[:, :longest]
+        maps = standardized(features[:, :longest], mask).transpose(1, 2)
         for block in self.blocks:
-            maps, heard = block(maps, heard)
+            maps, mask = block(maps, mask)
         strongest = maps.amax(2, keepdim=True)  # no other is below 0
-        return self.norm((maps + strongest).transpose(1, 2)), heard
+        return self.norm((maps + strongest).transpose(1, 2)), mask
 
 
-def standardized(features: Tensor, heard: Tensor) -> Tensor:
-    """Mean 0 and variance 1 of each band over an utterance (Viikki & Laurila, 1998), 0 where
-    nothing is heard.
+def standardized(features: Tensor, mask: Tensor) -> Tensor:
+    """Cepstral mean and variance normalisation (Viikki & Laurila, 1998): mean 0 and variance 1 of
+    each band over an utterance, 0 outside the mask.
 
     Args:
-        features: float32 [U, frames, bands].
-        heard: bool [U, frames].
+        features: float32 [U, T, bands].
+        mask: bool [U, T].
     """
-    counted = heard.unsqueeze(2)
+    counted = mask.unsqueeze(2)
     frames = counted.sum(1, keepdim=True).clamp_min(1)
     centred = (features - (features * counted).sum(1, keepdim=True) / frames) * counted
     variance = centred.square().sum(1, keepdim=True) / frames
     return centred * (variance + _LEAST_VARIANCE).rsqrt()
 
 
-class PretrainedSpeechEncoder(SpeechEncoder):
-    """The encoder of a Wav2Vec2 (Baevski et al., 2020) or Whisper (Radford et al., 2022) model.
-
-    Args:
-        model: of transformers.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        config: Any = model.config
-        super().__init__(int(config.hidden_size))
-        config.apply_spec_augment = False  # a policy must not see noise of its own
-        whole: Any = model
-        self.model = whole.get_encoder() if config.model_type == "whisper" else whole
-        self.config = config
-        self._is_whisper = config.model_type == "whisper"
-
-    def stages(self) -> list[nn.Module]:
-        """What comes before the transformer, then each of its layers."""
-        layers = max(
-            (part for part in self.model.modules() if isinstance(part, nn.ModuleList)), key=len
-        )
-        inside = {id(part) for layer in layers for part in layer.modules()}
-        front = [
-            part
-            for part in self.model.modules()
-            if id(part) not in inside and part._parameters and not _holds(part, layers)
-        ]
-        return [nn.ModuleList(front), *layers]
-
-    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """As :meth:`SpeechEncoder.encode`.
-
-        Wav2Vec2's norms look at the whole recording: each utterance is encoded alone, without
-        the silence after it.
-        """
-        if self._is_whisper:
-            values = self.model(features).last_hidden_state
-            return values, torch.ones_like(values[..., 0], dtype=torch.bool)
-        least = 400  # samples that Wav2Vec2's convolutions need for one token
-        encoded = []
-        for utterance in features:
-            heard = int((utterance != 0).nonzero().max()) + 1 if utterance.any() else 0
-            encoded.append(self.model(utterance[None, : max(heard, least)]).last_hidden_state[0])
-        values = nn.utils.rnn.pad_sequence(encoded, batch_first=True)
-        lengths = torch.tensor([len(one) for one in encoded], device=values.device)
-        return values, torch.arange(values.shape[1], device=values.device) < lengths[:, None]
-
-
-def _holds(module: nn.Module, part: nn.Module) -> bool:
-    return any(one is part for one in module.modules())
-
-
-SPEECH_ENCODERS: Final[dict[str, Callable[..., SpeechEncoder]]] = {"log_mel_cnn": LogMelCNN}
-"""Our own, by name; every other name is a Wav2Vec2 or Whisper model, by hub name or folder."""
-
-
-def build_speech_preprocessor(name: str, seconds: float) -> SpeechPreprocessor:
-    """The preprocessing that goes with a speech encoder.
-
-    Raises:
-        UserError: it is not to be had.
-    """
-    return LogMel(seconds) if name in SPEECH_ENCODERS else PretrainedSpeech(name, seconds)
-
-
-def build_speech_encoder(
-    name: str, shape: tuple[int, ...], *, pretrained: bool = True, **kwargs: Any
-) -> SpeechEncoder:
-    """The speech encoder of that name.
-
-    Args:
-        name: a key of :data:`SPEECH_ENCODERS`, a hub name or a local path.
-        shape: of the features of one utterance.
-        pretrained: load the weights; otherwise they are random.
-        kwargs: arguments of ours.
-
-    Raises:
-        UserError: no such model is to be had, or arguments that do not fit.
-    """
-    if name in SPEECH_ENCODERS:
-        try:
-            return SPEECH_ENCODERS[name](shape, **kwargs)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"model.speech_args {kwargs} do not fit {name}: {error}") from error
-    if kwargs:
-        raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
-    try:
-        model = (
-            load_pretrained("AutoModel", name)
-            if pretrained
-            else model_from_config(load_pretrained("AutoConfig", name))
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"speech encoder {name!r} is neither ours ({', '.join(SPEECH_ENCODERS)}), nor a local "
-            f"folder, nor cached in {hub_cache()}, nor reachable ({str(error).splitlines()[0]})"
-        ) from error
-    if model.config.model_type not in ("wav2vec2", "whisper"):
-        raise UserError(
-            f"speech encoder {name!r} is a {model.config.model_type}: give a wav2vec2 or whisper"
-        )
-    return PretrainedSpeechEncoder(model)
-
-
 class SpeechTransformer(SpeechEncoder):
-    """The tokens of :class:`LogMelCNN`, one for every 80 ms, each of which looks at all others
-    (Vaswani et al., 2017, with the norms first): which sounds make a word depends on those around
-    them.
+    """A transformer encoder (Vaswani et al., 2017, pre-norm) over the tokens of
+    :class:`LogMelCNN`, one for every 80 ms.
 
     Args:
-        shape: frames and bands of an utterance.
+        shape: frames T and bands of an utterance.
         width, layers, heads: of the transformer.
         dropout: of the transformer.
     """
@@ -271,10 +179,115 @@ class SpeechTransformer(SpeechEncoder):
 
     def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`SpeechEncoder.encode`; features float32 [U, frames, bands], K = frames / 8."""
-        values, heard = self.convolutions.encode(features)
+        values, mask = self.convolutions.encode(features)
         values = values + sines(*values.shape[1:]).to(values)
-        ignored = ~heard
-        ignored[:, 0] = False  # there must be something to look at, were it silence
+        ignored = ~mask
+        ignored[:, 0] = False  # attention needs one token, even of silence
         for layer in self.layers:
             values = layer(values, src_key_padding_mask=ignored)
-        return self.norm(values), heard
+        return self.norm(values), mask
+
+
+class PretrainedSpeechEncoder(SpeechEncoder):
+    """The encoder of a pretrained Wav2Vec2 (Baevski et al., 2020) or Whisper (Radford et al., 2022)
+    model.
+
+    Args:
+        model: of transformers.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        config: Any = model.config
+        super().__init__(int(config.hidden_size))
+        config.apply_spec_augment = False  # random masking would make a policy stochastic
+        whole: Any = model
+        self.model = whole.get_encoder() if config.model_type == "whisper" else whole
+        self.config = config
+        self._is_whisper = config.model_type == "whisper"
+
+    def stages(self) -> list[nn.Module]:
+        """What comes before the transformer, then each of its layers."""
+        layers = max(
+            (part for part in self.model.modules() if isinstance(part, nn.ModuleList)), key=len
+        )
+        inside = {id(part) for layer in layers for part in layer.modules()}
+        front = [
+            part
+            for part in self.model.modules()
+            if id(part) not in inside and part._parameters and not _holds(part, layers)
+        ]
+        return [nn.ModuleList(front), *layers]
+
+    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """As :meth:`SpeechEncoder.encode`.
+
+        Wav2Vec2's norms depend on the whole recording: each utterance is encoded alone, without
+        the silence after it.
+        """
+        if self._is_whisper:
+            values = self.model(features).last_hidden_state
+            return values, torch.ones_like(values[..., 0], dtype=torch.bool)
+        least = 400  # samples that Wav2Vec2's convolutions need for one token
+        encoded = []
+        for utterance in features:
+            samples = int((utterance != 0).nonzero().max()) + 1 if utterance.any() else 0
+            encoded.append(self.model(utterance[None, : max(samples, least)]).last_hidden_state[0])
+        values = nn.utils.rnn.pad_sequence(encoded, batch_first=True)
+        lengths = torch.tensor([len(one) for one in encoded], device=values.device)
+        return values, torch.arange(values.shape[1], device=values.device) < lengths[:, None]
+
+
+def _holds(module: nn.Module, part: nn.Module) -> bool:
+    return any(one is part for one in module.modules())
+
+
+SPEECH_ENCODERS: Final[dict[str, Callable[..., SpeechEncoder]]] = {"log_mel_cnn": LogMelCNN}
+"""Our own, by name; every other name is a Wav2Vec2 or Whisper model, by hub name or folder."""
+
+
+def build_speech_preprocessor(name: str, seconds: float) -> SpeechPreprocessor:
+    """The preprocessing that goes with a speech encoder.
+
+    Raises:
+        UserError: a pretrained feature extractor cannot be loaded.
+    """
+    return LogMel(seconds) if name in SPEECH_ENCODERS else PretrainedSpeech(name, seconds)
+
+
+def build_speech_encoder(
+    name: str, shape: tuple[int, ...], *, pretrained: bool = True, **kwargs: Any
+) -> SpeechEncoder:
+    """The speech encoder of that name.
+
+    Args:
+        name: a key of :data:`SPEECH_ENCODERS`, a hub name or a local path.
+        shape: of the features of one utterance.
+        pretrained: load the weights; otherwise they are random.
+        kwargs: arguments of ours.
+
+    Raises:
+        UserError: no such model can be loaded, or arguments that do not fit.
+    """
+    if name in SPEECH_ENCODERS:
+        try:
+            return SPEECH_ENCODERS[name](shape, **kwargs)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"model.speech_args {kwargs} do not fit {name}: {error}") from error
+    if kwargs:
+        raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
+    try:
+        model = (
+            load_pretrained("AutoModel", name)
+            if pretrained
+            else model_from_config(load_pretrained("AutoConfig", name))
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"speech encoder {name!r} is neither ours ({', '.join(SPEECH_ENCODERS)}), nor a local "
+            f"folder, nor cached in {hub_cache()}, nor reachable ({str(error).splitlines()[0]})"
+        ) from error
+    if model.config.model_type not in ("wav2vec2", "whisper"):
+        raise UserError(
+            f"speech encoder {name!r} is a {model.config.model_type}: give a wav2vec2 or whisper"
+        )
+    return PretrainedSpeechEncoder(model)

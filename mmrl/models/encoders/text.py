@@ -1,4 +1,4 @@
-"""Text encoders by name: ours, and every BERT of transformers."""
+"""Text encoders by name: ours, and every model of BERT's family in transformers."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def build_text_encoder(
         name: a key of :data:`TEXT_ENCODERS`, a hub name or a local path.
         vocabulary: ids are below this, or the words by their ids.
         length: the longest sentence, in tokens.
-        pretrained: load the weights; otherwise they are random.
+        pretrained: load the weights; otherwise they are random, to be replaced later.
         kwargs: arguments of ours.
 
     Raises:
-        UserError: no such model is to be had, or arguments that do not fit.
+        UserError: no such model can be loaded, or arguments that do not fit.
     """
     if name in TEXT_ENCODERS:
         try:

@@ -1,6 +1,6 @@
-"""Words without a transformer: counted, or as vectors, in their order or not.
+"""Text encoders over word embeddings, without a transformer: bag of words, word vectors, GRU, CNN.
 
-Word vectors from a text file, as GloVe and word2vec write them.
+Embeddings are trained from scratch, or begin with the vectors of a GloVe or word2vec text file.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from mmrl.preprocessing.text import PADDING
 
 
 def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDArray[np.float32]]:
-    """The vectors of some words: lines of a word and its numbers (Pennington et al., 2014), after
-    word2vec's first line of two numbers, if it is there (Mikolov et al., 2013).
+    """Read word vectors from a text file: lines of a word and its numbers (GloVe, Pennington et
+    al., 2014), perhaps after a first line of two numbers (word2vec, Mikolov et al., 2013).
 
     Args:
         path: of the file; it is read line by line, only the wanted vectors are kept.
-        words: that are wanted; others are passed over.
+        words: the wanted ones.
+
+    Returns:
+        Vectors float32 [width] by word; words that are not in the file are left out.
 
     Raises:
         UserError: no such file, a line of another width, or none of the words is in it.
@@ -54,12 +57,12 @@ def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDA
 
 
 def word_embedding(vocabulary: Vocabulary, width: int, vectors: str | None) -> nn.Embedding:
-    """A vector for each id, 0 for ``PADDING``.
+    """A word embedding: a vector for each id, 0 for ``PADDING``.
 
     Args:
         vocabulary: ids are below this, or the words by their ids.
         width: of the vectors, unless they come from a file.
-        vectors: the file to begin with, if any.
+        vectors: a text file of initial vectors, if any.
 
     Raises:
         ValueError: a file, but no words.
@@ -81,7 +84,7 @@ def word_embedding(vocabulary: Vocabulary, width: int, vectors: str | None) -> n
 
 
 class BagOfWords(TextEncoder):
-    """Which words there are, how often, in no order: their learned vectors added up, one token.
+    """Bag of words: the sum of learned word vectors, one token, without order.
 
     Args:
         vocabulary: ids are below this.
@@ -100,14 +103,14 @@ class BagOfWords(TextEncoder):
 
 
 class WordVectors(TextEncoder):
-    """A vector a word: one token each.
+    """Word vectors: one token a word, its embedding.
 
     Args:
         vocabulary: ids are below this, or the words by their ids.
         width: of the tokens; the file's, where there is one.
         length: the longest sentence, in tokens; it may be any.
-        vectors: a text file of GloVe or word2vec to begin with; words that are not in it begin at
-            random.
+        vectors: a text file of GloVe or word2vec with initial vectors; words that are not in it
+            are initialised at random.
 
     Raises:
         ValueError: a file, but no words.
@@ -131,8 +134,7 @@ class WordVectors(TextEncoder):
 
 
 class WordGRU(TextEncoder):
-    """A GRU that reads word vectors, as in BabyAI's agent (Cho et al., 2014): its states are the
-    tokens, the last one knows the whole sentence.
+    """A GRU over word vectors (Cho et al., 2014), as in BabyAI's agent: its states are the tokens.
 
     Args:
         vocabulary: ids are below this, or the words by their ids.
@@ -166,17 +168,17 @@ class WordGRU(TextEncoder):
 
 
 class WordCNN(TextEncoder):
-    """Convolutions over word vectors (Kim, 2014): each token knows the words around it. Of many
-    things in one sentence, what is said of each stands beside it; and it is the fastest that keeps
-    the order.
+    """A CNN over word vectors (Kim, 2014): each token depends on the words around it, so that the
+    attributes of several objects in one sentence stay with their object; the fastest text encoder
+    that keeps the order of words.
 
     Args:
         vocabulary: ids are below this, or the words by their ids.
         width: of the tokens, and of the vectors that come from no file.
         length: the longest sentence, in tokens; it may be any.
         vectors: as for :class:`WordVectors`.
-        layers: convolutions, each added to what went into it.
-        reach: how many words to either side a layer looks at.
+        layers: residual convolutions.
+        reach: words on either side in a convolution's kernel.
     """
 
     def __init__(

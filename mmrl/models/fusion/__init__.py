@@ -37,7 +37,7 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
 
     Args:
         name: a key of :data:`FUSIONS`, or a dotted path.
-        shapes: what is known of each modality's tokens, image first.
+        shapes: of each modality's tokens, by observation key.
         features: width of the features.
 
     Raises:

@@ -1,4 +1,7 @@
-"""What every fusion is, and the readout that most of them begin with."""
+"""The base class of fusions, and the readout that most of them begin with.
+
+Shapes: B batch, M modalities, L tokens, D their width, F features.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,12 @@ from mmrl.models.tokens import Tokens, TokensShape
 
 
 class Fusion(nn.Module, ABC):
-    """Tokens of two modalities or more → features.
+    """A fusion: the tokens of two modalities or more → features.
 
-    A modality may be missing from a batch, such as speech where nobody spoke; at least one has to
-    be there.
+    A modality may be missing from a batch, such as speech; at least one has to be there.
 
     Args:
-        shapes: what is known of each modality's tokens, by its name.
+        shapes: of each modality's tokens, by observation key.
         features: width F of the features.
 
     Raises:
@@ -33,7 +35,11 @@ class Fusion(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
-        """The tokens of the modalities that are there, by name → float [B, F]."""
+        """Tokens by observation key, of which some may be missing → features float [B, F].
+
+        Raises:
+            ValueError: all are missing, or there is one that the fusion was not built for.
+        """
 
 
 class Readouts(nn.Module):
@@ -57,7 +63,7 @@ class Readouts(nn.Module):
             bool [M].
 
         Raises:
-            ValueError: none is there, or one that the fusion does not know.
+            ValueError: none is there, or one that the fusion was not built for.
         """
         nothing = some_tokens(tokens, list(self.each)).zeros(self._features)
         vectors = [
@@ -69,13 +75,13 @@ class Readouts(nn.Module):
 
 
 def some_tokens(tokens: Mapping[str, Tokens], known: list[str]) -> Tokens:
-    """The tokens of any modality that is there.
+    """The tokens of any one modality that is there.
 
     Raises:
-        ValueError: none is there, or one that the fusion does not know.
+        ValueError: none is there, or one that the fusion was not built for.
     """
-    strange = [name for name in tokens if name not in known]
-    if strange or not tokens:
+    unexpected = [name for name in tokens if name not in known]
+    if unexpected or not tokens:
         got = ", ".join(tokens) or "nothing"
         raise ValueError(f"a fusion of {', '.join(known)} got {got}")
     return next(iter(tokens.values()))
@@ -87,7 +93,7 @@ def with_blanks(
     """The tokens of every modality of ``shapes``: zeros for those that are missing.
 
     Raises:
-        ValueError: none is there, or one that the fusion does not know.
+        ValueError: none is there, or one that the fusion was not built for.
     """
     some = some_tokens(tokens, list(shapes))
 
@@ -102,7 +108,7 @@ def with_blanks(
 
 
 class Readout(nn.Module):
-    """Tokens → one vector: a grid is flattened, since place matters; a sequence is averaged.
+    """Tokens → one vector by a linear layer: a grid is flattened, a sequence averaged.
 
     Args:
         shape: of the tokens.
@@ -116,6 +122,6 @@ class Readout(nn.Module):
         self.project = nn.Linear(shape.width * rows * columns, features)
 
     def forward(self, tokens: Tokens) -> Tensor:
-        """Tokens → float [B, features], not negative."""
+        """Tokens → float [B, features], at least 0."""
         pooled = tokens.as_map().flatten(1) if self._is_grid else tokens.mean()
         return torch.relu(self.project(pooled))

@@ -15,7 +15,7 @@ class PlainConcatFusion(Fusion):
     """[mean₁; mean₂; …] of the tokens of each modality, and nothing on top: no weights.
 
     Args:
-        shapes: what is known of each modality's tokens, by its name.
+        shapes: of each modality's tokens, by observation key.
         features: the sum of their widths.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Cross-attention: each modality is read where the others ask (Vaswani et al., 2017)."""
+"""Cross-attention: each modality is queried by all others (Vaswani et al., 2017)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mmrl.models.tokens import Tokens, TokensShape
 
 
 class Reader(nn.Module):
-    """Attention over the tokens of one modality, with a query from elsewhere.
+    """Attention over the tokens of one modality, with a query from the others.
 
-    Places on a grid are told apart by learned positions. There is always one token more, which
-    says nothing: where no other counts, it is what is read.
+    Tokens on a grid have learned position embeddings. A learned null token is always there to
+    attend to, so that an empty mask is no special case.
 
     Args:
         shape: of the tokens.
@@ -33,8 +33,15 @@ class Reader(nn.Module):
         self.attention = nn.MultiheadAttention(features, heads, batch_first=True)
 
     def forward(self, query: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """Query float [B, F] and Tokens → what was read, float [B, F], and how much of each token,
-        float [B, L], the mean over the heads; what is missing to 1 was spent on nothing.
+        """Attend to tokens.
+
+        Args:
+            query: float [B, F].
+            tokens: of the modality.
+
+        Returns:
+            The result float [B, F], and the attention weights of the tokens float [B, L], averaged
+            over the heads; the rest to 1 is the null token's.
         """
         kept = torch.where(tokens.mask.unsqueeze(-1), tokens.values, 0)
         memory = self.project(kept) + self.position
@@ -65,7 +72,7 @@ class CrossAttentionFusion(Fusion):
         return torch.relu(self.mix(torch.cat(self._read(tokens)[0], dim=1)))
 
     def attention(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
-        """How much of each token was read, float [B, L] by modality: for images."""
+        """Attention weights of each token, float [B, L] by modality, to be visualised."""
         return self._read(tokens)[1]
 
     def _read(self, tokens: Mapping[str, Tokens]) -> tuple[list[Tensor], dict[str, Tensor]]:

@@ -35,9 +35,9 @@ class FilmBlock(nn.Module):
 class FilmFusion(Fusion):
     """Two FiLM blocks over the modality that lies on a grid, conditioned on all others.
 
-    As in BabyAI's agent: what is said decides which features of the image count. Each condition
-    is normalised (Ba et al., 2016), so that sentences make the same difference whatever encoder
-    they come from: policies learn to read several times sooner, some that never did.
+    As in BabyAI's agent, the instruction selects features of the image. Each condition is
+    layer-normalised (Ba et al., 2016), so that the scale of the text encoder does not matter:
+    policies learn to follow instructions several times sooner, some only then.
 
     Raises:
         ValueError: not exactly one modality lies on a grid.
@@ -50,7 +50,8 @@ class FilmFusion(Fusion):
         grids = [name for name, shape in shapes.items() if shape.grid is not None]
         if len(grids) != 1:
             raise ValueError(
-                f"film needs exactly one modality on a grid, got {', '.join(grids) or 'none'}"
+                f"film needs exactly one modality on a grid, got {', '.join(grids) or 'none'}; "
+                "others, such as concat or cross_attention, take any number"
             )
         self._shapes = dict(shapes)
         self._image = grids[0]

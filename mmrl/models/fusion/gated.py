@@ -23,7 +23,7 @@ class GatedFusion(Fusion):
         self.gate = nn.Linear(len(shapes) * features, len(shapes) * features)
 
     def gates(self, tokens: Mapping[str, Tokens]) -> Tensor:
-        """How much each modality counts in each feature, float [M, B, F]; sums to 1 over M."""
+        """The gate of each modality and feature, float [M, B, F]; sums to 1 over M."""
         return self._gates(*self.readouts(tokens))
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:

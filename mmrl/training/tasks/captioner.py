@@ -1,4 +1,4 @@
-"""Fits a captioner to collected episodes."""
+"""``mmrl fit captioner``: images → text, from collected episodes."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from mmrl.preprocessing.text import split_words
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 
 ABOUT: Final = ("achieved", "scene")
-_SHOWN: Final = 512  # held-out examples that an evaluation looks at
+_TESTED: Final = 512  # held-out examples of an evaluation
 
 
 @dataclass
 class CaptionerConfig(FitConfig):
-    """What a captioner is fitted to, and what it is made of.
+    """Data, size and training of a captioner.
 
     Attributes:
         data: dataset of 'mmrl collect'.
-        about: achieved, what the last step has carried out; or scene, what is to be seen.
-        frames: images that are looked at together, the newest last.
-        without: captions that this regular expression finds are not learnt, such as "on your".
+        about: achieved, what the last step achieved; or scene, a description of the image.
+        frames: images of one example, the newest last.
+        without: a regular expression of captions to leave out, such as "on your".
         held_out_pairs: leave out whatever mentions a pair of words that the environment's language
             holds out, in what was achieved or in the descriptions of the images.
-        test_share: of the episodes, the last ones, that are not learnt from.
-        max_examples: as many are kept in memory, spread over all episodes.
+        test_share: share of the episodes, the last ones, held out for evaluation.
+        max_examples: kept in memory, a random choice from all episodes.
         image: the encoder of an image.
         image_args: its arguments.
         width: of the decoder.
         layers: of the decoder.
         heads: of its attention.
         dropout: of the decoder.
-        word_dropout: share of the words said so far that are hidden while learning.
-        named: words, such as those for colours, that are said of colours alone, so that they are
-            right of things that never had this colour; the encoder has to hold colours aside, as
-            luma_chroma does.
+        word_dropout: share of the previous words that are masked in training.
+        named: words, such as those for colours, that the decoder generates from colour channels
+            alone, so that they generalise to things that never had this colour; needs an encoder
+            with such channels, as luma_chroma.
     """
 
     data: str = ""
@@ -67,21 +67,21 @@ class CaptionerConfig(FitConfig):
 
 
 class Example(NamedTuple):
-    """Images, and what may be said of them.
+    """Images of an episode, and their captions.
 
     Attributes:
         episode, step: where they are from.
-        captions: of which one is learnt at a time.
-        shown: everything that the last of the images shows, wanted as a caption or not.
-        seen: what the dataset describes of the images.
-        true: everything that is right to say: with what was carried out before and may be again.
+        captions: for training, one at a time.
+        shown: all captions of the last image, those left out included.
+        descriptions: of the images, by the dataset.
+        true: all captions that are correct, what was achieved earlier in the episode included.
     """
 
     episode: int
     step: int
     captions: tuple[str, ...]
     shown: tuple[str, ...]
-    seen: tuple[str, ...]
+    descriptions: tuple[str, ...]
     true: tuple[str, ...]
 
 
@@ -94,15 +94,15 @@ class CaptionerTask(Task):
         language: of their sentences.
 
     Attributes:
-        cases: examples that were let through to be learnt from, and those turned away, counted.
+        cases: counts the training examples, and those that were held out.
 
     Raises:
-        UserError: options that cannot be, or too few episodes.
+        UserError: options out of range, or too few episodes.
     """
 
     name, summary, Config = (
         "captioner",
-        "puts the last images of an episode, or what is to be seen, into words",
+        "a captioner: the last images of an episode → what was achieved, or a description",
         CaptionerConfig,
     )
     module: TextGenerator
@@ -119,27 +119,27 @@ class CaptionerTask(Task):
         self.config, self.language = config, language
         first_test = max(round(len(rollouts) * (1 - config.test_share)), 1)
         found = list(_examples(rollouts, config))
-        self.cases = TrainingCases(_said_of, language if config.held_out_pairs else NEUTRAL)
+        self.cases = TrainingCases(_sentences, language if config.held_out_pairs else NEUTRAL)
         train = list(self.cases.sample(one for one in found if one.episode < first_test))
         test = [one for one in found if one.episode >= first_test]
         if not train or not test:
             raise UserError(
-                f"data {config.data!r}: {len(train)} examples to learn from and {len(test)} to "
-                f"test of about={config.about!r} in {len(rollouts)} episodes: collect more, in an "
-                "environment that says what was achieved or is to be seen"
+                f"data {config.data!r}: {len(train)} training and {len(test)} test examples "
+                f"with about={config.about!r} in {len(rollouts)} episodes: collect more, in an "
+                "environment that reports achievements or descriptions"
             )
         chosen = np.random.default_rng(config.seed)
         self._train = _some(train, config.max_examples, chosen)
-        self._test = _some(test, _SHOWN, chosen)
+        self._test = _some(test, _TESTED, chosen)
         self._train_images = _images(rollouts, self._train, config.frames)
         self._test_images = _images(rollouts, self._test, config.frames)
-        said = {caption for one in found for caption in one.captions}
-        words = sorted({word for sentence in said for word in split_words(sentence)})
+        captions = {caption for one in found for caption in one.captions}
+        words = sorted({word for sentence in captions for word in split_words(sentence)})
         self.recipe = {
             "image_size": list(self._train_images.shape[2:4]),
             "words": words,
             "frames": config.frames,
-            "length": max(len(split_words(sentence)) for sentence in said),
+            "length": max(len(split_words(sentence)) for sentence in captions),
             "image": config.image,
             "image_args": config.image_args,
             "precision": config.precision,
@@ -176,14 +176,14 @@ class CaptionerTask(Task):
         return {"loss": self.module.loss(batch["images"], batch["ids"], label_smoothing=smoothing)}
 
     def evaluate(self) -> Evaluation:
-        """Whether what is said of episodes that were not learnt from is right; those that mention a
-        held-out pair apart.
+        """The share of correct captions of held-out episodes; those that mention a held-out pair
+        apart.
         """
-        said = self.module.generate(_to_torch(self._test_images))
+        generated = self.module.generate(_to_torch(self._test_images))
         right = np.array(
             [
                 is_among(self.language, one.sentence, test.true)
-                for one, test in zip(said, self._test, strict=True)
+                for one, test in zip(generated, self._test, strict=True)
             ]
         )
         new = np.array([any(map(self.language.is_held_out, test.shown)) for test in self._test])
@@ -194,8 +194,8 @@ class CaptionerTask(Task):
             metrics["turned_away"] = self.cases.turned_away
         samples = [
             f"{one.sentence} ({one.probability:.0%}): {'right' if ok else 'wrong'}; "
-            f"to be said: {test.captions[0]}"
-            for one, ok, test in zip(said[:12], right, self._test, strict=False)
+            f"true: {test.captions[0]}"
+            for one, ok, test in zip(generated[:12], right, self._test, strict=False)
         ]
         return Evaluation(metrics, samples)
 
@@ -215,7 +215,7 @@ def _check(config: CaptionerConfig) -> None:
 
 
 def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
-    """All that may be said of all images, held-out pairs included."""
+    """All examples of all episodes, held-out pairs included."""
     unwanted = re.compile(config.without) if config.without else None
     for episode, rollout in enumerate(rollouts):
         before: tuple[str, ...] = ()
@@ -224,12 +224,12 @@ def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[
             wanted = tuple(s for s in shown if unwanted is None or not unwanted.search(s))
             first = step - config.frames + 1
             if wanted and first >= 0:
-                seen = rollout.descriptions[first : step + 1]
-                yield Example(episode, step, wanted, shown, seen, before)
+                descriptions = rollout.descriptions[first : step + 1]
+                yield Example(episode, step, wanted, shown, descriptions, before)
 
 
 def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """What is new in the images up to a step."""
+    """The captions of each image that has any, by the image's number."""
     if config.about == "scene":
         yield from ((t, (one,)) for t, one in enumerate(rollout.descriptions) if one)
     elif any(rollout.achieved):
@@ -238,8 +238,8 @@ def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tup
         yield len(rollout.actions), (rollout.instruction,)
 
 
-def _said_of(example: Example) -> tuple[str, ...]:
-    return (*example.shown, *example.seen)
+def _sentences(example: Example) -> tuple[str, ...]:
+    return (*example.shown, *example.descriptions)
 
 
 def _some(examples: list[Example], most: int, generator: np.random.Generator) -> list[Example]:
@@ -253,11 +253,11 @@ def _images(rollouts: Sequence[Rollout], examples: list[Example], frames: int) -
     """uint8 [M, F, H, W, 3]."""
     shape = rollouts[examples[0].episode].images.shape[1:]
     images = np.empty((len(examples), frames, *shape), np.uint8)
-    last, seen = -1, images[:0]
+    last, of_episode = -1, images[:0]
     for k, one in enumerate(examples):
         if one.episode != last:
-            last, seen = one.episode, rollouts[one.episode].images
-        images[k] = seen[one.step - frames + 1 : one.step + 1]
+            last, of_episode = one.episode, rollouts[one.episode].images
+        images[k] = of_episode[one.step - frames + 1 : one.step + 1]
     return images
 
 

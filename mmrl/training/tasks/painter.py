@@ -1,4 +1,4 @@
-"""``mmrl fit painter``: words → images, by the codes of a fitted image tokenizer."""
+"""``mmrl fit painter``: text → images, by the codes of a fitted image tokenizer."""
 
 from __future__ import annotations
 
@@ -28,23 +28,24 @@ _SHOWN: Final = 8
 
 @dataclass
 class PainterConfig(FitConfig):
-    """What a painter learns from, and what it is made of.
+    """Data, size and training of a painter.
 
     Attributes:
-        data: dataset that 'mmrl collect' made in an environment that describes what is seen, best
-            with describe=all; or several, [one, another].
+        data: dataset that 'mmrl collect' made in an environment with descriptions, best of all that
+            is in view; or several, [one, another].
         tokenizer: run folder that 'mmrl fit tokenizer' made.
         held_out_pairs: leave out images whose description mentions a pair of words that the
             environment's language holds out.
-        test_share: of the episodes, from which nothing is learnt.
-        unasked: share of the examples without a sentence.
-        places: share of the things that are asked for with their place, where the environment's
-            language can ask for them without.
-        length: the longest sentence, in words and marks.
+        test_share: share of the episodes, a random choice, held out for evaluation.
+        unasked: share of the examples with an empty prompt, for classifier-free guidance.
+        places: share of the things that are prompted for with their place, where the environment's
+            language can do without.
+        length: the longest prompt, in words and marks.
         text: text encoder, as for 'mmrl train'.
         text_args: its arguments.
-        named: words for colours; where the tokenizer keeps colours apart, what each means is found
-            in the data, and things are painted in colours that they were never seen in.
+        named: words for colours, to be anonymised, so that things are painted in colours that they
+            never had; needs a tokenizer with colours apart. Which colour each word is, is found in
+            the data.
         width: of the decoder.
         layers: of the decoder.
         heads: of its attention.
@@ -70,13 +71,13 @@ class PainterConfig(FitConfig):
 class PainterTask(Task):
     """See :class:`PainterConfig`.
 
-    Every example is an image with one to three constraints that it satisfies, drawn anew each
-    time.
+    An example is an image and a random prompt that its description satisfies. The vocabulary is
+    that of all prompts that the training images' descriptions allow.
 
     Attributes:
-        cases: what was let through to be learnt from, and what was turned away, counted.
+        cases: counts the training images, and those that were held out.
         language: of the descriptions.
-        learnt: descriptions of the images that are learnt from, each different image once.
+        descriptions: of the training images, each different image once.
     """
 
     name = "painter"
@@ -92,8 +93,8 @@ class PainterTask(Task):
         self.cases = TrainingCases[str](
             lambda one: (one,), self.language if config.held_out_pairs else NEUTRAL
         )
-        learnt, test = _split(scenes, config, self.cases)
-        self._codes, self.learnt = _different(tokenizer, learnt)
+        train, test = _split(scenes, config, self.cases)
+        self._codes, self.descriptions = _different(tokenizer, train)
         meanings = self._meanings(tokenizer)
         codes = np.unique(self._codes)
         if meanings and isinstance(tokenizer, ColorTokenizer):
@@ -103,16 +104,19 @@ class PainterTask(Task):
         rows = np.random.default_rng(0).permutation(np.flatnonzero(painted))[:_TESTED]
         self._test_codes, self._test = self._test_codes[rows], [self._test[k] for k in rows]
         if not self._test:
-            raise UserError("no image of the test is made of what is learnt from: collect more")
+            raise UserError("every test image has patches that no training image has: collect more")
         words = {
             word
-            for one in self.language.possible_constraints(self.learnt, places=config.places > 0)
+            for one in self.language.possible_constraints(
+                self.descriptions, places=config.places > 0
+            )
             for word in split_words(f"{one},")
         }
         if not words:
             raise UserError(
                 f"data {config.data!r}: there is nothing to prompt for in descriptions such as "
-                f"{self.learnt[0]!r}; another language in the environment's metadata can mend that"
+                f"{self.descriptions[0]!r}: name a language in the environment's metadata whose "
+                "prompts do"
             )
         self.recipe = {
             LANGUAGE: language_path(self.language),
@@ -147,16 +151,16 @@ class PainterTask(Task):
         return build_painter(**{key: one for key, one in recipe.items() if key != LANGUAGE})
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Token ids of what is asked, int32 [B, L], and codes of the image, int64 [B, K]."""
-        rows = generator.integers(len(self.learnt), size=self.config.batch_size)
-        unasked = generator.random(len(rows)) < self.config.unasked
-        asked = [
-            "" if silent else self._prompt(self.learnt[row], generator)
-            for row, silent in zip(rows.tolist(), unasked.tolist(), strict=True)
+        """Token ids of prompts, int32 [B, L], and codes of their images, int64 [B, K]."""
+        rows = generator.integers(len(self.descriptions), size=self.config.batch_size)
+        empty = generator.random(len(rows)) < self.config.unasked
+        prompts = [
+            "" if is_empty else self._prompt(self.descriptions[row], generator)
+            for row, is_empty in zip(rows.tolist(), empty.tolist(), strict=True)
         ]
-        chance = torch.Generator().manual_seed(int(generator.integers(2**63)))
+        names = torch.Generator().manual_seed(int(generator.integers(2**63)))
         codes = torch.from_numpy(self._codes[rows]).to(self.module.device)
-        sentences, codes = self.module.named(self.module.read(asked), codes, chance)
+        sentences, codes = self.module.named(self.module.read(prompts), codes, names)
         return {"sentences": sentences, "codes": codes}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -164,21 +168,21 @@ class PainterTask(Task):
         return {"loss": self.module.loss(batch["sentences"], batch["codes"])}
 
     def evaluate(self) -> Evaluation:
-        """How probable unseen images are, told what is asked and not told, in nats a patch; what
-        the painter makes of some sentences.
+        """The cross-entropy of held-out images in nats per patch, with their prompt and with an
+        empty one; and images of some prompts.
         """
         generator = np.random.default_rng(0)
-        asked = [self._prompt(one, generator) for one in self._test]
+        prompts = [self._prompt(one, generator) for one in self._test]
         metrics = {
-            "nats": self._nats(asked),
-            "nats_unasked": self._nats([""] * len(asked)),
-            "learnt_from": float(len(self.learnt)),
+            "nats": self._nats(prompts),
+            "nats_unasked": self._nats([""] * len(prompts)),
+            "learnt_from": float(len(self.descriptions)),
         }
         if self.config.held_out_pairs:
             metrics["turned_away"] = float(self.cases.turned_away)
-        some = [one for one in asked if one][:_SHOWN]
+        some = [one for one in prompts if one][:_SHOWN]
         images = self.module.paint(some)
-        shown = [SheetImage(one, None, said) for one, said in zip(images, some, strict=True)]
+        shown = [SheetImage(one, None, prompt) for one, prompt in zip(images, some, strict=True)]
         return Evaluation(metrics, images={"painted": contact_sheet("painted", shown)})
 
     def _prompt(self, description: str, generator: np.random.Generator) -> str:
@@ -188,7 +192,7 @@ class PainterTask(Task):
         """Which colour each of the named words is.
 
         Raises:
-            UserError: the tokenizer keeps no colours apart, or a word goes with none.
+            UserError: the tokenizer does not keep colours apart, or a word correlates with none.
         """
         if not self.config.named:
             return {}
@@ -197,14 +201,14 @@ class PainterTask(Task):
                 f"named={self.config.named}: this tokenizer does not keep colours apart; make one "
                 "by 'mmrl fit tokenizer --colors_apart true'"
             )
-        seen = tokenizer.shows(torch.from_numpy(self._codes)).numpy()
-        return meanings_of(self.config.named, self.learnt, seen)
+        shown = tokenizer.shows(torch.from_numpy(self._codes)).numpy()
+        return meanings_of(self.config.named, self.descriptions, shown)
 
-    def _nats(self, asked: list[str]) -> float:
-        """The mean of -ln p of the test's patches."""
+    def _nats(self, prompts: list[str]) -> float:
+        """The mean of -ln p of the test images' patches."""
         codes = torch.from_numpy(self._test_codes).to(self.module.device)
-        chance = torch.Generator().manual_seed(0)
-        named = self.module.named(self.module.read(asked), codes, chance)
+        names = torch.Generator().manual_seed(0)
+        named = self.module.named(self.module.read(prompts), codes, names)
         return float(-self.module.log_prob(*named).mean() / codes.shape[1])
 
 
@@ -218,19 +222,19 @@ def _different(tokenizer: PatchTokenizer, scenes: Scenes) -> tuple[NDArray[np.in
 def _split(
     scenes: Scenes, config: PainterConfig, cases: TrainingCases[str]
 ) -> tuple[Scenes, Scenes]:
-    """What is learnt from, and what is tested; episodes are in one of the two.
+    """Training and test images, of different episodes.
 
     Raises:
-        UserError: nothing is left for one of them.
+        UserError: one of the two would be empty.
     """
     episodes = np.random.default_rng(0).permutation(np.unique(scenes.episodes))
     is_test = np.isin(scenes.episodes, episodes[: max(1, round(len(episodes) * config.test_share))])
-    learnt = ~is_test
-    for row in np.flatnonzero(learnt).tolist():
-        learnt[row] = cases.allows(scenes.sentences[row])
-    if not learnt.any():
-        raise UserError(f"{len(episodes)} episodes are too few to learn from some and test others")
-    return scenes.where(learnt), scenes.where(is_test)
+    is_train = ~is_test
+    for row in np.flatnonzero(is_train).tolist():
+        is_train[row] = cases.allows(scenes.sentences[row])
+    if not is_train.any():
+        raise UserError(f"{len(episodes)} episodes are too few for training and test")
+    return scenes.where(is_train), scenes.where(is_test)
 
 
 def _check(config: PainterConfig) -> None:

@@ -1,4 +1,4 @@
-"""``mmrl fit retrieval``: images and descriptions into one space, so that one finds the other."""
+"""``mmrl fit retrieval``: a shared embedding of images and descriptions, for image search."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _SHOWN: Final = 8
 
 @dataclass
 class RetrievalConfig(FitConfig):
-    """What is embedded, and by what.
+    """Data, size and training of a shared embedding.
 
     Attributes:
-        data: dataset that 'mmrl collect' made in an environment that describes what is seen; or
-            several, [one, another].
+        data: dataset that 'mmrl collect' made in an environment with descriptions; or several,
+            [one, another].
         held_out_pairs: leave out whatever mentions a pair of words that the environment's language
             holds out; how well those are found is measured apart.
-        test_share: of the episodes, from which nothing is learnt.
-        scenes: how many of their images, each described differently, are told apart in a test.
+        test_share: share of the episodes, a random choice, held out for evaluation.
+        scenes: images of a test, at most, no two with the same description.
         partial: share of the queries that are some phrases of a description.
         near: share of each batch that are hard negatives of another: descriptions of one layout,
             such as other things at the same places.
@@ -73,27 +73,26 @@ class RetrievalConfig(FitConfig):
 class RetrievalTask(Task):
     """An embedding of images and descriptions by a contrastive loss.
 
-    Each batch has as many descriptions, no two the same, with an image of each. Some of the
-    descriptions are cut down to some of their phrases; an image that fits another's query as well
-    is not held against it.
+    A batch has different descriptions, with an image of each. Some of the descriptions are reduced
+    to some of their phrases; an image that another's query fits as well is no negative of it.
 
     Args:
         config: its configuration.
-        scenes: what is learnt from, and tested with.
+        scenes: for training and test.
 
     Attributes:
-        cases: what was let through to be learnt from, and what was turned away, counted.
-        learnt: the scenes that are learnt from.
-        tests: those that are not, by the beginning of their metrics' names.
-        shown: examples that were drawn to learn from.
-        held_out_shown: of these, the ones that mention a held-out pair.
+        cases: counts the training scenes, and those that were held out.
+        train: the training scenes.
+        tests: the test scenes, by the prefix of their metrics.
+        shown: training examples drawn so far.
+        held_out_shown: those of them that mention a held-out pair.
 
     Raises:
         UserError: too few images.
     """
 
     name = "retrieval"
-    summary = "images and sentences into one space, for 'mmrl index' and 'mmrl search'"
+    summary = "a shared embedding of images and sentences, for 'mmrl index' and 'mmrl search'"
     Config = RetrievalConfig
 
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:
@@ -105,17 +104,17 @@ class RetrievalTask(Task):
         self.cases = TrainingCases[str](
             lambda one: (one,), language if config.held_out_pairs else NEUTRAL
         )
-        self.learnt, self.tests = _split(scenes, config, self.cases)
-        self._mentions = np.array([language.is_held_out(one) for one in self.learnt.sentences])
+        self.train, self.tests = _split(scenes, config, self.cases)
+        self._mentions = np.array([language.is_held_out(one) for one in self.train.sentences])
         self.shown = self.held_out_shown = 0
-        self._groups = _grouped(self.learnt.sentences)
+        self._groups = _grouped(self.train.sentences)
         if len(self._groups) < config.batch_size:
             raise UserError(
                 f"batch_size={config.batch_size}: there are {len(self._groups)} different "
-                "descriptions to learn from; collect more, or make smaller batches"
+                "descriptions for training; collect more, or make smaller batches"
             )
         self._neighbours = Neighbours(list(self._groups), language)
-        self._queries = Queries(self.learnt.sentences, language)
+        self._queries = Queries(self.train.sentences, language)
         model = ModelConfig(
             image=config.image,
             image_args=config.image_args,
@@ -127,7 +126,7 @@ class RetrievalTask(Task):
             instruction_length=config.instruction_length,
             precision=config.precision,
         )
-        words = {word for one in set(self.learnt.sentences) for word in split_words(one)}
+        words = {word for one in set(self.train.sentences) for word in split_words(one)}
         self.recipe = {
             "model": asdict(model),
             "image_size": list(scenes.images.shape[1:3]),
@@ -168,7 +167,7 @@ class RetrievalTask(Task):
         queries, fits = self._queries.draw(rows, generator, self.config.partial)
         observation = self.module.model.observe(queries, None)
         return {
-            IMAGE: torch.from_numpy(self.learnt.images[rows]).permute(0, 3, 1, 2),
+            IMAGE: torch.from_numpy(self.train.images[rows]).permute(0, 3, 1, 2),
             INSTRUCTION: observation[INSTRUCTION],
             "fits": torch.from_numpy(fits),
         }
@@ -186,7 +185,7 @@ class RetrievalTask(Task):
 
     def evaluate(self) -> Evaluation:
         """See :meth:`Task.evaluate`."""
-        evaluation = Evaluation({"learnt_from": float(len(self.learnt))})
+        evaluation = Evaluation({"learnt_from": float(len(self.train))})
         for prefix, scenes in self.tests.items():
             vectors = embed(self.module, scenes)
             evaluation.metrics |= {prefix + key: value for key, value in _metrics(*vectors).items()}
@@ -202,7 +201,7 @@ class RetrievalTask(Task):
         return evaluation
 
     def _sheet(self, scenes: Scenes, images: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """What is found for the first phrase of the first description."""
+        """The images found for the first phrase of the first description."""
         first = scenes.sentences[0]
         query = scenes.language.query(first, scenes.language.phrases(first)[:1])
         cosines = images @ self.module.of_sentences([query])[0]
@@ -225,7 +224,7 @@ def embed(
 
 
 def _metrics(images: NDArray[np.float32], sentences: NDArray[np.float32]) -> dict[str, float]:
-    """How well each finds the other."""
+    """Ranks of images by sentence, and of sentences by image."""
     one, other = torch.from_numpy(images), torch.from_numpy(sentences)
     both = {"find_image": ranking(other, one), "find_sentence": ranking(one, other)}
     found = {f"{way}_{key}": value for way, each in both.items() for key, value in each.items()}
@@ -235,7 +234,7 @@ def _metrics(images: NDArray[np.float32], sentences: NDArray[np.float32]) -> dic
 def _samples(
     scenes: Scenes, images: NDArray[np.float32], sentences: NDArray[np.float32]
 ) -> list[str]:
-    """What the best image for a description shows."""
+    """The description of the best image for each of some descriptions."""
     best = (sentences[:_SHOWN] @ images.T).argmax(1)
     return [
         f"{query} → {'it' if row == k else scenes.sentences[row]}"
@@ -257,18 +256,18 @@ def _check(config: RetrievalConfig) -> None:
 def _split(
     scenes: Scenes, config: RetrievalConfig, cases: TrainingCases[str]
 ) -> tuple[Scenes, dict[str, Scenes]]:
-    """What is learnt from, and what is tested; episodes are in one of the two.
+    """Training and test scenes, of different episodes.
 
     Raises:
-        UserError: nothing is left for one of them.
+        UserError: one of the two would be empty.
     """
     generator = np.random.default_rng(0)
     episodes = generator.permutation(np.unique(scenes.episodes))
     tested = episodes[: max(1, round(len(episodes) * config.test_share))]
     is_test = np.isin(scenes.episodes, tested)
-    learnt = ~is_test
-    for row in np.flatnonzero(learnt).tolist():
-        learnt[row] = cases.allows(scenes.sentences[row])
+    is_train = ~is_test
+    for row in np.flatnonzero(is_train).tolist():
+        is_train[row] = cases.allows(scenes.sentences[row])
     tests = {"": is_test}
     if config.held_out_pairs:
         mentions = np.array([scenes.language.is_held_out(one) for one in scenes.sentences])
@@ -278,9 +277,9 @@ def _split(
         for name, mask in tests.items()
         if mask.any()
     }
-    if "" not in chosen or not learnt.any():
-        raise UserError(f"{len(episodes)} episodes are too few to learn from some and test others")
-    return scenes.where(learnt), chosen
+    if "" not in chosen or not is_train.any():
+        raise UserError(f"{len(episodes)} episodes are too few for training and test")
+    return scenes.where(is_train), chosen
 
 
 def _grouped(sentences: Sequence[str]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""``mmrl fit speech``: a recogniser of an environment's instructions, as eSpeak NG says them."""
+"""``mmrl fit speech``: a recogniser of an environment's instructions, spoken by eSpeak NG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmrl.models.encoders.speech import SpeechTransformer
 from mmrl.preprocessing.speech import LogMel
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
-from mmrl.training.utterances import Utterance, hear, transcribe, utter
+from mmrl.training.utterances import Utterance, augment, synthesise, transcribe
 from mmrl.wrappers.adapters import instruction_words, instructions
 from mmrl.wrappers.speech import Speakers
 
@@ -27,19 +27,19 @@ _SAMPLES: Final = 3  # of each test
 
 @dataclass
 class SpeechConfig(FitConfig):
-    """What is said by whom, and the size of who listens.
+    """Data, augmentation and size of a speech recogniser.
 
     Attributes:
-        env, env_args: the environment whose instructions are said.
-        utterances: that are learnt from.
-        voices: of eSpeak NG that say them.
-        unknown_voices: voices that only say what the model is tested with.
+        env, env_args: the environment whose instructions are spoken.
+        utterances: for training.
+        voices: of eSpeak NG, for training and a test.
+        unknown_voices: for a test alone.
         words_per_minute: slowest and fastest.
         pitch: lowest and highest, 0 to 99.
-        noise: every time an utterance is heard, white noise is added with a standard deviation
-            between 0 and this, where full scale is 1; speech has about 0.1.
-        clean: share of the times that this noise is 10 to 100,000 times fainter than the loudest:
-            who only ever listens in noise does not understand speech without.
+        noise: white noise is added with a random standard deviation between 0 and this, where full
+            scale is 1 and speech has about 0.1.
+        clean: share of the examples with 10 to 100,000 times less noise than that; a model trained
+            on noisy speech alone fails on clean speech.
         pause: seconds of silence before and after an utterance, at most.
         seconds: longest utterance, pauses included.
         held_out: utterances of each test.
@@ -73,7 +73,7 @@ class SpeechConfig(FitConfig):
     length: int = 64
 
     def speakers(self, voices: list[str], noise: float = 0.0) -> Speakers:
-        """Who says the instructions, without pauses."""
+        """The speakers of the instructions, without pauses."""
         seconds = self.seconds - 2 * self.pause
         return Speakers(voices, self.words_per_minute, self.pitch, noise, seconds)
 
@@ -86,16 +86,18 @@ class SpeechTask(Task):
     Config: ClassVar[type[FitConfig]] = SpeechConfig
     module: Recogniser
 
-    def __init__(self, config: SpeechConfig, recipe: dict[str, Any], said: list[Utterance]) -> None:
-        self.config, self.recipe, self.said = config, recipe, said
+    def __init__(
+        self, config: SpeechConfig, recipe: dict[str, Any], train: list[Utterance]
+    ) -> None:
+        self.config, self.recipe, self.train = config, recipe, train
         self.module = self.build(recipe)
 
     @classmethod
     def prepare(cls, config: SpeechConfig) -> Self:
-        """Have the instructions said, and make the module.
+        """Synthesise the instructions, and make the module.
 
         Raises:
-            UserError: no such environment or voice, no eSpeak NG, or numbers that cannot be.
+            UserError: no such environment or voice, no eSpeak NG, or numbers out of range.
         """
         check(config)
         recipe = {
@@ -120,7 +122,7 @@ class SpeechTask(Task):
         seeds = training_seeds(config.utterances, config.seed)
         sentences = instructions(config.env, seeds, **config.env_args)
         speakers = config.speakers(config.voices)
-        return cls(config, recipe, utter(sentences, speakers, config.seed))
+        return cls(config, recipe, synthesise(sentences, speakers, config.seed))
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> Recogniser:
@@ -142,42 +144,42 @@ class SpeechTask(Task):
             raise UserError(f"sizes {recipe['encoder']} do not fit: {error}") from error
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Utterances as they are heard this time: pauses, noise."""
-        rows = generator.integers(len(self.said), size=self.config.batch_size)
-        said = [self.said[row] for row in rows]
+        """Augmented utterances, and their sentences."""
+        rows = generator.integers(len(self.train), size=self.config.batch_size)
+        utterances = [self.train[row] for row in rows]
         how = (self.config.pause, self.config.noise, self.config.clean)
-        heard = [hear(one.sound, generator, *how) for one in said]
-        features = np.stack([self.module.preprocessor.encode(one) for one in heard])
-        ids = np.stack([self.module.tokenizer.encode(one.sentence) for one in said])
+        waveforms = [augment(one.sound, generator, *how) for one in utterances]
+        features = np.stack([self.module.preprocessor.encode(one) for one in waveforms])
+        ids = np.stack([self.module.tokenizer.encode(one.sentence) for one in utterances])
         return {"features": torch.from_numpy(features), "ids": torch.from_numpy(ids)}
 
     def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Of the words, one after the other."""
+        """Cross-entropy of the words."""
         smoothing = self.config.label_smoothing
         loss = self.module.loss(batch["features"], batch["ids"], label_smoothing=smoothing)
         return {"loss": loss}
 
     def evaluate(self) -> Evaluation:
-        """Word error rates and whole sentences that are right: by voices that were learnt from
-        and others, without noise and with the loudest.
+        """Word error rate and share of exact sentences, with known and unknown voices, without
+        noise and with the loudest.
         """
         metrics, samples = {}, []
         for name, test in self.tests.items():
-            said = [utterance.sentence for utterance in test]
-            heard = [one.sentence for one in transcribe(self.module, test)]
-            pairs = list(zip(said, heard, strict=True))
-            metrics[f"{name}/word_error_rate"] = word_error_rate(said, heard)
+            true = [utterance.sentence for utterance in test]
+            recognised = [one.sentence for one in transcribe(self.module, test)]
+            pairs = list(zip(true, recognised, strict=True))
+            metrics[f"{name}/word_error_rate"] = word_error_rate(true, recognised)
             metrics[f"{name}/exact"] = float(np.mean([one == other for one, other in pairs]))
             samples += [f"{name}: {one} → {other}" for one, other in pairs[:_SAMPLES]]
         return Evaluation(metrics, samples)
 
     @cached_property
     def tests(self) -> dict[str, list[Utterance]]:
-        """What is said in each test."""
+        """The utterances of each test."""
         config = self.config
         sentences = instructions(config.env, held_out_seeds(config.held_out), **config.env_args)
         return {
-            f"{whose}_{how}": utter(sentences, config.speakers(voices, noise), EVAL_SEED_START)
+            f"{whose}_{how}": synthesise(sentences, config.speakers(voices, noise), EVAL_SEED_START)
             for whose, voices in {"known": config.voices, "unknown": config.unknown_voices}.items()
             for how, noise in {"clean": 0.0, "noisy": config.noise}.items()
             if voices
@@ -185,10 +187,10 @@ class SpeechTask(Task):
 
 
 def check(config: SpeechConfig) -> None:
-    """Refuse numbers that cannot be.
+    """Refuse numbers out of range.
 
     Raises:
-        UserError: they are named.
+        UserError: naming the first.
     """
     for name in ("utterances", "held_out", "width", "heads", "encoder_layers", "decoder_layers"):
         if getattr(config, name) < 1:

@@ -1,4 +1,4 @@
-"""``mmrl fit sprites``: small images of things by name, from themes in files."""
+"""``mmrl fit sprites``: a sprite painter, from tile themes in files."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _ENLARGED: Final = 2
 
 @dataclass
 class SpritesConfig(FitConfig):
-    """What is learnt from.
+    """Data, augmentation and size of a sprite painter.
 
     Attributes:
         data: sets of sprites, [one, another, …]: folders of PNG files, or .npz files, as the grid
             worlds take them.
-        style: numbers of a style.
-        style_weight: of styles being normal; more makes what is new surer, and alike.
-        shift: pixels that images are shifted by at most.
-        shade: share by which they are made lighter or darker at most.
+        style: dimensions of a style, the latent.
+        style_weight: of the KL divergence; more makes new styles safer, and more alike.
+        shift: augmentation, pixels by which images are shifted at most.
+        shade: augmentation, share by which they are lightened or darkened at most.
         hidden: width of the layers.
     """
 
@@ -94,7 +94,7 @@ class SpritesTask(Task):
         return SpritePainter(**recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Images uint8 [B, 4, S, S], somewhat shifted and shaded, and their names."""
+        """Augmented images, uint8 [B, 4, S, S], and their names."""
         rows = generator.integers(len(self.names), size=self.config.batch_size)
         shift = self.config.shift
         shifts = generator.integers(-shift, shift + 1, size=(len(rows), 2)).tolist()
@@ -113,24 +113,24 @@ class SpritesTask(Task):
         return self.module.loss(batch["images"], batch["names"], self.config.style_weight)
 
     def evaluate(self) -> Evaluation:
-        """How many images in new styles are ``recognised``: the nearest of all that were learnt
-        from has the same name; and how far they are from it, ``new``, 0 to 1.
+        """In new styles, the share of sprites whose nearest training image has the same name,
+        ``recognised``; and their distance from it, ``new``, 0 to 1.
         """
         names = self.module.names
         styles = self.module.styles(_STYLES, 0)
         painted = [
             self.module.paint(names, style.expand(len(names), -1)) for style in styles.unbind()
         ]
-        made = laid(np.concatenate(painted), _GROUND)
-        known = laid(self.images, _GROUND)
+        made = composited(np.concatenate(painted), _GROUND)
+        known = composited(self.images, _GROUND)
         one, other = (torch.from_numpy(x.reshape(len(x), -1)).float() for x in (made, known))
         off = torch.cdist(one, other, p=1) / (255 * one.shape[1])
         nearest = off.argmin(1).tolist()
-        asked = [*names] * _STYLES
-        right = [self.names[k] == name for k, name in zip(nearest, asked, strict=True)]
+        wanted = [*names] * _STYLES
+        right = [self.names[k] == name for k, name in zip(nearest, wanted, strict=True)]
         metrics = {"recognised": float(np.mean(right)), "new": float(off.amin(1).mean())}
         spread = np.linspace(0, len(names) - 1, _SHOWN).astype(np.int64)
-        rows = [np.concatenate([laid(one, _GROUND)[k] for k in spread], 1) for one in painted]
+        rows = [np.concatenate([composited(one, _GROUND)[k] for k in spread], 1) for one in painted]
         sheet = np.concatenate(rows).repeat(_ENLARGED, 0).repeat(_ENLARGED, 1)
         return Evaluation(metrics, images={"styles": sheet})
 
@@ -154,8 +154,8 @@ def read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
     return found
 
 
-def laid(images: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
-    """Images uint8 [B, S, S, 4] on a ground of one grey, uint8 [B, S, S, 3]."""
+def composited(images: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
+    """Images uint8 [B, S, S, 4] over a background of one grey, uint8 [B, S, S, 3]."""
     share = images[..., 3:].astype(np.float32) / 255
     return (images[..., :3] * share + ground * (1 - share)).round().astype(np.uint8)
 
@@ -169,7 +169,7 @@ def _with_opacity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _moved(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
-    """Shifted; what is at the edge is drawn out."""
+    """Shifted; the edge is repeated."""
     side = len(image)
     rows, columns = (np.arange(side) - by for by in (down, right))
     return image[rows.clip(0, side - 1)][:, columns.clip(0, side - 1)]

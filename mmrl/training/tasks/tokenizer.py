@@ -1,4 +1,4 @@
-"""``mmrl fit tokenizer``: images → codes of their patches, and back."""
+"""``mmrl fit tokenizer``: an image tokenizer, from collected episodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from mmrl.data.frames import distinct, patches_of, read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, find_factors
-from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_patch
+from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_tiling
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 
 _SHOWN: Final = 6  # images
@@ -25,22 +25,22 @@ _COMPARED: Final = 1_000  # patches, each with each
 
 @dataclass
 class TokenizerConfig(FitConfig):
-    """What is cut into patches, and how many codes there are for them.
+    """Data, size and training of an image tokenizer.
 
     Attributes:
         data: dataset that 'mmrl collect' made, or several, [one, another].
         patch: pixels a side.
-        colors_apart: find out which patches are the same thing in several colours, and have the
-            codes of shapes and colours apart; levels, hidden and layers are not needed then.
+        colors_apart: factor patches into shapes and colours, and have codes of the two; levels,
+            hidden and layers are ignored then.
         levels: of the quantiser; their product is the number of codes.
         hidden: width of the layers of encoder and decoder.
         layers: of each.
-        rarity: 1 draws each different patch alike, 0 as often as it comes, what lies between
-            between.
+        rarity: 1 samples different patches uniformly, 0 by their frequency, between these by a
+            power of it.
         held_out_pairs: leave out images whose description mentions a pair of words that the
             environment's language holds out.
-        test_share: of the episodes, from which nothing is learnt.
-        max_frames: as many are looked at, spread over all episodes.
+        test_share: share of the episodes, the last ones, held out for evaluation.
+        max_frames: images that are used, at most, spread over all episodes.
         tolerance: a patch counts as exact if no pixel is off by more, of 255.
     """
 
@@ -60,8 +60,8 @@ class TokenizerConfig(FitConfig):
 class TokenizerTask(Task):
     """See :class:`TokenizerConfig`.
 
-    Learnt from are the different patches of all images, so that what is rare is not forgotten
-    over the background.
+    Training examples are the different patches of all images, so that rare ones are not drowned by
+    the background.
     """
 
     name = "tokenizer"
@@ -70,13 +70,13 @@ class TokenizerTask(Task):
     module: PatchTokenizer
 
     def __init__(
-        self, config: TokenizerConfig, learnt: NDArray[np.uint8], test: NDArray[np.uint8]
+        self, config: TokenizerConfig, train: NDArray[np.uint8], test: NDArray[np.uint8]
     ) -> None:
-        """Images uint8 [N, H, W, 3] to learn from, and to test with."""
+        """Images uint8 [N, H, W, 3] for training, and for the test."""
         self.config = config
-        check_patch(learnt.shape[1], learnt.shape[2], config.patch)
-        self.patches, counts = distinct(patches_of(learnt, config.patch))
-        self.module = _tokenizer(config, learnt.shape[1:3], self.patches)
+        check_tiling(train.shape[1], train.shape[2], config.patch)
+        self.patches, counts = distinct(patches_of(train, config.patch))
+        self.module = _tokenizer(config, train.shape[1:3], self.patches)
         self.recipe = self.module.recipe
         self._until = np.cumsum(counts.astype(np.float64) ** (1 - config.rarity))
         self._test, self._times = distinct(patches_of(test, config.patch))
@@ -116,11 +116,11 @@ class TokenizerTask(Task):
         return self.module.loss(batch["patches"])
 
     def evaluate(self) -> Evaluation:
-        """How the patches of unseen images come back.
+        """Reconstruction of the patches of held-out images.
 
         ``exact`` is the share with no pixel off by more than the tolerance; ``same`` the share
-        that are nearest to what they were, of all different patches there are; ``same_distinct``
-        counts each different patch once.
+        whose reconstruction is nearest to themselves among all different patches;
+        ``same_distinct`` counts each different patch once.
         """
         made = self._through(self._test)
         off = np.abs(made.astype(np.int16) - self._test).reshape(len(made), -1).max(1)
@@ -140,7 +140,7 @@ class TokenizerTask(Task):
         return self.module.encode_patches(self._on_device(patches)).cpu().numpy()
 
     def _through(self, patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What becomes of single patches, uint8 [D, p, p, 3]."""
+        """The reconstruction of single patches, uint8 [D, p, p, 3]."""
         ids = self.module.encode_patches(self._on_device(patches))
         return self.module.decode_patches(ids).permute(0, 2, 3, 1).cpu().numpy()
 
@@ -152,7 +152,7 @@ class TokenizerTask(Task):
         return (self._test == known[nearest.numpy()]).all((1, 2, 3))
 
     def _beside(self) -> NDArray[np.uint8]:
-        """Images above what becomes of them, uint8 [2 · H + gap, W', 3]."""
+        """Images above their reconstructions, uint8 [2 · H + gap, W', 3]."""
         images = _to_torch(self._shown).to(next(self.module.parameters()).device)
         made = self.module.decode(self.module.encode(images)).permute(0, 2, 3, 1).cpu().numpy()
         rows = [np.concatenate(list(one), axis=1) for one in (self._shown, made)]
@@ -169,7 +169,7 @@ def _tokenizer(
     """A new one.
 
     Raises:
-        UserError: sizes that cannot be, or too many patches to compare each with each.
+        UserError: sizes out of range, or too many patches to compare pairwise.
     """
     if not config.colors_apart:
         return ImageTokenizer(

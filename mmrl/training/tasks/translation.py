@@ -1,4 +1,4 @@
-"""``mmrl fit translation``: a translator between the languages that an environment speaks."""
+"""``mmrl fit translation``: a translator between the languages of an environment."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _SAMPLES: Final = 6
 
 @dataclass
 class TranslationConfig(FitConfig):
-    """Which languages, and the size of who translates.
+    """Data, size and training of a translator.
 
     Attributes:
-        env, env_args: an environment that takes ``language``; episodes of the same seed say the
-            same in each.
+        env, env_args: an environment that takes ``language``; episodes of one seed have the same
+            instruction in each.
         source, target: languages.
-        episodes: whose instructions are learnt from.
-        held_out_share: of all sentences, which are never learnt from.
-        held_out: sentences that it is tested with while it learns.
+        episodes: whose instructions are the training data.
+        held_out_share: share of all sentences that are held out for evaluation, by their hash.
+        held_out: sentences of an evaluation.
         width, heads: of both transformers.
         encoder_layers, decoder_layers: theirs.
         dropout: of the decoder.
@@ -54,7 +54,7 @@ class TranslationConfig(FitConfig):
 
 
 class Pair(NamedTuple):
-    """The same in two languages."""
+    """An instruction in two languages."""
 
     source: str
     target: str
@@ -69,29 +69,29 @@ class TranslationTask(Task):
     module: Translator
 
     def __init__(
-        self, config: TranslationConfig, recipe: dict[str, Any], learnt: list[Pair]
+        self, config: TranslationConfig, recipe: dict[str, Any], train: list[Pair]
     ) -> None:
-        self.config, self.recipe, self.learnt = config, recipe, learnt
+        self.config, self.recipe, self.train = config, recipe, train
         self.module = self.build(recipe)
-        self._source = self._ids(self.module.source, [pair.source for pair in learnt])
-        self._target = self._ids(self.module.tokenizer, [pair.target for pair in learnt])
+        self._source = self._ids(self.module.source, [pair.source for pair in train])
+        self._target = self._ids(self.module.tokenizer, [pair.target for pair in train])
 
     @classmethod
     def prepare(cls, config: TranslationConfig) -> Self:
         """Collect the sentences, and make the module.
 
         Raises:
-            UserError: no such environment or language, or numbers that cannot be.
+            UserError: no such environment or language, or numbers out of range.
         """
         check(config)
-        learnt = [
+        train = [
             pair
             for pair in pairs(config, training_seeds(config.episodes, config.seed))
             if not is_test_sentence(pair.source, config.held_out_share)
         ]
-        if not learnt:
+        if not train:
             raise UserError(
-                f"held_out_share={config.held_out_share}: no sentence is left to learn from"
+                f"held_out_share={config.held_out_share}: no sentence is left for training"
             )
         sizes = {"width": config.width, "heads": config.heads}
         recipe = {
@@ -102,7 +102,7 @@ class TranslationTask(Task):
             "encoder": {**sizes, "layers": config.encoder_layers},
             "decoder": {**sizes, "layers": config.decoder_layers, "dropout": config.dropout},
         }
-        return cls(config, recipe, learnt)
+        return cls(config, recipe, train)
 
     @staticmethod
     def build(recipe: dict[str, Any]) -> Translator:
@@ -117,23 +117,23 @@ class TranslationTask(Task):
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Pairs of sentences."""
-        rows = generator.integers(len(self.learnt), size=self.config.batch_size)
+        rows = generator.integers(len(self.train), size=self.config.batch_size)
         return {"source": self._source[rows], "target": self._target[rows]}
 
     def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Of the words, one after the other."""
+        """Cross-entropy of the words."""
         smoothing = self.config.label_smoothing
         loss = self.module.loss(batch["source"], batch["target"], label_smoothing=smoothing)
         return {"loss": loss}
 
     def evaluate(self) -> Evaluation:
-        """How many sentences that were never learnt from are translated without a fault."""
+        """The share of held-out sentences that are translated exactly."""
         sources = [pair.source for pair in self._test]
-        said = [one.sentence for one in self.module.translate(sources)]
-        right = [one == pair.target for one, pair in zip(said, self._test, strict=True)]
+        translated = [one.sentence for one in self.module.translate(sources)]
+        right = [one == pair.target for one, pair in zip(translated, self._test, strict=True)]
         samples = [
-            f"{pair.source} → {one}" + ("" if one == pair.target else f" (is: {pair.target})")
-            for one, pair in zip(said[:_SAMPLES], self._test, strict=False)
+            f"{pair.source} → {one}" + ("" if one == pair.target else f" (true: {pair.target})")
+            for one, pair in zip(translated[:_SAMPLES], self._test, strict=False)
         ]
         return Evaluation({"exact": float(np.mean(right))}, samples)
 
@@ -162,7 +162,7 @@ def words(config: TranslationConfig, language: str) -> list[str]:
 
 
 def pairs(config: TranslationConfig, seeds: Sequence[int]) -> list[Pair]:
-    """What the episodes of those seeds say, in both languages; the same may come several times.
+    """The instructions of the episodes of some seeds, in both languages; with repetitions.
 
     Raises:
         UserError: no such environment or language.
@@ -175,8 +175,7 @@ def pairs(config: TranslationConfig, seeds: Sequence[int]) -> list[Pair]:
 
 
 def held_out_pairs(config: TranslationConfig, count: int) -> list[Pair]:
-    """Up to ``count`` different sentences that are never learnt from, as often looked for as
-    they can be expected to come.
+    """Up to ``count`` different held-out sentences, of as many episodes as should have them.
 
     Raises:
         UserError: none was found.
@@ -189,17 +188,17 @@ def held_out_pairs(config: TranslationConfig, count: int) -> list[Pair]:
     }
     if not found:
         raise UserError(
-            f"none of {config.env}'s instructions is held out: it says too few different ones. "
+            f"none of {config.env}'s instructions is held out: it has too few different ones. "
             "Another environment, or a larger held_out_share"
         )
     return list(found)[:count]
 
 
 def check(config: TranslationConfig) -> None:
-    """Refuse numbers that cannot be.
+    """Refuse numbers out of range.
 
     Raises:
-        UserError: they are named.
+        UserError: naming the first.
     """
     for name in ("episodes", "held_out", "width", "heads", "encoder_layers", "decoder_layers"):
         if getattr(config, name) < 1:

@@ -180,7 +180,7 @@ class WorldModelTask(Task):
         batch = make_batch(self._train, self._memory, rows, first, window)._asdict()
         if self._relabelling is None:
             return batch
-        steps = self._relabelling.judged(
+        steps = self._relabelling.relabelled_steps(
             self._train, self._memory, self.config.relabelled, generator
         )
         return {**batch, **{_RELABELLED + name: one for name, one in steps._asdict().items()}}

@@ -1,4 +1,4 @@
-"""Watching an agent: it acts by itself, and shows what it was inclined to do."""
+"""Watching an agent act, with its action probabilities."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _REST: Final = 6  # images that an episode's end stays
 
 
 class Watcher:
-    """A session in an agent's hands.
+    """A session that an agent plays.
 
     Args:
         session: where it acts.
-        actor: who acts.
+        actor: the agent.
         episodes: after so many it is over; 0 for no end.
         deterministic: take the most probable action instead of sampling.
     """
@@ -53,7 +53,7 @@ class Watcher:
         self._deterministic = deterministic
         self._rest = 0
         self._chosen: int | None = None
-        self._probabilities = self._inclination()
+        self._probabilities = self._action_probabilities()
 
     def press(self, key: str) -> bool:
         """Do what a key means; whether there is something new to be seen."""
@@ -77,7 +77,7 @@ class Watcher:
         return False
 
     def advance(self) -> bool:
-        """One step of the agent, or the next episode once the last one's end was looked at;
+        """One step of the agent, or the next episode once the last one's end was shown;
         whether there is something new to be seen.
         """
         if self.session.success is not None:
@@ -91,7 +91,7 @@ class Watcher:
             self._begin()
             return True
         if self._chosen is not None:
-            self._probabilities = self._inclination()
+            self._probabilities = self._action_probabilities()
         observation = batch_of_one(self.session.observation)
         actions = self._actor.act(observation, deterministic=self._deterministic)
         action = first_action(actions, self.session.action_space)
@@ -100,7 +100,7 @@ class Watcher:
         return True
 
     def scene(self) -> Scene:
-        """What there is to see now: the bars are what led to the last action."""
+        """The present scene: the bars are the probabilities that led to the last action."""
         bars = None
         if self._probabilities is not None and self.session.actions:
             shares = zip(self.session.actions, self._probabilities.tolist(), strict=True)
@@ -111,9 +111,9 @@ class Watcher:
         self.session.next_episode()
         begin_episodes(self._actor, 1)
         self._rest, self._chosen = 0, None
-        self._probabilities = self._inclination()
+        self._probabilities = self._action_probabilities()
 
-    def _inclination(self) -> NDArray[np.float32] | None:
+    def _action_probabilities(self) -> NDArray[np.float32] | None:
         probabilities = action_probabilities(self._actor, batch_of_one(self.session.observation))
         return None if probabilities is None else probabilities[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from mmrl.viz.clips import outcome
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
@@ -42,7 +43,7 @@ def cap(key: str) -> str:
 
 
 class Player:
-    """A session in somebody's hands.
+    """A session that is played by hand.
 
     Args:
         session: what is played.
@@ -77,7 +78,7 @@ class Player:
         return True
 
     def scene(self) -> Scene:
-        """What there is to see now."""
+        """The present scene."""
         keys = [(cap(key), self.session.actions[k]) for key, k in self._keys.items()]
         if self.session.overview is not None:
             keys.append((_MAP, "map"))
@@ -92,7 +93,7 @@ def scene_of(
     hint: str,
     bars: list[tuple[str, float, bool]] | None = None,
 ) -> Scene:
-    """What there is to see of a session.
+    """The scene of a session.
 
     Args:
         session: what is played.
@@ -116,8 +117,7 @@ def scene_of(
     status += [("reward", f"{session.reward:.3f}"), ("seed", str(session.seed))]
     banner = None
     if session.success is not None:
-        outcome = "carried out" if session.success else "not carried out"
-        banner = (f"{outcome} · {hint}", session.success)
+        banner = (f"{outcome(session.success)} · {hint}", session.success)
     return Scene(
         session.env_id,
         session.instruction,
@@ -133,7 +133,7 @@ def scene_of(
 
 
 def play(player: Player, window: Window, recording: Recording) -> None:
-    """Let somebody play until the window is closed."""
+    """Play until the window is closed."""
     image = draw(player.scene())
     recording.add(image)
     while not player.is_over:

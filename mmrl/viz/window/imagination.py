@@ -1,4 +1,4 @@
-"""An environment that is dreamt: a session whose steps a world model makes up."""
+"""An imagined environment: a session whose steps a world model predicts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mmrl.generative.world_model.state import State
 from mmrl.viz.window.session import Session
 
 
-class DreamSession(Session):
-    """Episodes that begin in an environment, and are dreamt from there on.
+class ImaginedSession(Session):
+    """Episodes that begin in an environment, and are imagined from there on.
 
     Args:
-        world: that dreams.
+        world: the world model.
         env_id, env_args: where they begin.
-        seed: of the first episode, and of what is dreamt in it; the next ones follow.
-        temperature: of the drawing of tokens.
+        seed: of the first episode, and of the sampling in it; the next ones follow.
+        temperature: of the sampling of tokens.
         instruction: another one than the environment's.
 
     Raises:
@@ -36,35 +36,35 @@ class DreamSession(Session):
         temperature: float = 1.0,
         instruction: str | None = None,
     ) -> None:
-        self._world, self._temperature, self._told = world, temperature, instruction
+        self._world, self._temperature, self._given = world, temperature, instruction
         super().__init__(env_id, env_args, seed)
         self.require_discrete()
         world.check_actions(len(self.actions))
 
     def restart(self) -> None:
-        """The same episode from its beginning; what is dreamt in it is the same, too."""
+        """The same episode from its beginning; the same actions have the same consequences."""
         super().restart()
-        self.instruction = self._told or self.instruction
+        self.instruction = self._given or self.instruction
         self.overview, self.clauses_done = None, None
         nothing = np.zeros((1, 0), np.int64)
         self._state: State = self._world.observe(self.view[None, None], nothing, [self.instruction])
         self._generator = torch.Generator(self._world.model.device).manual_seed(self.seed)
 
     def act(self, action: int) -> None:
-        """Dream what an action does; nothing happens once the dream is over."""
+        """Imagine a step; nothing happens once the episode is over."""
         if self.success is not None:
             return
-        dreamt, self._state = self._world.imagine(
+        imagined, self._state = self._world.imagine(
             self._state,
             np.array([[action]]),
             temperature=self._temperature,
             generator=self._generator,
         )
-        self.view = self._world.decode(dreamt.ids[0])[0]
+        self.view = self._world.decode(imagined.ids[0])[0]
         self.steps += 1
-        self.reward += float(dreamt.rewards)
+        self.reward += float(imagined.rewards)
         self.last_action = self.actions[action]
-        if bool(dreamt.ends):
-            self.success = float(dreamt.rewards) > 0
+        if bool(imagined.ends):
+            self.success = float(imagined.rewards) > 0
         elif self.limit is not None and self.steps >= self.limit:
             self.success = False

@@ -14,7 +14,7 @@ from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 
 
 class Recording:
-    """Collects images; used in a ``with`` statement, it writes them at its end and says where.
+    """Collects images; used in a ``with`` statement, it writes them at its end and prints where.
 
     Args:
         path: the GIF to write; None records nothing.

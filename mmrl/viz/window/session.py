@@ -1,4 +1,4 @@
-"""One environment that is being played: its episode, and what there is to show of it."""
+"""One environment that is being played: its episode, and its views."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Session:
         view: what the agent sees of it, uint8 [H, W, 3].
         action_space: of the environment.
         overview: the whole scene, uint8 [H, W, 3]; None where the environment cannot render.
-        instruction: what is asked.
+        instruction: of this episode.
         steps: made in this episode.
         limit: of steps; None where it is not known.
         reward: summed over this episode.
-        clauses_done: how many parts of the instruction are done; None where nobody tells.
+        clauses_done: how many parts of the instruction are done; None where it is not reported.
         last_action: its name, or "".
-        success: how the episode ended; None while it goes on.
+        success: of the episode, at its end; None until then.
 
     Raises:
         UserError: an unknown environment or argument, or an environment that fails.
@@ -147,7 +147,7 @@ class Session:
 
 
 def _limit(env: Any) -> int | None:
-    """The limit of steps, where an environment or its registration tells."""
+    """The limit of steps, where an environment or its registration declares it."""
     own = getattr(env.unwrapped, "max_steps", None)
     registered = env.spec.max_episode_steps if env.spec else None
     limit = own or registered

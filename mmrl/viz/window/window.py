@@ -1,4 +1,4 @@
-"""A pygame window: shows images, and tells which keys were pressed."""
+"""A pygame window: shows images, and reports which keys were pressed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Window:
     runs on a server, and can record.
 
     Args:
-        title: what its frame says.
+        title: of the window.
         fps: images a second at most.
 
     Raises:

@@ -129,7 +129,7 @@ def test_a_stopped_training_goes_on_exactly(begin, trained, name, monkeypatch):
 @pytest.mark.parametrize("name", ["dqn", "qrdqn", "sac", "td3"])
 def test_saved_as_sb3_saves(begin, name, tmp_path, make_batch, tiny):
     agent, hyper, config, _ = begin(name)
-    algorithm = agent.build(config, hyper, make_batch(config.env, hyper.num_envs))
+    algorithm = agent.build(config, hyper, make_batch(config.env, hyper.num_envs), [])
     assert isinstance(algorithm.policy, MultimodalNetworks)
     assert algorithm.policy._get_constructor_parameters()["model"] == tiny
     algorithm.save(tmp_path / "agent.zip")
@@ -142,7 +142,7 @@ def test_saved_as_sb3_saves(begin, name, tmp_path, make_batch, tiny):
 def test_networks_see_bytes(begin, name, make_batch):
     agent, hyper, config, _ = begin(name)
     env = make_batch(config.env, hyper.num_envs)
-    algorithm = agent.build(config, hyper, env)
+    algorithm = agent.build(config, hyper, env, [])
     seen = []
     for part in algorithm.policy.modules():
         if type(part).__name__ == "MultimodalExtractor":

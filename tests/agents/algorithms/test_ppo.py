@@ -73,7 +73,7 @@ def test_what_was_cut_is_estimated(make_batch, tiny):
     _, rewards, dones, infos = env.step(np.full(4, 6))
     assert dones.all()
     before = rewards.copy()
-    algorithm._add_what_was_cut(rewards, dones, infos)
+    algorithm._bootstrap_truncated(rewards, dones, infos)
     for e in range(4):
         last = {k: torch.from_numpy(v[None]) for k, v in infos[e]["terminal_observation"].items()}
         with torch.no_grad():

@@ -481,6 +481,7 @@ def test_nothing_in_it_is_a_pickle(make, tmp_path):
         spaces.Dict({"b": spaces.Discrete(2), "a": spaces.MultiBinary([2, 2])}),
         LinearDecay(1.0, 0.5),
         ModelConfig(image_size=(8, 8), text_args={"width": 3}),
+        ModelConfig(encoders={"wrist": {"name": "small_resnet", "size": [8, 8]}}),
         {"net_arch": {"pi": [4], "vf": []}, "activation_fn": torch.nn.Tanh, 1: (2, {3})},
     ],
     ids=lambda value: type(value).__name__,

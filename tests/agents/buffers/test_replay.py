@@ -173,5 +173,5 @@ def test_nothing_to_draw_and_no_second_way_to_save_memory():
     replay = FrameReplay(30, SPACE, ACTIONS, "cpu", n_envs=ENVS)
     with pytest.raises(ValueError, match="is empty"):
         replay.sample(4)
-    with pytest.raises(ValueError, match="every frame is kept once already"):
+    with pytest.raises(ValueError, match="every frame is stored once already"):
         FrameReplay(30, SPACE, ACTIONS, "cpu", n_envs=ENVS, optimize_memory_usage=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stable_baselines3.common.buffers import DictRolloutBuffer
 from torch.testing import assert_close
 
-from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 
 SPACE = spaces.Dict(
     {
@@ -47,7 +47,7 @@ def fill(buffer, actions, generator):
 )
 def test_as_sb3(steps, envs, batch_size, actions, seed):
     batches = []
-    for kind in (DictRolloutBuffer, Rollout):
+    for kind in (DictRolloutBuffer, MultimodalRolloutBuffer):
         space = ACTIONS[actions]
         buffer = kind(steps, SPACE, space, "cpu", gae_lambda=0.9, gamma=0.8, n_envs=envs)
         for again in range(2):  # the second rollout overwrites the first
@@ -66,17 +66,17 @@ def test_as_sb3(steps, envs, batch_size, actions, seed):
 
 
 def test_half_full():
-    buffer = Rollout(2, SPACE, ACTIONS["discrete"], "cpu")
+    buffer = MultimodalRolloutBuffer(2, SPACE, ACTIONS["discrete"], "cpu")
     with pytest.raises(ValueError, match="0 of 2 steps"):
         next(buffer.get())
 
 
 def test_sequences_are_whole_environments():
-    buffer = Rollout(4, SPACE, ACTIONS["discrete"], "cpu", n_envs=6)
+    buffer = MultimodalRolloutBuffer(4, SPACE, ACTIONS["discrete"], "cpu", n_envs=6)
     fill(buffer, ACTIONS["discrete"], np.random.default_rng(0))
     buffer.state = torch.arange(6.0).unsqueeze(1)
     seen = []
-    for batch, state, starts in buffer.sequences(8):
+    for batch, state, starts, _ in buffer.sequences(8):
         rows = state[:, 0].long().tolist()
         seen += rows
         assert torch.equal(starts, torch.from_numpy(buffer.episode_starts[:, rows] > 0))

@@ -40,8 +40,8 @@ def test_train_and_resume(config, tmp_path, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mmrl.cli.processes.subprocess", warm.subprocess)
         assert ablate(config, out, "--over", "optimizer.name=sgd", "--jobs", "2") == 0
-    said = capsys.readouterr().out
-    assert "| optimizer.name=sgd | 1 |" in said
+    output = capsys.readouterr().out
+    assert "| optimizer.name=sgd | 1 |" in output
     rows = list(csv.DictReader((out / "ablation.csv").open()))
     assert [row["arm"] for row in rows] == ["as configured", "optimizer.name=sgd"]
     finished = out / "as_configured" / "seed-0" / "result.json"
@@ -109,9 +109,9 @@ def test_trainings_end_with_the_command_that_began_them(config, tmp_path, comman
     (run,) = {path.parents[1] for path in out.rglob("checkpoints/step_*")}
     owner = json.loads((run / "lock.json").read_text())["pid"]
     process.terminate()
-    said = process.communicate(timeout=120)[1]
+    output = process.communicate(timeout=120)[1]
     assert process.returncode == 128 + signal.SIGTERM
-    assert "once more stops at once" in said
+    assert "once more stops at once" in output
     assert not Path(f"/proc/{owner}").exists()
     assert not (run / "lock.json").exists()
     stopped = Run.open(run)

@@ -17,7 +17,7 @@ def run_folder(make_run, hyper, tmp_path_factory):
 
 def test_by_a_run(run_folder, tmp_path, capsys):
     config, run = run_folder
-    told = []
+    collected = []
     for name in ("one", "two"):
         arguments = ["--episodes", "6", "--num_envs", "4", "--env_args", "{max_steps: 9}"]
         out = str(tmp_path / name)
@@ -25,7 +25,7 @@ def test_by_a_run(run_folder, tmp_path, capsys):
         rollouts = open_rollouts(out)
         assert rollouts.by == f"{run.path}, {run.newest_checkpoint().name}"
         assert rollouts.by in capsys.readouterr().out
-        told.append([(one.seed, one.actions.tolist()) for one in rollouts])
-    assert told[0] == told[1]
-    assert len({str(actions) for _, actions in told[0]}) > 1
-    assert max(len(actions) for _, actions in told[0]) <= 9
+        collected.append([(one.seed, one.actions.tolist()) for one in rollouts])
+    assert collected[0] == collected[1]
+    assert len({str(actions) for _, actions in collected[0]}) > 1
+    assert max(len(actions) for _, actions in collected[0]) <= 9

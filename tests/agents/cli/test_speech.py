@@ -1,4 +1,4 @@
-"""Agents that hear: one switch, from training to evaluation."""
+"""Agents with speech input: one switch, from training to evaluation."""
 
 import json
 

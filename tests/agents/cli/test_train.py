@@ -57,9 +57,9 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     file = config(env=GRID, env_args={"room_size": 5, "num_dists": 2, "max_steps": 12})
     override = ["--model.fusion", "concat", "--ppo.gamma", "0.9", "--seed", "7"]
     assert main(["train", "--config", file, "--out", str(out), *override]) == 0
-    said = capsys.readouterr().out
-    assert "6 held-out episodes" in said
-    assert "tensorboard --logdir" in said
+    output = capsys.readouterr().out
+    assert "6 held-out episodes" in output
+    assert "tensorboard --logdir" in output
 
     resolved = Run.open(out).config
     assert resolved["model"]["fusion"] == "concat"  # overridden
@@ -217,11 +217,11 @@ def test_later_clips_are_tried_again(faulty, monkeypatch):
 
 def test_a_reward_that_is_not_finite_is_named(faulty, capsys):
     status, _ = faulty(reward=float("nan"))
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert status == 2
-    assert "environment test/Faulty-v0 (number 0 of the batch, seeded with 0, episode 1" in said
-    assert "reward is nan in step 2" in said
-    assert "learning_rate" not in said
+    assert "environment test/Faulty-v0 (number 0 of the batch, seeded with 0, episode 1" in output
+    assert "reward is nan in step 2" in output
+    assert "learning_rate" not in output
 
 
 @pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")

@@ -1,4 +1,4 @@
-"""Run folders and YAML files of somebody else are data: commands run nothing that they name."""
+"""Run folders and YAML files of others are data: commands run nothing that they name."""
 
 import shutil
 import subprocess
@@ -40,7 +40,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch, trained, warm):
-    """A working directory with a run of somebody else, and a module that leaves a mark."""
+    """A working directory with a run of others, and a module that leaves a mark."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(sys, "path", list(sys.path))

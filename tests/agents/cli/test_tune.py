@@ -29,9 +29,9 @@ def test_search_and_resume(config, tmp_path, capsys, warm):
     over = ["--over", "ppo.learning_rate=1e-3..1e-2:log", "--over", "model.fusion=film,concat"]
     common = ["tune", config, "--out", str(out), "--episodes", "16", *over]
     assert main([*common, "--trials", "2", "--jobs", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "| 0 |" in said
-    assert "| 1 |" in said
+    output = capsys.readouterr().out
+    assert "| 0 |" in output
+    assert "| 1 |" in output
     assert main([*common, "--trials", "3"]) == 0
     assert "| 2 |" in capsys.readouterr().out
     runs = sorted(out.glob("trial-????"))

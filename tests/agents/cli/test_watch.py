@@ -13,7 +13,7 @@ GRID = "mmrl/GoToObjS4-v0"
 
 @pytest.fixture
 def keys(monkeypatch):
-    """Says which keys are pressed, a list at each look; then the window is closed."""
+    """Reports which keys are pressed, a list at each call; then the window is closed."""
 
     def press(*presses):
         waiting = [*presses, [CLOSED]]
@@ -75,6 +75,6 @@ def test_what_cannot_be_had_is_said(keys, run_folder, capsys, arguments, hint):
     keys()
     path = str(run_folder.path)
     assert main([path if one == "RUN" else one for one in arguments]) == 2
-    said = capsys.readouterr().err
-    assert hint in said
-    assert "Traceback" not in said
+    output = capsys.readouterr().err
+    assert hint in output
+    assert "Traceback" not in output

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl_agents.algorithms.ppo import PPOAgent
-from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 
 GRID = "mmrl/GoToLocalS5N2-v0"
 SMALL = {"first": 4, "size": 16}
@@ -56,7 +57,7 @@ def test_levels_are_kept_where_environments_cannot_tell_their_state(
     config, run = make_run(tmp_path / "run", env=counter)
     PPOAgent.train(config, hyper, run)
     before = run.read_checkpoint().state["curriculum"]["levels"]
-    with pytest.warns(UserWarning, match="test/Counter-v0 cannot tell its state"):
+    with pytest.warns(UserWarning, match="test/Counter-v0 has no state that can be saved"):
         PPOAgent.train(replace(config, steps=384), hyper, run, resume=True)
     after = run.read_checkpoint().state["curriculum"]["levels"]
     assert after["begun"] > before["begun"] > 8
@@ -67,15 +68,15 @@ def test_without_one_nothing_is_there(make_run, hyper, curves, tmp_path, monkeyp
     kinds = []
     build = PPOAgent.build.__func__
 
-    def built(cls, config, hyper, env):
-        algorithm = build(cls, config, hyper, env)
+    def built(cls, config, hyper, env, parts):
+        algorithm = build(cls, config, hyper, env, parts)
         kinds.append((type(algorithm.rollout_buffer), type(env.env.unwrapped) is type(env.env)))
         return algorithm
 
     monkeypatch.setattr(PPOAgent, "build", classmethod(built))
     config, run = make_run(tmp_path / "run", env=GRID)
     PPOAgent.train(config, hyper, run)
-    assert kinds == [(Rollout, True)]
+    assert kinds == [(MultimodalRolloutBuffer, True)]
     assert "curriculum" not in run.read_checkpoint().state
     assert not [tag for tag in curves(run) if tag.startswith("curriculum")]
     begun = replace(hyper, curriculum="plr")
@@ -99,13 +100,38 @@ def test_the_command(tmp_path, capsys):
     assert "held-out episodes" in capsys.readouterr().out
 
 
+def test_nested_options(tmp_path, capsys):
+    more = [
+        "--ppo.curriculum.kind", "plr", "--ppo.curriculum.first", "4", "--ppo.memory.kind", "gru",
+        "--ppo.memory.size", "8", "--ppo.auxiliary", "{kind: world_model, hidden: 8, side: 8}",
+    ]  # fmt: skip
+    out = tmp_path / "run"
+    assert main(["train", "--env", GRID, *TINY, "--out", str(out), *more]) == 0
+    written = yaml.safe_load((out / "config.yaml").read_text())["ppo"]
+    assert written["memory"] == {"kind": "gru", "size": 8}
+    assert written["curriculum"] == {"kind": "plr", "first": 4}
+    assert main(["train", "--resume", str(out)]) == 0
+    changed = ["--ppo.memory.size", "9"]
+    assert main(["train", "--resume", str(out), *changed]) == 2
+    assert "ppo.memory.size: 8 → 9" in capsys.readouterr().err
+    assert main(["eval", str(out), "--episodes", "4"]) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            ["--agent", "imagination", "--imagination.curriculum", "plr"],
+            "imagination.curriculum=plr: imagined episodes begin at steps of real ones",
+        ),
+        (
+            ["--ppo.memory.size", "8"],
+            "options {'size': 8} of which ppo.memory?",
+        ),
         (["--ppo.curriculum", "plrr"], "unknown curriculum 'plrr': did you mean 'plr'"),
         (
             ["--ppo.curriculum", "plr", "--ppo.curriculum_args", "{sise: 2}"],
-            "unknown part of curriculum_args 'sise'",
+            "unknown option of ppo.curriculum 'sise'",
         ),
         (["--ppo.curriculum_args", "{size: 99}"], "of which ppo.curriculum?"),
         (["--ppo.curriculum", "plr", "--workers", "2"], "train without --workers"),

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
+from mmrl_agents.curriculum.config import CURRICULA, CurriculumConfig
 from mmrl_agents.curriculum.curriculum import Curriculum
+from mmrl_agents.curriculum.part import CurriculumPart
 from mmrl_agents.curriculum.scores import SCORES
-from mmrl_agents.curriculum.settings import CURRICULA, Settings, find_kind
 
 ENVS, STEPS = 3, 7
 
@@ -35,7 +36,7 @@ class Past:
             for e in self.curriculum.step(rewards[t], over[t]):
                 self.begun[e].append((done + t + 1, self.curriculum.begin(e)))
         self.parts.append((rewards, over, values, advantages))
-        return self.curriculum.learn(values, advantages)
+        return self.curriculum.update(values, advantages)
 
     def episodes(self):
         """Of the episodes that have ended, by their ends: level, rewards, values, advantages."""
@@ -56,7 +57,7 @@ FORMULAS = {
 
 
 def make(kind="plr", seed=0, **changes):
-    return Curriculum(ENVS, find_kind(kind), Settings(**{"first": 2, **changes}), seed)
+    return Curriculum(ENVS, CurriculumConfig(kind, **{"first": 2, **changes}), seed)
 
 
 @settings(deadline=None)
@@ -105,7 +106,7 @@ def test_what_is_learnt_from(kind):
 def test_no_held_out_seed_is_ever_offered(monkeypatch):
     asked = []
     curriculum = make(first=8)
-    generator = curriculum._generator
+    generator = curriculum._rng
 
     class Asked:
         def __getattr__(self, name):
@@ -115,7 +116,7 @@ def test_no_held_out_seed_is_ever_offered(monkeypatch):
             asked.append(high)
             return generator.integers(high, **kwargs)
 
-    monkeypatch.setattr(curriculum, "_generator", Asked())
+    monkeypatch.setattr(curriculum, "_rng", Asked())
     new = [curriculum.begin(0) for _ in range(50)]
     assert asked == [EVAL_SEED_START] * 50
     assert all(0 <= seed < EVAL_SEED_START for (seed,) in new)
@@ -125,10 +126,10 @@ def test_replays_are_as_often_as_wanted():
     curriculum = make(replay=0.8, first=10, size=10)
     for k in range(10):
         assert curriculum.begin(0) not in curriculum.levels
-        curriculum.levels.note((k,), k / 10, best=1.0, begun=k + 1)
+        curriculum.levels.update((k,), k / 10, best=1.0, begun=k + 1)
     replayed = [curriculum.begin(0) in curriculum.levels for _ in range(2000)]
     assert np.mean(replayed) == pytest.approx(0.8, abs=0.03)
-    assert curriculum.figures()["replayed"] == pytest.approx(0.8, abs=0.1)
+    assert curriculum.metrics()["replayed"] == pytest.approx(0.8, abs=0.1)
 
 
 def test_a_level_that_was_replayed_has_a_child():
@@ -142,7 +143,7 @@ def test_a_level_that_was_replayed_has_a_child():
     for level in children:
         assert len(level) % 3 == 1
         assert level[:-3] in played
-    assert curriculum.figures()["mean_edits"] > 0
+    assert curriculum.metrics()["mean_edits"] > 0
     assert all(len(level) == 1 for level in (make("plr").begin(0) for _ in range(5)))
 
 
@@ -160,16 +161,16 @@ def test_it_goes_on_as_it_would_have(kind):
     for _ in range(10):
         assert np.array_equal(past.rollout(), rest.rollout())
     assert past.begun == rest.begun
-    assert one.figures() == other.figures()
+    assert one.metrics() == other.metrics()
     with pytest.raises(ValueError, match="3 levels were being played, now there are 2"):
-        Curriculum(2, find_kind(kind), Settings()).set_state(one.get_state())
+        Curriculum(2, CurriculumConfig(kind)).set_state(one.get_state())
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"score": "max_mcc"}, "unknown score of a curriculum 'max_mcc': did you mean 'max_mc'"),
-        ({"sise": 3}, "unknown part of curriculum_args 'sise': did you mean 'size'"),
+        ({"sise": 3}, "unknown option of ppo.curriculum 'sise': did you mean 'size'"),
         ({"size": 0}, "size=0: must be at least 1"),
         ({"size": 2.5}, "size=2.5: must be a whole number"),
         ({"replay": "often"}, "replay='often': must be a number"),
@@ -181,11 +182,10 @@ def test_it_goes_on_as_it_would_have(kind):
 )
 def test_settings_that_cannot_be(given, message):
     with pytest.raises(UserError, match=message):
-        Settings.read(given, find_kind("plr"))
+        CurriculumPart.read("ppo.curriculum", {"kind": "plr", **given})
 
 
-def test_accel_replays_more_often_unless_it_is_told_otherwise():
-    accel = find_kind("accel")
-    assert Settings.read({}, find_kind("plr")) == Settings(replay=0.5)
-    assert Settings.read({"size": 99}, accel) == Settings(size=99, replay=0.8)
-    assert Settings.read({"replay": 0.25}, accel) == Settings(replay=0.25)
+def test_accel_replays_more_often_by_default():
+    assert CurriculumConfig("plr").replay_probability == 0.5
+    assert CurriculumConfig("accel", size=99).replay_probability == 0.8
+    assert CurriculumConfig("accel", replay=0.25).replay_probability == 0.25

@@ -15,7 +15,7 @@ SCORES = st.lists(st.floats(-2, 2), min_size=1, max_size=12, unique=True)
 def fill(levels, scores):
     for k, score in enumerate(scores):
         levels.begun += 1
-        levels.note((k,), score, best=1.0, begun=levels.begun)
+        levels.update((k,), score, best=1.0, begun=levels.begun)
 
 
 @settings(deadline=None)
@@ -61,14 +61,14 @@ def test_levels_are_drawn_as_often_as_they_should():
 def test_the_least_likely_level_makes_room_for_a_better_one():
     levels = Levels(3, 0.5, 0.0)
     fill(levels, [0.4, 0.1, 0.8])
-    levels.note((7,), 0.05, best=0.0, begun=4)
+    levels.update((7,), 0.05, best=0.0, begun=4)
     assert (7,) not in levels
-    levels.note((7, 5), 0.2, best=0.5, begun=4)
+    levels.update((7, 5), 0.2, best=0.5, begun=4)
     assert set(levels.names) == {(0,), (7, 5), (2,)}
     assert (1,) not in levels
     assert levels.best((7, 5)) == 0.5
     assert levels.best((1,)) == float("-inf")
-    levels.note((0,), 0.0, best=0.9, begun=5)  # of one that is here, the newest score counts
+    levels.update((0,), 0.0, best=0.9, begun=5)  # of one that is here, the newest score counts
     assert dict(zip(levels.names, levels.scores.tolist(), strict=True))[0,] == 0.0
     assert len(levels) == 3
 
@@ -80,10 +80,10 @@ def test_there_and_back():
     state = levels.get_state()
     plain = {key: np.asarray(value).tolist() for key, value in state.items() if key != "names"}
     other.set_state({**json.loads(json.dumps(plain)), "names": state["names"]})
-    levels.note((9,), 0.9, best=1.0, begun=4)  # what was handed out does not live on
+    levels.update((9,), 0.9, best=1.0, begun=4)  # what was handed out does not live on
     assert len(state["names"]) == len(state["scores"]) == 3
     assert len(other) == 3
-    other.note((9,), 0.9, best=1.0, begun=4)
+    other.update((9,), 0.9, best=1.0, begun=4)
     assert other.names == levels.names
     assert np.array_equal(other.probabilities(), levels.probabilities())
     with pytest.raises(ValueError, match="3 levels were kept, and now there is room for 2"):

@@ -7,10 +7,10 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from mmrl_agents.algorithms.ppo import PPO
-from mmrl_agents.buffers.rollout import Rollout
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
+from mmrl_agents.curriculum.config import CurriculumConfig
 from mmrl_agents.curriculum.curriculum import Curriculum
-from mmrl_agents.curriculum.rollout import CurriculumRollout
-from mmrl_agents.curriculum.settings import Settings, find_kind
+from mmrl_agents.curriculum.rollout import CurriculumRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 STEPS, ENVS = 6, 4
@@ -18,7 +18,7 @@ SPACES = gym.spaces.Dict(image=gym.spaces.Box(0, 255, (3, 4, 4), np.uint8)), gym
 
 
 def curriculum(kind="robust_plr"):
-    made = Curriculum(ENVS, find_kind(kind), Settings())
+    made = Curriculum(ENVS, CurriculumConfig(kind))
     made.begin_all()
     return made
 
@@ -30,7 +30,7 @@ def full():
     def make(learnt=None, kind="robust_plr"):
         plain = learnt is None and kind == "none"
         more = {} if plain else {"curriculum": curriculum("plr" if kind == "none" else kind)}
-        buffer = (Rollout if plain else CurriculumRollout)(
+        buffer = (MultimodalRolloutBuffer if plain else CurriculumRolloutBuffer)(
             STEPS, *SPACES, "cpu", gae_lambda=0.9, n_envs=ENVS, **more
         )
         draw = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def full():
             buffer.add({"image": image}, np.zeros(ENVS), rewards, starts, numbers, numbers)
         buffer.compute_returns_and_advantage(torch.zeros(ENVS), np.zeros(ENVS, np.bool_))
         if learnt is not None:
-            buffer.learnt = learnt
+            buffer.selected = learnt
         return buffer
 
     return make
@@ -89,7 +89,7 @@ def test_sequences_say_which_of_their_steps_are_learnt_from(full):
         assert state[:, 0].tolist() == batch.old_values[:2].tolist()
         seen += batch.old_values[rows].tolist()
     assert sorted(seen) == sorted(100.0 * t + e for t, e in np.argwhere(learnt))
-    assert all(len(one) == 3 for one in full(kind="plr").sequences(STEPS))
+    assert all(one.selected is None for one in full(kind="plr").sequences(STEPS))
 
 
 @pytest.mark.parametrize("memory", [None, "gru"])
@@ -101,7 +101,7 @@ def test_the_loss_is_of_what_is_learnt_from(make_batch, tiny, memory, share):
         torch.manual_seed(0)
         algorithm = PPO(
             MultimodalPolicy, make_batch(num_envs=ENVS), n_steps=8, batch_size=16, n_epochs=2,
-            seed=1, device="cpu", rollout_buffer_class=CurriculumRollout,
+            seed=1, device="cpu", rollout_buffer_class=CurriculumRolloutBuffer,
             rollout_buffer_kwargs={"curriculum": curriculum()},
             policy_kwargs={"model": tiny, "memory": memory},
         )  # fmt: skip
@@ -110,9 +110,9 @@ def test_the_loss_is_of_what_is_learnt_from(make_batch, tiny, memory, share):
         buffer = algorithm.rollout_buffer
         algorithm.collect_rollouts(algorithm.env, callback, buffer, 8)
         before = [one.clone() for one in algorithm.policy.parameters()]
-        buffer.learnt = np.random.default_rng(2).random((8, ENVS)) < share
+        buffer.selected = np.random.default_rng(2).random((8, ENVS)) < share
         for name in ("returns", "advantages", "values", "log_probs"):
-            getattr(buffer, name)[~buffer.learnt] += noise
+            getattr(buffer, name)[~buffer.selected] += noise
         np.random.seed(5)
         algorithm.train()
         after = list(algorithm.policy.parameters())

@@ -6,8 +6,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from mmrl.wrappers.adapters import make_env, make_vec_env
+from mmrl_agents.curriculum.config import CurriculumConfig
 from mmrl_agents.curriculum.curriculum import Curriculum
-from mmrl_agents.curriculum.settings import Settings, find_kind
 from mmrl_agents.curriculum.vector_env import CurriculumVector
 
 GRID = "mmrl/GoToLocalS5N2-v0"
@@ -15,8 +15,8 @@ ENVS = 4
 
 
 def wrapped(env_id, kind="plr", **env_args):
-    settings = Settings(first=2, replay=0.6, size=8)
-    curriculum = Curriculum(ENVS, find_kind(kind), settings, seed=5)
+    config = CurriculumConfig(kind, first=2, replay=0.6, size=8)
+    curriculum = Curriculum(ENVS, config, seed=5)
     return CurriculumVector(make_vec_env(env_id, ENVS, **env_args), curriculum)
 
 
@@ -29,7 +29,7 @@ def play(env, steps, seed=0):
         actions = generator.integers(env.single_action_space.n, size=ENVS)
         observation, *_, infos = env.step(actions)
         if step % 10 == 9:
-            env.curriculum.learn(*generator.random((2, 10, ENVS)))
+            env.curriculum.update(*generator.random((2, 10, ENVS)))
         yield observation, [one.level for one in env.curriculum._playing], infos
 
 
@@ -107,7 +107,7 @@ def test_state_there_and_back():
 def test_what_cannot_be(counter):
     with pytest.raises(ValueError, match="cannot begin from edited scenes"):
         wrapped(counter, "accel")
-    curriculum = Curriculum(2, find_kind("plr"), Settings())
+    curriculum = Curriculum(2, CurriculumConfig("plr"))
     later = gym.make_vec(f"mmrl_envs:{GRID}", 2, autoreset_mode=AutoresetMode.NEXT_STEP)
     with pytest.raises(ValueError, match="SameStep"):
         CurriculumVector(later, curriculum)

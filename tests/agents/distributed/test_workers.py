@@ -135,7 +135,7 @@ def test_a_worker_that_is_killed(place, shadows, capsys):
     assert not (place / "order").exists()
     captured = capsys.readouterr()
     assert "a worker was lost" in captured.err
-    assert "all go on from step_512" in captured.err
+    assert "all resume from step_512" in captured.err
     alone, team = Run.open("alone"), Run.open("team")
     expected, got = alone.read_checkpoint(), team.read_checkpoint()
     assert got.steps == expected.steps == 1536

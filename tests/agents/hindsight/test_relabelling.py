@@ -1,4 +1,4 @@
-"""Who says what was done: only what is true, or likely, and in words that were heard."""
+"""Relabellers: labels are true, or likely, and among the instructions that were given."""
 
 from __future__ import annotations
 
@@ -12,56 +12,58 @@ from mmrl.generative.text.models import TextGenerator
 from mmrl.models.encoders.image import FramesEncoder, small_resnet
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
-from mmrl_agents.hindsight.relabelling import Ending, Oracle
+from mmrl_agents.hindsight.relabelling import FinalStep, Oracle
 from mmrl_envs.grid.language.grid_language import GridLanguage
 
 COLORS = ["red", "green", "blue"]
 TOKENIZER = WordTokenizer(["pick", "up", "the", "a", *COLORS], 8)
 
 
-def ending(color: str, *, told: str | None = None, success: bool = False, **more: Any) -> Ending:
+def final_step(
+    color: str, *, asked: str | None = None, success: bool = False, **more: Any
+) -> FinalStep:
     """The end of an episode in which something of a colour was picked up: all is of that colour."""
     images = np.zeros((2, 3, 8, 8), np.uint8)
     images[1, COLORS.index(color)] = 200
-    return Ending(
+    return FinalStep(
         images,
-        TOKENIZER.encode(f"pick up the {told or color}"),
+        TOKENIZER.encode(f"pick up the {asked or color}"),
         success=success,
-        cut=more.get("cut", False),
+        truncated=more.get("truncated", False),
         reward=float(success),
         achieved=more.get("achieved", (f"pick up the {color}", f"pick up a {color}")),
     )
 
 
-def test_the_oracle_says_what_was_achieved_in_words_that_were_heard():
+def test_the_oracle_gives_achieved_instructions_among_those_given_before():
     oracle = Oracle(TOKENIZER)
-    assert oracle.label([ending("red")]) == [""]  # nothing was heard
-    oracle.learn([ending("green", told="red"), ending("green", told="green")])
-    assert oracle.label([ending("red"), ending("green"), ending("blue")]) == [
+    assert oracle.label([final_step("red")]) == [""]  # nothing was given
+    oracle.learn([final_step("green", asked="red"), final_step("green", asked="green")])
+    assert oracle.label([final_step("red"), final_step("green"), final_step("blue")]) == [
         "pick up the red", "pick up the green", "",
     ]  # fmt: skip
-    assert oracle.label([ending("red", achieved=())]) == [""]
+    assert oracle.label([final_step("red", achieved=())]) == [""]
 
 
-def test_the_oracle_chooses_by_chance_and_goes_on_choosing_so():
+def test_the_oracle_chooses_at_random_and_resumes_exactly():
     one = Oracle(TOKENIZER, seed=3)
     sentences = ("pick up the red", "pick up a red")
-    one.learn([ending("red")])
-    one._heard.sentences.update(sentences)
-    said = one.label([ending("red")] * 50)
-    assert set(said) == set(sentences)
+    one.learn([final_step("red")])
+    one._given.sentences.update(sentences)
+    labels = one.label([final_step("red")] * 50)
+    assert set(labels) == set(sentences)
     other = Oracle(TOKENIZER)
     other.set_state(one.get_state())
-    assert one.label([ending("red")] * 20) == other.label([ending("red")] * 20)
+    assert one.label([final_step("red")] * 20) == other.label([final_step("red")] * 20)
 
 
 def test_the_verifier_does_not_look_at_articles():
     language = GridLanguage()
-    one = ending("red", achieved=("pick up the red",))
+    one = final_step("red", achieved=("pick up the red",))
     assert one.has_achieved("pick up a red", language)
     assert not one.has_achieved("pick up a blue", language)
     assert not one.has_achieved("pick up a red")  # without a language: not the same sentence
-    assert not ending("red", achieved=None).has_achieved("pick up a red", language)
+    assert not final_step("red", achieved=None).has_achieved("pick up a red", language)
 
 
 class Quick(LearnedCaptioner):
@@ -75,7 +77,7 @@ def learned() -> LearnedCaptioner:
     generator = np.random.default_rng(0)
     for _ in range(25):
         colors = generator.choice(COLORS, size=4)
-        captioner.learn([ending(color, success=True) for color in colors])
+        captioner.learn([final_step(color, success=True) for color in colors])
     return captioner
 
 
@@ -88,30 +90,30 @@ def make(seed: int) -> LearnedCaptioner:
 
 def test_it_learns_from_successes_and_names_failures(learned: LearnedCaptioner):
     torch.manual_seed(0)
-    failed = [ending(color, told="red") for color in COLORS * 5]
-    said = learned.label(failed)
-    right = [one.has_achieved(sentence) for one, sentence in zip(failed, said, strict=True)]
+    failed = [final_step(color, asked="red") for color in COLORS * 5]
+    labels = learned.label(failed)
+    right = [one.has_achieved(sentence) for one, sentence in zip(failed, labels, strict=True)]
     assert np.mean(right) > 0.9
-    assert learned.figures()["captioner_examples"] == 100
+    assert learned.metrics()["captioner_examples"] == 100
 
 
-def test_it_says_nothing_before_it_has_learnt_nor_of_what_was_cut(learned: LearnedCaptioner):
+def test_no_label_before_it_is_trained_nor_of_truncated_episodes(learned: LearnedCaptioner):
     new = make(seed=1)
-    new.learn([ending("red", success=True)] * 10 + [ending("red")] * 100)
-    assert new.label([ending("red")]) == [""]
+    new.learn([final_step("red", success=True)] * 10 + [final_step("red")] * 100)
+    assert new.label([final_step("red")]) == [""]
     assert new.rounds == 0
     assert learned.rounds
-    assert new.figures()["captioner_examples"] == 10
-    assert learned.label([ending("red", cut=True)]) == [""]
+    assert new.metrics()["captioner_examples"] == 10
+    assert learned.label([final_step("red", truncated=True)]) == [""]
 
 
-def test_it_goes_on_as_it_would_have(learned: LearnedCaptioner):
+def test_it_resumes_exactly(learned: LearnedCaptioner):
     other = make(seed=9)
     other.set_state(learned.get_state())
-    more = [ending(color, success=True) for color in ["red", "blue"] * 30]
+    more = [final_step(color, success=True) for color in ["red", "blue"] * 30]
     for captioner in (learned, other):
         captioner.learn(more)
-    failed = [ending(color) for color in COLORS]
+    failed = [final_step(color) for color in COLORS]
     labels = []
     for captioner in (learned, other):
         torch.manual_seed(4)

@@ -20,47 +20,47 @@ SPACE = spaces.Dict(
 TOKENIZER = WordTokenizer(["a", "b", "c", "d"], 6)
 
 
-class Says:
-    """Says "d" of every failed episode whose last step began with an even frame; "d d" of all, when
-    it is wiser.
+class FakeRelabeller:
+    """Labels every failed episode whose last step began with an even frame "d"; all "d d", when it
+    is wiser.
     """
 
     def __init__(self, ready_after: int | None = None, wiser_after: int = 1_000) -> None:
-        self.told: list[Any] = []
+        self.final_steps: list[Any] = []
         self.ready_after, self.wiser_after = ready_after, wiser_after
 
     @property
     def rounds(self) -> int | None:
         if self.ready_after is None:
             return None
-        return sum(len(self.told) >= one for one in (self.ready_after, self.wiser_after))
+        return sum(len(self.final_steps) >= one for one in (self.ready_after, self.wiser_after))
 
-    def learn(self, endings: Any) -> None:
-        self.told += endings
+    def learn(self, final_steps: Any) -> None:
+        self.final_steps += final_steps
 
-    def label(self, endings: Any) -> list[str]:
+    def label(self, final_steps: Any) -> list[str]:
         if self.rounds == 0:
-            return [""] * len(endings)
+            return [""] * len(final_steps)
         if self.rounds == 2:
-            return ["d d"] * len(endings)
-        return ["d" if one.images[0].flat[1] % 2 == 0 else "" for one in endings]
+            return ["d d"] * len(final_steps)
+        return ["d" if one.images[0].flat[1] % 2 == 0 else "" for one in final_steps]
 
-    def figures(self) -> dict[str, float]:
-        return {"told": len(self.told)}
+    def metrics(self) -> dict[str, float]:
+        return {"episodes": len(self.final_steps)}
 
     def get_state(self) -> dict[str, Any]:
-        return {"count": len(self.told)}
+        return {"count": len(self.final_steps)}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.told = [None] * state["count"]
+        self.final_steps = [None] * state["count"]
 
 
 def make(
     size: int = 64, ready_after: int | None = None, wiser_after: int = 1_000
 ) -> HindsightReplay:
-    says = Says(ready_after, wiser_after)
+    relabeller = FakeRelabeller(ready_after, wiser_after)
     return HindsightReplay(
-        size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=says, tokenizer=TOKENIZER
+        size, SPACE, spaces.Discrete(5), "cpu", ENVS, relabeller=relabeller, tokenizer=TOKENIZER
     )
 
 
@@ -123,8 +123,8 @@ def test_a_failed_episode_is_stored_again_as_what_it_was():
     assert [one[5] for one in again] == [one[5] for one in originals]
     assert [one[6] for one in again] == [0, 0, pytest.approx(0.7)]  # as the last success
     assert [one[7] for one in again] == [0, 0, 1]
-    assert replay.figures()["relabelled"] == 1
-    assert replay.figures()["accuracy"] == 1
+    assert replay.metrics()["relabelled"] == 1
+    assert replay.metrics()["accuracy"] == 1
 
 
 def test_failed_episodes_wait_until_the_relabeller_has_learnt():
@@ -139,8 +139,8 @@ def test_failed_episodes_wait_until_the_relabeller_has_learnt():
     for replay in (waiting, again):
         play(replay, [["won", ""]])
         assert stored(replay)[-3:] == stored(at_once)[-3:]
-        assert replay.figures()["relabelled"] == 1
-        assert replay.figures()["accuracy"] == 1
+        assert replay.metrics()["relabelled"] == 1
+        assert replay.metrics()["accuracy"] == 1
 
 
 def test_what_was_said_is_mended_when_the_relabeller_has_learnt_more():
@@ -158,15 +158,15 @@ def test_what_was_said_is_mended_when_the_relabeller_has_learnt_more():
             one[:3] + one[5:] for one in copies
         ]
         assert [one[3] for one in kept] == [one[4] for one in kept]
-        assert each.figures()["accuracy"] < 1  # "d" was right, "d d" is not
-    assert replay.figures() == mended.figures()
+        assert each.metrics()["accuracy"] < 1  # "d" was right, "d d" is not
+    assert replay.metrics() == mended.metrics()
 
 
 def test_a_successful_episode_and_one_that_nobody_can_name_are_left_alone():
     replay = make()
     play(replay, [["", "won"], ["lost", ""]])  # the end's first frame is 1: odd
     assert len(stored(replay)) == 2 * ENVS
-    assert replay.figures() == {"relabelled": 0, "told": 2}
+    assert replay.metrics() == {"relabelled": 0, "episodes": 2}
 
 
 def test_frames_are_kept_once():
@@ -183,7 +183,7 @@ def test_what_led_on_when_time_was_up_is_known():
     assert original[1:3] == again[1:3] == (0, 1)
     assert original[7] == 0  # time was up: it might have gone on
     assert again[7] == 1
-    assert replay.relabeller.told[0].cut
+    assert replay.relabeller.final_steps[0].truncated
 
 
 STEPS = st.lists(
@@ -227,12 +227,24 @@ def test_going_on_from_a_state(before: list[list[str]], after: list[list[str]]):
     for replay in (one, other):
         play(replay, after)
     assert stored(one) == stored(other)
-    assert one.figures() == other.figures()
+    assert one.metrics() == other.metrics()
+
+
+def test_states_of_earlier_versions_are_read():
+    one, other = make(ready_after=9), make(ready_after=9)
+    play(one, [["", "won"], ["lost", "lost"]])
+    state = one.get_state()
+    for failure in state["hindsight"]["failures"]:
+        failure["ending"], failure["said"] = failure.pop("final_step"), failure.pop("label")
+        failure["ending"]["cut"] = failure["ending"].pop("truncated")
+    assert state["hindsight"]["failures"]
+    other.set_state(state)
+    assert repr(other.get_state()) == repr(one.get_state())
 
 
 def test_an_agent_that_does_not_read_is_refused():
     space = spaces.Dict(image=SPACE["image"])
     with pytest.raises(ValueError, match="has to read"):
         HindsightReplay(
-            8, space, spaces.Discrete(2), "cpu", 1, relabeller=Says(), tokenizer=TOKENIZER
+            8, space, spaces.Discrete(2), "cpu", 1, relabeller=FakeRelabeller(), tokenizer=TOKENIZER
         )

@@ -20,7 +20,7 @@ WORLD = {
     "margin": 2, "batch_size": 4, "window": 3, "text_args": {"width": 8}, "test_share": 0.2,
 }  # fmt: skip
 HYPER = ImaginationConfig(
-    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, dream_steps=96, starts=8,
+    num_envs=4, n_steps=8, batch_size=16, n_epochs=1, episodes=6, imagined_steps=96, starts=8,
     horizon=5, world=WORLD,
     tokenizer={"steps": 5, "hidden": 16, "layers": 1, "batch_size": 8, "test_share": 0.2},
 )  # fmt: skip
@@ -46,10 +46,10 @@ def test_rounds_and_going_on(
     checkpoint = run.read_checkpoint()
     assert checkpoint.steps >= 100
     assert checkpoint.state["rounds"] >= 2
-    dreamt = checkpoint.state["dreamt"]
+    dreamt = checkpoint.state["imagined_steps"]
     assert dreamt == 96 * checkpoint.state["rounds"] > checkpoint.steps
     told = capsys.readouterr().err.splitlines()
-    ends = [line for line in told if line.startswith("        96 dreamt steps  success")]
+    ends = [line for line in told if line.startswith("        96 imagined steps  success")]
     assert len(ends) == checkpoint.state["rounds"]
     shown = curves(run)
     steps = {step for points in shown.values() for step, _ in points}
@@ -74,6 +74,7 @@ def test_rounds_and_going_on(
         ({"episodes": 0}, "imagination.episodes=0"),
         ({"temperature": -1.0}, "temperature=-1.0"),
         ({"world": {"wide": 3}}, "imagination.world.*'wide'"),
+        ({"curriculum": "plr"}, "imagination.curriculum=plr: imagined episodes begin"),
         ({"batch_size": 20}, "batch_size=20 must divide"),
     ],
 )

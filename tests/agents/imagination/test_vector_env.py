@@ -13,7 +13,7 @@ from mmrl.generative.world_model.simulator import WorldSimulator, codes_of
 from mmrl.models.config import ModelConfig
 from mmrl.training.tasks.world_model import build
 from mmrl_agents.algorithms.ppo import PPO
-from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, starts_of
+from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -44,7 +44,7 @@ def world(real: Rollouts) -> WorldSimulator:
 
 
 def dreams(world: WorldSimulator, real: Rollouts, **options: object) -> ImaginedVectorEnv:
-    starts = starts_of(world, real, 10, np.random.default_rng(0))
+    starts = sample_starts(world, real, 10, np.random.default_rng(0))
     return ImaginedVectorEnv(world, starts, ENVS, **{"horizon": 3, **options})
 
 
@@ -53,7 +53,7 @@ def actions(seed: int, steps: int) -> np.ndarray:
 
 
 def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: Rollouts):
-    starts = starts_of(world, real, 20, np.random.default_rng(1))
+    starts = sample_starts(world, real, 20, np.random.default_rng(1))
     seen = {(one.instruction, image.tobytes()) for one in real for image in one.images[:-1]}
     for image, instruction in zip(starts.images, starts.instructions, strict=True):
         assert (instruction, image.tobytes()) in seen

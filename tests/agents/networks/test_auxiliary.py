@@ -11,7 +11,8 @@ from stable_baselines3.common.logger import Logger
 
 from mmrl.errors import UserError
 from mmrl_agents.algorithms.ppo import PPO, PPOAgent
-from mmrl_agents.networks.auxiliary import Following, NextStep, build_auxiliary
+from mmrl_agents.buffers.rollout import NextSteps
+from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
@@ -31,7 +32,7 @@ def test_what_follows_a_step(make_batch, tiny, counter):
     algorithm.learn(128)
     rollout = algorithm.rollout_buffer
     for transitions in rollout.get(32):
-        after = rollout.following(transitions.steps)
+        after = rollout.next_steps(transitions.steps)
         now = transitions.observations["image"][:, 0, 0, 0].long()
         hit = transitions.actions.flatten() == 1
         last = transitions.steps // 8 == 15
@@ -50,7 +51,7 @@ def test_gradients_reach_the_encoders(make_batch, tiny, memory, precision):
     algorithm.learn(64)
     policy = algorithm.policy
     for batch, judgement, _ in algorithm._minibatches():
-        after = algorithm.rollout_buffer.following(batch.steps)
+        after = algorithm.rollout_buffer.next_steps(batch.steps)
         policy.zero_grad()
         policy.auxiliary_loss(judgement.features, batch.actions, after).backward()
         encoders = policy.features_extractor.model.encoders
@@ -63,46 +64,46 @@ def test_gradients_reach_the_encoders(make_batch, tiny, memory, precision):
 
 def test_what_is_not_known_does_not_count():
     torch.manual_seed(0)
-    head = NextStep(4, SEEN, spaces.Discrete(3), side=4)
-    told = head(torch.randn(3, 4), torch.tensor([0, 1, 2]))
+    head = NextStepLoss(4, SEEN, spaces.Discrete(3), side=4)
+    prediction = head(torch.randn(3, 4), torch.tensor([0, 1, 2]))
     shown, known = torch.tensor([True, False, False]), torch.tensor([True, True, False])
     images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
-    after = Following(images, torch.randn(3), torch.tensor([False, True, True]), shown, known)
+    after = NextSteps(images, torch.randn(3), torch.tensor([False, True, True]), shown, known)
     changed = after._replace(
         images=torch.cat([images[:1], 255 - images[1:]]),
         rewards=after.rewards * torch.tensor([1, 1, 5]),
         ends=torch.tensor([False, True, False]),
     )
-    assert torch.equal(head.loss(told, after), head.loss(told, changed))
+    assert torch.equal(head.loss(prediction, after), head.loss(prediction, changed))
     worse = after._replace(images=255 - images)
-    assert not torch.equal(head.loss(told, after), head.loss(told, worse))
+    assert not torch.equal(head.loss(prediction, after), head.loss(prediction, worse))
 
 
 def test_parts_of_a_minibatch_add_up():
     """As a team weighs them: by how many transitions there are, known or not."""
     torch.manual_seed(0)
-    head = NextStep(4, SEEN, spaces.Box(-1, 1, (2,)), side=4)
+    head = NextStepLoss(4, SEEN, spaces.Box(-1, 1, (2,)), side=4)
     features, actions = torch.randn(5, 4), torch.randn(5, 2)
     images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
-    after = Following(images, torch.randn(5), *(torch.rand(5) < 0.5 for _ in range(3)))
+    after = NextSteps(images, torch.randn(5), *(torch.rand(5) < 0.5 for _ in range(3)))
     whole = head.loss(head(features, actions), after)
     parts = [
-        head.loss(head(features[rows], actions[rows]), Following(*(one[rows] for one in after)))
+        head.loss(head(features[rows], actions[rows]), NextSteps(*(one[rows] for one in after)))
         for rows in (slice(0, 2), slice(2, 5))
     ]
     torch.testing.assert_close(parts[0] * 0.4 + parts[1] * 0.6, whole)
 
 
 def test_the_least_that_there_can_be_is_nothing():
-    head = NextStep(4, SEEN, spaces.Discrete(3), side=4)
+    head = NextStepLoss(4, SEEN, spaces.Discrete(3), side=4)
     images = torch.randint(1, 255, (2, 3, 16, 16), dtype=torch.uint8)
     nothing = torch.zeros(2, dtype=torch.bool)
-    after = Following(images, torch.tensor([0.5, 0.0]), nothing, ~nothing, ~nothing)
-    told = head(torch.randn(2, 4), torch.tensor([0, 2]))
-    told = told._replace(
+    after = NextSteps(images, torch.tensor([0.5, 0.0]), nothing, ~nothing, ~nothing)
+    prediction = head(torch.randn(2, 4), torch.tensor([0, 2]))
+    prediction = prediction._replace(
         image=head.patches(images).logit(), end=torch.full((2,), -30.0), reward=after.rewards
     )
-    assert abs(float(head.loss(told, after))) < 1e-6
+    assert abs(float(head.loss(prediction, after))) < 1e-6
 
 
 def test_it_learns_what_comes_next(make_batch, tiny):
@@ -151,5 +152,5 @@ def test_refusals(name, args, words):
 
 
 def test_arguments_of_nothing_are_refused(hyper):
-    with pytest.raises(UserError, match=r"auxiliary_args=.*of which ppo.auxiliary"):
+    with pytest.raises(UserError, match="ppo.auxiliary: options .*weight.* of which"):
         PPOAgent.check(replace(hyper, auxiliary_args={"weight": 2.0}))

@@ -1,4 +1,4 @@
-"""The expert carries out every instruction, from everywhere, knowing no more than it may."""
+"""The expert achieves every instruction, from everywhere, knowing no more than it may."""
 
 import numpy as np
 import pytest

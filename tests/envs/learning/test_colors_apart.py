@@ -14,8 +14,8 @@ from mmrl.data import RandomSource, Request, collect, find_place
 from mmrl.data.frames import read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer
+from mmrl.training.load import load
 from mmrl.training.tasks.painter import PainterConfig, PainterTask
-from mmrl.training.trainer import load
 
 COLORS = ("red", "green", "blue", "purple", "yellow", "grey")
 TINY: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "text_args": {"width": 16}}

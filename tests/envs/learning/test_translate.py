@@ -1,4 +1,4 @@
-"""``mmrl translate``, and an agent that is told what to do in another language."""
+"""``mmrl translate``, and an agent whose instructions are translated."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Reader:
         return np.full(len(observation[INSTRUCTION]), 6)
 
 
-def test_an_agent_is_told_through_a_translator(
+def test_an_agent_reads_translations(
     run: Path, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     args = {"room_size": 6, "num_dists": 2}
@@ -82,17 +82,17 @@ def test_an_agent_is_told_through_a_translator(
     agent.save_checkpoint(Checkpoint(1, {}, {}))
     monkeypatch.setattr("mmrl.api.find_agent", lambda name: Reader)
     monkeypatch.setattr(Reader, "read", set())
-    tell = ("eval", agent.path, "--episodes", 3, "--env_args", "{language: zh}")
-    assert call(*tell)[0] == 0
+    command = ("eval", agent.path, "--episodes", 3, "--env_args", "{language: zh}")
+    assert call(*command)[0] == 0
     assert all(sentence.startswith("走到") for sentence in Reader.read)
     Reader.read.clear()
     report = tmp_path / "report.json"
-    assert call(*tell, "--translator", run, "--json", report, "--device", "cpu")[0] == 0
+    assert call(*command, "--translator", run, "--json", report, "--device", "cpu")[0] == 0
     assert Reader.read
     assert not any("走" in sentence for sentence in Reader.read)
     result = json.loads(report.read_text())
     assert result["env_args"] == {**args, "language": "zh"}
     assert result["translator"] == str(run)
-    status, _, err = call(*tell, "--translator", agent.path)
+    status, _, err = call(*command, "--translator", agent.path)
     assert status == 2
     assert "'mmrl fit translation' makes what is needed" in err

@@ -1,4 +1,4 @@
-"""The translator: it learns both ways, never from what is held out, and says what is wrong."""
+"""The translator: it learns both ways, never from held-out sentences, and names unknown words."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def config(out: Path, **changes: Any) -> TranslationConfig:
 
 
 @pytest.mark.parametrize(("source", "target"), [("zh", "en"), ("en", "zh")])
-def test_it_learns_and_translates_what_it_never_saw(
+def test_it_learns_and_generalises_to_held_out_sentences(
     tmp_path: Path, source: str, target: str
 ) -> None:
     options = config(tmp_path / "run", source=source, target=target, steps=200)
@@ -35,19 +35,19 @@ def test_it_learns_and_translates_what_it_never_saw(
     run = Run.create(tmp_path / "run", {"task": "translation"})
     evaluation = fit(task, options, run)
     assert evaluation.metrics["exact"] >= 0.5
-    known = task.learnt[:16]
-    said = task.module.translate([pair.source for pair in known])
-    assert [one.sentence for one in said] == [pair.target for pair in known]
+    known = task.train[:16]
+    translated = task.module.translate([pair.source for pair in known])
+    assert [one.sentence for one in translated] == [pair.target for pair in known]
     again = load(run.path, "translation", "cpu")
-    assert again.translate([pair.source for pair in known]) == said
+    assert again.translate([pair.source for pair in known]) == translated
     with pytest.raises(UserError, match="'mmrl fit speech' makes"):
         load(run.path, "speech")
 
 
-def test_what_is_held_out_is_never_learnt_from(tmp_path: Path) -> None:
+def test_held_out_sentences_are_not_in_the_training_data(tmp_path: Path) -> None:
     options = config(tmp_path)
     task = TranslationTask.prepare(options)
-    learnt = {pair.source for pair in task.learnt}
+    learnt = {pair.source for pair in task.train}
     tested = held_out_pairs(options, 8)
     assert len(set(tested)) == len(tested) > 2
     assert not learnt & {pair.source for pair in tested}
@@ -56,7 +56,7 @@ def test_what_is_held_out_is_never_learnt_from(tmp_path: Path) -> None:
     assert 0.15 < share < 0.25
 
 
-def test_going_on_is_exact(tmp_path: Path) -> None:
+def test_resuming_is_exact(tmp_path: Path) -> None:
     options = config(tmp_path, steps=6)
     whole = Training(TranslationTask.prepare(options), options)
     for _ in range(6):
@@ -64,12 +64,12 @@ def test_going_on_is_exact(tmp_path: Path) -> None:
     stopped = Training(TranslationTask.prepare(options), options)
     for _ in range(3):
         stopped.advance()
-    gone_on = Training(TranslationTask.prepare(options), options)
-    gone_on.resume(stopped.checkpoint())
+    resumed = Training(TranslationTask.prepare(options), options)
+    resumed.resume(stopped.checkpoint())
     for _ in range(3):
-        gone_on.advance()
+        resumed.advance()
     for one, other in zip(
-        whole.task.module.parameters(), gone_on.task.module.parameters(), strict=True
+        whole.task.module.parameters(), resumed.task.module.parameters(), strict=True
     ):
         assert torch.equal(one, other)
 

@@ -1,4 +1,4 @@
-"""The command says what is wrong, exits with 2, and leaves nothing behind."""
+"""A wrong command line is reported, exits with 2, and leaves nothing behind."""
 
 import json
 import warnings

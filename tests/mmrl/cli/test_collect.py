@@ -1,4 +1,4 @@
-"""``mmrl collect``: collects, shows, goes on, and says what is wrong."""
+"""``mmrl collect``: collects, resumes, shows, and reports errors."""
 
 import json
 
@@ -52,10 +52,10 @@ def test_many_kinds_are_counted(call):
     assert "dataset       ./boss in " in out
     assert " more\n" in out  # instructions that there is no room for
     counts = [int(line.split()[0]) for line in out.splitlines() if line.endswith("%  go to")]
-    told = open_rollouts("./boss").columns(images=False).instructions
+    instructions = open_rollouts("./boss").columns(images=False).instructions
     assert counts == [sum(text.startswith("go to") and not any(
         link in text for link in (" and ", "then", "after")
-    ) for text in told)]  # fmt: skip
+    ) for text in instructions)]  # fmt: skip
 
 
 def test_an_interrupted_collection_goes_on(call, monkeypatch):
@@ -70,7 +70,7 @@ def test_an_interrupted_collection_goes_on(call, monkeypatch):
         patch.setattr(ExpertSource, "actions", stops)
         status, out, err = call(*EXPERT, "--out", "./some")
     assert status == 130
-    assert "the same command goes on from here" in out
+    assert "call the same command again to resume" in out
     assert "mmrl collect: interrupted" in err
     assert "'./some' is not complete: call 'mmrl collect'" in call("collect", "show", "./some")[2]
     status, out, _ = call(*EXPERT, "--out", "./some")
@@ -86,7 +86,7 @@ def test_an_interrupted_collection_goes_on(call, monkeypatch):
     ("changes", "reason"),
     [
         ({"--episodes": 0}, "--episodes 0: must be at least 1"),
-        ({"--num_envs": 0}, "--num_envs 0: must be at least 1"),
+        ({"--num_envs": 0}, "--num-envs 0: must be at least 1"),
         ({"--seed": -1}, "--seed -1: seeds -1 to 7 are used, and must be 0 to 999999999"),
         ({"--seed": 999_999_992}, "seeds 999999992 to 1000000000 are used"),
         ({"--by": "exprt"}, "--by exprt: expert, random, or a run folder, and there is no such"),

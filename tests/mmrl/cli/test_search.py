@@ -81,7 +81,7 @@ def test_a_folder_of_images(fitted, described, call, tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match="large.png has 216 × 288 pixels"):
         status, out, _ = call("index", folder, "--model", fitted)
     assert status == 0
-    assert "1 passed over: no images" in out
+    assert "1 skipped: no images" in out
     assert "1 resized" in out
     assert "5 images" in out
     (folder / "2.png").unlink()

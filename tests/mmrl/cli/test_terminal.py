@@ -1,4 +1,4 @@
-"""Texts of strangers do not steer the terminal, whichever command prints them."""
+"""Untrusted texts do not steer the terminal, whichever command prints them."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import caption, clip, search
-from mmrl.cli.common import line
+from mmrl.cli.common import format_line
 from mmrl.cli.fit import report
 from mmrl.data import RandomSource, Request, collect, find_place
 from mmrl.evaluation.report import format_report
@@ -96,7 +96,7 @@ def test_a_search(call, tmp_path, monkeypatch):
 def test_clips(call, tmp_path, monkeypatch):
     run = SimpleNamespace(config={"env": "some-v0"})
     monkeypatch.setattr(clip.Run, "open", lambda _: run)
-    monkeypatch.setattr(clip, "find_agent", lambda _: SimpleNamespace(load=lambda _: None))
+    monkeypatch.setattr(clip, "load_agent", lambda _: None)
     made = SimpleNamespace(success=True, instruction=STEERING)
     recorder = SimpleNamespace(record=lambda *_, **__: made)
     monkeypatch.setattr(clip, "ClipRecorder", lambda *_, **__: recorder)
@@ -115,7 +115,7 @@ def test_errors_keep_their_lines(call, tmp_path):
 
 
 def test_results():
-    assert_shown(line(SimpleNamespace(sentence=STEERING, probability=0.5)))
+    assert_shown(format_line(SimpleNamespace(sentence=STEERING, probability=0.5)))
     assert_shown(report(Evaluation({"right": 1.0}, samples=(f"one\n{STEERING}",))))
     assert "one\n" in report(Evaluation({"right": 1.0}, samples=(f"one\n{STEERING}",)))
     played = {

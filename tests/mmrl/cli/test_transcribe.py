@@ -32,36 +32,43 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> Path:
+def recording(tmp_path: Path) -> Path:
     """A WAV file at another rate, with two channels."""
     waveform = np.repeat(speak("go to the red bell"), 2)
-    wavfile.write(tmp_path / "said.wav", 32_000, np.stack([waveform, waveform], axis=1))
-    return tmp_path / "said.wav"
+    wavfile.write(tmp_path / "speech.wav", 32_000, np.stack([waveform, waveform], axis=1))
+    return tmp_path / "speech.wav"
 
 
-def test_a_line_for_each_file(run: Path, said: Path, call: Call) -> None:
-    status, out, _ = call("transcribe", run, said, said, "--beams", 1, "--device", "cpu")
+def test_a_line_for_each_file(run: Path, recording: Path, call: Call) -> None:
+    status, out, _ = call("transcribe", run, recording, recording, "--beams", 1, "--device", "cpu")
     assert status == 0
     lines = out.splitlines()
     assert len(lines) == 2
     assert lines[0] == lines[1]
-    assert lines[0].endswith(f"   {said}")
+    assert lines[0].endswith(f"   {recording}")
     assert "%  " in lines[0]
 
 
-def test_it_is_held_to_an_environment(run: Path, said: Path, call: Call) -> None:
+def test_it_is_constrained_to_an_environment(run: Path, recording: Path, call: Call) -> None:
     env = ("--env", "mmrl/GoToRedBall-v0")
     allowed = set(instructions(env[1], range(64)))
-    status, out, _ = call("transcribe", run, said, *env)
+    status, out, _ = call("transcribe", run, recording, *env)
     assert status == 0
-    sentence = out.partition("%")[2].removesuffix(f"{said}\n").strip()
+    sentence = (
+        out.partition("%")[2]
+        .removesuffix(
+            f"{recording}\
+"
+        )
+        .strip()
+    )
     assert sentence in allowed
-    status, _, err = call("transcribe", run, said, *env, "--env_args", "{language: zh}")
+    status, _, err = call("transcribe", run, recording, *env, "--env_args", "{language: zh}")
     assert status == 2
     assert "unknown words" in err
 
 
-def test_what_is_wrong(run: Path, said: Path, call: Call, tmp_path: Path) -> None:
+def test_what_is_wrong(run: Path, recording: Path, call: Call, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
     text.write_text("go to the red bell")
     wavfile.write(tmp_path / "long.wav", 16_000, np.ones(50_000, np.float32))
@@ -71,9 +78,9 @@ def test_what_is_wrong(run: Path, said: Path, call: Call, tmp_path: Path) -> Non
         ((run, text), "text.wav is no WAV file"),
         ((run, tmp_path / "none.wav"), "no such file"),
         ((run, tmp_path / "long.wav"), "at most 2.5 s"),
-        ((run, said, "--beams", 0), "--beams 0"),
-        ((tmp_path / "nowhere", said), "no run folder"),
-        ((tmp_path / "agent", said), "'mmrl fit speech' makes what is needed"),
+        ((run, recording, "--beams", 0), "--beams 0"),
+        ((tmp_path / "nowhere", recording), "no run folder"),
+        ((tmp_path / "agent", recording), "'mmrl fit speech' makes what is needed"),
     ):
         status, _, err = call("transcribe", *arguments)
         assert status == 2

@@ -12,7 +12,7 @@ GRID = "mmrl/GoToObjS4-v0"
 
 
 def by_the_pixels(image, instruction):
-    """An action that follows from what is seen and said, and reaches its aim now and then."""
+    """An action that follows from the observation, and reaches its aim now and then."""
     return (int(image.astype(np.int64).sum()) // 5 + len(instruction)) % 3
 
 
@@ -92,10 +92,10 @@ def test_arguments_of_the_environment(signals, scripted):
 
 def test_progress_adds_up(signals, scripted, monkeypatch):
     monkeypatch.setattr(episodes, "_BATCH", 4)
-    told = []
-    play_episodes(scripted(always_left), signals, 10, on_episodes=told.append)
-    assert sum(told) == 10
-    assert all(count > 0 for count in told)
+    counts = []
+    play_episodes(scripted(always_left), signals, 10, on_episodes=counts.append)
+    assert sum(counts) == 10
+    assert all(count > 0 for count in counts)
 
 
 def test_fewer_than_one_episode(signals, scripted):

@@ -1,4 +1,4 @@
-"""A misled actor hears the instruction of another episode, and the same one to the end."""
+"""A swapped actor gets the instruction of another episode, and the same one to the end."""
 
 import numpy as np
 import pytest
@@ -10,18 +10,18 @@ from mmrl.evaluation.wrappers import InstructionSwap
 
 
 class Recorder:
-    """Takes note of what it is told."""
+    """Takes note of what it is shown."""
 
     def __init__(self):
-        self.told = []
+        self.observations = []
 
     def act(self, observation, *, deterministic):
-        self.told.append(observation)
+        self.observations.append(observation)
         return np.zeros(len(observation[INSTRUCTION]), np.int64)
 
 
 def observe(*sentences, voice=0.0):
-    """Speech of a sentence: its length, and who says it."""
+    """Speech of a sentence: its length, and the voice."""
     speech = np.array([[len(sentence), voice] for sentence in sentences], np.float32)
     return {INSTRUCTION: sentences, SPEECH: speech, "image": np.zeros((len(sentences), 1))}
 
@@ -31,25 +31,25 @@ def test_another_sentence_which_stays():
     actor = InstructionSwap(recorder)
     actor.act(observe("a", "bb", "a", "ccc"), deterministic=True)
     actor.act(observe("a", "dddd", "a", "ccc"), deterministic=True)
-    first, second = recorder.told
-    for own, told in ((("a", "bb", "a", "ccc"), first), (("a", "dddd", "a", "ccc"), second)):
-        assert all(one != other for one, other in zip(own, told[INSTRUCTION], strict=True))
-        assert told[SPEECH][:, 0].tolist() == [len(one) for one in told[INSTRUCTION]]
+    first, second = recorder.observations
+    for own, shown in ((("a", "bb", "a", "ccc"), first), (("a", "dddd", "a", "ccc"), second)):
+        assert all(one != other for one, other in zip(own, shown[INSTRUCTION], strict=True))
+        assert shown[SPEECH][:, 0].tolist() == [len(one) for one in shown[INSTRUCTION]]
     for row in (0, 2, 3):
         assert first[INSTRUCTION][row] == second[INSTRUCTION][row]
 
 
-def test_only_what_was_said_before():
+def test_only_earlier_instructions():
     recorder = Recorder()
     actor = InstructionSwap(recorder)
     actor.act(observe("a", "bb"), deterministic=True)
     actor.act(observe("ccc"), deterministic=True)
-    assert recorder.told[1][INSTRUCTION][0] in {"a", "bb"}
-    assert "image" in recorder.told[1]
+    assert recorder.observations[1][INSTRUCTION][0] in {"a", "bb"}
+    assert "image" in recorder.observations[1]
 
 
-def test_nothing_else_to_tell():
-    with pytest.raises(UserError, match="all episodes say 'a'"):
+def test_nothing_to_swap_with():
+    with pytest.raises(UserError, match="all episodes have the instruction 'a'"):
         InstructionSwap(Recorder()).act(observe("a", "a"), deterministic=True)
 
 

@@ -13,7 +13,7 @@ SENTENCES = st.lists(st.sampled_from(["go", "to", "the", "red", "bell"]), max_si
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "edits"),
+    ("spoken", "recognised", "edits"),
     [
         ("go to the red bell", "go to the red bell", 0),
         ("go to the red bell", "Go to the RED bell", 0),
@@ -26,8 +26,8 @@ SENTENCES = st.lists(st.sampled_from(["go", "to", "the", "red", "bell"]), max_si
         ("去往红球", "去往红的球", 1),
     ],
 )
-def test_known_cases(said: str, heard: str, edits: int) -> None:
-    assert word_edits(said, heard) == edits
+def test_known_cases(spoken: str, recognised: str, edits: int) -> None:
+    assert word_edits(spoken, recognised) == edits
 
 
 @settings(deadline=None, max_examples=60)
@@ -41,19 +41,19 @@ def test_it_is_a_distance(one: str, other: str, third: str) -> None:
 
 
 def test_long_sentences_weigh_more() -> None:
-    said, heard = ["go", "go to the bell"], ["come", "go to the bell"]
-    assert word_error_rate(said, heard) == pytest.approx(1 / 5)
+    spoken, recognised = ["go", "go to the bell"], ["come", "go to the bell"]
+    assert word_error_rate(spoken, recognised) == pytest.approx(1 / 5)
     assert word_error_rate(["go"], ["go to the bell"]) == 3
 
 
 def test_the_interval_holds_the_rate_and_shrinks() -> None:
-    said, heard = ["go to it"] * 40, ["go to it"] * 30 + ["go at it"] * 10
-    rate, (low, high) = word_error_rate(said, heard), word_error_interval(said, heard)
+    spoken, recognised = ["go to it"] * 40, ["go to it"] * 30 + ["go at it"] * 10
+    rate, (low, high) = word_error_rate(spoken, recognised), word_error_interval(spoken, recognised)
     assert low < rate < high
-    assert word_error_interval(said, heard) == (low, high)
-    wide = word_error_interval(said[::4], heard[::4])
+    assert word_error_interval(spoken, recognised) == (low, high)
+    wide = word_error_interval(spoken[::4], recognised[::4])
     assert wide[1] - wide[0] > high - low
-    assert word_error_interval(said, said) == (0, 0)
+    assert word_error_interval(spoken, spoken) == (0, 0)
 
 
 def test_what_cannot_be_counted() -> None:

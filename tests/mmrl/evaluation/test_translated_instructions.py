@@ -26,17 +26,17 @@ class Dictionary:
 
 
 class Recorder:
-    """Takes note of what it is told, and that episodes begin."""
+    """Takes note of observations, and that episodes begin."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.observations: list[Any] = []
         self.begun = 0
 
     def begin(self, count: int) -> None:
         self.begun = count
 
     def act(self, observation: Any, *, deterministic: bool) -> Any:
-        self.told.append(observation)
+        self.observations.append(observation)
         return np.zeros(len(observation[INSTRUCTION]), np.int64)
 
 
@@ -47,10 +47,10 @@ def test_it_reads_translations() -> None:
     image = np.zeros((3, 1))
     for sentences in (("红", "绿", "红"), ("绿", "绿", "红")):
         actor.act({INSTRUCTION: sentences, "image": image}, deterministic=True)
-    assert [one[INSTRUCTION] for one in recorder.told] == [
+    assert [one[INSTRUCTION] for one in recorder.observations] == [
         ("red", "green", "red"),
         ("green", "green", "red"),
     ]
-    assert all(one["image"] is image for one in recorder.told)
+    assert all(one["image"] is image for one in recorder.observations)
     assert dictionary.asked == ["红", "绿"]
     assert recorder.begun == 3

@@ -14,7 +14,7 @@ from mmrl.experiment.lock import LOCK, STALE_SECONDS, LockedError, RunLock
 
 
 def owner(folder, **changes):
-    """Writes a lock as somebody else would have."""
+    """Writes a lock as another process would."""
     read = {**lock._this_process(), **changes}
     (folder / LOCK).write_text(json.dumps(read))
 

@@ -1,10 +1,10 @@
-"""What is searched, as it is written; and what came of it."""
+"""The search space as it is written, and the table and plot of the trials."""
 
 import pytest
 from PIL import Image
 
 from mmrl.errors import UserError
-from mmrl.experiment.tuning import Tried, markdown, parse_search, plot
+from mmrl.experiment.tuning import FinishedTrial, markdown, parse_search, plot
 
 
 class Recorder:
@@ -61,9 +61,9 @@ def test_what_cannot_be(text, words):
 def test_table_and_plot(tmp_path):
     axes = [parse_search("lr=1e-4..1:log"), parse_search("fusion=film,concat")]
     tried = [
-        Tried(0, {"lr": 0.001234567, "fusion": "film"}, 0.5, False),
-        Tried(1, {"lr": 0.01, "fusion": "concat"}, 0.75, False),
-        Tried(2, {"lr": 0.1, "fusion": "film"}, 0.9, True),
+        FinishedTrial(0, {"lr": 0.001234567, "fusion": "film"}, 0.5, False),
+        FinishedTrial(1, {"lr": 0.01, "fusion": "concat"}, 0.75, False),
+        FinishedTrial(2, {"lr": 0.1, "fusion": "film"}, 0.9, True),
     ]
     lines = markdown(tried, "a level").splitlines()
     rows = [line for line in lines if line.startswith("| ") and "%" in line]

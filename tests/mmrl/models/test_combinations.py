@@ -62,7 +62,7 @@ def bert_folder(tmp_path_factory):
 
 @pytest.fixture
 def make(bert_folder, speech_models):
-    """Makes a model, and a batch for it; what is heard is as its preprocessing makes it."""
+    """Makes a model, and a batch for it; speech as its preprocessing makes it."""
 
     def build(image="small_resnet", text="small_bert", speech=None, fusion="concat", **more):
         torch.manual_seed(0)
@@ -82,10 +82,10 @@ def make(bert_folder, speech_models):
             "instruction": ids,
         }
         if shape:
-            heard = torch.randn(ROWS, *shape).half()
+            utterances = torch.randn(ROWS, *shape).half()
             if speech != "whisper":
-                heard[0, shape[0] // 2 :] = 0
-            batch["speech"] = heard
+                utterances[0, shape[0] // 2 :] = 0
+            batch["speech"] = utterances
         return model.eval(), batch
 
     return build
@@ -157,9 +157,9 @@ def test_masked_tokens_do_not_leak(make, fusion, text, speech):
 @pytest.mark.parametrize("speech", SPEECHES)
 def test_speech_alone_is_enough(make, speech):
     model, batch = make(speech=speech)
-    heard = {"image": batch["image"], "speech": batch["speech"]}
-    other = {**heard, "speech": heard["speech"].roll(1, 0)}
-    assert not torch.allclose(model(heard), model(other))
+    spoken = {"image": batch["image"], "speech": batch["speech"]}
+    other = {**spoken, "speech": spoken["speech"].roll(1, 0)}
+    assert not torch.allclose(model(spoken), model(other))
 
 
 @pytest.mark.parametrize("speech", SPEECHES)

@@ -39,7 +39,7 @@ CLASSES = {
 
 @pytest.fixture
 def answers(monkeypatch):
-    """Somebody who says yes to every question."""
+    """A user who answers every question with yes."""
 
     class Yes(io.StringIO):
         asked = 0
@@ -103,7 +103,7 @@ def test_code_in_a_folder_is_refused(folder, answers, tmp_path, offline, read, k
 
 
 def test_the_code_would_run(folder, answers, tmp_path, offline):
-    """What is refused above, with transformers alone and somebody who says yes."""
+    """What is refused above, with transformers alone and a user who answers yes."""
     mark = tmp_path / "mark"
     path = folder("strange", mark)
     import_transformers().AutoConfig.from_pretrained(path)

@@ -45,18 +45,18 @@ def test_what_is_heard_at_every_step_is_encoded_once(monkeypatch):
     seen = observation(5)
     right = LogMel(1.0, mels=8)
     for row in (0, 1, 2, 0, 1, 2, 3, 4, 0):
-        heard = made.encode(seen, row)["speech"]
-        assert np.array_equal(heard, right.encode(seen["speech"][row]))
+        speech = made.encode(seen, row)["speech"]
+        assert np.array_equal(speech, right.encode(seen["speech"][row]))
     assert len(calls) == 6  # the first was forgotten meanwhile
 
 
-def test_neither_read_nor_heard():
-    with pytest.raises(ValueError, match="reads or hears"):
+def test_neither_text_nor_speech():
+    with pytest.raises(ValueError, match="text or speech input"):
         Preprocessing()
 
 
-def test_an_environment_that_does_not_speak():
-    with pytest.raises(UserError, match="does not speak"):
+def test_an_environment_without_speech():
+    with pytest.raises(UserError, match="has no speech"):
         Preprocessing(speech=BOTH["speech"]).encode({"instruction": ["go"]}, 0)
 
 

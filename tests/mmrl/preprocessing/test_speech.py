@@ -1,4 +1,4 @@
-"""Waveforms become features that depend on what is said alone."""
+"""Waveforms become features that depend on the speech alone."""
 
 import json
 import time
@@ -47,10 +47,10 @@ def test_silence_afterwards_changes_nothing(samples, seconds):
     assert encoded.shape == (mel.frames, 8) == mel.space.shape
     assert encoded.dtype == np.float16
     assert np.array_equal(encoded, mel.encode(longer))
-    heard = (encoded != 0).any(1)
-    assert heard[0]
-    assert (encoded[~heard] == 0).all()
-    assert not np.any(np.diff(heard.astype(int)) > 0)  # heard first, then silence
+    voiced = (encoded != 0).any(1)
+    assert voiced[0]
+    assert (encoded[~voiced] == 0).all()
+    assert not np.any(np.diff(voiced.astype(int)) > 0)  # voiced first, then silence
 
 
 def test_nothing_said():
@@ -60,10 +60,10 @@ def test_nothing_said():
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, RATE])
 def test_resampling_keeps_the_tone(rate):
-    heard = resample(tone(440, 1.0, rate), rate)
-    assert heard.dtype == np.float32
-    assert abs(len(heard) - RATE) <= 1
-    spectrum = np.abs(np.fft.rfft(heard))
+    voiced = resample(tone(440, 1.0, rate), rate)
+    assert voiced.dtype == np.float32
+    assert abs(len(voiced) - RATE) <= 1
+    spectrum = np.abs(np.fft.rfft(voiced))
     assert abs(int(spectrum.argmax()) - 440) <= 1
 
 
@@ -124,8 +124,8 @@ def test_pretrained_features(tmp_path, kind, speech_models):
 
 
 def test_features_out_of_reach(offline):
-    with pytest.raises(UserError, match=r"'nobody/hears'.*preprocessor_config.json.*log_mel_cnn"):
-        PretrainedSpeech("nobody/hears")
+    with pytest.raises(UserError, match=r"'nobody/nothing'.*preprocessor_config.json.*log_mel_cnn"):
+        PretrainedSpeech("nobody/nothing")
 
 
 def test_what_was_said_before_changes_nothing():

@@ -127,7 +127,7 @@ def test_unknown_words_are_counted():
     assert tokenizer.counts.unknown == {"rome": 3, ",": 1}
 
 
-def test_spaces_tell_tokenizers_apart(minilm, offline):
+def test_spaces_of_different_tokenizers_differ(minilm, offline):
     one, same = WordTokenizer(["go", "to"], 6).space, WordTokenizer(["to", "go"], 6).space
     assert one == same
     assert one.words == ("[PAD]", "[UNK]", "[CLS]", "go", "to")

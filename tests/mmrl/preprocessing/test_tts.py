@@ -20,7 +20,7 @@ def synthesise(library, sentence):
     """The samples of a sentence by a library that may have spoken before; seeded anew."""
     library.functions.espeak_ng_SetRandSeed(ctypes.c_long(1))
     library.pieces.clear()
-    library.choose("en-us")
+    library.set_voice("en-us")
     text = sentence.encode()
     library.functions.espeak_Synth(text, len(text) + 1, 0, 0, 0, tts._UTF8, None, None)
     library.functions.espeak_Synchronize()

@@ -1,4 +1,4 @@
-"""Steps judged by other instructions: what is drawn is what the verifier said."""
+"""Relabelled steps: what is drawn is what the verifier recorded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def relabelling() -> Relabelling:
     return Relabelling(EPISODES, words, LANGUAGE)
 
 
-def test_only_what_is_asked_and_named_is_judged(relabelling: Relabelling):
+def test_only_instructions_that_occur_and_are_recorded_are_drawn(relabelling: Relabelling):
     assert relabelling.sentences == sorted([STAR, ARCH])
     assert len(relabelling) == 4
 

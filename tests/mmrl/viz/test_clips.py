@@ -135,7 +135,7 @@ def test_event_file_holds_clip_and_text(turn, tmp_path):
     assert Image.open(io.BytesIO(image.encoded_image_string)).n_frames == 4
     (text,) = events.Tensors("rollout/instruction/text_summary")
     assert text.step == 70
-    assert text.tensor_proto.string_val[0].decode() == f"{clip.instruction} (not carried out)"
+    assert text.tensor_proto.string_val[0].decode() == f"{clip.instruction} (failure)"
 
 
 def test_frames_of_an_environment_that_draws_into_one_buffer(screen, scripted, drawn):

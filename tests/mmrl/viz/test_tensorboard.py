@@ -67,5 +67,5 @@ def test_a_full_disk_is_warned_of_once(tmp_path, monkeypatch, from_the_start):
         writer.close()
     messages = [str(one.message) for one in caught if "TensorBoard" in str(one.message)]
     assert len(messages) == 1
-    assert "No space left on device; the training goes on" in messages[0]
+    assert "No space left on device; the training continues" in messages[0]
     assert read(tmp_path)[0] == ([4, 5] if from_the_start else [0, 1, 4, 5])

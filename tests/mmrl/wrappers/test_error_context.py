@@ -31,7 +31,7 @@ class Broken(gym.Env):
 
 
 class Odd(gym.Env):
-    """Answers in its second step as it is told to, and ends there; draws into one buffer."""
+    """Answers in its second step as configured, and ends there; draws into one buffer."""
 
     observation_space = spaces.Dict(
         image=spaces.Box(0, 255, (4, 4, 3), np.uint8), battery=spaces.Box(0, 1, (2,), np.float32)
@@ -59,7 +59,7 @@ class Odd(gym.Env):
 
 
 class Engine(VectorEnv):
-    """A batched engine that answers in its second step as it is told to."""
+    """A batched engine that answers in its second step as configured."""
 
     def __init__(self, rewards, battery=1.0, **final):
         self.num_envs = len(rewards)
@@ -100,9 +100,9 @@ def test_the_message_leads_there():
     env.step(1)
     with pytest.raises(EnvironmentFailedError) as caught:
         env.step(2)
-    said = str(caught.value)
-    assert "number 4 of the batch, seeded with 11, episode 2 since" in said
-    assert "in step 3, action 2, ValueError: out of the map" in said
+    message = str(caught.value)
+    assert "number 4 of the batch, seeded with 11, episode 2 since" in message
+    assert "in step 3, action 2, ValueError: out of the map" in message
     assert isinstance(caught.value.__cause__, ValueError)
 
 

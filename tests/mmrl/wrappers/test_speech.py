@@ -1,4 +1,4 @@
-"""Any environment with an instruction can say it."""
+"""Any environment with an instruction can have it spoken."""
 
 import gymnasium as gym
 import numpy as np
@@ -22,15 +22,15 @@ def test_one_environment_speaks(env_id, signals):
     assert contract_violation(env.observation_space) is None
     observation, _ = env.reset(seed=1)
     assert observation in env.observation_space
-    said = speak(observation["instruction"])
-    assert np.array_equal(observation["speech"][: len(said)], said)
-    assert not observation["speech"][len(said) :].any()
+    spoken = speak(observation["instruction"])
+    assert np.array_equal(observation["speech"][: len(spoken)], spoken)
+    assert not observation["speech"][len(spoken) :].any()
     after = env.step(0)[0]
-    assert after["speech"] is observation["speech"]  # said once an episode
+    assert after["speech"] is observation["speech"]  # spoken once an episode
     env.close()
 
 
-def test_a_batch_says_what_single_environments_say():
+def test_a_batch_speaks_as_single_environments_do():
     batch = make_vec_env(GRID, 3, speech=MANY)
     observation, _ = batch.reset(seed=5)
     assert observation["speech"].shape == (3, 64_000)
@@ -41,7 +41,7 @@ def test_a_batch_says_what_single_environments_say():
         assert np.array_equal(alone["speech"], observation["speech"][e])
 
 
-def test_each_episode_is_said_anew():
+def test_each_episode_is_spoken_again():
     batch = make_vec_env(GRID, 4, speech=MANY)
     before, _ = batch.reset(seed=0)
     kept = before["speech"].copy()
@@ -62,17 +62,17 @@ def test_each_episode_is_said_anew():
 
 def test_noise_is_as_loud_as_asked():
     speakers = Speakers(noise=0.05)
-    said = speakers.say("go to the red bell", np.random.default_rng(0))
-    clean = Speakers().say("go to the red bell", np.random.default_rng(0))
-    heard = spoken_length(clean)
-    assert 0.045 < (said - clean)[:heard].std() < 0.055
-    assert not said[heard + 1 :].any()
+    spoken = speakers.speak("go to the red bell", np.random.default_rng(0))
+    clean = Speakers().speak("go to the red bell", np.random.default_rng(0))
+    length = spoken_length(clean)
+    assert 0.045 < (spoken - clean)[:length].std() < 0.055
+    assert not spoken[length + 1 :].any()
 
 
-def test_too_long_to_be_said():
+def test_too_long_to_be_spoken():
     with pytest.warns(UserWarning, match=r"is cut at speech.seconds=0.2"):
-        said = Speakers(seconds=0.2).say("go to the red bell", np.random.default_rng(0))
-    assert said.shape == (3200,)
+        spoken = Speakers(seconds=0.2).speak("go to the red bell", np.random.default_rng(0))
+    assert spoken.shape == (3200,)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Batches go on from the state that they told."""
+"""Batches continue from a saved state."""
 
 import gymnasium as gym
 import numpy as np
@@ -14,7 +14,7 @@ SPEECH = {"noise": 0.1, "seconds": 2.0, "voices": ["en-us", "en"]}
 
 
 class Walk(gym.Env):
-    """A random walk that can tell where it is."""
+    """A random walk with a state."""
 
     observation_space = spaces.Dict(
         image=spaces.Box(0, 255, (8, 8, 3), np.uint8), instruction=spaces.Text(9)

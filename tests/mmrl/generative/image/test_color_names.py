@@ -1,4 +1,4 @@
-"""Colours are called by the order in which they are said; nothing tells which they are."""
+"""Colours are anonymised: named by the order in which a sentence mentions them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_first_colour_is_called_first() -> None:
     assert set(called[:, 1].tolist()) == {2, 3}
 
 
-def test_without_a_colour_said_any_may_be_called_anything() -> None:
+def test_colours_that_are_not_mentioned_get_random_names() -> None:
     called = drawn([2, BELL, 0, 0], 400)
     shares = torch.stack([(called == name).float().mean(0) for name in range(4)])
     assert (shares - 0.25).abs().max() < 0.08

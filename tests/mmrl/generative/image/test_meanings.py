@@ -1,4 +1,4 @@
-"""Words mean what is seen where they are said."""
+"""Words refer to what images show where their sentences mention them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ WORDS = ["red", "blue", "green"]
 
 
 def scenes(count: int = 200) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.bool_]]]:
-    """Sentences, and what is seen: colours 2, 0 and 3; colour 1 always is."""
+    """Sentences of colours 2, 0 and 3, and which colours are shown; colour 1 always is."""
     random = np.random.default_rng(0)
-    said = random.random((count, 3)) < 0.4
-    seen = np.ones((count, 4), np.bool_)
-    seen[:, [2, 0, 3]] = said | (random.random((count, 3)) < 0.1)  # some are not spoken of
-    return [" ".join(np.array(WORDS)[row]) for row in said], seen
+    mentioned = random.random((count, 3)) < 0.4
+    shown = np.ones((count, 4), np.bool_)
+    shown[:, [2, 0, 3]] = mentioned | (random.random((count, 3)) < 0.1)  # some are not mentioned
+    return [" ".join(np.array(WORDS)[row]) for row in mentioned], shown
 
 
-def test_words_are_known_by_their_company() -> None:
+def test_words_refer_to_the_colour_that_correlates() -> None:
     assert meanings_of(WORDS, *scenes()) == {"red": 2, "blue": 0, "green": 3}
 
 
-def test_a_word_that_goes_with_nothing_is_named() -> None:
+def test_a_word_without_a_referent_is_named() -> None:
     with pytest.raises(UserError, match="goes with 'pink'"):
         meanings_of([*WORDS, "pink"], *scenes())

@@ -1,4 +1,4 @@
-"""The painter learns which image a sentence means, draws by its seed, names strange words."""
+"""The painter: images match their prompts, depend on the seed alone; unknown words are named."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def test_it_paints_what_is_asked(learned: Painter) -> None:
     made = learned.paint(SENTENCES, temperature=0.3)
     assert made.dtype == np.uint8
     assert np.array_equal(made, expected)
-    told = learned.log_prob(learned.read(SENTENCES), codes())
-    not_told = learned.log_prob(learned.read([""] * 3), codes())
-    assert (told > not_told + 0.5).all()
+    conditional = learned.log_prob(learned.read(SENTENCES), codes())
+    unconditional = learned.log_prob(learned.read([""] * 3), codes())
+    assert (conditional > unconditional + 0.5).all()
 
 
 def test_guidance_keeps_to_the_sentence(learned: Painter) -> None:
@@ -124,8 +124,8 @@ def asked_and_painted(random: np.random.Generator) -> tuple[str, list[int]]:
     row = [FLOOR] * 4
     for place, (noun, color) in zip(random.permutation(4), things, strict=False):
         row[place] = int(noun + color)
-    said = [f"{WORDS[color]} {'bell' if noun == BELL else 'kite'}" for noun, color in things]
-    return ", ".join(said), row
+    prompts = [f"{WORDS[color]} {'bell' if noun == BELL else 'kite'}" for noun, color in things]
+    return ", ".join(prompts), row
 
 
 def test_pairs_that_were_never_shown_are_painted() -> None:

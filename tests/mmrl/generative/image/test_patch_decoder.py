@@ -1,4 +1,4 @@
-"""Patches one after the other: drawing by memory is what the whole image's probabilities say."""
+"""Patches one after the other: sampling with the cache matches the whole image's probabilities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def decoder() -> PatchDecoder:
     made = PatchDecoder(TokensShape(6), 8, PATCHES, width=16, layers=2, heads=2).eval()
     with torch.no_grad():
         for weight in made.parameters():
-            weight.add_(torch.randn_like(weight) * 0.3)  # so that it says something
+            weight.add_(torch.randn_like(weight) * 0.3)  # far from uniform
     return made
 
 

@@ -14,7 +14,7 @@ IDS = torch.tensor([[2, 5, 6, 0], [2, 4, 4, 7], [3, 0, 0, 0], [2, 5, 6, 0]])
 
 
 class Counting:
-    """Doubles its input, as tokens of which a row's first number says how many count."""
+    """Doubles its input, as tokens; a row's first number is how many of them count."""
 
     def __init__(self):
         self.rows = []
@@ -89,7 +89,7 @@ def calls(encoder):
 def test_encoded_once(frozen):
     encoder, given_ = frozen
     right = encoder(given_)
-    encoder.remember(1 << 20)
+    encoder.enable_cache(1 << 20)
     seen = calls(encoder)
     for _ in range(3):
         got = encoder(given_)
@@ -103,7 +103,7 @@ def test_encoded_once(frozen):
 @pytest.mark.parametrize("how", ["load", "in place", "replaced"])
 def test_other_weights_are_noticed(frozen, how):
     encoder, given_ = frozen
-    encoder.remember(1 << 20)
+    encoder.enable_cache(1 << 20)
     before = encoder(given_).values
     weight = next(encoder.parameters())
     if how == "load":
@@ -121,7 +121,7 @@ def test_other_weights_are_noticed(frozen, how):
 
 def test_other_precision_is_noticed(frozen):
     encoder, given_ = frozen
-    encoder.remember(1 << 20)
+    encoder.enable_cache(1 << 20)
     whole = encoder(given_).values
     with torch.autocast("cpu", torch.bfloat16):
         encoder(given_)
@@ -130,7 +130,7 @@ def test_other_precision_is_noticed(frozen):
 
 def test_what_is_trained_is_never_remembered(frozen):
     encoder, given_ = frozen
-    encoder.remember(1 << 20)
+    encoder.enable_cache(1 << 20)
     encoder.freeze(1)
     encoder(given_).values.sum().backward()
     assert len(encoder.cache) == 0
@@ -144,7 +144,7 @@ def test_padding_makes_no_other_sentence():
     assert len(set(keys)) == 3
     encoder = build_text_encoder("small_bert", 300, 8, width=8, layers=1, heads=2)
     encoder.freeze(0)
-    encoder.remember(1 << 20)
+    encoder.enable_cache(1 << 20)
     seen = calls(encoder)
     encoder(torch.tensor([[2, 256, 0, 0]]))
     encoder(torch.tensor([[2, 256], [2, 256]]))

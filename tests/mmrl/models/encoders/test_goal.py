@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mmrl.contract import GOAL, IMAGE, INSTRUCTION
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.goal import GoalEncoder, distinct_images
+from mmrl.models.encoders.dedup import distinct_images
+from mmrl.models.encoders.goal import GoalEncoder
 from mmrl.models.encoders.image import small_resnet
 from mmrl.models.fusion import FUSIONS
 from mmrl.models.inputs import ModelInputs

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmrl.errors import UserError
 from mmrl.models.encoders.image import build_image_encoder
-from mmrl.models.encoders.luma_chroma import LumaChroma, evened, hue
+from mmrl.models.encoders.luma_chroma import LumaChroma, contrast_normalized, hue
 
 SIZE = (16, 16)
 PURE = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
@@ -65,12 +65,12 @@ def test_a_lighter_ground_does_not_change_the_hue():
 
 def test_contrast_is_evened_out_in_each_patch_and_the_rest_is_cut_off():
     bright = torch.rand(2, 1, 19, 17)
-    made = evened(bright, 8)
+    made = contrast_normalized(bright, 8)
     assert made.shape == (2, 1, 16, 16)
     cell = bright[1, 0, 8:16, :8]
     expected = (cell - cell.mean()) / cell.std(correction=0)
     assert torch.allclose(made[1, 0, 8:16, :8], expected, atol=1e-5)
-    assert evened(torch.full((1, 1, 8, 8), 0.4), 8).abs().max() < 1e-4
+    assert contrast_normalized(torch.full((1, 1, 8, 8), 0.4), 8).abs().max() < 1e-4
 
 
 def test_it_is_an_image_encoder():

@@ -14,9 +14,9 @@ def encoder() -> SpeechTransformer:
 
 
 def test_what_follows_the_last_word_does_not_matter(encoder: SpeechTransformer) -> None:
-    said = torch.randn(2, 80, 6)
-    said[0, 33:] = 0
-    both, alone = encoder(said), encoder(said[:1])
+    features = torch.randn(2, 80, 6)
+    features[0, 33:] = 0
+    both, alone = encoder(features), encoder(features[:1])
     assert both.values.shape == (2, 10, 16)
     assert both.mask.sum(1).tolist() == [5, 10]
     torch.testing.assert_close(both.values[0, :5], alone.values[0, :5], rtol=1e-4, atol=1e-5)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from mmrl.errors import UserError
-from mmrl.models.encoders import base as distinct
-from mmrl.models.encoders.base import distinct_rows
+from mmrl.models.encoders import dedup as distinct
 from mmrl.models.encoders.bert import small_bert
+from mmrl.models.encoders.dedup import distinct_rows
 from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing import hub as packaged
@@ -67,7 +67,7 @@ def test_distinct_rows_keep_the_type(dtype):
     assert distinct_rows(ids)[0].dtype == dtype
 
 
-def test_sentences_of_one_grammar_are_told_apart_by_their_hashes(monkeypatch):
+def test_sentences_of_one_grammar_have_different_hashes(monkeypatch):
     words = torch.arange(3, 23)
     first, second = torch.meshgrid(words, words, indexing="ij")
     ids = torch.full((400, 6), 2)

@@ -75,8 +75,8 @@ def test_both_modalities_matter(fusion, name):
 
 def test_sentences_of_any_length(fusion):
     tokens = batch()
-    said = tokens["instruction"]
-    cut = Tokens(said.values[:, :-2], said.mask[:, :-2])
+    text = tokens["instruction"]
+    cut = Tokens(text.values[:, :-2], text.mask[:, :-2])
     assert_close(fusion(tokens), fusion({**tokens, "instruction": cut}))
 
 
@@ -151,17 +151,17 @@ def test_gated_follows_its_formula():
     fusion = build_fusion("gated", SHAPES, FEATURES)
     tokens = batch()
     vectors, _ = fusion.readouts(tokens)
-    image, said = (layer(one).tanh() for layer, one in zip(fusion.transforms, vectors, strict=True))
+    image, text = (layer(one).tanh() for layer, one in zip(fusion.transforms, vectors, strict=True))
     first, second = fusion.gates(tokens)
-    assert_close(fusion(tokens), first * image + second * said)
+    assert_close(fusion(tokens), first * image + second * text)
 
 
 def test_bilinear_follows_its_formula():
     fusion = build_fusion("bilinear", SHAPES, FEATURES)
     tokens = batch()
-    (image, said), _ = fusion.readouts(tokens)
+    (image, text), _ = fusion.readouts(tokens)
     first, second = fusion.factors
-    assert_close(fusion(tokens), fusion.mix(first(image).tanh() * second(said).tanh()).relu())
+    assert_close(fusion(tokens), fusion.mix(first(image).tanh() * second(text).tanh()).relu())
 
 
 def test_attention_weights_are_for_images():
@@ -173,9 +173,9 @@ def test_attention_weights_are_for_images():
         assert (weights[name][~one.mask] == 0).all()
         assert (weights[name].sum(1) <= 1 + 1e-6).all()
         assert (weights[name][one.mask] > 0).all()
-    said = tokens["instruction"].replace(values=torch.randn(ROWS, 5, 6) * 20)
-    asked = fusion.attention({**tokens, "instruction": said})
-    assert not torch.allclose(asked["image"], weights["image"])  # the words say where to look
+    text = tokens["instruction"].replace(values=torch.randn(ROWS, 5, 6) * 20)
+    queried = fusion.attention({**tokens, "instruction": text})
+    assert not torch.allclose(queried["image"], weights["image"])  # the words direct the attention
 
 
 def test_own_class_by_dotted_path():

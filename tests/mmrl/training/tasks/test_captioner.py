@@ -108,7 +108,7 @@ def test_what_is_to_be_seen(dataset: list[Rollout]):
     }  # fmt: skip
 
 
-def test_successes_alone_are_learnt_from_where_nobody_says_what_was_achieved(
+def test_only_successes_are_examples_where_achievements_are_not_recorded(
     dataset: list[Rollout],
 ):
     silent = {"achieved": ((), ()), "descriptions": ("",) * 3}
@@ -116,7 +116,7 @@ def test_successes_alone_are_learnt_from_where_nobody_says_what_was_achieved(
     task = CaptionerTask.prepare(config())
     assert [one.episode for one in task._train] == list(range(0, 16, 2))
     assert task._train[0].captions == ("touch the teal star",)
-    with pytest.raises(UserError, match="0 examples to learn from.*about='scene'"):
+    with pytest.raises(UserError, match="0 training and 0 test examples.*about='scene'"):
         CaptionerTask.prepare(config(about="scene", frames=1))
 
 

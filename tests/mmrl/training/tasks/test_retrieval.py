@@ -88,16 +88,16 @@ def test_episodes_are_learnt_from_or_tested():
     given = scenes()
     task = RetrievalTask(tiny(), given)
     test = task.tests[""]
-    assert not set(task.learnt.episodes) & set(test.episodes)
+    assert not set(task.train.episodes) & set(test.episodes)
     assert len(set(test.sentences)) == len(test)
-    assert len(set(task.learnt.episodes)) == 48
+    assert len(set(task.train.episodes)) == 48
 
 
 def test_nothing_held_out_is_learnt_from():
     task = RetrievalTask(tiny(held_out_pairs=True, batch_size=4), scenes())
     words = set(task.module.model.tokenizer.words)
     assert {word for pair in LANGUAGE.held_out_pairs for word in pair} <= words
-    assert not any(map(mentions_held_out, task.learnt.sentences))
+    assert not any(map(mentions_held_out, task.train.sentences))
     assert not any(map(mentions_held_out, task.tests[""].sentences))
     assert all(map(mentions_held_out, task.tests["held_out_pairs_"].sentences))
     generator = np.random.default_rng(0)
@@ -106,12 +106,12 @@ def test_nothing_held_out_is_learnt_from():
     metrics = task.evaluate().metrics
     assert metrics["shown"] == 40
     assert metrics["turned_away"] == task.cases.turned_away > 0
-    assert task.cases.kept == len(task.learnt)
+    assert task.cases.kept == len(task.train)
     assert metrics["held_out_shown"] == 0
     assert metrics["held_out_pairs_scenes"] == len(task.tests["held_out_pairs_"])
     everything = RetrievalTask(tiny(), scenes())
     everything.batch(generator)
-    assert any(map(mentions_held_out, everything.learnt.sentences))
+    assert any(map(mentions_held_out, everything.train.sentences))
     assert everything.held_out_shown > 0
 
 
@@ -124,7 +124,7 @@ def test_scenes_of_datasets(described):
     assert np.array_equal(read.images[rows], rollouts[3].images)
     assert [read.sentences[row] for row in rows] == list(rollouts[3].descriptions)
     task = RetrievalTask.prepare(tiny(data=described))
-    assert len(task.learnt) + len(task.tests[""]) <= len(read) / 2
+    assert len(task.train) + len(task.tests[""]) <= len(read) / 2
 
 
 def test_data_that_says_nothing(tmp_path, signals):

@@ -1,4 +1,4 @@
-"""The recogniser: it learns what is said, goes on exactly, and says what is wrong."""
+"""The recogniser: it learns a few utterances, resumes exactly, and refuses what cannot be."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mmrl.preprocessing.speech import RATE, resample
 from mmrl.training.load import load
 from mmrl.training.tasks.speech import SpeechConfig, SpeechTask
 from mmrl.training.trainer import Training, fit
-from mmrl.training.utterances import hear, transcribe, utter
+from mmrl.training.utterances import augment, synthesise, transcribe
 from mmrl.wrappers.speech import Speakers
 
 pytest.importorskip("espeakng_loader")
 
-SAID = ["go to the red bell", "open a drum", "pick up the kite on the left"]
+SENTENCES = ["go to the red bell", "open a drum", "pick up the kite on the left"]
 
 
 def config(out: Path, **changes: Any) -> SpeechConfig:
@@ -40,9 +40,9 @@ def test_a_few_utterances_are_learnt_by_heart(tmp_path: Path) -> None:
     task = SpeechTask.prepare(options)
     run = Run.create(tmp_path / "run", {"task": "speech"})
     evaluation = fit(task, options, run)
-    heard = transcribe(task.module, task.said)
-    assert [one.sentence for one in heard] == [one.sentence for one in task.said]
-    assert min(one.probability for one in heard) > 0.3
+    recognised = transcribe(task.module, task.train)
+    assert [one.sentence for one in recognised] == [one.sentence for one in task.train]
+    assert min(one.probability for one in recognised) > 0.3
     assert set(evaluation.metrics) == {
         f"{whose}_{how}/{what}"
         for whose in ("known", "unknown")
@@ -51,12 +51,12 @@ def test_a_few_utterances_are_learnt_by_heart(tmp_path: Path) -> None:
     }
     assert len(evaluation.samples) == 12
     again = load(run.path, "speech", "cpu")
-    assert transcribe(again, task.said) == heard  # type: ignore[arg-type]
+    assert transcribe(again, task.train) == recognised  # type: ignore[arg-type]
     with pytest.raises(UserError, match="'mmrl fit translation' makes"):
         load(run.path, "translation")
 
 
-def test_going_on_is_exact(tmp_path: Path) -> None:
+def test_resuming_is_exact(tmp_path: Path) -> None:
     options = config(tmp_path, steps=6)
     whole = Training(SpeechTask.prepare(options), options)
     for _ in range(6):
@@ -64,13 +64,13 @@ def test_going_on_is_exact(tmp_path: Path) -> None:
     stopped = Training(SpeechTask.prepare(options), options)
     for _ in range(3):
         stopped.advance()
-    stopped.task.evaluate()  # looking changes nothing
-    gone_on = Training(SpeechTask.prepare(options), options)
-    gone_on.resume(stopped.checkpoint())
+    stopped.task.evaluate()  # evaluating changes nothing
+    resumed = Training(SpeechTask.prepare(options), options)
+    resumed.resume(stopped.checkpoint())
     for _ in range(3):
-        gone_on.advance()
+        resumed.advance()
     for one, other in zip(
-        whole.task.module.parameters(), gone_on.task.module.parameters(), strict=True
+        whole.task.module.parameters(), resumed.task.module.parameters(), strict=True
     ):
         assert torch.equal(one, other)
 
@@ -80,9 +80,9 @@ def test_each_seed_has_its_own_utterances_and_the_same_tests(tmp_path: Path) -> 
         SpeechTask.prepare(config(tmp_path, seed=seed, env="mmrl/GoToLocal-v0"))
         for seed in (0, 0, 1)
     )
-    assert [u.sentence for u in one.said] == [u.sentence for u in same.said]
-    assert all(np.array_equal(a.sound, b.sound) for a, b in zip(one.said, same.said, strict=True))
-    assert [u.sentence for u in one.said] != [u.sentence for u in other.said]
+    assert [u.sentence for u in one.train] == [u.sentence for u in same.train]
+    assert all(np.array_equal(a.sound, b.sound) for a, b in zip(one.train, same.train, strict=True))
+    assert [u.sentence for u in one.train] != [u.sentence for u in other.train]
     for name, test in one.tests.items():
         assert all(
             a.sentence == b.sentence and np.array_equal(a.sound, b.sound)
@@ -91,27 +91,27 @@ def test_each_seed_has_its_own_utterances_and_the_same_tests(tmp_path: Path) -> 
 
 
 def test_noise_and_pauses() -> None:
-    said = utter(SAID, Speakers(), 0)
-    assert [one.sentence for one in said] == SAID
-    sound = said[0].sound
+    utterances = synthesise(SENTENCES, Speakers(), 0)
+    assert [one.sentence for one in utterances] == SENTENCES
+    sound = utterances[0].sound
     assert sound.dtype == np.int16
-    quiet = hear(sound, np.random.default_rng(0), 0.0, 0.0)
+    quiet = augment(sound, np.random.default_rng(0), 0.0, 0.0)
     assert np.array_equal(quiet, resample(sound, RATE))
-    heard = [hear(sound, np.random.default_rng(seed), 0.3, 0.1) for seed in range(20)]
-    assert len({len(one) for one in heard}) > 10
-    assert all(len(sound) <= len(one) <= len(sound) + 2 * 0.3 * RATE for one in heard)
-    assert max(one[: RATE // 100].std() for one in heard) > 0.02
+    augmented = [augment(sound, np.random.default_rng(seed), 0.3, 0.1) for seed in range(20)]
+    assert len({len(one) for one in augmented}) > 10
+    assert all(len(sound) <= len(one) <= len(sound) + 2 * 0.3 * RATE for one in augmented)
+    assert max(one[: RATE // 100].std() for one in augmented) > 0.02
 
 
-def test_a_share_is_heard_with_next_to_no_noise() -> None:
+def test_a_share_has_next_to_no_noise() -> None:
     silence = np.zeros(RATE, np.int16)
     generator = np.random.default_rng(0)
-    noises = np.array([hear(silence, generator, 0.0, 0.1, 0.3).std() for _ in range(300)])
+    noises = np.array([augment(silence, generator, 0.0, 0.1, 0.3).std() for _ in range(300)])
     fainter = noises < 0.01
     assert 0.27 < fainter.mean() < 0.45  # a tenth of the others is as faint
     assert noises[fainter].min() < 1e-5
     assert 0.09 < noises.max() < 0.11
-    assert all(hear(silence, generator, 0.0, 0.1, 1.0).std() < 0.011 for _ in range(50))
+    assert all(augment(silence, generator, 0.0, 0.1, 1.0).std() < 0.011 for _ in range(50))
 
 
 def test_speech_that_is_too_long_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Hands:
 
 
 class Sure:
-    """Always turns right, and says so."""
+    """Always turns right, with probability 1."""
 
     def act(self, observation, *, deterministic):
         return np.full(len(observation["image"]), RIGHT)

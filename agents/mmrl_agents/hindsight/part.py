@@ -1,9 +1,10 @@
-"""Hindsight for the command line: one switch of DQN and its like."""
+"""Hindsight relabelling as a part of an off-policy agent."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
 import torch
 from stable_baselines3.common.utils import get_device
@@ -18,58 +19,64 @@ from mmrl.models.encoders.image import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands
-from mmrl_agents.algorithms.off_policy import OffPolicyAgent
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import Captioner, Oracle, Relabeller
 from mmrl_agents.hindsight.replay import HindsightReplay
+from mmrl_agents.parts import Part
 from mmrl_agents.vec_env import MultimodalVecEnv
 
-NOBODY: Final = "none"
 ORACLE: Final = "oracle"
 LEARNED: Final = "learned"
 _FRAMES: Final = 2
-_PATCHES: Final = {"blocks": 0}  # tokens of a patch alone: learnt from a third of the examples
+_PATCHES: Final = {"blocks": 0}  # tokens of a patch alone: a third of the examples suffices
 
 
-class HindsightAgent(OffPolicyAgent):
-    """An algorithm whose hyperparameter ``hindsight`` names who relabels failed episodes."""
+@dataclass(frozen=True)
+class HindsightConfig:
+    """Configuration of hindsight relabelling.
 
-    elsewhere: ClassVar[tuple[str, ...]] = ("num_envs", "hindsight")
+    Attributes:
+        kind: oracle, the environment's verifier; learned, a captioner that is trained on the
+            agent's own successes; or a run folder of 'mmrl fit captioner'.
+    """
 
-    @classmethod
-    def env_args(cls, config: TrainConfig, hyper: Any) -> dict[str, Any]:
-        """With hindsight, the environment is asked to say what was achieved, if it can.
+    kind: str
+
+
+class HindsightPart(Part):
+    """Relabels failed episodes in the replay buffer of an off-policy agent."""
+
+    Config = HindsightConfig
+    kinds = (ORACLE, LEARNED, "a run folder of 'mmrl fit captioner'")
+
+    def env_args(self, config: TrainConfig) -> dict[str, Any]:
+        """The environment reports what was achieved, if it can.
 
         Raises:
             UserError: the oracle is wanted, and the environment has none.
         """
-        if hyper.hindsight == NOBODY:
-            return config.env_args
         if understands(config.env, config.env_args, **{ACHIEVED: True}):
-            return {**config.env_args, ACHIEVED: True}
-        if hyper.hindsight == ORACLE:
+            return {ACHIEVED: True}
+        if self.config.kind == ORACLE:
             raise UserError(
-                f"{cls.name}.hindsight=oracle: {config.env} does not say what was achieved "
+                f"{self.key}=oracle: {config.env} does not report what was achieved "
                 f"(infos['{ACHIEVED}']); 'learned' needs no verifier"
             )
-        return config.env_args
+        return {}
 
-    @classmethod
-    def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
-        """As :meth:`OffPolicyAgent.data_kwargs`.
+    def data_kwargs(self, config: TrainConfig, env: MultimodalVecEnv) -> dict[str, Any]:
+        """As :meth:`Part.data_kwargs`.
 
         Raises:
             UserError: hindsight for an agent that hears its instructions, or no such captioner.
         """
-        if hyper.hindsight == NOBODY:
-            return super().data_kwargs(config, hyper, env)
         tokenizer = env.preprocessing.tokenizer
         if tokenizer is None or config.instruction != "text":
             raise UserError(
-                f"{cls.name}.hindsight={hyper.hindsight}: puts other sentences in, which the agent "
+                f"{self.key}={self.config.kind}: replaces instructions, which the agent "
                 f"has to read: it needs instruction: text, not {config.instruction}"
             )
-        relabeller = build_relabeller(config, hyper.hindsight, tokenizer, env)
+        relabeller = build_relabeller(config, self.config.kind, tokenizer, env)
         return {
             "replay_buffer_class": HindsightReplay,
             "replay_buffer_kwargs": {
@@ -82,23 +89,23 @@ class HindsightAgent(OffPolicyAgent):
 
 
 def build_relabeller(
-    config: TrainConfig, who: str, tokenizer: Tokenizer, env: MultimodalVecEnv
+    config: TrainConfig, kind: str, tokenizer: Tokenizer, env: MultimodalVecEnv
 ) -> Relabeller:
-    """Who relabels.
+    """The relabeller that a configuration chooses.
 
     Args:
         config: of the training.
-        who: oracle, learned, or a run folder of 'mmrl fit captioner'.
+        kind: oracle, learned, or a run folder of 'mmrl fit captioner'.
         tokenizer: of the agent.
         env: that it learns from.
 
     Raises:
         UserError: there is no such captioner, or one for other images.
     """
-    if who == ORACLE:
+    if kind == ORACLE:
         return Oracle(tokenizer, config.seed)
     size = cast("Any", env.observation_space)[IMAGE].shape[:2]
-    if who == LEARNED:
+    if kind == LEARNED:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             words = instruction_words(config.env, **config.env_args)
@@ -107,16 +114,16 @@ def build_relabeller(
                 size, words, frames=_FRAMES, length=length, image_args=_PATCHES, width=64, layers=1
             )
         return LearnedCaptioner(generator.to(get_device(config.device)), tokenizer, config.seed)
-    if not Path(who).is_dir():
+    if not Path(kind).is_dir():
         raise UserError(
-            f"hindsight={who!r}: is none of none, oracle and learned, nor a run folder of "
+            f"hindsight={kind!r}: is not none, oracle or learned, nor a run folder of "
             "'mmrl fit captioner'"
         )
-    captioner = cast("TextGenerator", load(who, "captioner", config.device))
+    captioner = cast("TextGenerator", load(kind, "captioner", config.device))
     seen = cast("FramesEncoder", captioner.encoder)
     if seen.frames != _FRAMES or seen.encoder.image_size != size:
         raise UserError(
-            f"hindsight={who!r}: that captioner looks at {seen.frames} images of "
+            f"hindsight={kind!r}: that captioner takes {seen.frames} images of "
             f"{list(seen.encoder.image_size)} pixels, here there are {_FRAMES} of {list(size)}"
         )
     return Captioner(captioner, tokenizer)

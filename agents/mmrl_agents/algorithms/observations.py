@@ -1,0 +1,110 @@
+"""Observations of an algorithm: its environment's, and those with sentences that it encodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.errors import UserError
+from mmrl.preprocessing.pipeline import Preprocessing
+
+
+def check_env(algorithm: str, env: Any) -> None:
+    """Make sure that observations are encoded before an algorithm sees them.
+
+    Args:
+        algorithm: what the environment is for.
+        env: the environment; None where there is none.
+
+    Raises:
+        UserError: it is no MultimodalVecEnv, nor anything around one.
+    """
+    if env is None:
+        return
+    space = getattr(env, "observation_space", None)
+    encoded = (
+        isinstance(env, VecEnv)
+        and isinstance(space, spaces.Dict)
+        and IMAGE in space.spaces
+        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
+        and all(isinstance(part, spaces.Box) for part in space.spaces.values())
+    )
+    if encoded:
+        return
+    if isinstance(env, str):
+        what, name = f"the environment id {env!r}", env
+    elif isinstance(env, gym.Env):
+        what, name = f"an environment {env}", env.spec.id if env.spec else "…"
+    else:
+        what, name = f"a {type(env).__name__} without encoded instructions", "…"
+    raise UserError(
+        f"{algorithm} learns from a mmrl_agents.vec_env.MultimodalVecEnv, which encodes the "
+        f"instructions, not from {what}: give MultimodalVecEnv("
+        f"mmrl.wrappers.adapters.make_vec_env({name!r}, 8), tokenizer), or train it by 'mmrl train'"
+    )
+
+
+def is_text(instruction: Any) -> bool:
+    """Whether an observation has sentences instead of token ids."""
+    if isinstance(instruction, str):
+        return True
+    if isinstance(instruction, np.ndarray):
+        return instruction.dtype.kind in "UOT"
+    return (
+        isinstance(instruction, list | tuple)
+        and len(instruction) > 0
+        and isinstance(instruction[0], str)
+    )
+
+
+def encode(
+    observation: Mapping[str, Any], preprocessing: Preprocessing | None, shape: tuple[int, ...]
+) -> dict[str, NDArray[Any]]:
+    """An environment's own observation, of one or of N, as a policy takes it.
+
+    Args:
+        observation: with sentences.
+        preprocessing: of the algorithm.
+        shape: of the images that it was trained on, [3, H, W].
+
+    Raises:
+        UserError: there is no preprocessing, or images of another size.
+    """
+    if preprocessing is None:
+        raise UserError(
+            "this agent was saved without its tokenizer: give the observations of its "
+            "MultimodalVecEnv, where instructions are encoded"
+        )
+    one = isinstance(observation[INSTRUCTION], str)
+    batch = {key: [value] for key, value in observation.items()} if one else observation
+    rows = [preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
+    encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    encoded[IMAGE] = _channels_first(np.asarray(batch[IMAGE]), shape)
+    return {key: value[0] for key, value in encoded.items()} if one else encoded
+
+
+def _channels_first(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Images [N, H, W, 3] or [N, 3, H, W] → [N, 3, H, W].
+
+    Args:
+        images: of a batch.
+        shape: of one of those that the agent was trained on, [3, H, W].
+
+    Raises:
+        UserError: they are of another size.
+    """
+    if images.shape[1:] == shape:
+        return images
+    if images.shape[1:] != (*shape[1:], shape[0]):
+        raise UserError(
+            f"images of {list(images.shape[1:])}: this agent was trained on "
+            f"{[*shape[1:], shape[0]]}"
+        )
+    return images.transpose(0, 3, 1, 2)
