@@ -74,7 +74,7 @@ def test_spoken_instructions_are_part_of_it():
 @pytest.mark.parametrize(
     "content",
     [
-        "", "[]", "{}", "[" * 5_000, '{"observation_space": {"kind": "Ball"}}',
+        "", "[]", "{}", "[" * 5_000, '{"observation_space": {"kind": "Sphere"}}',
         '{"observation_space": {"kind": "Discrete", "n": -1}}',
         '{"observation_space": {"kind": "Discrete", "n": 1' + "0" * 40 + "}}",
         '{"observation_space": {"kind": "Discrete", "n": 3}, '
