@@ -210,8 +210,9 @@ def load_language(path: str) -> InstructionLanguage:
     Raises:
         UserError: it cannot be imported, or lacks methods.
     """
-    if path not in _loaded:
-        _loaded[path] = _load(path)
+    if not isinstance(path, str) or path not in _loaded:
+        made = _load(path)
+        _loaded[path] = made
     return _loaded[path]
 
 

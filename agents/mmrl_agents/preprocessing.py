@@ -11,7 +11,6 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import env_info
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
-from mmrl.language import find_language
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 
@@ -39,8 +38,8 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    info, language = env_info(run, config), find_language(config.env)
-    preprocessing = with_goals(build_preprocessing(config, info), config.model, space, language)
+    preprocessing = build_preprocessing(config, env_info(run, config))
+    preprocessing = with_goals(preprocessing, config.model, space, config.env)
     if keep:
         run.save_preprocessing(preprocessing)
     return preprocessing
@@ -60,8 +59,6 @@ def load_preprocessing(
     Raises:
         UserError: it is not the one that the checkpoint was trained with.
     """
-    preprocessing = with_goals(
-        Preprocessing.load(run.path), config.model, space, find_language(config.env)
-    )
+    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space, config.env)
     preprocessing.check(checkpoint.state["fingerprints"])
     return preprocessing

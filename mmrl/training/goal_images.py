@@ -20,7 +20,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.generative.image.painter import Painter
-from mmrl.language import LANGUAGE, NEUTRAL, InstructionLanguage, load_language
+from mmrl.language import LANGUAGE, NEUTRAL, InstructionLanguage, find_language, load_language
 from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -79,16 +79,14 @@ class GoalImages:
         return image
 
 
-def load_goals(
-    path: str | Path, image_size: tuple[int, int], language: InstructionLanguage = NEUTRAL
-) -> GoalImages:
+def load_goals(path: str | Path, image_size: tuple[int, int], env_id: str = "") -> GoalImages:
     """The goals that a run's painter paints.
 
     Args:
         path: run folder that 'mmrl fit painter' made.
         image_size: height and width of the frames that its images stand beside.
-        language: of the prompts, where an earlier version has made the painter, which does not
-            name its own.
+        env_id: of the environment, whose language is that of the prompts where an earlier version
+            has made the painter, which does not name its own.
 
     Raises:
         UserError: no such painter, with the command that makes one; or one of other frames.
@@ -107,17 +105,14 @@ def load_goals(
             "images of this environment by 'mmrl fit painter'"
         )
     checkpoint = Run.open(path).read_checkpoint()
-    named = checkpoint.state["recipe"].get(LANGUAGE)
-    if named is not None:
-        language = load_language(named) if named else NEUTRAL
-    return GoalImages(painter, _mark(checkpoint), language)
+    return GoalImages(painter, _mark(checkpoint), _language_of(checkpoint, env_id))
 
 
 def with_goals(
     preprocessing: Preprocessing,
     model: ModelConfig,
     space: spaces.Space[Any],
-    language: InstructionLanguage = NEUTRAL,
+    env_id: str = "",
 ) -> Preprocessing:
     """The same preprocessing, with images of goals where the model is to be shown such.
 
@@ -125,7 +120,7 @@ def with_goals(
         preprocessing: of a training.
         model: its configuration.
         space: of the observations of one environment.
-        language: of the environment, see :func:`load_goals`.
+        env_id: of the environment, see :func:`load_goals`.
 
     Raises:
         UserError: as :func:`load_goals`.
@@ -133,7 +128,15 @@ def with_goals(
     if model.goal_image is None:
         return preprocessing
     height, width, _ = cast("Any", space)[IMAGE].shape
-    return replace(preprocessing, goals=load_goals(model.goal_image, (height, width), language))
+    return replace(preprocessing, goals=load_goals(model.goal_image, (height, width), env_id))
+
+
+def _language_of(checkpoint: Checkpoint, env_id: str) -> InstructionLanguage:
+    """The language of a painter's prompts."""
+    named = checkpoint.state["recipe"].get(LANGUAGE)
+    if named is None:
+        return find_language(env_id) if env_id else NEUTRAL
+    return load_language(named) if named else NEUTRAL
 
 
 def _mark(checkpoint: Checkpoint) -> str:

@@ -80,6 +80,7 @@ def test_one_of_several() -> None:
     ("path", "message"),
     [
         (3, "must be module:Class"),
+        (["worlds.shapes:ShapeLanguage"], "must be module:Class"),
         ("worlds.shapes.ShapeLanguage", "must be module:Class"),
         ("worlds.nowhere:Language", "cannot be imported: ModuleNotFoundError"),
         ("worlds.shapes:Language", "cannot be imported: AttributeError"),
@@ -87,7 +88,7 @@ def test_one_of_several() -> None:
         ("builtins:object", "lacks .*canonical.*subclass of mmrl.language.NeutralLanguage"),
     ],
 )
-def test_what_is_no_language(path: str, message: str) -> None:
+def test_what_is_no_language(path: object, message: str) -> None:
     with pytest.raises(UserError, match=message):
         find_language({"language": path})
 

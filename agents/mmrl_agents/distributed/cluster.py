@@ -16,7 +16,6 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import probe
 from mmrl.experiment.preprocessing import build_preprocessing
-from mmrl.language import find_language
 from mmrl.training.goal_images import with_goals
 from mmrl.wrappers.adapters import make_vec_env
 
@@ -73,9 +72,8 @@ def describe(agent: Any, config: TrainConfig, hyper: Any, cluster: Cluster) -> s
     batch = make_vec_env(config.env, 1, **config.env_args)
     space, actions = batch.single_observation_space, batch.single_action_space
     batch.close()
-    language = find_language(config.env)
     preprocessing = with_goals(
-        build_preprocessing(config, probe(config)), config.model, space, language
+        build_preprocessing(config, probe(config)), config.model, space, config.env
     )
     policy = agent.build_policy(config, hyper, preprocessing, space, actions)
     weights = sum(one.numel() for one in policy.parameters() if one.requires_grad)

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from worlds.shapes import ShapeLanguage, Touch
+from worlds.shapes import Touch
 
 from mmrl.contract import GOAL, INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, weights_of
 from mmrl.experiment.run import Run
 from mmrl.generative.image.painter import Painter, build_painter
-from mmrl.language import NEUTRAL, InstructionLanguage
 from mmrl.models.config import ModelConfig
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, split_words
@@ -134,18 +133,18 @@ def test_what_cannot_be_is_said(painter: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "given", "prompt"),
+    ("named", "env_id", "prompt"),
     [
-        (LANGUAGE, NEUTRAL, "the cursor on a star"),
-        ("", ShapeLanguage(), "touch the star"),
-        (None, ShapeLanguage(), "the cursor on a star"),  # a painter of an earlier version
-        (None, NEUTRAL, "touch the star"),
+        (LANGUAGE, "", "the cursor on a star"),
+        ("", "shapes/Touch-v0", "touch the star"),
+        (None, "shapes/Touch-v0", "the cursor on a star"),  # a painter of an earlier version
+        (None, "", "touch the star"),
     ],
 )
 def test_the_painters_language_is_prompted_in(
-    tmp_path: Path, named: str | None, given: InstructionLanguage, prompt: str
+    tmp_path: Path, named: str | None, env_id: str, prompt: str
 ) -> None:
-    goals = load_goals(make_run(tmp_path / "run", language=named), (56, 56), given)
+    goals = load_goals(make_run(tmp_path / "run", language=named), (56, 56), env_id)
     assert goals._language.goal_prompt("touch the star") == prompt
 
 
