@@ -168,7 +168,7 @@ def test_hindsight_shows_the_goal_that_was_reached(make_run, with_goals, tmp_pat
     from mmrl_agents.hindsight.replay import HindsightReplay
 
     again = []
-    store = HindsightReplay._store_again
+    store = HindsightReplay._store_episode
 
     def storing(self, failure, words):
         before = self._count
@@ -178,7 +178,7 @@ def test_hindsight_shows_the_goal_that_was_reached(make_run, with_goals, tmp_pat
         numbers = self._numbers["before"][GOAL][rows]
         again.extend((sentence, image) for image in self._rings[GOAL].get(numbers))
 
-    monkeypatch.setattr(HindsightReplay, "_store_again", storing)
+    monkeypatch.setattr(HindsightReplay, "_store_episode", storing)
     config, run = make_run(
         tmp_path / "run", "mmrl/PickupDist-v0", model=with_goals, agent="dqn", steps=1000,
         env_args={"strict": True, "room_size": 5, "num_dists": 4},
