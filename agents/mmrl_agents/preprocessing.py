@@ -39,7 +39,7 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    info, language = env_info(run, config), find_language(config.env)
+    info, language = env_info(run.env_info, config), find_language(config.env)
     preprocessing = with_goals(build_preprocessing(config, info), config.model, space, language)
     if keep:
         run.save_preprocessing(preprocessing)

@@ -9,8 +9,8 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, format_line
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.data import open_rollouts
 from mmrl.errors import UserError
 from mmrl.generative.text.models import TextGenerator, as_input

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.api import load_agent
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data.collection import Request, collect
 from mmrl.data.dataset import open_rollouts

@@ -10,8 +10,8 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.collect import find_source
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data import Request, Rollout, collect, find_place, open_rollouts
 from mmrl.errors import UserError
