@@ -35,7 +35,7 @@ from seeds import add_options, each_seed, is_one, work_folder
 import mmrl_envs  # noqa: F401  # registers the grid worlds
 from mmrl.cli.fit import parse
 from mmrl.contract import IMAGE
-from mmrl.data import Rollout, Rollouts, open_rollouts
+from mmrl.data import Episode, EpisodeDataset, open_dataset
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import wilson_interval
 from mmrl.experiment.run import Run
@@ -62,7 +62,7 @@ class End(NamedTuple):
     true: tuple[str, ...]
 
 
-def ends(rollouts: Rollouts) -> tuple[list[NDArray[np.uint8]], list[End]]:
+def ends(rollouts: EpisodeDataset) -> tuple[list[NDArray[np.uint8]], list[End]]:
     """The two images around every step that carried something out, one after the other, and
     what it carried out.
     """
@@ -106,7 +106,7 @@ def _rate(right: NDArray[np.bool_]) -> dict[str, Any]:
     return {"accepted": round(count / of, 4), "of": of, "95": wilson_interval(count, of)}
 
 
-def seen(rollouts: Rollouts, folder: Path) -> list[list[str]]:
+def seen(rollouts: EpisodeDataset, folder: Path) -> list[list[str]]:
     """All things that each image of each episode shows, such as "red key", found by playing the
     episode again in symbols; kept in the folder.
     """
@@ -118,7 +118,7 @@ def seen(rollouts: Rollouts, folder: Path) -> list[list[str]]:
     return read
 
 
-def _seen(env: gym.Env[Any, Any], rollout: Rollout) -> list[str]:
+def _seen(env: gym.Env[Any, Any], rollout: Episode) -> list[str]:
     """What each image of an episode shows."""
     views = [env.reset(seed=rollout.seed)[0][IMAGE]]
     views += [env.step(int(action))[0][IMAGE] for action in rollout.actions]
@@ -129,7 +129,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Fit one seed's captioner, and judge what it says of all test steps."""
     torch.set_num_threads(1)
     started, cpu = time.monotonic(), time.process_time()
-    rollouts = open_rollouts(str(folder / "data"))
+    rollouts = open_dataset(str(folder / "data"))
     told = [
         dataclasses.replace(rollout, descriptions=tuple(each))
         for rollout, each in zip(rollouts, seen(rollouts, folder), strict=True)
@@ -143,7 +143,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     task = CaptionerTask(config, told)
     fit(task, config, Run.create(out, resolved))
     generator = task.module.eval()
-    images, found = ends(open_rollouts(str(folder / "test")))
+    images, found = ends(open_dataset(str(folder / "test")))
     said = [one.sentence for one in generator.generate(as_input(images, generator))]
     return {
         "seed": seed,
@@ -172,9 +172,9 @@ def main() -> None:
     with work_folder(options) as folder:
         collect(folder / "data", options.env, "expert", options.episodes)
         collect(folder / "test", options.env, "expert", options.test_episodes, UNSEEN)
-        seen(open_rollouts(str(folder / "data")), folder)
+        seen(open_dataset(str(folder / "data")), folder)
         runs = each_seed(__file__, options, folder, overrides)
-        found = ends(open_rollouts(str(folder / "test")))[1]
+        found = ends(open_dataset(str(folder / "test")))[1]
     blind = judge(by_chance(found, yaml.safe_load(CONFIG.read_text())["without"]), found)
     report = {
         "env": options.env,

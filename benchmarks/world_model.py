@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from seeds import add_options, each_seed, is_one, work_folder
 
 import mmrl_envs  # noqa: F401  (registers the levels)
-from mmrl.data import Rollout, open_rollouts
+from mmrl.data import Episode, open_dataset
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_json
@@ -69,7 +69,7 @@ def collect_all(folder: Path, episodes: int, tests: int) -> None:
                 collect(folder / f"{name}-{level}-{by}", f"mmrl/{level}-v0", by, count, seed)
 
 
-def replayed(rollout: Rollout) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+def replayed(rollout: Episode) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """What an episode's images show, by the environment.
 
     Returns:
@@ -94,7 +94,7 @@ def replayed(rollout: Rollout) -> tuple[NDArray[np.int64], NDArray[np.bool_], ND
     return np.stack(cells), np.stack(visible), np.stack(fronts)
 
 
-def predictable(rollout: Rollout, start: int, steps: int) -> NDArray[np.bool_]:
+def predictable(rollout: Episode, start: int, steps: int) -> NDArray[np.bool_]:
     """Which tiles can be foretold after each of ``steps`` steps from ``start`` on: bool [H, 49]."""
     cells, visible, fronts = replayed(rollout)
     in_view = {tuple(cell) for frame in cells[: start + 1] for row in frame for cell in row}
@@ -113,7 +113,7 @@ def predictable(rollout: Rollout, start: int, steps: int) -> NDArray[np.bool_]:
     return can
 
 
-def test(world: WorldSimulator, rollouts: Sequence[Rollout], seed: int) -> dict[str, Any]:
+def test(world: WorldSimulator, rollouts: Sequence[Episode], seed: int) -> dict[str, Any]:
     """How well a world model foretells some episodes."""
     read = read_tokens(rollouts, world.images.images, world.tokenizer)
     episodes = replace(read, ids=world.images.renumber(read.ids))
@@ -163,9 +163,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     for path in (told, blind):
         world = cast("WorldSimulator", load(path, "world-model", "cpu"))
         report[path.name] = {
-            f"{level}, {by}": test(
-                world, open_rollouts(str(folder / f"test-{level}-{by}"))[:], seed
-            )
+            f"{level}, {by}": test(world, open_dataset(str(folder / f"test-{level}-{by}"))[:], seed)
             for level in LEVELS
             for by in BY
         }

@@ -125,9 +125,9 @@ def overview() -> str:
     return "\n".join(lines)
 
 
-def fit(picture: NDArray[np.uint8]) -> Image.Image:
+def fit(frame: NDArray[np.uint8]) -> Image.Image:
     """An image in a square of the sheet."""
-    image = Image.fromarray(picture)
+    image = Image.fromarray(frame)
     scale = _THUMB / max(image.size)
     how = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST
     image = image.resize((round(image.width * scale), round(image.height * scale)), how)
@@ -136,17 +136,17 @@ def fit(picture: NDArray[np.uint8]) -> Image.Image:
     return square
 
 
-def sheet(pictures: list[tuple[str, NDArray[np.uint8]]], columns: int = 4) -> bytes:
+def sheet(frames: list[tuple[str, NDArray[np.uint8]]], columns: int = 4) -> bytes:
     """Images with their names, as a PNG."""
-    rows = -(-len(pictures) // columns)
+    rows = -(-len(frames) // columns)
     width = _GAP + columns * (_THUMB + _GAP)
     height = _GAP + rows * (_THUMB + _CAPTION + _GAP)
     image = Image.new("RGB", (width, height), _PAPER)
     pen = ImageDraw.Draw(image)
-    for k, (name, picture) in enumerate(pictures):
+    for k, (name, frame) in enumerate(frames):
         x = _GAP + k % columns * (_THUMB + _GAP)
         y = _GAP + k // columns * (_THUMB + _CAPTION + _GAP)
-        image.paste(fit(picture), (x, y))
+        image.paste(fit(frame), (x, y))
         pen.text((x, y + _THUMB + 4), name, _INK, ImageFont.load_default(12))
     return png(image)
 
@@ -159,14 +159,14 @@ def png(image: Image.Image) -> bytes:
 
 
 def views() -> bytes:
-    """Every view in every theme."""
-    pictures = []
+    """What an agent gets to see, in every theme."""
+    frames = []
     for view in PIXELS:
         size = _THUMB // SIDE if view == "first_person" else 16
         for theme in THEMES:
             worlds = first_episode("GoToObjDoor", theme=theme, view=view, tile_size=size)
-            pictures.append((f"{view}, {theme}", worlds.frame(0)))
-    return sheet(pictures, columns=len(THEMES))
+            frames.append((f"{view}, {theme}", worlds.frame(0)))
+    return sheet(frames, columns=len(THEMES))
 
 
 def playing() -> bytes:
@@ -186,8 +186,8 @@ def main() -> None:
     write_atomically(folder / "README.md", overview())
     for family, levels in FAMILIES.items():
         write_atomically(folder / f"{slug(family)}.md", page(family))
-        pictures = [(name, first_episode(name).picture(0, 16)) for name in levels]
-        write_bytes(folder / f"{slug(family)}.png", sheet(pictures))
+        frames = [(name, first_episode(name).image(0, 16)) for name in levels]
+        write_bytes(folder / f"{slug(family)}.png", sheet(frames))
     write_bytes(HERE / "views.png", views())
     write_bytes(HERE / "play.png", playing())
     print(f"written to {folder}")

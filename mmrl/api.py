@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, action_probabilities, begin_episodes
-from mmrl.cli.common import ending
-from mmrl.cli.request import TrainRequest, check_resume, request_of
+from mmrl.arguments.request import TrainRequest, check_resume, request_of
+from mmrl.arguments.resuming import ending
 from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, batch_of_one
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes

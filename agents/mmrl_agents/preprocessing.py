@@ -38,7 +38,7 @@ def prepare(
     """
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = build_preprocessing(config, env_info(run, config))
+    preprocessing = build_preprocessing(config, env_info(run.env_info, config))
     preprocessing = with_goals(preprocessing, config.model, space, config.env)
     if keep:
         run.save_preprocessing(preprocessing)

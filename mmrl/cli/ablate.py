@@ -9,10 +9,10 @@ from pathlib import Path
 
 import yaml
 
+from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.arguments.request import check, parse
 from mmrl.cli.common import claim
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_line, named_code
-from mmrl.cli.request import check, parse
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop

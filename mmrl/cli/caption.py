@@ -9,9 +9,9 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, format_line
-from mmrl.cli.parser import AsWritten, Parser
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.errors import UserError
 from mmrl.generative.text.models import TextGenerator, as_input
 from mmrl.images import decoded
@@ -72,7 +72,7 @@ def run(arguments: list[str]) -> int:
 
 def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str, Any]) -> int:
     """Caption the ends of the last episodes of a dataset."""
-    rollouts = open_rollouts(data)
+    rollouts = open_dataset(data)
     frames = cast("Any", generator.encoder).frames
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
     ends = [image for one in chosen for image in one.images[-frames:]]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from mmrl.api import load_agent
+from mmrl.arguments.parser import Parser
 from mmrl.cli.eval import DETERMINISTIC, check_limit
-from mmrl.cli.parser import Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.api import load_agent
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data.collection import Request, collect
-from mmrl.data.dataset import open_rollouts
+from mmrl.data.dataset import open_dataset
 from mmrl.data.location import find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.summary import dataset_sheet, summary
@@ -149,7 +149,7 @@ def _show(arguments: list[str]) -> int:
         raise UserError(f"--image {target}: its folder does not exist")
     if target and target.is_dir():
         raise UserError(f"--image {target}: is a folder; name a file such as sheet.png")
-    rollouts = open_rollouts(options.name)
+    rollouts = open_dataset(options.name)
     print(summary(rollouts))
     if target:
         write_bytes(target, dataset_sheet(rollouts))

@@ -1,22 +1,18 @@
-"""What commands share: decoding options, resuming a run, the folder of many trainings."""
+"""What commands share: decoding options, and the folder of many trainings."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from mmrl.errors import UserError
-from mmrl.experiment.run import Run, Status, flat
 from mmrl.files import write_atomically
 from mmrl.generative.text.decoder import Constraint
 from mmrl.generative.text.models import GeneratedText, TextGenerator
 from mmrl.text_output import printable
-from mmrl.trust import check
 from mmrl.wrappers.adapters import instructions
 
 _EPISODES: Final = 4096
@@ -50,40 +46,6 @@ def format_line(generated: GeneratedText) -> str:
     return f"{generated.probability:6.1%}  {printable(generated.sentence)}"
 
 
-def named_run(arguments: list[str]) -> Run | None:
-    """The run that ``--resume`` names: its configuration is read before all other arguments.
-
-    Raises:
-        UserError: there is none.
-    """
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--resume")
-    named = first.parse_known_args(arguments)[0].resume
-    return None if named is None else Run.open(named)
-
-
-def changes(
-    run: Run, resolved: Mapping[str, Any], defaults: Mapping[str, Any], *sections: str
-) -> list[str]:
-    """What differs between a run's configuration and another, a line each; its folder may.
-
-    Args:
-        run: the one.
-        resolved: the other, as plain values.
-        defaults: of keys that the run's file may lack, since they are newer than it.
-        sections: keys under which there are keys of that kind, too.
-    """
-    whole = {**defaults, **run.config}
-    for section in sections:
-        whole[section] = {**defaults[section], **run.config.get(section, {})}
-    before, now = flat(whole), flat(dict(resolved))
-    return [
-        f"{key}: {before.get(key)} → {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key) and key != "out"
-    ]
-
-
 def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> None:
     """Make a folder for several trainings, or make sure that it belongs to the same ones.
 
@@ -112,61 +74,3 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
         raise UserError(f"--out {folder}: is not empty, and not {what}")
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(file, yaml.safe_dump(dict(settings)))
-
-
-def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
-    """Make sure that the code that YAML files name may be imported; code named by an option may.
-
-    Args:
-        parsed: the parser's result, with the files under ``config``.
-        resolved: the configuration as plain values.
-
-    Raises:
-        UntrustedCodeError: it may not.
-        UserError: a value that is no plain data.
-    """
-    for file in parsed.config or ():
-        check(resolved, Path(str(file)).absolute())
-    for key, value in flat(dict(resolved)).items():
-        check_value(key, value)
-
-
-def check_value(key: str, value: Any) -> None:
-    """Make sure that a value of a configuration is a number, a text, or a list of such.
-
-    Raises:
-        UserError: it is something else, such as a date.
-    """
-    if isinstance(value, list | tuple):
-        for one in value:
-            check_value(key, one)
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            check_value(f"{key}.{name}", one)
-    elif not (value is None or isinstance(value, bool | int | float | str)):
-        raise UserError(
-            f"{key}={value!r}: is of type {type(value).__name__}; give numbers, texts, lists and "
-            "mappings, and write dates in quotes"
-        )
-
-
-@contextmanager
-def ending(run: Run, resume: str) -> Iterator[None]:
-    """A block that trains: how it ended is written into the run folder.
-
-    Args:
-        run: where it is kept.
-        resume: the command by which it is resumed after an interrupt.
-    """
-    try:
-        yield
-        run.end(Status.FINISHED)
-    except KeyboardInterrupt:
-        run.end(Status.INTERRUPTED)
-        with suppress(UserError, OSError):
-            print(f"\ninterrupted: {run.newest_checkpoint()} was saved")
-            print(f"resume with: {resume}")
-        raise
-    except Exception as error:
-        run.end(Status.FAILED, f"{type(error).__name__}: {error}")
-        raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmrl.cli.parser import Parser
+from mmrl.arguments.parser import Parser
 from mmrl.registry import load_environments
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmrl.api import EPISODES, evaluate
-from mmrl.cli.parser import AsWritten, Parser
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.report import format_report

@@ -11,8 +11,8 @@ import torch
 import yaml
 from jsonargparse import ActionConfigFile
 
-from mmrl.cli.common import changes, check_code, ending, named_run
-from mmrl.cli.parser import Parser
+from mmrl.arguments.parser import Parser
+from mmrl.arguments.resuming import changes, check_code, ending, named_run
 from mmrl.errors import UserError
 from mmrl.experiment.config import find_device
 from mmrl.experiment.run import CONFIG, Run

@@ -10,10 +10,10 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.collect import find_source
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
-from mmrl.data import Request, Rollout, collect, find_place, open_rollouts
+from mmrl.data import Episode, Request, collect, find_place, open_dataset
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
@@ -88,7 +88,7 @@ def run(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = find_place(f"{folder}/real")
         collect(request, make_source, place)
-        clips = [imagined_clip(world, real, options, names) for real in open_rollouts(place.name)]
+        clips = [imagined_clip(world, real, options, names) for real in open_dataset(place.name)]
     write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
     return 0
@@ -132,7 +132,7 @@ def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
 
 
 def imagined_clip(
-    world: WorldSimulator, real: Rollout, options: Any, names: dict[int, str]
+    world: WorldSimulator, real: Episode, options: Any, names: dict[int, str]
 ) -> Clip:
     """An episode beside the imagined one, drawn; the accuracy of the tokens is printed.
 
@@ -173,7 +173,7 @@ def imagined_clip(
 
 
 def _note(
-    k: int, observed: int, real: Rollout, imagined: ImaginedStep, names: dict[int, str]
+    k: int, observed: int, real: Episode, imagined: ImaginedStep, names: dict[int, str]
 ) -> str:
     """The action of a step, and the reward and end that the model predicts for it."""
     if k == 0:

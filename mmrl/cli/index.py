@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, cast
 
-from mmrl.cli.parser import AsWritten, Parser
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
 from mmrl.progress import ProgressBar

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmrl.cli.parser import AsWritten, Parser
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.generative.image.painter import Painter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from mmrl.cli.parser import Parser
+from mmrl.arguments.parser import Parser
 from mmrl.errors import UserError
 from mmrl.viz.window.human import Player, play
 from mmrl.viz.window.recording import Recording

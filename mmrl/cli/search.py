@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.index import open_model
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.images import png

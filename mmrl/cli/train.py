@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmrl.api import plan_training, run_training
-from mmrl.cli.request import check, parse
+from mmrl.arguments.request import check, parse
 
 __all__ = ["check", "parse", "run"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, decoding_options, format_line
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.preprocessing.speech import read_wav
 from mmrl.text_output import printable
 from mmrl.training.load import load

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import decoding_options, format_line
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.errors import UserError
 from mmrl.training.load import load
 

@@ -11,10 +11,10 @@ import yaml
 from rich.console import Console
 
 from mmrl.api import load_agent
+from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.arguments.request import check, parse
 from mmrl.cli.common import claim
-from mmrl.cli.parser import AsWritten, Parser
 from mmrl.cli.processes import Trainings, last_line, named_code
-from mmrl.cli.request import check, parse
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.run import CONFIG, Run

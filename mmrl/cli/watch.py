@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from mmrl.api import load_agent
+from mmrl.arguments.parser import Parser
 from mmrl.cli.eval import DETERMINISTIC
-from mmrl.cli.parser import Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run

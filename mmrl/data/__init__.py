@@ -1,8 +1,8 @@
 """Rollouts to learn from: collected in any environment, kept as Minari datasets, read back."""
 
 from mmrl.data.collection import Collection, Request, collect
-from mmrl.data.dataset import Columns, Rollouts, open_rollouts
-from mmrl.data.episode import Rollout
+from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
+from mmrl.data.episode import Episode
 from mmrl.data.location import Place, find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.spaces import Spaces
@@ -11,15 +11,15 @@ __all__ = [
     "ActorSource",
     "Collection",
     "Columns",
+    "Episode",
+    "EpisodeDataset",
     "ExpertSource",
     "Place",
     "RandomSource",
     "Request",
-    "Rollout",
-    "Rollouts",
     "Source",
     "Spaces",
     "collect",
     "find_place",
-    "open_rollouts",
+    "open_dataset",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.errors import UserError
 from mmrl.language import NEUTRAL, InstructionLanguage, shared_language
 
@@ -59,7 +59,7 @@ def read_scenes(names: str | Sequence[str]) -> Scenes:
     names = [names] if isinstance(names, str) else names
     if not any(names):
         raise UserError("data is empty: name a dataset that 'mmrl collect' made")
-    opened = [open_rollouts(name) for name in names]
+    opened = [open_dataset(name) for name in names]
     read = [rollouts.columns() for rollouts in opened]
     for name, columns in zip(names, read, strict=True):
         if not all(columns.descriptions):

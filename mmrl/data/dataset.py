@@ -1,6 +1,6 @@
 """Reads datasets: those of ``mmrl collect``, and any Minari dataset with an image and a string.
 
-rollouts = open_rollouts("gotolocal/expert-v0")
+rollouts = open_dataset("gotolocal/expert-v0")
 rollouts[3].instruction, rollouts[3].images  # one episode
 rollouts.columns().images  # all of them end to end
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data.collection import OURS
-from mmrl.data.episode import Rollout
+from mmrl.data.episode import Episode
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
 from mmrl.data.spaces import Spaces, read_spaces
@@ -67,8 +67,8 @@ class Columns:
         return np.diff(self.starts)
 
 
-class Rollouts(Sequence[Rollout]):
-    """The episodes of a dataset, read on demand; see :func:`open_rollouts`.
+class EpisodeDataset(Sequence[Episode]):
+    """The episodes of a dataset, read on demand; see :func:`open_dataset`.
 
     Attributes:
         place: where it is.
@@ -92,10 +92,10 @@ class Rollouts(Sequence[Rollout]):
         return self._count
 
     @overload
-    def __getitem__(self, index: int) -> Rollout: ...
+    def __getitem__(self, index: int) -> Episode: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Rollout]: ...
-    def __getitem__(self, index: int | slice) -> Rollout | list[Rollout]:
+    def __getitem__(self, index: slice) -> list[Episode]: ...
+    def __getitem__(self, index: int | slice) -> Episode | list[Episode]:
         """One episode, or several.
 
         Raises:
@@ -108,7 +108,7 @@ class Rollouts(Sequence[Rollout]):
             raise IndexError(f"episode {index}: there are {len(self)}")
         return self._read(index % len(self))
 
-    def __iter__(self) -> Iterator[Rollout]:
+    def __iter__(self) -> Iterator[Episode]:
         return (self._read(k) for k in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -187,18 +187,18 @@ class Rollouts(Sequence[Rollout]):
             )
         return read
 
-    def _read(self, index: int, *, images: bool = True) -> Rollout:
+    def _read(self, index: int, *, images: bool = True) -> Episode:
         try:
             return self._decode(self._members(index), images)
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
-    def _decode(self, read: Members, images: bool) -> Rollout:
+    def _decode(self, read: Members, images: bool) -> Episode:
         actions = read("actions")[()]
         rewards = read("rewards")[()].astype(np.float64)
         count = len(rewards) + 1
         descriptions = read("infos/description")
-        return Rollout(
+        return Episode(
             images=self._images(read(f"observations/{self._keys[IMAGE]}") if images else None),
             instruction=read(f"observations/{self._keys[INSTRUCTION]}")[0].decode(),
             actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
@@ -220,7 +220,7 @@ class Rollouts(Sequence[Rollout]):
         return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in dataset[()]])
 
 
-def open_rollouts(name: str) -> Rollouts:
+def open_dataset(name: str) -> EpisodeDataset:
     """The dataset of that name: a Minari id, or a path.
 
     Raises:
@@ -232,7 +232,7 @@ def open_rollouts(name: str) -> Rollouts:
     try:
         with open_hdf5(place.main) as file:
             its_spaces, keys = read_spaces(place, metadata, file)
-        rollouts = Rollouts(place, metadata, its_spaces, keys)
+        rollouts = EpisodeDataset(place, metadata, its_spaces, keys)
         rollouts.check()
     except DAMAGE as error:
         raise UserError(f"{place.main} is damaged: {error}") from error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Rollout:
+class Episode:
     """One episode of T steps.
 
     Attributes:

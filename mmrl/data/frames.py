@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.data import Rollout, Rollouts, open_rollouts
+from mmrl.data import Episode, EpisodeDataset, open_dataset
 from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError
 
@@ -51,7 +51,7 @@ def read_frames(
         raise UserError("data is empty: name a dataset that 'mmrl collect' made")
     learnt, test = [], []
     for name in names:
-        rollouts = open_rollouts(name)
+        rollouts = open_dataset(name)
         if len(rollouts) < 2:
             raise UserError(f"dataset {name!r} has one episode: some are needed for the test")
         first = min(max(round(len(rollouts) * (1 - test_share)), 1), len(rollouts) - 1)
@@ -66,12 +66,12 @@ def read_frames(
     return Frames(_spread(np.concatenate(learnt), most), _spread(np.concatenate(test), most))
 
 
-def _cases(rollouts: Rollouts) -> TrainingCases[str]:
+def _cases(rollouts: EpisodeDataset) -> TrainingCases[str]:
     check_held_out_pairs(rollouts.language)
     return TrainingCases(lambda one: (one,), rollouts.language)
 
 
-def _allowed(rollout: Rollout, cases: TrainingCases[str] | None) -> NDArray[np.uint8]:
+def _allowed(rollout: Episode, cases: TrainingCases[str] | None) -> NDArray[np.uint8]:
     """The images of an episode that may be learnt from."""
     if cases is None:
         return rollout.images

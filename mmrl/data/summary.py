@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mmrl.data.dataset import Rollouts
-from mmrl.data.episode import Rollout
+from mmrl.data.dataset import EpisodeDataset
+from mmrl.data.episode import Episode
 from mmrl.images import GREEN, INK, PAPER, RED, png
 from mmrl.text_output import printable
 
@@ -27,7 +27,7 @@ _HAN: Final = re.compile("[\u3400-\u9fff]")
 _CHINESE: Final = re.compile("CJK|WenQuanYi|Hei|Song|Fallback")
 
 
-def summary(rollouts: Rollouts) -> str:
+def summary(rollouts: EpisodeDataset) -> str:
     """Numbers, and tables of the instructions, in lines that can be printed."""
     columns = rollouts.columns(images=False)
     lengths, achieved = columns.lengths, sum(map(len, columns.achieved))
@@ -62,7 +62,7 @@ def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
     return [*lines, f"{'':>9}  {'':>6}  and {rest:,} more"] if rest else lines
 
 
-def dataset_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
+def dataset_sheet(rollouts: EpisodeDataset, episodes: int = 12) -> bytes:
     """The first and the last image of some episodes, evenly spread, with the instruction: a PNG."""
     count = min(episodes, len(rollouts))
     chosen = np.linspace(0, len(rollouts) - 1, count).round().astype(int).tolist()
@@ -76,7 +76,7 @@ def dataset_sheet(rollouts: Rollouts, episodes: int = 12) -> bytes:
     return png(sheet)
 
 
-def _cell(rollout: Rollout, number: int) -> NDArray[np.uint8]:
+def _cell(rollout: Episode, number: int) -> NDArray[np.uint8]:
     """One episode: its first and last image side by side, and a caption."""
     cell = Image.new("RGB", (2 * _SIDE + 3 * _GAP, _SIDE + _CAPTION + _GAP), PAPER)
     for k, image in enumerate((rollout.images[0], rollout.images[-1])):

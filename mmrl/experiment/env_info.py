@@ -25,7 +25,6 @@ from mmrl.wrappers.speech import Speakers
 
 if TYPE_CHECKING:
     from mmrl.experiment.config import TrainConfig
-    from mmrl.experiment.run import Run
 
 FILE: Final = "env_info.json"
 CHANNELS: Final = ("text", "speech", "both")
@@ -147,13 +146,16 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
         )
 
 
-def env_info(run: Run, config: TrainConfig) -> EnvInfo:
+def env_info(kept: EnvInfo | None, config: TrainConfig) -> EnvInfo:
     """What is known of a run's environment: as it was kept, else by building it.
+
+    Args:
+        kept: :attr:`mmrl.experiment.run.Run.env_info`.
+        config: of the training.
 
     Raises:
         UserError: as :func:`probe`, or the file cannot be read.
     """
-    kept = run.env_info
     return kept if kept is not None and kept.is_of(config) else probe(config)
 
 

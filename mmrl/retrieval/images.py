@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrl.contract import IMAGE
-from mmrl.data import Rollouts, find_place, open_rollouts
+from mmrl.data import EpisodeDataset, find_place, open_dataset
 from mmrl.errors import UserError
 from mmrl.images import decoded, resized
 from mmrl.retrieval.embedding import SharedEmbedding
@@ -65,7 +65,7 @@ def open_images(name: str) -> Images:
     if path.is_dir() and not is_dataset:
         return ImageFolder(path)
     try:
-        return RolloutImages(open_rollouts(name))
+        return RolloutImages(open_dataset(name))
     except UserError as error:
         if find_place(name).path.exists():
             raise
@@ -126,7 +126,7 @@ class RolloutImages:
 
     why = "duplicates"
 
-    def __init__(self, rollouts: Rollouts) -> None:
+    def __init__(self, rollouts: EpisodeDataset) -> None:
         self.rollouts = rollouts
         self.name = str(rollouts.place.path)
         self.skipped = 0

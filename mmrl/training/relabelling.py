@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.data import Rollout
+from mmrl.data import Episode
 from mmrl.generative.world_model.dataset import MemoryReads, TokenEpisodes
 from mmrl.generative.world_model.state import RelabelledSteps
 from mmrl.language import NEUTRAL, InstructionLanguage
@@ -19,7 +19,7 @@ class Relabelling:
     """Draws pairs of a step and an instruction, and whether the step achieved it.
 
     The environment's verifier has recorded which instructions each step of E episodes achieved
-    first (:attr:`mmrl.data.Rollout.achieved`), its own or not. With one of them as its instruction,
+    first (:attr:`mmrl.data.Episode.achieved`), its own or not. With one of them as its instruction,
     an episode would have ended there with a reward, and not before; what would have followed is
     unknown and never drawn. Instructions are those that some episode had and that the verifier
     records; others, such as those of several parts, are left out. Sentences of one canonical form
@@ -36,7 +36,7 @@ class Relabelling:
 
     def __init__(
         self,
-        rollouts: Sequence[Rollout],
+        rollouts: Sequence[Episode],
         tokenizer: Tokenizer,
         language: InstructionLanguage = NEUTRAL,
     ) -> None:
@@ -113,7 +113,7 @@ class Relabelling:
 
 
 def _first(
-    rollouts: Sequence[Rollout], sentences: Sequence[str], language: InstructionLanguage
+    rollouts: Sequence[Episode], sentences: Sequence[str], language: InstructionLanguage
 ) -> NDArray[np.int64]:
     """The first step of each episode that achieves each sentence, int64 [E, V]; the episode's
     length where none does.

@@ -11,7 +11,7 @@ from PIL import Image
 from worlds.shapes import ShapeLanguage
 
 from mmrl.cli import main
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.data.captioned import read_scenes
 from mmrl.language import NEUTRAL
 from mmrl.preprocessing.text import split_words
@@ -24,8 +24,8 @@ BOTH = pytest.mark.parametrize("name", ["Touch", "Plain"])
 
 
 def test_a_dataset_finds_its_language(collected: Collected) -> None:
-    assert isinstance(open_rollouts(collected("Touch")).language, ShapeLanguage)
-    assert open_rollouts(collected("Plain")).language is NEUTRAL
+    assert isinstance(open_dataset(collected("Touch")).language, ShapeLanguage)
+    assert open_dataset(collected("Plain")).language is NEUTRAL
 
 
 def test_kinds_of_instructions(collected: Collected, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +49,7 @@ def test_captioner(
 @BOTH
 def test_painter(fitted: Fitted, collected: Collected, name: str, tmp_path: Path) -> None:
     run = fitted("painter", name, "--tokenizer", fitted("tokenizer", name))
-    rollouts = open_rollouts(collected(name))
+    rollouts = open_dataset(collected(name))
     sentence = rollouts.language.prompt(rollouts[0].descriptions[0], np.random.default_rng(0))
     assert main(["paint", str(run), sentence, "--out", str(tmp_path / "scene.png")]) == 0
     with Image.open(tmp_path / "scene.png") as image:

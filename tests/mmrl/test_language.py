@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from worlds import shapes
 
-from mmrl.data import RandomSource, Request, collect, find_place, open_rollouts
+from mmrl.data import RandomSource, Request, collect, find_place, open_dataset
 from mmrl.errors import UserError
 from mmrl.language import (
     NEUTRAL,
@@ -106,10 +106,10 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_datasets_find_the_language_of_their_environment(dataset: Path) -> None:
-    assert isinstance(open_rollouts(str(dataset)).language, shapes.ShapeLanguage)
+    assert isinstance(open_dataset(str(dataset)).language, shapes.ShapeLanguage)
     file = dataset / "data" / "metadata.json"
     file.write_text(file.read_text().replace("shapes/Touch-v0", "elsewhere/Unknown-v3"))
-    assert open_rollouts(str(dataset)).language is NEUTRAL
+    assert open_dataset(str(dataset)).language is NEUTRAL
 
 
 def test_the_code_of_somebody_elses_dataset_is_not_run(
@@ -121,4 +121,4 @@ def test_the_code_of_somebody_elses_dataset_is_not_run(
     file.write_text(file.read_text().replace("worlds.shapes:", "planted_language:"))
     monkeypatch.chdir(tmp_path)
     with pytest.warns(UserWarning, match="planted_language:.* whose code is not trusted"):
-        assert open_rollouts(str(other)).language is NEUTRAL
+        assert open_dataset(str(other)).language is NEUTRAL

@@ -240,7 +240,7 @@ class SB3Agent(ABC):
         """
         checkpoint = run.read_checkpoint()
         config, hyper = read_config(run.config, cls.Config)
-        info = env_info(run, config)
+        info = env_info(run.env_info, config)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
         policy = cls.build_policy(
             config, hyper, preprocessing, info.observation_space, info.action_space

@@ -15,14 +15,14 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data import (
     ActorSource,
+    Episode,
+    EpisodeDataset,
     RandomSource,
     Request,
-    Rollout,
-    Rollouts,
     Source,
     collect,
     find_place,
-    open_rollouts,
+    open_dataset,
 )
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
@@ -230,7 +230,7 @@ class _Rounds:
         """Of this round."""
         return (self.config.seed * 1_000_003 + self._done * 65_537) % (EVAL_SEED_START // 2)
 
-    def _play(self, place: Path) -> Rollouts:
+    def _play(self, place: Path) -> EpisodeDataset:
         """Real episodes."""
         place.parent.mkdir(parents=True)
 
@@ -246,7 +246,7 @@ class _Rounds:
             num_envs=min(self.hyper.num_envs, self.hyper.episodes),
         )
         collect(request, source, find_place(str(place)))
-        return open_rollouts(str(place))
+        return open_dataset(str(place))
 
     def _fit(self, folder: Path) -> WorldSimulator:
         """A world model of all episodes that were played."""
@@ -272,9 +272,9 @@ class _Rounds:
 
     def _imagine(self, world: WorldSimulator, success: float) -> BaseAlgorithm:
         """Train PPO on imagined episodes."""
-        rollouts: list[Rollout] = []
+        rollouts: list[Episode] = []
         for number in range(self._done + 1):
-            rollouts += open_rollouts(str(self._folder(number) / "real"))
+            rollouts += open_dataset(str(self._folder(number) / "real"))
         hyper, generator = self.hyper, np.random.default_rng(self._seed)
         starts = sample_starts(world, rollouts, hyper.starts, generator)
         imagined = ImaginedVectorEnv(

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS
-from mmrl.data import Rollout
+from mmrl.data import Episode
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import State
 
@@ -40,7 +40,7 @@ class Starts:
 
 
 def sample_starts(
-    world: WorldSimulator, rollouts: Sequence[Rollout], count: int, generator: np.random.Generator
+    world: WorldSimulator, rollouts: Sequence[Episode], count: int, generator: np.random.Generator
 ) -> Starts:
     """Steps drawn uniformly from real episodes: an episode first, then one of its steps but the
     last.

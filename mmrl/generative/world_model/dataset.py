@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmrl.data import Rollout
+from mmrl.data import Episode
 from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.model import WorldModel
@@ -113,7 +113,7 @@ class Segments:
 
 
 def read_tokens(
-    rollouts: Sequence[Rollout], images: ImageTokenizer, tokenizer: Tokenizer
+    rollouts: Sequence[Episode], images: ImageTokenizer, tokenizer: Tokenizer
 ) -> TokenEpisodes:
     """Tokenize episodes: images by all of the image tokenizer's codes, and instructions.
 
@@ -137,7 +137,7 @@ def read_tokens(
     )
 
 
-def check(rollout: Rollout, images: ImageTokenizer) -> None:
+def check(rollout: Episode, images: ImageTokenizer) -> None:
     """Check that a tokenizer and a world model can read an episode.
 
     Raises:
@@ -227,7 +227,7 @@ def split(episodes: TokenEpisodes, memory: MemoryReads, steps: int) -> list[Batc
     return [make_batch(episodes, memory, some, at, steps) for some, at in zip(*parts, strict=True)]
 
 
-def _end(rollout: Rollout) -> NDArray[np.bool_]:
+def _end(rollout: Episode) -> NDArray[np.bool_]:
     ends = np.zeros(len(rollout), np.bool_)
     ends[-1] = rollout.terminated
     return ends

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmrl.data import Rollout, open_rollouts
+from mmrl.data import Episode, open_dataset
 from mmrl.data.splits import TrainingCases, check_held_out_pairs
 from mmrl.errors import UserError, unknown
 from mmrl.generative.text.models import TextGenerator, build_captioner
@@ -110,7 +110,7 @@ class CaptionerTask(Task):
     def __init__(
         self,
         config: CaptionerConfig,
-        rollouts: Sequence[Rollout],
+        rollouts: Sequence[Episode],
         language: InstructionLanguage = NEUTRAL,
     ) -> None:
         _check(config)
@@ -155,7 +155,7 @@ class CaptionerTask(Task):
     @classmethod
     def prepare(cls, config: CaptionerConfig) -> CaptionerTask:
         """As :meth:`Task.prepare`."""
-        rollouts = open_rollouts(config.data)
+        rollouts = open_dataset(config.data)
         return cls(config, rollouts, rollouts.language)
 
     @staticmethod
@@ -214,7 +214,7 @@ def _check(config: CaptionerConfig) -> None:
         raise UserError(f"without={config.without!r}: {error}") from error
 
 
-def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[Example]:
+def _examples(rollouts: Sequence[Episode], config: CaptionerConfig) -> Iterator[Example]:
     """All examples of all episodes, held-out pairs included."""
     unwanted = re.compile(config.without) if config.without else None
     for episode, rollout in enumerate(rollouts):
@@ -228,7 +228,7 @@ def _examples(rollouts: Sequence[Rollout], config: CaptionerConfig) -> Iterator[
                 yield Example(episode, step, wanted, shown, descriptions, before)
 
 
-def _shown(rollout: Rollout, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
+def _shown(rollout: Episode, config: CaptionerConfig) -> Iterator[tuple[int, tuple[str, ...]]]:
     """The captions of each image that has any, by the image's number."""
     if config.about == "scene":
         yield from ((t, (one,)) for t, one in enumerate(rollout.descriptions) if one)
@@ -249,7 +249,7 @@ def _some(examples: list[Example], most: int, generator: np.random.Generator) ->
     return [examples[k] for k in np.sort(generator.permutation(len(examples))[:most])]
 
 
-def _images(rollouts: Sequence[Rollout], examples: list[Example], frames: int) -> NDArray[np.uint8]:
+def _images(rollouts: Sequence[Episode], examples: list[Example], frames: int) -> NDArray[np.uint8]:
     """uint8 [M, F, H, W, 3]."""
     shape = rollouts[examples[0].episode].images.shape[1:]
     images = np.empty((len(examples), frames, *shape), np.uint8)

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmrl.data import Rollout, open_rollouts
+from mmrl.data import Episode, open_dataset
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.generative.image.tokenizer import ImageTokenizer
@@ -250,7 +250,7 @@ def load_tokenizer(path: str) -> tuple[ImageTokenizer, dict[str, Any]]:
 
 def read_rollouts(
     config: WorldModelConfig,
-) -> tuple[list[Rollout], list[Rollout], dict[str, Any], InstructionLanguage]:
+) -> tuple[list[Episode], list[Episode], dict[str, Any], InstructionLanguage]:
     """Training episodes, test episodes, their entries in the recipe (the number of actions and the
     first dataset's environment), and their language.
 
@@ -261,7 +261,7 @@ def read_rollouts(
     if not any(names):
         raise UserError("data is empty: name a dataset that 'mmrl collect' made")
     train, test = [], []
-    read = [open_rollouts(name) for name in names]
+    read = [open_dataset(name) for name in names]
     for one in read:
         first = max(round(len(one) * (1 - config.test_share)), 1)
         train += one[:first]

@@ -3,7 +3,7 @@
 import pytest
 
 from mmrl.cli import main
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl_agents.algorithms.ppo import PPOAgent
 
 
@@ -22,7 +22,7 @@ def test_by_a_run(run_folder, tmp_path, capsys):
         arguments = ["--episodes", "6", "--num_envs", "4", "--env_args", "{max_steps: 9}"]
         out = str(tmp_path / name)
         assert main(["collect", config.env, "--by", str(run.path), "--out", out, *arguments]) == 0
-        rollouts = open_rollouts(out)
+        rollouts = open_dataset(out)
         assert rollouts.by == f"{run.path}, {run.newest_checkpoint().name}"
         assert rollouts.by in capsys.readouterr().out
         collected.append([(one.seed, one.actions.tolist()) for one in rollouts])

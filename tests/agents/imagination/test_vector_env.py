@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmrl.contract import IMAGE, INSTRUCTION
-from mmrl.data import RandomSource, Request, Rollouts, collect, find_place, open_rollouts
+from mmrl.data import EpisodeDataset, RandomSource, Request, collect, find_place, open_dataset
 from mmrl.generative.image.tokenizer import ImageTokenizer
 from mmrl.generative.world_model.simulator import WorldSimulator, codes_of
 from mmrl.models.config import ModelConfig
@@ -21,15 +21,15 @@ ENVS = 4
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Rollouts:
+def real(tmp_path_factory: pytest.TempPathFactory) -> EpisodeDataset:
     place = find_place(str(tmp_path_factory.mktemp("data") / "random"))
     request = Request("mmrl/GoToObjS4-v0", 12, "random", env_args={"max_steps": 12}, num_envs=4)
     collect(request, RandomSource, place)
-    return open_rollouts(place.name)
+    return open_dataset(place.name)
 
 
 @pytest.fixture(scope="module")
-def world(real: Rollouts) -> WorldSimulator:
+def world(real: EpisodeDataset) -> WorldSimulator:
     torch.manual_seed(0)
     tokenizer = ImageTokenizer((56, 56), hidden=16, layers=1).eval()
     images = np.concatenate([one.images for one in real])
@@ -43,7 +43,7 @@ def world(real: Rollouts) -> WorldSimulator:
     return build(recipe, tokenizer).eval()
 
 
-def dreams(world: WorldSimulator, real: Rollouts, **options: object) -> ImaginedVectorEnv:
+def dreams(world: WorldSimulator, real: EpisodeDataset, **options: object) -> ImaginedVectorEnv:
     starts = sample_starts(world, real, 10, np.random.default_rng(0))
     return ImaginedVectorEnv(world, starts, ENVS, **{"horizon": 3, **options})
 
@@ -52,7 +52,7 @@ def actions(seed: int, steps: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(7, size=(steps, ENVS))
 
 
-def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: Rollouts):
+def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: EpisodeDataset):
     starts = sample_starts(world, real, 20, np.random.default_rng(1))
     seen = {(one.instruction, image.tobytes()) for one in real for image in one.images[:-1]}
     for image, instruction in zip(starts.images, starts.instructions, strict=True):
@@ -60,7 +60,7 @@ def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: Rollouts):
     assert torch.equal(world.encode(starts.images), starts.state.ids)
 
 
-def test_observations_are_of_the_contract(world: WorldSimulator, real: Rollouts):
+def test_observations_are_of_the_contract(world: WorldSimulator, real: EpisodeDataset):
     env = dreams(world, real)
     observation, _ = env.reset(seed=0)
     assert env.observation_space[IMAGE].contains(observation[IMAGE])
@@ -72,7 +72,7 @@ def test_observations_are_of_the_contract(world: WorldSimulator, real: Rollouts)
     assert rewards.shape == terminated.shape == truncated.shape == (ENVS,)
 
 
-def test_a_seed_says_what_is_dreamt(world: WorldSimulator, real: Rollouts):
+def test_a_seed_says_what_is_dreamt(world: WorldSimulator, real: EpisodeDataset):
     def lived(seed: int) -> list[bytes]:
         env = dreams(world, real)
         frames = [env.reset(seed=seed)[0][IMAGE]]
@@ -83,7 +83,7 @@ def test_a_seed_says_what_is_dreamt(world: WorldSimulator, real: Rollouts):
     assert lived(3) != lived(4)
 
 
-def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: Rollouts):
+def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: EpisodeDataset):
     world.model.outcome.tell.bias.data[2] = -100  # no end by itself
     env = dreams(world, real, horizon=3)
     env.reset(seed=0)
@@ -98,7 +98,7 @@ def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: R
             assert not env._state.ended.any()
 
 
-def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: Rollouts):
+def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: EpisodeDataset):
     env = dreams(world, real)
     bias = world.model.outcome.tell.bias.data
     before = bias.clone()
@@ -112,7 +112,7 @@ def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: Rollouts
     assert (env._steps == 0).all()
 
 
-def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: Rollouts):
+def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: EpisodeDataset):
     env, other = dreams(world, real, horizon=4), dreams(world, real, horizon=4)
     env.reset(seed=0)
     other.reset(seed=9)
@@ -128,12 +128,12 @@ def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: Rollouts
         ImaginedVectorEnv(world, env.starts, 2).set_state(env.get_state())
 
 
-def test_numbers_that_cannot_be(world: WorldSimulator, real: Rollouts):
+def test_numbers_that_cannot_be(world: WorldSimulator, real: EpisodeDataset):
     with pytest.raises(ValueError, match="horizon=0"):
         dreams(world, real, horizon=0)
 
 
-def test_ppo_learns_in_dreams(world: WorldSimulator, real: Rollouts):
+def test_ppo_learns_in_dreams(world: WorldSimulator, real: EpisodeDataset):
     env = MultimodalVecEnv(dreams(world, real), world.tokenizer)
     model = ModelConfig(
         image_args={"width": 8}, text="bag_of_words", text_args={"width": 8}, features=8,

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from mmrl.data import ExpertSource, open_rollouts
+from mmrl.data import ExpertSource, open_dataset
 
 ENV = "mmrl/GoToObjS4-v0"
 EXPERT = ("collect", ENV, "--episodes", 9, "--num_envs", 4, "--by", "expert")
@@ -23,7 +23,7 @@ def test_collect_and_show(call, tmp_path):
     assert status == 0
     assert out.startswith(f"9 episodes of {ENV} by expert → {tmp_path}/minari/group/name-v1\n")
     assert "look at it: mmrl collect show group/name-v1" in out
-    rollouts = open_rollouts("group/name-v1")
+    rollouts = open_dataset("group/name-v1")
     assert (rollouts.env_args, rollouts.by) == ({"language": "zh"}, "expert")
     status, out, _ = call("collect", "show", "group/name-v1", "--image", "sheet.png")
     assert status == 0
@@ -52,7 +52,7 @@ def test_many_kinds_are_counted(call):
     assert "dataset       ./boss in " in out
     assert " more\n" in out  # instructions that there is no room for
     counts = [int(line.split()[0]) for line in out.splitlines() if line.endswith("%  go to")]
-    instructions = open_rollouts("./boss").columns(images=False).instructions
+    instructions = open_dataset("./boss").columns(images=False).instructions
     assert counts == [sum(text.startswith("go to") and not any(
         link in text for link in (" and ", "then", "after")
     ) for text in instructions)]  # fmt: skip
@@ -76,7 +76,7 @@ def test_an_interrupted_collection_goes_on(call, monkeypatch):
     status, out, _ = call(*EXPERT, "--out", "./some")
     assert status == 0
     assert "by expert, 4 of them from before → " in out
-    assert [one.seed for one in open_rollouts("./some")] == list(range(9))
+    assert [one.seed for one in open_dataset("./some")] == list(range(9))
     status, _, err = call(*EXPERT, "--out", "./some", "--seed", 5)
     assert status == 2
     assert "collected with other arguments; nothing was changed:\n  seed: 0 → 5" in err

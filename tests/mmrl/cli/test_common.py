@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from mmrl.cli.common import check_value, claim
+from mmrl.arguments.resuming import check_value
+from mmrl.cli.common import claim
 from mmrl.errors import UserError
 
 SETTINGS = {"config": "env: a", "steps": 3}

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import main
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.retrieval.index import ImageIndex
 
 TINY = [
@@ -62,7 +62,7 @@ def test_what_is_found_is_nearest(index, fitted, call, tmp_path, described):
 
     module, query = load(fitted, "retrieval", "cpu"), "a small violet arch"
     found = ImageIndex.load(index).search(module.of_sentences([query])[0], 3)
-    rollouts = open_rollouts(described)
+    rollouts = open_dataset(described)
     for one in found:
         images = rollouts[one.entry["episode"]].images
         image = module.of_images(images[one.entry["step"]][None])[0]
@@ -73,7 +73,7 @@ def test_a_folder_of_images(fitted, described, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "album"
     folder.mkdir()
-    images = open_rollouts(described)[0].images
+    images = open_dataset(described)[0].images
     for k, image in enumerate(images[:4]):
         Image.fromarray(image).save(folder / f"{k}.png")
     Image.fromarray(images[-1].repeat(3, 0).repeat(3, 1)).save(folder / "large.png")

@@ -21,7 +21,7 @@ from mmrl.data import (
     Request,
     collect,
     find_place,
-    open_rollouts,
+    open_dataset,
 )
 from mmrl.data import collection as collecting
 from mmrl.data.play import play
@@ -75,7 +75,7 @@ def by_chance(env, observation):
 @pytest.mark.parametrize("env", [GRID, "mmrl/PutNextLocal-v0"])
 def test_as_a_plain_loop(collected, by, choose, env):
     place = collected("things/test-v1", 6, by, env=env, seed=20, env_args={"max_steps": 30})
-    rollouts = open_rollouts("things/test-v1")
+    rollouts = open_dataset("things/test-v1")
     assert rollouts.place == place
     assert (rollouts.env_id, rollouts.env_args) == (env, {"max_steps": 30})
     assert len(rollouts) == 6
@@ -90,7 +90,7 @@ def test_as_a_plain_loop(collected, by, choose, env):
 
 def test_a_strangers_environment(collected, signals):
     collected("signals-v0", 5, "random", env=signals)
-    for k, rollout in enumerate(open_rollouts("signals-v0")):
+    for k, rollout in enumerate(open_dataset("signals-v0")):
         assert_is(rollout, plain_loop(signals, k, by_chance))
         assert set(rollout.achieved) == {()}
         assert set(rollout.descriptions) == {""}
@@ -105,7 +105,7 @@ def test_an_agent_samples_anew_in_each_batch(collected, scripted):
     for name, num_envs in (("a-v0", 4), ("b-v0", 4), ("c-v0", 3)):
         collected(name, 8, "me", source=lambda: ActorSource(scripted(sample)), num_envs=num_envs)
     actions = {
-        name: [one.actions.tolist() for one in open_rollouts(name)]
+        name: [one.actions.tolist() for one in open_dataset(name)]
         for name in ("a-v0", "b-v0", "c-v0")
     }
     assert actions["a-v0"] == actions["b-v0"]
@@ -138,7 +138,7 @@ def test_interruptions_change_nothing(collected, source, interruptions):
         with pytest.raises(KeyboardInterrupt):
             collect(request, lambda n=steps: Interrupted(source(), n), parts, kept.append)
         with pytest.raises(UserError, match="'parts-v0' is not complete: call 'mmrl collect'"):
-            open_rollouts("parts-v0")
+            open_dataset("parts-v0")
     (parts.collecting / ".draft-abc").mkdir()
     (parts.collecting / ".draft-abc" / "part_000003.hdf5").write_bytes(b"a draft")
     collection = collect(request, source, parts, kept.append, played.append)
@@ -149,7 +149,7 @@ def test_interruptions_change_nothing(collected, source, interruptions):
     assert not parts.collecting.exists()
     assert whole.main.read_bytes() == parts.main.read_bytes()
     told = [json.loads(one.metadata.read_text())["total_steps"] for one in (whole, parts)]
-    assert told[0] == told[1] == sum(map(len, open_rollouts("parts-v0")))
+    assert told[0] == told[1] == sum(map(len, open_dataset("parts-v0")))
     again = collect(request, source, parts, kept.append)
     assert (again.played, again.kept, kept[-1]) == (0, 14, 14)
 
@@ -171,7 +171,7 @@ def test_killed_while_joining(collected):
             (other.data / ".draft-xyz" / "main_data.hdf5").write_bytes(b"half")
         collect(request, ExpertSource, other)
         assert len(other.main.read_bytes()) == len(whole)
-        assert [one.seed for one in open_rollouts("two-v0")] == list(range(5))
+        assert [one.seed for one in open_dataset("two-v0")] == list(range(5))
         for file in (other.main, other.metadata):
             file.unlink()
         other.data.rmdir()
@@ -217,7 +217,7 @@ def test_no_expert(collected, signals):
 def test_minari_reads_it(collected):
     collected("gotolocal/expert-v0", 7, env="mmrl/GoToLocal-v0", env_args={"room_size": 6})
     dataset = minari.load_dataset("gotolocal/expert-v0")
-    ours = open_rollouts("gotolocal/expert-v0")
+    ours = open_dataset("gotolocal/expert-v0")
     assert (dataset.total_episodes, dataset.total_steps) == (7, sum(map(len, ours)))
     assert dataset.spec.dataset_id == "gotolocal/expert-v0"
     assert list(minari.list_local_datasets()) == ["gotolocal/expert-v0"]
@@ -250,7 +250,7 @@ def test_long_episodes_and_large_images(collected):
         assert chunks[0] == max(1, 65536 // (3 * (7 * tile_size) ** 2))
         told = args | {"achieved": True, "describe": True}
         lived = plain_loop("mmrl/GoToLocal-v0", 1, by_chance, **told)
-        assert_is(open_rollouts(name)[1], lived)
+        assert_is(open_dataset(name)[1], lived)
 
 
 def test_box_actions(collected):
@@ -276,7 +276,7 @@ def test_box_actions(collected):
         collected("push-v0", 2, "random", env="test/Push-v0")
     finally:
         del gym.registry["test/Push-v0"]
-    rollout = open_rollouts("push-v0")[1]
+    rollout = open_dataset("push-v0")[1]
     assert (rollout.actions.shape, rollout.actions.dtype) == ((3, 2), np.float32)
     assert (rollout.images.max(), rollout.success) == (3, True)
 
@@ -293,7 +293,7 @@ def test_no_room_for_the_joined_file(minari_home, monkeypatch):
     assert len(list(place.collecting.glob("part_*"))) == 3
     collection = collect(request, ExpertSource, place)
     assert (collection.played, collection.kept) == (0, 9)
-    assert len(list(open_rollouts("full-v0"))) == 9
+    assert len(list(open_dataset("full-v0"))) == 9
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_disk_that_fills_up(minari_home, monkeypatch, failing):
             collect(request, ExpertSource, place)
     kept = collect(request, ExpertSource, place).kept
     assert kept == {"request.json": 0, "part_000001.hdf5": 4}.get(failing, 9)
-    assert len(list(open_rollouts("full-v0"))) == 9
+    assert len(list(open_dataset("full-v0"))) == 9
 
 
 def test_a_damaged_part_is_named(minari_home, monkeypatch):
@@ -329,12 +329,12 @@ def test_a_damaged_part_is_named(minari_home, monkeypatch):
         collect(request, ExpertSource, place)
     part.unlink()
     assert collect(request, ExpertSource, place).played == 2
-    assert len(list(open_rollouts("torn-v0"))) == 6
+    assert len(list(open_dataset("torn-v0"))) == 6
 
 
 def test_the_last_image_of_an_environment_that_draws_into_one_buffer(collected, screen):
     collected("things/screen-v0", 3, "random", env=screen)
-    for rollout in open_rollouts("things/screen-v0"):
+    for rollout in open_dataset("things/screen-v0"):
         assert rollout.images[:, 0, 0, 0].tolist() == [10, 11, 12, 13, 14]
 
 

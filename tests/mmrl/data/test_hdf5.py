@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mmrl.data import ExpertSource, Request, collect, find_place, hdf5, open_rollouts
+from mmrl.data import ExpertSource, Request, collect, find_place, hdf5, open_dataset
 from mmrl.data.hdf5 import check_members, hdf5_bytes, hdf5_writer, member
 from mmrl.errors import UserError
 
@@ -65,7 +65,7 @@ def test_a_dataset_reads_no_other_file(collected, secret, plant, reason, field):
         plant(group, name, secret)
     with h5py.File(place.main) as file:
         assert file["episode_2"][field][0] == SECRET
-    rollouts = open_rollouts("evil-v0")
+    rollouts = open_dataset("evil-v0")
     assert rollouts[1].seed == 1
     with pytest.raises(UserError, match=f"{reason}, which is refused"):
         rollouts[2]
@@ -80,7 +80,7 @@ def test_spaces_read_no_other_file(collected, secret, plant, reason):
     with h5py.File(place.main, "a") as file:
         plant(file["episode_0/observations"], "hint", secret)
     with pytest.raises(UserError, match=f"{reason}, which is refused"):
-        open_rollouts("evil-v0")
+        open_dataset("evil-v0")
 
 
 def test_an_episode_that_lies_in_another_file(collected):
@@ -89,7 +89,7 @@ def test_an_episode_that_lies_in_another_file(collected):
         del file["episode_0"]
         file["episode_0"] = h5py.ExternalLink(other.main, "episode_0")
     with pytest.raises(UserError, match="/episode_0 is a link to the file .* which is refused"):
-        open_rollouts("evil-v0")
+        open_dataset("evil-v0")
 
 
 def test_links_within_the_file_are_followed(collected):
@@ -99,7 +99,7 @@ def test_links_within_the_file_are_followed(collected):
             del file[f"episode_{k}/actions"]
         file["episode_1/actions"] = h5py.SoftLink("/episode_0/./actions")
         file["episode_2/actions"] = h5py.SoftLink("actions")
-    rollouts = open_rollouts("linked-v0")
+    rollouts = open_dataset("linked-v0")
     assert rollouts[1].actions.tolist() == rollouts[0].actions.tolist()
     with pytest.raises(UserError, match="the soft links of actions never end"):
         rollouts[2]
@@ -138,7 +138,7 @@ def test_more_is_declared_than_is_there(collected):
         del file["episode_1/rewards"]
         file["episode_1"].create_dataset("rewards", (1 << 40,), np.float64, chunks=(1 << 10,))
     with pytest.raises(UserError, match="declares 8,796,093,022,208 bytes, of which only 0"):
-        open_rollouts("empty-v0")[1]
+        open_dataset("empty-v0")[1]
 
 
 def test_groups_that_hold_themselves(tmp_path, secret):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from mmrl.data import find_place, open_rollouts
+from mmrl.data import find_place, open_dataset
 from mmrl.errors import UserError
 
 LENGTHS = (3, 5)
@@ -67,7 +67,7 @@ def _quiet(recwarn):
 
 def test_random_access_and_slices(collected):
     collected("some-v0", 7)
-    rollouts = open_rollouts("some-v0")
+    rollouts = open_dataset("some-v0")
     every = list(rollouts)
     assert [one.seed for one in every] == list(range(7))
     assert [rollouts[k].seed for k in (6, 0, -1, 3)] == [6, 0, 6, 3]
@@ -82,7 +82,7 @@ def test_random_access_and_slices(collected):
 
 def test_columns_are_the_episodes_end_to_end(collected):
     collected("some-v0", 6)
-    rollouts = open_rollouts("some-v0")
+    rollouts = open_dataset("some-v0")
     told, plain = rollouts.columns(), rollouts.columns(images=False)
     assert plain.images is None
     assert told.lengths.tolist() == [len(one) for one in rollouts]
@@ -104,7 +104,7 @@ def test_columns_are_the_episodes_end_to_end(collected):
 @pytest.mark.parametrize("jpeg", [False, True])
 def test_a_strangers_dataset(minari_home, jpeg):
     episodes = strangers("away/strange-v3", jpeg_encoding=jpeg)
-    rollouts = open_rollouts("away/strange-v3")
+    rollouts = open_dataset("away/strange-v3")
     assert (rollouts.env_id, rollouts.env_args, rollouts.by) == ("", {}, "")
     assert set(rollouts.spaces.observation.spaces) == {"image", "instruction"}
     assert rollouts.spaces.action == spaces.Discrete(5)
@@ -125,7 +125,7 @@ def test_a_strangers_dataset(minari_home, jpeg):
 @pytest.mark.filterwarnings("ignore")
 def test_the_environment_of_a_stranger(minari_home):
     strangers("spec-v0", env=gym.spec("CartPole-v1"))
-    assert open_rollouts("spec-v0").env_id == "CartPole-v1"
+    assert open_dataset("spec-v0").env_id == "CartPole-v1"
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -140,13 +140,13 @@ def test_the_environment_of_a_stranger(minari_home):
 def test_a_dataset_without_image_or_string(minari_home, made, reason):
     strangers("odd-v0", **made)
     with pytest.raises(UserError, match=f"dataset 'odd-v0': its observations {reason}"):
-        open_rollouts("odd-v0")
+        open_dataset("odd-v0")
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_our_names_come_first(minari_home):
     strangers("two-v0", images=("image", "map"), texts=("instruction", "hint"))
-    assert open_rollouts("two-v0")[0].images.shape == (4, 40, 40, 3)
+    assert open_dataset("two-v0")[0].images.shape == (4, 40, 40, 3)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +163,14 @@ def test_missing_fields_are_named(collected, gone, reason):
         for name in gone:
             del file[f"episode_0/{name}"]
     with pytest.raises(UserError, match=f"dataset 'torn-v0', {reason}|'torn-v0', episode {reason}"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
 
 
 def test_a_later_episode_without_a_field(collected):
     place = collected("torn-v0", 4)
     with h5py.File(place.main, "a") as file:
         del file["episode_2/actions"]
-    rollouts = open_rollouts("torn-v0")
+    rollouts = open_dataset("torn-v0")
     assert rollouts[1].seed == 1
     with pytest.raises(UserError, match="dataset 'torn-v0', episode 2 lacks actions"):
         rollouts[2]
@@ -181,7 +181,7 @@ def test_a_missing_episode(collected):
     with h5py.File(place.main, "a") as file:
         del file["episode_3"]
     with pytest.raises(UserError, match="lacks episode_3 of 4"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
 
 
 def test_metadata_that_lacks_something(collected):
@@ -190,22 +190,22 @@ def test_metadata_that_lacks_something(collected):
     for lacking in ("total_steps", "data_format"):
         place.metadata.write_text(json.dumps({k: v for k, v in whole.items() if k != lacking}))
         with pytest.raises(UserError, match=f"lacks {lacking}"):
-            open_rollouts("torn-v0")
+            open_dataset("torn-v0")
     place.metadata.write_text(json.dumps(whole | {"total_episodes": "4"}))
     with pytest.raises(UserError, match="total_episodes is '4', and must be a number"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
     place.metadata.write_text(json.dumps(whole | {"data_format": "arrow"}))
     with pytest.raises(UserError, match="kept as 'arrow': only hdf5 is read"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
     place.metadata.write_text(json.dumps(whole | {"observation_space": '{"type": "Graph"}'}))
     with pytest.raises(UserError, match="the observation_space in .* cannot be read"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
     place.metadata.write_text("{")
     with pytest.raises(UserError, match="metadata.json cannot be read"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
     place.metadata.unlink()
     with pytest.raises(UserError, match="is no Minari dataset: it lacks data/metadata.json"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
 
 
 def test_a_damaged_file(collected):
@@ -213,18 +213,18 @@ def test_a_damaged_file(collected):
     whole = place.main.read_bytes()
     place.main.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="is no HDF5 file, or damaged"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
     with h5py.File(find_copy(place, whole)) as file:
         dataset = file["episode_4/observations/image"]
         offset = dataset.id.get_chunk_info(0).byte_offset
     place.main.write_bytes(whole[: offset + 8] + b"\xff" * 40 + whole[offset + 48 :])
-    rollouts = open_rollouts("torn-v0")
+    rollouts = open_dataset("torn-v0")
     assert rollouts[3].seed == 3
     with pytest.raises(UserError, match="episode 4 is damaged"):
         rollouts[4]
     place.main.unlink()
     with pytest.raises(UserError, match="'torn-v0' lacks .*main_data.hdf5"):
-        open_rollouts("torn-v0")
+        open_dataset("torn-v0")
 
 
 def find_copy(place, content):
@@ -251,9 +251,9 @@ def test_names(minari_home, tmp_path, monkeypatch, collected):
     assert minari.MinariDataset(place.data).spec.dataset_id == "rolls-v0"
     moved = tmp_path / "moved"
     shutil.move(place.path, moved)
-    assert len(open_rollouts("moved")) == len(open_rollouts(str(moved / "data"))) == 3
+    assert len(open_dataset("moved")) == len(open_dataset(str(moved / "data"))) == 3
     with pytest.raises(UserError, match="there is no dataset 'none-v0': .* does not exist"):
-        open_rollouts("none-v0")
+        open_dataset("none-v0")
 
 
 def test_without_minari(monkeypatch):

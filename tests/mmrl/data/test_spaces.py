@@ -9,7 +9,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.errors import UserError
 
 SPACES = ("observation_space", "action_space")
@@ -36,7 +36,7 @@ def test_a_dataset_runs_no_command(collected, tmp_path):
     spec = command(f"touch {mark}").to_json()
     for without in (SPACES, ("observation_space",), ("action_space",), ()):
         rewritten(place, without=(*without, "mmrl"), env_spec=spec)
-        rollouts = open_rollouts("evil-v0")
+        rollouts = open_dataset("evil-v0")
         assert rollouts[0].images.shape[1:] == rollouts.spaces.observation["image"].shape
         assert rollouts.env_id == "Evil-v0"
     assert not mark.exists()
@@ -58,7 +58,7 @@ def test_a_dataset_imports_no_module(collected, tmp_path, monkeypatch):
         {"env_spec": spec, "mmrl": {"env": "evil_module:Evil-v0", "env_args": {}}},
     ):
         rewritten(place, **more)
-        rollouts = open_rollouts("evil-v0")
+        rollouts = open_dataset("evil-v0")
         assert len(list(rollouts)) == 4
         assert rollouts.env_id == "evil_module:Evil-v0"
     assert not mark.exists()
@@ -68,16 +68,16 @@ def test_a_dataset_imports_no_module(collected, tmp_path, monkeypatch):
 def test_a_malformed_environment_is_ignored(collected, spec):
     place = collected("odd-v0", 4)
     rewritten(place, env_spec=spec, mmrl="none")
-    rollouts = open_rollouts("odd-v0")
+    rollouts = open_dataset("odd-v0")
     assert (rollouts.env_id, rollouts.env_args) == ("", {})
     assert len(rollouts) == 4
 
 
 def test_inferred_from_the_arrays(collected):
     place = collected("bare-v0", 6)
-    told = open_rollouts("bare-v0").spaces
+    told = open_dataset("bare-v0").spaces
     rewritten(place, without=(*SPACES, "env_spec"))
-    rollouts = open_rollouts("bare-v0")
+    rollouts = open_dataset("bare-v0")
     largest = max(one.actions.max() for one in rollouts)
     assert rollouts.spaces.action == spaces.Discrete(largest + 1)
     assert rollouts.spaces.observation["image"] == told.observation["image"]
@@ -96,15 +96,15 @@ def test_inferred_from_the_arrays(collected):
 )
 def test_actions_of_any_kind(minari_home, actions, space):
     written(minari_home, actions)
-    assert open_rollouts("plain-v0").spaces.action == space
-    assert open_rollouts("plain-v0")[0].actions.tolist() == actions.tolist()
+    assert open_dataset("plain-v0").spaces.action == space
+    assert open_dataset("plain-v0")[0].actions.tolist() == actions.tolist()
 
 
 @pytest.mark.parametrize("actions", [np.array([-1, 2]), np.array([b"up", b"down"])])
 def test_actions_that_say_nothing(minari_home, actions):
     written(minari_home, actions)
     with pytest.raises(UserError, match=r"metadata.json lacks action_space, and it cannot be inf"):
-        open_rollouts("plain-v0")
+        open_dataset("plain-v0")
 
 
 def written(home, actions):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 
 
 @pytest.fixture
 def rollouts(described):
-    return open_rollouts(described)
+    return open_dataset(described)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from worlds.shapes import ShapeLanguage
 
-from mmrl.data import Rollout
+from mmrl.data import Episode
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.training.relabelling import Relabelling
 
@@ -18,8 +18,8 @@ LANGUAGE = ShapeLanguage()
 canonical = LANGUAGE.canonical
 
 
-def episode(instruction: str, achieved: dict[int, tuple[str, ...]], length: int = 6) -> Rollout:
-    return Rollout(
+def episode(instruction: str, achieved: dict[int, tuple[str, ...]], length: int = 6) -> Episode:
+    return Episode(
         images=np.zeros((length + 1, 8, 8, 3), np.uint8),
         instruction=instruction,
         actions=np.zeros(length, np.int64),

@@ -11,7 +11,7 @@ from PIL import Image
 from worlds.shapes import ShapeLanguage
 
 from mmrl.cli import main
-from mmrl.data import Rollout
+from mmrl.data import Episode
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.training.tasks.captioner import CaptionerConfig, CaptionerTask
@@ -26,13 +26,13 @@ class Episodes(list):
     language = LANGUAGE
 
 
-def rollout(color: str, number: int, **changes: Any) -> Rollout:
+def rollout(color: str, number: int, **changes: Any) -> Episode:
     """Two steps; with the second one something of a colour is picked up: all is of that colour."""
     images = np.zeros((3, 16, 16, 3), np.uint8)
     images[2] = COLORS[color]
     images[0, 0, 0] = number
     sentences = (f"touch the {color} star", f"touch the {color} star on the left")
-    return Rollout(**{
+    return Episode(**{
         "images": images,
         "instruction": sentences[0],
         "actions": np.array([1, 3]),
@@ -47,10 +47,10 @@ def rollout(color: str, number: int, **changes: Any) -> Rollout:
 
 
 @pytest.fixture
-def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Rollout]:
+def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Episode]:
     """60 episodes, in which every colour is as frequent as the others."""
     made = Episodes(rollout(list(COLORS)[k % 3], k) for k in range(60))
-    monkeypatch.setattr("mmrl.training.tasks.captioner.open_rollouts", lambda name: made)
+    monkeypatch.setattr("mmrl.training.tasks.captioner.open_dataset", lambda name: made)
     return made
 
 
@@ -62,7 +62,7 @@ def config(**changes: Any) -> CaptionerConfig:
     return CaptionerConfig("unused", **{**options, **changes})
 
 
-def test_examples_are_the_frames_around_what_was_achieved(dataset: list[Rollout]):
+def test_examples_are_the_frames_around_what_was_achieved(dataset: list[Episode]):
     task = CaptionerTask.prepare(config())
     assert len(task._train) == 48
     assert len(task._test) == 12
@@ -75,13 +75,13 @@ def test_examples_are_the_frames_around_what_was_achieved(dataset: list[Rollout]
     assert batch["images"].shape == (16, 2, 3, 16, 16)
 
 
-def test_batches_are_drawn_by_the_generator_alone(dataset: list[Rollout]):
+def test_batches_are_drawn_by_the_generator_alone(dataset: list[Episode]):
     task = CaptionerTask.prepare(config())
     one, two = (task.batch(np.random.default_rng(5)) for _ in range(2))
     assert all(one[name].equal(two[name]) for name in one)
 
 
-def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
+def test_held_out_pairs_are_never_learnt_from(dataset: list[Episode]):
     task = CaptionerTask.prepare(config(held_out_pairs=True))  # a teal star is one of them
     assert not any(LANGUAGE.is_held_out(s) for one in task._train for s in one.true)
     assert task.cases.turned_away == 16
@@ -91,7 +91,7 @@ def test_held_out_pairs_are_never_learnt_from(dataset: list[Rollout]):
 
 
 def test_images_that_are_described_with_held_out_pairs_are_not_learnt_from(
-    dataset: list[Rollout],
+    dataset: list[Episode],
 ):
     behind = ("an ochre arch", "nothing", "nothing")
     dataset[1] = rollout("ochre", 1, descriptions=behind)  # not one of the two that are looked at
@@ -101,7 +101,7 @@ def test_images_that_are_described_with_held_out_pairs_are_not_learnt_from(
     assert task.cases.turned_away == 17
 
 
-def test_what_is_to_be_seen(dataset: list[Rollout]):
+def test_what_is_to_be_seen(dataset: list[Episode]):
     task = CaptionerTask.prepare(config(about="scene", frames=1))
     assert {one.captions[0] for one in task._train} == {
         "nothing", *(f"the cursor on a {color} star" for color in COLORS),
@@ -109,7 +109,7 @@ def test_what_is_to_be_seen(dataset: list[Rollout]):
 
 
 def test_only_successes_are_examples_where_achievements_are_not_recorded(
-    dataset: list[Rollout],
+    dataset: list[Episode],
 ):
     silent = {"achieved": ((), ()), "descriptions": ("",) * 3}
     dataset[:] = [rollout("teal", k, success=k % 2 == 0, **silent) for k in range(20)]
@@ -131,7 +131,7 @@ def test_only_successes_are_examples_where_achievements_are_not_recorded(
         ({"image_args": {"depth": 3}}, "unexpected keyword argument .depth."),
     ],
 )
-def test_what_cannot_be(dataset: list[Rollout], changes: dict[str, Any], message: str):
+def test_what_cannot_be(dataset: list[Episode], changes: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message):
         CaptionerTask.prepare(config(**changes))
 

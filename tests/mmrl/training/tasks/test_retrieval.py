@@ -7,7 +7,7 @@ import pytest
 import torch
 from worlds.shapes import ShapeLanguage
 
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.data.captioned import Scenes, read_scenes
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
@@ -117,7 +117,7 @@ def test_nothing_held_out_is_learnt_from():
 
 def test_scenes_of_datasets(described):
     read = read_scenes([described, described])
-    rollouts = open_rollouts(described)
+    rollouts = open_dataset(described)
     assert len(read) == 2 * sum(len(one) + 1 for one in rollouts)
     assert len(set(read.episodes)) == 2 * len(rollouts)
     rows = np.flatnonzero(read.episodes == len(rollouts) + 3)

@@ -11,7 +11,7 @@ import torch
 from worlds.shapes import ShapeLanguage
 
 from mmrl.cli import main
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.data.frames import distinct, patches_of, read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.tokenizer import ImageTokenizer
@@ -50,7 +50,7 @@ def test_what_is_rare_is_drawn_more_often(rarity: float, least: int, most: int) 
 
 def test_the_last_episodes_are_for_the_test(described: str) -> None:
     frames = read_frames(described, 0.25, 10**6)
-    rollouts = open_rollouts(described)
+    rollouts = open_dataset(described)
     assert np.array_equal(frames.test, np.concatenate([one.images for one in rollouts[30:]]))
     assert len(frames.learnt) == sum(len(one.images) for one in rollouts[:30])
     assert len(read_frames([described, described], 0.25, 12).learnt) == 12
@@ -60,7 +60,7 @@ def test_held_out_pairs_are_not_learnt_from(
     described: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = read_frames(described, 0.25, 10**6, held_out_pairs=True)
-    learnt = [one for rollout in open_rollouts(described)[:30] for one in rollout.descriptions]
+    learnt = [one for rollout in open_dataset(described)[:30] for one in rollout.descriptions]
     assert len(frames.learnt) == sum(not ShapeLanguage().is_held_out(one) for one in learnt)
     assert len(frames.learnt) < len(learnt)
     monkeypatch.setattr(ShapeLanguage, "is_held_out", lambda self, sentence: True)

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from mmrl.cli import main
-from mmrl.data import open_rollouts
+from mmrl.data import open_dataset
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.metrics import f1, predict_episodes
@@ -83,7 +83,7 @@ def test_steps_are_relabelled_with_other_instructions(task: WorldModelTask):
     recorded = [
         any(step)
         for name in task.config.data
-        for one in open_rollouts(name)[: 24 if name.endswith("expert") else 8]
+        for one in open_dataset(name)[: 24 if name.endswith("expert") else 8]
         for step in one.achieved
     ]
     after = task._train.transitions()[1][torch.tensor(recorded)]
@@ -108,7 +108,7 @@ def test_no_steps_are_relabelled_where_that_is_off_or_no_instruction_is_read(
 def test_it_learns_from_one_part_and_is_tested_with_the_other(task: WorldModelTask):
     assert len(task._train) == 24 + 8
     assert len(task._test) == 6 + 2
-    read = open_rollouts(str(Path(task.config.data[0])))
+    read = open_dataset(str(Path(task.config.data[0])))
     ends = task._train.ends
     assert int(ends[: sum(map(len, read[:24]))].sum()) == sum(one.terminated for one in read[:24])
     assert bool(ends[len(read[0]) - 1]) == read[0].success
@@ -165,7 +165,7 @@ def test_it_is_used_without_its_data(task: WorldModelTask, tmp_path: Path):
     run.save_checkpoint(training.checkpoint())
     world = load(run.path, "world-model", "cpu")
     assert isinstance(world, WorldSimulator)
-    real = open_rollouts(str(Path(task.config.data[1])))[0]
+    real = open_dataset(str(Path(task.config.data[1])))[0]
     dreams = []
     for one in (task.module.eval(), world):
         state = one.observe(real.images[None, :4], real.actions[None, :3], [real.instruction])
@@ -197,7 +197,7 @@ def test_walking_about_in_a_dream(task: WorldModelTask):
 
 def test_what_a_world_does_not_know(task: WorldModelTask):
     world, image = task.module, np.zeros((1, 1, 56, 56, 3), np.uint8)
-    known = open_rollouts(str(Path(task.config.data[0])))[0].instruction
+    known = open_dataset(str(Path(task.config.data[0])))[0].instruction
     nothing = np.zeros((1, 0), np.int64)
     with pytest.raises(UserError, match="unknown words.*sofa.*fitted without"):
         world.observe(image, nothing, ["go to the sofa"])

@@ -9,8 +9,8 @@ from typing import Any, Final
 import yaml
 from jsonargparse import ActionConfigFile
 
-from mmrl.cli.common import changes, check_code, check_value, named_run
-from mmrl.cli.parser import AsWritten, Parser
+from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.arguments.resuming import changes, check_code, check_value, named_run
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import TrainConfig, find_device

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from mmrl.arguments.parser import Parser, dashed
 from mmrl.cli import collect, request
 from mmrl.cli import eval as evaluation
-from mmrl.cli.parser import Parser, dashed
 from mmrl.errors import UserError
 from mmrl.experiment import renamed
 from mmrl.experiment.run import Run

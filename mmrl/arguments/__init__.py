@@ -1,0 +1,1 @@
+"""Arguments: the options of commands, YAML files and keyword arguments, read by one parser."""
