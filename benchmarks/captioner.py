@@ -140,7 +140,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
         "captioner", ["--config", str(CONFIG), "--seed", str(seed), *data, *overrides], None
     )
     torch.manual_seed(seed)
-    task = CaptionerTask(config, told)
+    task = CaptionerTask(config, told, LANGUAGE)
     fit(task, config, Run.create(out, resolved))
     generator = task.module.eval()
     images, found = ends(open_dataset(str(folder / "test")))

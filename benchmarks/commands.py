@@ -70,7 +70,7 @@ def collect(
     """A dataset by ``mmrl collect``, which goes on by itself where it was interrupted."""
     if not (out / "data" / "metadata.json").is_file():
         options = ["--by", by, "--episodes", str(episodes), "--seed", str(seed)]
-        args = ["--env_args", json.dumps(dict(env_args or {}))]
+        args = ["--env-args", json.dumps(dict(env_args or {}))]
         run(["collect", env, *options, *args, "--out", str(out)])
     return out
 

@@ -75,8 +75,8 @@ def measure(
     seconds = finish(
         out, "train", "--config", CONFIG, "--env", level, "--seed", seed,
         "--ppo.curriculum", chosen, *overrides, "--steps", steps,
-        "--checkpoint_every", steps // 10, "--keep_checkpoints", 99,
-        "--eval_episodes", 0, "--clip_every", 0,
+        "--checkpoint-every", steps // 10, "--keep-checkpoints", 99,
+        "--eval-episodes", 0, "--clip-every", 0,
     )  # fmt: skip
     started = time.monotonic()
     run = Run.open(out)

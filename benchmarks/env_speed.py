@@ -151,7 +151,7 @@ def first_steps() -> dict[str, float]:
     first answer: as a fresh install compiles them (cold), and as a new process finds them
     compiled (warm).
     """
-    seconds = {}
+    seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
         for name in ("cold", "warm"):
             printed = subprocess.run(

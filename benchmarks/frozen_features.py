@@ -227,7 +227,7 @@ def main() -> None:
         "n_steps": options.n_steps, "batch_size": options.num_envs * options.n_steps,
         "n_epochs": 4, "learning_rate": 1e-4, "device": "cpu",
     }  # fmt: skip
-    fast = {"precision": "bf16", "channels_last": True}
+    fast: dict[str, Any] = {"precision": "bf16", "channels_last": True}
     started = time.monotonic()
     if options.only_share:
         file = RESULTS / "frozen_features.json"

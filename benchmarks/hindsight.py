@@ -54,7 +54,7 @@ def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: in
     out = folder / "captioner"
     data = collect(folder / "data", config["env"], "random", episodes, env_args=config["env_args"])
     wordings = ["--without", "on your|front of|behind|(a|the) object$|go to"]
-    small = ["--batch_size", 64, "--width", 64, "--image_args", '{"blocks": 0}']
+    small = ["--batch-size", 64, "--width", 64, "--image-args", '{"blocks": 0}']
     finish(out, "fit", "captioner", "--data", data, "--steps", steps, *wordings, *small)
     return out
 
@@ -85,7 +85,7 @@ def longer_training() -> list[str]:
     """Options for more steps, of which the same number explores."""
     config = yaml.safe_load(CONFIG.read_text())
     steps, fraction = config["steps"] * LONGER, config["qrdqn"]["exploration_fraction"] / LONGER
-    return ["--steps", str(steps), "--qrdqn.exploration_fraction", str(fraction)]
+    return ["--steps", str(steps), "--qrdqn.exploration-fraction", str(fraction)]
 
 
 def over_episodes(events: EventAccumulator, tag: str) -> list[tuple[int, float]]:

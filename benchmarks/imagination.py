@@ -67,6 +67,7 @@ def meant_for(agent: str, overrides: list[str]) -> list[str]:
     for word in overrides:
         if word.startswith("--"):
             section, dot, _ = word[2:].partition(".")
+            section = section.replace("-", "_")
             keep = not dot or section in (agent, "model", "optimizer", "env_args")
         if keep:
             chosen.append(word)
@@ -87,8 +88,8 @@ def train(
     file.write_text(yaml.safe_dump(config))
     command = [
         "train", "--config", str(file), "--seed", str(seed),
-        "--out", str(out), "--checkpoint_every", str(EVERY), "--keep_checkpoints", "100000",
-        "--eval_episodes", "0", "--clip_every", "0", *meant_for(config["agent"], overrides),
+        "--out", str(out), "--checkpoint-every", str(EVERY), "--keep-checkpoints", "100000",
+        "--eval-episodes", "0", "--clip-every", "0", *meant_for(config["agent"], overrides),
     ]  # fmt: skip
     started = time.time()
     run(command, out.with_suffix(".log"))

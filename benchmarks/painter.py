@@ -80,7 +80,7 @@ def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
     out = folder / f"{task}-{seed}"
     data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
     options = ["--config", CONFIGS / f"{FITS[task]}.yaml", "--data", f"[{data}]"]
-    seeded = ["--seed", seed, "--device", "cpu", "--held_out_pairs", "true"]
+    seeded = ["--seed", seed, "--device", "cpu", "--held-out-pairs"]
     finish(out, "fit", task, *options, *seeded, *more)
     return out
 

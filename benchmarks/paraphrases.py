@@ -120,7 +120,7 @@ def similarities(name: str) -> dict[str, Any]:
 def train(seed: int, folder: Path, overrides: list[str], episodes: int) -> dict[str, Any]:
     """One agent that reads by minilm, tested with every wording, and misled."""
     out = folder / f"seed-{seed}"
-    options = ["--config", "configs/minilm.yaml", "--seed", seed, "--eval_episodes", 0]
+    options = ["--config", "configs/minilm.yaml", "--seed", seed, "--eval-episodes", 0]
     seconds = finish(out, "train", *options, *overrides)
     run = Run.open(out)
     actor = find_agent("ppo").load(run)

@@ -45,8 +45,8 @@ def train(
     out = folder / f"seed-{seed}"
     seconds = finish(
         out, "train", "--config", config, "--seed", seed, *overrides,
-        "--checkpoint_every", every, "--keep_checkpoints", 100_000,
-        "--eval_episodes", 0, "--clip_every", 0, log=out.with_suffix(".log"),
+        "--checkpoint-every", every, "--keep-checkpoints", 100_000,
+        "--eval-episodes", 0, "--clip-every", 0, log=out.with_suffix(".log"),
     )  # fmt: skip
     return out, seconds
 
@@ -56,7 +56,7 @@ def measure(path: Path, episodes: int, target: float) -> list[dict[str, Any]]:
     run = Run.open(path)
     actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
     env_id, env_args = run.config["env"], run.config.get("env_args", {})
-    points = []
+    points: list[dict[str, Any]] = []
     folders = sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:]))
     for folder in folders:
         checkpoint = read_checkpoint(folder)

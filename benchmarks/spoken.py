@@ -99,7 +99,7 @@ def main() -> None:
 
 def train(config: Path, seed: int, out: Path, overrides: list[str]) -> float:
     """One training; its wall time in seconds."""
-    options = ["--config", config, "--seed", seed, "--eval_episodes", 0]
+    options = ["--config", config, "--seed", seed, "--eval-episodes", 0]
     return finish(out, "train", *options, *overrides)
 
 

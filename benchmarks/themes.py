@@ -98,8 +98,8 @@ def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: li
     unseen, arm, seed = case
     out = folder / "-".join(filter(None, (arm, unseen and f"without-{unseen}", str(seed))))
     options = ["--config", CONFIG, "--steps", steps, "--seed", seed]
-    quiet = ["--clip_every", 0, "--checkpoint_every", 0, "--eval_episodes", 1]
-    args = ["--env_args", json.dumps({"theme": themes})]
+    quiet = ["--clip-every", 0, "--checkpoint-every", 0, "--eval-episodes", 1]
+    args = ["--env-args", json.dumps({"theme": themes})]
     finish(out, "train", *options, *quiet, *args, *overrides, log=out.with_suffix(".log"))
     return out
 
@@ -108,7 +108,7 @@ def played(path: Path, theme: str, episodes: int) -> dict[str, Any]:
     """What ``mmrl eval`` says of a run in a theme, asked unless it was."""
     file = path.with_name(f"{path.name}-in-{theme}-{episodes}.json")
     if not file.is_file():
-        options = ["--episodes", str(episodes), "--env_args", json.dumps({"theme": theme})]
+        options = ["--episodes", str(episodes), "--env-args", json.dumps({"theme": theme})]
         command = ["eval", str(path), *options, "--device", "cpu", "--json", str(file)]
         run(command, path.with_suffix(".log"))
     found = json.loads(file.read_text())

@@ -41,7 +41,7 @@ RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/translation.yaml")
 AGENT = (
     "train", "--config", "configs/minilm.yaml", "--model.text", "small_bert",
-    "--model.text_trained", "null", "--clip_every", "0", "--eval_episodes", "0",
+    "--model.text-trained", "null", "--clip-every", "0", "--eval-episodes", "0",
     "--steps", "150000",
 )  # fmt: skip
 WAYS = (("zh", "en"), ("en", "zh"))

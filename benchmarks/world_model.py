@@ -156,9 +156,9 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     out, common = folder / f"seed-{seed}", ["--seed", str(seed), "--data", data]
     tokenizer, told, blind = out / "tokenizer", out / "told", out / "blind"
     own = ["--config", CONFIG, "--tokenizer", tokenizer, *common, *overrides]
-    finish(tokenizer, "fit", "tokenizer", *common, "--steps", 500, "--learning_rate", 3e-3)
+    finish(tokenizer, "fit", "tokenizer", *common, "--steps", 500, "--learning-rate", 3e-3)
     finish(told, "fit", "world-model", *own)
-    finish(blind, "fit", "world-model", *own, "--text", "", "--text_args", "{}")
+    finish(blind, "fit", "world-model", *own, "--text", "", "--text-args", "{}")
     report: dict[str, Any] = {"seed": seed}
     for path in (told, blind):
         world = cast("WorldSimulator", load(path, "world-model", "cpu"))
