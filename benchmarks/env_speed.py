@@ -51,7 +51,7 @@ print(imported - start, stepped - imported, time.perf_counter() - stepped)
 """
 
 
-def _timed(step: Callable[[int], None], steps_each: int, seconds: float) -> float:
+def _timed(step: Callable[[int], object], steps_each: int, seconds: float) -> float:
     """Call ``step(0)``, ``step(1)``, … for a time; looks at the clock every 16th call."""
     calls = 0
     start = now = time.perf_counter()

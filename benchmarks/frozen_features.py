@@ -102,8 +102,8 @@ class NaiveExtractor(BaseFeaturesExtractor):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             maps = self.resnet(observations["image"] * 2 - 1)
         values = maps.flatten(2).transpose(1, 2)
-        seen = Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), (2, 2))
-        features: Tensor = self.fusion({"image": seen, "instruction": Tokens(hidden, mask)})
+        image = Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), (2, 2))
+        features: Tensor = self.fusion({"image": image, "instruction": Tokens(hidden, mask)})
         return features
 
 

@@ -1,4 +1,4 @@
-"""A disk that is full: one line, what was good stays, and the same command goes on with room.
+"""A disk that is full: one line, what was good stays, and the same command continues with room.
 
     python benchmarks/full_disk.py
 
@@ -55,7 +55,7 @@ class Case:
         name: of the case.
         free_kb: room before the command.
         command: of mmrl, or Python code after ``-c``.
-        then: the command that goes on with room; the same one, if None.
+        then: the command that continues with room; the same one, if None.
         run: the run folder that is looked at.
         honest: what is there before.
     """

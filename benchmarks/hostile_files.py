@@ -6,7 +6,7 @@ Code that leaves a mark is planted in every kind of file that mmrl reads: run fo
 datasets, models, images, and modules in the working directory. Every command that reads such a
 file is run on it, as a process with a home of its own. Beside each kind stands a control: the same
 payload, opened the careless way (an import, an unpickling, ``gym.make``), leaves its mark. The
-table says for each file and command whether the code has run, and how the command ended.
+table has for each file and command whether the code has run, and how the command ended.
 """
 
 from __future__ import annotations
@@ -217,6 +217,16 @@ def plant_configs(shop: Workshop) -> None:
     (place / "b.yaml").write_text(yaml.safe_dump(honest))
     studies = [[*c[:1], "b.yaml", *c[2:]] for c in YAML_COMMANDS[2:]]
     shop.add("ablation and search folder: YAML tag", place, studies, control)
+
+
+def plant_env_infos(shop: Workshop) -> None:
+    """What a run keeps of its environment."""
+    place = shop.place("env info", "run")
+    shop.module(place, "payload")
+    file = place / "run" / "env_info.json"
+    info = json.loads(file.read_text())
+    file.write_text(json.dumps({**info, "language": "payload:Language"}))
+    shop.add("run folder: language of a module", place, RUN_COMMANDS, "import payload")
 
 
 def plant_checkpoints(shop: Workshop) -> None:
@@ -442,8 +452,8 @@ def main() -> None:
     with work_folder(options) as folder:
         shop = Workshop(folder)
         shop.make_honest()
-        for plant in (plant_configs, plant_checkpoints, plant_datasets, plant_models_of_others,
-                      plant_arrays_and_images, plant_modules):  # fmt: skip
+        for plant in (plant_configs, plant_env_infos, plant_checkpoints, plant_datasets,
+                      plant_models_of_others, plant_arrays_and_images, plant_modules):  # fmt: skip
             plant(shop)
         cases = [case for case in shop.cases if not options.only or options.only in case.name]
         rows, controls = [], []

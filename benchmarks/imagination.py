@@ -1,14 +1,13 @@
-"""What a world model is worth to who learns to act: as a teacher of features, and as a place to
-practise in.
+"""What a world model is worth to a policy: as an auxiliary loss, and to train in imagination.
 
     python benchmarks/imagination.py --jobs 2
 
 Trains, for each seed, three arms by the ``mmrl train`` command, with the model of
-``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to tell
-what comes next (``--ppo.auxiliary world_model``); and ``--agent imagination``, which plays real
-episodes, fits a world model to them and practises in its dreams. Counted are real episodes alone.
-Every checkpoint plays held-out episodes, of seeds that were never trained on; the first that
-carries out 90% of its instructions is where an arm has arrived.
+``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to
+predict the next step (``--ppo.auxiliary world_model``); and ``--agent imagination``, which plays
+real episodes, fits a world model to them and trains PPO on imagined ones. Counted are real episodes
+alone. Every checkpoint plays held-out episodes, of seeds that were never trained on; the first with
+a success of 90% is where an arm has arrived.
 
 Options that the script does not know are handed to ``mmrl train``: ``--ppo.…`` to the first two
 arms, ``--imagination.…`` to the last, others to all. Kept in
@@ -53,8 +52,8 @@ def configuration(arm: str, options: argparse.Namespace) -> dict[str, Any]:
     config = {**yaml.safe_load(CONFIG.read_text()), "env": options.env}
     if arm == "imagination":
         return {**config, "steps": options.imagination_steps}
-    dreaming = config.pop("imagination")
-    ppo = {name: dreaming[name] for name in SHARED}
+    hyper = config.pop("imagination")
+    ppo = {name: hyper[name] for name in SHARED}
     if arm == "auxiliary":
         ppo["auxiliary"] = "world_model"
     return {**config, "agent": "ppo", "steps": options.steps, "ppo": ppo}

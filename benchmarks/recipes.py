@@ -4,7 +4,7 @@
     python benchmarks/recipes.py --only go_to_obj open_red_door --seeds 0 1 2
 
 Further options are handed to ``mmrl train``. With ``--folder`` a measurement that was interrupted
-goes on. What is kept in ``benchmarks/results/recipes.json``:
+is resumed. What is kept in ``benchmarks/results/recipes.json``:
 for each recipe and seed the success on 512 held-out episodes with its 95% interval (Wilson's),
 steps, wall time and the curve of the training episodes; a table lies beside it as Markdown, and
 the curves as an image. Recipes that are not run this time keep their entries.

@@ -157,11 +157,11 @@ def main() -> None:
         for number, (name, signum, share) in enumerate(track(plan, description="interrupts")):
             kind, out = every[name], folder / f"interrupted-{number}"
             seconds = 1 + share * (spans[name] - 1)
-            seen = interrupt(kind, out, signum, seconds)
+            ending = interrupt(kind, out, signum, seconds)
             got = outcome(out, kind.steps)
             same = {key: got[key] == whole[name][key] for key in got}
             row = {"kind": name, "signal": signal.Signals(signum).name,
-                   "after_seconds": round(seconds, 1), **seen, "equal": same}  # fmt: skip
+                   "after_seconds": round(seconds, 1), **ending, "equal": same}  # fmt: skip
             rows.append(row)
             print(os.linesep + json.dumps(row), flush=True)
     for key in ("weights", "state", "curves"):

@@ -143,12 +143,12 @@ def killed(folder: Path, updates: int) -> dict[str, Any]:
     time.sleep(1.0)
     victim = worker_processes()[-1]
     os.kill(victim, signal.SIGKILL)
-    _, said = process.communicate()
-    shown = [event.step for event in scalars(out, "rollout/success_rate")]
+    _, printed = process.communicate()
+    steps_shown = [event.step for event in scalars(out, "rollout/success_rate")]
     return {
         "exit_status": process.returncode,
-        "said": [line for line in said.splitlines() if "worker was lost" in line],
-        "steps_shown_once_each": shown == list(range(UPDATE, steps + 1, UPDATE)),
+        "said": [line for line in printed.splitlines() if "worker was lost" in line],
+        "steps_shown_once_each": steps_shown == list(range(UPDATE, steps + 1, UPDATE)),
         "steps_in_last_checkpoint": read_checkpoint(out / f"checkpoints/step_{steps}").steps,
         "largest_difference_to_the_uninterrupted": difference(
             *(folder / who / f"checkpoints/step_{steps}" for who in ("whole", "killed"))
