@@ -27,6 +27,7 @@ import yaml
 from commands import finish
 from seeds import add_folder, work_folder
 
+from mmrl.cli.fit import parse
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
@@ -36,7 +37,7 @@ from mmrl.files import write_json
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_agent
 from mmrl.training.load import load
-from mmrl.training.tasks.translation import TranslationConfig, held_out_pairs
+from mmrl.training.tasks.translation import held_out_pairs
 
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/translation.yaml")
@@ -59,8 +60,8 @@ def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dic
     way = ("--source", source, "--target", target)
     seconds = train(("fit", "translation", "--config", str(CONFIG), *way), seed, out)
     translator: Any = load(out, "translation")
-    options = yaml.safe_load(CONFIG.read_text()) | {"source": source, "target": target}
-    pairs = held_out_pairs(TranslationConfig("", **options), count)
+    config, _ = parse("translation", ["--config", str(CONFIG), *way, "--out", str(out)], None)
+    pairs = held_out_pairs(config, count)
     translated = [one.sentence for one in translator.translate([pair.source for pair in pairs])]
     right = np.array([one == pair.target for one, pair in zip(translated, pairs, strict=True)])
     english = [pair.source if source == "en" else pair.target for pair in pairs]
