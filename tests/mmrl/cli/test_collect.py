@@ -24,7 +24,6 @@ def test_collect_and_show(call, tmp_path):
     assert out.startswith(f"9 episodes of {ENV} by expert → {tmp_path}/minari/group/name-v1\n")
     assert "show it: mmrl collect show group/name-v1" in out
     rollouts = open_dataset("group/name-v1")
-    assert rollouts[0].instruction.startswith("走到")
     assert (rollouts.env_args, rollouts.by) == ({"language": "zh"}, "expert")
     status, out, _ = call("collect", "show", "group/name-v1", "--image", "sheet.png")
     assert status == 0
