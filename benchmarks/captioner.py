@@ -1,15 +1,15 @@
-"""How often a captioner says what was done: the verifier judges, on seeds and things it never saw.
+"""How often captions are correct, by the environment's verifier, on unseen seeds and pairs.
 
     python benchmarks/captioner.py --jobs 3
 
-``mmrl collect`` records the expert's episodes; each is played again in Minigrid's symbols, which
-say all that its images show. A captioner is fitted as ``mmrl fit captioner`` does with the
-options of ``configs/fit/captioner.yaml``, with several seeds. Steps where a held-out pair of colour
-and noun is mentioned, or is anywhere in the images, are never learnt from, and counted. Then
-every step of other seeds' episodes that carried something out is put into words, from the two
-images around it: a caption is accepted where the verifier, had it been the episode's instruction,
-would have called it carried out by then. Steps that held-out pairs are mentioned of are apart.
-Beside it: captions of steps drawn by chance (blind).
+``mmrl collect`` records the expert's episodes; each is replayed in Minigrid's symbols, which hold
+all that its images show. A captioner is fitted as ``mmrl fit captioner`` does with the options of
+``configs/fit/captioner.yaml``, with several seeds. Steps where a held-out pair of colour and noun
+is mentioned, or is anywhere in the images, are excluded from training, and counted. Then every step
+of other seeds' episodes that achieved something is captioned, from the two images around it: a
+caption is accepted where the verifier, had it been the episode's instruction, would have reported
+success by then. Steps whose achievements mention held-out pairs are counted separately. As a
+baseline: captions of random other steps (blind).
 
 Kept in ``benchmarks/results/captioner.json``, with 95% Wilson intervals.
 """
@@ -56,23 +56,23 @@ THINGS: Final = {4: "door", 5: "key", 6: "ball", 7: "box"}
 
 
 class End(NamedTuple):
-    """A step that carried something out: in ``now`` with it, in ``true`` with it or before."""
+    """A step that achieved something: ``now`` by this step, ``true`` by it or before."""
 
     now: tuple[str, ...]
     true: tuple[str, ...]
 
 
-def ends(rollouts: EpisodeDataset) -> tuple[list[NDArray[np.uint8]], list[End]]:
-    """The two images around every step that carried something out, one after the other, and
-    what it carried out.
+def ends(episodes: EpisodeDataset) -> tuple[list[NDArray[np.uint8]], list[End]]:
+    """The two images around every step that achieved something, one after the other, and what it
+    achieved.
     """
     images, found = [], []
-    for rollout in rollouts:
+    for episode in episodes:
         before: tuple[str, ...] = ()
-        for step, now in enumerate(rollout.achieved):
+        for step, now in enumerate(episode.achieved):
             before = (*before, *now)
             if now:
-                images += [rollout.images[step], rollout.images[step + 1]]
+                images += [episode.images[step], episode.images[step + 1]]
                 found.append(End(now, before))
     return images, found
 
@@ -83,17 +83,17 @@ def things(view: NDArray[np.uint8]) -> list[str]:
     return sorted({f"{COLOURS[cell[1]]} {THINGS[cell[0]]}" for cell in cells if cell[0] in THINGS})
 
 
-def judge(said: list[str], found: list[End]) -> dict[str, Any]:
-    """The share that is accepted, of steps with and without held-out pairs."""
+def accepted(captions: list[str], found: list[End]) -> dict[str, Any]:
+    """The share of captions that are accepted, of steps with and without held-out pairs."""
     right = np.array(
-        [is_among(LANGUAGE, one, end.true) for one, end in zip(said, found, strict=True)]
+        [is_among(LANGUAGE, one, end.true) for one, end in zip(captions, found, strict=True)]
     )
     new = np.array([any(map(LANGUAGE.is_held_out, end.now)) for end in found])
     return {name: _rate(right[where]) for name, where in (("seen", ~new), ("held_out", new))}
 
 
-def by_chance(found: list[End], without: str) -> list[str]:
-    """Captions as they are learnt, each of another step than it is judged by."""
+def random_captions(found: list[End], without: str) -> list[str]:
+    """Captions as in training, each of a random other step."""
     generator = np.random.default_rng(0)
     wanted = [[one for one in end.now if not re.search(without, one)] for end in found]
     some = [captions for captions in wanted if captions]
@@ -106,33 +106,33 @@ def _rate(right: NDArray[np.bool_]) -> dict[str, Any]:
     return {"accepted": round(count / of, 4), "of": of, "95": wilson_interval(count, of)}
 
 
-def seen(rollouts: EpisodeDataset, folder: Path) -> list[list[str]]:
-    """All things that each image of each episode shows, such as "red key", found by playing the
-    episode again in symbols; kept in the folder.
+def visible(episodes: EpisodeDataset, folder: Path) -> list[list[str]]:
+    """All things that each image of each episode shows, such as "red key", found by replaying the
+    episode in symbols; kept in the folder.
     """
-    done = folder / "seen.json"
+    done = folder / "visible.json"
     if not done.is_file():
-        env = gym.make(rollouts[0].env_id, obs="symbolic")
-        write_json(done, [_seen(env, rollout) for rollout in rollouts])
+        env = gym.make(episodes[0].env_id, obs="symbolic")
+        write_json(done, [_visible(env, episode) for episode in episodes])
     read: list[list[str]] = json.loads(done.read_text())
     return read
 
 
-def _seen(env: gym.Env[Any, Any], rollout: Episode) -> list[str]:
+def _visible(env: gym.Env[Any, Any], episode: Episode) -> list[str]:
     """What each image of an episode shows."""
-    views = [env.reset(seed=rollout.seed)[0][IMAGE]]
-    views += [env.step(int(action))[0][IMAGE] for action in rollout.actions]
+    views = [env.reset(seed=episode.seed)[0][IMAGE]]
+    views += [env.step(int(action))[0][IMAGE] for action in episode.actions]
     return [", ".join(things(view)) for view in views]
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """Fit one seed's captioner, and judge what it says of all test steps."""
+    """Fit one seed's captioner, and check its captions of all test steps."""
     torch.set_num_threads(1)
     started, cpu = time.monotonic(), time.process_time()
-    rollouts = open_dataset(str(folder / "data"))
-    told = [
-        dataclasses.replace(rollout, descriptions=tuple(each))
-        for rollout, each in zip(rollouts, seen(rollouts, folder), strict=True)
+    episodes = open_dataset(str(folder / "data"))
+    described = [
+        dataclasses.replace(episode, descriptions=tuple(each))
+        for episode, each in zip(episodes, visible(episodes, folder), strict=True)
     ]
     out = folder / f"seed-{seed}"
     data = ["--data", str(folder / "data"), "--out", str(out)]
@@ -140,15 +140,15 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
         "captioner", ["--config", str(CONFIG), "--seed", str(seed), *data, *overrides], None
     )
     torch.manual_seed(seed)
-    task = CaptionerTask(config, told)
+    task = CaptionerTask(config, described, LANGUAGE)
     fit(task, config, Run.create(out, resolved))
     generator = task.module.eval()
     images, found = ends(open_dataset(str(folder / "test")))
-    said = [one.sentence for one in generator.generate(as_input(images, generator))]
+    captions = [one.sentence for one in generator.generate(as_input(images, generator))]
     return {
         "seed": seed,
-        **judge(said, found),
-        "distinct_captions": len(set(said)),
+        **accepted(captions, found),
+        "distinct_captions": len(set(captions)),
         **task.cases.counts(),
         "parameters": sum(one.numel() for one in generator.parameters()),
         "cpu_seconds": round(time.process_time() - cpu, 1),
@@ -157,7 +157,7 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Collect, fit, judge, print a table, write the results."""
+    """Collect, fit, check, print a table, write the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -172,10 +172,11 @@ def main() -> None:
     with work_folder(options) as folder:
         collect(folder / "data", options.env, "expert", options.episodes)
         collect(folder / "test", options.env, "expert", options.test_episodes, UNSEEN)
-        seen(open_dataset(str(folder / "data")), folder)
+        visible(open_dataset(str(folder / "data")), folder)
         runs = each_seed(__file__, options, folder, overrides)
         found = ends(open_dataset(str(folder / "test")))[1]
-    blind = judge(by_chance(found, yaml.safe_load(CONFIG.read_text())["without"]), found)
+    without = yaml.safe_load(CONFIG.read_text())["without"]
+    blind = accepted(random_captions(found, without), found)
     report = {
         "env": options.env,
         "episodes": options.episodes,

@@ -1,5 +1,5 @@
-"""The ``mmrl`` commands that measurements are made of. Each is begun, gone on with if it was
-interrupted, or left alone if it is done.
+"""The ``mmrl`` commands that measurements are made of. Each is started, resumed if it was
+interrupted, or skipped if it is done.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def collect(
     seed: int = 0,
     env_args: Mapping[str, Any] | None = None,
 ) -> Path:
-    """A dataset by ``mmrl collect``, which goes on by itself where it was interrupted."""
+    """A dataset by ``mmrl collect``, which resumes by itself where it was interrupted."""
     if not (out / "data" / "metadata.json").is_file():
         options = ["--by", by, "--episodes", str(episodes), "--seed", str(seed)]
-        args = ["--env_args", json.dumps(dict(env_args or {}))]
+        args = ["--env-args", json.dumps(dict(env_args or {}))]
         run(["collect", env, *options, *args, "--out", str(out)])
     return out
 
@@ -80,5 +80,5 @@ def run(command: list[str], log: Path | None = None) -> None:
     if log is None:
         subprocess.run([*MMRL, *command], check=True)
         return
-    with log.open("a") as told:
-        subprocess.run([*MMRL, *command], check=True, stdout=told, stderr=subprocess.STDOUT)
+    with log.open("a") as printed:
+        subprocess.run([*MMRL, *command], check=True, stdout=printed, stderr=subprocess.STDOUT)

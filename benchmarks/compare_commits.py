@@ -30,6 +30,7 @@ from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 HERE = Path(__file__).resolve().parents[1]
+# Options with underscores, which earlier commits read as well.
 TRAIN = [
     "train", "--env=mmrl/GoToRedBallGrey-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=0",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ core of an EPYC.
 
 Kept in ``benchmarks/results/curriculum.json``: the area under the held-out success over steps (the
 mean over the checkpoints), the success at the end, and how far both are from uniform's of the same
-seed, with 95% intervals over seeds by Student's t; how many steps were learnt from; and the levels
+seed, with 95% intervals over seeds by Student's t; how many steps were learned from; and the levels
 that were kept. A plot of the curves of each level lies beside it.
 """
 
@@ -75,8 +75,8 @@ def measure(
     seconds = finish(
         out, "train", "--config", CONFIG, "--env", level, "--seed", seed,
         "--ppo.curriculum", chosen, *overrides, "--steps", steps,
-        "--checkpoint_every", steps // 10, "--keep_checkpoints", 99,
-        "--eval_episodes", 0, "--clip_every", 0,
+        "--checkpoint-every", steps // 10, "--keep-checkpoints", 99,
+        "--eval-episodes", 0, "--clip-every", 0,
     )  # fmt: skip
     started = time.monotonic()
     run = Run.open(out)
@@ -102,18 +102,16 @@ def held_out(run: Run, episodes: int) -> list[tuple[int, float]]:
 
 
 def figures(run: Path) -> dict[str, float]:
-    """What the curriculum told of itself: the mean over the training of its shares, and what was
-    there at the end of the rest.
-    """
+    """The metrics of the curriculum: shares as means over the training, the others at its end."""
     events = EventAccumulator(str(run), size_guidance={"scalars": 0})
     events.Reload()
-    told: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for name in FIGURES:
         if (tag := f"curriculum/{name}") in events.Tags()["scalars"]:
             values = [event.value for event in events.Scalars(tag)]
             is_share = name in ("replayed", "learnt_from")
-            told[name] = round(float(np.mean(values) if is_share else values[-1]), 4)
-    return told
+            metrics[name] = round(float(np.mean(values) if is_share else values[-1]), 4)
+    return metrics
 
 
 def short(level: str) -> str:

@@ -51,7 +51,7 @@ print(imported - start, stepped - imported, time.perf_counter() - stepped)
 """
 
 
-def _timed(step: Callable[[int], None], steps_each: int, seconds: float) -> float:
+def _timed(step: Callable[[int], object], steps_each: int, seconds: float) -> float:
     """Call ``step(0)``, ``step(1)``, … for a time; looks at the clock every 16th call."""
     calls = 0
     start = now = time.perf_counter()
@@ -151,7 +151,7 @@ def first_steps() -> dict[str, float]:
     first answer: as a fresh install compiles them (cold), and as a new process finds them
     compiled (warm).
     """
-    seconds = {}
+    seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
         for name in ("cold", "warm"):
             printed = subprocess.run(

@@ -3,8 +3,8 @@
     python benchmarks/expert.py
 
 Success from fresh episodes and from the middle of random ones, with what the agent has seen and
-with full knowledge; every failure is listed with its seed. An instruction that cannot be carried
-out any more is counted apart, see :func:`is_hopeless`.
+with full knowledge; every failure is listed with its seed. An instruction that cannot be
+achieved any more is counted apart, see :func:`is_hopeless`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BOT_LOOKS: Final = 1000  # of BabyAI's bot at its plan before it counts as hangi
 
 
 def is_hopeless(worlds: GridWorlds, e: int) -> bool:
-    """Whether BabyAI's rules leave no way to carry out the instruction of environment ``e``.
+    """Whether BabyAI's rules leave no way to achieve the instruction of environment ``e``.
 
     All that a clause speaks of is gone with opened boxes; or both halves are strict "open" clauses
     about different doors: the very toggle that completes the first is verified for the second, too,
@@ -56,8 +56,8 @@ def is_hopeless(worlds: GridWorlds, e: int) -> bool:
         if verb == 0 or progress >> clause & 1:
             continue
         for side in range(2 if verb == PUT_NEXT else 1):
-            asked = int(state.tracked[e, clause, side])
-            things = {k for k in range(64) if asked >> k & 1}
+            targets = int(state.tracked[e, clause, side])
+            things = {k for k in range(64) if targets >> k & 1}
             if verb == GO_TO and any(state.known_cell[e, k] != NOWHERE for k in things):
                 continue
             if not things & present:
@@ -73,8 +73,8 @@ def is_hopeless(worlds: GridWorlds, e: int) -> bool:
 def is_walled_in(worlds: GridWorlds, e: int) -> bool:
     """Whether the agent cannot face any object of the first clause without picking one up."""
     state, layout = worlds.state, worlds.layout
-    asked = int(state.tracked[e, 0, 0])
-    goals = {int(state.object_cell[e, k]) for k in range(64) if asked >> k & 1}
+    targets = int(state.tracked[e, 0, 0])
+    goals = {int(state.object_cell[e, k]) for k in range(64) if targets >> k & 1}
     steps = (1, -1, layout.stride, -layout.stride)
     reached, edge = {int(state.agent_cell[e])}, [int(state.agent_cell[e])]
     while edge:
@@ -161,13 +161,13 @@ def our_episodes(seconds: float, knowledge: Knowledge, level: str) -> float:
     worlds = GridWorlds(level, BATCH)
     worlds.seed(np.arange(BATCH, dtype=np.uint64))
     worlds.reset()
-    nobody = np.zeros(BATCH, np.bool_)
-    over, ended = nobody, 0
+    none = np.zeros(BATCH, np.bool_)
+    over, ended = none, 0
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         for _ in range(16):
             actions = worlds.expert_actions(knowledge)
-            _, terminated, truncated, _, count = worlds.step(actions, nobody, None, over)
+            _, terminated, truncated, _, count = worlds.step(actions, none, None, over)
             over = terminated | truncated
             ended += count
     return ended / (time.perf_counter() - start)

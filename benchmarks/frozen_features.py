@@ -102,8 +102,8 @@ class NaiveExtractor(BaseFeaturesExtractor):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             maps = self.resnet(observations["image"] * 2 - 1)
         values = maps.flatten(2).transpose(1, 2)
-        seen = Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), (2, 2))
-        features: Tensor = self.fusion({"image": seen, "instruction": Tokens(hidden, mask)})
+        image = Tokens(values, torch.ones_like(values[..., 0], dtype=torch.bool), (2, 2))
+        features: Tensor = self.fusion({"image": image, "instruction": Tokens(hidden, mask)})
         return features
 
 
@@ -227,7 +227,7 @@ def main() -> None:
         "n_steps": options.n_steps, "batch_size": options.num_envs * options.n_steps,
         "n_epochs": 4, "learning_rate": 1e-4, "device": "cpu",
     }  # fmt: skip
-    fast = {"precision": "bf16", "channels_last": True}
+    fast: dict[str, Any] = {"precision": "bf16", "channels_last": True}
     started = time.monotonic()
     if options.only_share:
         file = RESULTS / "frozen_features.json"

@@ -1,4 +1,4 @@
-"""A disk that is full: one line, what was good stays, and the same command goes on with room.
+"""A disk that is full: one line, what was good stays, and the same command continues with room.
 
     python benchmarks/full_disk.py
 
@@ -33,11 +33,11 @@ INSIDE = "MMRL_FULL_DISK"
 SIZE_KB = 96 * 1024
 MMRL = [sys.executable, "-P", "-m", "mmrl"]
 SMALL = [
-    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=0",
-    "--model.image_args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
-    "--ppo.num_envs=8", "--ppo.n_steps=16", "--ppo.batch_size=64", "--ppo.n_epochs=1",
+    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--eval-episodes=0", "--clip-every=0",
+    "--model.image-args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
+    "--ppo.num-envs=8", "--ppo.n-steps=16", "--ppo.batch-size=64", "--ppo.n-epochs=1",
 ]  # fmt: skip
-FIT = ["--data=./data", "--device=cpu", "--batch_size=16", "--evaluate_every=100", "--steps=30"]
+FIT = ["--data=./data", "--device=cpu", "--batch-size=16", "--evaluate-every=100", "--steps=30"]
 SAVE = (
     "from mmrl.models.build import ModelConfig, ModelInputs, build_model\n"
     "from mmrl.models.io import save_model; from mmrl.errors import UserError\n"
@@ -55,7 +55,7 @@ class Case:
         name: of the case.
         free_kb: room before the command.
         command: of mmrl, or Python code after ``-c``.
-        then: the command that goes on with room; the same one, if None.
+        then: the command that continues with room; the same one, if None.
         run: the run folder that is looked at.
         honest: what is there before.
     """
@@ -73,18 +73,18 @@ def cases(checkpoint_kb: int) -> list[Case]:
     one = checkpoint_kb
     train = ["train", *SMALL, "--out=run"]
     resume = ["train", "--resume=run"]
-    more = [*resume, "--steps=1024", "--allow_changes=true", "--checkpoint_every=128"]
-    steps, often = "--steps=512", "--checkpoint_every=128"
+    more = [*resume, "--steps=1024", "--allow-changes", "--checkpoint-every=128"]
+    steps, often = "--steps=512", "--checkpoint-every=128"
     return [
         Case("training: no room at all", 0, [*train, steps], run="run"),
         Case("training: first checkpoint", one // 2, [*train, steps], run="run"),
         Case("training: middle", 2 * one, [*train, steps, often], resume, "run"),
         Case("training: last checkpoint", one + one // 2,
-             [*train, steps, "--checkpoint_every=0"], resume, "run"),
+             [*train, steps, "--checkpoint-every=0"], resume, "run"),
         Case("training: an old checkpoint makes room", 2 * one + one // 2,
-             [*train, "--steps=1024", often, "--keep_checkpoints=9"], resume, "run"),
+             [*train, "--steps=1024", often, "--keep-checkpoints=9"], resume, "run"),
         Case("resuming: no room at all", 0, more, more, "run", ["run"]),
-        Case("training: clips", one + 60, [*train, steps, "--clip_every=128"], resume, "run"),
+        Case("training: clips", one + 60, [*train, steps, "--clip-every=128"], resume, "run"),
         Case("fit: no room at all", 0, ["fit", "captioner", *FIT, "--out=new"],
              run="new", honest=["data"]),
         Case("fit: first checkpoint", 500, ["fit", "captioner", *FIT, "--out=new"],
@@ -143,7 +143,7 @@ def measure(case: Case, disk: Path, honest: Path) -> dict[str, Any]:
     filler = fill(disk, case.free_kb)
     done = run(case.command, disk)
     errors = [line for line in done.stderr.splitlines() if line.startswith("mmrl ")]
-    row = {
+    row: dict[str, Any] = {
         "case": case.name,
         "free_kb": case.free_kb,
         "status": done.returncode,

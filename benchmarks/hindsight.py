@@ -1,14 +1,14 @@
-"""What hindsight is worth: failed episodes learnt from as what they were, by four who say so.
+"""What hindsight relabelling is worth: none, by an oracle, by a learned or a fitted captioner.
 
     python benchmarks/hindsight.py --jobs 2 --model.precision bf16 --folder runs/hindsight
 
-Trains ``configs/hindsight.yaml`` with every arm and seed by the ``mmrl train`` command: nobody
-relabels (none), the environment's verifier does (oracle), a captioner that learns from the agent's
-own successes (learned), and one that was fitted before (fitted) to episodes of random actions, by
-``mmrl collect`` and ``mmrl fit captioner``. Where nobody relabels, it is trained twice as long, so
-that it may arrive at all. Options that the script does not know are handed to
-``mmrl train``. With ``--folder`` a measurement that was interrupted goes on: trainings that are
-done are not repeated, others go on from their newest checkpoint.
+Trains ``configs/hindsight.yaml`` with every arm and seed by the ``mmrl train`` command. Failed
+episodes are relabelled by nobody (none), by the environment's verifier (oracle), by a captioner
+that learns from the agent's own successes (learned), or by one that was fitted before to episodes
+of random actions, by ``mmrl collect`` and ``mmrl fit captioner`` (fitted). Without relabelling it
+is trained twice as long, so that it may reach the target at all. Options that the script does not
+know are handed to ``mmrl train``. With ``--folder`` a measurement that was interrupted is resumed:
+trainings that are done are not repeated, others continue from their newest checkpoint.
 
 Kept in ``benchmarks/results/hindsight.json``: the success of training episodes over episodes, the
 area under it up to as many episodes as every run has, the episodes until 80% of the last 100 are
@@ -44,17 +44,17 @@ ARMS: Final = ("none", "oracle", "learned", "fitted")
 TARGET: Final = 0.8
 RECENT: Final = 100
 """Episodes that a point of a training's curve is the mean of, as soon as there are so many."""
-LONGER: Final = 2  # as many steps where nobody relabels
+LONGER: Final = 2  # times as many steps without relabelling
 CURVES: Final = ("curve", "accuracy", "relabelled")
 KEPT: Final = 100  # points of each
 
 
 def fit_captioner(config: dict[str, Any], folder: Path, episodes: int, steps: int) -> Path:
-    """A captioner that has seen what random actions do in this environment."""
+    """A captioner that was fitted to episodes of random actions in this environment."""
     out = folder / "captioner"
     data = collect(folder / "data", config["env"], "random", episodes, env_args=config["env_args"])
     wordings = ["--without", "on your|front of|behind|(a|the) object$|go to"]
-    small = ["--batch_size", 64, "--width", 64, "--image_args", '{"blocks": 0}']
+    small = ["--batch-size", 64, "--width", 64, "--image-args", '{"blocks": 0}']
     finish(out, "fit", "captioner", "--data", data, "--steps", steps, *wordings, *small)
     return out
 
@@ -85,7 +85,7 @@ def longer_training() -> list[str]:
     """Options for more steps, of which the same number explores."""
     config = yaml.safe_load(CONFIG.read_text())
     steps, fraction = config["steps"] * LONGER, config["qrdqn"]["exploration_fraction"] / LONGER
-    return ["--steps", str(steps), "--qrdqn.exploration_fraction", str(fraction)]
+    return ["--steps", str(steps), "--qrdqn.exploration-fraction", str(fraction)]
 
 
 def over_episodes(events: EventAccumulator, tag: str) -> list[tuple[int, float]]:

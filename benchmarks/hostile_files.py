@@ -6,7 +6,7 @@ Code that leaves a mark is planted in every kind of file that mmrl reads: run fo
 datasets, models, images, and modules in the working directory. Every command that reads such a
 file is run on it, as a process with a home of its own. Beside each kind stands a control: the same
 payload, opened the careless way (an import, an unpickling, ``gym.make``), leaves its mark. The
-table says for each file and command whether the code has run, and how the command ended.
+table has for each file and command whether the code has run, and how the command ended.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 SMALL = [
-    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--steps=128", "--eval_episodes=0", "--clip_every=0",
-    "--model.image_args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
-    "--ppo.num_envs=8", "--ppo.n_steps=16", "--ppo.batch_size=64", "--ppo.n_epochs=1",
+    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--steps=128", "--eval-episodes=0", "--clip-every=0",
+    "--model.image-args={width: 8}", "--model.text=bag_of_words", "--model.features=8",
+    "--ppo.num-envs=8", "--ppo.n-steps=16", "--ppo.batch-size=64", "--ppo.n-epochs=1",
 ]  # fmt: skip
-FIT = ["--steps=1", "--batch_size=8", "--device=cpu"]
+FIT = ["--steps=1", "--batch-size=8", "--device=cpu"]
 TAG = "!!python/object/apply:os.system ['touch {mark}']"
 
 
@@ -91,7 +91,7 @@ class Workshop:
 
     def make_honest(self) -> None:
         """A run, a dataset, a folder of images and a model."""
-        fit = ["--steps=2", "--batch_size=8", "--device=cpu"]
+        fit = ["--steps=2", "--batch-size=8", "--device=cpu"]
         images = self.folder / "images"
         images.mkdir()
         for number in range(3):
@@ -139,13 +139,13 @@ RUN_COMMANDS = [
     ["watch", "run", "--seed=1"],
     ["collect", "mmrl/GoToObjS4-v0", "--episodes=2", "--by=run", "--out=./by-run"],
     ["train", "--resume=run"],
-    ["train", "--resume=run", "--allow_changes=true", "--steps=256"],
-    ["train", "--resume=run", "--dry_run=true", "--workers=2"],
+    ["train", "--resume=run", "--allow-changes", "--steps=256"],
+    ["train", "--resume=run", "--dry-run", "--workers=2"],
     ["train", "--config=run/config.yaml", "--out=again"],
 ]
 YAML_COMMANDS = [
     ["train", "--config=a.yaml", "--out=new"],
-    ["train", "--config=a.yaml", "--out=new", "--dry_run=true", "--workers=2"],
+    ["train", "--config=a.yaml", "--out=new", "--dry-run", "--workers=2"],
     ["ablate", "a.yaml", "--over=model.fusion=film,concat", "--out=ablation"],
     ["tune", "a.yaml", "--trials=1", "--over=ppo.learning_rate=1e-4..1e-3", "--out=search"],
 ]
@@ -217,6 +217,16 @@ def plant_configs(shop: Workshop) -> None:
     (place / "b.yaml").write_text(yaml.safe_dump(honest))
     studies = [[*c[:1], "b.yaml", *c[2:]] for c in YAML_COMMANDS[2:]]
     shop.add("ablation and search folder: YAML tag", place, studies, control)
+
+
+def plant_env_infos(shop: Workshop) -> None:
+    """What a run keeps of its environment."""
+    place = shop.place("env info", "run")
+    shop.module(place, "payload")
+    file = place / "run" / "env_info.json"
+    info = json.loads(file.read_text())
+    file.write_text(json.dumps({**info, "language": "payload:Language"}))
+    shop.add("run folder: language of a module", place, RUN_COMMANDS, "import payload")
 
 
 def plant_checkpoints(shop: Workshop) -> None:
@@ -347,7 +357,7 @@ def plant_models_of_others(shop: Workshop) -> None:
     cache.mkdir(parents=True)
     torch.save({"a": Payload(shop.mark)}, cache / "resnet18-f37072fd.pth")
     train = [
-        "train", *SMALL[:-8], "--model.image=resnet18", "--model.image_weights=IMAGENET1K_V1",
+        "train", *SMALL[:-8], "--model.image=resnet18", "--model.image-weights=IMAGENET1K_V1",
         "--out=new",
     ]  # fmt: skip
     control = (
@@ -362,7 +372,7 @@ def plant_arrays_and_images(shop: Workshop) -> None:
     pickled = np.array([Payload(shop.mark)], object)
     np.savez(place / "theme.npz", allow_pickle=True, floor=pickled)
     play = ["collect", "mmrl/GoToObjS4-v0", "--episodes=2", "--by=expert", "--out=./x",
-            "--env_args={theme: theme.npz}"]  # fmt: skip
+            "--env-args={theme: theme.npz}"]  # fmt: skip
     control = "import numpy as np; dict(np.load('theme.npz', allow_pickle=True))"
     shop.add("theme: pickled arrays", place, [play], control)
     place = shop.place("index", "images", "retrieval", "images.index")
@@ -442,8 +452,8 @@ def main() -> None:
     with work_folder(options) as folder:
         shop = Workshop(folder)
         shop.make_honest()
-        for plant in (plant_configs, plant_checkpoints, plant_datasets, plant_models_of_others,
-                      plant_arrays_and_images, plant_modules):  # fmt: skip
+        for plant in (plant_configs, plant_env_infos, plant_checkpoints, plant_datasets,
+                      plant_models_of_others, plant_arrays_and_images, plant_modules):  # fmt: skip
             plant(shop)
         cases = [case for case in shop.cases if not options.only or options.only in case.name]
         rows, controls = [], []

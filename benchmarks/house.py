@@ -128,12 +128,12 @@ def strongly_connected(arrows: set[tuple[str, str]]) -> list[set[str]]:
     for one, other in arrows:
         reach[one].add(other)
     for start in list(reach):
-        todo, seen = list(reach[start]), set(reach[start])
+        todo, reached = list(reach[start]), set(reach[start])
         while todo:
-            for other in reach.get(todo.pop(), set()) - seen:
-                seen.add(other)
+            for other in reach.get(todo.pop(), set()) - reached:
+                reached.add(other)
                 todo.append(other)
-        reach[start] = seen
+        reach[start] = reached
     circles: list[set[str]] = []
     for one in sorted(reach):
         if one in reach[one] and not any(one in circle for circle in circles):

@@ -2,11 +2,11 @@
 
     python benchmarks/image_search.py --jobs 3
 
-Images come from two batches of environments that go alongside, one in pixels and one in
-Minigrid's symbols: half of the time an expert acts, half of the time chance. Seeds for learning and
-for the test lie apart. An image in which a held-out pair of colour and thing is to be seen, or is
-carried, as the symbols tell, is never learnt from, whether its description mentions it or not. Each
-seed is a model of its own, fitted as in ``configs/fit/retrieval.yaml``. Tested are:
+Images come from two batches of environments that go alongside, one in pixels and one in Minigrid's
+symbols: half of the time an expert acts, half of the time at random. Seeds for training and for the
+test lie apart. An image that shows a held-out pair of colour and thing, carried ones included, by
+the symbols, is excluded from training, whether its description mentions it or not. Each seed is a
+model of its own, fitted as in ``configs/fit/retrieval.yaml``. Tested are:
 
 - 1,000 scenes, each described differently, that show no held-out pair;
 - 1,000 scenes, each described differently, whose descriptions mention one;
@@ -49,6 +49,7 @@ from mmrl_envs.grid.language.queries import SUBJECT
 from mmrl_envs.grid.language.splits import HELD_OUT_PAIRS, mentions_held_out
 
 LANGUAGE: Final = GridLanguage()
+# The keys "learnt" and "learnt_from" are those of the committed results.
 RESULTS: Final = Path(__file__).parent / "results"
 CONFIG: Final = "configs/fit/retrieval.yaml"
 ENV: Final = "mmrl/GoToLocal-v0"
@@ -59,7 +60,7 @@ QUERY: Final = "the agent faces a red ball"
 SEEDS: Final = {"learnt": 0, "test": EVAL_SEED_START}
 """Of the first of the environments."""
 IMAGES: Final = {"learnt": 50_000, "test": 10_000}
-"""That each of the two who act gets to see."""
+"""Of each of the two sources of actions."""
 TOGETHER: Final = 64
 NUMBERS: Final = (
     {"red": 0, "green": 1, "blue": 2, "purple": 3, "yellow": 4, "grey": 5},
@@ -72,13 +73,13 @@ def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
     """Images with descriptions, and which of them show a held-out pair, bool [N]."""
     images, sentences, episodes, shows = [], [], [], []
     begun = 0
-    for number, by in enumerate(("expert", "chance")):
+    for number, by in enumerate(("expert", "random")):
         seed = SEEDS[kind] + number * TOGETHER
         env = make_vec_env(ENV, TOGETHER, describe=True, **ENV_ARGS)
-        twin = make_vec_env(ENV, TOGETHER, obs="symbolic", **ENV_ARGS)
+        symbolic = make_vec_env(ENV, TOGETHER, obs="symbolic", **ENV_ARGS)
         worlds: Any = env.unwrapped
         generator = np.random.default_rng(seed)
-        (observation, infos), (symbols, _) = env.reset(seed=seed), twin.reset(seed=seed)
+        (observation, infos), (symbols, _) = env.reset(seed=seed), symbolic.reset(seed=seed)
         running = begun + np.arange(TOGETHER)
         begun += TOGETHER
         for _ in range(IMAGES[kind] // TOGETHER):
@@ -87,15 +88,15 @@ def draw(kind: str) -> tuple[Scenes, NDArray[np.bool_]]:
             episodes.append(running.copy())
             shows.append(shows_held_out(symbols[IMAGE]))
             actions = worlds.expert_actions()
-            if by == "chance":
+            if by == "random":
                 actions = generator.integers(0, 6, TOGETHER)
             observation, _, terminated, truncated, infos = env.step(actions)
-            symbols = twin.step(actions)[0]
+            symbols = symbolic.step(actions)[0]
             over = terminated | truncated
             running[over] = begun + np.arange(over.sum())
             begun += int(over.sum())
         env.close()
-        twin.close()
+        symbolic.close()
     scenes = Scenes(np.concatenate(images), sentences, np.concatenate(episodes), LANGUAGE)
     return scenes, np.concatenate(shows)
 
@@ -111,7 +112,7 @@ def shows_held_out(symbols: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def prepare(folder: Path) -> dict[str, Any]:
-    """Draw scenes, leave out what must not be learnt, keep the rest; how many there are."""
+    """Draw scenes, leave out what training must not show, keep the rest; how many there are."""
     done = folder / "images.json"
     if done.is_file():
         read: dict[str, Any] = json.loads(done.read_text())
@@ -192,7 +193,7 @@ def both_ways(images: NDArray[np.float32], sentences: NDArray[np.float32]) -> di
 
 def short_queries(task: RetrievalTask, scenes: Scenes) -> dict[str, Any]:
     """For every thing that is faced at least ten times: how many of the first ten images are
-    described so, of things that were learnt from, and of those held out.
+    described so, of things that training shows, and of those held out.
     """
     images, _ = embed(task.module, scenes)
     facts = [facts_of(sentence, scenes.language) for sentence in scenes.sentences]

@@ -1,14 +1,13 @@
-"""What a world model is worth to who learns to act: as a teacher of features, and as a place to
-practise in.
+"""What a world model is worth to a policy: as an auxiliary loss, and to train in imagination.
 
     python benchmarks/imagination.py --jobs 2
 
 Trains, for each seed, three arms by the ``mmrl train`` command, with the model of
-``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to tell
-what comes next (``--ppo.auxiliary world_model``); and ``--agent imagination``, which plays real
-episodes, fits a world model to them and practises in its dreams. Counted are real episodes alone.
-Every checkpoint plays held-out episodes, of seeds that were never trained on; the first that
-carries out 90% of its instructions is where an arm has arrived.
+``configs/imagination.yaml`` and without a memory: PPO; the same whose features also learn to
+predict the next step (``--ppo.auxiliary world_model``); and ``--agent imagination``, which plays
+real episodes, fits a world model to them and trains PPO on imagined ones. Counted are real episodes
+alone. Every checkpoint plays held-out episodes, of seeds that were never trained on; the first with
+a success of 90% is where an arm has arrived.
 
 Options that the script does not know are handed to ``mmrl train``: ``--ppo.…`` to the first two
 arms, ``--imagination.…`` to the last, others to all. Kept in
@@ -53,8 +52,8 @@ def configuration(arm: str, options: argparse.Namespace) -> dict[str, Any]:
     config = {**yaml.safe_load(CONFIG.read_text()), "env": options.env}
     if arm == "imagination":
         return {**config, "steps": options.imagination_steps}
-    dreaming = config.pop("imagination")
-    ppo = {name: dreaming[name] for name in SHARED}
+    hyper = config.pop("imagination")
+    ppo = {name: hyper[name] for name in SHARED}
     if arm == "auxiliary":
         ppo["auxiliary"] = "world_model"
     return {**config, "agent": "ppo", "steps": options.steps, "ppo": ppo}
@@ -67,6 +66,7 @@ def meant_for(agent: str, overrides: list[str]) -> list[str]:
     for word in overrides:
         if word.startswith("--"):
             section, dot, _ = word[2:].partition(".")
+            section = section.replace("-", "_")
             keep = not dot or section in (agent, "model", "optimizer", "env_args")
         if keep:
             chosen.append(word)
@@ -87,8 +87,8 @@ def train(
     file.write_text(yaml.safe_dump(config))
     command = [
         "train", "--config", str(file), "--seed", str(seed),
-        "--out", str(out), "--checkpoint_every", str(EVERY), "--keep_checkpoints", "100000",
-        "--eval_episodes", "0", "--clip_every", "0", *meant_for(config["agent"], overrides),
+        "--out", str(out), "--checkpoint-every", str(EVERY), "--keep-checkpoints", "100000",
+        "--eval-episodes", "0", "--clip-every", "0", *meant_for(config["agent"], overrides),
     ]  # fmt: skip
     started = time.time()
     run(command, out.with_suffix(".log"))

@@ -4,7 +4,7 @@
     python benchmarks/learning.py configs/minigrid.yaml --seeds 0
 
 Further options are handed to ``mmrl train``. Each training is a process of its own, one after the
-other; with ``--folder`` a measurement that was interrupted goes on. What is kept in
+other; with ``--folder`` a measurement that was interrupted is resumed. What is kept in
 ``benchmarks/results/learning-<name>.json``: the result on held-out episodes of seeds that were
 never trained on, wall time with and without the evaluation, and the success curve of the training
 episodes; a plot of the curves lies beside it.
@@ -84,7 +84,7 @@ def curves(
         path: of the image.
         title: above it.
         across: what the curves go along.
-        up: what they tell.
+        up: what they measure.
     """
     import matplotlib
 

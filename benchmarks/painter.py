@@ -1,17 +1,17 @@
-"""Does a painter paint what it is asked for? A parser that knows the tiles reads its images.
+"""Does a painter paint what its prompts ask for? A parser that knows the tiles reads its images.
 
     python benchmarks/painter.py --jobs 2
 
 ``mmrl collect`` records rooms, doors, full hands and mazes; ``mmrl fit tokenizer`` and ``mmrl fit
 painter`` fit to them with the options of ``tiles.yaml`` and ``painter.yaml`` in ``configs/fit`` and
 several seeds. Images whose description mentions one of the held-out pairs of colour and thing are
-learnt from by neither. Then other seeds' scenes are collected, and of each description one to three
+left out of both. Then other seeds' scenes are collected, and of each description one to three
 constraints are drawn, as "a red ball, a purple key in front of the agent, a closed door". The
-painter paints an image of each. The parser reads the image cell by cell, and says what there is
-to be seen: a request counts as satisfied if every one of its constraints is true of that. Requests
-that mention a held-out pair are apart, and so, among these, are constraints that do.
+painter paints an image of each such prompt. The parser reads the image cell by cell and describes
+it: a prompt counts as satisfied if the description satisfies every one of its constraints. Prompts
+that mention a held-out pair are counted separately, and so, among these, are constraints that do.
 
-Beside it: the same painter, told nothing (its images are judged by the same requests); how far
+As a baseline: the same painter with empty prompts, checked against the same ones; then how far
 painted tiles are from the theme's; and how many tiles of unseen images the tokenizer gives back
 so that the parser reads the same.
 
@@ -60,9 +60,10 @@ SOURCES: Final = {
     "boss": ("mmrl/BossLevel-v0", "expert", 600, {"max_steps": 64}),
 }
 """Who plays what, how many episodes of it, and its arguments."""
-TEST_SHARE: Final = 0.15  # as many test episodes, of those that are learnt from
-SHOWN: Final = 8  # requests of each kind
+TEST_SHARE: Final = 0.15  # as many test episodes, of those in training
+SHOWN: Final = 8  # prompts of each kind
 KINDS: Final = ("asked", "told_nothing", "held_out_pairs")
+"""Keys of the results: prompts as in training, empty ones, and those with held-out pairs."""
 SHARP: Final = 16.0  # a tile whose bytes are off by less, in the mean, is one of the theme's
 
 
@@ -80,36 +81,36 @@ def fit(task: str, seed: int, folder: Path, more: list[str]) -> Path:
     out = folder / f"{task}-{seed}"
     data = ", ".join(str(folder / f"{name}-learn") for name in SOURCES)
     options = ["--config", CONFIGS / f"{FITS[task]}.yaml", "--data", f"[{data}]"]
-    seeded = ["--seed", seed, "--device", "cpu", "--held_out_pairs", "true"]
+    seeded = ["--seed", seed, "--device", "cpu", "--held-out-pairs"]
     finish(out, "fit", task, *options, *seeded, *more)
     return out
 
 
-def requests(folder: Path, count: int) -> tuple[list[str], list[str]]:
-    """What is asked for: ``count`` requests without held-out pairs, and up to as many that mention
-    one; each of another scene.
+def prompts(folder: Path, count: int) -> tuple[list[str], list[str]]:
+    """``count`` prompts without held-out pairs, and up to as many that mention one; each of another
+    scene.
     """
     generator = np.random.default_rng(UNSEEN)
     scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
     described = sorted(set(scenes.sentences))
-    asked = [prompt(described[k], generator) for k in generator.permutation(len(described))]
-    asked = [one for one in asked if one]
-    plain = [one for one in asked if not mentions_held_out(one)]
-    return plain[:count], [one for one in asked if mentions_held_out(one)][:count]
+    drawn = [prompt(described[k], generator) for k in generator.permutation(len(described))]
+    drawn = [one for one in drawn if one]
+    plain = [one for one in drawn if not mentions_held_out(one)]
+    return plain[:count], [one for one in drawn if mentions_held_out(one)][:count]
 
 
-def judge(asked: list[str], images: NDArray[np.uint8]) -> dict[str, Any]:
-    """What the parser thinks of images: whole requests, by their number of constraints, and
-    single constraints, those that mention a held-out pair apart.
+def check(prompted: list[str], images: NDArray[np.uint8]) -> dict[str, Any]:
+    """Which prompts their images satisfy, by the parser: whole prompts, by their number of
+    constraints, and single constraints, those that mention a held-out pair separately.
     """
     reading = TileReader()(images)
-    said = [str(scene) for scene in reading.scenes()]
-    kept = [satisfied(*pair) for pair in zip(asked, said, strict=True)]
+    described = [str(scene) for scene in reading.scenes()]
+    kept = [satisfied(*pair) for pair in zip(prompted, described, strict=True)]
     right = np.array([all(one) for one in kept])
-    counts = np.array([len(constraints_of(one)) for one in asked])
+    counts = np.array([len(constraints_of(one)) for one in prompted])
     of_held_out = [
         ok
-        for one, oks in zip(asked, kept, strict=True)
+        for one, oks in zip(prompted, kept, strict=True)
         for constraint, ok in zip(constraints_of(one), oks, strict=True)
         if mentions_held_out(constraint)
     ]
@@ -160,21 +161,21 @@ def measure(count: int, seed: int, folder: Path, more: list[str]) -> dict[str, A
     run = fit("painter", seed, folder, ["--tokenizer", str(tokenizer), *more])
     torch.set_num_threads(1)
     painter = cast("Painter", load(run, "painter", "cpu"))
-    plain, new = requests(folder, count)
-    made, made_new = (painter.paint(asked, seed=seed) for asked in (plain, new))
+    plain, new = prompts(folder, count)
+    made, made_new = (painter.paint(some, seed=seed) for some in (plain, new))
     if seed == 0:
         shown = [
-            SheetImage(image, None, asked)
-            for images, requested in ((made, plain), (made_new, new))
-            for image, asked in zip(images[:SHOWN], requested, strict=False)
+            SheetImage(image, None, one)
+            for images, prompted in ((made, plain), (made_new, new))
+            for image, one in zip(images[:SHOWN], prompted, strict=False)
         ]
-        sheet = contact_sheet("what was asked, painted; held-out pairs below", shown)
+        sheet = contact_sheet("prompts and paintings; held-out pairs below", shown)
         write_bytes(folder / "painter.png", png(sheet))
     report = {
         "seed": seed,
-        "asked": judge(plain, made),
-        "told_nothing": judge(plain, painter.paint([""] * len(plain), seed=seed)),
-        "held_out_pairs": judge(new, made_new),
+        "asked": check(plain, made),
+        "told_nothing": check(plain, painter.paint([""] * len(plain), seed=seed)),
+        "held_out_pairs": check(new, made_new),
     }
     whole = cast("PatchTokenizer", load(tokenizer, "tokenizer", "cpu"))
     seconds = {
@@ -216,13 +217,13 @@ def main() -> None:
         **provenance(started),
     }
     write_json(options.out, report)
-    print("| seed | asked for | told nothing | held-out pairs |\n|---|---|---|---|")
+    print("| seed | as in training | empty prompts | held-out pairs |\n|---|---|---|---|")
     for run in runs:
         print(f"| {run['seed']} | {' | '.join(cell(run[kind]) for kind in KINDS)} |")
 
 
 def over_seeds(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The mean share of satisfied requests, and its interval."""
+    """The mean share of satisfied prompts, and its interval."""
     found = {}
     for kind in KINDS:
         shares = [run[kind]["requests"]["satisfied"] for run in runs]

@@ -9,7 +9,7 @@ minilm``'s tokens, as the fusions see them. A randomly initialised small BERT st
 
 Then ``text: minilm``, frozen, is trained offline on a level where a wrong door ends the episode
 (``configs/minilm.yaml``), with BabyAI's wording, and tested on held-out episodes as they are, in
-each of the other wordings, and told another episode's instruction.
+each of the other wordings, and with another episode's instruction (misled).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ WORDINGS = {
 
 
 class Reworded(ActorWrapper):
-    """An actor that is told the same in other words.
+    """An actor that gets the same instructions in other words.
 
     Args:
         actor: who acts.
@@ -65,11 +65,11 @@ class Reworded(ActorWrapper):
 
     def change(self, observation: Any) -> Any:
         """The same in the other wording."""
-        said = [
+        reworded = [
             self._wording.format(sentence.removeprefix("open ").removeprefix("the "))
             for sentence in observation["instruction"]
         ]
-        return {**observation, "instruction": said}
+        return {**observation, "instruction": reworded}
 
 
 def embed(name: str, sentences: list[str]) -> NDArray[np.float32]:
@@ -118,12 +118,13 @@ def similarities(name: str) -> dict[str, Any]:
 
 
 def train(seed: int, folder: Path, overrides: list[str], episodes: int) -> dict[str, Any]:
-    """One agent that reads by minilm, tested with every wording, and misled."""
+    """One agent that reads by minilm, tested with every wording, and with swapped instructions."""
     out = folder / f"seed-{seed}"
-    options = ["--config", "configs/minilm.yaml", "--seed", seed, "--eval_episodes", 0]
+    options = ["--config", "configs/minilm.yaml", "--seed", seed, "--eval-episodes", 0]
     seconds = finish(out, "train", *options, *overrides)
     run = Run.open(out)
     actor = find_agent("ppo").load(run)
+    # "misled", swapped instructions, is a key of the committed results
     actors = {"as trained": actor, "misled": InstructionSwap(actor)}
     actors |= {wording: Reworded(actor, wording) for wording in WORDINGS["open"]}
     played = {

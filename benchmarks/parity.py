@@ -107,7 +107,7 @@ class Tally:
     examples: list[str] = field(default_factory=list)
 
     def note(self, differences: list[str], where: str) -> None:
-        """Count differences, and keep the first few with the place where they were seen."""
+        """Count differences, and keep the first few with the place where they occurred."""
         self.mismatches.update(differences)
         if differences and len(self.examples) < 5:
             self.examples.append(f"{where}: {', '.join(differences)}")

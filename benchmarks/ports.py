@@ -26,9 +26,9 @@ from mmrl.files import write_json
 
 RESULTS = Path(__file__).parent / "results"
 TRAINING = [
-    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=0",
-    "--steps=4096", "--model.text=bag_of_words", "--model.text_args={}", "--model.features=8",
-    "--ppo.num_envs=4", "--ppo.n_steps=32", "--ppo.batch_size=64", "--ppo.n_epochs=1",
+    "--env=mmrl/GoToObjS4-v0", "--device=cpu", "--eval-episodes=0", "--clip-every=0",
+    "--steps=4096", "--model.text=bag_of_words", "--model.text-args={}", "--model.features=8",
+    "--ppo.num-envs=4", "--ppo.n-steps=32", "--ppo.batch-size=64", "--ppo.n-epochs=1",
 ]  # fmt: skip
 _LISTENING = "0A"  # the state in /proc/net/tcp
 

@@ -31,9 +31,9 @@ from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
 from mmrl.wrappers.adapters import instruction_words, make_vec_env
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import straight_line
 from mmrl_agents.algorithms.ppo import PPO
 from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.schedules import LinearDecay
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"
@@ -70,7 +70,7 @@ def train(job: tuple[str, int, str, int, int]) -> dict[str, Any]:
     env = MultimodalVecEnv(make_vec_env(level, 64), tokenizer)
     algorithm = CLASSES[kind](
         MultimodalPolicy, env, seed=seed, device="cpu", policy_kwargs={"model": config},
-        learning_rate=straight_line(1e-3, 1e-4), stats_window_size=128, **SETTINGS,
+        learning_rate=LinearDecay(1e-3, 1e-4), stats_window_size=128, **SETTINGS,
     )  # fmt: skip
     algorithm.set_logger(Logger(None, []))
     curve, started = Curve(steps), time.monotonic()

@@ -95,7 +95,8 @@ class PlainExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """Features float [B, F]."""
-        model, ids = self.model, observations["instruction"].long()
+        model: Any = self.model
+        ids = observations["instruction"].long()
         encoder = model.encoders["image"]
         maps = encoder.body(observations["image"] * 2 - 1)
         mask = torch.ones(len(maps), maps[0, 0].numel(), dtype=torch.bool)

@@ -27,7 +27,7 @@ RESULT: Final = Path(__file__).parent / "results" / "random_policy.json"
 FIRST_SEED: Final = 1_000_000_000  # of the held-out episodes of mmrl eval
 POLICIES: Final = {"walk": [2, 2, 6, 1, 1, 1, 0], "uniform": [1] * 7}
 """Weights of left, right, forward, pick up, drop, toggle, done."""
-STRICT: Final = {
+STRICT: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "OpenDoorColor, strict, room_size 4": ("OpenDoorColor", {"strict": True, "room_size": 4}),
     "PickupDist, strict, room_size 7, num_dists 8": (
         "PickupDist",
@@ -62,7 +62,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     started = time.monotonic()
-    levels = {name: (name, {}) for name in LEVELS} | STRICT
+    plain: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in LEVELS}
+    levels = plain | STRICT
     table: dict[str, dict[str, Any]] = {}
     for name, (level, args) in track(levels.items(), description="levels"):
         table[name] = {}

@@ -4,7 +4,7 @@
     python benchmarks/recipes.py --only go_to_obj open_red_door --seeds 0 1 2
 
 Further options are handed to ``mmrl train``. With ``--folder`` a measurement that was interrupted
-goes on. What is kept in ``benchmarks/results/recipes.json``:
+is resumed. What is kept in ``benchmarks/results/recipes.json``:
 for each recipe and seed the success on 512 held-out episodes with its 95% interval (Wilson's),
 steps, wall time and the curve of the training episodes; a table lies beside it as Markdown, and
 the curves as an image. Recipes that are not run this time keep their entries.
@@ -35,7 +35,7 @@ def run_recipe(name: str, seed: int, folder: Path, overrides: list[str]) -> dict
     """One training of a recipe: its result, wall time and curve."""
     here = folder / name
     here.mkdir(exist_ok=True)
-    result = train(RECIPES / f"{name}.yaml", seed, here, [*overrides, "--clip_every", "0"])
+    result = train(RECIPES / f"{name}.yaml", seed, here, [*overrides, "--clip-every", "0"])
     print(f"{name}, seed {seed}: {result['success_rate']:.1%} held out", flush=True)
     return result
 
@@ -102,7 +102,7 @@ def main() -> None:
     recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}
     plan = [(name, seed) for name in options.only for seed in options.seeds]
     with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = pool.map(lambda one: run_recipe(*one, folder, overrides), plan)
+        runs = pool.map(lambda one: run_recipe(one[0], one[1], folder, overrides), plan)
         for name in options.only:  # each is kept as soon as it is done
             recipes[name] = {
                 "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),

@@ -1,18 +1,18 @@
-"""Speech → text: word error rates on voices and noise that were not learnt from, beside Sphinx.
+"""Speech → text: word error rates on voices and noise outside the training data, beside Sphinx.
 
     python benchmarks/recognition.py
     python benchmarks/recognition.py --seeds 0 --utterances 50
 
 Each seed is trained by ``mmrl fit speech --config configs/fit/speech.yaml``: instructions of
-``mmrl/SynthLoc-v0`` as five voices of eSpeak NG say them, in noise. What is tested with are the
-instructions of held-out episodes, said by the same five voices and by three others, with a pause of
-0.2 s before and after, and white noise over all of it, up to twice as loud as the loudest in
+``mmrl/SynthLoc-v0`` spoken by five voices of eSpeak NG, in noise. The test data are the
+instructions of held-out episodes, spoken by the same five voices and by three others, with a pause
+of 0.2 s before and after, and white noise over all of it, up to twice as loud as the loudest in
 training.
 
-PocketSphinx 5 hears the very same samples: with the US-English acoustic model that it comes with,
+PocketSphinx 5 gets the very same samples: with the US-English acoustic model that it comes with,
 and a grammar of the environment's instructions; and, on a part of them, with its own language
-model. Its acoustic model is of people, ours of eSpeak, and only one of the voices that we did not
-learn from is American: each voice is counted alone as well.
+model. Its acoustic model is of people, ours of eSpeak, and only one of the voices outside the
+training data is American: each voice is counted alone as well.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def noisy(sound: NDArray[np.int16], noise: float, generator: np.random.Generator
 
 
 def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str, float]]:
-    """What is heard in each test, by voice; and how far the speech is above the noise, in dB."""
+    """The utterances of each test, by voice; and how far the speech is above the noise, in dB."""
     found: dict[str, Test] = {}
     ratios = {}
     sentences = instructions(config["env"], held_out_seeds(count))
@@ -79,7 +79,7 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
             voice: Speakers([voice], config["words_per_minute"], config["pitch"], 0.0, seconds)
             for voice in voices
         }
-        said = {
+        spoken = {
             voice: synthesise(sentences[k :: len(voices)], speakers[voice], k)
             for k, voice in enumerate(voices)
         }
@@ -87,10 +87,12 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
             noise, generator = NOISES[name], np.random.default_rng(0)
             found[f"{whose} voices{name}"] = {
                 voice: [Utterance(one.sentence, noisy(one.sound, noise, generator)) for one in some]
-                for voice, some in said.items()
+                for voice, some in spoken.items()
             }
             powers = [
-                float(np.mean((one.sound / 32768.0) ** 2)) for some in said.values() for one in some
+                float(np.mean((one.sound / 32768.0) ** 2))
+                for some in spoken.values()
+                for one in some
             ]
             ratios[f"{whose} voices{name}"] = float(
                 np.mean(10 * np.log10(np.array(powers) / noise**2))
@@ -98,44 +100,44 @@ def tests(config: dict[str, Any], count: int) -> tuple[dict[str, Test], dict[str
     return found, ratios
 
 
-def score(heard_by: Callable[[list[Utterance]], list[str]], test: Test) -> dict[str, Any]:
+def score(recognise: Callable[[list[Utterance]], list[str]], test: Test) -> dict[str, Any]:
     """Word errors and sentences without any, of all voices and of each."""
-    heard = {voice: heard_by(some) for voice, some in test.items()}
-    said = {voice: [one.sentence for one in some] for voice, some in test.items()}
-    all_said, all_heard = (list(chain(*some.values())) for some in (said, heard))
-    right = sum(one == other for one, other in zip(all_said, all_heard, strict=True))
+    found = {voice: recognise(some) for voice, some in test.items()}
+    true = {voice: [one.sentence for one in some] for voice, some in test.items()}
+    all_true, all_found = (list(chain(*some.values())) for some in (true, found))
+    right = sum(one == other for one, other in zip(all_true, all_found, strict=True))
     return {
-        "word_error_rate": word_error_rate(all_said, all_heard),
-        "word_error_rate_95": word_error_interval(all_said, all_heard),
-        "exact": right / len(all_said),
-        "exact_95": wilson_interval(right, len(all_said)),
-        "utterances": len(all_said),
-        "by_voice": {voice: word_error_rate(said[voice], heard[voice]) for voice in said},
-        "samples": [list(pair) for pair in zip(all_said[:5], all_heard[:5], strict=True)],
+        "word_error_rate": word_error_rate(all_true, all_found),
+        "word_error_rate_95": word_error_interval(all_true, all_found),
+        "exact": right / len(all_true),
+        "exact_95": wilson_interval(right, len(all_true)),
+        "utterances": len(all_true),
+        "by_voice": {voice: word_error_rate(true[voice], found[voice]) for voice in true},
+        "samples": [list(pair) for pair in zip(all_true[:5], all_found[:5], strict=True)],
     }
 
 
 def sphinx(**options: Any) -> Callable[[list[Utterance]], list[str]]:
-    """PocketSphinx, as something that hears."""
+    """PocketSphinx, as a function of utterances."""
     from pocketsphinx import Decoder
 
     decoder = Decoder(loglevel="FATAL", cmn="batch", **options)
 
-    def hear(utterances: list[Utterance]) -> list[str]:
-        heard = []
+    def recognise(utterances: list[Utterance]) -> list[str]:
+        sentences = []
         for utterance in track(utterances, "pocketsphinx"):
             decoder.start_utt()
             decoder.process_raw(utterance.sound.tobytes(), no_search=False, full_utt=True)
             decoder.end_utt()
             best = decoder.hyp()
-            heard.append(best.hypstr if best else "")
-        return heard
+            sentences.append(best.hypstr if best else "")
+        return sentences
 
-    return hear
+    return recognise
 
 
 def rivals(found: dict[str, Test], folder: Path, part: int) -> dict[str, Any]:
-    """What PocketSphinx makes of the tests, unless that is known already."""
+    """The results of PocketSphinx, unless they are kept already."""
     kept = folder / "rivals.json"
     if not kept.is_file():
         grammar = folder / "instructions.jsgf"
@@ -158,17 +160,17 @@ def train(seed: int, out: Path, overrides: list[str]) -> float:
     return finish(out, "fit", "speech", "--config", CONFIG, "--seed", seed, *overrides)
 
 
-def listen(out: Path, found: dict[str, Test]) -> dict[str, Any]:
+def test(out: Path, found: dict[str, Test]) -> dict[str, Any]:
     """The results of one recogniser."""
     recogniser: Any = load(out, "speech")
     return {
-        name: score(lambda some: [one.sentence for one in transcribe(recogniser, some)], test)
-        for name, test in found.items()
+        name: score(lambda some: [one.sentence for one in transcribe(recogniser, some)], one)
+        for name, one in found.items()
     }
 
 
 def main() -> None:
-    """Train and test every seed, ask PocketSphinx, print a table, write the results."""
+    """Train and test every seed, run PocketSphinx, print a table, write the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -185,7 +187,7 @@ def main() -> None:
         runs = []
         for seed in options.seeds:
             seconds = train(seed, folder / f"seed-{seed}", overrides)
-            results = listen(folder / f"seed-{seed}", found)
+            results = test(folder / f"seed-{seed}", found)
             runs.append({"seed": seed, "training_seconds": seconds, **results})
     if not runs:
         return
@@ -204,11 +206,11 @@ def main() -> None:
             f"| {name} | {ratios[name]:.0f} dB | {np.mean(rates):.1%} | {low:.1%} to "
             f"{high:.1%} | {others['grammar'][name]['word_error_rate']:.1%} |"
         )
-    learnt = {
+    trained = {
         seed: set(instructions(config["env"], training_seeds(config["utterances"], seed)))
         for seed in options.seeds
     }
-    asked = [one.sentence for some in found["known voices"].values() for one in some]
+    tested = [one.sentence for some in found["known voices"].values() for one in some]
     RESULTS.mkdir(exist_ok=True)
     write_json(
         RESULTS / "recognition.json",
@@ -217,8 +219,8 @@ def main() -> None:
             "overrides": overrides,
             "speech_above_noise_db": ratios,
             "sentences_never_learnt_from": {
-                seed: sum(one not in known for one in asked) / len(asked)
-                for seed, known in learnt.items()
+                seed: sum(one not in known for one in tested) / len(tested)
+                for seed, known in trained.items()
             },
             "summary": summary,
             "pocketsphinx": others,

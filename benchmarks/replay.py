@@ -49,7 +49,7 @@ def measure(kind: str, transitions: int) -> dict[str, float]:
     tokenizer = build_tokenizer(ModelConfig(), instruction_words(LEVEL))
     env: Any = VecTransposeImage(MultimodalVecEnv(make_vec_env(LEVEL, 64), tokenizer))
     env.seed(0)
-    seen = env.reset()
+    before_step = env.reset()
     generator = np.random.default_rng(0)
     before = resident()
     classes: dict[str, Any] = {"ours": FrameReplay, "stable-baselines3": DictReplayBuffer}
@@ -63,9 +63,9 @@ def measure(kind: str, transitions: int) -> dict[str, float]:
             for key, one in infos[e]["terminal_observation"].items():
                 last[key][e] = one
         started = time.perf_counter()
-        replay.add(seen, last, actions, rewards, dones, infos)
+        replay.add(before_step, last, actions, rewards, dones, infos)
         adding += time.perf_counter() - started
-        seen = after
+        before_step = after
     held = resident() - before
     started = time.perf_counter()
     for _ in range(50):

@@ -35,10 +35,10 @@ from mmrl.files import write_json
 RESULTS = Path(__file__).parent / "results"
 MMRL = [sys.executable, "-P", "-m", "mmrl"]
 POLICY = [
-    "--env=mmrl/GoToObjS6-v0", "--device=cpu", "--eval_episodes=0", "--clip_every=3000",
-    "--checkpoint_every=1024", "--ppo.num_envs=16", "--ppo.n_steps=32", "--ppo.batch_size=128",
+    "--env=mmrl/GoToObjS6-v0", "--device=cpu", "--eval-episodes=0", "--clip-every=3000",
+    "--checkpoint-every=1024", "--ppo.num-envs=16", "--ppo.n-steps=32", "--ppo.batch-size=128",
 ]  # fmt: skip
-FIT = ["--device=cpu", "--batch_size=16", "--evaluate_every=100", "--checkpoint_every=40"]
+FIT = ["--device=cpu", "--batch-size=16", "--evaluate-every=100", "--checkpoint-every=40"]
 WORLD = ["--window=4", "--width=32", "--heads=2", "--layers=2"]
 
 
@@ -74,7 +74,7 @@ def kinds(data: Path, tokenizer: Path, steps: int) -> dict[str, Kind]:
         "lstm": Kind([*train, "--ppo.memory=lstm", "--model.fusion=concat"], ["train"], steps),
         "world-model": Kind(world, world[:2], 200),
         "frozen minilm": Kind(
-            [*train, "--model.text=minilm", "--model.text_trained=0"], ["train"], steps
+            [*train, "--model.text=minilm", "--model.text-trained=0"], ["train"], steps
         ),
     }
 
@@ -157,11 +157,11 @@ def main() -> None:
         for number, (name, signum, share) in enumerate(track(plan, description="interrupts")):
             kind, out = every[name], folder / f"interrupted-{number}"
             seconds = 1 + share * (spans[name] - 1)
-            seen = interrupt(kind, out, signum, seconds)
+            ending = interrupt(kind, out, signum, seconds)
             got = outcome(out, kind.steps)
             same = {key: got[key] == whole[name][key] for key in got}
             row = {"kind": name, "signal": signal.Signals(signum).name,
-                   "after_seconds": round(seconds, 1), **seen, "equal": same}  # fmt: skip
+                   "after_seconds": round(seconds, 1), **ending, "equal": same}  # fmt: skip
             rows.append(row)
             print(os.linesep + json.dumps(row), flush=True)
     for key in ("weights", "state", "curves"):

@@ -1,4 +1,4 @@
-"""How many episodes an agent needs until it carries out 99% of its instructions.
+"""How many training episodes an agent needs until 99% of held-out episodes succeed.
 
     python benchmarks/sample_efficiency.py configs/levels/go_to_red_ball_grey.yaml --seeds 0 1 2
 
@@ -6,9 +6,9 @@ Trains a configuration with several seeds by the ``mmrl train`` command, a check
 steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
 (Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
 more than one of twenty of their training episodes are not played, nor those after the first that
-reaches the target, but for the last. Options that the script does not know are handed to
-``mmrl train``. With ``--folder`` a measurement that was interrupted goes on. The table, the curves
-and a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
+reaches the target, but for the last. Options that the script does not know are handed to ``mmrl
+train``. With ``--folder`` a measurement that was interrupted is resumed. The table, the curves and
+a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def train(
     out = folder / f"seed-{seed}"
     seconds = finish(
         out, "train", "--config", config, "--seed", seed, *overrides,
-        "--checkpoint_every", every, "--keep_checkpoints", 100_000,
-        "--eval_episodes", 0, "--clip_every", 0, log=out.with_suffix(".log"),
+        "--checkpoint-every", every, "--keep-checkpoints", 100_000,
+        "--eval-episodes", 0, "--clip-every", 0, log=out.with_suffix(".log"),
     )  # fmt: skip
     return out, seconds
 
@@ -56,7 +56,7 @@ def measure(path: Path, episodes: int, target: float) -> list[dict[str, Any]]:
     run = Run.open(path)
     actor: Any = find_agent(run.config["agent"]).load(run, "cpu")
     env_id, env_args = run.config["env"], run.config.get("env_args", {})
-    points = []
+    points: list[dict[str, Any]] = []
     folders = sorted(run.checkpoints.glob("step_*"), key=lambda one: int(one.name[5:]))
     for folder in folders:
         checkpoint = read_checkpoint(folder)

@@ -1,8 +1,8 @@
 """Several seeds of one measurement, each in a process of its own.
 
 A script adds :func:`add_options` to its own, and in its ``main`` calls :func:`is_one` first, which
-is how those processes come back to it. With ``--folder`` a measurement that was interrupted goes
-on: seeds that are done are not measured again.
+is how those processes come back to it. With ``--folder`` a measurement that was interrupted is
+resumed: seeds that are done are not measured again.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Agents that hear: trained from speech alone, tested on clean and on noisy speech.
+"""Agents with spoken instructions: trained from speech alone, tested on clean and on noisy speech.
 
     python benchmarks/spoken.py configs/spoken.yaml
     python benchmarks/spoken.py configs/listening.yaml
     python benchmarks/spoken.py configs/listening.yaml --instruction text --name listening-text
 
-The agent gets the image and the waveform of the instruction, never its text. Each seed is
-trained by ``mmrl train`` and tested on held-out episodes: as in training, by one clean voice, in
-noise up to ten times as loud as in training, and by voices that it never heard. To see what the
-speech is worth, it is also tested with its ears shut, and told another episode's instruction. An
-agent that reads (``--instruction text``) is tested as it was trained, and misled.
+The agent gets the image and the waveform of the instruction, never its text. Each seed is trained
+by ``mmrl train`` and tested on held-out episodes: as in training, without noise, in noise up to ten
+times as loud as in training, and by voices not used in training. As controls, it is also tested
+with the audio muted (deaf), and with another episode's instruction (misled). An agent that reads
+(``--instruction text``) is tested as it was trained, and with swapped instructions.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from mmrl.files import write_json
 from mmrl.registry import find_agent
 
 RESULTS = Path(__file__).parent / "results"
-UNHEARD = ["en-029", "en-us+f5", "en+m7"]
+UNKNOWN_VOICES = ["en-029", "en-us+f5", "en+m7"]
 
 
-class Deaf(ActorWrapper):
-    """An actor whose speech is silenced."""
+class Muted(ActorWrapper):
+    """An actor whose audio is muted."""
 
     def change(self, observation: Any) -> Any:
-        """Nobody speaks."""
+        """The same with silence as speech."""
         return {**observation, "speech": np.zeros_like(observation["speech"])}
 
 
 def conditions(speech: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Who speaks in each test."""
+    """The speakers of each test, by its key in the committed results."""
     return {
         "as trained": speech,
         "clean": {**speech, "noise": 0.0},
         "noise 0.05": {**speech, "noise": 0.05},
         "noise 0.1": {**speech, "noise": 0.1},
-        "unheard voices": {**speech, "voices": UNHEARD},
+        "unheard voices": {**speech, "voices": UNKNOWN_VOICES},
     }
 
 
@@ -99,12 +99,14 @@ def main() -> None:
 
 def train(config: Path, seed: int, out: Path, overrides: list[str]) -> float:
     """One training; its wall time in seconds."""
-    options = ["--config", config, "--seed", seed, "--eval_episodes", 0]
+    options = ["--config", config, "--seed", seed, "--eval-episodes", 0]
     return finish(out, "train", *options, *overrides)
 
 
 def test(out: Path, episodes: int) -> dict[str, Any]:
-    """The results of one trained agent, by test."""
+    """The results of one trained agent, by test: "misled", with swapped instructions, and "deaf",
+    with the audio muted, are keys of the committed results.
+    """
     run = Run.open(out)
     actor = find_agent(run.config["agent"]).load(run)
     env_args = dict(run.config["env_args"])
@@ -118,7 +120,7 @@ def test(out: Path, episodes: int) -> dict[str, Any]:
     if run.config["instruction"] == "text":
         return {"as trained": play(actor, None), "misled": play(InstructionSwap(actor), None)}
     results = {name: play(actor, how) for name, how in conditions(speech).items()}
-    results["deaf"] = play(Deaf(actor), speech)
+    results["deaf"] = play(Muted(actor), speech)
     with contextlib.suppress(UserError):  # a level of one sentence
         results["misled"] = play(InstructionSwap(actor), speech)
     return results

@@ -1,18 +1,17 @@
-"""Can one see what painted sprites are meant to be? A classifier that knows real ones says so.
+"""Are painted sprites recognised? A classifier that was trained on real ones names them.
 
     python benchmarks/sprites.py
 
 For each seed, ``mmrl fit sprites`` fits a painter to the tiles of the three built-in themes with
 the options of ``configs/fit/sprites.yaml``, and paints every tile in new styles, as ``mmrl paint
 --theme`` does. A small convolutional network learns the names of the real tiles: shifted, shaded,
-noisy, and on grounds of any grey, so that it does not learn them by heart. It is then asked for the
-names of the painted ones.
+noisy, and on grounds of any grey, so that it does not overfit. It then classifies the painted ones.
 
-So that its word means something: it is asked about real tiles, otherwise shifted and shaded than
-those that it learnt from; about painted ones, by the name of another; and, as another network that
-learnt from two themes, about the third, which is how far real tiles of an unknown style are
-recognised. How new the painted ones are: their distance from the nearest real tile of all, beside
-that of real tiles from the nearest one of another theme; the mean difference of bytes, on grey.
+As controls, it classifies real tiles, shifted and shaded in other ways than in training; painted
+ones, by the name of another; and, as another network that was trained on two themes, the third one,
+which is how far real tiles of an unknown style are recognised. How new the painted ones are: their
+distance from the nearest real tile of all, beside that of real tiles from the nearest one of
+another theme; the mean difference of bytes, on grey.
 
 Kept in ``benchmarks/results/sprites.json``, with 95% intervals (Wilson's of a seed, Student's over
 seeds), and a sheet of the first seed's: a row of real tiles for each theme, then painted ones.
@@ -50,14 +49,14 @@ NAMES: Final = NEEDED
 TILE: Final = 16
 """Pixels a side."""
 STEPS: Final = 600
-"""Of the network that names tiles, 128 tiles each."""
+"""Of the classifier, 128 tiles each."""
 STYLES: Final = 32
-ASKED: Final = ("painted", "real", "real_of_unknown_theme", "painted_by_another_name")
+TESTS: Final = ("painted", "real", "real_of_unknown_theme", "painted_by_another_name")
 SHOWN: Final = 16  # names on the sheet
 GREY: Final = 128
 
 
-class Namer(nn.Module):
+class Classifier(nn.Module):
     """A small image → which of the names it has."""
 
     def __init__(self) -> None:
@@ -75,7 +74,7 @@ class Namer(nn.Module):
         return scores
 
 
-def otherwise(tiles: Tensor, generator: torch.Generator) -> Tensor:
+def augmented(tiles: Tensor, generator: torch.Generator) -> Tensor:
     """Tiles float [B, 4, S, S], as they look shifted by a pixel, shaded, noisy, on some grey:
     float [B, 3, S, S].
     """
@@ -90,27 +89,27 @@ def otherwise(tiles: Tensor, generator: torch.Generator) -> Tensor:
     shade = 0.75 + 0.5 * torch.rand(count, 1, 1, 1, generator=generator)
     ground = torch.rand(count, 1, 1, 1, generator=generator)
     opacity = moved[:, 3:]
-    seen = moved[:, :3] * shade * opacity + ground * (1 - opacity)
-    return (seen + 0.03 * torch.randn(seen.shape, generator=generator)).clamp(0, 1)
+    composed = moved[:, :3] * shade * opacity + ground * (1 - opacity)
+    return (composed + 0.03 * torch.randn(composed.shape, generator=generator)).clamp(0, 1)
 
 
-def learn_names(real: NDArray[np.uint8], seed: int) -> Namer:
-    """A network that knows the names of tiles uint8 [T · names, S, S, 4], in their order."""
+def train_classifier(real: NDArray[np.uint8], seed: int) -> Classifier:
+    """A classifier of tiles uint8 [T · names, S, S, 4], in the order of their names."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     tiles = planes(real)
     names = torch.arange(len(NAMES)).repeat(len(tiles) // len(NAMES))
-    namer = Namer()
-    optimizer = torch.optim.AdamW(namer.parameters(), lr=2e-3)
+    classifier = Classifier()
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=STEPS)
     for _ in range(STEPS):
         rows = torch.randint(len(tiles), (128,), generator=generator)
-        loss = cross_entropy(namer(otherwise(tiles[rows], generator)), names[rows])
+        loss = cross_entropy(classifier(augmented(tiles[rows], generator)), names[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    return namer.eval()
+    return classifier.eval()
 
 
 def planes(tiles: NDArray[np.uint8]) -> Tensor:
@@ -119,25 +118,25 @@ def planes(tiles: NDArray[np.uint8]) -> Tensor:
 
 
 @torch.no_grad()
-def named(namer: Namer, tiles: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
-    """The number of the name that each of some tiles uint8 [B, S, S, 4] is given."""
-    seen = otherwise(planes(tiles), torch.Generator().manual_seed(seed))
-    return cast("NDArray[np.int64]", namer(seen).argmax(1).numpy())
+def classified(classifier: Classifier, tiles: NDArray[np.uint8], seed: int) -> NDArray[np.int64]:
+    """The predicted names of tiles uint8 [B, S, S, 4], by their numbers."""
+    given = augmented(planes(tiles), torch.Generator().manual_seed(seed))
+    return cast("NDArray[np.int64]", classifier(given).argmax(1).numpy())
 
 
-def recognised(said: NDArray[np.int64]) -> dict[str, Any]:
+def recognised(predicted: NDArray[np.int64]) -> dict[str, Any]:
     """The share of right names, of right things and of right colours, of tiles that were meant to
     be all names in their order, again and again; and an interval.
     """
-    meant = np.arange(len(said)) % len(NAMES)
+    meant = np.arange(len(predicted)) % len(NAMES)
     things, colors = (np.array([part(name) for name in NAMES]) for part in (thing, color))
-    right, count = int((said == meant).sum()), len(said)
+    right, count = int((predicted == meant).sum()), len(predicted)
     return {
         "recognised": round(right / count, 4),
         "95": [round(one, 4) for one in wilson_interval(right, count)],
         "of": count,
-        "thing": round(float((things[said] == things[meant]).mean()), 4),
-        "color": round(float((colors[said] == colors[meant]).mean()), 4),
+        "thing": round(float((things[predicted] == things[meant]).mean()), 4),
+        "color": round(float((colors[predicted] == colors[meant]).mean()), 4),
     }
 
 
@@ -160,7 +159,7 @@ def distances(tiles: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np
 
 
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
-    """Fit one seed's painter and networks, and ask."""
+    """Fit one seed's painter and classifiers, and test them."""
     torch.set_num_threads(1)
     out, themes = folder / f"sprites-{seed}", {n: sprites_of(t, TILE) for n, t in THEMES.items()}
     files = {name: folder / f"{name}-{seed}.npz" for name in themes}
@@ -176,19 +175,19 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     real = np.concatenate(list(tiles.values()))
     if seed == 0:
         write_bytes(folder / "sprites.png", png(sheet(real, painted)))
-    namer = learn_names(real, seed)
-    said = named(namer, painted, seed)
+    classifier = train_classifier(real, seed)
+    predicted = classified(classifier, painted, seed)
     unknown, between = [], []
     for apart, own in tiles.items():
         rest = np.concatenate([some for name, some in tiles.items() if name != apart])
-        unknown.append(named(learn_names(rest, seed), own, seed))
+        unknown.append(classified(train_classifier(rest, seed), own, seed))
         between.append(distances(own, rest))
     return {
         "seed": seed,
-        "painted": recognised(said),
-        "real": recognised(named(namer, np.tile(real, (10, 1, 1, 1)), seed)),
+        "painted": recognised(predicted),
+        "real": recognised(classified(classifier, np.tile(real, (10, 1, 1, 1)), seed)),
         "real_of_unknown_theme": recognised(np.concatenate(unknown)),
-        "painted_by_another_name": recognised(np.roll(said, 1)),
+        "painted_by_another_name": recognised(np.roll(predicted, 1)),
         "distance_from_real": round(float(distances(painted, real).mean()), 2),
         "distance_of_themes": round(float(np.concatenate(between).mean()), 2),
         "fit_seconds": seconds,
@@ -204,11 +203,11 @@ def sheet(real: NDArray[np.uint8], painted: NDArray[np.uint8]) -> NDArray[np.uin
     ]
     drawn = np.concatenate(rows).transpose(0, 2, 1, 3, 4)
     image = drawn.reshape(drawn.shape[0] * TILE, SHOWN * TILE, 3)
-    return cast("NDArray[np.uint8]", image.repeat(3, 0).repeat(3, 1))
+    return image.repeat(3, 0).repeat(3, 1)
 
 
 def main() -> None:
-    """Fit, paint, ask, print a table, write the results."""
+    """Fit, paint, classify, print a table, write the results."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -222,7 +221,7 @@ def main() -> None:
         if (folder / "sprites.png").is_file():
             write_bytes(RESULTS / "sprites.png", (folder / "sprites.png").read_bytes())
     over_seeds = {}
-    for kind in ASKED:
+    for kind in TESTS:
         shares = [run[kind]["recognised"] for run in runs]
         interval = mean_interval(shares, 0.0, 1.0)
         over_seeds[kind] = {"mean": round(float(np.mean(shares)), 4), "95": interval}
@@ -236,9 +235,9 @@ def main() -> None:
         **provenance(started),
     }
     write_json(RESULTS / "sprites.json", report)
-    print(f"| seed | {' | '.join(ASKED)} | new by | themes differ by |\n|---|{'---|' * 6}")
+    print(f"| seed | {' | '.join(TESTS)} | new by | themes differ by |\n|---|{'---|' * 6}")
     for run in runs:
-        cells = [f"{run[kind]['recognised']:.1%} of {run[kind]['of']}" for kind in ASKED]
+        cells = [f"{run[kind]['recognised']:.1%} of {run[kind]['of']}" for kind in TESTS]
         cells += [str(run["distance_from_real"]), str(run["distance_of_themes"])]
         print(f"| {run['seed']} | {' | '.join(cells)} |")
 

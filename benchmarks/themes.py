@@ -1,4 +1,4 @@
-"""What generated sprites are worth: policies trained with them, tested in a theme never seen.
+"""What generated sprites are worth: policies trained with them, tested in a held-out theme.
 
     python benchmarks/themes.py --jobs 2
     python benchmarks/themes.py --unseen neon --seeds 0 --steps 30000 --name themes-trial
@@ -10,18 +10,18 @@ fitted to it. A painter is fitted to the other two (``mmrl fit sprites`` with th
 
 - ``default``: in Minigrid's theme alone;
 - ``sprites``: in Minigrid's theme and the painted ones, one drawn for each episode;
-- ``given``: in the two themes that the painter learnt from, and no painted one. So it is seen what
-  the painted ones add to what went into them.
+- ``given``: in the two themes that the painter was fitted to, and no painted one: a baseline for
+  what the painted ones add to what went into them.
 
 Each trained policy plays the same held-out episodes (``mmrl eval``) in the theme that is kept
-apart, in Minigrid's, and in the third one, which ``given`` has seen, ``sprites`` by way of its
-painter, and ``default`` not at all. All of it is done for every theme that ``--unseen`` names;
+apart, in Minigrid's, and in the third one, on which ``given`` was trained, ``sprites`` by way of
+its painter, and ``default`` not at all. All of it is done for every theme that ``--unseen`` names;
 ``default`` is trained once, since it is the same. Options that the script does not know are handed
 to ``mmrl train``. Its 15 trainings are meant to take half an hour on two cores.
 
 Kept in ``benchmarks/results/themes.json``: success with Wilson's 95% intervals for every arm, seed
-and theme, means over seeds with Student's, what was seen by whom, and training times; beside it a
-image of one scene in all themes for every theme that was kept apart.
+and theme, means over seeds with Student's, who was trained on which theme, and training times;
+beside it an image of one scene in all themes for every theme that was kept apart.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def known(unseen: str) -> list[str]:
 
 
 def painted(unseen: str, folder: Path, count: int, temperature: float) -> list[str]:
-    """Themes in new styles, by a painter that has not seen one of the built-in ones."""
+    """Themes in new styles, by a painter that was fitted to all built-in ones but one."""
     out = folder / f"sprites-without-{unseen}"
     data = []
     for name in known(unseen):
@@ -98,17 +98,17 @@ def train(case: Case, themes: list[str], folder: Path, steps: int, overrides: li
     unseen, arm, seed = case
     out = folder / "-".join(filter(None, (arm, unseen and f"without-{unseen}", str(seed))))
     options = ["--config", CONFIG, "--steps", steps, "--seed", seed]
-    quiet = ["--clip_every", 0, "--checkpoint_every", 0, "--eval_episodes", 1]
-    args = ["--env_args", json.dumps({"theme": themes})]
+    quiet = ["--clip-every", 0, "--checkpoint-every", 0, "--eval-episodes", 1]
+    args = ["--env-args", json.dumps({"theme": themes})]
     finish(out, "train", *options, *quiet, *args, *overrides, log=out.with_suffix(".log"))
     return out
 
 
 def played(path: Path, theme: str, episodes: int) -> dict[str, Any]:
-    """What ``mmrl eval`` says of a run in a theme, asked unless it was."""
+    """The report of ``mmrl eval`` on a run in a theme, unless it is kept already."""
     file = path.with_name(f"{path.name}-in-{theme}-{episodes}.json")
     if not file.is_file():
-        options = ["--episodes", str(episodes), "--env_args", json.dumps({"theme": theme})]
+        options = ["--episodes", str(episodes), "--env-args", json.dumps({"theme": theme})]
         command = ["eval", str(path), *options, "--device", "cpu", "--json", str(file)]
         run(command, path.with_suffix(".log"))
     found = json.loads(file.read_text())
@@ -129,9 +129,9 @@ def measure(
     themes = themes_of(arm, unseen, made.get(unseen, []))
     run = train(case, themes, folder, steps, overrides)
     success = {theme: played(run, theme, episodes) for theme in THEMES}
-    told = ", ".join(f"{name} {one['success_rate']:.1%}" for name, one in success.items())
+    rates = ", ".join(f"{name} {one['success_rate']:.1%}" for name, one in success.items())
     without = f" without {unseen}" if unseen else ""
-    print(f"{arm}{without}, seed {seed}: {told}", flush=True)
+    print(f"{arm}{without}, seed {seed}: {rates}", flush=True)
     return {
         "arm": arm,
         "unseen": unseen or None,
@@ -163,7 +163,7 @@ def compare(runs: list[dict[str, Any]], unseen: list[str]) -> dict[str, Any]:
 
 
 def seen_by(unseen: list[str]) -> dict[str, Any]:
-    """Who has seen which of the built-in themes."""
+    """Who was trained on which of the built-in themes."""
     return {
         apart: {
             "nobody": [apart],

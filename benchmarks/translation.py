@@ -1,17 +1,18 @@
-"""Chinese ↔ English: sentences that are held out, and an agent that reads English told in Chinese.
+"""Chinese ↔ English: held-out sentences, and an agent trained in English instructed in Chinese.
 
     python benchmarks/translation.py
     python benchmarks/translation.py --seeds 0 --sentences 100 --episodes 64
 
 Each seed trains two translators by ``mmrl fit translation --config configs/fit/translation.yaml``,
 one each way, on the instructions of ``mmrl/BossLevel-v0``: up to four things to do, one before the
-other. A tenth of all sentences, by their hash, is never learnt from; what counts is how many of
-those are translated without a fault, each different sentence once.
+other. A tenth of all sentences, by their hash, is held out; what counts is how many of those are
+translated exactly, each different sentence once.
 
 Then an agent learns, in English alone, to open one of four doors, where a wrong one ends the
 episode (``configs/minilm.yaml`` with a small BERT that learns with it). It is tested on held-out
-episodes in English; in Chinese through the translator of the same seed, which learnt from another
-level; in Chinese without one; and through the translator, told another episode's instruction.
+episodes in English; in Chinese through the translator of the same seed, which was fitted to
+another level; in Chinese without one; and through the translator, with another episode's
+instruction (misled).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/fit/translation.yaml")
 AGENT = (
     "train", "--config", "configs/minilm.yaml", "--model.text", "small_bert",
-    "--model.text_trained", "null", "--clip_every", "0", "--eval_episodes", "0",
+    "--model.text-trained", "null", "--clip-every", "0", "--eval-episodes", "0",
     "--steps", "150000",
 )  # fmt: skip
 WAYS = (("zh", "en"), ("en", "zh"))
@@ -60,13 +61,13 @@ def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dic
     translator: Any = load(out, "translation")
     options = yaml.safe_load(CONFIG.read_text()) | {"source": source, "target": target}
     pairs = held_out_pairs(TranslationConfig("", **options), count)
-    said = [one.sentence for one in translator.translate([pair.source for pair in pairs])]
-    right = np.array([one == pair.target for one, pair in zip(said, pairs, strict=True)])
+    translated = [one.sentence for one in translator.translate([pair.source for pair in pairs])]
+    right = np.array([one == pair.target for one, pair in zip(translated, pairs, strict=True)])
     english = [pair.source if source == "en" else pair.target for pair in pairs]
     lengths = np.array([len(split_words(sentence)) for sentence in english])
-    wrong = [
+    wrong = [  # under the keys of the committed results
         {"source": pair.source, "said": one, "is": pair.target}
-        for one, pair in zip(said, pairs, strict=True)
+        for one, pair in zip(translated, pairs, strict=True)
         if one != pair.target
     ]
     return {
@@ -86,8 +87,8 @@ def fitted(source: str, target: str, seed: int, folder: Path, count: int) -> dic
     }
 
 
-def told(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[str, Any]:
-    """An agent that learnt in English, told what to do in both languages."""
+def instructed(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[str, Any]:
+    """An agent that was trained in English, instructed in both languages."""
     out = folder / f"agent-{seed}"
     seconds = train((*AGENT, *overrides), seed, out)
     run = Run.open(out)
@@ -109,8 +110,8 @@ def told(seed: int, folder: Path, episodes: int, overrides: list[str]) -> dict[s
         "steps": run.config["steps"],
         "training_seconds": seconds,
         **{
-            name: play_episodes(one, run.config["env"], episodes, env_args=said).summary()
-            for name, (one, said) in tests.items()
+            name: play_episodes(one, run.config["env"], episodes, env_args=args).summary()
+            for name, (one, args) in tests.items()
         },
     }
 
@@ -139,7 +140,7 @@ def main() -> None:
             ]
             for source, target in WAYS
         }
-        agents = [told(seed, folder, options.episodes, overrides) for seed in options.seeds]
+        agents = [instructed(seed, folder, options.episodes, overrides) for seed in options.seeds]
     summary = {
         way: averaged([run["exact"] for run in runs]) for way, runs in translators.items()
     } | {

@@ -53,7 +53,7 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 RESULTS = Path(__file__).parent / "results"
 CONFIG = Path("configs/demo.yaml")
 OPTIMIZERS: dict[str, list[str]] = {
-    "adam": [], "sgd": ["--optimizer.name", "sgd", "--ppo.learning_rate", "0.03"],
+    "adam": [], "sgd": ["--optimizer.name", "sgd", "--ppo.learning-rate", "0.03"],
 }  # fmt: skip
 UPDATE = 2048  # steps of the configuration's 64 environments between updates
 ARMS: dict[str, list[str]] = {
@@ -65,7 +65,7 @@ def command(out: Path, steps: int, *more: str) -> list[str]:
     """A training without an evaluation."""
     return [
         sys.executable, "-m", "mmrl", "train", "--config", str(CONFIG), "--out", str(out),
-        "--steps", str(steps), "--eval_episodes", "0", "--clip_every", "0", "--device", "cpu",
+        "--steps", str(steps), "--eval-episodes", "0", "--clip-every", "0", "--device", "cpu",
         *more,
     ]  # fmt: skip
 
@@ -100,7 +100,7 @@ def equality(folder: Path, updates: int) -> dict[str, dict[str, float]]:
     powers = [2**k for k in range(int(math.log2(updates)) + 1)]
     drifts: dict[str, dict[str, float]] = {}
     for optimizer, how in OPTIMIZERS.items():
-        often = ["--checkpoint_every", "1", "--keep_checkpoints", "1000", *how]
+        often = ["--checkpoint-every", "1", "--keep-checkpoints", "1000", *how]
         one = folder / optimizer / "one"
         train(one, updates * UPDATE, *often)
         for name, more in (("2 workers", ["--workers", "2"]), ("1 thread", [])):
@@ -131,7 +131,7 @@ def worker_processes() -> list[int]:
 def killed(folder: Path, updates: int) -> dict[str, Any]:
     """Kill a worker once there is a checkpoint, and see how it ends."""
     steps = updates * UPDATE
-    every = ["--checkpoint_every", str(2 * UPDATE)]
+    every = ["--checkpoint-every", str(2 * UPDATE)]
     train(folder / "whole", steps, *every, "--workers", "2")
     out = folder / "killed"
     process = subprocess.Popen(
@@ -143,12 +143,12 @@ def killed(folder: Path, updates: int) -> dict[str, Any]:
     time.sleep(1.0)
     victim = worker_processes()[-1]
     os.kill(victim, signal.SIGKILL)
-    _, said = process.communicate()
-    shown = [event.step for event in scalars(out, "rollout/success_rate")]
+    _, printed = process.communicate()
+    steps_shown = [event.step for event in scalars(out, "rollout/success_rate")]
     return {
         "exit_status": process.returncode,
-        "said": [line for line in said.splitlines() if "worker was lost" in line],
-        "steps_shown_once_each": shown == list(range(UPDATE, steps + 1, UPDATE)),
+        "said": [line for line in printed.splitlines() if "worker was lost" in line],
+        "steps_shown_once_each": steps_shown == list(range(UPDATE, steps + 1, UPDATE)),
         "steps_in_last_checkpoint": read_checkpoint(out / f"checkpoints/step_{steps}").steps,
         "largest_difference_to_the_uninterrupted": difference(
             *(folder / who / f"checkpoints/step_{steps}" for who in ("whole", "killed"))
@@ -173,7 +173,8 @@ def parts(repetitions: int) -> dict[str, Any]:
         MultimodalPolicy, env, n_steps=32, batch_size=512, n_epochs=4, device="cpu", seed=0,
         policy_kwargs={"model": config},
     )  # fmt: skip
-    collecting, learning = [], []
+    collecting: list[float] = []
+    learning: list[float] = []
     collect, learn = ppo.collect_rollouts, ppo.train
 
     def timed(work: Any, into: list[float]) -> Any:
@@ -280,7 +281,7 @@ def main() -> None:
         for number in track(range(options.repetitions), description="repetitions"):
             for name, how in ARMS.items():
                 out = folder / f"{name.replace(' ', '-')}-{number}"
-                train(out, options.updates * UPDATE, "--checkpoint_every", "0", *how)
+                train(out, options.updates * UPDATE, "--checkpoint-every", "0", *how)
                 speeds[name].append(round(speed(out), 1))
         same = equality(folder / "equality", 8)
         accident = killed(folder / "accident", 12)

@@ -1,22 +1,22 @@
-"""How well a world model foretells rooms that it never saw, beside the last image and without the
+"""How well a world model predicts episodes of unseen seeds, beside the last image, and without the
 instruction.
 
     python benchmarks/world_model.py --jobs 2
 
-``mmrl collect`` records episodes of the expert and of chance on two levels. For each seed, ``mmrl
-fit`` makes an image tokenizer, a world model by ``configs/fit/world_model.yaml``, and another one
-that is not told the instruction. The first learns reward and end from instructions that the
-verifier names as well; with ``--relabelled 0``, from those of the episodes alone. They are tested
-on episodes of other seeds, by the expert and by chance: each is watched up to a moment that is
-drawn and dreamt on from there for 15 steps, by its actions alone, whatever the dream says of its
-end; that is judged apart.
+``mmrl collect`` records episodes of the expert and of random actions on two levels. For each seed,
+``mmrl fit`` makes an image tokenizer, a world model by ``configs/fit/world_model.yaml``, and
+another one without the instruction (blind). The first learns reward and end from relabelled
+instructions as well, which the verifier names; with ``--relabelled 0``, from those of the episodes
+alone. They are tested on episodes of other seeds, by the expert and by random actions: each is
+observed up to a random moment, and 15 steps are imagined from there, by its actions alone, whatever
+is predicted of its end, which is evaluated separately.
 
-Counted are tiles of the view that can be foretold. Of the 7 × 7 tiles a step later, that are those
-whose cell of the grid was visible in an image before the dream, and those that are hidden now and
-were in view, hidden, before. Where the agent walked in the dream against a cell that it had never
-seen, nothing can be foretold from there on, since nobody can know where it stands. Poses and
-visibility are those of the environment, which is played once more. The same tiles are counted for
-the last real image, as if nothing ever changed. Reward and end: F1 over all steps of all test
+Counted are the predictable tiles of the view. Of the 7 × 7 tiles a step later, these are those
+whose cell of the grid was visible in an image before the first imagined step, and those that are
+hidden now and were in view, hidden, before. Where the agent walked, since that step, against a cell
+that was never visible, no tile is predictable from there on: where it stands cannot be known. Poses
+and visibility are those of the environment, which is played once more. The same tiles are counted
+for the last real image, as if nothing ever changed. Reward and end: F1 over all steps of all test
 episodes, by their own instructions, one step ahead.
 
 Kept in ``benchmarks/results/world_model.json``, with means over seeds and 95% intervals. Bars:
@@ -59,27 +59,29 @@ UNSEEN: Final = 500_000_000  # seeds of the test episodes
 VIEW: Final = 7
 AHEAD: Final = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])  # by the agent's direction
 FORWARD: Final = 2
+FULL, BLIND = "told", "blind"
+"""Keys of the results: the model that reads instructions, and the one that does not."""
 
 
 def collect_all(folder: Path, episodes: int, tests: int) -> None:
     """All datasets."""
     for level in LEVELS:
         for by in BY:
-            for name, count, seed in (("learnt", episodes, 0), ("test", tests, UNSEEN)):
+            for name, count, seed in (("train", episodes, 0), ("test", tests, UNSEEN)):
                 collect(folder / f"{name}-{level}-{by}", f"mmrl/{level}-v0", by, count, seed)
 
 
-def replayed(rollout: Episode) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+def replayed(episode: Episode) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
     """What an episode's images show, by the environment.
 
     Returns:
         The cell of each tile, int64 [T + 1, 7, 7, 2]; which tiles are visible, bool [T + 1, 7, 7];
         and the cell in front of the agent, int64 [T + 1, 2].
     """
-    env: Any = gym.make(rollout.env_id, obs="symbolic").unwrapped
-    observation, _ = env.reset(seed=rollout.seed)
+    env: Any = gym.make(episode.env_id, obs="symbolic").unwrapped
+    observation, _ = env.reset(seed=episode.seed)
     cells, visible, fronts = [], [], []
-    for action in (*rollout.actions, None):
+    for action in (*episode.actions, None):
         state, layout = env.worlds.state, env.worlds.layout
         where = np.array(layout.position(int(state.agent_cell[0])))
         facing = int(state.agent_direction[0])
@@ -94,18 +96,18 @@ def replayed(rollout: Episode) -> tuple[NDArray[np.int64], NDArray[np.bool_], ND
     return np.stack(cells), np.stack(visible), np.stack(fronts)
 
 
-def predictable(rollout: Episode, start: int, steps: int) -> NDArray[np.bool_]:
-    """Which tiles can be foretold after each of ``steps`` steps from ``start`` on: bool [H, 49]."""
-    cells, visible, fronts = replayed(rollout)
+def predictable(episode: Episode, start: int, steps: int) -> NDArray[np.bool_]:
+    """Which tiles are predictable after each of ``steps`` steps from ``start`` on, bool [H, 49]."""
+    cells, visible, fronts = replayed(episode)
     in_view = {tuple(cell) for frame in cells[: start + 1] for row in frame for cell in row}
-    seen = {tuple(cell) for cell in cells[: start + 1][visible[: start + 1]]}
+    known = {tuple(cell) for cell in cells[: start + 1][visible[: start + 1]]}
     can = np.zeros((steps, VIEW * VIEW), np.bool_)
-    for k in range(min(steps, len(rollout) - start)):
+    for k in range(min(steps, len(episode) - start)):
         t = start + k
-        if rollout.actions[t] == FORWARD and tuple(fronts[t]) not in seen:
+        if episode.actions[t] == FORWARD and tuple(fronts[t]) not in known:
             break
         can[k] = [
-            tuple(cell) in seen or (tuple(cell) in in_view and not is_visible)
+            tuple(cell) in known or (tuple(cell) in in_view and not is_visible)
             for cell, is_visible in zip(
                 cells[t + 1].reshape(-1, 2), visible[t + 1].ravel(), strict=True
             )
@@ -113,33 +115,33 @@ def predictable(rollout: Episode, start: int, steps: int) -> NDArray[np.bool_]:
     return can
 
 
-def test(world: WorldSimulator, rollouts: Sequence[Episode], seed: int) -> dict[str, Any]:
-    """How well a world model foretells some episodes."""
-    read = read_tokens(rollouts, world.images.images, world.tokenizer)
+def test(world: WorldSimulator, played: Sequence[Episode], seed: int) -> dict[str, Any]:
+    """How well a world model predicts some episodes."""
+    read = read_tokens(played, world.images.images, world.tokenizer)
     episodes = replace(read, ids=world.images.renumber(read.ids))
     steps = HORIZONS[-1]
-    dreams = predict_episodes(world.model, episodes, steps, np.random.default_rng(seed))
+    predictions = predict_episodes(world.model, episodes, steps, np.random.default_rng(seed))
     can = torch.from_numpy(
         np.stack(
             [
                 predictable(one, int(start), steps)
-                for one, start in zip(rollouts, dreams.starts, strict=True)
+                for one, start in zip(played, predictions.starts, strict=True)
             ]
         )
     )
     return {
-        "steps": {str(step): _after(dreams, step, can) for step in HORIZONS},
+        "steps": {str(step): _after(predictions, step, can) for step in HORIZONS},
         **_outcomes(world, episodes),
     }
 
 
-def _after(dreams: Predictions, step: int, can: torch.Tensor) -> dict[str, float | None]:
-    """None is the share of no tiles, where no dream lasted so long."""
+def _after(predictions: Predictions, step: int, can: torch.Tensor) -> dict[str, float | None]:
+    """None is the share of no tiles, where no imagined episode lasted so long."""
     shares = {
         name: None if np.isnan(value) else round(value, 4)
-        for name, value in dreams.k_step_accuracy(step, can).items()
+        for name, value in predictions.k_step_accuracy(step, can).items()
     }
-    there = dreams.mask[:, step - 1]
+    there = predictions.mask[:, step - 1]
     return {**shares, "episodes": int(there.sum()), "tiles": int(can[there, step - 1].sum())}
 
 
@@ -151,24 +153,24 @@ def _outcomes(world: WorldSimulator, episodes: TokenEpisodes) -> dict[str, float
 def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
     """Fit one seed's tokenizer and world models, and test them."""
     torch.set_num_threads(1)
-    data = "[" + ", ".join(str(folder / f"learnt-{level}-{by}") for level in LEVELS for by in BY)
+    data = "[" + ", ".join(str(folder / f"train-{level}-{by}") for level in LEVELS for by in BY)
     data += "]"
     out, common = folder / f"seed-{seed}", ["--seed", str(seed), "--data", data]
-    tokenizer, told, blind = out / "tokenizer", out / "told", out / "blind"
+    tokenizer, full, blind = out / "tokenizer", out / "full", out / "blind"
     own = ["--config", CONFIG, "--tokenizer", tokenizer, *common, *overrides]
-    finish(tokenizer, "fit", "tokenizer", *common, "--steps", 500, "--learning_rate", 3e-3)
-    finish(told, "fit", "world-model", *own)
-    finish(blind, "fit", "world-model", *own, "--text", "", "--text_args", "{}")
+    finish(tokenizer, "fit", "tokenizer", *common, "--steps", 500, "--learning-rate", 3e-3)
+    finish(full, "fit", "world-model", *own)
+    finish(blind, "fit", "world-model", *own, "--text", "", "--text-args", "{}")
     report: dict[str, Any] = {"seed": seed}
-    for path in (told, blind):
+    for name, path in ((FULL, full), (BLIND, blind)):
         world = cast("WorldSimulator", load(path, "world-model", "cpu"))
-        report[path.name] = {
+        report[name] = {
             f"{level}, {by}": test(world, open_dataset(str(folder / f"test-{level}-{by}"))[:], seed)
             for level in LEVELS
             for by in BY
         }
         seconds = json.loads((path / "result.json").read_text())["wall_seconds"]
-        report[path.name] |= {
+        report[name] |= {
             "fit_seconds": seconds,
             "parameters": sum(one.numel() for one in world.model.parameters()),
         }
@@ -176,22 +178,22 @@ def measure(seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds with their intervals, of the four tests; of the seeds that have something to
-    tell, and nothing where none has.
+    """Means over seeds with their intervals, of the four tests: of the seeds that have a value, and
+    nothing where none has.
     """
     means: dict[str, Any] = {}
     for name in (f"{level}, {by}" for level in LEVELS for by in BY):
         one: dict[str, list[float | None]] = {}
         for run in runs:
-            told, blind = run["told"][name], run["blind"][name]
-            for step, shares in told["steps"].items():
+            full, blind = run[FULL][name], run[BLIND][name]
+            for step, shares in full["steps"].items():
                 one.setdefault(f"tiles_{step}", []).append(shares["predictable"])
                 one.setdefault(f"tiles_{step}_blind", []).append(
                     blind["steps"][step]["predictable"]
                 )
                 one.setdefault(f"last_image_{step}", []).append(shares["copied"])
             for key in ("reward_f1", "end_f1"):
-                one.setdefault(key, []).append(told[key])
+                one.setdefault(key, []).append(full[key])
                 one.setdefault(f"{key}_blind", []).append(blind[key])
         known = {key: [v for v in values if v is not None] for key, values in one.items()}
         means[name] = {
