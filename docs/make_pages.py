@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mmrl.files import write_atomically, write_bytes
 from mmrl.viz.window.drawing import draw
-from mmrl.viz.window.human import Player
+from mmrl.viz.window.player import Player
 from mmrl.viz.window.session import Session
 from mmrl_envs.grid.generation.levels import FAMILIES, Level
 from mmrl_envs.grid.rendering.themes import THEMES

@@ -5,15 +5,15 @@ An observation is a ``gymnasium.spaces.Dict`` with
 - ``image``: ``Box`` uint8 [H, W, 3], 0 to 255, and
 - ``instruction``: ``Text``, a sentence,
 
-and may have ``speech``: ``Box`` float32 [T], the instruction as it is said, at 16 kHz, followed by
-zeros. Further entries are left alone. When an episode ends, ``info["is_success"]``
-tells whether the instruction was carried out; where it is absent or None, an episode that
-terminates with a positive reward counts as a success.
+and may have ``speech``: ``Box`` float32 [T], the spoken instruction at 16 kHz, followed by zeros.
+Further entries are ignored. The instruction may change within an episode. When an episode ends,
+``info["is_success"]`` is whether the instruction was achieved; where it is absent or None, an
+episode that terminates with a positive reward counts as a success.
 
-An environment may say more in its infos, for whoever learns from hindsight or to put images into
-words: ``achieved``, the instructions (a tuple of sentences) that the last step has carried out, had
-they been given at the episode's beginning; and ``description``, what the agent sees, in a sentence.
-What these sentences mean, it tells by ``metadata["language"]``, see :mod:`mmrl.language`.
+Optional entries of infos serve hindsight relabelling and captioning: ``achieved``, the instructions
+(a tuple of sentences) that the last step has achieved, had they been given when the episode began;
+and ``description``, a sentence about what the agent sees. ``metadata["language"]`` names what
+these sentences mean, see :mod:`mmrl.language`.
 """
 
 from __future__ import annotations

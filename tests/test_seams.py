@@ -65,6 +65,8 @@ PRIVATE: Final = frozenset(
     ]
 )  # fmt: skip
 """Words of the first house, as parts of names."""
+ELSEWHERE: Final = {"mmrl/data/hdf5.py": "tell"}
+"""Names of other people's: where a file is read, as Python calls it."""
 PRIVATE_PAIRS: Final = frozenset(["goes_on", "go_on", "by_chance", "carried_out"])
 
 
@@ -141,13 +143,12 @@ def test_what_is_found() -> None:
         assert not grid_words(kind, text)
 
 
-@pytest.mark.xfail(strict=False, reason="names of the first house are being renamed")
 def test_names_are_those_of_the_field() -> None:
     found = []
     for path in sources("mmrl", "envs/mmrl_envs", "agents/mmrl_agents"):
         name = path.relative_to(ROOT).as_posix()
         for line, kind, text in tokens(path):
-            if kind != tokenize.NAME:
+            if kind != tokenize.NAME or text == ELSEWHERE.get(name):
                 continue
             words = parts(text)
             pairs = {f"{one}_{two}" for one, two in pairwise(words)}

@@ -27,8 +27,14 @@ set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylis
 _KEY: Final = re.compile(
     r"(?:[Kk]ey |argument[s]?: |No action for key |[Oo]ption )[\"']?(?:--)?([\w.-]+)"
 )
+_ROLE: Final = re.compile(r":[a-z]+:`(~?)([\w.]+)`")
 _OPTION: Final = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
 _TRUTH: Final = frozenset({"true", "false", "yes", "no"})
+
+
+def plain(text: str) -> str:
+    """A docstring's text without its markup: ``:class:`~mmrl.models.Tokens``` is Tokens."""
+    return _ROLE.sub(lambda role: role[2] if not role[1] else role[2].rpartition(".")[2], text)
 
 
 class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
@@ -41,8 +47,8 @@ class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
 
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.default is False and action.help:
-            return action.help
-        return str(super()._get_help_string(action))
+            return plain(action.help)
+        return plain(str(super()._get_help_string(action)))
 
 
 class AsWritten(Formatter, RawDescriptionHelpFormatter):

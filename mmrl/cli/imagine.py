@@ -23,8 +23,8 @@ from mmrl.text_output import printable
 from mmrl.training.load import load
 from mmrl.viz.action_labels import action_names
 from mmrl.viz.clips import Clip, clips_gif, draw_frame
-from mmrl.viz.window.human import Player, play
 from mmrl.viz.window.imagination import ImaginedSession
+from mmrl.viz.window.player import Player, play
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.window import Window
 from mmrl.wrappers.adapters import make_env

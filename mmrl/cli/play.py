@@ -7,7 +7,7 @@ from typing import Any
 
 from mmrl.arguments.parser import Parser
 from mmrl.errors import UserError
-from mmrl.viz.window.human import Player, play
+from mmrl.viz.window.player import Player, play
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
 from mmrl.viz.window.window import Window

@@ -10,9 +10,9 @@ from mmrl.cli.eval import DETERMINISTIC
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
-from mmrl.viz.window.agent import Watcher, watch
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
+from mmrl.viz.window.watcher import Watcher, watch
 from mmrl.viz.window.window import Window
 
 

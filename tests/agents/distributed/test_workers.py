@@ -320,7 +320,7 @@ def test_ray_that_does_not_start(error, tmp_path):
         (["--workers", "-1"], "--workers -1: must be at least 0"),
         (["--workers", "2", "--agent", "dqn"], "agent 'dqn' learns in one process"),
         (["--workers", "2", "--profile", "true"], "profile in one process"),
-        (["--address", "here:1"], "say how many --workers"),
+        (["--address", "here:1"], "give the number of --workers"),
         (["--workers", "2", "--address", "127.0.0.1:1"], "no Ray cluster answers"),
         (["--workers", "2", "--ppo.batch_size", "60"], "ppo.batch_size=60 must divide"),
     ],

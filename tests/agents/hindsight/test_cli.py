@@ -97,13 +97,13 @@ def test_a_fitted_captioner(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     capsys.readouterr()
     larger = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, tile_size: 9}"]
     assert train(tmp_path / "other", "dqn", captioner, 800, *larger) == 2
-    assert "that captioner looks at 2 images of [56, 56] pixels" in capsys.readouterr().err
+    assert "that captioner takes 2 images of [56, 56] pixels" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("who", "more", "message"),
     [
-        ("oracel", (), "'oracel': is none of none, oracle and learned, nor a run folder"),
+        ("oracel", (), "'oracel': is not none, oracle or learned, nor a run folder"),
         ("learned", ("--instruction", "speech"), "needs instruction: text, not speech"),
     ],
 )
@@ -124,5 +124,5 @@ def test_an_environment_without_a_verifier(
 ):
     options = ["--env", counter, "--env_args", "{}"]
     assert train(tmp_path / "run", "dqn", "oracle", 100, *options) == 2
-    assert "does not say what was achieved" in capsys.readouterr().err
+    assert "does not report what was achieved" in capsys.readouterr().err
     assert train(tmp_path / "learned", "dqn", "learned", 100, *options) == 0

@@ -1,4 +1,4 @@
-"""The agent that learns in dreams: rounds, what they leave, and going on exactly."""
+"""The agent that learns in imagination: rounds, what they leave, and exact resume."""
 
 from __future__ import annotations
 
@@ -38,33 +38,31 @@ def weights(actor: Any) -> torch.Tensor:
     return torch.cat([one.detach().flatten() for one in actor.policy.parameters()])
 
 
-def test_rounds_and_going_on(
-    tmp_path: Path, tiny: Any, observations: Any, curves: Any, capsys: Any
-):
+def test_rounds_and_resume(tmp_path: Path, tiny: Any, observations: Any, curves: Any, capsys: Any):
     config, run = make(tmp_path / "whole", tiny)
     whole = ImaginationAgent.train(config, HYPER, run)
     checkpoint = run.read_checkpoint()
     assert checkpoint.steps >= 100
     assert checkpoint.state["rounds"] >= 2
-    dreamt = checkpoint.state["imagined_steps"]
-    assert dreamt == 96 * checkpoint.state["rounds"] > checkpoint.steps
+    imagined = checkpoint.state["imagined_steps"]
+    assert imagined == 96 * checkpoint.state["rounds"] > checkpoint.steps
     told = capsys.readouterr().err.splitlines()
     ends = [line for line in told if line.startswith("        96 imagined steps  success")]
     assert len(ends) == checkpoint.state["rounds"]
     shown = curves(run)
     steps = {step for points in shown.values() for step, _ in points}
-    assert sorted(steps) == list(range(32, dreamt + 1, 32))
+    assert sorted(steps) == list(range(32, imagined + 1, 32))
     loaded = ImaginationAgent.load(run, "cpu")
     assert torch.equal(weights(loaded), weights(whole))
     actions = loaded.act(observations(GRID, 5), deterministic=True)
     assert actions.shape == (5,)
-    # stopped after the first round, and gone on with
+    # stopped after the first round, and resumed
     short, parts = make(tmp_path / "parts", tiny, steps=1)
     ImaginationAgent.train(short, HYPER, parts)
     assert parts.read_checkpoint().state["rounds"] == 1
     (parts.path / "rounds" / "1" / "real").mkdir(parents=True)  # of a process that was killed
-    gone_on = ImaginationAgent.train(replace(short, steps=100), HYPER, parts, resume=True)
-    assert torch.equal(weights(gone_on), weights(whole))
+    resumed = ImaginationAgent.train(replace(short, steps=100), HYPER, parts, resume=True)
+    assert torch.equal(weights(resumed), weights(whole))
     assert curves(parts) == shown
 
 

@@ -1,4 +1,4 @@
-"""Dreams as a batch of environments: begun in real episodes, ended, begun anew, learnt in."""
+"""Imagined episodes as a vector environment: they begin in real ones, end, restart, train PPO."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def world(real: EpisodeDataset) -> WorldSimulator:
     return build(recipe, tokenizer).eval()
 
 
-def dreams(world: WorldSimulator, real: EpisodeDataset, **options: object) -> ImaginedVectorEnv:
+def imagined(world: WorldSimulator, real: EpisodeDataset, **options: object) -> ImaginedVectorEnv:
     starts = sample_starts(world, real, 10, np.random.default_rng(0))
     return ImaginedVectorEnv(world, starts, ENVS, **{"horizon": 3, **options})
 
@@ -52,7 +52,7 @@ def actions(seed: int, steps: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(7, size=(steps, ENVS))
 
 
-def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: EpisodeDataset):
+def test_imagined_episodes_begin_in_real_ones(world: WorldSimulator, real: EpisodeDataset):
     starts = sample_starts(world, real, 20, np.random.default_rng(1))
     seen = {(one.instruction, image.tobytes()) for one in real for image in one.images[:-1]}
     for image, instruction in zip(starts.images, starts.instructions, strict=True):
@@ -61,7 +61,7 @@ def test_dreams_begin_in_real_episodes(world: WorldSimulator, real: EpisodeDatas
 
 
 def test_observations_are_of_the_contract(world: WorldSimulator, real: EpisodeDataset):
-    env = dreams(world, real)
+    env = imagined(world, real)
     observation, _ = env.reset(seed=0)
     assert env.observation_space[IMAGE].contains(observation[IMAGE])
     assert all(
@@ -72,20 +72,20 @@ def test_observations_are_of_the_contract(world: WorldSimulator, real: EpisodeDa
     assert rewards.shape == terminated.shape == truncated.shape == (ENVS,)
 
 
-def test_a_seed_says_what_is_dreamt(world: WorldSimulator, real: EpisodeDataset):
-    def lived(seed: int) -> list[bytes]:
-        env = dreams(world, real)
+def test_a_seed_determines_what_is_imagined(world: WorldSimulator, real: EpisodeDataset):
+    def frames_of(seed: int) -> list[bytes]:
+        env = imagined(world, real)
         frames = [env.reset(seed=seed)[0][IMAGE]]
         frames += [env.step(one)[0][IMAGE] for one in actions(0, 7)]
         return [frame.tobytes() for frame in frames]
 
-    assert lived(3) == lived(3)
-    assert lived(3) != lived(4)
+    assert frames_of(3) == frames_of(3)
+    assert frames_of(3) != frames_of(4)
 
 
-def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: EpisodeDataset):
-    world.model.outcome.tell.bias.data[2] = -100  # no end by itself
-    env = dreams(world, real, horizon=3)
+def test_episodes_end_at_the_horizon_and_restart(world: WorldSimulator, real: EpisodeDataset):
+    world.model.outcome.outcome_head.bias.data[2] = -100  # no end by itself
+    env = imagined(world, real, horizon=3)
     env.reset(seed=0)
     for t, chosen in enumerate(actions(0, 7), 1):
         observation, _, terminated, truncated, infos = env.step(chosen)
@@ -99,8 +99,8 @@ def test_dreams_end_at_the_horizon_and_begin_anew(world: WorldSimulator, real: E
 
 
 def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: EpisodeDataset):
-    env = dreams(world, real)
-    bias = world.model.outcome.tell.bias.data
+    env = imagined(world, real)
+    bias = world.model.outcome.outcome_head.bias.data
     before = bias.clone()
     bias[:] = torch.tensor([100.0, 100.0, 100.0])
     env.reset(seed=0)
@@ -112,8 +112,8 @@ def test_an_end_with_a_reward_is_a_success(world: WorldSimulator, real: EpisodeD
     assert (env._steps == 0).all()
 
 
-def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: EpisodeDataset):
-    env, other = dreams(world, real, horizon=4), dreams(world, real, horizon=4)
+def test_it_resumes_exactly_from_its_state(world: WorldSimulator, real: EpisodeDataset):
+    env, other = imagined(world, real, horizon=4), imagined(world, real, horizon=4)
     env.reset(seed=0)
     other.reset(seed=9)
     for chosen in actions(1, 5):
@@ -124,17 +124,17 @@ def test_it_goes_on_exactly_from_its_state(world: WorldSimulator, real: EpisodeD
         assert np.array_equal(one[0][IMAGE], two[0][IMAGE])
         assert one[0][INSTRUCTION] == two[0][INSTRUCTION]
         assert all(np.array_equal(a, b) for a, b in zip(one[1:4], two[1:4], strict=True))
-    with pytest.raises(ValueError, match="a state of 4 dreams, not 2"):
+    with pytest.raises(ValueError, match="a state of 4 episodes, not 2"):
         ImaginedVectorEnv(world, env.starts, 2).set_state(env.get_state())
 
 
 def test_numbers_that_cannot_be(world: WorldSimulator, real: EpisodeDataset):
     with pytest.raises(ValueError, match="horizon=0"):
-        dreams(world, real, horizon=0)
+        imagined(world, real, horizon=0)
 
 
-def test_ppo_learns_in_dreams(world: WorldSimulator, real: EpisodeDataset):
-    env = MultimodalVecEnv(dreams(world, real), world.tokenizer)
+def test_ppo_learns_in_imagination(world: WorldSimulator, real: EpisodeDataset):
+    env = MultimodalVecEnv(imagined(world, real), world.tokenizer)
     model = ModelConfig(
         image_args={"width": 8}, text="bag_of_words", text_args={"width": 8}, features=8,
         instruction_length=16,

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mmrl.arguments.parser import Parser, dashed
-from mmrl.cli import collect, request
+from mmrl.arguments import request
+from mmrl.arguments.parser import Parser, dashed, plain
+from mmrl.cli import collect
 from mmrl.cli import eval as evaluation
 from mmrl.errors import UserError
 from mmrl.experiment import renamed
@@ -141,3 +142,10 @@ def test_collect_show_takes_the_earlier_name(option):
 def test_eval_takes_both_names(option, tmp_path):
     with pytest.raises(UserError, match="is no run folder"):
         evaluation.run([option, str(tmp_path)])
+
+
+def test_help_has_no_markup_of_docstrings():
+    assert (
+        plain("see :class:`~some.where.Tokens` and :mod:`some.where`")
+        == "see Tokens and some.where"
+    )

@@ -22,7 +22,7 @@ def test_collect_and_show(call, tmp_path):
     status, out, _ = call(*EXPERT, "--out", "group/name-v1", "--env_args", "{language: zh}")
     assert status == 0
     assert out.startswith(f"9 episodes of {ENV} by expert → {tmp_path}/minari/group/name-v1\n")
-    assert "look at it: mmrl collect show group/name-v1" in out
+    assert "show it: mmrl collect show group/name-v1" in out
     rollouts = open_dataset("group/name-v1")
     assert (rollouts.env_args, rollouts.by) == ({"language": "zh"}, "expert")
     status, out, _ = call("collect", "show", "group/name-v1", "--image", "sheet.png")

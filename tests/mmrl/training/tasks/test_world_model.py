@@ -23,8 +23,8 @@ from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.training.load import load
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import Training
-from mmrl.viz.window.human import Player
 from mmrl.viz.window.imagination import ImaginedSession
+from mmrl.viz.window.player import Player
 
 ENV = "mmrl/GoToRedBallGrey-v0"
 SMALL = {"width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 3, "margin": 3}
@@ -253,11 +253,11 @@ def test_from_episodes_to_dreams(
     assert json.loads((tmp_path / "world" / "result.json").read_text())["task"] == "world-model"
     status, out, _ = call(
         "imagine", "world", "--episodes", 2, "--context", 2, "--steps", 4, "--by", "random",
-        "--out", "dream.gif",
+        "--out", "imagined.gif",
     )  # fmt: skip
     assert status == 0
-    assert "2 steps watched, 4 dreamt" in out
-    assert (tmp_path / "dream.gif").read_bytes()[:3] == b"GIF"
+    assert "2 steps observed, 4 imagined" in out
+    assert (tmp_path / "imagined.gif").read_bytes()[:3] == b"GIF"
     assert "mmrl fit world-model" in call("imagine", "nowhere")[2]
     assert "was fitted for tokenizer" in call("imagine", fitted / "tokenizer")[2]
     assert "--by nobody" in call("imagine", "world", "--by", "nobody")[2]

@@ -10,11 +10,11 @@ from mmrl.agent import action_probabilities
 from mmrl.contract import batch_of_one
 from mmrl.errors import UserError
 from mmrl.viz.window import drawing
-from mmrl.viz.window.agent import Watcher, watch
 from mmrl.viz.window.drawing import GREEN, HEIGHT, RED, WIDTH, Scene, draw
-from mmrl.viz.window.human import Player, keys_of, play
+from mmrl.viz.window.player import Player, keys_of, play
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
+from mmrl.viz.window.watcher import Watcher, watch
 from mmrl.viz.window.window import CLOSED, Window
 
 GRID = "mmrl/GoToObjS4-v0"

@@ -11,7 +11,7 @@ from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.contract import batch_of_one
 from mmrl.viz.action_labels import first_action
 from mmrl.viz.window.drawing import Scene, draw
-from mmrl.viz.window.human import scene_of
+from mmrl.viz.window.player import scene_of
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
 from mmrl.viz.window.window import CLOSED, Window
