@@ -44,12 +44,14 @@ def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     text = block("mmrl.train(env=")
     short = text.replace("100_000", "2048").replace("episodes=256", "episodes=8")
     small = "ppo={'num_envs': 8, 'n_steps': 32, 'batch_size': 64}, eval_episodes=8, clip_every=0"
+    short = short.replace("agent.clip", "clip = agent.clip")
     short = short.replace('out="runs/a"', f'out="runs/a", {small}')
     assert short != text
     scope: dict[str, object] = {}
     exec(short, scope)
     assert int(scope["action"]) in range(7)  # type: ignore[call-overload]
     assert (tmp_path / "runs/a/result.json").is_file()
+    assert "<img" in scope["clip"]._repr_html_()  # type: ignore[attr-defined]
 
 
 def test_gymnasium_block() -> None:

@@ -1,4 +1,4 @@
-"""A training that was stopped goes on as if it had not been."""
+"""A training that was stopped is resumed as if it had not been."""
 
 import json
 import os
@@ -208,7 +208,9 @@ def test_a_full_disk_while_training(make_run, hyper, tmp_path, monkeypatch):
         savez(*arguments, **arrays)
 
     monkeypatch.setattr(np, "savez", sometimes)
-    with pytest.warns(UserWarning, match="step_256 cannot be written: No space.*training goes on"):
+    with pytest.warns(
+        UserWarning, match="step_256 cannot be written: No space.*training continues"
+    ):
         PPOAgent.train(config, hyper, run)
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [
         "step_128", "step_384", "step_512",
@@ -238,7 +240,7 @@ def test_the_command(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "ppo.gamma: 0.99 → 0.9" in said
     assert "steps: 256 → 512" in said
-    assert "--allow_changes true" in said
+    assert "--allow-changes" in said
     assert (out / "config.yaml").read_text() == saved
     more = ["--steps", "512", "--allow_changes", "true"]
     assert main(["train", "--resume", str(out), *more]) == 0
@@ -320,7 +322,7 @@ def test_a_state_that_cannot_be_saved_is_found_at_the_start(
     assert said.count("exact resume is off: test/Counter-v0 cannot have its state saved") == 1
     assert "begins new episodes" in said
     assert run.read_checkpoint().state["env"] is None
-    with pytest.warns(UserWarning, match="episodes begin anew"):
+    with pytest.warns(UserWarning, match="new episodes begin"):
         PPOAgent.train(replace(config, steps=512), hyper, run, resume=True)
 
 

@@ -188,7 +188,7 @@ def test_a_training_with_clips_of_actions_of_any_kind(faulty, space):
 
 def test_a_clip_that_fails_does_not_end_the_training(faulty, monkeypatch):
     monkeypatch.setattr(ClipRecorder, "record", lambda *_, **__: 1 / 0)
-    match = "no clips: environment test/Faulty-v0: ZeroDivisionError.*; the training goes on"
+    match = "no clips: environment test/Faulty-v0: ZeroDivisionError.*; the training continues"
     with pytest.warns(UserWarning, match=match) as caught:
         status, run = faulty()
     assert status == 0

@@ -68,7 +68,7 @@ def test_a_dataset_is_shown(call, dataset):
 def test_captions_of_a_dataset(call, dataset, monkeypatch):
     generator = SimpleNamespace(
         encoder=SimpleNamespace(frames=1, encoder=SimpleNamespace(image_size=(16, 16))),
-        say=lambda images, **how: [SimpleNamespace(sentence=STEERING, probability=0.5)] * 3,
+        generate=lambda images, **how: [SimpleNamespace(sentence=STEERING, probability=0.5)] * 3,
     )
     monkeypatch.setattr(caption, "load", lambda *_: generator)
     monkeypatch.setattr(caption, "as_input", lambda images, _: images)

@@ -54,14 +54,7 @@ def test_it_is_constrained_to_an_environment(run: Path, recording: Path, call: C
     allowed = set(instructions(env[1], range(64)))
     status, out, _ = call("transcribe", run, recording, *env)
     assert status == 0
-    sentence = (
-        out.partition("%")[2]
-        .removesuffix(
-            f"{recording}\
-"
-        )
-        .strip()
-    )
+    sentence = out.partition("%")[2].removesuffix(f"{recording}\n").strip()
     assert sentence in allowed
     status, _, err = call("transcribe", run, recording, *env, "--env_args", "{language: zh}")
     assert status == 2

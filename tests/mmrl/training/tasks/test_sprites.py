@@ -104,7 +104,7 @@ def test_what_is_not_known_is_named(run: str, capsys: pytest.CaptureFixture[str]
     assert main(["paint", run, "--sprite", "red"]) == 2
     assert "does not know 'red' as a name" in capsys.readouterr().err
     assert main(["paint", run]) == 2
-    assert "say what to paint" in capsys.readouterr().err
+    assert "give one prompt" in capsys.readouterr().err
     assert main(["paint", run, "--theme", "mine.png"]) == 2
     assert "ends in .npz" in capsys.readouterr().err
 
