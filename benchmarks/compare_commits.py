@@ -12,6 +12,7 @@ second that the trainings themselves have written for TensorBoard, checkpoints i
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -100,6 +101,7 @@ def main() -> None:
     )
     parser.add_argument("commit", help="to compare with")
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--only", choices=WORKS, help="one of the works; others keep their results")
     add_folder(parser)
     options = parser.parse_args()
     started = time.monotonic()
@@ -110,26 +112,35 @@ def main() -> None:
         if not other.exists():
             subprocess.run([*git, "worktree", "add", "--detach", str(other), name], check=True)
         try:
-            works = measure(folder, {"before": other, "now": HERE}, options.repetitions)
+            works = measure(
+                folder, {"before": other, "now": HERE}, options.repetitions, options.only
+            )
         finally:
             subprocess.run([*git, "worktree", "remove", "--force", str(other)], check=True)
     for work, one in works.items():
         print(f"{work} a second: {one['before']:.1f} before, {one['now']:.1f} now, "
               f"ratio {one['ratio']:.3f}")  # fmt: skip
-    report = {"commit_before": name, "works": works, **provenance(started)}
-    write_json(RESULTS / "compare_commits.json", report)
+    file = RESULTS / "compare_commits.json"
+    if options.only is not None:
+        kept = json.loads(file.read_text())
+        if kept["commit_before"] == name:
+            works = {**kept["works"], **works}
+    write_json(file, {"commit_before": name, "works": works, **provenance(started)})
 
 
-def measure(folder: Path, checkouts: dict[str, Path], repetitions: int) -> dict[str, Any]:
-    """The speeds of both checkouts at all works."""
+def measure(
+    folder: Path, checkouts: dict[str, Path], repetitions: int, only: str | None
+) -> dict[str, Any]:
+    """The speeds of both checkouts at all works, or at one."""
+    chosen = WORKS if only is None else {only: WORKS[only]}
     data = folder / "data"
     collect = ["collect", "mmrl/GoToObj-v0", "--episodes=200", "--by=expert", f"--out={data}"]
     subprocess.run([sys.executable, "-P", "-m", "mmrl", *collect], check=True)
     speeds: dict[str, dict[str, list[float]]] = {
-        work: {name: [] for name in checkouts} for work in WORKS
+        work: {name: [] for name in checkouts} for work in chosen
     }
     for repetition in track(range(repetitions + 1), description="repetitions"):
-        for work, (arguments, steps) in WORKS.items():
+        for work, (arguments, steps) in chosen.items():
             more = [f"--data={data}"] if arguments is FIT else []
             count = steps if repetition else steps // WARM_UP
             for name, checkout in checkouts.items():
