@@ -8,7 +8,6 @@ from typing import Self
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
@@ -33,8 +32,7 @@ class ProgressBar:
         self._progress = Progress(
             TextColumn(what),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn(f"{{task.completed:,.0f}}/{{task.total:,.0f}} {unit}"),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -45,7 +43,7 @@ class ProgressBar:
 
     def __enter__(self) -> Self:
         """Show it."""
-        self._progress.start()
+        self.start()
         return self
 
     def __exit__(
@@ -57,6 +55,10 @@ class ProgressBar:
         """Leave it as it is."""
         self.close()
 
+    def start(self) -> None:
+        """Begin to draw; nothing happens where it has begun."""
+        self._progress.start()
+
     def advance(self, count: int = 1, note: str | None = None) -> None:
         """So many more are done.
 
@@ -65,12 +67,16 @@ class ProgressBar:
             note: shown beside the numbers, such as a loss, until there is another.
         """
         self._progress.advance(self._task, count)
+        self._write(note)
+
+    def set(self, count: int, note: str | None = None) -> None:
+        """So many are done; see :meth:`advance`."""
+        self._progress.update(self._task, completed=count)
+        self._write(note)
+
+    def _write(self, note: str | None) -> None:
         if note is not None:
             self._progress.update(self._task, note=note)
-
-    def set(self, count: int) -> None:
-        """So many are done."""
-        self._progress.update(self._task, completed=count)
 
     def close(self) -> None:
         """Stop drawing, before something else is printed."""

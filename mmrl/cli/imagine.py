@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 import torch
 
+from mmrl.action_labels import action_names
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.collect import find_source
 from mmrl.contract import EVAL_SEED_START
@@ -21,7 +22,6 @@ from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import ImaginedStep
 from mmrl.text_output import printable
 from mmrl.training.load import load
-from mmrl.viz.action_labels import action_names
 from mmrl.viz.clips import Clip, clips_gif, draw_frame
 from mmrl.viz.window.imagination import ImaginedSession
 from mmrl.viz.window.player import Player, play

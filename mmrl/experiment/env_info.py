@@ -17,6 +17,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.files import write_json
@@ -133,7 +134,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
         if speech is not None:
             space = spaces.Dict({**space.spaces, SPEECH: Speakers.from_args(speech).space})
         needed = words and config.instruction != "speech"
-        language, actions = (env.metadata.get(key) for key in ("language", "actions"))
+        language = env.metadata.get("language")
         return EnvInfo(
             config.env,
             config.env_args if speech is None else {**config.env_args, SPEECH: speech},
@@ -141,7 +142,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
             env.action_space,
             tuple(words_of(env, sample_instructions)) if needed else None,
             info_keys(env),
-            _names(actions),
+            _names(env),
             language if isinstance(language, str) else None,
         )
 
@@ -241,8 +242,9 @@ def _filled(bound: str | Sequence[str], shape: tuple[int, ...], dtype: Any) -> A
     return np.array([number(one) for one in bound], dtype).reshape(shape)
 
 
-def _names(declared: Any) -> Mapping[str, str] | None:
-    """The names of actions by their numbers, where they are declared as a list of names."""
-    if not isinstance(declared, list | tuple) or not all(isinstance(one, str) for one in declared):
+def _names(env: gym.Env[Any, Any]) -> Mapping[str, str] | None:
+    """The names of the actions by their numbers, where each has one."""
+    names = action_names(env)
+    if not names or not all(isinstance(name, str) for name in names.values()):
         return None
-    return {str(number): name for number, name in enumerate(declared)}
+    return {str(number): name for number, name in names.items()}

@@ -21,11 +21,11 @@ from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.action_labels import action_label, action_names, first_action
 from mmrl.agent import Actor, begin_episodes
 from mmrl.contract import IMAGE, INSTRUCTION, batch_of_one, was_successful
 from mmrl.files import write_bytes
 from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
-from mmrl.viz.action_labels import action_label, action_names, first_action
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit

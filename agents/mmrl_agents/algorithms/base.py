@@ -28,7 +28,7 @@ from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.loop.callbacks import StandardCallbacks
 from mmrl_agents.loop.learn import announce, learn, make_logger, profiled
 from mmrl_agents.loop.learn import resume as resume_training
-from mmrl_agents.loop.progress import ProgressBar, Show
+from mmrl_agents.loop.progress import Show, TrainingProgressBar
 from mmrl_agents.parts import Part
 from mmrl_agents.preprocessing import load_preprocessing, prepare
 from mmrl_agents.schedules import LinearDecay
@@ -218,7 +218,7 @@ class SB3Agent(ABC):
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)
         )
         actor = SB3Actor(algorithm.policy, preprocessing)
-        bar = ProgressBar(config.steps)
+        bar = TrainingProgressBar(config.steps)
         callbacks = StandardCallbacks(config, run, actor, show or bar, team, parts)
         try:
             if checkpoint is not None:

@@ -32,7 +32,7 @@ from mmrl_agents.distributed.cluster import (
     import_ray,
     search_path,
 )
-from mmrl_agents.loop.progress import Progress, ProgressBar
+from mmrl_agents.loop.progress import Progress, TrainingProgressBar
 from mmrl_agents.team import Team
 
 FRUITLESS: Final = 3
@@ -151,7 +151,7 @@ class _Monitor:
     """
 
     def __init__(self, ray: Any, board: Any, steps: int) -> None:
-        self._ray, self._board, self._bar = ray, board, ProgressBar(steps)
+        self._ray, self._board, self._bar = ray, board, TrainingProgressBar(steps)
         self._warned = 0
         self.failure: str | None = None
 

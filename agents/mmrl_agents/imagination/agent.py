@@ -43,7 +43,7 @@ from mmrl_agents.earlier import entry
 from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
 from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
-from mmrl_agents.loop.progress import Progress, ProgressBar
+from mmrl_agents.loop.progress import Progress, TrainingProgressBar
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.parts import NONE, Part
 from mmrl_agents.preprocessing import prepare
@@ -303,7 +303,10 @@ class _Rounds:
 
 def _learn(algorithm: BaseAlgorithm, steps: int) -> None:
     """Learn for so many more imagined steps, with a progress bar."""
-    bar, before = ProgressBar(steps, "imagination", "imagined steps"), algorithm.num_timesteps
+    bar, before = (
+        TrainingProgressBar(steps, "imagination", "imagined steps"),
+        algorithm.num_timesteps,
+    )
 
     def show(now: Progress) -> None:
         bar(now._replace(steps=now.steps - before))

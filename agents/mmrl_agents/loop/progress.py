@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rich import progress
-from rich.console import Console
+from mmrl.progress import ProgressBar
 
 _LINES = 20  # where there is no terminal
 
@@ -30,7 +29,7 @@ Show = Callable[[Progress], bool | None]
 """Called with the progress of a training; returns whether it should stop after the update."""
 
 
-class ProgressBar:
+class TrainingProgressBar:
     """A bar with success rate and speed; plain lines where there is no terminal.
 
     Args:
@@ -41,34 +40,20 @@ class ProgressBar:
 
     def __init__(self, total: int, what: str = "training", unit: str = "steps") -> None:
         self._total, self._unit = total, unit
-        self._console = Console(stderr=True)
-        self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
-            progress.TextColumn(f"{{task.completed:,}}/{{task.total:,}} {unit}"),
-            progress.TextColumn("success {task.fields[success]}"),
-            progress.TextColumn("{task.fields[fps]:,} steps/s"),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task(what, total=total, success="-", fps=0)
+        self._bar = ProgressBar(what, total, unit)
         self._lines = 0
 
     def __call__(self, now: Progress) -> None:
         """Show it."""
         self._bar.start()
         success = "-" if now.success is None else f"{now.success:.1%}"
-        self._bar.update(
-            self._task, completed=min(now.steps, self._total), success=success, fps=now.speed
-        )
+        self._bar.set(min(now.steps, self._total), f"success {success} {now.speed:,} steps/s")
         lines = _LINES * now.steps // self._total
-        if not self._console.is_terminal and lines > self._lines:
+        if not self._bar.console.is_terminal and lines > self._lines:
             self._lines = lines
             line = f"{now.steps:>10,} {self._unit}  success {success:>6}  {now.speed:,} steps/s"
             print(line, file=sys.stderr)
 
     def close(self) -> None:
         """Leave the terminal in order."""
-        self._bar.stop()
+        self._bar.close()

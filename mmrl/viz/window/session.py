@@ -9,9 +9,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from mmrl.action_labels import action_label, action_names
 from mmrl.contract import IMAGE, INSTRUCTION, was_successful
 from mmrl.errors import UserError
-from mmrl.viz.action_labels import action_label, action_names
 from mmrl.viz.clips import rendered
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext

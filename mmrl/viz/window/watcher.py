@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.action_labels import first_action
 from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.contract import batch_of_one
-from mmrl.viz.action_labels import first_action
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.player import scene_of
 from mmrl.viz.window.recording import Recording

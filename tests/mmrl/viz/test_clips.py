@@ -10,9 +10,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.action_labels import action_names
 from mmrl.errors import UserError
 from mmrl.viz import clips
-from mmrl.viz.action_labels import action_names
 from mmrl.viz.clips import ClipRecorder, clips_gif, record_clip, write_clip
 from mmrl.wrappers.adapters import make_env
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from mmrl.viz.action_labels import action_label, action_names, first_action
+from mmrl.action_labels import action_label, action_names, first_action
 
 BOX = spaces.Box(-1, 1, (2,), np.float32)
 BUTTONS = spaces.MultiDiscrete([2, 3])
