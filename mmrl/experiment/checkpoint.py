@@ -144,8 +144,8 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
     Raises:
         UserError: they are another module's; nothing was changed.
     """
-    weights = rename_weights(weights)
     own = weights_of(module)
+    weights = rename_weights(weights, own)
     wrong = [
         f"{name} is missing" if name not in weights
         else f"{name} is unknown" if name not in own

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -36,9 +36,14 @@ _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
 )
 
 
-def rename_weights(weights: Mapping[str, T]) -> dict[str, T]:
-    """The same weights under their present names."""
-    return {_present(name): tensor for name, tensor in weights.items()}
+def rename_weights(weights: Mapping[str, T], known: Container[str] = ()) -> dict[str, T]:
+    """The same weights under their present names.
+
+    Args:
+        weights: by name.
+        known: names that the module has, which stay: a module of a user's own may have any.
+    """
+    return {name if name in known else _present(name): tensor for name, tensor in weights.items()}
 
 
 def _present(name: str) -> str:

@@ -1,8 +1,11 @@
-"""Earlier keys of configurations are read under their present names."""
+"""Earlier keys of configurations and names of weights are read under their present names."""
 
 import pytest
+import torch
+from torch import nn
 
-from mmrl.experiment.renamed import rename_keys
+from mmrl.experiment.checkpoint import put_weights, weights_of
+from mmrl.experiment.renamed import rename_keys, rename_weights
 
 
 @pytest.mark.parametrize(
@@ -19,3 +22,11 @@ def test_present_names(before, now):
     renamed, found = rename_keys(before)
     assert renamed == now
     assert bool(found) == (before != now)
+
+
+def test_a_module_keeps_names_that_it_has():
+    theirs = nn.ModuleDict({"model": nn.ModuleDict({"name": nn.Linear(2, 2)})})
+    weights = {name: torch.ones_like(one) for name, one in weights_of(theirs).items()}
+    assert rename_weights(weights).keys() == {"model.logits_head.weight", "model.logits_head.bias"}
+    put_weights(theirs, weights)
+    assert all(one.eq(1).all() for one in theirs.parameters())
