@@ -16,7 +16,11 @@ from mmrl_envs.grid.generation.levels import LEVELS
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=15)
-IDS = sorted(name for name in gym.registry if name.startswith(f"{mmrl_envs.NAMESPACE}/"))
+IDS = sorted(
+    name
+    for name in gym.registry
+    if name.startswith(f"{mmrl_envs.NAMESPACE}/") and not name.endswith("Strict-v0")
+)
 
 
 def plain(info):

@@ -124,7 +124,7 @@ def altered(state, name, index, value):
         (lambda s: without(s, "grid"), "lacks grid"),
         (lambda s: without(s, "over"), "'over' of the state must be bool"),
         (lambda s: spoilt(s, mood=np.zeros(2)), "holds mood"),
-        (lambda s: spoilt(s, version=np.array(99)), "version 99 .*: versions 1 and 2 are read"),
+        (lambda s: spoilt(s, version=np.array(99)), "version 99 .*: versions 1 to 3 are read"),
         (lambda s: spoilt(s, level=np.array("GoTo")), "level GoTo: this is GoToLocal"),
         (lambda s: spoilt(s, program=s["program"][1:]), "with other sizes"),
         (lambda s: spoilt(s, fixed_max_steps=np.array(7)), "max_steps=7: this is 0"),

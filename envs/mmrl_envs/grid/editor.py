@@ -20,6 +20,7 @@ from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
 from mmrl_envs.grid.generation.edits import edit_env
 from mmrl_envs.grid.generation.level_builder import REQUIRE_REACHABLE
+from mmrl_envs.grid.language.instructions import STRICT_RULES
 from mmrl_envs.grid.stepping import step_envs
 
 OPTION: Final = "edits"
@@ -97,9 +98,10 @@ class Editor:
         _copy(self._trial, self._proof)
         actions, reward = np.empty(1, np.int64), np.empty(1)
         terminated, truncated, success = np.empty((3, 1), np.bool_)
+        is_strict = self._proof.instruction[0, 0] & STRICT_RULES != 0
         while True:
             decide(self._proof, self._layout, self._chart, True, 0, 1, actions)
-            if actions[0] == DONE:
+            if actions[0] == DONE and not is_strict:  # where "done" decides, it is an action
                 return False
             ended = step_envs(
                 self._proof,

@@ -174,6 +174,12 @@ class GridEnv(gym.Env[Observation, np.int64]):
         self._has_episode = not over[0]
         self._is_seeded = True
 
+    def is_equivalent(self, sentence: str) -> bool:
+        """Whether who does what a sentence asks for may do what the own instruction asks for too;
+        see :meth:`~mmrl_envs.grid.worlds.GridWorlds.are_equivalent`.
+        """
+        return bool(self.worlds.are_equivalent([sentence])[0])
+
     def expert_action(self, knowledge: Knowledge = "seen") -> int:
         """The expert's action, 0 to 6; see
         :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.

@@ -96,6 +96,7 @@ def import_minigrid(env: Any, worlds: GridWorlds, e: int = 0) -> None:
     state.step_count[e] = source.step_count
     state.max_steps[e] = source.max_steps
     state.instruction[e] = instruction.code
+    state.instruction[e, 0] |= worlds.rules
     state.progress[e] = 0
     _take_over_progress(source.instrs, halves, worlds, e, number)
     worlds.update_sentences(np.array([e]))

@@ -21,9 +21,9 @@ from mmrl_envs.grid.worlds import GridWorlds
 
 Snapshot = dict[str, NDArray[Any]]
 
-VERSION: Final = 2
+VERSION: Final = 3
 _FORMER_NAMES: Final = {"streams": "rng", "recipe": "program"}
-"""Of version 1, which is read too."""
+"""Of version 1. Versions 1 and 2, which have no strict episodes, are read too."""
 _COMMON: Final = ("version", "level", "geometry", "program", "fixed_max_steps")
 _SEEDS: Final = "seeds"
 _ACHIEVED: Final = "achieved_"
@@ -79,11 +79,13 @@ def put_snapshot(
 
 
 def _upgraded(snapshot: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """A snapshot of version 1 with the names of the present version; others as they are."""
+    """A snapshot of an earlier version as one of the present version; others as they are."""
     version = snapshot.get("version")
-    if not isinstance(version, np.ndarray) or version.shape != () or version != 1:
+    if not isinstance(version, np.ndarray) or version.shape != () or version not in (1, 2):
         return snapshot
     renamed = {_FORMER_NAMES.get(name, name): array for name, array in snapshot.items()}
+    if (held := renamed.get(f"{_ACHIEVED}held")) is not None:
+        renamed.setdefault(f"{_ACHIEVED}decided", np.zeros_like(held))
     return renamed | {"version": np.array(VERSION)}
 
 
@@ -100,7 +102,7 @@ def _checked(
     _check_names(snapshot)
     version = snapshot["version"]
     if version.shape != () or version != VERSION:
-        raise ValueError(f"version {version} of a state: versions 1 and {VERSION} are read")
+        raise ValueError(f"version {version} of a state: versions 1 to {VERSION} are read")
     if str(snapshot["level"]) != worlds.level:
         raise ValueError(f"a state of level {snapshot['level']}: this is {worlds.level}")
     same_rooms = np.array_equal(snapshot["geometry"], _geometry(worlds))
@@ -145,6 +147,7 @@ def _checked_record(given: Mapping[str, NDArray[Any]], worlds: GridWorlds, count
         ("agent_direction", 0, 3),
         ("object_count", 0, most),
         ("held", NOTHING, most - 1),
+        ("decided", 0, 31),
     ):
         if ((record[name] < low) | (record[name] > high)).any():
             raise ValueError(f"{_ACHIEVED}{name} of the state must be {low} to {high}")

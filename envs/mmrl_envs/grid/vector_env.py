@@ -217,6 +217,12 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """
         return self.worlds.expert_actions(knowledge)
 
+    def are_equivalent(self, sentences: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether who does what a sentence asks for may do what the own instruction asks for too,
+        bool [N]; see :meth:`~mmrl_envs.grid.worlds.GridWorlds.are_equivalent`.
+        """
+        return self.worlds.are_equivalent(sentences)
+
     def observe(self) -> Observation:
         """The present observation, rendered again."""
         self.worlds.paint(self._next_frames())

@@ -41,6 +41,7 @@ from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
 from mmrl_envs.grid.generation.levels import find_level
 from mmrl_envs.grid.hindsight.achievements import Moment
+from mmrl_envs.grid.hindsight.events import is_covered
 from mmrl_envs.grid.hindsight.tracker import AchievementTracker
 from mmrl_envs.grid.language.descriptions import ALL, FARTHER, Scene, scenes
 from mmrl_envs.grid.language.instructions import Instruction, parsed
@@ -75,6 +76,8 @@ class GridWorlds:
         :mod:`mmrl_envs.grid.hindsight.tracker`.
         describe: describe what the agents see, the nearest objects, or with "all" everything; see
             :mod:`mmrl_envs.grid.language.descriptions`.
+        strict: a wrong act, or a wrong "done", ends the episode without success; see
+            :mod:`mmrl_envs.grid.rules.strict`.
         debug: check the invariants of the state after every step.
         sizes: the level's parameters, such as ``room_size``.
 
@@ -97,6 +100,7 @@ class GridWorlds:
         achieved: bool = False,
         describe: bool | str = False,
         debug: bool = False,
+        strict: bool = False,
         **sizes: Any,
     ) -> None:
         if num_envs < 1:
@@ -105,6 +109,8 @@ class GridWorlds:
             raise ValueError(f"max_steps={max_steps}: must be at least 1")
         if type(num_threads) is not int or num_threads < 1:
             raise ValueError(f"num_threads={num_threads!r}: must be a whole number, 1 or more")
+        if type(strict) is not bool:
+            raise ValueError(f"strict={strict!r}: must be true or false")
         if describe not in (False, True, "all"):
             raise ValueError(f"describe={describe!r}: choose false, true or 'all'")
         find_language(language)
@@ -112,7 +118,8 @@ class GridWorlds:
         self.language = language
         self.num_envs = num_envs
         builder = find_level(level).builder(**sizes)
-        self.layout, self.program = builder.build()
+        self.layout, self.program = builder.build(strict=strict)
+        self.rules = builder.strict_rule if strict else 0
         self.state = make_state(num_envs, self.layout)
         self.sentences: list[str] = [""] * num_envs
         self.tracker = AchievementTracker(self.state, self.layout, language) if achieved else None
@@ -321,6 +328,33 @@ class GridWorlds:
         instruction in columns 0 and 1, those of the second in 2 and 3; False where there is none.
         """
         return _CLAUSES_DONE[self.state.progress & 15]
+
+    def are_equivalent(self, sentences: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether who does what a sentence asks for may do what the own instruction asks for too.
+
+        Args:
+            sentences: one an environment, in their language.
+
+        Returns:
+            bool [N]: each clause of the own instruction is about an object that a clause of the
+            sentence is about as well, as things are now. False for a sentence that the language
+            does not have.
+
+        Raises:
+            ValueError: not one sentence an environment.
+        """
+        if len(sentences) != self.num_envs:
+            raise ValueError(f"{len(sentences)} sentences for {self.num_envs} environments")
+        parse = find_language(self.language).parse
+        equivalent = np.zeros(self.num_envs, np.bool_)
+        for e, sentence in enumerate(sentences):
+            try:
+                code = parse(sentence).code
+            except ValueError:
+                continue
+            own = self.state.instruction[e]
+            equivalent[e] = is_covered(self.state, self.layout, e, own[1:], code[1:])
+        return equivalent
 
     @property
     def has_memory(self) -> bool:

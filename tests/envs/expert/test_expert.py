@@ -58,6 +58,12 @@ def test_carries_out_every_level(begun, play, level, knowledge):
     assert success.all(), np.flatnonzero(~success)
 
 
+@pytest.mark.parametrize("level", sorted(LEVELS))
+def test_carries_out_every_strict_level(begun, play, level):
+    success, _ = play(begun(level, 12, strict=True), "full")
+    assert success.all(), np.flatnonzero(~success)
+
+
 @pytest.mark.parametrize("level", sorted(HOPELESS))
 def test_only_what_nobody_can_do_is_left_undone(parity, begun, play, level):
     """Two halves: minigrid, too, ends the episode in failure when the first door opens."""

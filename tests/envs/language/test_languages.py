@@ -61,6 +61,18 @@ def test_chinese_is_read_back_as_the_english(instruction):
 
 
 @PROPERTY
+@given(whole)
+def test_a_chinese_sentence_is_parsed_into_what_it_was_made_of(instruction):
+    assert LANGUAGES["zh"].parse(translate(instruction, "zh")) == instruction
+
+
+@pytest.mark.parametrize("text", ["", "走到", "走到红色的球", "先走到那个球", "吃那个球", "go to"])
+def test_what_is_no_chinese_sentence_is_refused(text):
+    with pytest.raises(ValueError, match="is no clause of the Chinese grammar"):
+        LANGUAGES["zh"].parse(text)
+
+
+@PROPERTY
 @given(whole, whole)
 def test_different_sentences_stay_different(one, two):
     assert (translate(one, "zh") == translate(two, "zh")) == (str(one) == str(two))

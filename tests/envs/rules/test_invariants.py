@@ -14,11 +14,12 @@ from mmrl_envs.grid.worlds import GridWorlds
 LEVEL_SAMPLE = ["GoToLocal", "BossLevel", "KeyInBox", "PutNextS5N2Carrying", "UnlockToUnlock"]
 
 
+@pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("level", LEVEL_SAMPLE)
-def test_playing_breaks_no_rule(level):
-    envs = GridVectorEnv(16, level, debug=True, max_steps=60)
+def test_playing_breaks_no_rule(level, strict):
+    envs = GridVectorEnv(16, level, debug=True, max_steps=60, strict=strict)
     envs.reset(seed=0)
-    probabilities = np.array([2, 2, 4, 4, 3, 3, 0]) / 18
+    probabilities = np.array([2, 2, 4, 4, 3, 3, int(strict)]) / (18 + strict)
     for action in np.random.default_rng(0).choice(7, (200, 16), p=probabilities):
         envs.step(action)
 

@@ -77,7 +77,8 @@ from mmrl_envs.grid.expert.targets import (
     mark_objects,
     place_of,
 )
-from mmrl_envs.grid.language.instructions import GO_TO, OPEN, PICK_UP, PUT_NEXT
+from mmrl_envs.grid.language.instructions import BY_ACT, BY_DONE, GO_TO, OPEN, PICK_UP, PUT_NEXT
+from mmrl_envs.grid.rules.strict import holds_now
 from mmrl_envs.grid.rules.verification import front_cell, holds, object_at
 
 # What to do next is one number: an action, or a task: 64 · task + object.
@@ -239,7 +240,7 @@ def _put(
     if not knows_others and (held == NOTHING or not holds(others, held)):
         return _EXPLORE
     if not knows_others:  # they are in the hands, which have to be free to fetch the first
-        mark_objects(state, e, chart, targets, state.object_cell)
+        mark_objects(state, e, chart, targets, PICK_UP)
         return _go(state, layout, e, chart, means, MARKED, PICKUP)
     room = mark_beside(state, layout, e, chart, others, 1 << EMPTY, GOAL)
     if held != NOTHING and holds(targets, held):
@@ -289,9 +290,9 @@ def _do_clause(
     if held != NOTHING and holds(targets, held):
         return _FREE_HANDS  # then it is in front, and the hands are empty
     if verb == GO_TO:
-        mark_objects(state, e, chart, targets, state.known_cell)
+        mark_objects(state, e, chart, targets, GO_TO)
         return _go(state, layout, e, chart, means, MARKED, DONE)
-    mark_objects(state, e, chart, targets, state.object_cell)
+    mark_objects(state, e, chart, targets, PICK_UP)
     return _go(state, layout, e, chart, means, MARKED, PICKUP)
 
 
@@ -356,9 +357,12 @@ def _attempt(
     clear_marks(chart, 255)
     held = state.carried[e]
     is_put = state.instruction[e, 1 + clause] & 15 == PUT_NEXT
-    if is_put and held != NOTHING and not holds(state.tracked[e, clause, 0], held):
+    if is_put and held != NOTHING:
         others = state.tracked[e, clause, 1]
-        mark_beside(state, layout, e, chart, others, 1 << EMPTY, AVOID)
+        if state.instruction[e, 0] & BY_ACT:  # beside anything else, it would be put wrong
+            mark_beside(state, layout, e, chart, ~np.uint64(0), 1 << EMPTY, AVOID)
+        elif not holds(state.tracked[e, clause, 0], held):
+            mark_beside(state, layout, e, chart, others, 1 << EMPTY, AVOID)
     plan = _CLAUSE
     for _ in range(_LINKS):
         clear_marks(chart, GOAL)
@@ -394,11 +398,18 @@ def _is_too_early(state: State, layout: Layout, e: int, clause: int, action: int
 
 
 @device_function
+def _is_to_be_declared(state: State, layout: Layout, e: int, clause: int) -> bool:
+    """Whether a clause that is decided by "done" is fulfilled as things are."""
+    by_done = state.instruction[e, 0] & BY_DONE != 0
+    return by_done and holds_now(state, layout, e, clause)
+
+
+@device_function
 def _decide(state: State, layout: Layout, e: int, chart: Chart, knows_all: bool) -> int:
     """The expert's action in environment ``e``; DONE where success is no longer possible."""
     draw_map(state, e, chart, knows_all)
     clause = clause_to_do(state, e, chart)
-    if clause == NOTHING:
+    if clause == NOTHING or _is_to_be_declared(state, layout, e, clause):
         return DONE
     banned = 0
     for _ in range(1 + _COLORS):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import (
     BOX,
@@ -26,12 +25,15 @@ from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.expert.pathfinding import GOAL, Chart, kind_at
 from mmrl_envs.grid.language.instructions import (
     AFTER,
+    BY_ACT,
     GO_TO,
     OPEN,
+    ORDER_MASK,
     PICK_UP,
     PUT_NEXT,
     SINGLE,
     STRICT,
+    STRICT_RULES,
 )
 from mmrl_envs.grid.rules.verification import holds
 
@@ -89,6 +91,13 @@ def keys_of(state: State, e: int, color: int) -> np.uint64:
 
 
 @device_function
+def is_strict(state: State, e: int, clause: int) -> bool:
+    """Whether doing to a wrong object what a clause asks for ends the episode in failure."""
+    rules = state.instruction[e, 0]
+    return rules & BY_ACT != 0 or state.instruction[e, 1 + clause] & STRICT != 0
+
+
+@device_function
 def find_means(
     state: State, e: int, chart: Chart, knows_all: bool, clause: int, banned: int
 ) -> Means:
@@ -106,8 +115,8 @@ def find_means(
         key_color = color_of(state, e, held)
         keys |= 1 << key_color
         is_laden = 1
-    code = state.instruction[e, 1 + clause]
-    verb, strict = code & 15, code & STRICT != 0
+    verb = state.instruction[e, 1 + clause] & 15
+    strict = is_strict(state, e, clause)
     may_carry = 0 if strict and verb in (PICK_UP, PUT_NEXT) else 1
     may_open = 0 if strict and verb == OPEN else 1
     if may_carry == 0 or may_open == 0:
@@ -118,12 +127,23 @@ def find_means(
 
 
 @device_function
+def where_to_look(state: State, e: int, thing: int, verb: int) -> int:
+    """The cell of an object as the verifier sees it: for BabyAI's "go to", where it was at the last
+    drop.
+    """
+    is_babyai = state.instruction[e, 0] & STRICT_RULES == 0
+    if verb == GO_TO and is_babyai:
+        return signed(state.known_cell[e, thing])
+    return signed(state.object_cell[e, thing])
+
+
+@device_function
 def any_known(state: State, e: int, chart: Chart, clause: int, side: int) -> bool:
     """Whether it is known where to find one of the objects that a clause means."""
     verb = state.instruction[e, 1 + clause] & 15
     for thing in range(state.object_count[e]):
         if holds(state.tracked[e, clause, side], thing):
-            cell = state.known_cell[e, thing] if verb == GO_TO else state.object_cell[e, thing]
+            cell = where_to_look(state, e, thing, verb)
             if (side == 0 and state.carried[e] == thing) or is_known(state, e, chart, cell):
                 return True
     return False
@@ -143,7 +163,7 @@ def clause_to_do(state: State, e: int, chart: Chart) -> int:
     """Of the half that is due, the first clause that is not done and whose objects are known; else
     the first that is not done; NOTHING if there is none.
     """
-    order = state.instruction[e, 0]
+    order = state.instruction[e, 0] & ORDER_MASK
     second_is_due = state.progress[e] >> CLAUSES & 1 != 0
     half = 2 if order != SINGLE and second_is_due == (order != AFTER) else 0
     first = NOTHING
@@ -158,14 +178,10 @@ def clause_to_do(state: State, e: int, chart: Chart) -> int:
 
 
 @device_function
-def mark_objects(
-    state: State, e: int, chart: Chart, things: np.uint64, cells: NDArray[np.int32]
-) -> None:
-    """Mark where objects are: by ``state.object_cell``, or where the verifier believes them to be,
-    which is what "go to" asks for: by ``state.known_cell``.
-    """
+def mark_objects(state: State, e: int, chart: Chart, things: np.uint64, verb: int) -> None:
+    """Mark where objects are; see :func:`where_to_look`."""
     for thing in range(state.object_count[e]):
-        cell = cells[e, thing]
+        cell = where_to_look(state, e, thing, verb)
         if holds(things, thing) and is_known(state, e, chart, cell):
             chart.mark[cell] |= GOAL
 
@@ -192,7 +208,7 @@ def mark_doors(state: State, e: int, chart: Chart, means: Means, clause: int, lo
     """Mark the doors that a clause is about: those that can be opened as things are, or else those
     whose key has to be fetched; how many.
     """
-    strict = state.instruction[e, 1 + clause] & STRICT != 0
+    strict = is_strict(state, e, clause)
     count = 0
     for thing in range(state.object_count[e]):
         cell = state.object_cell[e, thing]

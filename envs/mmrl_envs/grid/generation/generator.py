@@ -44,7 +44,7 @@ from mmrl_envs.grid.generation.rooms import (
     remove_wall,
     take_up,
 )
-from mmrl_envs.grid.rules.verification import track
+from mmrl_envs.grid.rules.verification import known_hands, track
 
 _ATTEMPTS: Final = 10_000  # of a whole level
 
@@ -153,6 +153,8 @@ def _run_instruction_op(
         sample_clause(state, e, a, b, register[c], other, ways, strict)
     elif op == ops.ORDER:
         sample_order(state, e, a)
+    elif op == ops.SET_RULES:
+        state.instruction[e, 0] |= a
     elif op == ops.RANDOM_INSTRUCTION:
         locked_room = NOTHING if program[k, 4] == NOTHING else register[program[k, 4]]
         if not random_instruction(state, layout, e, a, b, c != 0, locked_room):
@@ -206,5 +208,7 @@ def begin(
             held = scratch.start_carrying[0]
             if held != NOTHING:  # after track
                 take_up(state, e, held)
+                for clause in range(CLAUSES):
+                    state.held_before[e, clause] = known_hands(state, e)
             return True
     return False

@@ -7,7 +7,7 @@ environment was made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,17 @@ from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import BALL, BOX, COLOR_SHIFT, COLORS, KEY
 from mmrl_envs.grid.core.state import NOTHING, REGISTERS, Layout, make_layout
-from mmrl_envs.grid.language.instructions import AFTER, BEFORE, SINGLE, VERBS
+from mmrl_envs.grid.language.instructions import (
+    AFTER,
+    BEFORE,
+    BY_ACT,
+    BY_DONE,
+    OPEN,
+    PICK_UP,
+    PUT_NEXT,
+    SINGLE,
+    VERBS,
+)
 
 # Operations that build, with their operands.
 PLACE_AGENT: Final = 0  # room
@@ -40,6 +50,7 @@ CHOOSE: Final = 18  # register of the chosen, register, how many, register of on
 INSTRUCT: Final = 19  # clause, verbs, register, register of the second object, ways, strict
 ORDER: Final = 20  # orders
 RANDOM_INSTRUCTION: Final = 21  # verbs, forms, with locations, register of locked room, spare keys
+SET_RULES: Final = 22  # bits beside the order, see rules/strict.py
 OP_WIDTH: Final = 8
 
 # Operands that are no plain number.
@@ -114,6 +125,8 @@ class LevelBuilder:
         self._registers = 0
         self._objects = 0
         self._doors = 0
+        self._verbs = 0
+        self._needs_other_acts = self._is_maze = False
 
     # Rooms and what is in them.
 
@@ -184,6 +197,7 @@ class LevelBuilder:
         """
         door = Things(self._new_registers())
         self._doors += 1
+        self._needs_other_acts |= locked is not False
         self._record(
             ADD_DOOR,
             self._room(room),
@@ -218,6 +232,7 @@ class LevelBuilder:
         if probability > 0:
             self._objects += 1
             self._doors += 1
+            self._needs_other_acts = True
         self._record(LOCK_A_ROOM, room.register, round(1000 * probability))
         return room
 
@@ -230,6 +245,7 @@ class LevelBuilder:
         doors = Things(self._new_registers(2), COUNTED)
         avoided = self._color(avoid_half_of_the_time) if avoid_half_of_the_time else NOTHING
         self._doors = self._inner_walls
+        self._is_maze = True
         self._record(CONNECT, doors.register, avoided)
         return doors
 
@@ -270,6 +286,7 @@ class LevelBuilder:
         """Reject the level unless every object can be touched without moving another; or, if
         not ``wanted``, where every object can.
         """
+        self._needs_other_acts |= not wanted
         self._record(REQUIRE_REACHABLE, int(wanted))
 
     def reject(self, things: Things, kind: str, color: str) -> None:
@@ -312,10 +329,12 @@ class LevelBuilder:
             second: this is the second half of the instruction; see :meth:`order`.
         """
         names = [verbs] if isinstance(verbs, str) else list(verbs)
+        its_verbs = sum(1 << VERBS[name] for name in names)
+        self._verbs |= its_verbs
         self._record(
             INSTRUCT,
             2 if second else 0,
-            sum(1 << VERBS[name] for name in names),
+            its_verbs,
             thing.register,
             beside.register if beside else NOTHING,
             ways,
@@ -346,17 +365,36 @@ class LevelBuilder:
             not_only_in: what is asked for exists outside of this room too.
             spare_keys: nothing is asked of a key, named by its colour, that opens a locked door.
         """
-        self._record(
-            RANDOM_INSTRUCTION,
+        its_verbs, its_forms = (
             sum(1 << VERBS[verb] for verb in verbs),
             sum(FORMS[form] for form in forms),
+        )
+        self._verbs |= its_verbs
+        self._needs_other_acts |= its_forms != ACTION
+        self._record(
+            RANDOM_INSTRUCTION,
+            its_verbs,
+            its_forms,
             int(locations),
             not_only_in.register if not_only_in else NOTHING,
             int(spare_keys),
         )
 
-    def build(self) -> tuple[Layout, NDArray[np.int32]]:
+    @property
+    def strict_rule(self) -> int:
+        """How episodes are decided where the level is strict, see
+        :mod:`mmrl_envs.grid.rules.strict`: by acts, unless other objects have to be moved, opened
+        or unlocked on the way, or an act can be right for one clause and wrong for another.
+        """
+        opens_in_maze = self._is_maze and self._verbs >> OPEN & 1
+        return BY_DONE if self._needs_other_acts or opens_in_maze else BY_ACT
+
+    def build(self, *, strict: bool = False) -> tuple[Layout, NDArray[np.int32]]:
         """The geometry, and the level program, int32 [ops, 8].
+
+        Args:
+            strict: a wrong act ends the episode; see :attr:`strict_rule`. A level where objects
+                have to be moved is rejected then where another one is in the way.
 
         Raises:
             ValueError: the rooms cannot hold the objects; the message names the limit.
@@ -371,7 +409,13 @@ class LevelBuilder:
                 f"{self._objects} objects do not fit: {rooms} room(s) of "
                 f"room_size={self._room_size} hold at most {max(limit, 0)}"
             )
-        return layout, np.array(self._ops, np.int32)
+        return layout, np.array(self._ops + self._strict_ops() * strict, np.int32)
+
+    def _strict_ops(self) -> list[list[int]]:
+        moves = self._verbs >> PICK_UP & 1 or self._verbs >> PUT_NEXT & 1
+        is_clear = self.strict_rule == BY_ACT and moves
+        ops = [[REQUIRE_REACHABLE, 1]] * is_clear + [[SET_RULES, self.strict_rule]]
+        return [_padded(op) for op in ops]
 
     @property
     def _inner_walls(self) -> int:
@@ -397,10 +441,14 @@ class LevelBuilder:
         return COLORS.index(color)
 
     def _record(self, *op: int) -> None:
-        self._ops.append([*op] + [0] * (OP_WIDTH - len(op)))
+        self._ops.append(_padded(op))
 
     def _new_registers(self, count: int = 1) -> int:
         self._registers += count
         if self._registers > REGISTERS:
             raise ValueError(f"a level can name at most {REGISTERS} objects, groups and rooms")
         return self._registers - count
+
+
+def _padded(op: Sequence[int]) -> list[int]:
+    return [*op] + [0] * (OP_WIDTH - len(op))

@@ -24,9 +24,9 @@ from mmrl_envs.grid.core.cells import DOOR_OPEN, KIND_MASK
 from mmrl_envs.grid.core.jit import kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.hindsight.events import CODES, DESCRIPTIONS, detect, is_grammatical, match
-from mmrl_envs.grid.language.instructions import Clause, Description, Instruction
-from mmrl_envs.grid.rules.dynamics import act
-from mmrl_envs.grid.rules.verification import CONTINUE, SUCCESS, track, verify
+from mmrl_envs.grid.language.instructions import STRICT_RULES, Clause, Description, Instruction
+from mmrl_envs.grid.rules.dynamics import act, outcome_of
+from mmrl_envs.grid.rules.verification import CONTINUE, SUCCESS, known_hands, track
 
 
 class _Events(NamedTuple):
@@ -49,7 +49,7 @@ def _verify_actions(
     track(state, layout, 0)
     for t in range(len(actions)):
         act(state, layout, 0, actions[t])
-        outcomes[t] = verify(state, layout, 0, actions[t])
+        outcomes[t] = outcome_of(state, layout, 0, actions[t])
         if outcomes[t] != CONTINUE:
             return t + 1
     return len(actions)
@@ -59,10 +59,11 @@ def _verify_actions(
 def _replay(state: State, layout: Layout, actions: NDArray[np.int64], events: _Events) -> None:
     """Replay the actions from the state's only row, and write down the events of each step."""
     track(state, layout, 0)
-    held_before = NOTHING
+    held_before, decided = known_hands(state, 0), 0
     for t in range(len(actions)):
         act(state, layout, 0, actions[t])
-        new = detect(state, layout, 0, actions[t], held_before)
+        new = detect(state, layout, 0, actions[t], held_before, decided)
+        decided = new.decided
         events.faced[t] = new.faced
         events.picked_up[t] = new.picked_up
         events.opened[t] = new.opened
@@ -97,7 +98,9 @@ class Moment:
             until it is decided, t ≤ T.
         """
         state = self._copy()
+        rules = state.instruction[0, 0] & STRICT_RULES
         state.instruction[0] = instruction.code
+        state.instruction[0, 0] |= rules
         taken = np.asarray(actions, np.int64)
         outcomes = np.zeros(len(taken), np.int8)
         return outcomes[: _verify_actions(state, self.layout, taken, outcomes)]

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.core.jit import device_function, kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.hindsight.events import CODES, DESCRIPTIONS, detect, is_grammatical, match
-from mmrl_envs.grid.language.instructions import VERBS, Description
+from mmrl_envs.grid.language.instructions import STRICT_RULES, VERBS, Description
 from mmrl_envs.grid.language.languages import find_language
+from mmrl_envs.grid.rules.verification import known_hands
 
 _IS_GRAMMATICAL: Final = {
     verb: np.array([is_grammatical(verb, one) for one in DESCRIPTIONS]) for verb in VERBS
@@ -35,6 +36,7 @@ class Record(NamedTuple):
     object_code: NDArray[np.uint8]  # [N, M]
     object_cell: NDArray[np.int32]  # [N, M]
     held: NDArray[np.int32]  # [N] what was carried after the last step
+    decided: NDArray[np.int32]  # [N] of the last step's events
     gone_to: NDArray[np.uint64]  # [N] objects that the agent has faced
     picked_up: NDArray[np.uint64]  # [N]
     opened: NDArray[np.uint64]  # [N]
@@ -61,7 +63,8 @@ def _begin(state: State, e: int, record: Record) -> None:
         record.object_code[e, thing] = state.object_code[e, thing]
         record.object_cell[e, thing] = state.object_cell[e, thing]
         record.put[e, thing] = 0
-    record.held[e] = NOTHING
+    record.held[e] = known_hands(state, e)
+    record.decided[e] = 0
     record.gone_to[e] = record.picked_up[e] = record.opened[e] = 0
 
 
@@ -70,7 +73,8 @@ def _record(
     state: State, layout: Layout, e: int, action: int, record: Record, new: _NewEvents
 ) -> None:
     """Add the events of the step that environment ``e`` has just made to its record."""
-    events = detect(state, layout, e, action, signed(record.held[e]))
+    events = detect(state, layout, e, action, signed(record.held[e]), record.decided[e])
+    record.decided[e] = events.decided
     record.held[e] = state.carried[e]
     new.gone_to[e] = events.faced & ~record.gone_to[e]
     new.picked_up[e] = events.picked_up & ~record.picked_up[e]
@@ -151,6 +155,7 @@ class AchievementTracker:
             object_code=state.object_code.copy(),
             object_cell=state.object_cell.copy(),
             held=np.full(n, NOTHING, np.int32),
+            decided=np.zeros(n, np.int32),
             gone_to=sets(),
             picked_up=sets(),
             opened=sets(),
@@ -196,7 +201,8 @@ class AchievementTracker:
         self.forget(rows)
         for name, array in self.record._asdict().items():
             array[rows] = getattr(state, name)[rows] if name in state._fields else 0
-        self.record.held[rows] = NOTHING
+        is_strict = state.instruction[rows, 0] & STRICT_RULES != 0
+        self.record.held[rows] = np.where(is_strict, state.carried[rows], NOTHING)
 
     def forget(self, rows: NDArray[np.int64]) -> None:
         """Drop the cached phrases of environments ``rows``, which have begun another episode or

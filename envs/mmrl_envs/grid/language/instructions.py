@@ -36,6 +36,11 @@ from mmrl_envs.grid.core.cells import (
 SINGLE: Final = 0
 BEFORE: Final = 1
 AFTER: Final = 2
+ORDER_MASK: Final = 3
+# Beside the order, how a strict episode is decided, see rules/strict.py; neither where it is not.
+BY_ACT: Final = 1 << 2
+BY_DONE: Final = 1 << 3
+STRICT_RULES: Final = BY_ACT | BY_DONE
 
 # Kinds of clause.
 GO_TO: Final = 1
@@ -214,7 +219,7 @@ class Instruction:
             tuple(Clause.from_code(int(clause)) for clause in code[i : i + 2] if clause)
             for i in (1, 3)
         )
-        return cls(first, second, ("", "before", "after")[int(code[0])])
+        return cls(first, second, ("", "before", "after")[int(code[0]) & ORDER_MASK])
 
     @classmethod
     def from_sentence(cls, text: str) -> Instruction:

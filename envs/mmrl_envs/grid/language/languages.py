@@ -13,6 +13,7 @@ Each Chinese sentence means what exactly one English sentence means::
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Language:
         clause: the words for a verb, and for its objects, which are words already; the second is
             empty but for "put".
         sentence: the words for an instruction.
+        parse: the instruction that a sentence means; raises ValueError where it has none.
     """
 
     words: tuple[str, ...]
@@ -58,6 +60,7 @@ class Language:
     description: Callable[[Description], str]
     clause: Callable[[str, str, str], str]
     sentence: Callable[[Instruction], str]
+    parse: Callable[[str], Instruction]
 
 
 def _english_clause(verb: str, target: str, beside: str) -> str:
@@ -84,6 +87,50 @@ def _chinese_sentence(instruction: Instruction) -> str:
     return f"{second}之后，{first}" if instruction.order == "after" else f"先{first}，然后{second}"
 
 
+_CHINESE_DESCRIPTION: Final = "(那个|一个)(?:({})的)?(?:({})的)?({})".format(
+    *("|".join(words.values()) for words in (_LOCATIONS, _COLORS, _NOUNS))
+)
+_CHINESE_CLAUSE: Final = re.compile(
+    f"({'|'.join(_VERBS.values())}){_CHINESE_DESCRIPTION}"
+    f"|把{_CHINESE_DESCRIPTION}放到{_CHINESE_DESCRIPTION}旁边"
+)
+
+
+def _parse_chinese(text: str) -> Instruction:
+    order, halves = "", [text]
+    if text.startswith("先") and "，然后" in text:
+        order, halves = "before", text.removeprefix("先").split("，然后")
+    elif "之后，" in text:
+        order, halves = "after", text.split("之后，")[::-1]
+    clauses = [tuple(map(_parse_chinese_clause, half.split("并且"))) for half in halves]
+    if len(halves) > 2 or max(map(len, clauses)) > 2:
+        raise ValueError(f"{text!r}: more than two halves of two clauses")
+    return Instruction(clauses[0], clauses[1] if order else (), order)
+
+
+def _parse_chinese_clause(text: str) -> Clause:
+    found = _CHINESE_CLAUSE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no clause of the Chinese grammar")
+    verb, *words = found.groups()
+    described = [_parse_chinese_description(*words[k : k + 4]) for k in (0, 4, 8) if words[k]]
+    target, beside = described[0], described[1] if verb is None else None
+    return Clause(_english(_VERBS, verb) or "put", target, beside)
+
+
+def _parse_chinese_description(article: str, location: str, color: str, noun: str) -> Description:
+    return Description(
+        _english(_NOUNS, noun),
+        _english(_COLORS, color),
+        _english(_LOCATIONS, location),
+        article == "一个",
+    )
+
+
+def _english(words: dict[str, str], chinese: str | None) -> str:
+    return next((english for english, one in words.items() if one == chinese), "")
+
+
 def _characters(*words: str) -> str:
     return "".join(sorted(set("".join(words))))
 
@@ -92,9 +139,21 @@ _CHINESE: Final = _characters(
     *_NOUNS.values(), *_COLORS.values(), *_LOCATIONS.values(), *_VERBS.values(), _LINKS
 )
 LANGUAGES: Final = {
-    "en": Language((*VOCABULARY, ","), string.ascii_lowercase + " ,", str, _english_clause, str),
+    "en": Language(
+        (*VOCABULARY, ","),
+        string.ascii_lowercase + " ,",
+        str,
+        _english_clause,
+        str,
+        Instruction.from_sentence,
+    ),
     "zh": Language(
-        tuple(_CHINESE), _CHINESE, _chinese_description, _chinese_clause, _chinese_sentence
+        tuple(_CHINESE),
+        _CHINESE,
+        _chinese_description,
+        _chinese_clause,
+        _chinese_sentence,
+        _parse_chinese,
     ),
 }
 """Name → language."""

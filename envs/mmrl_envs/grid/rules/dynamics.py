@@ -23,6 +23,8 @@ from mmrl_envs.grid.core.cells import (
 )
 from mmrl_envs.grid.core.jit import device_function
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
+from mmrl_envs.grid.language.instructions import STRICT_RULES
+from mmrl_envs.grid.rules.strict import verify_strictly
 from mmrl_envs.grid.rules.verification import (
     SUCCESS,
     front_cell,
@@ -96,9 +98,19 @@ def act(state: State, layout: Layout, e: int, action: int) -> None:
 
 
 @device_function
+def outcome_of(state: State, layout: Layout, e: int, action: int) -> int:
+    """The outcome of ``action``, just taken in environment ``e``, by the rules of its episode:
+    CONTINUE, SUCCESS or FAILURE.
+    """
+    if state.instruction[e, 0] & STRICT_RULES:
+        return verify_strictly(state, layout, e, action)
+    return verify(state, layout, e, action)
+
+
+@device_function
 def evaluate(state: State, layout: Layout, e: int, action: int) -> tuple[int, bool, float]:
     """The outcome of an action: the verifier's result, whether time is up, and the reward."""
-    outcome = verify(state, layout, e, action)
+    outcome = outcome_of(state, layout, e, action)
     is_late = state.step_count[e] >= state.max_steps[e]
     reward = 1 - 0.9 * (state.step_count[e] / state.max_steps[e]) if outcome == SUCCESS else 0.0
     return outcome, is_late, reward

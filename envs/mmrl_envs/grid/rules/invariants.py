@@ -26,6 +26,8 @@ from mmrl_envs.grid.core.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout,
 from mmrl_envs.grid.language.instructions import (
     AFTER,
     BEFORE,
+    BY_ACT,
+    BY_DONE,
     COLOR_BITS,
     DESCRIPTION_A,
     DESCRIPTION_B,
@@ -35,6 +37,7 @@ from mmrl_envs.grid.language.instructions import (
     LOCATION_BITS,
     LOCATIONS,
     OPEN,
+    ORDER_MASK,
     PICK_UP,
     PUT_NEXT,
     SINGLE,
@@ -186,8 +189,9 @@ def _check_instruction(state: State, e: int) -> int:
     """Rules 13 to 17: time, instruction and progress."""
     if not 0 <= state.step_count[e] <= state.max_steps[e] or state.max_steps[e] < 1:
         return 13
-    order = state.instruction[e, 0]
-    if order not in (SINGLE, BEFORE, AFTER):
+    order = state.instruction[e, 0] & ORDER_MASK
+    rules = state.instruction[e, 0] & ~ORDER_MASK
+    if order not in (SINGLE, BEFORE, AFTER) or rules not in (0, BY_ACT, BY_DONE):
         return 14
     progress = signed(state.progress[e])
     for clause in range(CLAUSES):

@@ -25,7 +25,7 @@ from mmrl_envs.grid.core.cells import (
     PICKUP,
     TOGGLE,
 )
-from mmrl_envs.grid.core.jit import device_function
+from mmrl_envs.grid.core.jit import device_function, signed
 from mmrl_envs.grid.core.state import CLAUSES, MARGIN, NOTHING, NOWHERE, Layout, State
 from mmrl_envs.grid.language.instructions import (
     AFTER,
@@ -41,13 +41,14 @@ from mmrl_envs.grid.language.instructions import (
     PUT_NEXT,
     SINGLE,
     STRICT,
+    STRICT_RULES,
 )
 
 CONTINUE: Final = 0
 SUCCESS: Final = 1
 FAILURE: Final = 2
 
-_FIRST_HALF_DONE: Final = 1 << CLAUSES
+FIRST_HALF_DONE: Final = 1 << CLAUSES
 NOUN_KINDS: Final = (0, BOX, BALL, KEY, DOOR_OPEN)  # object, box, ball, key, door
 _DX = np.array(DX)
 _DY = np.array(DY)
@@ -108,11 +109,18 @@ def matching(state: State, layout: Layout, e: int, description: int) -> np.uint6
 
 
 @device_function
+def known_hands(state: State, e: int) -> int:
+    """What a verifier knows to be in the hands when an episode begins: BabyAI's, of nothing."""
+    return signed(state.carried[e]) if state.instruction[e, 0] & STRICT_RULES else NOTHING
+
+
+@device_function
 def track(state: State, layout: Layout, e: int) -> None:
     """Resolve which objects each description means, and reset the progress of an episode."""
+    held = known_hands(state, e)
     for clause in range(CLAUSES):
         code = state.instruction[e, 1 + clause]
-        state.held_before[e, clause] = NOTHING
+        state.held_before[e, clause] = held
         for side in range(2):
             shift = DESCRIPTION_A if side == 0 else DESCRIPTION_B
             asked = code != 0 and (side == 0 or code & 15 == PUT_NEXT)
@@ -237,9 +245,9 @@ def verify(state: State, layout: Layout, e: int, action: int) -> int:
     order = state.instruction[e, 0]
     earlier = 2 if order == AFTER else 0
     while True:
-        is_last = order == SINGLE or state.progress[e] & _FIRST_HALF_DONE != 0
+        is_last = order == SINGLE or state.progress[e] & FIRST_HALF_DONE != 0
         half = 2 - earlier if is_last and order != SINGLE else earlier
         outcome = _verify_half(state, layout, e, half, action)
         if is_last or outcome != SUCCESS:
             return outcome
-        state.progress[e] |= _FIRST_HALF_DONE
+        state.progress[e] |= FIRST_HALF_DONE
