@@ -1,9 +1,10 @@
-"""Success of random actions on every level, to compare trained policies with.
+"""Success of random actions on every level, plain and strict, to compare trained policies with.
 
     python benchmarks/random_policy.py
 
 Two random policies play the held-out episodes that ``mmrl eval`` plays: a walk that mostly moves,
-and one that chooses among all seven actions alike.
+and one that chooses among all seven actions alike. "done" decides nothing on plain levels, where
+the walk leaves it out; on the strict ones it says it as often as it picks something up.
 """
 
 from __future__ import annotations
@@ -25,16 +26,23 @@ from mmrl_envs.grid.generation.levels import LEVELS
 
 RESULT: Final = Path(__file__).parent / "results" / "random_policy.json"
 FIRST_SEED: Final = 1_000_000_000  # of the held-out episodes of mmrl eval
-POLICIES: Final = {"walk": [2, 2, 6, 1, 1, 1, 0], "uniform": [1] * 7}
-"""Weights of left, right, forward, pick up, drop, toggle, done."""
-STRICT: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "OpenDoorColor, strict, room_size 4": ("OpenDoorColor", {"strict": True, "room_size": 4}),
-    "PickupDist, strict, room_size 7, num_dists 8": (
-        "PickupDist",
-        {"strict": True, "room_size": 7, "num_dists": 8},
+POLICIES: Final = {"walk": [2, 2, 6, 1, 1, 1], "uniform": [1] * 6}
+"""Weights of left, right, forward, pick up, drop and toggle."""
+SIZES: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "OpenDoorColorStrict, room_size 4": ("OpenDoorColorStrict", {"room_size": 4}),
+    "OpenDoorColorStrict, room_size 5": ("OpenDoorColorStrict", {"room_size": 5}),
+    "PickupDistStrict, room_size 5, num_dists 2": (
+        "PickupDistStrict",
+        {"room_size": 5, "num_dists": 2},
+    ),
+    "PickupDistStrict, room_size 7, num_dists 8": (
+        "PickupDistStrict",
+        {"room_size": 7, "num_dists": 8},
     ),
 }
-"""Of ``configs/minilm.yaml``, ``configs/listening.yaml`` and ``configs/hindsight.yaml``."""
+"""Other sizes that agents are trained on here: ``configs/demo.yaml``, ``minilm.yaml``,
+``listening.yaml``, ``hindsight.yaml``.
+"""
 
 
 def success(level: str, args: dict[str, Any], weights: list[int], episodes: int) -> int:
@@ -62,13 +70,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     started = time.monotonic()
-    plain: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in LEVELS}
-    levels = plain | STRICT
+    names = [name + suffix for name in LEVELS for suffix in ("", "Strict")]
+    every: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in names}
+    levels = every | SIZES
     table: dict[str, dict[str, Any]] = {}
     for name, (level, args) in track(levels.items(), description="levels"):
         table[name] = {}
         for policy, weights in POLICIES.items():
-            won = success(level, args, weights, options.episodes)
+            done = policy == "uniform" or level.endswith("Strict")
+            won = success(level, args, [*weights, int(done)], options.episodes)
             table[name][policy] = {
                 "success": round(won / options.episodes, 4),
                 "95": [round(end, 4) for end in wilson_interval(won, options.episodes)],
