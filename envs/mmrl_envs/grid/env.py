@@ -180,6 +180,12 @@ class GridEnv(gym.Env[Observation, np.int64]):
         """
         return bool(self.worlds.are_equivalent([sentence])[0])
 
+    def alternative_instructions(self) -> list[str]:
+        """Instructions that ask for something else in this scene; see
+        :meth:`~mmrl_envs.grid.worlds.GridWorlds.alternative_instructions`.
+        """
+        return self.worlds.alternative_instructions(0)
+
     def expert_action(self, knowledge: Knowledge = "seen") -> int:
         """The expert's action, 0 to 6; see
         :meth:`~mmrl_envs.grid.worlds.GridWorlds.expert_actions`.

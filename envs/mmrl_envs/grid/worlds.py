@@ -41,11 +41,17 @@ from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
 from mmrl_envs.grid.generation.levels import find_level
 from mmrl_envs.grid.hindsight.achievements import Moment
-from mmrl_envs.grid.hindsight.events import is_covered
+from mmrl_envs.grid.hindsight.events import (
+    CODES,
+    DESCRIPTIONS,
+    is_covered,
+    is_grammatical,
+    match,
+)
 from mmrl_envs.grid.hindsight.tracker import AchievementTracker
 from mmrl_envs.grid.language.descriptions import ALL, FARTHER, Scene, scenes
-from mmrl_envs.grid.language.instructions import Instruction, parsed
-from mmrl_envs.grid.language.languages import find_language, sentence_in
+from mmrl_envs.grid.language.instructions import Clause, Description, Instruction, parsed
+from mmrl_envs.grid.language.languages import find_language, sentence_in, translate
 from mmrl_envs.grid.rendering.views import View, make_view
 from mmrl_envs.grid.rules.invariants import RULES, check_envs
 from mmrl_envs.grid.rules.knowledge import update_seen
@@ -355,6 +361,28 @@ class GridWorlds:
             own = self.state.instruction[e]
             equivalent[e] = is_covered(self.state, self.layout, e, own[1:], code[1:])
         return equivalent
+
+    def alternative_instructions(self, e: int) -> list[str]:
+        """Instructions of one clause that ask for something else in the scene of environment ``e``,
+        by kind, colour or both; none where its own instruction is not "go to", "pick up" or "open"
+        alone.
+        """
+        own = self.instruction(e)
+        if len(own.clauses) != 1 or own.clauses[0].verb == "put":
+            return []
+        found = np.zeros(len(CODES), np.uint64)
+        match(self.state, self.layout, e, CODES, found)
+        verb, asked = own.clauses[0].verb, self.state.tracked[e, 0, 0]
+        nouns = [
+            Description(one.noun, one.color, "", bin(things).count("1") > 1)
+            for one, things in zip(DESCRIPTIONS, found.tolist(), strict=True)
+            if things
+            and not things & int(asked)
+            and not one.location
+            and (one.color or one.noun != "object")
+            and is_grammatical(verb, one)
+        ]
+        return [translate(Clause(verb, one), self.language) for one in nouns]
 
     @property
     def has_memory(self) -> bool:

@@ -9,7 +9,14 @@ from mmrl_envs.grid.core import cells
 from mmrl_envs.grid.core.cells import DONE, DOOR_OPEN, DROP, KIND_MASK, PICKUP, TOGGLE
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE
 from mmrl_envs.grid.generation.levels import find_level
-from mmrl_envs.grid.language.instructions import BY_ACT, BY_DONE, GO_TO, OPEN, PICK_UP
+from mmrl_envs.grid.language.instructions import (
+    BY_ACT,
+    BY_DONE,
+    GO_TO,
+    OPEN,
+    PICK_UP,
+    Instruction,
+)
 from mmrl_envs.grid.worlds import GridWorlds
 
 
@@ -186,3 +193,21 @@ def test_whether_a_sentence_asks_for_the_same_thing(language):
     assert not worlds.are_equivalent(["no such sentence"] * 64).any()
     with pytest.raises(ValueError, match="1 sentences for 64 environments"):
         worlds.are_equivalent(["open the door"])
+
+
+@pytest.mark.parametrize("level", ["PickupDist", "GoToLocal", "OpenDoorColor"])
+def test_alternative_instructions_ask_for_other_things_of_the_scene(level):
+    worlds = begun(level, 24)
+    for e in range(24):
+        alternatives = worlds.alternative_instructions(e)
+        assert len(alternatives) == len(set(alternatives)) > 0
+        assert worlds.sentences[e] not in alternatives
+        for sentence in alternatives:
+            verb, target = Instruction.from_sentence(sentence).clauses[0].verb, sentence
+            assert verb == worlds.instruction(e).clauses[0].verb
+            asked = [*worlds.sentences[:e], target, *worlds.sentences[e + 1 :]]
+            assert not worlds.are_equivalent(asked)[e]
+
+
+def test_a_sequence_has_no_alternatives():
+    assert begun("OpenRedBlueDoors", 1).alternative_instructions(0) == []
