@@ -140,8 +140,8 @@ def reconstructed(tokenizer: PatchTokenizer, folder: Path) -> dict[str, Any]:
     without held-out pairs.
     """
     scenes = read_scenes([str(folder / f"{name}-test") for name in SOURCES])
-    images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2)
-    made = tokenizer.decode(tokenizer.encode(images)).permute(0, 2, 3, 1).numpy()
+    images = torch.from_numpy(scenes.images)
+    made = tokenizer.decode(tokenizer.encode(images)).numpy()
     read = TileReader()
     same = read(scenes.images).codes == read(made).codes
     new = np.array([mentions_held_out(one) for one in scenes.sentences])

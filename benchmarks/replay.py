@@ -47,7 +47,9 @@ def measure(kind: str, transitions: int) -> dict[str, float]:
     from mmrl_agents.vec_env import MultimodalVecEnv
 
     tokenizer = build_tokenizer(ModelConfig(), instruction_words(LEVEL))
-    env: Any = VecTransposeImage(MultimodalVecEnv(make_vec_env(LEVEL, 64), tokenizer))
+    env: Any = MultimodalVecEnv(make_vec_env(LEVEL, 64), tokenizer)
+    if kind != "ours":
+        env = VecTransposeImage(env)  # as theirs is wrapped
     env.seed(0)
     before_step = env.reset()
     generator = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from stable_baselines3.common.policies import BasePolicy
 
 from mmrl.contract import IMAGE
 from mmrl.errors import UserError
+from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl_agents.networks.policy import MultimodalPolicy
 
@@ -82,11 +83,11 @@ class SB3Actor:
         self._check(images)
         rows = [self.preprocessing.encode(observation, row) for row in range(len(images))]
         encoded = {key: np.stack([row[key] for row in rows]) for key in self.preprocessing.spaces}
-        return {IMAGE: images.transpose(0, 3, 1, 2), **encoded}
+        return {IMAGE: images, **encoded}
 
     def _check(self, images: NDArray[np.uint8]) -> None:
         space: Any = self.policy.observation_space
-        trained = space[IMAGE].shape[1:]
+        trained = size_of(space[IMAGE].shape)
         if images.shape[1:3] != trained:
             raise UserError(
                 f"images of {list(images.shape[1:3])} pixels: "

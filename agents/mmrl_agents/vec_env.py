@@ -19,7 +19,7 @@ from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.wrappers.error_context import CheckedBatch
 from mmrl.wrappers.state import batch_state, set_batch_state, try_state
-from mmrl_agents.earlier import entry
+from mmrl_agents.earlier import entry, in_order
 from mmrl_agents.team import ALONE, Team
 
 Observation = dict[str, NDArray[Any]]
@@ -31,7 +31,7 @@ class MultimodalVecEnv(VecEnv):
 
     Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
     tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it, ``goal`` uint8
-    [N, 1, 3, H, W] where there are goal images. At an episode's end the info holds what SB3 expects
+    [N, 1, H, W, 3] where there are goal images. At an episode's end the info holds what SB3 expects
     (``terminal_observation``, ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l``
     and seconds since the start ``t``), ``is_success``, and ``achieved`` where the environment
     reports it.
@@ -192,7 +192,7 @@ class MultimodalVecEnv(VecEnv):
             ValueError: it is another batch's.
         """
         set_batch_state(self.env, state["batch"])
-        self._encoded = {key: one.copy() for key, one in entry(state, "encoded").items()}
+        self._encoded = in_order(entry(state, "encoded"), self.observation_space)
         unknown = (None,) * self.num_envs  # of states that were saved without: encoded again
         self._instructions = tuple(state.get("instructions", unknown))
         self._returns, self._lengths = state["returns"].copy(), state["lengths"].copy()

@@ -73,7 +73,7 @@ def build_model(
         config: names and arguments.
         inputs: shapes and vocabularies of the modalities. None builds a model of sentences and
             images without an environment: its text encoder brings the tokenizer, and images of any
-            size are resized to ``image_size``.
+            size, uint8 [B, 3, H, W], are resized to ``image_size``.
         tokenizer: for sentences, where the model is to take them.
         pretrained: load the pretrained weights that the configuration names; otherwise they are
             random, to be replaced by saved ones.
@@ -195,7 +195,7 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
             "'multimodal-rl[minilm]'), such a folder, or pretrained=False for bert-base-uncased, "
             "bert-large-uncased and distilbert-base-uncased"
         ) from error
-    return ModelInputs.standard(size, tokenizer.size), tokenizer
+    return ModelInputs.standard(size, tokenizer.size, channels_first=True), tokenizer
 
 
 def _freeze(encoders: dict[str, Encoder], config: ModelConfig) -> None:

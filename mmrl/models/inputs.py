@@ -18,8 +18,9 @@ class ModelInputs:
     """The modalities of a model, each under its observation key in one of the two tables.
 
     Attributes:
-        shapes: of one observation's array, without the batch: images [3, H, W], goal images
-            [1, 3, H, W], features of speech as their preprocessing makes them.
+        shapes: of one observation's array, without the batch: images [H, W, 3], goal images
+            [1, H, W, 3], features of speech as their preprocessing makes them. A model of images
+            [3, H, W] takes them with the channels first.
         vocabularies: of sequences of token ids: how many ids there are, or the words by their ids.
     """
 
@@ -34,6 +35,7 @@ class ModelInputs:
         *,
         speech: tuple[int, ...] | None = None,
         goal: tuple[int, int] | None = None,
+        channels_first: bool = False,
     ) -> Self:
         """Those of the contract's own keys.
 
@@ -42,12 +44,17 @@ class ModelInputs:
             vocabulary: of ``instruction``; None without written instructions.
             speech: shape of the features of ``speech``; None without spoken instructions.
             goal: height and width of ``goal``; None without goal images.
+            channels_first: images [3, H, W], as torch has them, instead of [H, W, 3].
         """
-        shapes: dict[str, tuple[int, ...]] = {IMAGE: (3, *image_size)}
+
+        def image(size: tuple[int, int]) -> tuple[int, ...]:
+            return (3, *size) if channels_first else (*size, 3)
+
+        shapes: dict[str, tuple[int, ...]] = {IMAGE: image(image_size)}
         if speech is not None:
             shapes[SPEECH] = tuple(speech)
         if goal is not None:
-            shapes[GOAL] = (1, 3, *goal)
+            shapes[GOAL] = (1, *image(goal))
         return cls(shapes, {} if vocabulary is None else {INSTRUCTION: vocabulary})
 
     @classmethod

@@ -160,7 +160,11 @@ def read_recipe(
         return config, ModelInputs.from_json(about["inputs"])
     height, width = about["image_size"]
     return config, ModelInputs.standard(
-        (height, width), about["vocabulary"], speech=about["speech"], goal=about.get("goal")
+        (height, width),
+        about["vocabulary"],
+        speech=about["speech"],
+        goal=about.get("goal"),
+        channels_first=True,
     )
 
 
@@ -181,4 +185,4 @@ def _read_names(
         instruction_length=about["length"],
         precision=about["precision"],
     )
-    return config, ModelInputs.standard((height, width), tokenizer.size)
+    return config, ModelInputs.standard((height, width), tokenizer.size, channels_first=True)

@@ -18,7 +18,7 @@ Reading order: this file; :mod:`~mmrl.models.tokens`, the interface between enco
 :mod:`~mmrl.models.build`, how names become modules; :mod:`~mmrl.models.io`, how they are saved.
 
 Shapes: B batch, L tokens (or token ids), D their width, F features, H and W pixels. Images are
-uint8 [B, 3, H, W], a permuted view of the [B, H, W, 3] that environments and buffers store.
+uint8 [B, H, W, 3] from the environment up to the image encoder, which turns them.
 """
 
 from __future__ import annotations
@@ -85,10 +85,11 @@ class MultimodalModel(nn.Module):
         """A batch of observations, or of sentences and images → features float32 [B, F].
 
         Args:
-            observation: by key, such as ``image`` uint8 [B, 3, H, W], ``instruction`` token ids
-                [B, L], ``speech`` features [B, …], ``goal`` uint8 [B, 1, 3, H, W], of which some
+            observation: by key, such as ``image`` uint8 [B, H, W, 3], ``instruction`` token ids
+                [B, L], ``speech`` features [B, …], ``goal`` uint8 [B, 1, H, W, 3], of which some
                 may be missing; or B sentences.
-            images: uint8 [B, 3, H, W], with sentences.
+            images: with sentences, uint8 [B, 3, H, W] where the model was built without an
+                environment, else [B, H, W, 3]; see :class:`mmrl.models.inputs.ModelInputs`.
 
         Raises:
             ValueError: a modality that the model was not built for, or images or token ids that do

@@ -1,17 +1,56 @@
-"""Image preprocessing: uint8 images → resized, normalised floats, on the device of the model."""
+"""Image preprocessing: uint8 images → resized, normalised floats, on the device of the model.
+
+Images are [H, W, 3] everywhere, as environments make them; :func:`channels_first` turns them where
+a model takes its pixels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmrl.compat import import_torchvision
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def channels_first(images: Tensor) -> Tensor:
+    """Images [..., H, W, C] → [..., C, H, W], as torch's layers take them; a view."""
+    return images.movedim(-1, -3)
+
+
+def is_channels_first(shape: Sequence[int]) -> bool:
+    """Whether images of a shape are [..., 3, H, W], as stable-baselines3's ``VecTransposeImage``
+    makes them of [..., H, W, 3].
+    """
+    return shape[-1] != 3 and shape[-3] == 3
+
+
+def size_of(shape: Sequence[int]) -> tuple[int, int]:
+    """Height and width of images of a shape, in either order."""
+    rows = -2 if is_channels_first(shape) else -3
+    return int(shape[rows]), int(shape[rows + 1])
+
+
+def in_order_of(shape: Sequence[int], images: NDArray[Any]) -> NDArray[Any]:
+    """Images in the order of the axes of a shape, [H, W, 3] or [3, H, W]: turned, as a view, where
+    they have the other one, such as in files of earlier versions.
+    """
+    if not is_channels_first(shape):
+        return channels_last(images)
+    return images if is_channels_first(images.shape) else np.moveaxis(images, -1, -3)
+
+
+def channels_last(images: NDArray[Any]) -> NDArray[Any]:
+    """Images [..., H, W, 3] as they are, and [..., 3, H, W] turned, as a view."""
+    return np.moveaxis(images, -3, -1) if is_channels_first(images.shape) else images
 
 
 class ImageNormalizer(nn.Module):

@@ -32,7 +32,7 @@ class Goals(Protocol):
 
     @property
     def space(self) -> EncodedSpace:
-        """Uint8 [1, 3, H, W]: a stack of one image, whose channels SB3 then leaves in order."""
+        """Uint8 [1, H, W, 3], a stack of one image."""
         ...
 
     def encode(self, instruction: str) -> NDArray[np.uint8]:

@@ -23,6 +23,7 @@ from torch.nn import functional
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.models.model import MultimodalModel
 from mmrl.models.tokens import Tokens, TokensShape
+from mmrl.preprocessing.image import channels_first
 
 
 class SharedEmbedding(nn.Module):
@@ -64,7 +65,9 @@ class SharedEmbedding(nn.Module):
     @torch.no_grad()
     def of_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Images uint8 [B, H, W, 3] → unit vectors float32 [B, width]."""
-        pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
+        pixels = torch.from_numpy(images).to(self.device)
+        if self.model.encoders[IMAGE].channels_first:
+            pixels = channels_first(pixels)
         return self({IMAGE: pixels})[IMAGE].cpu().numpy()
 
     @torch.no_grad()

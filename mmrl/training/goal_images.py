@@ -46,17 +46,17 @@ class GoalImages:
     ) -> None:
         self._painter, self._language = painter, language
         self._space = EncodedSpace(
-            0, 255, (1, 3, *painter.tokenizer.image_size), np.uint8, fingerprint=mark
+            0, 255, (1, *painter.tokenizer.image_size, 3), np.uint8, fingerprint=mark
         )
         self._painted: dict[str, NDArray[np.uint8]] = {}
 
     @property
     def space(self) -> EncodedSpace:
-        """Uint8 [1, 3, H, W]."""
+        """Uint8 [1, H, W, 3]."""
         return self._space
 
     def encode(self, instruction: str) -> NDArray[np.uint8]:
-        """The image of an instruction's goal, uint8 [1, 3, H, W], read-only.
+        """The image of an instruction's goal, uint8 [1, H, W, 3], read-only.
 
         Raises:
             UserError: words that the painter never learnt.
@@ -74,7 +74,7 @@ class GoalImages:
             painted = self._painter.paint([asked], seed=_SEED, temperature=TEMPERATURE)
         except UserError as error:
             raise UserError(f"the goal of {instruction!r} cannot be painted: {error}") from error
-        image = np.ascontiguousarray(painted.transpose(0, 3, 1, 2))
+        image = np.ascontiguousarray(painted)
         image.setflags(write=False)
         return image
 

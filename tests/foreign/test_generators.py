@@ -81,7 +81,7 @@ def test_goals_are_prompted_for_in_the_painters_language(fitted: Fitted) -> None
     instruction = "tap the small violet arch"
     prompted = {name: one._language.goal_prompt(instruction) for name, one in goals.items()}
     assert prompted == {"Touch": "the cursor on a small violet arch", "Plain": instruction}
-    assert goals["Touch"].encode(instruction).shape == (1, 3, 72, 96)
+    assert goals["Touch"].encode(instruction).shape == (1, 72, 96, 3)
 
 
 @BOTH

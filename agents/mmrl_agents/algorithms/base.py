@@ -13,7 +13,6 @@ from gymnasium.vector import VectorEnv
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
-from stable_baselines3.common.vec_env import VecTransposeImage
 
 from mmrl.contract import IMAGE
 from mmrl.errors import UserError
@@ -258,7 +257,7 @@ class SB3Agent(ABC):
         action: spaces.Space[Any],
     ) -> BasePolicy:
         """The policy of a configuration, with new weights, for an environment's spaces."""
-        image = VecTransposeImage.transpose_space(cast("Any", observation)[IMAGE])
+        image = cast("Any", observation)[IMAGE]
         return cls.Policy(
             spaces.Dict({IMAGE: image, **preprocessing.spaces}),
             action,

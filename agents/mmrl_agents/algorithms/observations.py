@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
 from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
 from mmrl.errors import UserError
+from mmrl.preprocessing.image import in_order_of, is_channels_first, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 
 
@@ -51,6 +52,20 @@ def check_env(algorithm: str, env: Any) -> None:
     )
 
 
+def fitting_env(env: VecEnv, space: spaces.Space[Any]) -> VecEnv:
+    """An environment in the order of axes that an algorithm was built for: stable-baselines3's own
+    classes, and earlier versions, had images with the channels first.
+
+    Args:
+        env: to learn from.
+        space: of the algorithm's observations.
+    """
+    built, theirs = (cast("Any", one)[IMAGE].shape for one in (space, env.observation_space))
+    if is_channels_first(built) and not is_channels_first(theirs):
+        return VecTransposeImage(env)
+    return env
+
+
 def is_text(instruction: Any) -> bool:
     """Whether an observation has sentences instead of token ids."""
     if isinstance(instruction, str):
@@ -72,7 +87,7 @@ def encode(
     Args:
         observation: with sentences.
         preprocessing: of the algorithm.
-        shape: of the images that it was trained on, [3, H, W].
+        shape: of the images that it was trained on, [H, W, 3] or [3, H, W].
 
     Raises:
         UserError: there is no preprocessing, or images of another size.
@@ -86,25 +101,23 @@ def encode(
     batch = {key: [value] for key, value in observation.items()} if one else observation
     rows = [preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
     encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    encoded[IMAGE] = _channels_first(np.asarray(batch[IMAGE]), shape)
+    encoded[IMAGE] = _fitting(np.asarray(batch[IMAGE]), shape)
     return {key: value[0] for key, value in encoded.items()} if one else encoded
 
 
-def _channels_first(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Images [N, H, W, 3] or [N, 3, H, W] → [N, 3, H, W].
+def _fitting(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Images [N, H, W, 3] or [N, 3, H, W] in the order of a shape.
 
     Args:
         images: of a batch.
-        shape: of one of those that the agent was trained on, [3, H, W].
+        shape: of one of those that the agent was trained on.
 
     Raises:
         UserError: they are of another size.
     """
-    if images.shape[1:] == shape:
-        return images
-    if images.shape[1:] != (*shape[1:], shape[0]):
+    fitting = in_order_of(shape, images)
+    if fitting.shape[1:] != shape:
         raise UserError(
-            f"images of {list(images.shape[1:])}: this agent was trained on "
-            f"{[*shape[1:], shape[0]]}"
+            f"images of {list(images.shape[1:])}: this agent was trained on {[*size_of(shape), 3]}"
         )
-    return images.transpose(0, 3, 1, 2)
+    return fitting

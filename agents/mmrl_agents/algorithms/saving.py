@@ -18,9 +18,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.utils import (
-    check_for_correct_spaces,
-)
+from stable_baselines3.common.save_util import load_from_zip_file
+from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
 from mmrl.contract import IMAGE, INSTRUCTION
@@ -34,10 +33,11 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.models.config import ModelConfig
+from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
-from mmrl_agents.algorithms.observations import check_env, encode, is_text
+from mmrl_agents.algorithms.observations import check_env, encode, fitting_env, is_text
 from mmrl_agents.earlier import entry
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.saving.folder import (
@@ -230,6 +230,10 @@ class Saveable(BaseAlgorithm):
         folder = find_folder(path, ALGORITHM)
         if folder is None:
             if trust_pickle:
+                if env is not None:
+                    check_env(cls.__name__, env)
+                    data, _, _ = load_from_zip_file(path, custom_objects=custom_objects)
+                    env = fitting_env(env, (data or {})["observation_space"])
                 return super().load(
                     path, env, device, custom_objects, print_system_info, force_reset, **kwargs
                 )
@@ -299,7 +303,7 @@ class Saveable(BaseAlgorithm):
 
     def _attach(self, env: VecEnv, fingerprints: Mapping[str, str] | None) -> None:
         """Take an environment that observes and acts as the saved one did."""
-        env = self._wrap_env(env, self.verbose)
+        env = fitting_env(self._wrap_env(env, self.verbose), self.observation_space)
         theirs: Preprocessing | None = getattr(env.unwrapped, "preprocessing", None)
         if theirs is not None and fingerprints is not None:
             theirs.check(fingerprints)
@@ -311,9 +315,15 @@ class Saveable(BaseAlgorithm):
         self._vec_normalize_env = unwrap_vec_normalize(env)
 
     @staticmethod
-    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+    def _wrap_env(env: Any, *_: Any, **__: Any) -> VecEnv:
+        """The environment as it is, without ``VecTransposeImage``: the model turns images."""
         check_env("this agent", env)
-        return BaseAlgorithm._wrap_env(env, verbose, monitor_wrapper)
+        return cast("VecEnv", env)
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        """As in SB3; an agent of images [3, H, W] gets them so."""
+        check_env("this agent", env)
+        super().set_env(fitting_env(env, self.observation_space), force_reset)
 
     def set_parameters(
         self,
@@ -383,8 +393,9 @@ def _load_preprocessing(
     """The preprocessing that an algorithm was saved with; None where it was without."""
     if fingerprints is None:
         return None
-    channels, height, width = seen[IMAGE].shape or (0, 0, 0)
-    frame = spaces.Dict({IMAGE: spaces.Box(0, 255, (height, width, channels), np.uint8)})
+    frame = spaces.Dict(
+        {IMAGE: spaces.Box(0, 255, (*size_of(seen[IMAGE].shape or ()), 3), np.uint8)}
+    )
     preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)
     preprocessing.check(fingerprints)
     return preprocessing

@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from mmrl.contract import IMAGE
 from mmrl.errors import UserError
+from mmrl_agents.earlier import saved_images
 
 _NONE = -1
 _TRIES = 8
@@ -242,7 +243,9 @@ class FrameReplay(ReplayBuffer):
         if filled > self.buffer_size or (self.full and filled != self.buffer_size):
             raise UserError(f"a replay buffer of {filled} transitions, not of {self.buffer_size}")
         for key, ring in self._rings.items():
-            ring.set_state(state["rings"][key])
+            saved = state["rings"][key]
+            kept = saved_images(key, saved["kept"], self.observation_space)
+            ring.set_state({**saved, "kept": kept})
             self._present[key] = state["present"][key].copy()
             for when, numbers in self._numbers.items():
                 numbers[key][:filled] = state["numbers"][when][key]

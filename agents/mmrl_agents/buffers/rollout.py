@@ -58,7 +58,7 @@ class NextSteps(NamedTuple):
     """What came after N steps: the targets of an auxiliary loss.
 
     Attributes:
-        images: the next images, uint8 [N, 3, H, W].
+        images: the next images, uint8 [N, H, W, 3].
         rewards: float32 [N].
         ends: whether the episode ended with the step, bool [N].
         shown: whether the next image is of the same episode, bool [N].
@@ -77,8 +77,7 @@ class MultimodalRolloutBuffer(RolloutBuffer):
     """SB3's rollout buffer for dictionaries, in the same order and with the same numbers.
 
     Observations keep their type (frames uint8, ids int32), on the device where they are used, and
-    are copied twice at most: in when they are made, and out with their minibatch. Frames are stored
-    as environments make them, channels last, whatever the order of the axes of their view.
+    are copied twice at most: in when they are made, and out with their minibatch.
 
     Args:
         buffer_size: steps T of each environment.
@@ -119,11 +118,9 @@ class MultimodalRolloutBuffer(RolloutBuffer):
         self.team = team
         steps = (buffer_size, n_envs)
         self.observations = {
-            key: torch.zeros((*steps, *_stored(key, space)), dtype=_dtype(space), device=device)
+            key: torch.zeros((*steps, *(space.shape or ())), dtype=_dtype(space), device=device)
             for key, space in observation_space.spaces.items()
         }
-        if IMAGE in self.observations:
-            self.observations[IMAGE] = self.observations[IMAGE].movedim(-1, 2)
         self.actions = np.zeros((*steps, self.action_dim), action_space.dtype)
         for name in ("rewards", "returns", "episode_starts", "values", "log_probs", "advantages"):
             setattr(self, name, np.zeros(steps, np.float32))
@@ -242,7 +239,7 @@ class MultimodalRolloutBuffer(RolloutBuffer):
             return torch.from_numpy(rows.astype(np.float32, copy=False)).to(self.device)
 
         return Transitions(
-            observations={key: _pick(key, kept, chosen) for key, kept in self.observations.items()},
+            observations={key: _pick(kept, chosen) for key, kept in self.observations.items()},
             actions=pick(self.actions),
             old_values=pick(self.values),
             old_log_prob=pick(self.log_probs),
@@ -260,7 +257,7 @@ class MultimodalRolloutBuffer(RolloutBuffer):
         after = np.where(inside, when + 1, when)
         ends = (self.episode_starts[after, env] > 0) & inside
         known = inside & ~self.cut[when, env]
-        images = _pick(IMAGE, self.observations[IMAGE], self._to_device(after * self.n_envs + env))
+        images = _pick(self.observations[IMAGE], self._to_device(after * self.n_envs + env))
         return NextSteps(
             images,
             self._to_device(self.rewards[when, env]),
@@ -271,16 +268,8 @@ class MultimodalRolloutBuffer(RolloutBuffer):
         return torch.from_numpy(array).to(self.device)
 
 
-def _stored(key: str, space: spaces.Space[Any]) -> tuple[int, ...]:
-    """The shape in memory: images are stored channels last, as environments make them."""
-    shape = space.shape or ()
-    return (*shape[1:], shape[0]) if key == IMAGE else shape
-
-
-def _pick(key: str, kept: Tensor, chosen: Tensor) -> Tensor:
+def _pick(kept: Tensor, chosen: Tensor) -> Tensor:
     """Rows of [T, N, …] by their numbers."""
-    if key == IMAGE:
-        return kept.movedim(2, -1).flatten(0, 1).index_select(0, chosen).movedim(-1, 1)
     return kept.flatten(0, 1).index_select(0, chosen)
 
 

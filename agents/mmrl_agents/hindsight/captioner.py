@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmrl.experiment.checkpoint import put_weights, weights_of
 from mmrl.generative.text.models import TextGenerator
+from mmrl.preprocessing.image import channels_last
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.hindsight.relabelling import Captioner, FinalStep
 
@@ -113,7 +114,8 @@ class LearnedCaptioner(Captioner):
     def set_state(self, state: dict[str, Any]) -> None:
         """As :meth:`Relabeller.set_state`."""
         super().set_state(state)
-        self._images = [] if state["images"] is None else list(state["images"])
+        images = state["images"]
+        self._images = [] if images is None else [*np.ascontiguousarray(channels_last(images))]
         self._sentences = list(state["sentences"])
         self._count, self._next, self._loss, self.rounds = state["counts"]
         self._rng.bit_generator.state = state["generator"]

@@ -24,7 +24,7 @@ class FinalStep:
     """The final step of an episode.
 
     Attributes:
-        images: before and after it, uint8 [2, 3, H, W].
+        images: before and after it, uint8 [2, H, W, 3].
         instruction: token ids, int32 [L].
         success: whether the instruction was achieved.
         truncated: whether a time limit ended the episode.
@@ -156,7 +156,7 @@ class Captioner:
     achievements only.
 
     Args:
-        generator: images uint8 [B, 2, 3, H, W] → sentences.
+        generator: images uint8 [B, 2, H, W, 3] → sentences.
         tokenizer: of the instructions; only sentences that were given as one are used.
     """
 

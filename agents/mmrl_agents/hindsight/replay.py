@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmrl.contract import ACHIEVED, GOAL, IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.language import NEUTRAL, InstructionLanguage
+from mmrl.preprocessing.image import channels_last
 from mmrl.preprocessing.pipeline import Goals
 from mmrl.preprocessing.text import Tokenizer
 from mmrl_agents.buffers.replay import FrameReplay
@@ -214,7 +215,7 @@ def _failure_from_state(state: dict[str, Any]) -> Failure:
     """A failure from plain data."""
     step = entry(state, "final_step")
     final_step = FinalStep(
-        images=step["images"],
+        images=np.ascontiguousarray(channels_last(step["images"])),
         instruction=step["instruction"],
         success=step["success"],
         truncated=entry(step, "truncated"),
@@ -233,7 +234,7 @@ def _final_step(
 ) -> FinalStep:
     achieved = infos[e].get(ACHIEVED)
     return FinalStep(
-        np.stack([obs[IMAGE][e], next_obs[IMAGE][e]]),
+        np.stack([channels_last(one[IMAGE][e]) for one in (obs, next_obs)]),
         obs[INSTRUCTION][e].copy(),
         bool(infos[e][IS_SUCCESS]),
         bool(infos[e].get("TimeLimit.truncated", False)),

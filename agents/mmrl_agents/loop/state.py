@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.save_util import recursive_getattr
 from torch.optim import Optimizer
 
-from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
 from mmrl.models.encoders.base import Encoder
+from mmrl_agents.earlier import in_order
 from mmrl_agents.parts import Part
 from mmrl_agents.team import Team
 
@@ -96,7 +95,9 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
     exact = state["env"] is not None
     if exact:
         env.set_state(state["env"])
-        algorithm._last_obs = _as_transposed(state["seen"]["observation"])
+        algorithm._last_obs = in_order(
+            state["seen"]["observation"], algorithm.env.observation_space
+        )
         algorithm._last_episode_starts = state["seen"]["starts"].copy()
         if state["seen"]["memory"] is not None:
             algorithm._state = state["seen"]["memory"].to(algorithm.device)
@@ -120,14 +121,6 @@ def _memory(algorithm: Any) -> torch.Tensor | None:
     """The state of a policy's memory, where the algorithm has one."""
     state = getattr(algorithm, "_state", None)
     return None if state is None else state.clone()
-
-
-def _as_transposed(observation: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Images [N, 3, H, W] laid out in memory as SB3's transposing wrapper leaves them: torch adds
-    up in another order where the layout is another.
-    """
-    pixels = np.ascontiguousarray(observation[IMAGE].transpose(0, 2, 3, 1))
-    return {**observation, IMAGE: pixels.transpose(0, 3, 1, 2)}
 
 
 def get_learned_state(

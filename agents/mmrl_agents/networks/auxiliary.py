@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from mmrl.contract import IMAGE
 from mmrl.errors import UserError, unknown
+from mmrl.preprocessing.image import channels_first, is_channels_first, size_of
 from mmrl_agents.buffers.rollout import NextSteps
 from mmrl_agents.parts import KIND, Part
 
@@ -41,7 +42,7 @@ class NextStepLoss(nn.Module):
 
     Args:
         features: width F of the features.
-        observation: of one environment, with ``image`` [3, H, W].
+        observation: of one environment, with ``image`` [H, W, 3].
         action: of one environment.
         weight: of the loss, beside the algorithm's own.
         hidden: width of the layer between.
@@ -62,13 +63,14 @@ class NextStepLoss(nn.Module):
         side: int = 14,
     ) -> None:
         super().__init__()
-        _, height, width = observation[IMAGE].shape or (0, 0, 0)
-        if weight <= 0 or hidden < 1 or not 1 <= side <= min(height, width):
+        shape = observation[IMAGE].shape or ()
+        pixels = min(size_of(shape))
+        if weight <= 0 or hidden < 1 or not 1 <= side <= pixels:
             raise ValueError(
                 f"weight={weight} must be above 0, hidden={hidden} at least 1, and side={side} 1 "
-                f"to the {min(height, width)} pixels of an image"
+                f"to the {pixels} pixels of an image"
             )
-        self.weight, self.side = weight, side
+        self.weight, self.side, self._is_first = weight, side, is_channels_first(shape)
         self._choices = int(action.n) if isinstance(action, spaces.Discrete) else None
         self.enter = nn.Linear(features + (self._choices or math.prod(action.shape or ())), hidden)
         self.image, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
@@ -97,10 +99,11 @@ class NextStepLoss(nn.Module):
         return (image * targets.shown + outcome * targets.known).mean()
 
     def patches(self, images: Tensor) -> Tensor:
-        """The mean brightness of the patches of images uint8 [N, 3, H, W]: float32
+        """The mean brightness of the patches of images uint8 [N, H, W, 3]: float32
         [N, 3 · side²], 0 to 1.
         """
-        return functional.adaptive_avg_pool2d(images.float() / 255, self.side).flatten(1)
+        pixels = images if self._is_first else channels_first(images)
+        return functional.adaptive_avg_pool2d(pixels.float() / 255, self.side).flatten(1)
 
 
 def _cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:

@@ -30,8 +30,9 @@ class MultimodalExtractor(BaseFeaturesExtractor):
     """The model as SB3's feature extractor.
 
     Args:
-        observation_space: Dict of ``image`` uint8 [3, H, W], and ``instruction`` integers [L] or
-            ``speech`` floats, or both; and perhaps ``goal`` uint8 [1, 3, H, W].
+        observation_space: Dict of ``image`` uint8 [H, W, 3], or [3, H, W] as ``VecTransposeImage``
+            has it; ``instruction`` integers [L] or ``speech`` floats, or both; and perhaps ``goal``
+            uint8 [1, H, W, 3].
         model: what the model is made of.
     """
 

@@ -226,7 +226,7 @@ class Painter(nn.Module):
             self._draw(part, generator, temperature=temperature, guidance=guidance)
             for part in ids.split(_AT_ONCE)
         ]
-        return self.tokenizer.decode(torch.cat(drawn)).permute(0, 2, 3, 1).cpu().numpy()
+        return self.tokenizer.decode(torch.cat(drawn)).cpu().numpy()
 
     def read(self, sentences: Sequence[str]) -> Tensor:
         """Token ids int32 [B, L], on its device; an empty prompt is the start mark alone.

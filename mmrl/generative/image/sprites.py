@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmrl.errors import UserError
+from mmrl.preprocessing.image import channels_first
 from mmrl.preprocessing.text import split_words
 
 _ARTICLES: Final = ("a", "an", "the")
@@ -70,7 +71,7 @@ class SpritePainter(nn.Module):
         """The negative evidence lower bound.
 
         Args:
-            images: uint8 [B, 4, S, S], red, green, blue and opacity.
+            images: uint8 [B, S, S, 4], red, green, blue and opacity.
             names: as :meth:`read` returns them, float [B, W].
             weight: of ``style``.
 
@@ -78,7 +79,7 @@ class SpritePainter(nn.Module):
             ``pixels``, the reconstruction error where images are opaque; ``style``, the KL
             divergence of styles from a normal distribution, in nats; ``loss``, their weighted sum.
         """
-        real = images.float().flatten(1) / 255
+        real = channels_first(images).float().flatten(1) / 255
         mean, log_variance = self.encoder(torch.cat([real * 2 - 1, names], 1)).chunk(2, 1)
         drawn = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         made = self._paint(drawn, names)

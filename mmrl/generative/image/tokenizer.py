@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.errors import UserError
+from mmrl.preprocessing.image import channels_first
 
 _AT_ONCE: Final = 512  # images
 
@@ -61,7 +62,7 @@ class PatchTokenizer(nn.Module):
         """The training loss, ``loss``, and its parts.
 
         Args:
-            images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
+            images: uint8 [B, h, w, 3], multiples of the patch, such as single patches.
         """
 
     @abstractmethod
@@ -77,7 +78,7 @@ class PatchTokenizer(nn.Module):
         """The codes of images, row by row.
 
         Args:
-            images: uint8 [B, 3, H, W].
+            images: uint8 [B, H, W, 3].
 
         Returns:
             int64 [B, rows · columns], 0 to ``codes - 1``.
@@ -85,7 +86,7 @@ class PatchTokenizer(nn.Module):
         Raises:
             UserError: images of another size.
         """
-        size = tuple(images.shape[-2:])
+        size = tuple(images.shape[1:3])
         if size != self.image_size:
             raise UserError(
                 f"images of {size[0]} × {size[1]} pixels: this tokenizer was fitted for "
@@ -95,26 +96,27 @@ class PatchTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode(self, ids: Tensor) -> Tensor:
-        """Codes int64 [B, rows · columns] → images uint8 [B, 3, H, W]."""
+        """Codes int64 [B, rows · columns] → images uint8 [B, H, W, 3]."""
         codes, which = ids.unique(return_inverse=True)  # each decoded once
         patches = self.decode_patches(codes)[which].unflatten(1, self.grid)
-        return patches.permute(0, 3, 1, 4, 2, 5).reshape(len(ids), 3, *self.image_size)
+        return patches.transpose(2, 3).reshape(len(ids), *self.image_size, 3)
 
     @torch.no_grad()
     def encode_patches(self, patches: Tensor) -> Tensor:
-        """The codes of single patches, uint8 [B, 3, patch, patch] → int64 [B]."""
+        """The codes of single patches, uint8 [B, patch, patch, 3] → int64 [B]."""
         parts = patches.split(_AT_ONCE * self.grid[0] * self.grid[1])
         return torch.cat([self._ids(self._cut(one))[:, 0] for one in parts])
 
     @torch.no_grad()
     def decode_patches(self, ids: Tensor) -> Tensor:
-        """Codes int64 [B] → single patches, uint8 [B, 3, patch, patch]."""
-        pixels = (self._pixels(ids) + 1) * 127.5
-        return pixels.round().clamp(0, 255).byte().view(-1, 3, self.patch, self.patch)
+        """Codes int64 [B] → single patches, uint8 [B, patch, patch, 3]."""
+        pixels = ((self._pixels(ids) + 1) * 127.5).round().clamp(0, 255).byte()
+        return pixels.view(-1, 3, self.patch, self.patch).movedim(1, -1)
 
     def _cut(self, images: Tensor) -> Tensor:
         """The patches of images, float32 [B, K, 3 · patch²], from -1 to 1."""
-        patches = functional.unfold(images.float(), self.patch, stride=self.patch)
+        pixels = channels_first(images).float()
+        patches = functional.unfold(pixels, self.patch, stride=self.patch)
         return patches.transpose(1, 2) / 127.5 - 1
 
 
@@ -250,7 +252,7 @@ class ImageTokenizer(PatchTokenizer):
         """Reconstruction and separation.
 
         Args:
-            images: uint8 [B, 3, h, w], multiples of the patch, such as single patches.
+            images: uint8 [B, h, w, 3], multiples of the patch, such as single patches.
 
         Returns:
             ``pixels``, mean squared plus mean absolute reconstruction error, in units of half the

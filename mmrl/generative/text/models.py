@@ -163,7 +163,7 @@ def build_captioner(
 
 
 def as_input(images: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> Tensor:
-    """A captioner's input, uint8 [B, F, 3, H, W], of B · F images: F frames each.
+    """A captioner's input, uint8 [B, F, H, W, 3], of B · F images: F frames each.
 
     Args:
         images: B · F of them, uint8 [H, W, 3].
@@ -184,8 +184,7 @@ def as_input(images: Sequence[NDArray[np.uint8]], generator: TextGenerator) -> T
             f"an image of shape {list(wrong[0])}: this captioner was fitted for "
             f"{[*encoder.encoder.image_size, 3]}"
         )
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return stacked.unflatten(0, (-1, encoder.frames))
+    return torch.from_numpy(np.stack(images)).unflatten(0, (-1, encoder.frames))
 
 
 class Recogniser(TextGenerator):

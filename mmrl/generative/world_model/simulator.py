@@ -42,11 +42,11 @@ class KnownTokens(nn.Module):
         self.register_buffer("used", torch.tensor(used), persistent=False)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Images uint8 [B, 3, H, W] → tokens int64 [B, K], row by row."""
+        """Images uint8 [B, H, W, 3] → tokens int64 [B, K], row by row."""
         return self.renumber(self.images.encode(images))
 
     def decode(self, ids: Tensor) -> Tensor:
-        """Tokens int64 [B, K] → images uint8 [B, 3, H, W]."""
+        """Tokens int64 [B, K] → images uint8 [B, H, W, 3]."""
         return self.images.decode(self.used[torch.where(ids == len(self.used), 0, ids)])
 
     def renumber(self, codes: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ class WorldSimulator(nn.Module):
     def decode(self, ids: Tensor) -> NDArray[np.uint8]:
         """Images uint8 [N, H, W, 3] of tokens int64 [N, K]."""
         parts = [self.images.decode(one.to(self.model.device)) for one in ids.split(_AT_ONCE)]
-        return np.ascontiguousarray(torch.cat(parts).permute(0, 2, 3, 1).cpu().numpy())
+        return np.ascontiguousarray(torch.cat(parts).cpu().numpy())
 
     def words(self, instructions: Sequence[str]) -> Tensor:
         """Token ids of instructions, int32 [B, L]."""
@@ -177,8 +177,8 @@ def codes_of(tokenizer: ImageTokenizer, images: NDArray[np.uint8]) -> Tensor:
     found = [torch.empty(0, rows * columns, dtype=torch.int64, device=device)]
     for start in range(0, len(images), _AT_ONCE):
         part = images[start : start + _AT_ONCE].reshape(-1, rows, side, columns, side, 3)
-        patches = torch.from_numpy(np.ascontiguousarray(part.transpose(0, 1, 3, 5, 2, 4)))
-        flat, where = distinct_rows(patches.view(-1, 3 * side * side).to(device))
-        codes = tokenizer.encode_patches(flat.view(-1, 3, side, side))
+        patches = torch.from_numpy(np.ascontiguousarray(part.swapaxes(2, 3)))
+        flat, where = distinct_rows(patches.view(-1, side * side * 3).to(device))
+        codes = tokenizer.encode_patches(flat.view(-1, side, side, 3))
         found.append(codes[where].view(-1, rows * columns))
     return torch.cat(found)

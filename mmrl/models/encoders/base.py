@@ -35,9 +35,12 @@ class Encoder(nn.Module, ABC):
         shape: of the tokens.
         cache: of features of distinct inputs, see :meth:`enable_cache`.
         memory_format: of weights and images, see :meth:`set_memory_format`.
+        channels_first: whether it takes images [B, 3, H, W], as torch and stable-baselines3's
+            ``VecTransposeImage`` have them, instead of [B, H, W, 3].
     """
 
     shape: TokensShape
+    channels_first: bool = False
     cache: FeatureCache | None = None
     memory_format: torch.memory_format = torch.contiguous_format
     _trained: int | None = None
@@ -142,6 +145,7 @@ class ProjectedEncoder(Encoder):
         self.encoder = encoder
         self.project = nn.Linear(encoder.shape.width, width)
         self.shape = TokensShape(width, encoder.shape.grid)
+        self.channels_first = encoder.channels_first
 
     def stages(self) -> list[nn.Module]:
         """Those of the encoder."""

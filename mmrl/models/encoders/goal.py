@@ -28,6 +28,7 @@ class GoalEncoder(Encoder):
         self.encoder = encoder
         self.readout = nn.Linear(width * rows * columns, width)
         self.shape = TokensShape(width)
+        self.channels_first = encoder.channels_first
 
     def stages(self) -> list[nn.Module]:
         """Those of the image's encoder."""
@@ -42,7 +43,7 @@ class GoalEncoder(Encoder):
         self.encoder.enable_cache(capacity)
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, 1, 3, H, W] → Tokens [B, 1, D].
+        """uint8 [B, 1, H, W, 3] → Tokens [B, 1, D].
 
         Raises:
             ValueError: as :class:`ImageEncoder`.

@@ -5,8 +5,8 @@ torchvision's, DQN's convolutions, or separate brightness and colour. A :class:`
 encodes several images at once.
 
 Shapes: B batch, F frames, H and W pixels, D channels, L = rows · columns tokens. Images are
-uint8 [B, 3, H, W]; environments and buffers keep them as [B, H, W, 3], and hand over a permuted
-view, which is free. The encoder chooses the order in memory by itself: patches are cut from either.
+uint8 [B, H, W, 3] up to :meth:`ImageEncoder.forward`, which hands a view [B, 3, H, W] of them to
+the layers. The encoder chooses the order in memory by itself: patches are cut from either.
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ from mmrl.models.encoders.layers import (
 from mmrl.models.encoders.luma_chroma import LumaChroma
 from mmrl.models.encoders.torchvision_weights import published_weights
 from mmrl.models.tokens import Tokens, TokensShape
-from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.preprocessing.image import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ImageNormalizer,
+    channels_first,
+)
 
 
 class ImageEncoder(Encoder):
@@ -72,37 +77,51 @@ class ImageEncoder(Encoder):
         """The body's children that have parameters: a ResNet's stem, then its four stages."""
         return with_parameters(self.body)
 
+    def take_channels_first(self) -> None:
+        """Take images [B, 3, H, W] from now on, see :attr:`Encoder.channels_first`."""
+        self.channels_first = True
+
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, 3, H, W] → Tokens [B, L, D] on the grid, or [B, 1, D] if pooled.
+        """uint8 [B, H, W, 3] → Tokens [B, L, D] on the grid, or [B, 1, D] if pooled.
 
         Raises:
-            ValueError: images of another type or size than the encoder was built for.
+            ValueError: images of another type, order or size than the encoder was built for.
         """
-        if self.normalizer.size is None and tuple(images.shape[-2:]) != self.image_size:
+        axis, order = (1, "3, H, W") if self.channels_first else (-1, "H, W, 3")
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[axis] != 3:
             raise ValueError(
-                f"images of {list(images.shape[-2:])} pixels: "
+                f"images must be uint8 [B, {order}], got {images.dtype} {list(images.shape)}"
+            )
+        size = tuple(self._pixels(images).shape[-2:])
+        if self.normalizer.size is None and size != self.image_size:
+            raise ValueError(
+                f"images of {list(size)} pixels: "
                 f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
             )
         return self.apply_cached(images, self._encode, self.shape.grid)
 
     def cache_keys(self, rows: Tensor) -> list[bytes]:
         """As :meth:`Encoder.cache_keys`, of pixels in channels-last order, as in buffers."""
-        return digests(rows.movedim(1, -1))
+        return digests(rows.movedim(1, -1) if self.channels_first else rows)
+
+    def _pixels(self, images: Tensor) -> Tensor:
+        """A view [B, 3, H, W] of images in the order that the encoder takes."""
+        return images if self.channels_first else channels_first(images)
 
     def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self._maps(images)
+        maps = self._maps(self._pixels(images))
         values = maps.flatten(2).transpose(1, 2)
         if self.pooled:
             values = values.mean(1, keepdim=True)
         return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
 
-    def _maps(self, images: Tensor) -> Tensor:
+    def _maps(self, pixels: Tensor) -> Tensor:
         maps: Tensor
         if isinstance(self.body, PatchBody):
-            maps = self.body(images, self.normalizer)
+            maps = self.body(pixels, self.normalizer)
         else:
-            pixels = images.contiguous(memory_format=self.memory_format)
-            maps = self.body(self.normalizer(pixels))
+            ordered = pixels.contiguous(memory_format=self.memory_format)
+            maps = self.body(self.normalizer(ordered))
         return maps
 
 
@@ -319,7 +338,7 @@ class FramesEncoder(Encoder):
         return self.encoder.stages()
 
     def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, F, 3, H, W] → Tokens [B, F · L, D].
+        """uint8 [B, F, H, W, 3] → Tokens [B, F · L, D].
 
         Raises:
             ValueError: another number of images, or as :class:`ImageEncoder`.

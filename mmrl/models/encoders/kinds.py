@@ -17,6 +17,7 @@ from mmrl.models.encoders.goal import GoalEncoder
 from mmrl.models.encoders.image import IMAGE_ENCODERS, ImageEncoder, build_image_encoder
 from mmrl.models.encoders.speech import SPEECH_ENCODERS, build_speech_encoder
 from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
+from mmrl.preprocessing.image import is_channels_first, size_of
 
 
 class EncoderInput(NamedTuple):
@@ -90,14 +91,17 @@ def is_hub_model(key: str, config: EncoderConfig) -> bool:
 
 def _image(config: EncoderConfig, given: EncoderInput) -> ImageEncoder:
     shape = _array(config, given, "image")
-    return build_image_encoder(
+    encoder = build_image_encoder(
         config.name,
-        (shape[-2], shape[-1]),
+        size_of(shape),
         weights=config.weights,
         pretrained=given.pretrained,
         resize=config.size,
         **config.args,
     )
+    if is_channels_first(shape):
+        encoder.take_channels_first()
+    return encoder
 
 
 def _goal(config: EncoderConfig, given: EncoderInput) -> GoalEncoder:

@@ -164,11 +164,14 @@ class CaptionerTask(Task):
         return build_captioner(**recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Images uint8 [B, F, 3, H, W], and the token ids int32 [B, L] of a caption of each."""
+        """Images uint8 [B, F, H, W, 3], and the token ids int32 [B, L] of a caption of each."""
         chosen = generator.integers(len(self._train), size=self.config.batch_size)
         captions = [self._train[k].captions for k in chosen]
         drawn = [some[int(generator.integers(len(some)))] for some in captions]
-        return {"images": _to_torch(self._train_images[chosen]), "ids": self.module.ids(drawn)}
+        return {
+            "images": torch.from_numpy(self._train_images[chosen]),
+            "ids": self.module.ids(drawn),
+        }
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the words."""
@@ -179,7 +182,7 @@ class CaptionerTask(Task):
         """The share of correct captions of held-out episodes; those that mention a held-out pair
         apart.
         """
-        generated = self.module.generate(_to_torch(self._test_images))
+        generated = self.module.generate(torch.from_numpy(self._test_images))
         right = np.array(
             [
                 is_among(self.language, one.sentence, test.true)
@@ -259,7 +262,3 @@ def _images(rollouts: Sequence[Episode], examples: list[Example], frames: int) -
             last, of_episode = one.episode, rollouts[one.episode].images
         images[k] = of_episode[one.step - frames + 1 : one.step + 1]
     return images
-
-
-def _to_torch(images: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 1, 4, 2, 3)

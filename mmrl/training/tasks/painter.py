@@ -214,7 +214,7 @@ class PainterTask(Task):
 
 def _different(tokenizer: PatchTokenizer, scenes: Scenes) -> tuple[NDArray[np.int64], list[str]]:
     """Codes of different images, int64 [N, K], and their descriptions."""
-    images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2)
+    images = torch.from_numpy(scenes.images)
     codes, first = np.unique(tokenizer.encode(images).numpy(), axis=0, return_index=True)
     return codes, [scenes.sentences[row] for row in first.tolist()]
 

@@ -167,7 +167,7 @@ class RetrievalTask(Task):
         queries, fits = self._queries.draw(rows, generator, self.config.partial)
         observation = self.module.model.observe(queries, None)
         return {
-            IMAGE: torch.from_numpy(self.train.images[rows]).permute(0, 3, 1, 2),
+            IMAGE: torch.from_numpy(self.train.images[rows]),
             INSTRUCTION: observation[INSTRUCTION],
             "fits": torch.from_numpy(fits),
         }

@@ -94,7 +94,7 @@ class SpritesTask(Task):
         return SpritePainter(**recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Augmented images, uint8 [B, 4, S, S], and their names."""
+        """Augmented images, uint8 [B, S, S, 4], and their names."""
         rows = generator.integers(len(self.names), size=self.config.batch_size)
         shift = self.config.shift
         shifts = generator.integers(-shift, shift + 1, size=(len(rows), 2)).tolist()
@@ -104,7 +104,7 @@ class SpritesTask(Task):
         shades = 1 + generator.uniform(-self.config.shade, self.config.shade, (len(rows), 1, 1, 1))
         moved[..., :3] = (moved[..., :3] * shades).clip(0, 255)
         return {
-            "images": torch.from_numpy(moved.round().astype(np.uint8)).permute(0, 3, 1, 2),
+            "images": torch.from_numpy(moved.round().astype(np.uint8)),
             "names": self.module.read([self.names[row] for row in rows.tolist()]),
         }
 

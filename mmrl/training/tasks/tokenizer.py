@@ -106,7 +106,7 @@ class TokenizerTask(Task):
         return build_image_tokenizer(recipe)
 
     def batch(self, generator: np.random.Generator) -> Batch:
-        """Patches, uint8 [B, 3, p, p]."""
+        """Patches, uint8 [B, p, p, 3]."""
         places = generator.random(self.config.batch_size) * self._until[-1]
         chosen = np.searchsorted(self._until, places, side="right")
         return {"patches": _to_torch(self.patches[chosen.clip(max=len(self.patches) - 1)])}
@@ -142,7 +142,7 @@ class TokenizerTask(Task):
     def _through(self, patches: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The reconstruction of single patches, uint8 [D, p, p, 3]."""
         ids = self.module.encode_patches(self._on_device(patches))
-        return self.module.decode_patches(ids).permute(0, 2, 3, 1).cpu().numpy()
+        return self.module.decode_patches(ids).cpu().numpy()
 
     def _is_nearest(self, made: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which reconstructions of the test's patches are nearest to those, bool [D]."""
@@ -154,7 +154,7 @@ class TokenizerTask(Task):
     def _beside(self) -> NDArray[np.uint8]:
         """Images above their reconstructions, uint8 [2 · H + gap, W', 3]."""
         images = _to_torch(self._shown).to(next(self.module.parameters()).device)
-        made = self.module.decode(self.module.encode(images)).permute(0, 2, 3, 1).cpu().numpy()
+        made = self.module.decode(self.module.encode(images)).cpu().numpy()
         rows = [np.concatenate(list(one), axis=1) for one in (self._shown, made)]
         gap = np.full((_GAP, rows[0].shape[1], 3), 255, np.uint8)
         return np.concatenate([rows[0], gap, rows[1]])
@@ -189,4 +189,4 @@ def _tokenizer(
 
 
 def _to_torch(images: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(images))

@@ -124,7 +124,6 @@ def success(algorithm, env, episodes=200):
     observation, state = env.reset(), None
     starts, outcomes = np.ones(env.num_envs, bool), []
     while len(outcomes) < episodes:
-        observation["image"] = observation["image"].transpose(0, 3, 1, 2)
         actions, state = algorithm.predict(observation, state, starts, deterministic=True)
         observation, rewards, starts, _ = env.step(actions)
         outcomes += rewards[starts].tolist()
@@ -160,7 +159,7 @@ def test_an_actor_remembers_until_episodes_begin(memory, make_batch, tiny, obser
     algorithm = make(PPO, make_batch(), tiny, policy={"memory": memory})
     algorithm.save(tmp_path / "agent.zip")
     loaded = PPO.load(tmp_path / "agent.zip", device="cpu")
-    actor = SB3Actor(loaded.policy, algorithm.get_env().venv.preprocessing)
+    actor = SB3Actor(loaded.policy, algorithm.get_env().preprocessing)
     seen = observations("mmrl/GoToObjS4-v0", 4)
     actor.begin(4)
     first = actor.probabilities(seen)

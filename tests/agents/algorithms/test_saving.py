@@ -141,15 +141,13 @@ def test_it_learns_on_as_it_would_have(make, name, tmp_path, make_batch, reach, 
 def test_a_loaded_one_reads_sentences(make, name, tmp_path):
     make(name).save(tmp_path / "agent")
     again = KINDS[name][0].load(tmp_path / "agent", device="cpu")
-    size = again.observation_space["image"].shape[1:]
+    size = again.observation_space["image"].shape[:2]
     words = again.preprocessing.tokenizer.words[-2:] if name != "sac" else ["reach"]
     images = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
     sentences = [" ".join(words), words[0], words[-1]]
     several, _ = again.predict({"image": images, "instruction": sentences}, deterministic=True)
     encoded = np.stack([again.preprocessing.tokenizer.encode(one) for one in sentences])
-    expected, _ = again.predict(
-        {"image": images.transpose(0, 3, 1, 2), "instruction": encoded}, deterministic=True
-    )
+    expected, _ = again.predict({"image": images, "instruction": encoded}, deterministic=True)
     assert np.array_equal(several, expected)
     for row, sentence in enumerate(sentences):
         alone, _ = again.predict(
@@ -443,7 +441,7 @@ def test_callbacks_of_sb3_save(make, tmp_path, make_batch, counter):
     callbacks = [
         CheckpointCallback(8, str(tmp_path / "every"), save_replay_buffer=True),
         EvalCallback(
-            VecTransposeImage(make_batch(counter)),
+            make_batch(counter),
             best_model_save_path=str(tmp_path / "best"),
             eval_freq=8,
             n_eval_episodes=2,

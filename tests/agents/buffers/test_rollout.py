@@ -13,7 +13,7 @@ from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 
 SPACE = spaces.Dict(
     {
-        "image": spaces.Box(0, 255, (3, 4, 4), np.uint8),
+        "image": spaces.Box(0, 255, (4, 4, 3), np.uint8),
         "instruction": spaces.Box(0, 9, (5,), np.int32),
         "speech": spaces.Box(-1, 1, (2, 3), np.float16),
     }

@@ -14,7 +14,7 @@ from mmrl_agents.curriculum.rollout import CurriculumRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 STEPS, ENVS = 6, 4
-SPACES = gym.spaces.Dict(image=gym.spaces.Box(0, 255, (3, 4, 4), np.uint8)), gym.spaces.Discrete(3)
+SPACES = gym.spaces.Dict(image=gym.spaces.Box(0, 255, (4, 4, 3), np.uint8)), gym.spaces.Discrete(3)
 
 
 def curriculum(kind="robust_plr"):
@@ -36,7 +36,7 @@ def full():
         draw = np.random.default_rng(0)
         buffer.state = torch.arange(ENVS, dtype=torch.float32)[:, None]
         for t in range(STEPS):
-            image = np.zeros((ENVS, 3, 4, 4), np.uint8)
+            image = np.zeros((ENVS, 4, 4, 3), np.uint8)
             numbers = torch.from_numpy(100.0 * t + np.arange(ENVS)).float()
             rewards, starts = draw.random(ENVS).astype(np.float32), np.zeros(ENVS, np.bool_)
             buffer.add({"image": image}, np.zeros(ENVS), rewards, starts, numbers, numbers)

@@ -23,8 +23,8 @@ def final_step(
     color: str, *, asked: str | None = None, success: bool = False, **more: Any
 ) -> FinalStep:
     """The end of an episode in which something of a colour was picked up: all is of that colour."""
-    images = np.zeros((2, 3, 8, 8), np.uint8)
-    images[1, COLORS.index(color)] = 200
+    images = np.zeros((2, 8, 8, 3), np.uint8)
+    images[1, ..., COLORS.index(color)] = 200
     return FinalStep(
         images,
         TOKENIZER.encode(f"pick up the {asked or color}"),

@@ -16,7 +16,7 @@ from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
-SEEN = spaces.Dict(image=spaces.Box(0, 255, (3, 16, 16), "uint8"))
+SEEN = spaces.Dict(image=spaces.Box(0, 255, (16, 16, 3), "uint8"))
 
 
 def make(env, model, **policy):
@@ -67,7 +67,7 @@ def test_what_is_not_known_does_not_count():
     head = NextStepLoss(4, SEEN, spaces.Discrete(3), side=4)
     prediction = head(torch.randn(3, 4), torch.tensor([0, 1, 2]))
     shown, known = torch.tensor([True, False, False]), torch.tensor([True, True, False])
-    images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+    images = torch.randint(0, 256, (3, 16, 16, 3), dtype=torch.uint8)
     after = NextSteps(images, torch.randn(3), torch.tensor([False, True, True]), shown, known)
     changed = after._replace(
         images=torch.cat([images[:1], 255 - images[1:]]),
@@ -84,7 +84,7 @@ def test_parts_of_a_minibatch_add_up():
     torch.manual_seed(0)
     head = NextStepLoss(4, SEEN, spaces.Box(-1, 1, (2,)), side=4)
     features, actions = torch.randn(5, 4), torch.randn(5, 2)
-    images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
+    images = torch.randint(0, 256, (5, 16, 16, 3), dtype=torch.uint8)
     after = NextSteps(images, torch.randn(5), *(torch.rand(5) < 0.5 for _ in range(3)))
     whole = head.loss(head(features, actions), after)
     parts = [
@@ -96,7 +96,7 @@ def test_parts_of_a_minibatch_add_up():
 
 def test_the_least_that_there_can_be_is_nothing():
     head = NextStepLoss(4, SEEN, spaces.Discrete(3), side=4)
-    images = torch.randint(1, 255, (2, 3, 16, 16), dtype=torch.uint8)
+    images = torch.randint(1, 255, (2, 16, 16, 3), dtype=torch.uint8)
     nothing = torch.zeros(2, dtype=torch.bool)
     after = NextSteps(images, torch.tensor([0.5, 0.0]), nothing, ~nothing, ~nothing)
     prediction = head(torch.randn(2, 4), torch.tensor([0, 2]))

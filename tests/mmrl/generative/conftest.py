@@ -33,9 +33,9 @@ def make_generator() -> Callable[..., TextGenerator]:
 
 @pytest.fixture(scope="session")
 def images() -> torch.Tensor:
-    """uint8 [4, 2, 3, 16, 16], one for each sentence."""
+    """uint8 [4, 2, 16, 16, 3], one for each sentence."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (4, 2, 3, 16, 16), dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (4, 2, 16, 16, 3), dtype=torch.uint8, generator=generator)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ def make(bert_folder, speech_models):
         ids = torch.randint(3, VOCABULARY, (ROWS, 8), dtype=torch.int32)
         ids[0, 3:] = ids[1, 6:] = 0
         batch = {
-            "image": torch.randint(0, 256, (ROWS, 3, *SIZE), dtype=torch.uint8),
+            "image": torch.randint(0, 256, (ROWS, *SIZE, 3), dtype=torch.uint8),
             "instruction": ids,
         }
         if shape:
@@ -175,7 +175,7 @@ def test_images_of_any_size(make):
     model, batch = make(image_size=(48, 32))
     assert model.encoders["image"].shape.grid == (6, 4)
     for size in (SIZE, (48, 32), (100, 70)):
-        images = torch.randint(0, 256, (ROWS, 3, *size), dtype=torch.uint8)
+        images = torch.randint(0, 256, (ROWS, *size, 3), dtype=torch.uint8)
         assert model({**batch, "image": images}).shape == (ROWS, 8)
 
 

@@ -201,9 +201,9 @@ def test_folders_without_a_table_of_encoders_are_read(tiny, tmp_path, speech_mod
     (folder / "model.json").write_text(json.dumps(about))
     shutil.move(folder / "encoders" / "speech", folder / "heard")
     batch = {
-        "image": random_images(2, (24, 16)),
+        "image": random_images(2, (24, 16)).movedim(1, -1),
         "instruction": torch.randint(1, 12, (2, 6)),
         "speech": torch.randn(2, 2000).half(),
-        "goal": random_images(2, (16, 16))[:, None],
+        "goal": random_images(2, (16, 16)).movedim(1, -1)[:, None],
     }
     assert torch.equal(load_model(folder)(batch), model(batch))

@@ -18,7 +18,7 @@ INPUTS = ModelInputs.standard(SIZE, 12)
 
 
 def batch(rows=3):
-    images = torch.randint(0, 256, (rows, 3, *SIZE), dtype=torch.uint8)
+    images = torch.randint(0, 256, (rows, *SIZE, 3), dtype=torch.uint8)
     ids = torch.zeros(rows, 10, dtype=torch.int32)
     ids[:, :4] = torch.randint(1, 12, (rows, 4))
     return {"image": images, "instruction": ids}

@@ -14,22 +14,22 @@ COLORS = torch.tensor([[250, 10, 10], [20, 240, 20], [10, 20, 230], [200, 220, 3
 
 
 def things() -> torch.Tensor:
-    """Two shapes in four colours, uint8 [2, 4, 3, 4, 4]."""
-    patches = torch.full((2, 4, 3, 4, 4), 60, dtype=torch.uint8)
-    patches[0, :, :, 1:3, 1:3] = COLORS[:, :, None, None].byte()
-    patches[1, :, :, :2] = COLORS[:, :, None, None].byte()
+    """Two shapes in four colours, uint8 [2, 4, 4, 4, 3]."""
+    patches = torch.full((2, 4, 4, 4, 3), 60, dtype=torch.uint8)
+    patches[0, :, 1:3, 1:3] = COLORS[:, None, None].byte()
+    patches[1, :, :2] = COLORS[:, None, None].byte()
     return patches
 
 
 def floor() -> torch.Tensor:
-    return torch.full((1, 3, 4, 4), 60, dtype=torch.uint8)
+    return torch.full((1, 4, 4, 3), 60, dtype=torch.uint8)
 
 
 @pytest.fixture
 def tokenizer() -> ColorTokenizer:
     """It never saw the first shape in the last colour."""
     patches = torch.cat([floor(), things()[0, :3], things()[1]])
-    factors = find_factors(patches.permute(0, 2, 3, 1).numpy())
+    factors = find_factors(patches.numpy())
     return ColorTokenizer.from_factors((8, 12), 4, factors)
 
 
@@ -43,7 +43,7 @@ def test_pairs_that_were_never_seen_come_back(tokenizer: ColorTokenizer) -> None
     assert torch.equal(colors[0], colors[1])
     assert (shapes == shapes[:, :1]).all()
     assert int(ids[8]) == 8
-    images = torch.cat([*patches[3:6]], 2).repeat(1, 2, 1)[None]
+    images = torch.cat([*patches[3:6]], 1).repeat(2, 1, 1)[None]
     assert torch.equal(tokenizer.encode(images)[0], ids[3:6].repeat(2))
 
 
@@ -95,7 +95,7 @@ def test_a_recipe_makes_its_kind(tokenizer: ColorTokenizer) -> None:
 def test_images_without_colours_have_shapes_alone() -> None:
     patches = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     tokenizer = ColorTokenizer.from_factors((4, 4), 4, find_factors(patches))
-    images = torch.from_numpy(patches).permute(0, 3, 1, 2)
+    images = torch.from_numpy(patches)
     assert torch.equal(tokenizer.decode(tokenizer.encode(images)), images)
     assert not tokenizer.shows(tokenizer.encode(images)).any()
 

@@ -41,7 +41,7 @@ def learned() -> Painter:
 
 
 def test_it_paints_what_is_asked(learned: Painter) -> None:
-    expected = learned.tokenizer.decode(codes()).permute(0, 2, 3, 1).numpy()
+    expected = learned.tokenizer.decode(codes()).numpy()
     made = learned.paint(SENTENCES, temperature=0.3)
     assert made.dtype == np.uint8
     assert np.array_equal(made, expected)
@@ -71,7 +71,7 @@ def test_the_seed_decides() -> None:
 def test_only_its_codes_are_painted() -> None:
     painter = small()
     patches = painter.tokenizer.decode_patches(torch.tensor([1, 4, 7]))
-    cut = patches_of(painter.paint([""] * 40), 4).transpose(0, 3, 1, 2)
+    cut = patches_of(painter.paint([""] * 40), 4)
     assert (torch.from_numpy(cut)[:, None] == patches).all((2, 3, 4)).any(1).all()
 
 
@@ -142,7 +142,7 @@ def test_pairs_that_were_never_shown_are_painted() -> None:
     painter.eval()
     for asked_for, there in (("red kite, blue bell", {KITE, BELL + 2}), ("blue kite", {KITE + 2})):
         images = painter.paint([asked_for] * 40, guidance=1.0, temperature=0.5)
-        made = torch.from_numpy(images).permute(0, 3, 1, 2)
+        made = torch.from_numpy(images)
         rows = [set(row) for row in painter.tokenizer.encode(made).tolist()]
         assert sum(there <= row for row in rows) > 35
 

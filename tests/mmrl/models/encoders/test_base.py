@@ -13,7 +13,7 @@ from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.image import ImageNormalizer
 
 INPUTS = ModelInputs.standard((64, 64), 20)
-IMAGES = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+IMAGES = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
 IDS = torch.tensor([[2, 5, 6, 0], [2, 4, 4, 7], [3, 0, 0, 0], [2, 5, 6, 0]])
 
 

@@ -73,7 +73,7 @@ def test_the_longest_unused_goes_first():
 def frozen(request):
     if request.param == "image":
         encoder = build_image_encoder("small_resnet", (16, 16), width=8)
-        given_ = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)[[0, 1, 0, 0]]
+        given_ = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)[[0, 1, 0, 0]]
     else:
         encoder, given_ = build_text_encoder("small_bert", 20, 8, width=8, layers=1, heads=2), IDS
     encoder.freeze(0)

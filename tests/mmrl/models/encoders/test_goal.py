@@ -19,7 +19,7 @@ from mmrl.models.io import load_model, save_model
 @pytest.fixture
 def images():
     torch.manual_seed(0)
-    few = torch.randint(0, 256, (3, 1, 3, 24, 16), dtype=torch.uint8)
+    few = torch.randint(0, 256, (3, 1, 24, 16, 3), dtype=torch.uint8)
     return few[torch.tensor([0, 2, 2, 1, 0, 2])]
 
 
@@ -27,7 +27,7 @@ def images():
 @given(st.integers(1, 3), st.integers(1, 7), st.lists(st.integers(0, 3), min_size=1, max_size=9))
 def test_distinct_images_are_found_whatever_their_size(height, width, rows):
     generator = torch.Generator().manual_seed(height * width)
-    few = torch.randint(0, 256, (4, 3, height, width), dtype=torch.uint8, generator=generator)
+    few = torch.randint(0, 256, (4, height, width, 3), dtype=torch.uint8, generator=generator)
     batch = few[torch.tensor(rows)]
     distinct, where = distinct_images(batch)
     assert torch.equal(distinct[where], batch)
@@ -49,7 +49,7 @@ def test_each_is_encoded_once_and_alike(images):
 def test_place_matters(images):
     encoder = GoalEncoder(small_resnet((24, 16), width=8, blocks=0))
     one = images[:1]
-    other = one.roll(8, -2)  # a patch down: the same patches elsewhere
+    other = one.roll(8, -3)  # a patch down: the same patches elsewhere
     assert not torch.allclose(encoder(one).values, encoder(other).values, atol=1e-4)
 
 
@@ -63,9 +63,9 @@ def test_it_goes_with_every_fusion(fusion, goal):
     )  # fmt: skip
     model = build_model(config, ModelInputs.standard((24, 16), 9, goal=goal))
     batch = {
-        IMAGE: torch.randint(0, 256, (4, 3, 24, 16), dtype=torch.uint8),
+        IMAGE: torch.randint(0, 256, (4, 24, 16, 3), dtype=torch.uint8),
         INSTRUCTION: torch.randint(2, 9, (4, 5)),
-        GOAL: torch.randint(0, 256, (4, 1, 3, *goal), dtype=torch.uint8),
+        GOAL: torch.randint(0, 256, (4, 1, *goal, 3), dtype=torch.uint8),
     }
     features = model(batch)
     features.sum().backward()

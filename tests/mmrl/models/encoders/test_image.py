@@ -15,7 +15,7 @@ SIZE = (16, 24)
 
 
 def random_images(rows=2, size=SIZE):
-    return torch.randint(0, 256, (rows, 3, *size), dtype=torch.uint8)
+    return torch.randint(0, 256, (rows, *size, 3), dtype=torch.uint8)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_a_token_a_patch(patch, grid):
 
 def test_tokens_lie_where_their_patch_does():
     encoder = small_resnet((16, 16), width=8, blocks=0)
-    images = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    images = torch.zeros(1, 16, 16, 3, dtype=torch.uint8)
     changed = images.clone()
-    changed[:, :, 8:, :8] = 255  # lower left
+    changed[:, 8:, :8] = 255  # lower left
     differs = (encoder(images).values != encoder(changed).values).any(dim=2)[0]
     assert differs.tolist() == [False, False, True, False]
 
@@ -165,12 +165,24 @@ def test_images_of_another_type():
         small_resnet(SIZE, width=8)(random_images() / 255)
 
 
-def test_any_body_will_do():
+def test_the_order_of_axes_is_decided_when_it_is_built():
+    torch.manual_seed(0)
+    encoder, images = small_resnet(SIZE, width=8), random_images()
+    tokens = encoder(images)
+    turned = images.movedim(-1, 1)
+    with pytest.raises(ValueError, match=r"must be uint8 \[B, H, W, 3\]"):
+        encoder(turned)
+    encoder.take_channels_first()
+    assert torch.equal(encoder(turned).values, tokens.values)
+    with pytest.raises(ValueError, match=r"must be uint8 \[B, 3, H, W\]"):
+        encoder(images)
 
+
+def test_any_body_will_do():
     encoder = ImageEncoder(ImageNormalizer(), torch.nn.AvgPool2d(8), SIZE)
     images = random_images()
     tokens = encoder(images)
-    first = images[:, :, :8, :8].float().mean((2, 3)) / 127.5 - 1
+    first = images[:, :8, :8].float().mean((1, 2)) / 127.5 - 1
     assert_close(tokens.values[:, 0], first)
 
 

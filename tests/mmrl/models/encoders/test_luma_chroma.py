@@ -75,7 +75,7 @@ def test_contrast_is_evened_out_in_each_patch_and_the_rest_is_cut_off():
 
 def test_it_is_an_image_encoder():
     encoder = build_image_encoder("luma_chroma", SIZE, width=8, hues=4)
-    images = torch.randint(0, 256, (3, 3, *SIZE), dtype=torch.uint8)
+    images = torch.randint(0, 256, (3, *SIZE, 3), dtype=torch.uint8)
     tokens = encoder(images)
     assert tokens.values.shape == (3, 4, 12)
     assert tokens.grid == (2, 2)

@@ -72,7 +72,7 @@ def test_examples_are_the_frames_around_what_was_achieved(dataset: list[Episode]
     assert one.true == dataset[4].achieved[1]
     assert np.array_equal(task._train_images[4], dataset[4].images[1:])
     batch = task.batch(np.random.default_rng(0))
-    assert batch["images"].shape == (16, 2, 3, 16, 16)
+    assert batch["images"].shape == (16, 2, 16, 16, 3)
 
 
 def test_batches_are_drawn_by_the_generator_alone(dataset: list[Episode]):

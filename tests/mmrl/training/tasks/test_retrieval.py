@@ -77,7 +77,7 @@ def test_going_on_is_exact(tmp_path):
 def test_batches_have_no_description_twice():
     task = RetrievalTask(tiny(partial=0.0), scenes())
     batch = task.batch(np.random.default_rng(0))
-    assert batch["image"].shape == (8, 3, 16, 16)
+    assert batch["image"].shape == (8, 16, 16, 3)
     assert len({tuple(ids) for ids in batch["instruction"].tolist()}) == 8
     assert torch.equal(batch["fits"], torch.eye(8, dtype=torch.bool))
     again = task.batch(np.random.default_rng(0))

@@ -44,7 +44,7 @@ def test_patches_are_cut_row_by_row_and_counted() -> None:
 def test_what_is_rare_is_drawn_more_often(rarity: float, least: int, most: int) -> None:
     task = TokenizerTask(config(rarity=rarity), rare(), rare())
     batch = task.batch(np.random.default_rng(0))["patches"]
-    assert batch.shape == (512, 3, 8, 8)
+    assert batch.shape == (512, 8, 8, 3)
     assert least <= int((batch == 255).all(3).all(2).all(1).sum()) <= most
 
 
@@ -78,7 +78,7 @@ def test_fit_load_and_read(
     assert "same_distinct" in said
     tokenizer = cast("ImageTokenizer", load(out, "tokenizer", "cpu"))
     assert (tokenizer.codes, tokenizer.grid) == (1000, (9, 12))
-    images = torch.from_numpy(read_frames(described, 0.25, 50).test).permute(0, 3, 1, 2)
+    images = torch.from_numpy(read_frames(described, 0.25, 50).test)
     off = (tokenizer.decode(tokenizer.encode(images)).float() - images.float()).abs()
     assert off.mean() < 4
 
