@@ -13,6 +13,7 @@ from mmrl_agents.algorithms.dqn import DQNConfig
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.algorithms.qrdqn import QRDQNAgent, QRDQNConfig
 from mmrl_agents.algorithms.saving import constructor_arguments
+from mmrl_agents.networks.auxiliary.part import AuxiliaryConfig
 
 
 def configs(hyper: PPOConfig) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def test_parts_of_ppo():
     )
     found = configs(hyper)
     assert list(found) == ["memory", "auxiliary", "curriculum"]
-    assert (found["auxiliary"].weight, found["auxiliary"].side) == (0.5, 14)
+    assert found["auxiliary"] == AuxiliaryConfig("world_model", weight=0.5)
     assert (found["curriculum"].score, found["curriculum"].replay_probability) == ("max_mc", 0.5)
 
 

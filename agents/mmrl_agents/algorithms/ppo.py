@@ -20,7 +20,7 @@ from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.rollout import Minibatch, MultimodalRolloutBuffer, Transitions
 from mmrl_agents.curriculum.part import CurriculumPart
-from mmrl_agents.networks.auxiliary import AuxiliaryPart
+from mmrl_agents.networks.auxiliary.part import AuxiliaryPart
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.networks.policy import ActionEvaluation, MultimodalPolicy
 from mmrl_agents.parts import NONE, Part, PartOptions
@@ -75,6 +75,8 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         clip_range = self._now(self.clip_range)
+        if self.policy.auxiliary is not None:
+            self.policy.auxiliary.collect(self.rollout_buffer)
         logs: list[dict[str, Tensor]] = []
         for _ in range(self.n_epochs):
             first = len(logs)
@@ -201,8 +203,7 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
             clip_fraction = torch.mean((torch.abs(ratio - 1) > clip_range).float())
         metrics = [loss, policy_loss, value_loss, entropy_loss, approx_kl, clip_fraction]
         if self.policy.auxiliary is not None:
-            targets = self.rollout_buffer.next_steps(batch.steps)
-            metrics.append(self.policy.auxiliary_loss(features, batch.actions, targets))
+            metrics.append(self.policy.auxiliary_loss(self.rollout_buffer, batch, features))
             metrics[0] = loss = loss + self.policy.auxiliary.weight * metrics[-1]
         named = zip(self._logged, (metric.detach() for metric in metrics), strict=True)
         return loss, dict(named)
@@ -271,9 +272,10 @@ class PPOConfig:
         memory: none, lstm, gru or frame_stack; or a mapping such as {kind: gru, size: 64}, see
             :class:`~mmrl_agents.networks.memory.MemoryConfig`.
         memory_args: earlier spelling of the memory's options.
-        auxiliary: loss that the features learn from beside rewards: none, or world_model, which
-            predicts the next step; or a mapping such as {kind: world_model, weight: 0.5}, see
-            :class:`~mmrl_agents.networks.auxiliary.AuxiliaryConfig`.
+        auxiliary: loss that the features learn from beside rewards: none; reward_prediction, which
+            predicts whether an action is rewarded; or world_model, which predicts the next step;
+            or a mapping such as {kind: world_model, weight: 0.5}, see
+            :class:`~mmrl_agents.networks.auxiliary.part.AuxiliaryConfig`.
         auxiliary_args: earlier spelling of its options.
         curriculum: which levels are played: none, always new ones; plr, which replays those that
             there is still something to learn from; robust_plr, which learns from replays alone; or

@@ -35,6 +35,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
         parts: of the agent, whose states are under their names.
     """
     log = algorithm.logger
+    auxiliary = getattr(algorithm.policy, "auxiliary", None)
     of_parts = {part.name: part.get_state() for part in parts}
     return {
         **{name: state for name, state in of_parts.items() if state is not None},
@@ -47,6 +48,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
             "starts": algorithm._last_episode_starts.copy(),
             "memory": _memory(algorithm),
         },
+        "auxiliary_memory": None if auxiliary is None else auxiliary.get_state(),
         "recent": {
             "episodes": list(algorithm.ep_info_buffer),
             "successes": [bool(success) for success in algorithm.ep_success_buffer],
@@ -92,6 +94,8 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
                     f"it was trained without a {part.name}; resume with {part.key}=none"
                 )
             part.set_state(state[part.name])
+    if state.get("auxiliary_memory") is not None:
+        algorithm.policy.auxiliary.set_state(state["auxiliary_memory"])
     exact = state["env"] is not None
     if exact:
         env.set_state(state["env"])

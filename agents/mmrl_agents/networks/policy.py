@@ -18,8 +18,9 @@ from mmrl.experiment.config import OptimizerConfig
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.inputs import ModelInputs
-from mmrl_agents.buffers.rollout import NextSteps
-from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer, Transitions
+from mmrl_agents.networks.auxiliary.base import AuxiliaryLoss
+from mmrl_agents.networks.auxiliary.part import build_auxiliary
 from mmrl_agents.networks.memory import Memory, build_memory
 from mmrl_agents.networks.optimizers import build_optimizer
 from mmrl_agents.saving.policy import SaveablePolicy
@@ -88,13 +89,13 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         optimizer: its name, arguments and penalties.
         memory: lstm, gru, frame_stack, or None.
         memory_args: its arguments, see :mod:`mmrl_agents.networks.memory`.
-        auxiliary: world_model, an auxiliary loss on the features; or None.
+        auxiliary: reward_prediction or world_model, an auxiliary loss on the features; or None.
         auxiliary_args: its arguments, see :mod:`mmrl_agents.networks.auxiliary`.
         kwargs: the other arguments of ``ActorCriticPolicy``.
     """
 
     memory: Memory | None
-    auxiliary: NextStepLoss | None
+    auxiliary: AuxiliaryLoss | None
 
     def __init__(
         self,
@@ -128,15 +129,17 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         if self.memory is not None:
             self.features_dim = self.memory.features
         super()._build_mlp_extractor()
-        self.auxiliary = self._build_auxiliary()
+        self.auxiliary = self._build_auxiliary(width)
         self.features_dim = width
 
-    def _build_auxiliary(self) -> NextStepLoss | None:
+    def _build_auxiliary(self, encoded: int) -> AuxiliaryLoss | None:
         name, args = self._auxiliary_choice
         if name is None:
             return None
         observation = cast("spaces.Dict", self.observation_space)
-        return build_auxiliary(name, self.features_dim, observation, self.action_space, args)
+        return build_auxiliary(
+            name, self.features_dim, observation, self.action_space, args, encoded=encoded
+        )
 
     def begin(self, count: int) -> Tensor:
         """The state of ``count`` episodes that begin, [count, S]; S = 0 without a memory."""
@@ -210,14 +213,13 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
         return ActionEvaluation(values, log_probs, entropies, features)
 
-    def auxiliary_loss(self, features: Tensor, actions: Tensor, targets: NextSteps) -> Tensor:
-        """The loss of the next step predicted from the features and actions of N steps; see
-        :meth:`NextStepLoss.loss`.
-        """
+    def auxiliary_loss(
+        self, rollout: MultimodalRolloutBuffer, batch: Transitions, features: Tensor
+    ) -> Tensor:
+        """The auxiliary loss beside a minibatch; see :meth:`AuxiliaryLoss.on_batch`."""
         assert self.auxiliary is not None
         with cast("MultimodalExtractor", self.features_extractor).model.autocast(features.device):
-            prediction = self.auxiliary(features, actions)
-        return self.auxiliary.loss(prediction, targets)
+            return self.auxiliary.on_batch(self._encode, rollout, batch, features)
 
     def predict(
         self,

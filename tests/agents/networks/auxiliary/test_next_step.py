@@ -12,7 +12,8 @@ from stable_baselines3.common.logger import Logger
 from mmrl.errors import UserError
 from mmrl_agents.algorithms.ppo import PPO, PPOAgent
 from mmrl_agents.buffers.rollout import NextSteps
-from mmrl_agents.networks.auxiliary import NextStepLoss, build_auxiliary
+from mmrl_agents.networks.auxiliary.next_step import NextStepLoss
+from mmrl_agents.networks.auxiliary.part import build_auxiliary
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
@@ -51,9 +52,8 @@ def test_gradients_reach_the_encoders(make_batch, tiny, memory, precision):
     algorithm.learn(64)
     policy = algorithm.policy
     for batch, judgement, _ in algorithm._minibatches():
-        after = algorithm.rollout_buffer.next_steps(batch.steps)
         policy.zero_grad()
-        policy.auxiliary_loss(judgement.features, batch.actions, after).backward()
+        policy.auxiliary_loss(algorithm.rollout_buffer, batch, judgement.features).backward()
         encoders = policy.features_extractor.model.encoders
         for name, encoder in encoders.items():
             assert any(one.grad is not None and one.grad.any() for one in encoder.parameters()), (

@@ -1,10 +1,8 @@
-"""Auxiliary losses on shared features, by name."""
+"""Next-step prediction: a world model's loss on the features."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from gymnasium import spaces
@@ -12,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.contract import IMAGE
-from mmrl.errors import UserError, unknown
 from mmrl.preprocessing.image import channels_first, is_channels_first, size_of
-from mmrl_agents.buffers.rollout import NextSteps
-from mmrl_agents.parts import KIND, Part
+from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer, NextSteps, Transitions
+from mmrl_agents.networks.auxiliary.base import ActionInput, AuxiliaryLoss, Encode
 
 
 class NextStepPrediction(NamedTuple):
@@ -32,7 +29,7 @@ class NextStepPrediction(NamedTuple):
     reward: Tensor
 
 
-class NextStepLoss(nn.Module):
+class NextStepLoss(AuxiliaryLoss):
     """A world model's loss on features: they predict, with the action, the next step.
 
     Predicted are the next image, as means of its patches, whether the episode ends, and the reward.
@@ -41,7 +38,7 @@ class NextStepLoss(nn.Module):
     learning in UNREAL (Jaderberg et al., 2017) and DeepMDP (Gelada et al., 2019).
 
     Args:
-        features: width F of the features.
+        features: width F of the features that actor and critic are given.
         observation: of one environment, with ``image`` [H, W, 3].
         action: of one environment.
         weight: of the loss, beside the algorithm's own.
@@ -71,8 +68,8 @@ class NextStepLoss(nn.Module):
                 f"to the {pixels} pixels of an image"
             )
         self.weight, self.side, self._is_first = weight, side, is_channels_first(shape)
-        self._choices = int(action.n) if isinstance(action, spaces.Discrete) else None
-        self.enter = nn.Linear(features + (self._choices or math.prod(action.shape or ())), hidden)
+        self.action = ActionInput(action)
+        self.enter = nn.Linear(features + self.action.width, hidden)
         self.image, self.outcome = nn.Linear(hidden, 3 * side * side), nn.Linear(hidden, 2)
 
     def forward(self, features: Tensor, actions: Tensor) -> NextStepPrediction:
@@ -82,12 +79,19 @@ class NextStepLoss(nn.Module):
             features: float [N, F].
             actions: as the algorithm has them, [N] or [N, A].
         """
-        if self._choices is not None:
-            actions = functional.one_hot(actions.long().flatten(), self._choices)
-        given = torch.cat([features, actions.flatten(1).to(features)], 1)
-        hidden = torch.relu(self.enter(given))
+        hidden = torch.relu(self.enter(self.action(features, actions)))
         end, reward = self.outcome(hidden).float().unbind(1)
         return NextStepPrediction(self.image(hidden).float(), end, reward)
+
+    def on_batch(
+        self,
+        encode: Encode,
+        rollout: MultimodalRolloutBuffer,
+        batch: Transitions,
+        features: Tensor,
+    ) -> Tensor:
+        """As :meth:`AuxiliaryLoss.on_batch`: of the batch's own steps."""
+        return self.loss(self(features, batch.actions), rollout.next_steps(batch.steps))
 
     def loss(self, prediction: NextStepPrediction, targets: NextSteps) -> Tensor:
         """The mean over N steps; steps whose target is unknown count 0."""
@@ -108,66 +112,3 @@ class NextStepLoss(nn.Module):
 
 def _cross_entropy(logits: Tensor, shares: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, shares, reduction="none")
-
-
-AUXILIARIES: Final[dict[str, type[NextStepLoss]]] = {"world_model": NextStepLoss}
-
-
-def build_auxiliary(
-    name: str,
-    features: int,
-    observation: spaces.Dict,
-    action: spaces.Space[Any],
-    args: dict[str, Any],
-) -> NextStepLoss:
-    """The auxiliary loss of that name.
-
-    Args:
-        name: a key of :data:`AUXILIARIES`.
-        features: their width.
-        observation, action: spaces of one environment.
-        args: ``weight`` of the loss, and what its class takes besides.
-
-    Raises:
-        UserError: unknown name, or arguments that do not fit.
-    """
-    if name not in AUXILIARIES:
-        raise unknown("auxiliary", name, AUXILIARIES)
-    try:
-        return AUXILIARIES[name](features, observation, action, **args)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"auxiliary options {args} do not fit {name}: {error}") from error
-
-
-@dataclass(frozen=True)
-class AuxiliaryConfig:
-    """Configuration of an auxiliary loss.
-
-    Attributes:
-        kind: world_model, which predicts the next step.
-        weight: of the loss, beside the algorithm's own.
-        hidden: width of the layer between features and predictions.
-        side: rows and columns of patches in which the next image is predicted.
-    """
-
-    kind: str
-    weight: float = 1.0
-    hidden: int = 256
-    side: int = 14
-
-
-class AuxiliaryPart(Part):
-    """An auxiliary loss of an on-policy agent's features."""
-
-    Config = AuxiliaryConfig
-    kinds = tuple(AUXILIARIES)
-
-    def check(self, hyper: Any) -> None:
-        """As :meth:`Part.check`."""
-        if self.config.kind not in AUXILIARIES:
-            raise unknown(self.key, self.config.kind, AUXILIARIES)
-
-    def policy_kwargs(self) -> dict[str, Any]:
-        """As :meth:`Part.policy_kwargs`."""
-        options = asdict(self.config)
-        return {"auxiliary": options.pop(KIND), "auxiliary_args": options}

@@ -1,0 +1,1 @@
+"""Auxiliary losses on shared features; one file each."""
