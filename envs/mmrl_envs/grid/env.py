@@ -77,11 +77,12 @@ class GridEnv(gym.Env[Observation, np.int64]):
 
         Args:
             seed: of the scene.
-            options: may hold ``edits``, seeds of changes to what ``seed`` generates; see
-                :mod:`mmrl_envs.grid.editor`.
+            options: may hold ``edits``, seeds of changes to what ``seed`` generates, see
+                :mod:`mmrl_envs.grid.editor`; and ``instruction``, a sentence instead of the own.
 
         Raises:
-            ValueError: a seed below 0 or above 2**63 - 1, edits without a seed.
+            ValueError: a seed below 0 or above 2**63 - 1, edits without a seed, or an instruction
+                that cannot be given in this scene: the episode has its own then.
         """
         wanted = (options or {}).get(OPTION, ())
         edits = edits_of({OPTION: [wanted]}, [seed is not None])[0]
@@ -95,6 +96,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
         if edits:
             self.worlds.edit({0: edits}, frames)
         self._has_episode = True
+        if given := (options or {}).get("instruction"):
+            self.worlds.instruct({0: given})
         self._show()
         return self._observation(frames), self._info()
 

@@ -16,12 +16,14 @@ METADATA: Final[dict[str, Any]] = {
     "render_fps": 10,
     "actions": ACTIONS,
     "edits": EDITS,
+    "instruction_option": "instruction",
     "info_keys": {"achieved": "achieved", "description": "describe"},
     "instruction_words": find_language("en").words,
     "language": "mmrl_envs.grid.language.grid_language:GridLanguage",
 }
 """The metadata of every grid world; agents learn the words of the language from it, and
-that episodes may begin from edited scenes (``reset(options={"edits": …})``)."""
+that episodes may begin from edited scenes (``reset(options={"edits": …})``) or with an
+instruction of the caller's (``reset(options={"instruction": …})``)."""
 
 
 def metadata(language: str) -> dict[str, Any]:

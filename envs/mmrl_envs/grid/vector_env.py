@@ -116,12 +116,14 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         Args:
             seed: environment e gets ``seed + e``, or ``seed[e]``; without one, its random
                 generator continues.
-            options: may hold ``reset_mask``, and ``edits``, N sequences of seeds of changes to
-                what the environments' seeds generate; see :mod:`mmrl_envs.grid.editor`.
+            options: may hold ``reset_mask``; ``edits``, N sequences of seeds of changes to
+                what the environments' seeds generate, see :mod:`mmrl_envs.grid.editor`; and
+                ``instruction``, N sentences to replace their own ones, None for none.
 
         Raises:
-            ValueError: seeds, mask or edits of another length, a seed below 0 or above 2**63 - 1,
-                edits without a seed.
+            ValueError: seeds, mask, edits or instructions of another length, a seed below 0 or
+                above 2**63 - 1, edits without a seed, or instructions that cannot be given in
+                these scenes: the episodes have their own then.
             gymnasium.error.ResetNeeded: a mask in the very first reset that leaves some out.
         """
         mask = self._reset_mask(options)
@@ -134,6 +136,10 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         if edited := {e: edits[e] for e in rows.tolist() if edits[e]}:
             self.worlds.edit(edited, frames)
         self._over[rows] = False
+        given = (options or {}).get("instruction", [None] * self.num_envs)
+        if len(given) != self.num_envs:
+            raise ValueError(f"{len(given)} instructions for {self.num_envs} environments")
+        self.worlds.instruct({e: given[e] for e in rows.tolist() if given[e]})
         return self._observation(), self._info(mask)
 
     def step(

@@ -39,6 +39,7 @@ from mmrl_envs.grid.core.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.editor import Editor, Edits
 from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
+from mmrl_envs.grid.generation.generator import instruct
 from mmrl_envs.grid.generation.levels import find_level
 from mmrl_envs.grid.hindsight.achievements import Moment
 from mmrl_envs.grid.hindsight.events import (
@@ -196,6 +197,29 @@ class GridWorlds:
             self.tracker.begin(self.state, rows)
         if frames is not None:
             self.view.paint(self.state, 0, self.num_envs, others, frames)
+
+    def instruct(self, sentences: dict[int, str]) -> None:
+        """Give other instructions to episodes that have just begun; their scenes stay.
+
+        Args:
+            sentences: of some environments, in their language.
+
+        Raises:
+            ValueError: a sentence that the language does not have, or that asks for something which
+                is not there; nothing was changed then.
+        """
+        parse = find_language(self.language).parse
+        codes = {e: parse(sentence).code for e, sentence in sentences.items()}
+        for e, code in codes.items():
+            trial = State._make(array.copy() for array in self._row(e))
+            if not instruct(trial, self.layout, 0, code, self.fixed_max_steps):
+                raise ValueError(f"{sentences[e]!r} cannot be asked for in the scene of {e}")
+        for e, code in codes.items():
+            instruct(self.state, self.layout, e, code, self.fixed_max_steps)
+        rows = np.array(list(codes), np.int64)
+        self.update_sentences(rows)
+        if self.tracker is not None:
+            self.tracker.begin(self.state, rows)
 
     def step(
         self,

@@ -211,3 +211,34 @@ def test_alternative_instructions_ask_for_other_things_of_the_scene(level):
 
 def test_a_sequence_has_no_alternatives():
     assert begun("OpenRedBlueDoors", 1).alternative_instructions(0) == []
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_another_instruction_for_the_same_scene(strict):
+    env = gym.make("mmrl/PickupDist-v0", strict=strict, achieved=True).unwrapped
+    own, _ = env.reset(seed=4)
+    for sentence in env.alternative_instructions():
+        given, _ = env.reset(seed=4, options={"instruction": sentence})
+        assert given["instruction"] == sentence == str(env.instruction)
+        assert (given["image"] == own["image"]).all()
+        over = False
+        while not over:
+            _, _, over, truncated, info = env.step(env.expert_action("full"))
+            assert not truncated
+        assert info["is_success"]
+        assert sentence in info["achieved"]
+    with pytest.raises(ValueError, match="cannot be asked for in the scene"):
+        env.reset(seed=4, options={"instruction": "open the red door"})
+    with pytest.raises(ValueError, match="must begin with"):
+        env.reset(seed=4, options={"instruction": "sing"})
+
+
+def test_other_instructions_for_some_of_a_batch():
+    envs = gym.make_vec("mmrl/GoToLocalStrict-v0", num_envs=3).unwrapped
+    envs.reset(seed=0)
+    own = list(envs.worlds.sentences)
+    others = [None, envs.worlds.alternative_instructions(1)[0], None]
+    observation, _ = envs.reset(seed=0, options={"instruction": others})
+    assert list(observation["instruction"]) == [own[0], others[1], own[2]]
+    with pytest.raises(ValueError, match="1 instructions for 3 environments"):
+        envs.reset(seed=0, options={"instruction": ["go to the ball"]})

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid.core.cells import COLOR_SHIFT, EMPTY_CELL
-from mmrl_envs.grid.core.jit import device_function
+from mmrl_envs.grid.core.jit import device_function, kernel
 from mmrl_envs.grid.core.rng import randint
 from mmrl_envs.grid.core.state import CLAUSES, NOTHING, NOWHERE, Layout, Scratch, State
 from mmrl_envs.grid.generation import level_builder as ops
@@ -44,6 +44,7 @@ from mmrl_envs.grid.generation.rooms import (
     remove_wall,
     take_up,
 )
+from mmrl_envs.grid.language.instructions import PUT_NEXT, STRICT_RULES
 from mmrl_envs.grid.rules.verification import known_hands, track
 
 _ATTEMPTS: Final = 10_000  # of a whole level
@@ -212,3 +213,32 @@ def begin(
                     state.held_before[e, clause] = known_hands(state, e)
             return True
     return False
+
+
+@kernel
+def instruct(
+    state: State, layout: Layout, e: int, code: NDArray[np.int32], fixed_max_steps: int
+) -> bool:
+    """Ask for something else in an episode of environment ``e`` that has just begun.
+
+    Args:
+        code: of the instruction, int32 [5].
+        fixed_max_steps: as of :func:`begin`.
+
+    Returns:
+        Whether it makes sense in this scene; otherwise the state has to be replaced.
+    """
+    for field in range(1 + CLAUSES):
+        rules = state.instruction[e, 0] & STRICT_RULES if field == 0 else 0
+        state.instruction[e, field] = code[field] | rules
+    if not finalize_instruction(state, layout, e):
+        return False
+    track(state, layout, e)
+    state.max_steps[e] = fixed_max_steps if fixed_max_steps else step_limit(state, layout, e)
+    for clause in range(CLAUSES):
+        asked = state.instruction[e, 1 + clause]
+        if asked != 0 and state.tracked[e, clause, 0] == np.uint64(0):
+            return False
+        if asked & 15 == PUT_NEXT and state.tracked[e, clause, 1] == np.uint64(0):
+            return False
+    return True
