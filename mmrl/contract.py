@@ -34,6 +34,12 @@ environment has it."""
 IS_SUCCESS: Final = "is_success"
 ACHIEVED: Final = "achieved"
 DESCRIPTION: Final = "description"
+INSTRUCTION_OPTION: Final = "instruction_option"
+"""The key of an environment's metadata under which it names the option of ``reset`` that takes an
+instruction, for the same scene: ``reset(seed=7, options={"instruction": "…"})``. Optional."""
+ALTERNATIVES: Final = "alternative_instructions"
+"""The method of an environment that lists other instructions which its present scene could have.
+Optional."""
 EVAL_SEED_START: Final = 1_000_000_000
 """Episodes with seeds from here on are for evaluation; those of training stay below."""
 

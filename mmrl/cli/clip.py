@@ -13,11 +13,15 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.text_output import printable
-from mmrl.viz.clips import ClipRecorder, clips_gif, outcome
+from mmrl.viz.clips import ClipRecorder, clips_gif, outcome, stacked
 
 _MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there; by default those of 1,000 steps, or of as many as the environment "
     "declares"
+)
+_ALTERNATIVES: Final = (
+    "also play each scene with so many other instructions that it could have: does the agent do "
+    "what it is asked for?"
 )
 
 
@@ -36,7 +40,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=_MAX_EPISODE_STEPS
     )
+    parser.add_argument("--alternatives", type=int, default=0, help=_ALTERNATIVES)
     options = parser.parse_args(arguments)
+    if options.alternatives < 0:
+        raise UserError(f"--alternatives {options.alternatives}: must be at least 0")
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
     if options.first_seed < 0:
@@ -52,12 +59,23 @@ def run(arguments: list[str]) -> int:
         folder.config.get("env_args", {}),
         max_episode_steps=options.max_episode_steps,
     )
-    clips = [
-        recorder.record(agent, seed=options.first_seed + k, deterministic=options.deterministic)
-        for k in range(options.episodes)
-    ]
-    for clip in clips:
-        print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
-    write_bytes(target, clips_gif(clips))
+    seeds = range(options.first_seed, options.first_seed + options.episodes)
+    shown = []
+    for seed in seeds:
+        if options.alternatives:
+            clips = recorder.record_alternatives(
+                agent, seed=seed, count=options.alternatives, deterministic=options.deterministic
+            )
+            if not clips:
+                raise UserError(
+                    f"--alternatives: {folder.config['env']} names no other instruction for the "
+                    f"scene of seed {seed}"
+                )
+        else:
+            clips = [recorder.record(agent, seed=seed, deterministic=options.deterministic)]
+        for clip in clips:
+            print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
+        shown.append(stacked(clips) if len(clips) > 1 else clips[0])
+    write_bytes(target, clips_gif(shown))
     print(f"written to {target}")
     return 0

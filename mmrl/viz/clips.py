@@ -7,8 +7,8 @@ import html
 import os
 import textwrap
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,15 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.action_labels import action_label, action_names, first_action
 from mmrl.agent import Actor, begin_episodes
-from mmrl.contract import IMAGE, INSTRUCTION, batch_of_one, was_successful
+from mmrl.contract import (
+    ALTERNATIVES,
+    IMAGE,
+    INSTRUCTION,
+    INSTRUCTION_OPTION,
+    batch_of_one,
+    was_successful,
+)
+from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
@@ -90,6 +98,17 @@ def clips_gif(clips: Sequence[Clip]) -> bytes:
     return encode_gif(frames, durations)
 
 
+def stacked(clips: Sequence[Clip]) -> Clip:
+    """Clips one below the other, at the same time; those that end earlier stay at their end."""
+    length = max(len(clip.frames) for clip in clips)
+    columns = [clip.frames + clip.frames[-1:] * (length - len(clip.frames)) for clip in clips]
+    return Clip(
+        "; ".join(clip.instruction for clip in clips),
+        all(clip.success for clip in clips),
+        [np.concatenate(frames) for frames in zip(*columns, strict=True)],
+    )
+
+
 class ClipRecorder:
     """Plays episodes of one environment and draws them; each kind of trouble is warned about once.
 
@@ -121,20 +140,65 @@ class ClipRecorder:
         self._limit = EpisodeLimit(max_episode_steps)
         self._is_warned = False
 
-    def record(self, actor: Actor, *, seed: int, deterministic: bool = False) -> Clip:
+    def record(
+        self,
+        actor: Actor,
+        *,
+        seed: int,
+        deterministic: bool = False,
+        instruction: str | None = None,
+    ) -> Clip:
         """Play one episode and draw it.
 
         Args:
             actor: the agent.
             seed: of the episode.
             deterministic: take the most probable action instead of sampling.
+            instruction: instead of the episode's own, which stays the same scene; the environment
+                has to take one, see :data:`mmrl.contract.INSTRUCTION_OPTION`.
 
         Raises:
-            UserError: an environment that cannot be made or fails, or an actor that does not fit.
+            UserError: an environment that cannot be made or fails, that takes no instruction or
+                not this one, or an actor that does not fit.
         """
+        with self._environment() as env:
+            return self._play(env, actor, seed, deterministic, instruction)
+
+    def record_alternatives(
+        self, actor: Actor, *, seed: int, count: int = 1, deterministic: bool = False
+    ) -> list[Clip]:
+        """Play one scene with its own instruction, and with others that it could have.
+
+        Args:
+            actor: the agent.
+            seed: of the scene.
+            count: how many others, at most.
+            deterministic: take the most probable action instead of sampling.
+
+        Returns:
+            One clip for each; empty where the environment names no other instruction, see
+            :data:`mmrl.contract.ALTERNATIVES`.
+
+        Raises:
+            UserError: as :meth:`record`.
+        """
+        with self._environment() as env:
+            if not env.has_wrapper_attr(ALTERNATIVES) or _option(env) is None:
+                return []
+            env.reset(seed=seed)
+            others = list(env.get_wrapper_attr(ALTERNATIVES)())
+        chosen = np.random.default_rng(seed).permutation(len(others))[:count].tolist()
+        given = [None, *(others[k] for k in chosen)] if others else []
+        return [
+            self.record(actor, seed=seed, deterministic=deterministic, instruction=one)
+            for one in given
+        ]
+
+    @contextmanager
+    def _environment(self) -> Iterator[gym.Env[Any, Any]]:
         env = self._make()
         try:
-            return self._play(env, actor, seed, deterministic)
+            yield env
         finally:
             with suppress(Exception):  # the clip is made; closing cannot spoil it
                 env.close()
@@ -147,9 +211,14 @@ class ClipRecorder:
         return ErrorContext(env)
 
     def _play(
-        self, env: gym.Env[Any, Any], actor: Actor, seed: int, deterministic: bool
-    ) -> Clip:  # fmt: skip
-        observation, _ = env.reset(seed=seed)
+        self,
+        env: gym.Env[Any, Any],
+        actor: Actor,
+        seed: int,
+        deterministic: bool,
+        given: str | None,
+    ) -> Clip:
+        observation, _ = env.reset(seed=seed, options=_with_instruction(env, given))
         begin_episodes(actor, 1)
         longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
         names, instruction = action_names(env), observation[INSTRUCTION]
@@ -193,6 +262,29 @@ class ClipRecorder:
                 stacklevel=2,
             )
         return False
+
+
+def _option(env: gym.Env[Any, Any]) -> str | None:
+    """The option of ``reset`` by which an environment takes an instruction; None without one."""
+    option: str | None = (env.metadata or {}).get(INSTRUCTION_OPTION)
+    return option
+
+
+def _with_instruction(env: gym.Env[Any, Any], instruction: str | None) -> dict[str, Any] | None:
+    """The options of ``reset`` for an instruction.
+
+    Raises:
+        UserError: the environment takes none.
+    """
+    if instruction is None:
+        return None
+    option = _option(env)
+    if option is None:
+        raise UserError(
+            f"environment {environment_name(env)} takes no instruction: it needs an option of "
+            f"reset() for it, named in metadata[{INSTRUCTION_OPTION!r}]"
+        )
+    return {option: instruction}
 
 
 def _frames(

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.tensorboard import SummaryWriter
+from worlds import shapes
 
 from mmrl.action_labels import action_names
 from mmrl.errors import UserError
@@ -256,3 +257,72 @@ def test_the_name_of_the_environment_is_in_an_error(screen, scripted, monkeypatc
 def test_closing_that_fails_does_not_spoil_the_clip(screen, scripted, monkeypatch):
     monkeypatch.setattr(gym.registry[screen].entry_point, "close", lambda _: 1 / 0)
     assert len(record_clip(scripted(lambda *_: 0), screen, seed=0).frames) == 5
+
+
+class Asked(shapes.Touch):
+    """A stranger's environment that takes an instruction, and names those that it could have."""
+
+    metadata = {**shapes.Touch.metadata, "instruction_option": "task", "render_fps": 4}
+
+    def reset(self, *, seed=None, options=None):
+        _, info = super().reset(seed=seed)
+        task = (options or {}).get("task", self._sentence)
+        self._target = [f"touch the {name}" for name in self._names].index(
+            task.replace("tap", "touch")
+        )
+        self._sentence = task
+        return self._look(), info
+
+    def alternative_instructions(self):
+        return [f"touch the {self._names[1 - self._target]}"]
+
+
+@pytest.fixture
+def asked():
+    gym.register("test/Asked-v0", Asked)
+    yield "test/Asked-v0"
+    del gym.registry["test/Asked-v0"]
+
+
+def test_one_scene_with_two_instructions(asked, drawn, scripted):
+    recorder = ClipRecorder(asked)
+    own, other = recorder.record_alternatives(scripted(lambda *_: 1), seed=5)
+    views = [frame[1] for frame in drawn if frame[3] == ""]
+    assert np.array_equal(*views)  # the same scene
+    assert own.instruction != other.instruction
+    again = recorder.record(scripted(lambda *_: 1), seed=5, instruction=other.instruction)
+    assert again.instruction == other.instruction
+    both = clips.stacked([own, other])
+    assert len(both.frames) == max(len(own.frames), len(other.frames))
+    heights = own.frames[0].shape[0] + other.frames[0].shape[0]
+    assert both.frames[-1].shape[0] == heights
+    assert both.success == (own.success and other.success)
+
+
+def test_the_instruction_decides_what_success_is(scripted):
+    env = gym.make("mmrl/OpenDoorColorStrict-v0")
+    env.reset(seed=3)
+    names = env.unwrapped.alternative_instructions()
+
+    def expert(instruction):
+        """Acts as the expert does in a copy of the scene."""
+        env.reset(seed=3, options={"instruction": instruction})
+        actions = []
+        over = False
+        while not over:
+            actions.append(env.unwrapped.expert_action("full"))
+            *_, over, _, _ = env.step(actions[-1])
+        script = iter(actions)
+        return scripted(lambda *_: next(script))
+
+    recorder = ClipRecorder("mmrl/OpenDoorColorStrict-v0")
+    for name in names:
+        assert recorder.record(expert(name), seed=3, instruction=name).success
+    assert not recorder.record(expert(names[0]), seed=3, instruction=names[1]).success
+
+
+def test_an_environment_that_takes_no_instruction(scripted):
+    recorder = ClipRecorder("shapes/Touch-v0")
+    assert recorder.record_alternatives(scripted(lambda *_: 0), seed=0) == []
+    with pytest.raises(UserError, match="takes no instruction: it needs an option of reset"):
+        recorder.record(scripted(lambda *_: 0), seed=0, instruction="touch the small teal star")
