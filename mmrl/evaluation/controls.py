@@ -108,16 +108,13 @@ def play_controls(
         By the names of this module, a summary of each control's episodes as
         :meth:`~mmrl.evaluation.episodes.Episodes.summary` has it, ``spl`` with ``spl_95`` and
         ``spl_episodes`` in the expert's; ``language_accuracy`` with its ``rate``, ``rate_95``,
-        ``episodes``, and the random policy's rate, if it has one; and under ``left_out`` why the
-        others are not there. No control raises.
+        ``episodes``, and the rates of the random policy and of the expert, if they have one; and
+        under ``left_out`` why the others are not there. No control raises.
     """
     count = min(len(played.success), EPISODES)
     unspoken = {key: value for key, value in env_args.items() if key != "speech"}
-    random_acts = ActRecorder()
-
-    def random() -> dict[str, Any]:
-        args = _with_reports(env_id, unspoken) if acts.reports else unspoken
-        return play(RANDOM, RandomPolicy(), args, random_acts).summary()
+    reporting = _with_reports(env_id, unspoken) if acts.reports else unspoken
+    others = {RANDOM: ActRecorder(), EXPERT: ActRecorder()}
 
     def play(
         name: str, one: Actor, args: dict[str, Any], acts: ActRecorder | None = None
@@ -142,11 +139,11 @@ def play_controls(
         return rest.summary()
 
     controls: dict[str, Callable[[], dict[str, Any]]] = {
-        RANDOM: random,
+        RANDOM: lambda: play(RANDOM, RandomPolicy(), reporting, others[RANDOM]).summary(),
         SWAPPED: swapped,
         EMPTY: lambda: play(EMPTY, EmptyInstruction(actor), env_args).summary(),
-        EXPERT: lambda: _with_spl(play(EXPERT, Expert(), unspoken), played),
-        LANGUAGE: lambda: _language_accuracy(acts, random_acts),
+        EXPERT: lambda: _with_spl(play(EXPERT, Expert(), reporting, others[EXPERT]), played),
+        LANGUAGE: lambda: _language_accuracy(acts, others),
     }
     results: dict[str, Any] = {}
     left_out = {}
@@ -178,18 +175,18 @@ def _with_spl(expert: Episodes, played: Episodes) -> dict[str, Any]:
     }
 
 
-def _language_accuracy(acts: ActRecorder, random_acts: ActRecorder) -> dict[str, Any]:
+def _language_accuracy(acts: ActRecorder, others: dict[str, ActRecorder]) -> dict[str, Any]:
     if not acts.reports:
         raise NothingToCountError("no events: no language accuracy")
     right = first_acts(acts)
     if not len(right):
         raise NothingToCountError("no act of a kind that was asked for: no language accuracy")
-    random = first_acts(random_acts)
+    theirs = {name: first_acts(one) for name, one in others.items()}
     return {
         "rate": float(right.mean()),
         "rate_95": list(wilson_interval(int(right.sum()), len(right))),
         "episodes": len(right),
-        **({RANDOM: float(random.mean())} if len(random) else {}),
+        **{name: float(one.mean()) for name, one in theirs.items() if len(one)},
     }
 
 

@@ -197,8 +197,9 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows.append(("return", f"{report['mean_return']:.2f}", _interval(report, "mean_return", 2)))
     if language := controls.get("language_accuracy"):
         value, note = _share(language, "rate", report)
-        if "random_policy" in language:
-            note += f", a random policy's {language['random_policy']:.1%}"
+        for other, whose in (("random_policy", "a random policy's"), ("expert", "the expert's")):
+            if other in language:
+                note += f", {whose} {language[other]:.1%}"
         rows.append(("language accuracy", value, f"{note}: first act was the one asked for"))
     return rows
 

@@ -117,6 +117,7 @@ def test_everything_there_is(asked: tuple[Any, str]) -> None:
     assert found[LANGUAGE]["episodes"] == 30
     assert found[LANGUAGE]["rate"] == played_first_right(world, env)
     assert 0 < found[LANGUAGE][RANDOM] < 1
+    assert found[LANGUAGE][EXPERT] == found[LANGUAGE]["rate"]
     low, high = found[LANGUAGE]["rate_95"]
     assert low <= found[LANGUAGE]["rate"] <= high
 
