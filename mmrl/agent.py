@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 
@@ -33,6 +34,22 @@ def begin_episodes(actor: Actor, count: int) -> None:
         begin(count)
 
 
+def attach_environment(actor: Actor, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+    """Give an actor the batch of environments that it is about to act in, just reset.
+
+    An agent needs no more than observations. A random policy, an expert and a control that swaps
+    instructions need the environments: they have a method ``attach`` with these arguments.
+
+    Args:
+        actor: it.
+        env: N environments.
+        seeds: N, of the episodes that begin.
+    """
+    attach = getattr(actor, "attach", None)
+    if attach is not None:
+        attach(env, seeds)
+
+
 class ActorWrapper:
     """An actor with changed observations.
 
@@ -42,6 +59,10 @@ class ActorWrapper:
 
     def __init__(self, actor: Actor) -> None:
         self._actor = actor
+
+    def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """As :func:`attach_environment`."""
+        attach_environment(self._actor, env, seeds)
 
     def begin(self, count: int) -> None:
         """As :func:`begin_episodes`."""

@@ -32,8 +32,10 @@ from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
 from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, batch_of_one
 from mmrl.errors import UserError
+from mmrl.evaluation.controls import EPISODES as CONTROL_EPISODES
+from mmrl.evaluation.controls import PLAYED, play_controls, play_recorded
 from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.report import format_report, result
+from mmrl.evaluation.report import CONTROLS, format_report, markdown, result, scalars
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
@@ -44,6 +46,7 @@ from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.training.load import load
 from mmrl.viz.clips import Clip, record_clip
+from mmrl.viz.tensorboard import event_writer
 
 EPISODES: Final = 512
 """Held-out episodes of an evaluation, by default."""
@@ -228,6 +231,7 @@ def evaluate(
     deterministic: bool = False,
     max_episode_steps: int | None = None,
     swap_instructions: bool = False,
+    controls: bool = True,
     translator: str | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -241,13 +245,17 @@ def evaluate(
         deterministic: take the most probable action instead of sampling.
         max_episode_steps: longer episodes are cut there, and are not successful.
         swap_instructions: give each episode the instruction of another one, see
-            :class:`~mmrl.evaluation.wrappers.InstructionSwap`.
+            :class:`~mmrl.evaluation.wrappers.InstructionSwap`; without controls.
+        controls: play the controls as well, on the first 256 episodes: a random policy, swapped and
+            empty instructions, the expert; see :mod:`mmrl.evaluation.controls`.
         translator: run folder of ``mmrl fit translation``, through which the agent reads.
         device: auto, cpu or cuda, of what is loaded.
 
     Returns:
-        ``success_rate`` with its 95% interval ``success_rate_95``, ``mean_length``,
-        ``mean_return``, and all that is needed to repeat the evaluation.
+        ``success_rate``, ``mean_length`` and ``mean_return``, each with its 95% interval
+        (``success_rate_95``); ``controls``, as
+        :func:`~mmrl.evaluation.controls.play_controls` returns them; and all that is needed to
+        repeat the evaluation.
 
     Raises:
         UserError: no such run, impossible numbers, or an environment that fails or does not fit.
@@ -283,6 +291,7 @@ def evaluate(
         args,
         episodes,
         more,
+        controls=controls and not swap_instructions,
         first_seed=first_seed,
         deterministic=deterministic,
         max_episode_steps=max_episode_steps,
@@ -344,8 +353,11 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
             "seed": config.seed,
             "training_seconds": seconds,
         }
-        report = _play(agent, config.env, config.env_args, config.eval_episodes, more)
+        report = _play(
+            agent, config.env, config.env_args, config.eval_episodes, more, controls=config.controls
+        )
         run.save_result(report)
+        _write_events(run, report, config.steps)
         log(format_report(report))
     log(f"see it: tensorboard --logdir {run.path.parent}")
     return TrainedRun(run, agent, report)
@@ -388,21 +400,49 @@ def _play(
     first_seed: int = EVAL_SEED_START,
     deterministic: bool = False,
     max_episode_steps: int | None = None,
+    controls: bool = False,
 ) -> dict[str, Any]:
-    """Play episodes under a progress bar; see :func:`mmrl.evaluation.report.result`."""
+    """Play episodes and controls under progress bars; see
+    :func:`mmrl.evaluation.report.result`.
+    """
+    how: dict[str, Any] = {
+        "env_args": env_args,
+        "deterministic": deterministic,
+        "max_episode_steps": max_episode_steps,
+    }
+    seeds: dict[str, Any] = {"first_seed": first_seed}
     with ProgressBar("evaluating", episodes, "episodes") as bar:
-        played = play_episodes(
-            actor,
-            env,
-            episodes,
-            env_args=env_args,
-            first_seed=first_seed,
-            deterministic=deterministic,
-            on_episodes=bar.advance,
-            max_episode_steps=max_episode_steps,
-        )
+        if controls:
+            played, acts = play_recorded(
+                actor, env, episodes, on_episodes=bar.advance, **seeds, **how
+            )
+        else:
+            played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **seeds, **how)
+    if controls:
+        total = len(PLAYED) * min(episodes, CONTROL_EPISODES)
+        with ProgressBar("playing controls", total, "episodes") as bar:
+            more[CONTROLS] = play_controls(
+                actor, env, played, acts,
+                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")), **how,
+            )  # fmt: skip
+    if isinstance(actor, InstructionSwap):
+        played = played.without(actor.left_out)
+        if not len(played.success):
+            raise UserError(
+                "in no episode does another one's instruction ask for something else: there is "
+                "none to swap. Take another environment, or more episodes"
+            )
     actions = "most probable" if deterministic else "sampled"
     return result(played, env, env_args, actions=actions, **more)
+
+
+def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:
+    """Write the evaluation for TensorBoard, beside the training's curves."""
+    writer = event_writer(run.events)
+    for tag, value in scalars(report).items():
+        writer.add_scalar(tag, value, steps)
+    writer.add_text("eval/report", markdown(report), steps)
+    writer.close()
 
 
 def _silent(line: str) -> None:

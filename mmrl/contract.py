@@ -14,6 +14,12 @@ Optional entries of infos serve hindsight relabelling and captioning: ``achieved
 (a tuple of sentences) that the last step has achieved, had they been given when the episode began;
 and ``description``, a sentence about what the agent sees. ``metadata["language"]`` names what
 these sentences mean, see :mod:`mmrl.language`.
+
+Optional methods serve evaluation, see :mod:`mmrl.wrappers.optional_methods`. An environment has
+``is_equivalent(sentence) -> bool``, a batched engine ``are_equivalent(sentences) -> bool [N]``, one
+sentence for each environment: whether a sentence asks, in the present scene, for what the episode's
+own instruction asks for. And ``expert_action()``, or ``expert_actions()`` [N], are what an expert
+would do now; where they take an argument ``knowledge``, ``"full"`` lets it see the whole scene.
 """
 
 from __future__ import annotations

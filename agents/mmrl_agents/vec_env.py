@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
 from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
+from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Goals, Preprocessing
 from mmrl.preprocessing.speech import SpeechPreprocessor
@@ -142,7 +143,11 @@ class MultimodalVecEnv(VecEnv):
         }
 
     def _read(self, observation: dict[str, Any], begun: Sequence[int]) -> None:
-        """Encode the instructions of episodes that begin, and those that changed."""
+        """Encode the instructions of episodes that begin, and those that changed.
+
+        Raises:
+            UserError: the agent reads, and an instruction is empty.
+        """
         instructions = tuple(observation[INSTRUCTION])
         if instructions == self._instructions and not begun:
             return
@@ -152,6 +157,8 @@ class MultimodalVecEnv(VecEnv):
         # copied, as the last observation keeps the earlier ones
         self._encoded = {key: one.copy() for key, one in self._encoded.items()}
         for e in sorted(changed.union(begun)):
+            if self.preprocessing.tokenizer is not None and not instructions[e].strip():
+                raise UserError("an instruction is empty: the environment has to give one")
             for key, encoded in self.preprocessing.encode(observation, e).items():
                 self._encoded[key][e] = encoded
 

@@ -15,11 +15,25 @@ from mmrl.files import write_json
 
 _DESCRIPTION: Final = """\
 Play held-out episodes, one a seed, with the newest checkpoint of a run, and print the success rate
-with its 95% interval.
+with its 95% interval. Controls show what the rate means, on the first 256 seeds:
+
+  random policy          uniformly random actions; success has to be well above it
+  swapped instructions   the agent gets another episode's instruction, which asks for something
+                         else: the success that remains needs no reading
+  empty instruction      the agent gets none
+  steps, SPL             the expert's steps beside the agent's. SPL, success weighted by path
+                         length, is 1 where the agent always succeeds as fast as the expert
+  language accuracy      in how many episodes the first act of the kind asked for was the one
+                         asked for
+
+What an environment does not allow is left out, and named. Controls take about as long as the
+evaluation itself, or longer where the agent fails without its instructions; --controls false leaves
+them out.
 
   mmrl eval runs/first
   mmrl eval runs/first --env mmrl/GoToLocal-v0 --episodes 1000 --json result.json
-  mmrl eval runs/first --swap-instructions           does it follow its instructions at all?
+  mmrl eval runs/first --controls false              the success rate alone
+  mmrl eval runs/first --swap-instructions           swapped instructions in all episodes
 """
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 SWAP_INSTRUCTIONS: Final = (
@@ -30,6 +44,7 @@ MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there, which are not successful then; by default those of 10,000 steps, "
     "unless the environment declares a longer limit"
 )
+CONTROLS: Final = "play controls, too; false leaves them out"
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
     "--env-args '{language: zh}'"
@@ -59,6 +74,7 @@ def run(arguments: list[str]) -> int:
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
     )
     parser.add_argument("--swap-instructions", type=bool, default=False, help=SWAP_INSTRUCTIONS)
+    parser.add_argument("--controls", type=bool, default=True, help=CONTROLS)
     parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
     parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
@@ -82,6 +98,7 @@ def run(arguments: list[str]) -> int:
         deterministic=options.deterministic,
         max_episode_steps=options.max_episode_steps,
         swap_instructions=options.swap_instructions,
+        controls=options.controls,
         translator=options.translator,
         device=options.device,
     )

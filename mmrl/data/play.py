@@ -17,6 +17,7 @@ from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch
+from mmrl.wrappers.optional_methods import find_expert
 
 
 class Source(Protocol):
@@ -126,15 +127,10 @@ class ExpertSource:
             UserError: the environment has none.
         """
         inner = env.unwrapped
-        if hasattr(inner, "expert_actions"):
+        expert = find_expert(env)
+        if expert is not None:
+            self._expert = expert
             return
-        if isinstance(inner, SyncVectorEnv):
-            try:
-                inner.get_attr("expert_action")
-            except AttributeError:
-                pass
-            else:
-                return
         spec = inner.envs[0].spec if isinstance(inner, SyncVectorEnv) else env.spec
         name = spec.id if spec else str(inner)
         raise UserError(
@@ -146,10 +142,7 @@ class ExpertSource:
         self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
     ) -> NDArray[Any]:
         """What the experts would do now, [N]."""
-        inner: Any = env.unwrapped
-        if hasattr(inner, "expert_actions"):
-            return np.asarray(inner.expert_actions())
-        return np.asarray(inner.call("expert_action"))
+        return self._expert()
 
 
 class RandomSource:

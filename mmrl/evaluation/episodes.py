@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmrl.agent import Actor, begin_episodes
-from mmrl.contract import EVAL_SEED_START
-from mmrl.evaluation.statistics import wilson_interval
+from mmrl.agent import Actor, attach_environment, begin_episodes
+from mmrl.contract import EVAL_SEED_START, INSTRUCTION
+from mmrl.evaluation.language_accuracy import ActRecorder
+from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch
@@ -30,6 +31,7 @@ class Episodes:
         returns: float64 [E].
         first_seed: seed of the first one; the others follow.
         at_limit: how many did not end within ``max_episode_steps``, and were cut there.
+        left_out: how many of the seeds were played and do not count.
     """
 
     success: NDArray[np.bool_]
@@ -38,10 +40,23 @@ class Episodes:
     first_seed: int
     at_limit: int = 0
     max_episode_steps: int = 0
+    left_out: int = 0
+
+    def without(self, seeds: Collection[int]) -> Episodes:
+        """The episodes but for those of some seeds."""
+        kept = np.array([self.first_seed + k not in seeds for k in range(len(self.success))])
+        return replace(
+            self,
+            success=self.success[kept],
+            lengths=self.lengths[kept],
+            returns=self.returns[kept],
+            left_out=self.left_out + int((~kept).sum()),
+        )
 
     def summary(self) -> dict[str, Any]:
-        """Success rate with its 95% interval, number, mean length and return, seed range; and how
-        many episodes were cut at which limit, if any were.
+        """Success rate, mean length and return with their 95% intervals (Wilson's of the rate,
+        Student's of the means), number, seed range; and how many episodes were left out, or cut at
+        which limit, if any were.
         """
         episodes = len(self.success)
         low, high = wilson_interval(int(self.success.sum()), episodes)
@@ -50,8 +65,11 @@ class Episodes:
             "success_rate_95": [low, high],
             "episodes": episodes,
             "mean_length": float(self.lengths.mean()),
+            "mean_length_95": list(mean_interval(self.lengths.tolist(), 0)),
             "mean_return": float(self.returns.mean()),
-            "seeds": [self.first_seed, self.first_seed + episodes - 1],
+            "mean_return_95": list(mean_interval(self.returns.tolist())),
+            "seeds": [self.first_seed, self.first_seed + episodes + self.left_out - 1],
+            **({"left_out": self.left_out} if self.left_out else {}),
             **self._cut(),
         }
 
@@ -74,6 +92,8 @@ def play_episodes(
     deterministic: bool = False,
     on_episodes: Callable[[int], None] | None = None,
     max_episode_steps: int | None = None,
+    limit: EpisodeLimit | None = None,
+    acts: ActRecorder | None = None,
 ) -> Episodes:
     """Play one episode for each seed.
 
@@ -91,6 +111,8 @@ def play_episodes(
         max_episode_steps: longer episodes are cut there and are not successful; None cuts those
             that last :data:`~mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS` in an environment that
             declares no longer limit.
+        limit: in place of ``max_episode_steps``.
+        acts: records what the environment reports as achieved.
 
     Raises:
         ValueError: fewer than one episode.
@@ -98,7 +120,7 @@ def play_episodes(
     """
     if episodes < 1:
         raise ValueError(f"{episodes} episodes: must be at least 1")
-    limit = EpisodeLimit(max_episode_steps)
+    limit = limit or EpisodeLimit(max_episode_steps)
     parts = []
     with torch.random.fork_rng():
         torch.manual_seed(first_seed)
@@ -106,7 +128,15 @@ def play_episodes(
             count, seed = min(_BATCH, episodes - start), first_seed + start
             parts.append(
                 _play_batch(
-                    actor, env_id, count, env_args or {}, seed, deterministic, limit, on_episodes
+                    actor,
+                    env_id,
+                    count,
+                    env_args or {},
+                    seed,
+                    deterministic,
+                    limit,
+                    on_episodes,
+                    acts,
                 )
             )
     success, lengths, returns = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -122,24 +152,32 @@ def _play_batch(
     deterministic: bool,
     limit: EpisodeLimit,
     on_episodes: Callable[[int], None] | None,
+    acts: ActRecorder | None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
     env = CheckedBatch(make_vec_env(env_id, count, **env_args))
     success = np.zeros(count, np.bool_)
     lengths = np.zeros(count, np.int64)
     returns = np.zeros(count)
     running = np.ones(count, np.bool_)
+    seeds = range(first_seed, first_seed + count)
     try:
-        observation, _ = env.reset(list(range(first_seed, first_seed + count)))
+        observation, _ = env.reset(list(seeds))
         longest = limit.of(env.env)
+        attach_environment(actor, env.env, seeds)
         begin_episodes(actor, count)
+        if acts is not None:
+            acts.begin(env.env)
         while running.any():
             actions = actor.act(observation, deterministic=deterministic)
+            instructions = observation[INSTRUCTION]
             observation, rewards, terminated, truncated, infos = env.step(actions)
             lengths += running
             returns += running * rewards
             ended = (terminated | truncated) & running
             if ended.any():
                 success[ended] = env.were_successful(infos, terminated, rewards)[ended]
+            if acts is not None:
+                acts.record(instructions, infos, running, ended, success)
             cut = running & ~ended & (lengths >= longest)
             if cut.any():
                 limit.cut(env.env, longest, int(cut.sum()))

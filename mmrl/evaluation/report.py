@@ -1,4 +1,4 @@
-"""The result of an evaluation, with all that is needed to repeat it."""
+"""The result of an evaluation, with all that is needed to repeat it, as data and as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mmrl.evaluation.episodes import Episodes
 from mmrl.text_output import printable
@@ -26,6 +26,15 @@ _PACKAGES = (
     "numpy",
     "minigrid",
 )
+
+CONTROLS: Final = "controls"
+"""The key of the controls in a report."""
+WITHOUT_READING: Final = (
+    "This level can be solved without reading: with another episode's instruction the agent "
+    "succeeds as often."
+)
+_RATES: Final = ("random_policy", "swapped_instructions", "empty_instruction")
+_AS_OFTEN: Final = 0.1
 
 _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
@@ -95,7 +104,68 @@ def result(
 
 
 def format_report(report: dict[str, Any]) -> str:
-    """The result of an evaluation in one line."""
+    """The result of an evaluation: one line, and one for each control, side by side.
+
+    Args:
+        report: as :func:`result` makes it; of earlier versions, too.
+    """
+    rows = _rows(report) if report.get(CONTROLS) else []
+    name = max((len(row[0]) for row in rows), default=0)
+    value = max((len(row[1]) for row in rows), default=0)
+    lines = [f"  {row[0]:<{name}}  {row[1]:>{value}}  {row[2]}".rstrip() for row in rows]
+    reasons = report.get(CONTROLS, {}).get("left_out", {}).values()
+    lines += [f"  {printable(reason)}" for reason in reasons]
+    warning = [WITHOUT_READING] if solves_without_reading(report) else []
+    return "\n".join([_headline(report), *lines, *warning])
+
+
+def solves_without_reading(report: dict[str, Any]) -> bool:
+    """Whether an agent that is clearly better than a random policy succeeds as often, up to ten
+    points, with another episode's instruction.
+    """
+    controls = report.get(CONTROLS, {})
+    if not {"random_policy", "swapped_instructions"} <= controls.keys():
+        return False
+    is_better = report["success_rate_95"][0] > controls["random_policy"]["success_rate_95"][1]
+    swapped = controls["swapped_instructions"]["success_rate"]
+    return bool(is_better and swapped >= report["success_rate"] - _AS_OFTEN)
+
+
+def scalars(report: dict[str, Any]) -> dict[str, float]:
+    """The numbers of an evaluation for TensorBoard, by their tags."""
+    controls = report.get(CONTROLS, {})
+    rates = {name: one.get("success_rate") for name, one in controls.items() if name in _RATES}
+    expert = controls.get("expert", {})
+    numbers = {
+        "success_rate": report["success_rate"],
+        "mean_length": report["mean_length"],
+        "mean_return": report["mean_return"],
+        **rates,
+        "spl": expert.get("spl"),
+        "expert_steps": expert.get("mean_length"),
+        "language_accuracy": controls.get("language_accuracy", {}).get("rate"),
+    }
+    return {f"eval/{name}": one for name, one in numbers.items() if one is not None}
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The result of an evaluation as a table in Markdown, under its one line."""
+    low, high = report["success_rate_95"]
+    first = ("success", f"{report['success_rate']:.1%}", f"({low:.1%} to {high:.1%})")
+    rows = [first, *(_rows(report) if report.get(CONTROLS) else [])]
+    lines = [f"| {name} | {value} | {note} |" for name, value, note in rows]
+    reasons = [f"- {one}" for one in report.get(CONTROLS, {}).get("left_out", {}).values()]
+    warning = [WITHOUT_READING] if solves_without_reading(report) else []
+    parts = [
+        [_headline(report)],
+        ["| measure | value | 95% interval |", "|---|--:|---|", *lines],
+        reasons,
+        warning,
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _headline(report: dict[str, Any]) -> str:
     low, high = report["success_rate_95"]
     cut = report.get("episodes_at_limit")
     return (
@@ -105,3 +175,42 @@ def format_report(report: dict[str, Any]) -> str:
         + (", with swapped instructions" if report.get("swap_instructions") else "")
         + (f", {cut} of them cut at {report['max_episode_steps']:,} steps" if cut else "")
     )
+
+
+def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, value and notes of what stands beside the success rate."""
+    controls = report[CONTROLS]
+    rows = [
+        (name.replace("_", " "), *_share(controls[name], "success_rate", report))
+        for name in _RATES
+        if name in controls
+    ]
+    expert = controls.get("expert")
+    note = _interval(report, "mean_length")
+    if expert is not None:
+        note += f", the expert's {expert['mean_length']:.1f}"
+        if expert["success_rate"] < 1:
+            note += f" with {expert['success_rate']:.1%} success"
+        if "spl" in expert:
+            note += f"; SPL {expert['spl']:.2f} {_interval(expert, 'spl', 2)}"
+    rows.append(("steps", f"{report['mean_length']:.1f}", note))
+    rows.append(("return", f"{report['mean_return']:.2f}", _interval(report, "mean_return", 2)))
+    if language := controls.get("language_accuracy"):
+        value, note = _share(language, "rate", report)
+        for other, whose in (("random_policy", "a random policy's"), ("expert", "the expert's")):
+            if other in language:
+                note += f", {whose} {language[other]:.1%}"
+        rows.append(("language accuracy", value, f"{note}: first act was the one asked for"))
+    return rows
+
+
+def _share(one: dict[str, Any], key: str, report: dict[str, Any]) -> tuple[str, str]:
+    """A share, and its interval and episodes."""
+    low, high = one[f"{key}_95"]
+    fewer = f" on {one['episodes']} episodes" if one["episodes"] != report["episodes"] else ""
+    return f"{one[key]:.1%}", f"({low:.1%} to {high:.1%}){fewer}"
+
+
+def _interval(one: dict[str, Any], key: str, digits: int = 1) -> str:
+    low, high = one[f"{key}_95"]
+    return f"({low:.{digits}f} to {high:.{digits}f})"

@@ -1,32 +1,59 @@
-"""Actors with changed instructions: swapped between episodes, or translated."""
+"""Actors with changed instructions: swapped between episodes, empty, or translated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from mmrl.agent import Actor, ActorWrapper
 from mmrl.contract import INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl.generative.text.models import Translator
+from mmrl.wrappers.optional_methods import Equivalence, find_equivalence
+
+
+class OneInstructionError(UserError):
+    """All episodes have the same instruction."""
+
+
+_TRIES: Final = 32
+"""Sentences that are tried for an episode before it is left out."""
 
 
 class InstructionSwap(ActorWrapper):
     """An actor that gets the instruction of another episode.
 
     The success that remains does not depend on the instruction: it is due to luck or to exploring.
-    An episode keeps its swapped instruction, one of those that other episodes had so far.
+    An episode keeps its swapped instruction, one of those that other episodes had so far. Where
+    the environment can say whether a sentence asks for the same in its present scene
+    (``is_equivalent``, see :mod:`mmrl.contract`), it is one that asks for something else; otherwise
+    any different sentence.
 
     Args:
         actor: the agent.
+
+    Attributes:
+        left_out: seeds of episodes for which no sentence was found that asks for something else:
+            they are no evidence, and are to be left out.
     """
 
     def __init__(self, actor: Actor) -> None:
         super().__init__(actor)
+        self.left_out: set[int] = set()
         self._speech: dict[str, Any] = {}  # each sentence's first waveform; None without speech
         self._swapped: dict[int, tuple[str, str]] = {}  # by row, its own sentence and the other one
+        self._are_equivalent: Equivalence | None = None
+        self._seeds: Sequence[int] = ()  # of the episodes that have just begun
+
+    def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """As :func:`mmrl.agent.attach_environment`."""
+        super().attach(env, seeds)
+        self._are_equivalent = find_equivalence(env)
+        self._seeds = seeds
+        self._swapped = {}
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same images with other instructions.
@@ -39,23 +66,68 @@ class InstructionSwap(ActorWrapper):
         for row, sentence in enumerate(own):
             if sentence not in self._speech:
                 self._speech[sentence] = None if speech is None else speech[row].copy()
-        for row, sentence in enumerate(own):
-            if row not in self._swapped or self._swapped[row][0] != sentence:
-                self._swapped[row] = sentence, self._another(row, sentence)
+        new = [
+            row
+            for row, sentence in enumerate(own)
+            if row not in self._swapped or self._swapped[row][0] != sentence
+        ]
+        if new:
+            self._swap(own, new)
         others = [self._swapped[row][1] for row in range(len(own))]
         changed = {**observation, INSTRUCTION: tuple(others)}
         if speech is not None:
             changed[SPEECH] = np.stack([self._speech[sentence] for sentence in others])
         return changed
 
-    def _another(self, row: int, sentence: str) -> str:
+    def _swap(self, own: Sequence[str], rows: list[int]) -> None:
+        """Find another sentence for each of some rows."""
+        candidates = {row: self._candidates(row, own[row]) for row in rows}
+        for row in rows:
+            self._swapped[row] = own[row], candidates[row][0]
+        if self._are_equivalent is not None:
+            without = self._search(own, candidates, self._are_equivalent)
+            self.left_out |= {self._seeds[row] for row in without if self._seeds}
+        self._seeds = ()
+
+    def _search(
+        self, own: Sequence[str], candidates: dict[int, list[str]], are_equivalent: Equivalence
+    ) -> list[int]:
+        """Look for sentences that ask for something else; the rows that have none."""
+        pending, without = list(candidates), []
+        for k in range(_TRIES):
+            without += [row for row in pending if k >= len(candidates[row])]
+            pending = [row for row in pending if k < len(candidates[row])]
+            if not pending:
+                break
+            proposed = list(own)
+            for row in pending:
+                proposed[row] = candidates[row][k]
+                self._swapped[row] = own[row], proposed[row]
+            equivalent = are_equivalent(proposed, pending)
+            pending = [row for row in pending if equivalent[row]]
+        return without + pending
+
+    def _candidates(self, row: int, sentence: str) -> list[str]:
+        """The other sentences, each row's from another one on."""
         others = [other for other in self._speech if other != sentence]
         if not others:
-            raise UserError(
+            raise OneInstructionError(
                 f"all episodes have the instruction {sentence!r}: there is none to swap it with. "
                 "Take another environment, or more episodes"
             )
-        return others[row % len(others)]
+        first = row % len(others)
+        return others[first:] + others[:first]
+
+
+class EmptyInstruction(ActorWrapper):
+    """An actor that gets no instruction: an empty sentence, and silence for speech."""
+
+    def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same images with empty instructions."""
+        changed = {**observation, INSTRUCTION: ("",) * len(observation[INSTRUCTION])}
+        if SPEECH in observation:
+            changed[SPEECH] = np.zeros_like(observation[SPEECH])
+        return changed
 
 
 class TranslatedInstructions(ActorWrapper):
@@ -69,10 +141,10 @@ class TranslatedInstructions(ActorWrapper):
     def __init__(self, actor: Actor, translator: Translator) -> None:
         super().__init__(actor)
         self._translator = translator
-        self._known: dict[str, str] = {}
+        self._known: dict[str, str] = {"": ""}
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same images with the instructions translated.
+        """The same images with the instructions translated; empty ones stay empty.
 
         Raises:
             UserError: words that the translator does not know.

@@ -47,6 +47,8 @@ class TrainConfig:
         optimizer: the optimizer, and penalties on large weights.
         device: auto, cpu or cuda.
         eval_episodes: held-out episodes played at the end; 0 for none.
+        controls: whether that evaluation plays controls, too: a random policy, another episode's
+            instruction, an empty one, the expert.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
         checkpoint_every: steps between checkpoints; 0 for none between the first update and the
             end.
@@ -66,6 +68,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     device: str = "auto"
     eval_episodes: int = 512
+    controls: bool = True
     clip_every: int = 100_000
     checkpoint_every: int = 100_000
     checkpoint_minutes: float = 10.0

@@ -91,13 +91,7 @@ class Counts:
     unknown: Counter[str] = field(default_factory=Counter)
 
     def note(self, sentence: str, tokens: int, limit: int) -> None:
-        """Count a sentence.
-
-        Raises:
-            UserError: it is empty.
-        """
-        if not sentence.strip():
-            raise UserError("an instruction is empty: the environment has to give one")
+        """Count a sentence."""
         self.sentences += 1
         if tokens > limit:
             if not self.truncated:
@@ -125,10 +119,8 @@ class CachingTokenizer(ABC):
         self._cache: dict[str, NDArray[np.int32]] = {}
 
     def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length], read-only, padded with ``PADDING``.
-
-        Raises:
-            UserError: the sentence is empty.
+        """The ids of a sentence, int32 [length], read-only, padded with ``PADDING``; of an empty
+        one, marks alone.
         """
         encoded = self._cache.get(sentence)
         if encoded is None:
@@ -289,11 +281,7 @@ class HashingTokenizer:
         return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark)
 
     def encode(self, sentence: str) -> NDArray[np.int32]:
-        """The ids of a sentence, int32 [length]: a start mark, then one a word.
-
-        Raises:
-            UserError: the sentence is empty.
-        """
+        """The ids of a sentence, int32 [length]: a start mark, then one a word."""
         words = split_words(sentence)
         self.counts.note(sentence, 1 + len(words), self.length)
         ids = [START, *(self._id(word) for word in words)]

@@ -10,10 +10,12 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import mmrl
 from mmrl.cli import main
 from mmrl.errors import UserError
+from mmrl.evaluation.report import scalars
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.env_info import FILE
 from mmrl.experiment.run import Run
@@ -131,6 +133,26 @@ def test_evaluation_takes_runs_agents_and_actors(trained):
     assert swapped["swap_instructions"] is True
     other = mmrl.evaluate(trained, GRID, env_args={"max_steps": 3}, episodes=4)
     assert other["mean_length"] <= 3
+
+
+def test_controls_of_an_evaluation(trained):
+    """Of the trained agent: in its result, and for TensorBoard at the last step."""
+    controls = trained.result["controls"]
+    assert {"random_policy", "empty_instruction", "expert"} <= controls.keys()
+    assert controls["expert"]["success_rate"] == 1
+    assert 0 <= controls["expert"]["spl"] <= 1
+    accumulator = EventAccumulator(str(trained.path)).Reload()
+    for tag, value in scalars(trained.result).items():
+        ((event),) = accumulator.Scalars(tag)
+        assert (event.step, event.value) == (64, pytest.approx(value))
+    assert {"eval/success_rate", "eval/random_policy", "eval/spl", "eval/expert_steps"} <= (
+        scalars(trained.result).keys()
+    )
+    assert "random policy" in str(accumulator.Tensors("eval/report/text_summary")[0])
+    again = mmrl.evaluate(trained, episodes=4)
+    assert again["controls"] == controls
+    for alone in ({"controls": False}, {"swap_instructions": True}):
+        assert "controls" not in mmrl.evaluate(trained, episodes=4, **alone)
 
 
 def test_a_clip_is_written(trained, tmp_path):

@@ -73,6 +73,12 @@ def test_tokens_are_those_of_the_sentences(make_batch):
             )
 
 
+def test_an_empty_instruction_is_refused(make_batch):
+    env = make_batch(GRID, 2)
+    with pytest.raises(UserError, match="instruction is empty"):
+        env._read({"instruction": ("go", " ")}, [0, 1])
+
+
 def test_end_of_an_episode(counter, make_batch):
     env = make_batch(counter, 5)
     returns, lengths = np.zeros(5), np.zeros(5, int)

@@ -5,7 +5,8 @@ Gymnasium and NumPy alone, as a package of somebody else would, and registers
 
 - ``shapes/Touch-v0``, which names the language of its sentences,
 - ``shapes/Plain-v0``, the same world, which names none,
-- ``shapes/Silent-v0``, which neither describes what is seen nor reports what was achieved.
+- ``shapes/Silent-v0``, which neither describes what is seen nor reports what was achieved,
+- ``shapes/Asked-v0``, which says which sentences ask for the same in its scene, and has an expert.
 """
 
 from __future__ import annotations
@@ -145,6 +146,27 @@ class Silent(Plain):
         super().__init__(limit, render_mode=render_mode)
 
 
+class Asked(Touch):
+    """It can be asked which sentences mean the same here, and what an expert would do.
+
+    A sentence may be short of words: "touch the star" is its own instruction where only one shape
+    is a star.
+    """
+
+    def is_equivalent(self, sentence: str) -> bool:
+        """Whether the words of a sentence describe the named shape and not the other one."""
+        words = set(sentence.split()) - {*VERBS, "the"}
+        fits = [words <= set(name.split()) for name in self._names]
+        return fits[self._target] and not fits[1 - self._target]
+
+    def expert_action(self, knowledge: str = "seen") -> int:
+        """One of the moves of a shortest path, around nothing."""
+        (row, column), (y, x) = self._cursor, self._places[self._target]
+        if column != x:
+            return 3 if x > column else 2
+        return 1 if y > row else 0
+
+
 def _mask(form: str, side: int) -> NDArray[np.bool_]:
     """Which pixels of a cell a form covers, bool [24, 24]."""
     y, x = np.mgrid[:CELL, :CELL] - (CELL - 1) / 2
@@ -219,6 +241,6 @@ class ShapeLanguage:
         return ("on",) if "cursor" in description else ("off",)
 
 
-for _name, _class in {"Touch": Touch, "Plain": Plain, "Silent": Silent}.items():
+for _name, _class in {"Touch": Touch, "Plain": Plain, "Silent": Silent, "Asked": Asked}.items():
     if f"shapes/{_name}-v0" not in gym.registry:
         gym.register(f"shapes/{_name}-v0", _class)

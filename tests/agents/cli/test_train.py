@@ -81,8 +81,13 @@ def test_train_and_evaluate(config, tmp_path, capsys):
     assert json.loads(report.read_text())["checkpoint"] == "step_128"
     assert "9 held-out episodes" in capsys.readouterr().out
 
-    assert main(["eval", str(out), "--episodes", "6", "--json", str(report)]) == 0
+    capsys.readouterr()
+    plain = ["--controls", "false"]
+    assert main(["eval", str(out), "--episodes", "6", "--json", str(report), *plain]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2  # the success, and where it is written
     again = json.loads(report.read_text())
+    assert "controls" not in again
+    assert set(result["controls"]) >= {"random_policy", "empty_instruction", "expert"}
     assert again["mean_length"] == result["mean_length"]  # the same policy, seeds and sampling
     assert again["success_rate"] == result["success_rate"]
 

@@ -2,6 +2,7 @@
 same outputs from a saved model.
 """
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -10,12 +11,13 @@ from mmrl.compat import import_transformers
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image import IMAGE_ENCODERS
-from mmrl.models.encoders.speech import SPEECH_ENCODERS
+from mmrl.models.encoders.speech import SPEECH_ENCODERS, build_speech_preprocessor
 from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import FUSIONS
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.io import load_model, save_model
 from mmrl.models.tokens import TokensShape
+from mmrl.preprocessing.text import START
 
 SIZE, ROWS, VOCABULARY = (40, 40), 3, 20
 BERT = {"width": 8, "layers": 1, "heads": 2}
@@ -128,6 +130,36 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
         save_model(model, tmp_path / "model")
         again = load_model(tmp_path / "model")
         assert torch.equal(again(batch), model(batch))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_empty_instruction(make, text):
+    """Marks alone, as tokenizers give it, in some rows or in all of them."""
+    model, batch = make(text=text, fusion="cross_attention")
+    whole = model(batch)
+    ids = batch["instruction"].clone()
+    ids[:, 1:] = 0
+    ids[:, 0] = START
+    some = model({**batch, "instruction": torch.cat([ids[:1], batch["instruction"][1:]])})
+    every = model({**batch, "instruction": ids})
+    assert every.isfinite().all()
+    assert_close(some, torch.cat([every[:1], whole[1:]]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("speech", SPEECHES)
+def test_silence(make, speech_models, speech):
+    """Features of silence, in some rows or in all of them."""
+    model, batch = make(text="bag_of_words", speech=speech, fusion="cross_attention")
+    name = speech_models.get(speech, speech)
+    seconds = 0.125 if speech == "wav2vec2" else 0.4
+    silence = build_speech_preprocessor(name, seconds).encode(np.zeros(6400, np.float32))
+    if speech == "log_mel_cnn":
+        silence = silence[:, :8]  # as many bands as the batch has
+    assert silence.shape == batch["speech"].shape[1:]
+    every = torch.from_numpy(silence).expand(ROWS, *silence.shape)
+    assert model({**batch, "speech": every}).isfinite().all()
+    some = torch.cat([every[:1], batch["speech"][1:]])
+    assert model({**batch, "speech": some}).isfinite().all()
 
 
 @pytest.mark.parametrize("fusion", EVERY_FUSION)

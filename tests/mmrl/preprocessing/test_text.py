@@ -15,7 +15,9 @@ from mmrl.preprocessing import text
 from mmrl.preprocessing.text import (
     FILE,
     PADDING,
+    START,
     UNKNOWN,
+    HashingTokenizer,
     PretrainedTokenizer,
     WordTokenizer,
     load_tokenizer,
@@ -108,10 +110,13 @@ def test_long_sentences_are_cut():
 
 
 @pytest.mark.parametrize("sentence", ["", "  "])
-def test_an_empty_instruction_is_refused(sentence, minilm, offline):
-    for tokenizer in (WordTokenizer(["a"], 4), PretrainedTokenizer(minilm, 8)):
-        with pytest.raises(UserError, match="instruction is empty"):
-            tokenizer.encode(sentence)
+def test_an_empty_instruction_is_marks_alone(sentence, minilm, offline):
+    """Of which there is at least one, so that no row is without a token."""
+    words, hashing = WordTokenizer(["a"], 4), HashingTokenizer(length=4)
+    assert words.encode(sentence).tolist() == hashing.encode(sentence).tolist() == [START, 0, 0, 0]
+    pretrained = PretrainedTokenizer(minilm, 8)
+    assert (pretrained.encode(sentence) > 0).tolist() == [True] * 2 + [False] * 6
+    assert pretrained.decode(pretrained.encode(sentence)) == ""
 
 
 def test_vocabulary_from_a_corpus():

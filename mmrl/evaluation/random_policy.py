@@ -1,0 +1,41 @@
+"""A policy that chooses uniformly at random, for any action space."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from gymnasium.vector.utils import concatenate, create_empty_array
+from numpy.typing import NDArray
+
+_STREAM: Final = 0x5EED
+"""Keeps the actions apart from what an environment draws with the same seed."""
+
+
+class RandomPolicy:
+    """An actor that samples the action space: the baseline of every success rate.
+
+    Discrete and bounded spaces are sampled uniformly, unbounded ones as Gymnasium does. The actions
+    of an episode follow from its seed alone, whatever the batch; they are independent of what the
+    environment draws with the same seed.
+    """
+
+    def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """As :func:`mmrl.agent.attach_environment`."""
+        self._space = env.single_action_space
+        self._spaces = [copy.deepcopy(self._space) for _ in seeds]
+        for space, seed in zip(self._spaces, seeds, strict=True):
+            space.seed(int(np.random.SeedSequence((seed, _STREAM)).generate_state(1)[0]))
+
+    def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
+        """Sampled actions of N environments, batched as ``gymnasium.vector`` batches them.
+
+        Args:
+            observation, deterministic: have no influence.
+        """
+        samples = [space.sample() for space in self._spaces]
+        batch: Any = create_empty_array(self._space, len(samples))
+        return concatenate(self._space, samples, batch)  # type: ignore[return-value]  # a Dict's is a dict
