@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +46,21 @@ from mmrl.progress import ProgressBar
 from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.training.load import load
-from mmrl.viz.clips import Clip, record_clip
+from mmrl.viz.clips import (
+    Clip,
+    ClipRecorder,
+    record_clip,
+    shortened,
+    stacked,
+    write_clip,
+)
 from mmrl.viz.tensorboard import event_writer
 
 EPISODES: Final = 512
 """Held-out episodes of an evaluation, by default."""
+ALTERNATIVES_CLIP: Final = "two_instructions.gif"
+"""The file of a run folder that shows one scene with two instructions, where there is one."""
+_SCENES: Final = 20  # in which another instruction is looked for
 
 
 class TrainedAgent:
@@ -359,6 +370,12 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
         run.save_result(report)
         _write_events(run, report, config.steps)
         log(format_report(report))
+    if config.clip_every and (clip := _clip_with_alternative(config, agent)):
+        path = run.path / ALTERNATIVES_CLIP
+        clip.save(path)
+        with event_writer(run.events) as writer:
+            write_clip(writer, "eval", clip, config.steps)
+        log(f"one scene, two instructions: {path}")
     log(f"see it: tensorboard --logdir {run.path.parent}")
     return TrainedRun(run, agent, report)
 
@@ -443,6 +460,20 @@ def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:
         writer.add_scalar(tag, value, steps)
     writer.add_text("eval/report", markdown(report), steps)
     writer.close()
+
+
+def _clip_with_alternative(config: TrainConfig, agent: Actor) -> Clip | None:
+    """A held-out scene with its own instruction and with another; None where the environment names
+    no other, or cannot be shown.
+    """
+    recorder = ClipRecorder(config.env, config.env_args)
+    try:
+        for seed in range(EVAL_SEED_START, EVAL_SEED_START + _SCENES):
+            if clips := recorder.record_alternatives(agent, seed=seed):
+                return stacked(clips)
+    except Exception as error:  # a clip is for people: the result does not need it
+        warnings.warn(f"no clip with two instructions: {shortened(error)}", stacklevel=2)
+    return None
 
 
 def _silent(line: str) -> None:
