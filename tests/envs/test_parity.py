@@ -8,11 +8,8 @@ from mmrl_envs.grid.core.state import NOTHING
 from mmrl_envs.grid.generation.levels import LEVELS, find_level
 
 STEPS = 150
-PATIENT = [
-    "GoToImpUnlock", "PutNextS5N2Carrying", "PutNextS6N3Carrying", "PutNextS7N4Carrying",
-    "Unlock", "KeyInBox",
-]  # fmt: skip
-"""Levels whose first episode takes as many steps."""
+PATIENT = ["GoToRedBallNoDists", "OneRoomS16", "OneRoomS20"]
+"""Levels of one room that need as many steps for a success and a truncation."""
 STRICT = ["OpenDoorDebug", "OpenDoorsOrderN4Debug", "PickupDistDebug"]
 """Levels where a wrong object ends the episode in failure."""
 
@@ -22,14 +19,17 @@ def assert_no_difference(tally):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_level_equals_minigrid(parity, level):
-    steps = 2 * STEPS if level in PATIENT else STEPS
+def test_level_equals_minigrid(parity, monkeypatch, level):
+    """An episode of minigrid's bot and one of random actions at least; of mazes, the beginning."""
+    layout = find_level(level).builder().build()[0]
+    is_maze = layout.columns * layout.rows > 1
+    monkeypatch.setattr(parity, "EPISODE_STEPS", 60 if is_maze else STEPS)
+    steps = STEPS if level in PATIENT else 61
     tally = parity.compare(parity.minigrid_id(level), level, steps, seed=1)
     assert_no_difference(tally)
     assert tally.imports_in_mid_episode > 0
     assert tally.images >= tally.episodes // 2
-    layout = find_level(level).builder().build()[0]
-    if layout.columns * layout.rows == 1:  # too few steps for a maze
+    if not is_maze:
         assert min(tally.successes, tally.truncations) > 0
 
 
@@ -41,7 +41,7 @@ def test_failures_of_strict_levels_equal_minigrid(parity, level):
 
 
 def test_scrambled_worlds_under_any_instruction(parity):
-    tally = parity.compare(parity.SCRAMBLED, None, 3000, seed=2)
+    tally = parity.compare(parity.SCRAMBLED, None, 1500, seed=2)
     assert_no_difference(tally)
     assert min(tally.successes, tally.failures, tally.truncations) > 0
     assert tally.imports_in_mid_episode > 10
@@ -112,7 +112,7 @@ def test_every_random_action_over_whole_episodes(parity):
     for level, limit in (("GoToLocal", 64), ("PutNextLocal", 128)):
         pair = parity.ParityPair(parity.minigrid_id(level), level)
         lengths = []
-        for seed in range(8):
+        for seed in range(4):
             assert pair.reset(seed) == []
             for t in range(1, limit + 1):
                 differences, terminated, truncated, _ = pair.step(int(rng.integers(7)))

@@ -23,7 +23,7 @@ from mmrl_envs.grid.core.cells import (
 from mmrl_envs.grid.core.state import NOTHING, make_layout
 from mmrl_envs.grid.expert import pathfinding as pf
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=30)
 LAYOUT = make_layout(9, 1, 1, 1)
 KINDS = [EMPTY_CELL] * 5 + [
     WALL_CELL,

@@ -14,7 +14,7 @@ from mmrl_envs.grid.language.instructions import Instruction
 from mmrl_envs.grid.rules.invariants import check_envs
 from mmrl_envs.grid.vector_env import GridVectorEnv
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=30)
 HOPELESS = {"OpenDoorsOrderN2Debug", "OpenDoorsOrderN4Debug"}
 """Where the generated scenes themselves may be ones that nobody can win."""
 CHANGED = ("grid", "agent_cell", "agent_direction", "instruction")

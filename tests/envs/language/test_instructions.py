@@ -21,7 +21,7 @@ from mmrl_envs.grid.language.instructions import (
 from mmrl_envs.grid.language.languages import sentence_in
 from mmrl_envs.grid.spaces import observation_space
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=200)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
 
 descriptions = st.builds(
     Description,

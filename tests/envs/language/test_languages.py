@@ -21,7 +21,7 @@ from mmrl_envs.grid.language.instructions import (
 )
 from mmrl_envs.grid.language.languages import LANGUAGES, sentence_in, translate
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=300)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
 DESCRIPTIONS = [
     Description(*one) for one in itertools.product(NOUNS, ("", *COLORS), LOCATIONS, (False, True))
 ]

@@ -41,7 +41,7 @@ PHRASES = st.sampled_from([RED, FAR, NEAR, "carries a blue key", "sees a red bal
 SCENES = st.lists(st.lists(PHRASES, min_size=1, max_size=4, unique=True), min_size=1, max_size=8)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SCENES, st.integers(0, 1 << 30), st.sampled_from([0.5, 1.0]))
 def test_partial_queries_fit_what_has_all_their_phrases(scenes, seed, partial):
     sentences = [SUBJECT + ", ".join(phrases) for phrases in scenes]
@@ -93,7 +93,7 @@ def test_the_share_of_partial_queries(share):
     assert whole == pytest.approx(1 - share + also_whole, abs=0.04)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SCENES, st.integers(0, 1 << 30), st.sampled_from([0.0, 0.5, 1.0]), st.data())
 def test_batches_hold_each_description_once(scenes, seed, near, data):
     sentences = list(dict.fromkeys(SUBJECT + ", ".join(scene) for scene in scenes))

@@ -194,7 +194,7 @@ def furnished_rooms(draw):
     return worlds, free
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(furnished_rooms(), st.randoms(use_true_random=False))
 def test_what_no_ray_reaches_changes_nothing(room, random):
     worlds, free = room
@@ -204,7 +204,7 @@ def test_what_no_ray_reaches_changes_nothing(room, random):
     assert np.array_equal(worlds.frame(0), before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(furnished_rooms(), st.randoms(use_true_random=False))
 def test_an_opaque_cell_that_rays_reach_shows(room, random):
     """If not at its foot, then above what stands before it, which is never as high as the eye;
@@ -224,7 +224,7 @@ def test_an_opaque_cell_that_rays_reach_shows(room, random):
         assert not np.array_equal(worlds.frame(0), before)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(furnished_rooms())
 def test_a_world_that_is_turned_with_its_agent_looks_the_same(room):
     worlds, _ = room

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=200)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 counts = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 Z = 1.959963984540054
 

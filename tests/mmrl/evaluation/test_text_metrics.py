@@ -30,7 +30,7 @@ def test_known_cases(spoken: str, recognised: str, edits: int) -> None:
     assert word_edits(spoken, recognised) == edits
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(SENTENCES, SENTENCES, SENTENCES)
 def test_it_is_a_distance(one: str, other: str, third: str) -> None:
     assert word_edits(one, other) == word_edits(other, one)

@@ -57,7 +57,7 @@ def same(one, other):
     return type(one) is type(other) and one == other
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(tree=TREES, numbers=arrays("f4", (2, 2)))
 def test_what_is_written_is_read(tmp_path_factory, tree, numbers):
     folder = tmp_path_factory.mktemp("checkpoint") / "here"

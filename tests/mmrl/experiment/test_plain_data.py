@@ -90,7 +90,7 @@ def same(one, other):
     return one == other or (one != one and other != other)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tree=TREES)
 def test_plain_data_comes_back(tree):
     check_plain(tree)

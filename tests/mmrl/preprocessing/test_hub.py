@@ -2,7 +2,7 @@
 
 import io
 import json
-import subprocess
+import os
 import sys
 
 import pytest
@@ -123,26 +123,13 @@ def test_code_of_the_hub_is_refused(folder, answers, tmp_path, offline, monkeypa
     assert answers.asked == 0
 
 
-def test_nothing_is_asked_where_nobody_answers(folder, tmp_path):
+def test_nothing_is_asked_where_nobody_answers(folder, tmp_path, monkeypatch, capfd):
     path = folder("strange", tmp_path / "mark")
-    script = (
-        "import sys\n"
-        "from mmrl.errors import UserError\n"
-        "from mmrl.preprocessing.text import PretrainedTokenizer\n"
-        "try:\n"
-        "    PretrainedTokenizer(sys.argv[1])\n"
-        "except UserError as error:\n"
-        "    print(error)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, path],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "names Python code of its own" in done.stdout
-    assert "[y/N]" not in done.stdout + done.stderr
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        with pytest.raises(UserError, match="names Python code of its own"):
+            PretrainedTokenizer(path)
+    assert "[y/N]" not in "".join(capfd.readouterr())
     assert not (tmp_path / "mark").exists()
 
 

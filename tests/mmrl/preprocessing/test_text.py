@@ -24,7 +24,7 @@ from mmrl.preprocessing.text import (
     split_words,
 )
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=60)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=30)
 words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
 
 

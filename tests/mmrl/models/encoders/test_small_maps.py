@@ -21,7 +21,7 @@ def outcome(conv, maps):
     return [out, maps.grad, *(p.grad for p in conv.parameters())]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     rows=st.integers(1, 7),
     columns=st.integers(1, 7),

@@ -15,7 +15,7 @@ from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing import hub as packaged
 from mmrl.preprocessing.text import PretrainedTokenizer
 
-PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 matrices = st.integers(1, 6).flatmap(
     lambda width: st.lists(
         st.lists(st.integers(0, 4), min_size=width, max_size=width), min_size=1, max_size=24
