@@ -191,6 +191,7 @@ def speech_models(tmp_path_factory):
             vocab_size=20,
             d_model=16,
             num_mel_bins=8,
+            max_source_positions=100,
             encoder_layers=2,
             decoder_layers=1,
             encoder_attention_heads=2,
@@ -205,7 +206,7 @@ def speech_models(tmp_path_factory):
             begin_suppress_tokens=[],
         )
     ).save_pretrained(whisper)
-    transformers.WhisperFeatureExtractor(feature_size=8).save_pretrained(whisper)
+    transformers.WhisperFeatureExtractor(feature_size=8, chunk_length=2).save_pretrained(whisper)
     return {"wav2vec2": str(wav2vec2), "whisper": str(whisper)}
 
 

@@ -25,7 +25,7 @@ IMAGES = {
     "small_resnet": {"image_args": {"width": 8}},
     "nature_cnn": {"image_args": {"width": 4}},
     "luma_chroma": {"image_args": {"width": 8, "hues": 4}},
-    "resnet18": {"image_args": {"stage": 2}},
+    "resnet18": {"image_args": {"stage": 1}},
 }
 TEXTS = {
     "small_bert": {"text_args": BERT},
@@ -75,7 +75,7 @@ def make(bert_folder, speech_models):
             "speech": speech_models.get(speech, speech) if speech else "log_mel_cnn",
         }
         config = ModelConfig(**names, fusion=fusion, features=8, **settings)
-        shape = {"log_mel_cnn": (40, 8), "wav2vec2": (2000,), "whisper": (8, 3000)}.get(speech)
+        shape = {"log_mel_cnn": (40, 8), "wav2vec2": (2000,), "whisper": (8, 200)}.get(speech)
         model = build_model(config, ModelInputs.standard(SIZE, VOCABULARY, speech=shape))
         ids = torch.randint(3, VOCABULARY, (ROWS, 8), dtype=torch.int32)
         ids[0, 3:] = ids[1, 6:] = 0

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -109,11 +110,18 @@ def test_unknown_names(bert, options, words):
         build_model(small(bert, **options), pretrained=False)
 
 
+@pytest.fixture(scope="module")
+def original(bert, tmp_path_factory):
+    """A saved model, which no test changes."""
+    folder = tmp_path_factory.mktemp("original") / "saved"
+    save_model(build_model(small(bert), pretrained=False), folder)
+    return folder
+
+
 @pytest.fixture
-def saved(bert, tmp_path):
-    model = build_model(small(bert), pretrained=False)
-    save_model(model, tmp_path / "saved")
-    return tmp_path / "saved"
+def saved(original, tmp_path):
+    """A copy of the saved model."""
+    return Path(shutil.copytree(original, tmp_path / "saved"))
 
 
 def test_another_tokenizer_is_refused(saved):
