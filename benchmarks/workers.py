@@ -2,7 +2,7 @@
 
     python benchmarks/workers.py
 
-Three things are measured with the model and settings of ``configs/demo.yaml``, all of them by the
+Three things are measured with the model and settings of ``configs/scaling.yaml``, all of them by the
 command ``mmrl train``:
 
 - equality: 2 workers with 32 environments each against one process with all 64: the largest
@@ -51,7 +51,7 @@ from mmrl_agents.team import Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 RESULTS = Path(__file__).parent / "results"
-CONFIG = Path("configs/demo.yaml")
+CONFIG = Path("configs/scaling.yaml")
 OPTIMIZERS: dict[str, list[str]] = {
     "adam": [], "sgd": ["--optimizer.name", "sgd", "--ppo.learning-rate", "0.03"],
 }  # fmt: skip
