@@ -203,13 +203,7 @@ class SB3Agent(ABC):
         batch = cls.make_batch(config, here, parts)
         space = batch.single_observation_space
         preprocessing = prepare(config, run, checkpoint, space, keep=team.is_first)
-        env = MultimodalVecEnv(
-            batch,
-            preprocessing.tokenizer,
-            preprocessing.speech,
-            goals=preprocessing.goals,
-            team=team,
-        )
+        env = MultimodalVecEnv(batch, preprocessing, team=team)
         if team.is_first:
             announce(env.try_state(), config.env)
         algorithm = cls.build(config, hyper, env, parts)

@@ -280,9 +280,7 @@ class _Rounds:
         imagined = ImaginedVectorEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
-        env = MultimodalVecEnv(
-            imagined, self.preprocessing.tokenizer, goals=self.preprocessing.goals
-        )
+        env = MultimodalVecEnv(imagined, self.preprocessing)
         torch.manual_seed(self._seed)
         algorithm = self.learner.build(self.config, hyper, env, self._parts)
         steps = None
