@@ -20,7 +20,7 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from mmrl.errors import UserError
-from mmrl.experiment.renamed import CONFIG_KEYS, announce, rename_keys
+from mmrl.experiment.renamed import announce, present_key, rename_keys
 
 # A value is data: no class is imported or made of it, whatever is in a file.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
@@ -190,9 +190,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         """An option as it was added, however it is spelled; one that is unknown as it is."""
         plain = _plain(name)
         plain = self._earlier.get(plain, plain)
-        if plain in CONFIG_KEYS and CONFIG_KEYS[plain] in known:
-            announce({plain: CONFIG_KEYS[plain]}, self.prog)
-            plain = CONFIG_KEYS[plain]
+        if plain not in known and (present := present_key(plain, known)) is not None:
+            announce({plain: present}, self.prog)
+            plain = present
         section, inner = plain, ""
         while section not in known:
             section, dot, last = section.rpartition(".")
