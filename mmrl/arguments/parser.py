@@ -101,7 +101,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 
     def _split(self, arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
         """The arguments without those that extend a choice, these, and the choices' names."""
-        rest, extending, names = [], [], []
+        rest: list[str] = []
+        extending: list[str] = []
+        names: list[str] = []
         waiting = list(arguments)
         while waiting:
             argument = waiting.pop(0)
