@@ -45,7 +45,7 @@ CONFIG: Final = Path(__file__).parent.parent / "configs" / "levels" / "go_to_loc
 LEVELS: Final = ("mmrl/GoToLocal-v0", "mmrl/GoToObjMazeS4R2-v0")
 UNIFORM: Final = "uniform"
 ARMS: Final = (UNIFORM, "plr", "accel")
-FIGURES: Final = ("levels", "replayed", "learnt_from", "mean_score", "mean_edits")
+FIGURES: Final = ("levels", "replayed", "trained_share", "mean_score", "mean_edits")
 
 
 def measured(
@@ -109,7 +109,7 @@ def figures(run: Path) -> dict[str, float]:
     for name in FIGURES:
         if (tag := f"curriculum/{name}") in events.Tags()["scalars"]:
             values = [event.value for event in events.Scalars(tag)]
-            is_share = name in ("replayed", "learnt_from")
+            is_share = name in ("replayed", "trained_share")
             metrics[name] = round(float(np.mean(values) if is_share else values[-1]), 4)
     return metrics
 

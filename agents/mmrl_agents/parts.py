@@ -15,6 +15,7 @@ from gymnasium.vector import VectorEnv
 
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import EnvInfo
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 NONE: Final = "none"
@@ -43,8 +44,10 @@ class Part:
     Attributes:
         Config: dataclass of ``kind`` and the options.
         kinds: that there are, for error messages.
+        info: what is known of the environment; None where it is to be asked.
     """
 
+    info: EnvInfo | None = None
     Config: ClassVar[type[Any]]
     kinds: ClassVar[tuple[str, ...]]
 

@@ -8,7 +8,7 @@ from gymnasium import spaces
 
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.env_info import env_info
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -19,7 +19,7 @@ def prepare(
     config: TrainConfig,
     run: Run,
     checkpoint: Checkpoint | None,
-    space: spaces.Space[Any],
+    info: EnvInfo,
     *,
     keep: bool = True,
 ) -> Preprocessing:
@@ -29,16 +29,17 @@ def prepare(
         config: of the training.
         run: where it is kept.
         checkpoint: that it resumes from; None where it begins.
-        space: of the observations of one environment.
+        info: what is known of the environment.
         keep: whether to write it down.
 
     Raises:
         UserError: as :func:`build_preprocessing`, :func:`load_preprocessing` and
             :func:`mmrl.training.goal_images.load_goals`.
     """
+    space = info.observation_space
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = build_preprocessing(config, env_info(run.env_info, config))
+    preprocessing = build_preprocessing(config, info)
     preprocessing = with_goals(preprocessing, config.model, space, config.env)
     if keep:
         run.save_preprocessing(preprocessing)

@@ -15,8 +15,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
-from mmrl.preprocessing.pipeline import Goals, Preprocessing
-from mmrl.preprocessing.speech import SpeechPreprocessor
+from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.wrappers.error_context import CheckedBatch
 from mmrl.wrappers.state import batch_state, set_batch_state, try_state
@@ -39,23 +38,19 @@ class MultimodalVecEnv(VecEnv):
 
     Args:
         env: a batch that restarts within the step that ends an episode.
-        tokenizer: for written instructions.
-        speech: for spoken instructions.
-        goals: images of what instructions ask for.
+        preprocessing: of the instructions: text, speech, images of goals; or a tokenizer, where
+            they are written.
         team: of workers with as many environments each: each is seeded by its number among all.
 
     Raises:
-        ValueError: ``env`` does not fulfil the contract, restarts otherwise, or there is neither
-            tokenizer nor speech.
+        ValueError: ``env`` does not fulfil the contract, or restarts otherwise.
     """
 
     def __init__(
         self,
         env: VectorEnv[Any, Any, Any],
-        tokenizer: Tokenizer | None = None,
-        speech: SpeechPreprocessor | None = None,
+        preprocessing: Preprocessing | Tokenizer,
         *,
-        goals: Goals | None = None,
         team: Team = ALONE,
     ) -> None:
         space = env.single_observation_space
@@ -68,7 +63,9 @@ class MultimodalVecEnv(VecEnv):
         self._batch = CheckedBatch(env)
         # Gymnasium's batches and ours declare by ``copy`` that each step has arrays of its own
         self._has_own_frames = bool(getattr(env.unwrapped, "copy", False))
-        self.preprocessing = Preprocessing(tokenizer, speech, goals)
+        if not isinstance(preprocessing, Preprocessing):
+            preprocessing = Preprocessing(preprocessing)
+        self.preprocessing = preprocessing
         encoded = self.preprocessing.spaces
         super().__init__(
             env.num_envs,

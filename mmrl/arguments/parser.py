@@ -9,17 +9,18 @@ options had in earlier versions are read, with one line on standard error.
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, get_args, get_origin
 
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from mmrl.errors import UserError
-from mmrl.experiment.renamed import CONFIG_KEYS, announce, rename_keys
+from mmrl.experiment.renamed import announce, present_key, rename_keys
 
 # A value is data: no class is imported or made of it, whatever is in a file.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
@@ -29,6 +30,7 @@ _KEY: Final = re.compile(
 )
 _ROLE: Final = re.compile(r":[a-z]+:`(~?)([\w.]+)`")
 _OPTION: Final = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
+_KIND: Final = "kind"  # of a choice that is given as a mapping
 _TRUTH: Final = frozenset({"true", "false", "yes", "no"})
 
 
@@ -77,8 +79,51 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         )
 
     def parse_args(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
-        """As ``jsonargparse.ArgumentParser.parse_args``, with every spelling of an option."""
-        return super().parse_args(None if args is None else self._normalized(args), *more, **kwargs)
+        """As ``jsonargparse.ArgumentParser.parse_args``, with every spelling of an option; options
+        within a choice extend its short form, which a file may give: ``memory: gru`` and
+        ``--ppo.memory.size 8``.
+        """
+        if args is None:
+            return super().parse_args(None, *more, **kwargs)
+        given = self._normalized(args)
+        rest, extending, names = self._split(given)
+        if names:
+            parsed = super().parse_args(rest, *more, **kwargs)
+            short = {name: parsed.get(name) for name in names}
+            whole = [
+                f"--{name}={json.dumps({_KIND: kind})}"
+                for name, kind in short.items()
+                if isinstance(kind, str)
+            ]
+            at = rest.index("--") if "--" in rest else len(rest)
+            given = [*rest[:at], *whole, *extending, *rest[at:]]
+        return super().parse_args(given, *more, **kwargs)
+
+    def _split(self, arguments: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+        """The arguments without those that extend a choice, these, and the choices' names."""
+        rest: list[str] = []
+        extending: list[str] = []
+        names: list[str] = []
+        waiting = list(arguments)
+        while waiting:
+            argument = waiting.pop(0)
+            if argument == "--":
+                return [*rest, argument, *waiting], extending, names
+            name = self._extended(argument)
+            if name is None:
+                rest.append(argument)
+                continue
+            names.append(name)
+            extending.append(argument)
+            if "=" not in argument and waiting:
+                extending.append(waiting.pop(0))
+        return rest, extending, names
+
+    def _extended(self, argument: str) -> str | None:
+        """The choice, by name or by mapping, within which an argument sets an option, if any."""
+        name, dot, _ = argument.partition("=")[0].rpartition(".")
+        action = self._option_string_actions.get(name) if dot else None
+        return action.dest if action is not None and _is_choice(action) else None
 
     def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
         """As ``jsonargparse.ArgumentParser.parse_string``, with earlier names of keys; every
@@ -147,9 +192,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         """An option as it was added, however it is spelled; one that is unknown as it is."""
         plain = _plain(name)
         plain = self._earlier.get(plain, plain)
-        if plain in CONFIG_KEYS and CONFIG_KEYS[plain] in known:
-            announce({plain: CONFIG_KEYS[plain]}, self.prog)
-            plain = CONFIG_KEYS[plain]
+        if plain not in known and (present := present_key(plain, known)) is not None:
+            announce({plain: present}, self.prog)
+            plain = present
         section, inner = plain, ""
         while section not in known:
             section, dot, last = section.rpartition(".")
@@ -162,6 +207,12 @@ class Parser(ArgumentParser):  # type: ignore[misc]
 def _plain(option: str) -> str:
     """An option's name without dashes, as a configuration has it."""
     return option[2:].replace("-", "_")
+
+
+def _is_choice(action: Any) -> bool:
+    """Whether an option takes a name or a mapping."""
+    taken = get_args(getattr(action, "_typehint", None))
+    return str in taken and any(get_origin(one) is dict for one in taken)
 
 
 def _is_flag(action: Any) -> bool:

@@ -156,7 +156,10 @@ def area_under_curve(run: Path) -> float:
 
     accumulator = EventAccumulator(str(run), size_guidance={"scalars": 0})
     accumulator.Reload()
-    points = [(p.step, p.value) for p in accumulator.Scalars("rollout/success_rate")]
+    tag = "rollout/success_rate"
+    if tag not in accumulator.Tags()["scalars"]:  # too short for an episode of each environment
+        return 0.0
+    points = [(p.step, p.value) for p in accumulator.Scalars(tag)]
     if len(points) < 2:
         return points[0][1] if points else 0.0
     area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in itertools.pairwise(points))

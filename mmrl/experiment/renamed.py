@@ -8,19 +8,30 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Container, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-CONFIG_KEYS: Final[dict[str, str]] = {
-    "model.goal_picture": "model.goal_image",
-    "imagination.dream_steps": "imagination.imagined_steps",
-    "held_out": "held_out_pairs",
-}
-"""Dotted keys of configurations, and of options on the command line."""
 
-_ONLY: Final[dict[str, type]] = {"held_out": bool}
-"""Earlier keys that had several meanings: they are renamed where their value is of this type."""
+class RenamedKey(NamedTuple):
+    """A dotted key of configurations, and of options on the command line.
+
+    Attributes:
+        old, new: its names.
+        type: of its values, where the earlier name had several meanings; None for any.
+    """
+
+    old: str
+    new: str
+    type: type | None = None
+
+
+CONFIG_KEYS: Final = (
+    RenamedKey("model.goal_picture", "model.goal_image"),
+    RenamedKey("imagination.dream_steps", "imagination.imagined_steps"),
+    RenamedKey("held_out", "held_out_pairs", bool),
+    RenamedKey("held_out", "test_sentences", int),
+)
 _announced: set[str] = set()
 
 _WEIGHTS: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
@@ -52,6 +63,11 @@ def _present(name: str) -> str:
     return name
 
 
+def present_key(old: str, known: Container[str]) -> str | None:
+    """The present name of a key, among those that are known; None where it has no other."""
+    return next((one.new for one in CONFIG_KEYS if one.old == old and one.new in known), None)
+
+
 def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """A configuration, as nested mappings, with the present names of its keys.
 
@@ -60,7 +76,7 @@ def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, st
     """
     renamed: dict[str, Any] = {**config}
     found = {}
-    for old, new in CONFIG_KEYS.items():
+    for old, new, kind in CONFIG_KEYS:
         *path, name = old.split(".")
         section: Any = renamed
         for part in path:
@@ -69,7 +85,7 @@ def rename_keys(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, st
                 break
             section[part] = section = {**inner}
         else:
-            if name in section and isinstance(section[name], _ONLY.get(old, object)):
+            if name in section and kind in (None, type(section[name])):
                 section[new.rpartition(".")[2]] = section.pop(name)
                 found[old] = new
     return renamed, found

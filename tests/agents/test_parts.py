@@ -6,7 +6,9 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 import pytest
+import yaml
 
+from mmrl.arguments.request import parse
 from mmrl.errors import UserError
 from mmrl.registry import find_agent
 from mmrl_agents.algorithms.dqn import DQNConfig
@@ -33,6 +35,32 @@ def test_all_spellings_choose_the_same_part(spelling: dict[str, Any]):
     assert (part.key, part.name) == ("ppo.memory", "memory")
     assert asdict(part.config) == {"kind": "gru", "size": 64, "frames": None}
     assert part.policy_kwargs() == {"memory": "gru", "memory_args": {"size": 64}}
+
+
+@pytest.mark.parametrize(
+    ("section", "short", "options", "whole"),
+    [
+        ("ppo", {"memory": "gru"}, "--ppo.memory.size 8", {"kind": "gru", "size": 8}),
+        ("ppo", {"memory": "gru"}, "--ppo.memory.size=8 --seed 1", {"kind": "gru", "size": 8}),
+        ("ppo", {}, "--ppo.memory gru --ppo.memory.size 8", {"kind": "gru", "size": 8}),
+        ("ppo", {}, "--ppo.memory.size 8 --ppo.memory gru", {"kind": "gru", "size": 8}),
+        ("ppo", {"memory": "gru"}, "--ppo.memory.kind lstm", {"kind": "lstm"}),
+        ("ppo", {"memory": {"kind": "gru", "size": 4}}, "--ppo.memory.size 8",
+         {"kind": "gru", "size": 8}),
+        ("ppo", {"auxiliary": "world_model"}, "--ppo.auxiliary.weight 0.5",
+         {"kind": "world_model", "weight": 0.5}),
+        ("ppo", {"curriculum": "plr"}, "--ppo.curriculum.temperature 0.5",
+         {"kind": "plr", "temperature": 0.5}),
+    ],
+)  # fmt: skip
+def test_options_extend_the_short_form(tmp_path, section, short, options, whole):
+    """In a file, or earlier on the command line."""
+    file = tmp_path / "short.yaml"
+    file.write_text(yaml.safe_dump({"env": "mmrl/GoToObjS4-v0", "out": "unused", section: short}))
+    request = parse(["--config", str(file), *options.split()])
+    name = options.split(".")[1].split()[0]
+    assert getattr(request.hyper, name) == request.resolved[section][name] == whole
+    assert configs(request.hyper)[name].kind == whole["kind"]
 
 
 @pytest.mark.parametrize("nothing", [None, "none", {"kind": "none"}, {}])

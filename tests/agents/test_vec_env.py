@@ -9,6 +9,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecMonitor
 
 from mmrl.errors import UserError
+from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -196,6 +197,14 @@ def test_images(make_batch):
     assert env.render_mode == "rgb_array"
     first, second = env.get_images()
     assert first.shape == second.shape == (160, 160, 3)
+
+
+def test_preprocessing_is_passed_whole():
+    given = Preprocessing(WordTokenizer(["go"], 4))
+    env = MultimodalVecEnv(make_vec_env(GRID, 2), given)
+    assert env.preprocessing is given
+    assert set(env.observation_space.spaces) == {"image", *given.spaces}
+    env.close()
 
 
 def test_batches_that_do_not_fit_are_refused():

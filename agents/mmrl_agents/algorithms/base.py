@@ -18,7 +18,7 @@ from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
-from mmrl.experiment.env_info import env_info
+from mmrl.experiment.env_info import EnvInfo, env_info
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.wrappers.adapters import make_vec_env
@@ -61,8 +61,12 @@ class SB3Agent(ABC):
     Policy: ClassVar[type[BasePolicy]]
 
     @classmethod
-    def make_parts(cls, hyper: Any) -> list[Part]:
+    def make_parts(cls, hyper: Any, info: EnvInfo | None = None) -> list[Part]:
         """The parts that the hyperparameters choose.
+
+        Args:
+            hyper: the hyperparameters.
+            info: what is known of the environment, for parts that are to train.
 
         Raises:
             UserError: a choice that cannot be.
@@ -71,7 +75,10 @@ class SB3Agent(ABC):
             part.read(f"{cls.name}.{key}", getattr(hyper, key), getattr(hyper, f"{key}_args", None))
             for key, part in cls.parts.items()
         )
-        return [part for part in read if part is not None]
+        parts = [part for part in read if part is not None]
+        for part in parts:
+            part.info = info
+        return parts
 
     @classmethod
     def build(
@@ -199,17 +206,11 @@ class SB3Agent(ABC):
         checkpoint = run.read_checkpoint() if resume else None
         torch.manual_seed(config.seed)
         here = hyper.num_envs // team.size
-        parts = cls.make_parts(hyper)
+        info = env_info(run.env_info, config)
+        parts = cls.make_parts(hyper, info)
         batch = cls.make_batch(config, here, parts)
-        space = batch.single_observation_space
-        preprocessing = prepare(config, run, checkpoint, space, keep=team.is_first)
-        env = MultimodalVecEnv(
-            batch,
-            preprocessing.tokenizer,
-            preprocessing.speech,
-            goals=preprocessing.goals,
-            team=team,
-        )
+        preprocessing = prepare(config, run, checkpoint, info, keep=team.is_first)
+        env = MultimodalVecEnv(batch, preprocessing, team=team)
         if team.is_first:
             announce(env.try_state(), config.env)
         algorithm = cls.build(config, hyper, env, parts)

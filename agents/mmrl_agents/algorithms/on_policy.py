@@ -16,12 +16,15 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from mmrl.contract import IS_SUCCESS
+from mmrl_agents.algorithms.success import ROW
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.team import ALONE, Team
 
 Episodes = list[dict[str, Any]]
-"""Episodes that ended: ``episode``, with return, length and time, and ``is_success``."""
+"""Episodes that ended: ``episode``, with return, length and time, ``is_success``, and the ``row``
+of their environment.
+"""
 
 
 class RolloutCollection(OnPolicyAlgorithm):
@@ -96,8 +99,10 @@ class RolloutCollection(OnPolicyAlgorithm):
             self._update_info_buffer(infos, dones)
             self._episode_num += int(dones.sum())
             return []
+        start = self.team.rows(self.n_envs).start
         return [
-            {key: infos[e][key] for key in ("episode", IS_SUCCESS)} for e in np.flatnonzero(dones)
+            {ROW: start + e, **{key: infos[e][key] for key in ("episode", IS_SUCCESS)}}
+            for e in np.flatnonzero(dones).tolist()
         ]
 
     def _exchange_episodes(self, ended: list[Episodes]) -> None:

@@ -38,6 +38,7 @@ from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
 from mmrl_agents.algorithms.observations import check_env, encode, fitting_env, is_text
+from mmrl_agents.algorithms.success import SuccessStatistics
 from mmrl_agents.earlier import entry
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
 from mmrl_agents.saving.folder import (
@@ -65,7 +66,7 @@ _NOT_SETTINGS: Final = {
 _BUFFERS: Final = ("rollout_buffer_class", "replay_buffer_class")
 
 
-class Saveable(BaseAlgorithm):
+class Saveable(SuccessStatistics):
     """An algorithm of stable-baselines3 that learns from a
     :class:`~mmrl_agents.vec_env.MultimodalVecEnv`, and whose :meth:`save`, :meth:`load` and
     :meth:`set_parameters` use a folder of plain data.

@@ -155,14 +155,14 @@ class Curriculum:
 
     def metrics(self) -> dict[str, float]:
         """Metrics for TensorBoard: how many levels are in the buffer, their mean score, the share
-        of replays among recent episodes, the share of the last rollout that was learned from, and
+        of replays among recent episodes, the share of the last rollout that was trained on, and
         the mean number of edits of a level.
         """
         metrics = {"levels": len(self.levels), "replayed": float(np.mean(self._recent or [0.0]))}
         if len(self.levels):
             metrics["mean_score"] = float(self.levels.scores.mean())
         if self.kind.robust:
-            metrics["learnt_from"] = self._selected_share
+            metrics["trained_share"] = self._selected_share
         if self.kind.edits and len(self.levels):
             metrics["mean_edits"] = float(np.mean([len(name) - 1 for name in self.levels.names]))
         return metrics

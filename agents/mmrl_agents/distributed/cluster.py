@@ -17,7 +17,6 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import probe
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.training.goal_images import with_goals
-from mmrl.wrappers.adapters import make_vec_env
 
 _OBJECT_STORE: Final = 128 * 2**20  # bytes; little goes through it
 _SETTINGS: Final = {
@@ -69,13 +68,10 @@ def describe(agent: Any, config: TrainConfig, hyper: Any, cluster: Cluster) -> s
         UserError: as :meth:`Cluster.check`.
     """
     cluster.check(agent, config, hyper)
-    batch = make_vec_env(config.env, 1, **config.env_args)
-    space, actions = batch.single_observation_space, batch.single_action_space
-    batch.close()
-    preprocessing = with_goals(
-        build_preprocessing(config, probe(config)), config.model, space, config.env
-    )
-    policy = agent.build_policy(config, hyper, preprocessing, space, actions)
+    info = probe(config)
+    space = info.observation_space
+    preprocessing = with_goals(build_preprocessing(config, info), config.model, space, config.env)
+    policy = agent.build_policy(config, hyper, preprocessing, space, info.action_space)
     weights = sum(one.numel() for one in policy.parameters() if one.requires_grad)
     workers, collected = cluster.workers, hyper.num_envs * hyper.n_steps
     messages = hyper.n_epochs * (collected // hyper.batch_size)

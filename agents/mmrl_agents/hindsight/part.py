@@ -12,6 +12,7 @@ from stable_baselines3.common.utils import get_device
 from mmrl.contract import ACHIEVED, IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.generative.text.models import TextGenerator, build_captioner
 from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
@@ -76,7 +77,7 @@ class HindsightPart(Part):
                 f"{self.key}={self.config.kind}: replaces instructions, which the agent "
                 f"has to read: it needs instruction: text, not {config.instruction}"
             )
-        relabeller = build_relabeller(config, self.config.kind, tokenizer, env)
+        relabeller = build_relabeller(config, self.config.kind, tokenizer, env, self.info)
         return {
             "replay_buffer_class": HindsightReplay,
             "replay_buffer_kwargs": {
@@ -89,7 +90,11 @@ class HindsightPart(Part):
 
 
 def build_relabeller(
-    config: TrainConfig, kind: str, tokenizer: Tokenizer, env: MultimodalVecEnv
+    config: TrainConfig,
+    kind: str,
+    tokenizer: Tokenizer,
+    env: MultimodalVecEnv,
+    info: EnvInfo | None = None,
 ) -> Relabeller:
     """The relabeller that a configuration chooses.
 
@@ -98,6 +103,7 @@ def build_relabeller(
         kind: oracle, learned, or a run folder of 'mmrl fit captioner'.
         tokenizer: of the agent.
         env: that it learns from.
+        info: what is known of the environment; None where it is to be asked.
 
     Raises:
         UserError: there is no such captioner, or one for other images.
@@ -108,7 +114,9 @@ def build_relabeller(
     if kind == LEARNED:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            words = instruction_words(config.env, **config.env_args)
+            words = None if info is None else info.instruction_words
+            if words is None:
+                words = instruction_words(config.env, **config.env_args)
             length = min(ModelConfig().instruction_length, tokenizer.length)
             generator = build_captioner(
                 size, words, frames=_FRAMES, length=length, image_args=_PATCHES, width=64, layers=1

@@ -105,7 +105,7 @@ class Oracle:
 
     def metrics(self) -> dict[str, float]:
         """As :meth:`Relabeller.metrics`."""
-        return {"sentences_heard": len(self._given.sentences)}
+        return {"distinct_instructions": len(self._given.sentences)}
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`."""
@@ -186,7 +186,7 @@ class Captioner:
 
     def metrics(self) -> dict[str, float]:
         """As :meth:`Relabeller.metrics`."""
-        return {"sentences_heard": len(self._given.sentences)}
+        return {"distinct_instructions": len(self._given.sentences)}
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`; the generator does not change."""

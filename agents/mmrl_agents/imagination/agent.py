@@ -27,6 +27,7 @@ from mmrl.data import (
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import env_info
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -35,7 +36,6 @@ from mmrl.training.task import FitConfig, Task
 from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import fit
-from mmrl.wrappers.adapters import make_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
@@ -155,9 +155,7 @@ class ImaginationAgent:
                 f"agent imagination reads instructions: instruction: text, not {config.instruction}"
             )
         checkpoint = run.read_checkpoint() if resume else None
-        env = make_env(config.env, **config.env_args)
-        preprocessing = prepare(config, run, checkpoint, env.observation_space)
-        env.close()
+        preprocessing = prepare(config, run, checkpoint, env_info(run.env_info, config))
         rounds = _Rounds(cls.learner, config, hyper, run, preprocessing)
         if checkpoint is not None:
             rounds.resume(checkpoint)
@@ -280,9 +278,7 @@ class _Rounds:
         imagined = ImaginedVectorEnv(
             world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
         )
-        env = MultimodalVecEnv(
-            imagined, self.preprocessing.tokenizer, goals=self.preprocessing.goals
-        )
+        env = MultimodalVecEnv(imagined, self.preprocessing)
         torch.manual_seed(self._seed)
         algorithm = self.learner.build(self.config, hyper, env, self._parts)
         steps = None

@@ -52,6 +52,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
         "recent": {
             "episodes": list(algorithm.ep_info_buffer),
             "successes": [bool(success) for success in algorithm.ep_success_buffer],
+            "first_outcomes": _first_outcomes(algorithm),
         },
         "log": {
             name: [float(value), log.name_to_count[name], log.name_to_excluded[name]]
@@ -112,6 +113,8 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
     window = algorithm._stats_window_size
     algorithm.ep_info_buffer = deque(state["recent"]["episodes"], maxlen=window)
     algorithm.ep_success_buffer = deque(state["recent"]["successes"], maxlen=window)
+    first = state["recent"].get("first_outcomes")
+    algorithm._first_outcomes = None if first is None else dict(first)
     log = algorithm.logger
     for name, (value, count, excluded) in state["log"].items():
         log.name_to_value[name], log.name_to_count[name] = value, count
@@ -119,6 +122,12 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
     algorithm.action_space.np_random.bit_generator.state = state["actions"]
     set_random_state(state["random"])
     return exact
+
+
+def _first_outcomes(algorithm: Any) -> list[list[Any]] | None:
+    """The outcomes of the first episodes, where some environment's has not ended yet."""
+    first: dict[int, bool] | None = algorithm._first_outcomes
+    return None if first is None else [[row, outcome] for row, outcome in first.items()]
 
 
 def _memory(algorithm: Any) -> torch.Tensor | None:

@@ -42,7 +42,7 @@ class SpeechConfig(FitConfig):
             on noisy speech alone fails on clean speech.
         pause: seconds of silence before and after an utterance, at most.
         seconds: longest utterance, pauses included.
-        held_out: utterances of each test.
+        test_sentences: utterances of each test.
         mels: bands of the spectrum.
         width, heads: of both transformers.
         encoder_layers, decoder_layers: theirs.
@@ -63,7 +63,7 @@ class SpeechConfig(FitConfig):
     clean: float = 0.25
     pause: float = 0.2
     seconds: float = 4.0
-    held_out: int = 256
+    test_sentences: int = 256
     mels: int = 40
     width: int = 128
     heads: int = 4
@@ -177,7 +177,9 @@ class SpeechTask(Task):
     def tests(self) -> dict[str, list[Utterance]]:
         """The utterances of each test."""
         config = self.config
-        sentences = instructions(config.env, held_out_seeds(config.held_out), **config.env_args)
+        sentences = instructions(
+            config.env, held_out_seeds(config.test_sentences), **config.env_args
+        )
         return {
             f"{whose}_{how}": synthesise(sentences, config.speakers(voices, noise), EVAL_SEED_START)
             for whose, voices in {"known": config.voices, "unknown": config.unknown_voices}.items()
@@ -192,7 +194,14 @@ def check(config: SpeechConfig) -> None:
     Raises:
         UserError: naming the first.
     """
-    for name in ("utterances", "held_out", "width", "heads", "encoder_layers", "decoder_layers"):
+    for name in (
+        "utterances",
+        "test_sentences",
+        "width",
+        "heads",
+        "encoder_layers",
+        "decoder_layers",
+    ):
         if getattr(config, name) < 1:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
     if config.noise < 0 or not 0 <= config.pause < config.seconds / 2:

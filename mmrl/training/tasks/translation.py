@@ -31,7 +31,7 @@ class TranslationConfig(FitConfig):
         source, target: languages.
         episodes: whose instructions are the training data.
         held_out_share: share of all sentences that are held out for evaluation, by their hash.
-        held_out: sentences of an evaluation.
+        test_sentences: sentences of an evaluation.
         width, heads: of both transformers.
         encoder_layers, decoder_layers: theirs.
         dropout: of the decoder.
@@ -44,7 +44,7 @@ class TranslationConfig(FitConfig):
     target: str = "en"
     episodes: int = 20_000
     held_out_share: float = 0.1
-    held_out: int = 256
+    test_sentences: int = 256
     width: int = 128
     heads: int = 4
     encoder_layers: int = 2
@@ -139,7 +139,7 @@ class TranslationTask(Task):
 
     @cached_property
     def _test(self) -> list[Pair]:
-        return held_out_pairs(self.config, self.config.held_out)
+        return held_out_pairs(self.config, self.config.test_sentences)
 
     def _ids(self, tokenizer: WordTokenizer, sentences: list[str]) -> torch.Tensor:
         """int32 [S, L].
@@ -200,7 +200,14 @@ def check(config: TranslationConfig) -> None:
     Raises:
         UserError: naming the first.
     """
-    for name in ("episodes", "held_out", "width", "heads", "encoder_layers", "decoder_layers"):
+    for name in (
+        "episodes",
+        "test_sentences",
+        "width",
+        "heads",
+        "encoder_layers",
+        "decoder_layers",
+    ):
         if getattr(config, name) < 1:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
     if not 0 < config.held_out_share < 1:

@@ -46,7 +46,7 @@ def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memor
     assert told["curriculum/levels"][-1][1] == 16
     assert 0 < told["curriculum/replayed"][-1][1] < 1
     assert ("train/auxiliary_loss" in told) == (memory is not None)
-    assert ("curriculum/learnt_from" in told) == (kind != "plr")
+    assert ("curriculum/trained_share" in told) == (kind != "plr")
     assert ("curriculum/mean_edits" in told) == (kind == "accel")
 
 

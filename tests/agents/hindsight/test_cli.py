@@ -50,7 +50,7 @@ def test_the_verifier_relabels_and_is_right(tmp_path: Path, agent: str, who: str
         return
     assert 0 < relabelled[-1] <= 1
     assert set(scalars(tmp_path / "run", "hindsight/accuracy")) == {1.0}
-    assert scalars(tmp_path / "run", "hindsight/sentences_heard")[-1] > 8
+    assert scalars(tmp_path / "run", "hindsight/distinct_instructions")[-1] > 8
 
 
 def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(

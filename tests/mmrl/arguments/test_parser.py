@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonargparse import ActionConfigFile
 
 from mmrl.arguments import request
 from mmrl.arguments.parser import Parser, dashed, plain
@@ -105,6 +106,19 @@ def test_an_earlier_key_on_the_command_line(capsys, options):
     assert request.parse(arguments).config.model.goal_image == "x"
     err = capsys.readouterr().err
     assert err == "mmrl train: model.goal_picture is now model.goal_image\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "value"), [("held_out_pairs", bool, True), ("test_sentences", int, 3)]
+)
+def test_an_earlier_key_that_had_two_meanings(tmp_path, capsys, key, kind, value):
+    one = Parser(prog="mmrl test")
+    one.add_argument("--config", action=ActionConfigFile)
+    one.add_argument(f"--{key}", type=kind, default=kind())
+    assert one.parse_args(["--held-out", str(value).lower()])[key] == value
+    assert capsys.readouterr().err == f"mmrl test: held_out is now {key}\n"
+    (tmp_path / "old.yaml").write_text(yaml.safe_dump({"held_out": value}))
+    assert one.parse_args(["--config", str(tmp_path / "old.yaml")])[key] == value
 
 
 def test_an_earlier_key_in_a_file(tmp_path, capsys):

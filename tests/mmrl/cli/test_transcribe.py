@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "speech"
     options = (
         "--env mmrl/GoToObjS4-v0 --utterances 4 --voices [en-us] --unknown_voices [] "
-        "--seconds 2.5 --held_out 2 --mels 20 --width 16 --heads 2 --encoder_layers 1 "
+        "--seconds 2.5 --test-sentences 2 --mels 20 --width 16 --heads 2 --encoder_layers 1 "
         "--decoder_layers 1 --length 12 --steps 3 --batch_size 4 --device cpu"
     )
     assert main(["fit", "speech", "--out", str(out), *options.split()]) == 0

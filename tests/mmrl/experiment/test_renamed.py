@@ -13,7 +13,7 @@ from mmrl.experiment.renamed import rename_keys, rename_weights
     [
         ({"held_out": True}, {"held_out_pairs": True}),
         ({"held_out": False, "steps": 3}, {"held_out_pairs": False, "steps": 3}),
-        ({"held_out": 256}, {"held_out": 256}),  # a number of sentences, not of pairs
+        ({"held_out": 256}, {"test_sentences": 256}),  # a number of sentences, not of pairs
         ({"model": {"goal_picture": "a"}}, {"model": {"goal_image": "a"}}),
         ({"model": {"fusion": "film"}}, {"model": {"fusion": "film"}}),
     ],

@@ -13,14 +13,14 @@ from mmrl.models.io import load_model, save_model
 
 SIZE, WRIST = (24, 16), (16, 16)
 INPUTS = ModelInputs(
-    {"image": (3, *SIZE), "wrist": (3, *WRIST)}, {"instruction": 12}
+    {"image": (*SIZE, 3), "wrist": (*WRIST, 3)}, {"instruction": 12}
 )  # fmt: skip
 
 
 def batch(rows=3):
     return {
-        "image": torch.randint(0, 256, (rows, 3, *SIZE), dtype=torch.uint8),
-        "wrist": torch.randint(0, 256, (rows, 3, *WRIST), dtype=torch.uint8),
+        "image": torch.randint(0, 256, (rows, *SIZE, 3), dtype=torch.uint8),
+        "wrist": torch.randint(0, 256, (rows, *WRIST, 3), dtype=torch.uint8),
         "instruction": torch.randint(1, 12, (rows, 6)),
     }
 
@@ -70,7 +70,7 @@ def test_flat_fields_become_rows():
 
 def test_a_second_text_with_its_own_kind(tiny, minilm, offline, tmp_path):
     rows = {"hint": EncoderConfig(minilm, kind="text", trained=0, project=8)}
-    inputs = ModelInputs({"image": (3, *SIZE)}, {"instruction": 12, "hint": 30_522})
+    inputs = ModelInputs({"image": (*SIZE, 3)}, {"instruction": 12, "hint": 30_522})
     model = build_model(replace(tiny, encoders=rows), inputs).eval()
     seen = {key: value for key, value in batch().items() if key != "wrist"}
     seen["hint"] = torch.randint(1000, 30_000, (3, 5))
@@ -84,7 +84,7 @@ def test_a_second_text_with_its_own_kind(tiny, minilm, offline, tmp_path):
 
 def test_one_token_of_a_second_camera_goes_with_film(tiny):
     row = {"name": "small_resnet", "kind": "goal", "args": {"width": 4}}
-    inputs = ModelInputs({"image": (3, *SIZE), "wrist": (1, 3, *WRIST)}, {"instruction": 12})
+    inputs = ModelInputs({"image": (*SIZE, 3), "wrist": (1, *WRIST, 3)}, {"instruction": 12})
     model = build_model(replace(tiny, encoders={"wrist": row}), inputs)
     seen = batch()
     assert model({**seen, "wrist": seen["wrist"][:, None]}).shape == (3, 8)

@@ -27,7 +27,7 @@ def config(out: Path, **changes: Any) -> SpeechConfig:
     options: dict[str, Any] = {
         "env": "mmrl/GoToObjS4-v0", "utterances": 6, "voices": ["en-us", "en+m4"],
         "unknown_voices": ["en+f3"], "words_per_minute": [200, 200], "pitch": [50, 50],
-        "noise": 0.01, "pause": 0.05, "seconds": 2.0, "held_out": 4, "mels": 20, "width": 32,
+        "noise": 0.01, "pause": 0.05, "seconds": 2.0, "test_sentences": 4, "mels": 20, "width": 32,
         "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "dropout": 0.0, "length": 12,
         "steps": 10, "batch_size": 6, "learning_rate": 4e-3, "evaluate_every": 1000,
         "checkpoint_every": 0, "device": "cpu", **changes,

@@ -1,0 +1,56 @@
+"""The success rate of training episodes, counted from the first episode of each environment on."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from mmrl.contract import IS_SUCCESS
+from mmrl_agents.team import ALONE, Team
+
+ROW: Final = "row"
+"""Key of an episode's info: its environment's number among those of all workers."""
+
+
+class SuccessStatistics(BaseAlgorithm):
+    """Counts successes once the first episode of every environment has ended.
+
+    At first only short episodes have ended, and those that end early are the successful ones
+    (survivorship bias). The outcomes of all first episodes are counted together when the last one
+    has ended; from then on every outcome counts.
+    """
+
+    team: Team = ALONE
+    _first_outcomes: dict[int, bool] | None = None  # by environment; None where all have ended
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: Any = None,
+        reset_num_timesteps: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if reset_num_timesteps or self.ep_info_buffer is None:
+            self._first_outcomes = {}
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, *args, **kwargs)
+
+    def _update_info_buffer(
+        self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None
+    ) -> None:
+        first = self._first_outcomes
+        if first is None or self.ep_success_buffer is None:
+            return super()._update_info_buffer(infos, dones)
+        counted, self.ep_success_buffer = self.ep_success_buffer, deque()
+        super()._update_info_buffer(infos, dones)
+        self.ep_success_buffer = counted
+        for e in np.flatnonzero([] if dones is None else dones).tolist():
+            first.setdefault(infos[e].get(ROW, e), bool(infos[e].get(IS_SUCCESS, False)))
+        if len(first) >= self.n_envs * self.team.size:
+            counted.extend(first[row] for row in sorted(first))
+            self._first_outcomes = None
+        return None
