@@ -2,8 +2,8 @@
 
     python benchmarks/workers.py
 
-Three things are measured with the model and settings of ``configs/scaling.yaml``, all of them by the
-command ``mmrl train``:
+Three things are measured with the model and settings of ``configs/scaling.yaml``, all of them by
+the command ``mmrl train``:
 
 - equality: 2 workers with 32 environments each against one process with all 64: the largest
   difference of any weight after 1, 2, 4 … updates. Adam makes much of the smallest gradients, and
