@@ -46,11 +46,23 @@ def train(config: Path, seed: int, folder: Path, overrides: list[str]) -> dict[s
         "success_rate_95": result["success_rate_95"],
         "episodes": result["episodes"],
         "mean_length": result["mean_length"],
+        "controls": result.get("controls"),
         "steps": result["steps"],
         "training_seconds": result["training_seconds"],
         "command_seconds": seconds,
         "curve": curve(out),
     }
+
+
+def of_control(run: dict[str, Any], name: str, key: str = "success_rate") -> str:
+    """A share of one of the controls of a training as text; a dash where it was left out."""
+    rate = (run.get("controls") or {}).get(name, {}).get(key)
+    return "–" if rate is None else f"{rate:.1%}"
+
+
+def first_above(curve: list[tuple[int, float]], rate: float) -> int | None:
+    """The steps after which a curve first was at a rate or above; None where it never was."""
+    return next((step for step, value in curve if value >= rate), None)
 
 
 def curve(events: Path) -> list[tuple[int, float]]:
@@ -131,13 +143,17 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"learning-{name}.json", report)
     plot(report, RESULTS / f"learning-{name}.png")
-    print("| seed | success on held-out episodes | 95% interval | training | whole command |")
-    print("|---|---|---|---|---|")
+    print(
+        "| seed | success on held-out episodes | 95% interval | swapped instructions "
+        "| random policy | training | whole command |"
+    )
+    print("|---|---|---|--:|--:|--:|--:|")
     for run in runs:
         low, high = run["success_rate_95"]
         print(
             f"| {run['seed']} | {run['success_rate']:.1%} of {run['episodes']} "
-            f"| {low:.1%} to {high:.1%} | {run['training_seconds']:.0f} s "
+            f"| {low:.1%} to {high:.1%} | {of_control(run, 'swapped_instructions')} "
+            f"| {of_control(run, 'random_policy')} | {run['training_seconds']:.0f} s "
             f"| {run['command_seconds']:.0f} s |"
         )
 
