@@ -114,8 +114,8 @@ def build_relabeller(
     if kind == LEARNED:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            probed = None if info is None else info.instruction_words
-            words = probed or instruction_words(config.env, **config.env_args)
+            known = None if info is None else info.instruction_words
+            words = known or instruction_words(config.env, **config.env_args)
             length = min(ModelConfig().instruction_length, tokenizer.length)
             generator = build_captioner(
                 size, words, frames=_FRAMES, length=length, image_args=_PATCHES, width=64, layers=1
