@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from multiprocessing import forkserver
 
 from tensorboard.summary.writer import event_file_writer
 
@@ -14,6 +15,7 @@ def pytest_unconfigure(config):
     """Say what the tests cost: the time of processors, of this process and all that it began and
     waited for, which is what a machine's load changes least.
     """
+    forkserver._forkserver._stop()  # and wait for it: see tests/warm.py
     if hasattr(config, "workerinput"):  # one of several processes: the first of them counts it
         return
     took = os.times()

@@ -1,6 +1,6 @@
 """What the tests of the agents share: tiny trainings on tiny rooms."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import gymnasium as gym
 import numpy as np
@@ -69,10 +69,17 @@ def tiny():
     """The configuration of a model that takes milliseconds."""
     return ModelConfig(
         image_args={"width": 8},
-        text_args={"width": 8, "layers": 1, "heads": 2},
+        text="bag_of_words",
+        text_args={"width": 8},
         features=16,
         instruction_length=10,
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tiny):
+    """The same with a BERT, which takes twice the time."""
+    return replace(tiny, text="small_bert", text_args={"width": 8, "layers": 1, "heads": 2})
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ class Memory(KVWriter):
 
 
 @pytest.fixture
-def learn(make_batch, tiny):
-    def run(watch=None, **changes):
+def learn(make_batch, tiny_bert):
+    def run(watch=None, steps=256, **changes):
         torch.manual_seed(0)
-        config = replace(tiny, **changes)
+        config = replace(tiny_bert, **changes)
         ppo = PPO(
             MultimodalPolicy, make_batch("mmrl/GoToObjS4-v0"), n_steps=16, batch_size=32,
             n_epochs=2, seed=0, device="cpu", policy_kwargs={"model": config},
@@ -37,7 +37,7 @@ def learn(make_batch, tiny):
         ppo.set_logger(Logger(None, [memory]))
         before = {k: v.clone() for k, v in ppo.policy.state_dict().items()}
         hook = watch and torch.nn.modules.module.register_module_forward_hook(watch)
-        ppo.learn(256, callback=CacheCallback(), log_interval=1)
+        ppo.learn(steps, callback=CacheCallback(), log_interval=1)
         if hook:
             hook.remove()
         return ppo, before, memory.values
@@ -63,8 +63,8 @@ def test_nothing_frozen_moves_and_all_is_remembered(learn):
 
 
 def test_the_cache_changes_no_training(learn):
-    with_cache, _, _ = learn(**FROZEN)
-    without, _, logged = learn(**FROZEN, cache_mb=0)
+    with_cache, _, _ = learn(**FROZEN, steps=128)
+    without, _, logged = learn(**FROZEN, steps=128, cache_mb=0)
     assert not any(name.startswith("cache/") for name in logged)
     ours, theirs = with_cache.policy.state_dict(), without.policy.state_dict()
     for name, value in ours.items():
@@ -81,7 +81,7 @@ def test_switches_under_ppo(learn, changes):
             kinds.add(out.dtype)
             layouts.add(module.weight.is_contiguous(memory_format=torch.channels_last))
 
-    ppo, _, _ = learn(look, **changes)
+    ppo, _, _ = learn(look, steps=64, **changes)
     assert kinds == {torch.bfloat16 if "precision" in changes else torch.float32}
     assert layouts == {"channels_last" in changes}
     for value in ppo.policy.state_dict().values():

@@ -102,18 +102,19 @@ def test_it_goes_on_exactly(
     make_run, hyper, with_goals, tmp_path, stop, curves, monkeypatch, frozen
 ):
     model = replace(with_goals, image_trained=0) if frozen else with_goals
-    settings = {"model": model, "steps": 512, "checkpoint_every": 256}
+    hyper = replace(hyper, n_steps=4, batch_size=16)
+    settings = {"model": model, "steps": 128, "checkpoint_every": 64}
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
     config, run = make_run(tmp_path / "stopped", **settings)
-    stop(40, KeyboardInterrupt())
+    stop(10, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
         PPOAgent.train(config, hyper, run)
     newest = run.newest_checkpoint()
-    assert newest.name == "step_256"
+    assert newest.name == "step_64"
     PPOAgent.train(config, hyper, run, resume=True)
     for file in ("weights.safetensors", "state.npz"):
-        one, other = (r.checkpoints / "step_512" / file for r in (whole, run))
+        one, other = (r.checkpoints / "step_128" / file for r in (whole, run))
         assert one.read_bytes() == other.read_bytes()
     assert curves(run) == curves(whole)
 
@@ -123,7 +124,7 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
     size = ["--ppo.num_envs", "4", "--ppo.n_steps", "8", "--ppo.batch_size", "32"]
     small = ["--model.image_args", "{width: 8}", "--model.text", "bag_of_words", "--device", "cpu"]
     train = ["train", "--env", "mmrl/GoToObjS4-v0", "--steps", "64", "--out", str(out)]
-    quiet = ["--eval_episodes", "8", "--clip_every", "32"]
+    quiet = ["--eval_episodes", "8", "--clip_every", "32", "--env_args", "{max_steps: 9}"]
     assert main([*train, "--model.goal_image", painter, *size, *small, *quiet]) == 0
     result = json.loads((out / "result.json").read_text())
     assert main(["eval", str(out), "--episodes", "8", "--json", str(tmp_path / "eval.json")]) == 0

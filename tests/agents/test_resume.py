@@ -1,11 +1,10 @@
 """A training that was stopped is resumed as if it had not been."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import gymnasium as gym
@@ -30,7 +29,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-def files(run, name="step_512"):
+def files(run, name):
     """What is in a checkpoint, but the manifest."""
     return {
         file: (run.checkpoints / name / file).read_bytes()
@@ -39,11 +38,11 @@ def files(run, name="step_512"):
 
 
 VARIANTS = {
-    "film": ({}, {}),
+    "film": ({"text": "small_bert", "text_args": {"width": 8, "layers": 1, "heads": 2}}, {}),
     "lstm": ({}, {"memory": "lstm"}),
     "frame_stack": ({}, {"memory": "frame_stack"}),
     "auxiliary": ({"precision": "bf16"}, {"auxiliary": "world_model", "memory": "gru"}),
-    "frozen": ({"text": "word_gru", "text_trained": 0, "image_trained": 0}, {}),
+    "frozen": ({"text": "word_gru", "text_args": {}, "text_trained": 0, "image_trained": 0}, {}),
     "dropout": ({"dropout": 0.3, "fusion": "concat"}, {}),
     "heard": ({"fusion": "gated"}, {}),
     "themes": ({}, {}),
@@ -59,30 +58,31 @@ def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, varia
     heard = {"speech": {"noise": 0.01, "seconds": 2.0}} if variant == "heard" else {}
     themes = {"theme": ["minigrid", "paper", "neon"]} if variant == "themes" else {}
     settings = {
-        "model": replace(tiny, **{**model, "text_args": {}} if "text" in model else model),
-        "steps": 512, "clip_every": 300, "checkpoint_every": 256, "env_args": heard | themes,
+        "model": replace(tiny, **model),
+        "steps": 128, "clip_every": 75, "checkpoint_every": 64,
+        "env_args": {"max_steps": 9} | heard | themes,
         "instruction": "speech" if heard else "text",
     }  # fmt: skip
-    hyper = replace(hyper, **more)
+    hyper = replace(hyper, n_steps=4, batch_size=16, **more)
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
 
     _, run = make_run(tmp_path / "stopped", **settings)
-    stop(53, Killed())  # in the middle of the rollout after 384 steps
+    stop(14, Killed())  # in the middle of the rollout after 96 steps
     with pytest.raises(Killed):
         PPOAgent.train(replace(config, out=str(run.path)), hyper, run)
-    assert run.newest_checkpoint().name == "step_384"
+    assert run.newest_checkpoint().name == "step_96"
     killed = Run.open(shutil.copytree(run.path, tmp_path / "killed"))
-    for file in (killed.checkpoints / "step_384").iterdir():  # it had no time to write it
+    for file in (killed.checkpoints / "step_96").iterdir():  # it had no time to write it
         file.write_bytes(b"")
-    with pytest.warns(UserWarning, match="step_384 is damaged.*using step_256"):
+    with pytest.warns(UserWarning, match="step_96 is damaged.*using step_64"):
         PPOAgent.train(replace(config, out=str(killed.path)), hyper, killed, resume=True)
     again = [killed]
     if variant != "frozen":  # what is remembered is forgotten at checkpoints, and this adds one
         PPOAgent.train(replace(config, out=str(run.path)), hyper, run, resume=True)
         again.append(run)
     for one in again:
-        assert files(one) == files(whole)
+        assert files(one, "step_128") == files(whole, "step_128")
         assert curves(one) == curves(whole)
         assert ("train/auxiliary_loss" in curves(one)) == (variant == "auxiliary")
 
@@ -232,9 +232,21 @@ TINY = [
 ]  # fmt: skip
 
 
-def test_the_command(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert main(["train", *TINY, "--out", str(out)]) == 0
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run folder of a training that has ended."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    assert main(["train", *TINY, "--out", str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def out(finished, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_the_command(out, tmp_path, capsys):
     saved = (out / "config.yaml").read_text()
     assert main(["train", "--resume", str(out), "--steps", "512", "--ppo.gamma", "0.9"]) == 2
     said = capsys.readouterr().err
@@ -262,9 +274,7 @@ def test_the_command(tmp_path, capsys):
         (["--ppo.num_envs", "4"], "does not fit this training"),
     ],
 )
-def test_a_refused_resume_changes_nothing(tmp_path, capsys, change, words):
-    out = tmp_path / "run"
-    assert main(["train", *TINY, "--out", str(out)]) == 0
+def test_a_refused_resume_changes_nothing(out, capsys, change, words):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     more = ["--steps", "512", "--allow_changes", "true"]
     assert main(["train", "--resume", str(out), *change, *more]) == 2
@@ -274,9 +284,7 @@ def test_a_refused_resume_changes_nothing(tmp_path, capsys, change, words):
     assert all("events" in path.name for path in after.keys() - before.keys())
 
 
-def test_one_process_at_a_time(tmp_path, capsys):
-    out = tmp_path / "run"
-    assert main(["train", *TINY, "--out", str(out)]) == 0
+def test_one_process_at_a_time(out, capsys):
     with Run.open(out).lock():
         more = ["--steps", "512", "--allow_changes", "true"]
         assert main(["train", "--resume", str(out), *more]) == 2
@@ -285,12 +293,15 @@ def test_one_process_at_a_time(tmp_path, capsys):
 
 def test_a_run_that_was_killed_before_its_first_update_begins_again(tmp_path, capsys):
     out = tmp_path / "run"
-    code = (
-        "import os, signal; from mmrl_agents.algorithms.ppo import PPO; from mmrl.cli import main\n"
-        "PPO.train = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"main({['train', *TINY, '--out', str(out)]!r})"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == -9
+
+    def train():
+        PPO.train = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+        main(["train", *TINY, "--out", str(out)])
+
+    process = multiprocessing.get_context("fork").Process(target=train)
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     assert Run.open(out).status is Status.TRAINING
     assert main(["eval", str(out)]) == 2
     assert "has no checkpoint yet (its training is training)" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from tests.warm import context
 
 WORKERS = 2
 VARIANTS = {
-    "film": ({}, {}),
+    "film": ({"text": "small_bert", "text_args": {"width": 8, "layers": 1, "heads": 2}}, {}),
     "lstm": ({"fusion": "concat"}, {"memory": "lstm"}),
     "auxiliary": ({}, {"auxiliary": "world_model"}),
     "frozen": ({"text": "word_gru", "text_args": {}, "text_trained": 0, "image_trained": 0}, {}),
@@ -68,8 +68,11 @@ def train(rank, folder, trainings):
 def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
     alone, trainings = {}, []
     for name, (model, more) in VARIANTS.items():
-        settings = {"model": replace(tiny, **model), "steps": 768, "checkpoint_every": 256}
-        how = replace(hyper, **more)
+        settings = {
+            "model": replace(tiny, **model), "steps": 96, "checkpoint_every": 32,
+            "env_args": {"max_steps": 5},
+        }  # fmt: skip
+        how = replace(hyper, n_steps=4, batch_size=16, **more)
         config, alone[name] = make_run(tmp_path / f"{name}-alone", **settings)
         PPOAgent.train(config, how, alone[name])
         config, _ = make_run(tmp_path / name, **settings)
@@ -78,7 +81,7 @@ def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
     for name, one in alone.items():
         team = Run.open(tmp_path / name)
         expected, got = one.read_checkpoint(), team.read_checkpoint()
-        assert got.steps == expected.steps == 768
+        assert got.steps == expected.steps == 96
         for weight, right in expected.weights.items():
             torch.testing.assert_close(got.weights[weight], right, rtol=1e-3, atol=1e-4)
         right, values = curves(one), curves(team)

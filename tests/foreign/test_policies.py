@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_ppo(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["Touch", "Plain"])
 def test_hindsight_by_the_oracle(tmp_path: Path, name: str) -> None:
-    options = ["--steps", "600", "--dqn.hindsight", "oracle", "--env_args", "{strict: true}"]
+    options = ["--steps", "400", "--dqn.hindsight", "oracle", "--env_args", "{strict: true}"]
     assert train(tmp_path / "run", name, *DQN, *options) == 0
     events = EventAccumulator(str(tmp_path / "run"), {"scalars": 0}).Reload()
     relabelled, accuracy = (
@@ -51,8 +52,12 @@ def test_hindsight_by_a_captioner(
 ) -> None:
     for attribute, value in (("first", 8), ("first_steps", 3), ("steps", 2)):
         monkeypatch.setattr(LearnedCaptioner, attribute, value)
-    options = ["--steps", "600", "--dqn.hindsight", "learned"]
+    monkeypatch.setattr("mmrl_agents.hindsight.captioner._BATCH", 8)
+    options = ["--steps", "400", "--dqn.hindsight", "learned"]
     assert train(tmp_path / "run", name, *DQN, *options) == 0
+    events = EventAccumulator(str(tmp_path / "run"), {"scalars": 0}).Reload()
+    assert events.Scalars("hindsight/captioner_examples")[-1].value >= 8
+    assert math.isfinite(events.Scalars("hindsight/captioner_loss")[-1].value)
 
 
 def test_no_oracle_without_what_was_achieved(

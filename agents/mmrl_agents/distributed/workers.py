@@ -25,6 +25,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError
 from mmrl.interrupts import StopRequest, graceful_stop, signals_interrupt
+from mmrl_agents.distributed.board import Board
 from mmrl_agents.distributed.cluster import (
     Cluster,
     connected,
@@ -32,7 +33,7 @@ from mmrl_agents.distributed.cluster import (
     import_ray,
     search_path,
 )
-from mmrl_agents.loop.progress import Progress, TrainingProgressBar
+from mmrl_agents.loop.progress import TrainingProgressBar
 from mmrl_agents.team import Team
 
 FRUITLESS: Final = 3
@@ -107,37 +108,6 @@ class _TeamSettings:
     folder: Path
 
 
-class _Board:
-    """An actor of Ray's, by which the first worker and the command exchange messages."""
-
-    def __init__(self) -> None:
-        self._now: Progress | None = None
-        self._stop = False
-        self._warnings: list[str] = []
-        self._failure: str | None = None
-
-    def write(self, now: Progress) -> bool:
-        """Report progress; returns whether the training should stop."""
-        self._now = now
-        return self._stop
-
-    def warn(self, text: str) -> None:
-        """A warning for the user."""
-        self._warnings.append(text)
-
-    def fail(self, text: str) -> None:
-        """Why the training cannot continue."""
-        self._failure = self._failure or text
-
-    def stop(self) -> None:
-        """Have the training stop after the present update."""
-        self._stop = True
-
-    def read(self, seen: int) -> tuple[Progress | None, list[str], str | None]:
-        """The progress, the warnings but for the first ``seen``, and why it failed."""
-        return self._now, self._warnings[seen:], self._failure
-
-
 class _Monitor:
     """Shows the messages of the board in the terminal.
 
@@ -184,7 +154,7 @@ def _attempt(team: _TeamSettings, job: _Job, request: StopRequest) -> str | None
         UserError: the training cannot continue.
         KeyboardInterrupt: the user interrupted.
     """
-    board = team.ray.remote(num_cpus=0)(_Board).remote()
+    board = team.ray.remote(num_cpus=0)(Board).remote()
     failures: list[BaseException] = []
     done, asked = threading.Event(), False
 

@@ -19,9 +19,9 @@ GRID = "mmrl/GoToObjS4-v0"
 OURS = ["a2c", "dqn", "ppo", "qrdqn", "sac", "td3"]
 SMALL = {
     "a2c": {"num_envs": 8, "n_steps": 8},
-    "ppo": {"num_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 2},
+    "ppo": {"num_envs": 8, "n_steps": 8, "batch_size": 32, "n_epochs": 2},
 }
-REPLAYS = {"num_envs": 4, "buffer_size": 400, "learning_starts": 64, "batch_size": 16}
+REPLAYS = {"num_envs": 4, "buffer_size": 200, "learning_starts": 32, "batch_size": 16}
 
 
 def small(name):
@@ -37,7 +37,9 @@ def begin_in(make_run, reach):
     def make(name, folder):
         agent, hyper = small(name)
         env = reach if name in ("sac", "td3") else GRID
-        settings = {"steps": 512, "checkpoint_every": 128, "agent": name}
+        settings = {"steps": 256, "checkpoint_every": 64, "agent": name}
+        if env == GRID:
+            settings["env_args"] = {"max_steps": 9}
         config, run = make_run(folder, env=env, **settings)
         run.config.pop("ppo")
         run.resume({**run.config, name: asdict(hyper)})
@@ -84,13 +86,17 @@ def test_hyperparameters_are_those_of_the_library(name):
     assert {field.name for field in fields(agent.Config)} - known <= ours
 
 
+def play(actor, config):
+    return play_episodes(actor, config["env"], 8, env_args=config["env_args"])
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_train_and_load(trained, name):
     actor, whole = trained(name)
     loaded = find_agent(name).load(Run.open(whole.path), "cpu")
     for one, other in zip(actor.policy.parameters(), loaded.policy.parameters(), strict=True):
         assert torch.equal(one, other)
-    first, again = (play_episodes(one, whole.config["env"], 8).summary() for one in (actor, loaded))
+    first, again = (play(one, whole.config).summary() for one in (actor, loaded))
     if name not in ("a2c", "ppo", "sac"):  # the others draw from the same generator
         assert first == again
 
@@ -103,7 +109,7 @@ def test_a_stopped_training_goes_on_exactly(begin, trained, name, monkeypatch):
 
     def killed(self):
         count[0] += 1
-        if count[0] * hyper.num_envs == 344:
+        if count[0] * hyper.num_envs == 168:
             raise SystemExit
         return step(self)
 
@@ -112,7 +118,7 @@ def test_a_stopped_training_goes_on_exactly(begin, trained, name, monkeypatch):
         with pytest.raises(SystemExit):
             agent.train(config, hyper, run)
     for folder in run.checkpoints.iterdir():  # a killed process had no time to write the last
-        if int(folder.name[5:]) % 128:
+        if int(folder.name[5:]) % 64:
             (folder / "manifest.json").unlink()
     damaged = any(not (one / "manifest.json").exists() for one in run.checkpoints.iterdir())
     if damaged:
@@ -148,7 +154,7 @@ def test_networks_see_bytes(begin, name, make_batch):
             part.register_forward_pre_hook(
                 lambda _, given: seen.extend(one.dtype for one in given[0].values())
             )
-    algorithm.learn(160)
+    algorithm.learn(80)
     assert set(seen) == {torch.uint8, torch.int32}
     assert algorithm.env is env
 
@@ -158,10 +164,10 @@ def test_continuous_actions_are_learnt(name, reach, make_run, tmp_path, tiny):
     agent, hyper = small(name)
     hyper = replace(
         hyper, num_envs=8, buffer_size=4000, batch_size=64, train_freq=1, gradient_steps=1,
-        learning_rate=3e-3, final_learning_rate=1e-3, gamma=0.0, tau=0.05, learning_starts=800,
+        learning_rate=3e-3, final_learning_rate=1e-3, gamma=0.0, tau=0.05, learning_starts=400,
     )  # fmt: skip
     config, run = make_run(
-        tmp_path / "run", env=reach, steps=3200, agent=name,
+        tmp_path / "run", env=reach, steps=1600, agent=name,
         model=replace(tiny, fusion="gated", text="bag_of_words", text_args={"width": 8}),
     )  # fmt: skip
     played = play_episodes(agent.train(config, hyper, run), reach, 128, deterministic=True)
@@ -190,7 +196,7 @@ def test_a_replay_larger_than_the_machine(begin, monkeypatch):
     agent, hyper, config, run = begin("dqn")
     monkeypatch.setattr("os.sysconf", lambda name: 1000)
     with pytest.raises(
-        UserError, match=r"dqn.buffer_size=400: a replay buffer of 0\.0 GB.*or less"
+        UserError, match=r"dqn.buffer_size=200: a replay buffer of 0\.0 GB.*or less"
     ):
         agent.train(config, hyper, run)
 

@@ -19,7 +19,9 @@ def trained(tmp_path_factory, make_run, hyper):
     """A training of 1,024 steps, and who came out of it."""
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("runs") / "run"
-    config, run = make_run(path, steps=1024, clip_every=512, checkpoint_every=512)
+    config, run = make_run(
+        path, steps=1024, clip_every=512, checkpoint_every=512, env_args={"max_steps": 12}
+    )
     return PPOAgent.train(config, hyper, run), run
 
 
@@ -92,7 +94,7 @@ def test_loaded_agent_acts_the_same(trained, observations):
 
 def test_same_seed_same_weights(make_run, hyper, tmp_path):
     def train(name, seed):
-        config, run = make_run(tmp_path / name, seed=seed)
+        config, run = make_run(tmp_path / name, steps=128, seed=seed)
         return weights(PPOAgent.train(config, hyper, run))
 
     first, again, other = train("a", 3), train("b", 3), train("c", 4)

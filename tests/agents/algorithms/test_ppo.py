@@ -38,7 +38,7 @@ def test_as_sb3(settings, make_batch, tiny):
 
     def learn(kind):
         algorithm = make(kind, make_batch(num_envs=8, max_steps=9), tiny, **settings)
-        return algorithm.learn(512)
+        return algorithm.learn(256)
 
     theirs, ours = learn(stable_baselines3.PPO), learn(PPO)
     for one, other in zip(theirs.policy.parameters(), ours.policy.parameters(), strict=True):

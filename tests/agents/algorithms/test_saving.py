@@ -56,10 +56,11 @@ OFF_POLICY = ["dqn", "qrdqn", "sac", "td3"]
 
 
 @pytest.fixture
-def make(make_batch, reach, counter, tiny):
+def make(make_batch, reach, counter, tiny, tiny_bert):
     """Makes an algorithm; the discrete ones act in an environment that is not ours."""
 
-    def make(name, env=None, model=tiny, **changes):
+    def make(name, env=None, model=None, **changes):
+        model = model or (tiny_bert if name == "ppo" else tiny)
         kind, policy, settings = KINDS[name]
         env = env or make_batch(reach if name in ("sac", "td3") else counter)
         kwargs = {"model": model, "optimizer": OptimizerConfig(args={"betas": (0.8, 0.9)})}

@@ -2,9 +2,9 @@
 
 import csv
 import json
+import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,6 +20,7 @@ steps: 256
 model: {image_args: {width: 8}, text: bag_of_words, text_args: {width: 8}, features: 8}
 ppo: {num_envs: 8, n_steps: 16, batch_size: 64, n_epochs: 1}
 clip_every: 0
+env_args: {max_steps: 9}
 eval_episodes: 16
 """
 
@@ -89,40 +90,51 @@ def test_a_training_that_fails_is_named(config, tmp_path, capsys, monkeypatch):
     assert "ppo.batch_size=60, seed 0 failed: " in capsys.readouterr().err
 
 
+def stopped(arguments, reached):
+    """The status of a command that gets SIGTERM once something is so."""
+    ended, deadline = threading.Event(), time.monotonic() + 300
+
+    def stop():
+        while not reached() and time.monotonic() < deadline and not ended.wait(0.05):
+            pass
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    watch = threading.Thread(target=stop)
+    watch.start()
+    try:
+        return main(arguments)
+    finally:
+        ended.set()
+        watch.join()
+
+
 @pytest.mark.parametrize("command", ["ablate", "tune"])
-def test_trainings_end_with_the_command_that_began_them(config, tmp_path, command):
-    out = tmp_path / "out"
+def test_trainings_end_with_the_command_that_began_them(config, tmp_path, warm, capsys, command):
+    out, owners = tmp_path / "out", []
     more = {
         "ablate": ["--over", "optimizer.name=sgd", "--seeds", "1"],
         "tune": ["--over", "ppo.learning_rate=1e-4..1e-3", "--trials", "1"],
     }
-    begun = [
-        sys.executable, "-P", "-m", "mmrl", command, str(config), "--out", str(out),
-        "--steps", "200000", *more[command],
-    ]  # fmt: skip
-    process = subprocess.Popen(begun, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 300
-    # a checkpoint is written under another name first, and stands in its place when it is whole
-    while not list(out.rglob("checkpoints/step_*")) and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.1)
+    begun = [command, str(config), "--out", str(out), "--steps", "200000", *more[command]]
+
+    def is_saved():
+        # a checkpoint is written under another name first, and stands in its place when it is whole
+        for path in out.rglob("checkpoints/step_*"):
+            owners.append(json.loads((path.parents[1] / "lock.json").read_text())["pid"])
+            return True
+        return False
+
+    assert stopped(begun, is_saved) == 128 + signal.SIGTERM
+    assert "once more stops at once" in capsys.readouterr().err
     (run,) = {path.parents[1] for path in out.rglob("checkpoints/step_*")}
-    owner = json.loads((run / "lock.json").read_text())["pid"]
-    process.terminate()
-    output = process.communicate(timeout=120)[1]
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "once more stops at once" in output
+    (owner,) = owners
     assert not Path(f"/proc/{owner}").exists()
     assert not (run / "lock.json").exists()
-    stopped = Run.open(run)
-    assert stopped.status is Status.INTERRUPTED
+    ended = Run.open(run)
+    assert ended.status is Status.INTERRUPTED
     if command == "ablate":  # and it is resumed where it was
-        steps = stopped.read_checkpoint().steps
-        again = subprocess.Popen(begun, stderr=subprocess.DEVNULL)
+        resumed = f"from step_{ended.read_checkpoint().steps}"
         log = run.parent / "seed-0.log"
-        while f"from step_{steps}" not in log.read_text() and time.monotonic() < deadline:
-            assert again.poll() is None
-            time.sleep(0.1)
-        again.terminate()
-        assert again.wait(120) == 128 + signal.SIGTERM
-        assert f"from step_{steps}" in log.read_text()
+        assert stopped(begun, lambda: resumed in log.read_text()) == 128 + signal.SIGTERM
+        assert resumed in log.read_text()

@@ -10,10 +10,11 @@ from mmrl.experiment.run import Run
 from mmrl.registry import find_agent
 
 TINY = [
-    "--env", "mmrl/GoToObjS4-v0", "--steps", "256", "--clip_every", "0", "--eval_episodes", "16",
+    "--env", "mmrl/GoToObjS4-v0", "--steps", "128", "--clip_every", "0", "--eval_episodes", "16",
     "--model.image_args", "{width: 8}", "--model.speech_args", "{width: 8}",
     "--model.text", "bag_of_words", "--model.features", "8", "--device", "cpu",
     "--ppo.num_envs", "8", "--ppo.n_steps", "16", "--ppo.batch_size", "64", "--ppo.n_epochs", "1",
+    "--env_args", "{max_steps: 9}",
 ]  # fmt: skip
 
 
@@ -22,7 +23,7 @@ def test_train_and_evaluate(tmp_path, channel, capsys):
     out = tmp_path / "run"
     assert main(["train", *TINY, "--instruction", channel, "--out", str(out)]) == 0
     run = Run.open(out)
-    assert run.config["env_args"] == {"speech": {}}
+    assert run.config["env_args"] == {"max_steps": 9, "speech": {}}
     actor = find_agent("ppo").load(run)
     spaces = actor.policy.observation_space.spaces
     assert set(spaces) == {"image", "speech"} | ({"instruction"} if channel == "both" else set())

@@ -105,7 +105,7 @@ def test_train_and_evaluate(config, tmp_path, capsys):
 
 def test_resolved_configuration_trains_again(config, tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
-    file = config(env="mmrl/GoToObjS4-v0")
+    file = config(env="mmrl/GoToObjS4-v0", env_args={"max_steps": 12})
     assert main(["train", "--config", file, "--out", str(first)]) == 0
     saved = str(first / "config.yaml")
     assert main(["train", "--config", saved, "--out", str(second)]) == 0
@@ -119,6 +119,7 @@ def test_minigrid_itself(config, tmp_path):
     env = "BabyAI-GoToRedBallGrey-v0"
     out = tmp_path / "run"
     arguments = ["--out", str(out), "--steps", "128", "--eval_episodes", "3", "--clip_every", "128"]
+    arguments += ["--env_args", "{max_steps: 16}"]
     assert main(["train", "--config", config(env=env), *arguments]) == 0
     result = json.loads((out / "result.json").read_text())
     check_result(result, env, 3)

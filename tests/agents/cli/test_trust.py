@@ -15,7 +15,7 @@ TINY = [
     "--env", "mmrl/GoToObjS4-v0", "--steps", "128", "--clip_every", "0", "--eval_episodes", "0",
     "--device", "cpu", "--model.image_args", "{width: 8}", "--model.text", "bag_of_words",
     "--model.features", "8", "--ppo.num_envs", "8", "--ppo.n_steps", "16", "--ppo.batch_size", "64",
-    "--ppo.n_epochs", "1",
+    "--ppo.n_epochs", "1", "--env_args", "{max_steps: 9}",
 ]  # fmt: skip
 COMMANDS = [
     ["eval", "run", "--episodes", "2"],

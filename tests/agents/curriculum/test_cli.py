@@ -18,7 +18,7 @@ class Killed(BaseException):
     """What no code catches."""
 
 
-def files(run, name="step_512"):
+def files(run, name="step_256"):
     """What is in a checkpoint, but the manifest."""
     names = ("weights.safetensors", "state.npz")
     return {file: (run.checkpoints / name / file).read_bytes() for file in names}
@@ -29,16 +29,21 @@ def files(run, name="step_512"):
 )
 def test_it_goes_on_exactly(make_run, hyper, tmp_path, stop, curves, kind, memory):
     beside = "world_model" if memory else None
-    hyper = replace(hyper, curriculum=kind, curriculum_args=SMALL, memory=memory, auxiliary=beside)
-    settings = {"env": GRID, "steps": 512, "checkpoint_every": 256}
+    hyper = replace(
+        hyper, n_steps=8, batch_size=32,
+        curriculum=kind, curriculum_args=SMALL, memory=memory, auxiliary=beside,
+    )  # fmt: skip
+    settings = {
+        "env": GRID, "env_args": {"max_steps": 6}, "steps": 256, "checkpoint_every": 128,
+    }  # fmt: skip
     config, whole = make_run(tmp_path / "whole", **settings)
     PPOAgent.train(config, hyper, whole)
 
     config, run = make_run(tmp_path / "stopped", **settings)
-    stop(55, Killed())  # in the middle of the rollout after 384 steps
+    stop(28, Killed())  # in the middle of the rollout after 192 steps
     with pytest.raises(Killed):
         PPOAgent.train(config, hyper, run)
-    assert run.newest_checkpoint().name == "step_384"
+    assert run.newest_checkpoint().name == "step_192"
     PPOAgent.train(config, hyper, run, resume=True)
     assert files(run) == files(whole)
     told = curves(whole)

@@ -3,10 +3,13 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,18 +20,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mmrl.cli import main
 from mmrl.errors import UserError
+from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError
+from mmrl.interrupts import SIGNALS, graceful_stop, signals_interrupt
 from mmrl_agents.distributed import cluster
 from mmrl_agents.distributed import workers as distributed
 from mmrl_agents.distributed.cluster import Cluster, extend_search_path
 
 pytest.importorskip("ray")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
 FRAGILE = '''
-"""A room whose environment of seed 8 kills its process, or raises, as a file says, once."""
+"""A room whose environment of seed 8 kills its process, or raises, as the next line of a file says.
+"""
 
 import os
 import pathlib
@@ -48,8 +52,8 @@ class Fragile(gym.Wrapper):
         self.steps = getattr(self, "steps", 0) + 1
         order = pathlib.Path(__file__).with_name("order")
         if self.seed == 8 and self.steps == 70 and order.exists():
-            what = order.read_text()
-            order.unlink()
+            what, *later = order.read_text().split()
+            order.write_text(" ".join(later)) if later else order.unlink()
             if what == "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise ZeroDivisionError("the camera is off")
@@ -127,16 +131,41 @@ def train(out, *more):
     return main(["train", "--config", "tiny.yaml", *own, "--out", out, *more])
 
 
-def test_a_worker_that_is_killed(place, shadows, capsys):
+@pytest.fixture
+def one_ray(tmp_path_factory, monkeypatch):
+    """The trainings of a test have one Ray, which is started as the first of them would."""
+    folder = tempfile.mkdtemp(prefix=".ray-", dir="/tmp")
+    with (
+        signals_interrupt(),
+        cluster.connected(
+            cluster.import_ray(),
+            TrainConfig("room", folder, device="cpu"),
+            Cluster(2),
+            Path(folder),
+        ) as resources,
+    ):
+        monkeypatch.setattr(distributed, "connected", lambda *_: nullcontext(resources))
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_an_environment_that_raises_and_a_worker_that_is_killed(place, shadows, one_ray, capsys):
     """All go on from the last checkpoint, and end as one process without any accident."""
     assert train("alone") == 0
-    (place / "order").write_text("die")
-    assert train("team", "--workers", "2") == 0
-    assert not (place / "order").exists()
-    captured = capsys.readouterr()
-    assert "a worker was lost" in captured.err
-    assert "all resume from step_512" in captured.err
+    (place / "order").write_text("raise die")
+    assert train("team", "--workers", "2") == 2
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: the camera is off" in said
+    assert "seeded with 8" in said
+    assert "resumes from the last checkpoint" in said
+    assert "the camera is off" in (place / "team/environment_error.txt").read_text()
     alone, team = Run.open("alone"), Run.open("team")
+    assert team.newest_checkpoint().name == "step_512"
+    assert main(["train", "--resume", "team", "--workers", "2", "--trust-code"]) == 0
+    assert not (place / "order").exists()
+    said = capsys.readouterr().err
+    assert "a worker was lost" in said
+    assert "all resume from step_1024" in said
     expected, got = alone.read_checkpoint(), team.read_checkpoint()
     assert got.steps == expected.steps == 1536
     for name, right in expected.weights.items():
@@ -145,24 +174,16 @@ def test_a_worker_that_is_killed(place, shadows, capsys):
     assert one["success_rate"] == other["success_rate"]
     assert list(team.path.glob("*ray*")) == list(team.path.glob(".*")) == []
     assert steps_shown(team) == steps_shown(alone)  # each once
+    for number in SIGNALS:  # while there is a Ray, which replaces SIGTERM's handler
+        with graceful_stop() as request:
+            signal.raise_signal(number)
+            assert request.signal == number
 
 
-def test_an_environment_that_raises_in_a_worker(place, capsys):
-    (place / "order").write_text("raise")
-    assert train("team", "--workers", "2") == 2
-    said = capsys.readouterr().err
-    assert "ZeroDivisionError: the camera is off" in said
-    assert "seeded with 8" in said
-    assert "resumes from the last checkpoint" in said
-    assert "the camera is off" in (place / "team/environment_error.txt").read_text()
-    assert Run.open("team").newest_checkpoint().name == "step_512"
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt(place, shadows, ports, number):
-    """The first signal, which a terminal or ``timeout`` sends to the whole process group, ends the
-    training after an update, and all is saved; until then nothing has been listening where other
-    machines could reach it.
+def test_an_interrupt(place, shadows, ports):
+    """The first signal, which ``timeout`` sends to the whole process group, ends the training after
+    an update, and all is saved; until then nothing has been listening where other machines could
+    reach it. No other process is in the group: so it is with a terminal's signals, too.
     """
     own = ["--config", "tiny.yaml", "--env", "fragile:Fragile-v0"]
     command = [sys.executable, "-m", "mmrl", "train", *own]
@@ -178,9 +199,10 @@ def test_an_interrupt(place, shadows, ports, number):
         assert process.poll() is None, (place / "printed").read_text()
         time.sleep(0.2)
     listening, processes = ports.listeners(process.pid), ports.tree(process.pid)
-    os.killpg(process.pid, number)
+    assert [one for one in processes if os.getpgid(one) == process.pid] == [process.pid]
+    os.killpg(process.pid, signal.SIGTERM)
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + signal.SIGTERM
     assert "stopping after this update" in (place / "printed").read_text()
     newest = Run.open(place / "team").newest_checkpoint()
     assert f"{newest.name} was saved" in out

@@ -43,7 +43,7 @@ def scalars(run: Path, tag: str) -> list[float]:
     ("agent", "who"), [("dqn", "oracle"), ("qrdqn", "oracle"), ("dqn", "none")]
 )
 def test_the_verifier_relabels_and_is_right(tmp_path: Path, agent: str, who: str):
-    assert train(tmp_path / "run", agent, who, 1500) == 0
+    assert train(tmp_path / "run", agent, who, 800) == 0
     relabelled = scalars(tmp_path / "run", "hindsight/relabelled")
     if who == "none":
         assert not relabelled
@@ -58,7 +58,8 @@ def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
 ):
     monkeypatch.setattr(LearnedCaptioner, "first", 12)
     monkeypatch.setattr(LearnedCaptioner, "first_steps", 30)
-    monkeypatch.setattr(LearnedCaptioner, "steps", 30)
+    monkeypatch.setattr(LearnedCaptioner, "steps", 10)
+    monkeypatch.setattr("mmrl_agents.hindsight.captioner._BATCH", 16)
     run = tmp_path / "whole"
     every = ("--checkpoint_every", "1200", "--keep_checkpoints", "9")
     assert train(run, "dqn", "learned", 2400, *every) == 0
@@ -82,7 +83,7 @@ def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
 
 
 def test_a_fitted_captioner(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    collect = ["collect", "mmrl/PickupDist-v0", *ENV[2:], "--episodes", "60", "--by", "random"]
+    collect = ["collect", "mmrl/PickupDist-v0", *ENV[2:], "--episodes", "30", "--by", "random"]
     assert main([*collect, "--out", str(tmp_path / "data")]) == 0
     options = [
         "--steps", "30", "--batch_size", "16", "--width", "32", "--layers", "1", "--heads", "2",
@@ -92,7 +93,7 @@ def test_a_fitted_captioner(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     captioner = str(tmp_path / "captioner")
     data = ["--data", str(tmp_path / "data"), "--test_share", "0.3"]
     assert main(["fit", "captioner", *data, *options, "--out", captioner]) == 0
-    assert train(tmp_path / "run", "dqn", captioner, 800) == 0
+    assert train(tmp_path / "run", "dqn", captioner, 400) == 0
     assert np.isfinite(scalars(tmp_path / "run", "hindsight/relabelled")).all()
     capsys.readouterr()
     larger = ["--env", "mmrl/PickupDist-v0", "--env_args", "{strict: true, tile_size: 9}"]

@@ -15,7 +15,7 @@ from mmrl_agents.networks.policy import MultimodalPolicy
 
 
 @pytest.fixture
-def make_ppo(make_batch, tiny):
+def make_ppo(make_batch, tiny_bert):
     def make(env=None, **policy_kwargs):
         return PPO(
             MultimodalPolicy,
@@ -25,7 +25,7 @@ def make_ppo(make_batch, tiny):
             n_epochs=1,
             seed=0,
             device="cpu",
-            policy_kwargs={"model": tiny, **policy_kwargs},
+            policy_kwargs={"model": tiny_bert, **policy_kwargs},
         )
 
     return make
@@ -154,11 +154,11 @@ def test_callbacks_of_sb3(make_ppo, make_batch, tmp_path):
     assert saved["results"].shape == (2, 4)
 
 
-def test_initial_weights_are_the_models_own(make_ppo, tiny):
+def test_initial_weights_are_the_models_own(make_ppo, tiny_bert):
     ppo = make_ppo()
     torch.manual_seed(0)  # as PPO's seed does before it builds
     vocabulary = int(ppo.observation_space["instruction"].high.max()) + 1
-    model = build_model(tiny, ModelInputs.standard((56, 56), vocabulary))
+    model = build_model(tiny_bert, ModelInputs.standard((56, 56), vocabulary))
     built = ppo.policy.features_extractor.model.state_dict()
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, built[name]), name
