@@ -20,6 +20,9 @@ Optional methods serve evaluation, see :mod:`mmrl.wrappers.optional_methods`. An
 sentence for each environment: whether a sentence asks, in the present scene, for what the episode's
 own instruction asks for. And ``expert_action()``, or ``expert_actions()`` [N], are what an expert
 would do now; where they take an argument ``knowledge``, ``"full"`` lets it see the whole scene.
+``alternative_instructions()`` lists other instructions that the present scene could have, and
+``metadata["instruction_option"]`` names the option of ``reset`` that gives one to the scene of a
+seed: clips show with them whether an agent does what it is asked for.
 """
 
 from __future__ import annotations
