@@ -262,6 +262,8 @@ class Translator(TextGenerator):
             UserError: as :meth:`translate`.
         """
         for sentence in sentences:
+            if not sentence.strip():
+                raise UserError("a sentence is empty: there is nothing to translate")
             try:
                 words = 1 + len(self.source.ids(sentence))
             except ValueError as error:

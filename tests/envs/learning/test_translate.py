@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A translator that has hardly begun to learn."""
     out = tmp_path_factory.mktemp("runs") / "translation"
     options = (
-        "--env mmrl/GoToLocal-v0 --episodes 50 --held_out 2 --width 16 --heads 2 --length 20 "
+        "--env mmrl/GoToLocal-v0 --episodes 50 --test_sentences 2 --width 16 --heads 2 --length 20 "
         "--encoder_layers 1 --decoder_layers 1 --steps 3 --batch_size 4 --device cpu"
     )
     assert main(["fit", "translation", "--out", str(out), *options.split()]) == 0
@@ -82,7 +82,16 @@ def test_an_agent_reads_translations(
     agent.save_checkpoint(Checkpoint(1, {}, {}))
     monkeypatch.setattr("mmrl.api.find_agent", lambda name: Reader)
     monkeypatch.setattr(Reader, "read", set())
-    command = ("eval", agent.path, "--episodes", 3, "--env_args", "{language: zh}")
+    command = (
+        "eval",
+        agent.path,
+        "--episodes",
+        3,
+        "--env_args",
+        "{language: zh}",
+        "--controls",
+        "false",
+    )
     assert call(*command)[0] == 0
     assert all(sentence.startswith("走到") for sentence in Reader.read)
     Reader.read.clear()

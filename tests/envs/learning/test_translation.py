@@ -18,7 +18,7 @@ from mmrl.training.trainer import Training, fit
 
 def config(out: Path, **changes: Any) -> TranslationConfig:
     options: dict[str, Any] = {
-        "env": "mmrl/GoToLocal-v0", "episodes": 200, "held_out": 8, "width": 32, "heads": 2,
+        "env": "mmrl/GoToLocal-v0", "episodes": 200, "test_sentences": 8, "width": 32, "heads": 2,
         "held_out_share": 0.2, "encoder_layers": 1, "decoder_layers": 1, "length": 16, "steps": 10,
         "batch_size": 16, "learning_rate": 8e-3, "evaluate_every": 1000, "checkpoint_every": 0,
         "device": "cpu", **changes,

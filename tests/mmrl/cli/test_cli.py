@@ -184,7 +184,7 @@ def test_environments_are_listed(call):
     status, out, _ = call("envs", "redball")
     assert "mmrl/GoToRedBall-v0" in out
     assert ENV not in out
-    assert out.startswith("mmrl_envs (3 of ")
+    assert out.startswith("mmrl_envs (6 of ")
 
 
 def test_interrupt_has_its_own_status(call, monkeypatch):

@@ -53,7 +53,7 @@ class Reach(gym.Env[Any, Any]):
 
 @pytest.fixture
 def reach(monkeypatch: pytest.MonkeyPatch) -> str:
-    name = "test/Reach-v0"
+    name = "test/AnyReach-v0"
     if name not in gym.registry:
         gym.register(name, Reach, disable_env_checker=True)
     monkeypatch.setattr(Reach, "noted", [])

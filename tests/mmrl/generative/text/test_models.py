@@ -64,7 +64,7 @@ def test_bf16_generates_the_same(
 
 
 def test_the_wrong_number_of_frames_is_refused(learned: TextGenerator, images: torch.Tensor):
-    with pytest.raises(ValueError, match=r"2 frames are needed, got \[4, 1, 3"):
+    with pytest.raises(ValueError, match=r"2 frames are needed, got \[4, 1, 16"):
         learned.generate(images[:, :1])
 
 

@@ -62,7 +62,7 @@ def test_batches_are_drawn_by_the_generator_alone(sets: list[str]) -> None:
     task = SpritesTask.prepare(SpritesConfig("unused", data=sets, batch_size=64))
     one, two = (task.batch(np.random.default_rng(3)) for _ in range(2))
     assert all(one[name].equal(two[name]) for name in one)
-    assert (one["images"].shape, one["images"].dtype.itemsize) == ((64, 4, 8, 8), 1)
+    assert (one["images"].shape, one["images"].dtype.itemsize) == ((64, 8, 8, 4), 1)
 
 
 def test_what_is_painted_is_what_its_name_says(run: str) -> None:
