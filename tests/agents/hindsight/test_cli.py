@@ -60,6 +60,7 @@ def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
     monkeypatch.setattr(LearnedCaptioner, "first_steps", 30)
     monkeypatch.setattr(LearnedCaptioner, "steps", 10)
     monkeypatch.setattr("mmrl_agents.hindsight.captioner._BATCH", 16)
+    monkeypatch.setattr("mmrl_agents.hindsight.captioner._RATE", 5e-3)  # few steps have to do
     run = tmp_path / "whole"
     every = ("--checkpoint_every", "1200", "--keep_checkpoints", "9")
     assert train(run, "dqn", "learned", 2400, *every) == 0
