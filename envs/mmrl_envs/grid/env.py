@@ -41,8 +41,8 @@ class GridEnv(gym.Env[Observation, np.int64]):
         level: a name from :data:`mmrl_envs.grid.generation.levels.LEVELS`.
         render_mode: None, "rgb_array" (the whole grid, 32 pixels a cell) or "human" (a window).
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
-            ``tile_size``, ``theme``, ``language``, ``achieved``, ``describe``, ``debug``, and the
-            level's own parameters, such as ``room_size`` and ``num_dists``.
+            ``tile_size``, ``theme``, ``language``, ``achieved``, ``describe``, ``debug``,
+            ``strict``, and the level's own parameters, such as ``room_size`` and ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter or mode; impossible sizes.

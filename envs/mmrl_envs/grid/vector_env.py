@@ -61,7 +61,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         render_mode: None or "rgb_array".
         options: of :class:`~mmrl_envs.grid.worlds.GridWorlds`: ``max_steps``, ``view``, ``obs``,
             ``tile_size``, ``theme``, ``num_threads``, ``language``, ``achieved``, ``describe``,
-            ``debug``, and the level's own parameters, such as ``room_size`` and ``num_dists``.
+            ``debug``, ``strict``, and the level's own parameters, such as ``room_size`` and
+            ``num_dists``.
 
     Raises:
         ValueError: unknown level, parameter, or mode; impossible sizes.

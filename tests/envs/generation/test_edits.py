@@ -169,3 +169,17 @@ def test_what_cannot_be_edited():
 def test_metadata_lists_the_edits():
     assert gym.make("mmrl_envs:mmrl/GoToLocal-v0").metadata["edits"] == EDITS
     assert GridVectorEnv(1, "GoToLocal", language="zh").metadata["edits"] == EDITS
+
+
+@pytest.mark.parametrize("level", ["GoToLocal", "PutNextLocal", "UnlockPickup"])
+def test_edited_scenes_stay_strict_and_solvable(level):
+    edits = [[1, 2, 3, 4]] * 4
+    env, observation = begin(level, 3, edits, 4, strict=True)
+    plain, _ = begin(level, 3, [[]] * 4, 4, strict=True)
+    assert (env.worlds.state.grid != plain.worlds.state.grid).any()
+    over = np.zeros(4, bool)
+    while not over.all():
+        _, terminated, truncated, success, _ = env.worlds.step(env.expert_actions("full"), over)
+        assert (success | over)[terminated].all()
+        assert not (truncated & ~terminated).any()
+        over |= terminated
