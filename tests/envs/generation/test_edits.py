@@ -174,7 +174,7 @@ def test_metadata_lists_the_edits():
 @pytest.mark.parametrize("level", ["GoToLocal", "PutNextLocal", "UnlockPickup"])
 def test_edited_scenes_stay_strict_and_solvable(level):
     edits = [[1, 2, 3, 4]] * 4
-    env, observation = begin(level, 3, edits, 4, strict=True)
+    env, _ = begin(level, 3, edits, 4, strict=True)
     plain, _ = begin(level, 3, [[]] * 4, 4, strict=True)
     assert (env.worlds.state.grid != plain.worlds.state.grid).any()
     over = np.zeros(4, bool)
