@@ -33,16 +33,13 @@ from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
 from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, batch_of_one
 from mmrl.errors import UserError
-from mmrl.evaluation.controls import EPISODES as CONTROL_EPISODES
-from mmrl.evaluation.controls import PLAYED, play_controls, play_recorded
-from mmrl.evaluation.episodes import play_episodes
-from mmrl.evaluation.report import CONTROLS, format_report, markdown, result, scalars
+from mmrl.evaluation.evaluate import evaluate_actor
+from mmrl.evaluation.report import format_report, markdown, scalars
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.text.models import Translator
-from mmrl.progress import ProgressBar
 from mmrl.registry import find_agent
 from mmrl.text_output import printable
 from mmrl.training.load import load
@@ -296,7 +293,7 @@ def evaluate(
         agent = InstructionSwap(agent)
     if run is not None:
         more |= {"run": str(run.path), "checkpoint": run.newest_checkpoint().name}
-    return _play(
+    return evaluate_actor(
         agent,
         name,
         args,
@@ -364,7 +361,7 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
             "seed": config.seed,
             "training_seconds": seconds,
         }
-        report = _play(
+        report = evaluate_actor(
             agent, config.env, config.env_args, config.eval_episodes, more, controls=config.controls
         )
         run.save_result(report)
@@ -405,52 +402,6 @@ def _where(
     """The environment of a run with more arguments, or another one."""
     args = {} if env is not None else run.config.get("env_args", {})
     return env or run.config["env"], {**args, **(env_args or {})}
-
-
-def _play(
-    actor: Actor,
-    env: str,
-    env_args: dict[str, Any],
-    episodes: int,
-    more: dict[str, Any],
-    *,
-    first_seed: int = EVAL_SEED_START,
-    deterministic: bool = False,
-    max_episode_steps: int | None = None,
-    controls: bool = False,
-) -> dict[str, Any]:
-    """Play episodes and controls under progress bars; see
-    :func:`mmrl.evaluation.report.result`.
-    """
-    how: dict[str, Any] = {
-        "env_args": env_args,
-        "deterministic": deterministic,
-        "max_episode_steps": max_episode_steps,
-    }
-    seeds: dict[str, Any] = {"first_seed": first_seed}
-    with ProgressBar("evaluating", episodes, "episodes") as bar:
-        if controls:
-            played, acts = play_recorded(
-                actor, env, episodes, on_episodes=bar.advance, **seeds, **how
-            )
-        else:
-            played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **seeds, **how)
-    if controls:
-        total = len(PLAYED) * min(episodes, CONTROL_EPISODES)
-        with ProgressBar("playing controls", total, "episodes") as bar:
-            more[CONTROLS] = play_controls(
-                actor, env, played, acts,
-                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")), **how,
-            )  # fmt: skip
-    if isinstance(actor, InstructionSwap):
-        played = played.without(actor.left_out)
-        if not len(played.success):
-            raise UserError(
-                "in no episode does another one's instruction ask for something else: there is "
-                "none to swap. Take another environment, or more episodes"
-            )
-    actions = "most probable" if deterministic else "sampled"
-    return result(played, env, env_args, actions=actions, **more)
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:

@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
+from mmrl_envs.grid.alternatives import (
+    alternative_instructions,
+    are_equivalent,
+    give_instructions,
+)
 from mmrl_envs.grid.core.cells import ACTIONS
 from mmrl_envs.grid.core.rng import MAX_SEED, check_seed
 from mmrl_envs.grid.editor import OPTION, edits_of
@@ -97,7 +102,7 @@ class GridEnv(gym.Env[Observation, np.int64]):
             self.worlds.edit({0: edits}, frames)
         self._has_episode = True
         if given := (options or {}).get("instruction"):
-            self.worlds.instruct({0: given})
+            give_instructions(self.worlds, {0: given})
         self._show()
         return self._observation(frames), self._info()
 
@@ -179,15 +184,15 @@ class GridEnv(gym.Env[Observation, np.int64]):
 
     def is_equivalent(self, sentence: str) -> bool:
         """Whether who does what a sentence asks for may do what the own instruction asks for too;
-        see :meth:`~mmrl_envs.grid.worlds.GridWorlds.are_equivalent`.
+        see :func:`mmrl_envs.grid.alternatives.are_equivalent`.
         """
-        return bool(self.worlds.are_equivalent([sentence])[0])
+        return bool(are_equivalent(self.worlds, [sentence])[0])
 
     def alternative_instructions(self) -> list[str]:
         """Instructions that ask for something else in this scene; see
-        :meth:`~mmrl_envs.grid.worlds.GridWorlds.alternative_instructions`.
+        :func:`mmrl_envs.grid.alternatives.alternative_instructions`.
         """
-        return self.worlds.alternative_instructions(0)
+        return alternative_instructions(self.worlds, 0)
 
     def expert_action(self, knowledge: Knowledge = "seen") -> int:
         """The expert's action, 0 to 6; see

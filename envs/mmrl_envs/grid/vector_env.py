@@ -23,6 +23,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from mmrl_envs.grid import spaces
+from mmrl_envs.grid.alternatives import are_equivalent, give_instructions
 from mmrl_envs.grid.core.cells import ACTIONS
 from mmrl_envs.grid.core.rng import check_seed
 from mmrl_envs.grid.editor import edits_of
@@ -140,7 +141,8 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         given = (options or {}).get("instruction", [None] * self.num_envs)
         if len(given) != self.num_envs:
             raise ValueError(f"{len(given)} instructions for {self.num_envs} environments")
-        self.worlds.instruct({e: given[e] for e in rows.tolist() if given[e]})
+        if chosen := {e: given[e] for e in rows.tolist() if given[e]}:
+            give_instructions(self.worlds, chosen)
         return self._observation(), self._info(mask)
 
     def step(
@@ -226,9 +228,9 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
 
     def are_equivalent(self, sentences: Sequence[str]) -> NDArray[np.bool_]:
         """Whether who does what a sentence asks for may do what the own instruction asks for too,
-        bool [N]; see :meth:`~mmrl_envs.grid.worlds.GridWorlds.are_equivalent`.
+        bool [N]; see :func:`mmrl_envs.grid.alternatives.are_equivalent`.
         """
-        return self.worlds.are_equivalent(sentences)
+        return are_equivalent(self.worlds, sentences)
 
     def observe(self) -> Observation:
         """The present observation, rendered again."""

@@ -21,7 +21,8 @@ Reading order; each layer imports only from those above it:
 3. ``generation/levels/go_to.py`` (levels), ``level_builder.py``, ``generator.py``
 4. ``stepping.py``: the kernel that makes a step of the whole batch
 5. ``expert`` (a planner for demonstrations), ``hindsight`` (what was achieved), ``rendering``
-6. this file, which brings them together; ``vector_env.py`` and ``env.py``, Gymnasium's interface
+6. this file, which brings them together; ``snapshot.py`` and ``alternatives.py``, what else can be
+   done with it; ``vector_env.py`` and ``env.py``, Gymnasium's interface
 """
 
 from __future__ import annotations
@@ -39,20 +40,12 @@ from mmrl_envs.grid.core.state import CLAUSES, State, make_scratch, make_state
 from mmrl_envs.grid.editor import Editor, Edits
 from mmrl_envs.grid.expert.expert import decide
 from mmrl_envs.grid.expert.pathfinding import make_chart
-from mmrl_envs.grid.generation.generator import instruct
 from mmrl_envs.grid.generation.levels import find_level
 from mmrl_envs.grid.hindsight.achievements import Moment
-from mmrl_envs.grid.hindsight.events import (
-    CODES,
-    DESCRIPTIONS,
-    is_covered,
-    is_grammatical,
-    match,
-)
 from mmrl_envs.grid.hindsight.tracker import AchievementTracker
 from mmrl_envs.grid.language.descriptions import ALL, FARTHER, Scene, scenes
-from mmrl_envs.grid.language.instructions import Clause, Description, Instruction, parsed
-from mmrl_envs.grid.language.languages import find_language, sentence_in, translate
+from mmrl_envs.grid.language.instructions import Instruction, parsed
+from mmrl_envs.grid.language.languages import find_language, sentence_in
 from mmrl_envs.grid.rendering.views import View, make_view
 from mmrl_envs.grid.rules.invariants import RULES, check_envs
 from mmrl_envs.grid.rules.knowledge import update_seen
@@ -184,7 +177,7 @@ class GridWorlds:
             self._editor = Editor(self.layout, self.program, self.fixed_max_steps)
         others = np.ones(self.num_envs, np.bool_)
         for e, its_edits in edits.items():
-            scene = self._editor.edited(self._row(e), int(self.seeds[e]), its_edits)
+            scene = self._editor.edited(self.row(e), int(self.seeds[e]), its_edits)
             for name, array in scene._asdict().items():
                 if name != "seen":
                     getattr(self.state, name)[e] = array[0]
@@ -197,29 +190,6 @@ class GridWorlds:
             self.tracker.begin(self.state, rows)
         if frames is not None:
             self.view.paint(self.state, 0, self.num_envs, others, frames)
-
-    def instruct(self, sentences: dict[int, str]) -> None:
-        """Give other instructions to episodes that have just begun; their scenes stay.
-
-        Args:
-            sentences: of some environments, in their language.
-
-        Raises:
-            ValueError: a sentence that the language does not have, or that asks for something which
-                is not there; nothing was changed then.
-        """
-        parse = find_language(self.language).parse
-        codes = {e: parse(sentence).code for e, sentence in sentences.items()}
-        for e, code in codes.items():
-            trial = State._make(array.copy() for array in self._row(e))
-            if not instruct(trial, self.layout, 0, code, self.fixed_max_steps):
-                raise ValueError(f"{sentences[e]!r} cannot be asked for in the scene of {e}")
-        for e, code in codes.items():
-            instruct(self.state, self.layout, e, code, self.fixed_max_steps)
-        rows = np.array(list(codes), np.int64)
-        self.update_sentences(rows)
-        if self.tracker is not None:
-            self.tracker.begin(self.state, rows)
 
     def step(
         self,
@@ -304,7 +274,7 @@ class GridWorlds:
     def frame(self, e: int) -> NDArray[np.uint8]:
         """The observation of environment ``e``, uint8 [H, W, 3], in fresh memory."""
         frames = np.empty((1, *self.view.shape), np.uint8)
-        self.view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
+        self.view.paint(self.row(e), 0, 1, _NOTHING_SKIPPED, frames)
         return frames[0]
 
     def image(self, e: int, tile_size: int = 32) -> NDArray[np.uint8]:
@@ -317,7 +287,7 @@ class GridWorlds:
             )
         view = self._images[tile_size]
         frames = np.empty((1, *view.shape), np.uint8)
-        view.paint(self._row(e), 0, 1, _NOTHING_SKIPPED, frames)
+        view.paint(self.row(e), 0, 1, _NOTHING_SKIPPED, frames)
         return frames[0]
 
     def instruction(self, e: int) -> Instruction:
@@ -328,7 +298,7 @@ class GridWorlds:
         """A copy of environment ``e`` as it is now, for hindsight; see
         :mod:`mmrl_envs.grid.hindsight.achievements`.
         """
-        return Moment(State._make(array.copy() for array in self._row(e)), self.layout)
+        return Moment(State._make(array.copy() for array in self.row(e)), self.layout)
 
     def scene(self, e: int) -> Scene:
         """The description of what the agent of environment ``e`` sees."""
@@ -358,55 +328,6 @@ class GridWorlds:
         instruction in columns 0 and 1, those of the second in 2 and 3; False where there is none.
         """
         return _CLAUSES_DONE[self.state.progress & 15]
-
-    def are_equivalent(self, sentences: Sequence[str]) -> NDArray[np.bool_]:
-        """Whether who does what a sentence asks for may do what the own instruction asks for too.
-
-        Args:
-            sentences: one an environment, in their language.
-
-        Returns:
-            bool [N]: each clause of the own instruction is about an object that a clause of the
-            sentence is about as well, as things are now. False for a sentence that the language
-            does not have.
-
-        Raises:
-            ValueError: not one sentence an environment.
-        """
-        if len(sentences) != self.num_envs:
-            raise ValueError(f"{len(sentences)} sentences for {self.num_envs} environments")
-        parse = find_language(self.language).parse
-        equivalent = np.zeros(self.num_envs, np.bool_)
-        for e, sentence in enumerate(sentences):
-            try:
-                code = parse(sentence).code
-            except ValueError:
-                continue
-            own = self.state.instruction[e]
-            equivalent[e] = is_covered(self.state, self.layout, e, own[1:], code[1:])
-        return equivalent
-
-    def alternative_instructions(self, e: int) -> list[str]:
-        """Instructions of one clause that ask for something else in the scene of environment ``e``,
-        by kind, colour or both; none where its own instruction is not "go to", "pick up" or "open"
-        alone.
-        """
-        own = self.instruction(e)
-        if len(own.clauses) != 1 or own.clauses[0].verb == "put":
-            return []
-        found = np.zeros(len(CODES), np.uint64)
-        match(self.state, self.layout, e, CODES, found)
-        verb, asked = own.clauses[0].verb, self.state.tracked[e, 0, 0]
-        nouns = [
-            Description(one.noun, one.color, "", bin(things).count("1") > 1)
-            for one, things in zip(DESCRIPTIONS, found.tolist(), strict=True)
-            if things
-            and not things & int(asked)
-            and not one.location
-            and (one.color or one.noun != "object")
-            and is_grammatical(verb, one)
-        ]
-        return [translate(Clause(verb, one), self.language) for one in nouns]
 
     @property
     def has_memory(self) -> bool:
@@ -471,6 +392,6 @@ class GridWorlds:
                 f"{self.state.step_count[e]}: {RULES[broken]}"
             )
 
-    def _row(self, e: int) -> State:
+    def row(self, e: int) -> State:
         """The state of one environment alone; a view."""
         return State._make(array[e : e + 1] for array in self.state)

@@ -165,7 +165,7 @@ def test_an_answer_changes_nothing_and_depends_on_its_environment_alone(begun, b
         if t % 10 == 0:
             alone = GridEnv("BossLevel")
             for e in range(8):
-                alone.worlds.state = worlds._row(e)
+                alone.worlds.state = worlds.row(e)
                 assert alone.expert_action("seen") == together[e]
                 assert alone.expert_action("full") == worlds.expert_actions("full")[e]
         worlds.step(together, np.zeros(8, bool))

@@ -15,7 +15,6 @@ from mmrl_envs.grid.language.instructions import (
     GO_TO,
     OPEN,
     PICK_UP,
-    Instruction,
 )
 from mmrl_envs.grid.worlds import GridWorlds
 
@@ -173,72 +172,3 @@ def test_a_state_goes_on_only_in_worlds_of_its_rules(assert_same):
     strict.unwrapped.step(PICKUP)
     strict.unwrapped.set_state(state)
     assert_same(strict.unwrapped.get_state(), state)
-
-
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_whether_a_sentence_asks_for_the_same_thing(language):
-    worlds = begun("PickupDist", 64, language=language)
-    assert worlds.are_equivalent(worlds.sentences).all()
-    others = worlds.sentences[1:] + worlds.sentences[:1]
-    state = worlds.state
-    equivalent = worlds.are_equivalent(others)
-    for e in range(64):
-        theirs = worlds.instruction((e + 1) % 64).clauses[0].target
-        meant = {
-            k for k in range(state.object_count[e]) if theirs.fits(int(state.object_code[e, k]))
-        }
-        own = {k for k in range(state.object_count[e]) if int(state.tracked[e, 0, 0]) >> k & 1}
-        assert equivalent[e] == bool(meant & own)
-    assert 0 < equivalent.sum() < 64
-    assert not worlds.are_equivalent(["no such sentence"] * 64).any()
-    with pytest.raises(ValueError, match="1 sentences for 64 environments"):
-        worlds.are_equivalent(["open the door"])
-
-
-@pytest.mark.parametrize("level", ["PickupDist", "GoToLocal", "OpenDoorColor"])
-def test_alternative_instructions_ask_for_other_things_of_the_scene(level):
-    worlds = begun(level, 24)
-    for e in range(24):
-        alternatives = worlds.alternative_instructions(e)
-        assert len(alternatives) == len(set(alternatives)) > 0
-        assert worlds.sentences[e] not in alternatives
-        for sentence in alternatives:
-            verb, target = Instruction.from_sentence(sentence).clauses[0].verb, sentence
-            assert verb == worlds.instruction(e).clauses[0].verb
-            asked = [*worlds.sentences[:e], target, *worlds.sentences[e + 1 :]]
-            assert not worlds.are_equivalent(asked)[e]
-
-
-def test_a_sequence_has_no_alternatives():
-    assert begun("OpenRedBlueDoors", 1).alternative_instructions(0) == []
-
-
-@pytest.mark.parametrize("strict", [False, True])
-def test_another_instruction_for_the_same_scene(strict):
-    env = gym.make("mmrl/PickupDist-v0", strict=strict, achieved=True).unwrapped
-    own, _ = env.reset(seed=4)
-    for sentence in env.alternative_instructions():
-        given, _ = env.reset(seed=4, options={"instruction": sentence})
-        assert given["instruction"] == sentence == str(env.instruction)
-        assert (given["image"] == own["image"]).all()
-        over = False
-        while not over:
-            _, _, over, truncated, info = env.step(env.expert_action("full"))
-            assert not truncated
-        assert info["is_success"]
-        assert sentence in info["achieved"]
-    with pytest.raises(ValueError, match="cannot be asked for in the scene"):
-        env.reset(seed=4, options={"instruction": "open the red door"})
-    with pytest.raises(ValueError, match="must begin with"):
-        env.reset(seed=4, options={"instruction": "sing"})
-
-
-def test_other_instructions_for_some_of_a_batch():
-    envs = gym.make_vec("mmrl/GoToLocalStrict-v0", num_envs=3).unwrapped
-    envs.reset(seed=0)
-    own = list(envs.worlds.sentences)
-    others = [None, envs.worlds.alternative_instructions(1)[0], None]
-    observation, _ = envs.reset(seed=0, options={"instruction": others})
-    assert list(observation["instruction"]) == [own[0], others[1], own[2]]
-    with pytest.raises(ValueError, match="1 instructions for 3 environments"):
-        envs.reset(seed=0, options={"instruction": ["go to the ball"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ Encode = Callable[[dict[str, Tensor]], Tensor]
 """Observations, tensors [N, …] → the encoder's features, float [N, F]."""
 
 
-class AuxiliaryLoss(nn.Module):
+class AuxiliaryLoss(nn.Module, ABC):
     """An auxiliary loss on the features of an on-policy agent.
 
     Attributes:
@@ -32,6 +33,7 @@ class AuxiliaryLoss(nn.Module):
     def collect(self, rollout: MultimodalRolloutBuffer) -> None:
         """Keep what is needed of a rollout that is full, before it is learned from."""
 
+    @abstractmethod
     def on_batch(
         self,
         encode: Encode,
@@ -47,7 +49,6 @@ class AuxiliaryLoss(nn.Module):
             batch: of it.
             features: of the batch, that actor and critic were given, float [N, F].
         """
-        raise NotImplementedError
 
     def get_state(self) -> dict[str, Any] | None:
         """What was kept, as plain data; None where nothing is."""

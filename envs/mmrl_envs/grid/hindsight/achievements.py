@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from mmrl_envs.grid.core.cells import DOOR_OPEN, KIND_MASK
 from mmrl_envs.grid.core.jit import kernel, signed
 from mmrl_envs.grid.core.state import NOTHING, NOWHERE, Layout, State
-from mmrl_envs.grid.hindsight.events import CODES, DESCRIPTIONS, detect, is_grammatical, match
+from mmrl_envs.grid.hindsight.events import (
+    CODES,
+    DESCRIPTIONS,
+    detect,
+    is_grammatical,
+    is_several,
+    match,
+)
 from mmrl_envs.grid.language.instructions import STRICT_RULES, Clause, Description, Instruction
 from mmrl_envs.grid.rules.dynamics import act, outcome_of
 from mmrl_envs.grid.rules.verification import CONTINUE, SUCCESS, known_hands, track
@@ -206,8 +213,7 @@ class Moment:
         match(self.state, self.layout, 0, CODES, found)
         matches = {}
         for one, mask in zip(DESCRIPTIONS, found.tolist(), strict=True):
-            # Minigrid counts the walls among "a grey object".
-            several = mask & (mask - 1) != 0 or (one.noun, one.color) == ("object", "grey")
+            several = is_several(one, mask)
             if mask:
                 matches[Description(one.noun, one.color, one.location, several)] = mask
         return matches

@@ -189,6 +189,14 @@ def is_covered(
     return True
 
 
+def is_several(description: Description, things: int) -> bool:
+    """Whether a description that means some objects, a bit each, is worded with "a"; Minigrid
+    counts the walls among "a grey object".
+    """
+    is_grey_object = (description.noun, description.color) == ("object", "grey")
+    return things & (things - 1) != 0 or is_grey_object
+
+
 def is_grammatical(verb: str, description: Description) -> bool:
     """Whether the grammar has a verb with a noun."""
     is_door = description.noun == "door"

@@ -1,0 +1,76 @@
+"""An evaluation: held-out episodes of an actor, the controls beside them, and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmrl.agent import Actor
+from mmrl.contract import EVAL_SEED_START
+from mmrl.errors import UserError
+from mmrl.evaluation.controls import EPISODES, PLAYED, play_controls, play_recorded
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import CONTROLS, result
+from mmrl.evaluation.wrappers import InstructionSwap
+from mmrl.progress import ProgressBar
+
+
+def evaluate_actor(
+    actor: Actor,
+    env: str,
+    env_args: dict[str, Any],
+    episodes: int,
+    more: dict[str, Any],
+    *,
+    first_seed: int = EVAL_SEED_START,
+    deterministic: bool = False,
+    max_episode_steps: int | None = None,
+    controls: bool = False,
+) -> dict[str, Any]:
+    """Evaluate an actor under progress bars.
+
+    Args:
+        actor: the agent.
+        env, env_args: where.
+        episodes: how many, one a seed.
+        more: entries of the report, such as the training steps.
+        first_seed, deterministic, max_episode_steps: as of
+            :func:`~mmrl.evaluation.episodes.play_episodes`.
+        controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
+
+    Returns:
+        The report, as :func:`mmrl.evaluation.report.result` makes it.
+
+    Raises:
+        UserError: an environment that fails or does not fit the agent; or there is nothing to swap
+            an instruction with.
+    """
+    how: dict[str, Any] = {
+        "env_args": env_args,
+        "deterministic": deterministic,
+        "max_episode_steps": max_episode_steps,
+    }
+    seeds: dict[str, Any] = {"first_seed": first_seed}
+    with ProgressBar("evaluating", episodes, "episodes") as bar:
+        if controls:
+            played, acts = play_recorded(
+                actor, env, episodes, on_episodes=bar.advance, **seeds, **how
+            )
+        else:
+            played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **seeds, **how)
+    if controls:
+        total = len(PLAYED) * min(episodes, EPISODES)
+        with ProgressBar("playing controls", total, "episodes") as bar:
+            beside = play_controls(
+                actor, env, played, acts,
+                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")), **how,
+            )  # fmt: skip
+        more = {**more, CONTROLS: beside}
+    if isinstance(actor, InstructionSwap):
+        played = played.without(actor.left_out)
+        if not len(played.success):
+            raise UserError(
+                "in no episode does another one's instruction ask for something else: there is "
+                "none to swap. Take another environment, or more episodes"
+            )
+    actions = "most probable" if deterministic else "sampled"
+    return result(played, env, env_args, actions=actions, **more)
