@@ -10,13 +10,13 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.resuming import changes, check_code, check_value, named_run
+from mmrl.arguments.resuming import as_argument, changes, check_code, check_value, named_run
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import TrainConfig, find_device
 from mmrl.experiment.env_info import CHANNELS, EnvInfo, probe
 from mmrl.experiment.renamed import announce, rename_keys
-from mmrl.experiment.run import CONFIG, Run, flat
+from mmrl.experiment.run import Run, flat
 from mmrl.models.fusion import FUSIONS
 from mmrl.registry import agent_names, find_agent
 from mmrl.wrappers.adapters import make_env
@@ -103,7 +103,7 @@ def parse(arguments: list[str]) -> TrainRequest:
     parser = train_parser()
     resumed = named_run(arguments)
     if resumed is not None:
-        arguments = [f"--config={resumed.path / CONFIG}", *arguments]
+        arguments = [as_argument(resumed), *arguments]
     parsed = parser.parse_args(arguments)
     request = _request(parser, parsed)
     check_code(parsed, request.resolved)

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run, Status, flat
 from mmrl.trust import check
@@ -23,6 +25,11 @@ def named_run(arguments: list[str]) -> Run | None:
     first.add_argument("--resume")
     named = first.parse_known_args(arguments)[0].resume
     return None if named is None else Run.open(named)
+
+
+def as_argument(run: Run) -> str:
+    """The configuration of a run, as an argument before all others."""
+    return f"--config={yaml.safe_dump(run.config, sort_keys=False)}"
 
 
 def changes(
@@ -58,7 +65,8 @@ def check_code(parsed: Any, resolved: Mapping[str, Any]) -> None:
         UntrustedCodeError: it may not.
         UserError: a value that is no plain data.
     """
-    for file in parsed.config or ():
+    files = [one for one in parsed.config or () if one is not None]  # a resumed run is no file
+    for file in files:
         check(resolved, Path(str(file)).absolute())
     for key, value in flat(dict(resolved)).items():
         check_value(key, value)

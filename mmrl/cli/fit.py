@@ -12,10 +12,10 @@ import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
-from mmrl.arguments.resuming import changes, check_code, ending, named_run
+from mmrl.arguments.resuming import as_argument, changes, check_code, ending, named_run
 from mmrl.errors import UserError
 from mmrl.experiment.config import find_device
-from mmrl.experiment.run import CONFIG, Run
+from mmrl.experiment.run import Run
 from mmrl.models.model import PRECISIONS
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_task
@@ -106,7 +106,7 @@ def _parse(
     parser.add_argument("--task", type=str, default=name, help=argparse.SUPPRESS)
     parser.add_class_arguments(task.Config)
     if resumed is not None:
-        arguments = [f"--config={resumed.path / CONFIG}", *arguments]
+        arguments = [as_argument(resumed), *arguments]
     parsed = parser.parse_args(arguments)
     if parsed.task != name:
         raise UserError(f"this configuration is of 'mmrl fit {parsed.task}', not {name}")

@@ -31,6 +31,7 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import RunLock
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
+from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.trust import check, sign
 
@@ -137,6 +138,8 @@ class Run:
         check(config, file, trust_code=trust_code)
         config, renamed = rename_keys(config)
         announce(renamed, str(path))
+        if isinstance(config.get("model"), dict):
+            config["model"] = complete(config["model"])
         return cls(path, config, trust_code=trust_code)
 
     @property

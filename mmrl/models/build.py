@@ -91,7 +91,7 @@ def build_model(
     encoders = _build_encoders(config, inputs, pretrained)
     shapes = {key: encoder.shape for key, encoder in encoders.items()}
     features = config.features or sum(shape.width for shape in shapes.values())
-    fusion = build_fusion(config.fusion, shapes, features)
+    fusion = build_fusion(config.fusion, shapes, features, config.fusion_args)
     model = MultimodalModel(
         encoders, fusion, tokenizer=tokenizer, dropout=config.dropout, precision=config.precision
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl.errors import UserError, unknown
@@ -43,6 +43,9 @@ class EncoderConfig:
         self.size = _pair(self.size)
 
 
+_EARLIER_FUSION_ARGS: Final[dict[str, dict[str, Any]]] = {"film": {"kernel_size": 3}}
+
+
 @dataclass
 class ModelConfig:
     """What a model is made of.
@@ -71,6 +74,7 @@ class ModelConfig:
             its instruction's goal, with an image encoder of its own; none, if empty.
         fusion: bilinear, concat, cross_attention, film, gated, plain_concat, weighted_sum, or a
             dotted path to your own class.
+        fusion_args: its arguments: film's blocks and kernel_size, cross_attention's heads.
         features: width of the fused features; the sum of the tokens' widths, if empty.
         dropout: share of the fused features that is dropped in training.
         instruction_length: the longest instruction, in tokens.
@@ -95,6 +99,7 @@ class ModelConfig:
     encoders: dict[str, Any] = field(default_factory=dict)
     goal_image: str | None = None
     fusion: str = "film"
+    fusion_args: dict[str, Any] = field(default_factory=dict)
     features: int | None = 128
     dropout: float = 0.0
     instruction_length: int = 64
@@ -106,6 +111,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         self.image_size = _pair(self.image_size)
         self.encoders = {key: _read_row(key, row) for key, row in self.encoders.items()}
+
+    @classmethod
+    def from_saved(cls, **saved: Any) -> Self:
+        """As the class, with the fields of a configuration that was saved, see :func:`complete`."""
+        return cls(**complete(saved))
 
     @classmethod
     def image_text(
@@ -147,6 +157,16 @@ class ModelConfig:
             instruction_length=instruction_length,
             precision=precision,
         )
+
+
+def complete(saved: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a saved configuration, with those that earlier versions did not have: they were
+    fixed then, to values that need not be the defaults now.
+    """
+    fusion = saved.get("fusion")
+    if not isinstance(fusion, str) or "fusion_args" in saved:
+        return dict(saved)
+    return {**saved, "fusion_args": dict(_EARLIER_FUSION_ARGS.get(fusion, {}))}
 
 
 def _read_row(key: str, row: EncoderConfig | Mapping[str, Any]) -> EncoderConfig:

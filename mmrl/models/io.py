@@ -155,7 +155,7 @@ def read_recipe(
     """
     if about["kind"] == "names":
         return _read_names(about, tokenizer)
-    config = ModelConfig(**about["config"])
+    config = ModelConfig.from_saved(**about["config"])
     if "inputs" in about:
         return config, ModelInputs.from_json(about["inputs"])
     height, width = about["image_size"]

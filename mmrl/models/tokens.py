@@ -72,15 +72,16 @@ class Tokens:
         count = self._distinct_mask.sum(1, keepdim=True).clamp_min(1)
         return self._of_all(self._kept().sum(1) / count)
 
-    def as_map(self) -> Tensor:
-        """The tokens as feature maps, float [B, D, rows, columns], 0 where the mask is False.
+    def as_grid(self) -> Tensor:
+        """The tokens on their grid, float [B, rows, columns, D], 0 where the mask is False: feature
+        maps in channels-last order.
 
         Raises:
             ValueError: there is no grid.
         """
         if self.grid is None:
             raise ValueError("these tokens lie on no grid")
-        return self._of_all(self._kept()).transpose(1, 2).unflatten(2, self.grid)
+        return self._of_all(self._kept()).unflatten(1, self.grid)
 
     def zeros(self, *shape: int) -> Tensor:
         """Zeros [B, *shape], with the dtype and on the device of the values."""

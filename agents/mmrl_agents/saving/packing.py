@@ -61,8 +61,11 @@ _Packer = tuple[type[Any], Callable[..., Any], Callable[[Any], dict[str, Any]]]
 _PACKERS: Final[dict[str, _Packer]] = {
     kind.__name__: (kind, make, arguments)
     for kind, make, arguments in (
-        *((kind, kind, _attributes(*(one.name for one in fields(kind))))
-          for kind in (EncoderConfig, ModelConfig, OptimizerConfig, LinearDecay)),
+        *((kind, make, _attributes(*(one.name for one in fields(kind))))
+          for kind, make in (
+              (EncoderConfig, EncoderConfig), (ModelConfig, ModelConfig.from_saved),
+              (OptimizerConfig, OptimizerConfig), (LinearDecay, LinearDecay),
+          )),
         (ConstantSchedule, ConstantSchedule, _attributes("val")),
         (FloatSchedule, FloatSchedule, _attributes("value_schedule")),
         (LinearSchedule, LinearSchedule, _attributes("start", "end", "end_fraction")),

@@ -50,7 +50,7 @@ class GoalEncoder(Encoder):
         """
         distinct, where = distinct_images(images[:, 0])
         tokens: Tokens = self.encoder(distinct)
-        flat = tokens.mean() if tokens.grid is None else tokens.as_map().flatten(1)
+        flat = tokens.mean() if tokens.grid is None else tokens.as_grid().movedim(3, 1).flatten(1)
         values = torch.relu(self.readout(flat)).unsqueeze(1)
         mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
         return Tokens(values, mask, rows=where)

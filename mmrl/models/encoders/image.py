@@ -25,6 +25,7 @@ from mmrl.models.encoders.cache import digests
 from mmrl.models.encoders.layers import (
     PatchBody,
     PatchEmbedding,
+    PixelBody,
     check_patch,
     group_norm,
     with_small_maps,
@@ -47,7 +48,7 @@ class ImageEncoder(Encoder):
         normalizer: of the pixels; with a size, it resizes images of any size.
         body: normalised float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an
             attribute ``aside`` for separate last channels, see
-            :class:`~mmrl.models.tokens.TokensShape`. A :class:`PatchBody` is given bytes and the
+            :class:`~mmrl.models.tokens.TokensShape`. A :class:`PixelBody` is given bytes and the
             normaliser.
         image_size: height and width of the images that the body is given.
         pooled: one token, the mean of the maps, instead of a grid.
@@ -117,7 +118,7 @@ class ImageEncoder(Encoder):
 
     def _maps(self, pixels: Tensor) -> Tensor:
         maps: Tensor
-        if isinstance(self.body, PatchBody):
+        if isinstance(self.body, PixelBody):
             maps = self.body(pixels, self.normalizer)
         else:
             ordered = pixels.contiguous(memory_format=self.memory_format)

@@ -71,8 +71,14 @@ class PatchEmbedding(nn.Conv2d):
         return values.unflatten(0, (len(pixels), rows, columns)).permute(0, 3, 1, 2)
 
 
-class PatchBody(nn.Sequential):
-    """Layers after a :class:`PatchEmbedding`, which take bytes and their normaliser like it."""
+class PixelBody(nn.Module):
+    """The body of an image encoder that takes bytes and their normaliser: it cuts patches first,
+    which are bytes still, and normalises them as it needs to.
+    """
+
+
+class PatchBody(PixelBody, nn.Sequential):
+    """Layers after a :class:`PatchEmbedding`."""
 
     def forward(self, images: Tensor, normalizer: ImageNormalizer | None = None) -> Tensor:
         """As :meth:`PatchEmbedding.forward`, then the maps of the other layers."""

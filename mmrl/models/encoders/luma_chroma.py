@@ -1,4 +1,7 @@
-"""The luma–chroma body: separate channels for shape (brightness) and colour."""
+"""The luma–chroma body: separate channels for shape (brightness) and colour.
+
+Shapes: B batch, H and W pixels, h and w patches, P the side of a patch.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrl.compat import import_torchvision
-from mmrl.models.encoders.layers import group_norm
+from mmrl.models.encoders.layers import PixelBody, group_norm
+from mmrl.preprocessing.image import ImageNormalizer
 
 _FAINT = 0.01  # mean chroma below which a patch counts as grey
 _FLAT = 0.02  # deviation of the brightness below which it counts as uniform
 
 
-class LumaChroma(nn.Module):
+class LumaChroma(PixelBody):
     """Factored features of shape and colour.
 
     Brightness at full resolution, with local contrast normalisation (Jarrett et al., 2009), goes
@@ -47,44 +51,63 @@ class LumaChroma(nn.Module):
         self.colors = nn.Sequential(nn.Linear(4, hues), nn.ReLU(), nn.Linear(hues, hues))
         self.norm = nn.LayerNorm(hues)  # as large as shapes are
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Float [B, 3, H, W], 0 to 1 → maps float [B, width + hues, H // patch, W // patch]."""
-        bright = pixels.amax(1, keepdim=True)
-        shapes = self.shapes(contrast_normalized(bright, self.patch))
-        color = torch.cat([hue(pixels, self.patch), functional.max_pool2d(bright, self.patch)], 1)
-        colors = self.norm(self.colors(color.movedim(1, 3))).movedim(3, 1)
+    def forward(self, images: Tensor, normalizer: ImageNormalizer | None = None) -> Tensor:
+        """Maps float [B, width + hues, H // patch, W // patch].
+
+        Args:
+            images: float [B, 3, H, W], 0 to 1; or uint8, with the normaliser that resizes them.
+            normalizer: for bytes.
+        """
+        planes = cut(images if normalizer is None else normalizer.sized(images), self.patch)
+        bright = planes.amax(0)
+        embed, *others = self.shapes
+        assert isinstance(embed, nn.Conv2d)
+        patches = contrast_normalized(as_unit(bright))
+        shapes = functional.linear(patches, embed.weight.flatten(1), embed.bias).movedim(3, 1)
+        for layer in others:
+            shapes = layer(shapes)
+        color = torch.cat([hue(planes), as_unit(bright.amax(3, keepdim=True))], 3)
+        colors = self.norm(self.colors(color)).movedim(3, 1)
         return torch.cat([shapes, colors.to(shapes.dtype)], dim=1)
 
 
-def contrast_normalized(bright: Tensor, patch: int) -> Tensor:
+def cut(images: Tensor, patch: int) -> Tensor:
+    """The patches of each colour channel: [B, 3, H, W] → [3, B, h, w, P²]; pixels beyond the last
+    whole patch are cut off.
+    """
+    rows, columns = images.shape[2] // patch, images.shape[3] // patch
+    whole = images.contiguous()[:, :, : rows * patch, : columns * patch]
+    cells = whole.unflatten(3, (columns, patch)).unflatten(2, (rows, patch))
+    return cells.permute(1, 0, 2, 4, 3, 5).flatten(4)
+
+
+def as_unit(pixels: Tensor) -> Tensor:
+    """Bytes as floats from 0 to 1; floats as they are."""
+    return pixels.float().mul_(1 / 255) if pixels.dtype == torch.uint8 else pixels
+
+
+def contrast_normalized(bright: Tensor) -> Tensor:
     """Local contrast normalisation: brightness with mean 0 and variance 1 in each patch, 0 in
     uniform patches.
 
     Args:
-        bright: float [B, 1, H, W]; pixels beyond the last whole patch are cut off.
-        patch: its side.
-
-    Returns:
-        Float [B, 1, h · patch, w · patch].
+        bright: of patches, float [..., P²], 0 to 1.
     """
-    rows, columns = bright.shape[2] // patch, bright.shape[3] // patch
-    cells = bright[:, :, : rows * patch, : columns * patch].unflatten(3, (columns, patch))
-    cells = cells.unflatten(2, (rows, patch))
-    centred = cells - cells.mean((3, 5), keepdim=True)
-    deviation = centred.square().mean((3, 5), keepdim=True).sqrt()
-    return (centred / deviation.clamp_min(_FLAT)).flatten(4, 5).flatten(2, 3)
+    centred = bright - bright.mean(-1, keepdim=True)
+    deviation = centred.square().mean(-1, keepdim=True).sqrt()
+    return centred / deviation.clamp_min(_FLAT)
 
 
-def hue(pixels: Tensor, patch: int) -> Tensor:
+def hue(planes: Tensor) -> Tensor:
     """The hue of each patch, without brightness: the mean of each channel above the least one,
     divided by the largest of the three; 0 for grey.
 
     Args:
-        pixels: float [B, 3, H, W], 0 to 1.
-        patch: its side.
+        planes: the patches of each channel, [3, B, h, w, P²], floats from 0 to 1 or bytes.
 
     Returns:
-        Float [B, 3, H // patch, W // patch], 0 to 1.
+        Float [B, h, w, 3], 0 to 1.
     """
-    chroma = functional.avg_pool2d(pixels - pixels.amin(1, keepdim=True), patch)
-    return chroma / chroma.amax(1, keepdim=True).clamp_min(_FAINT)
+    least = as_unit(planes.amin(0)).mean(-1)
+    chroma = torch.stack([as_unit(plane).mean(-1) - least for plane in planes], -1).relu()
+    return chroma / chroma.amax(-1, keepdim=True).clamp_min(_FAINT)

@@ -6,6 +6,7 @@ in ``FUSIONS``; or give the configuration a dotted path to your own class.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from torch import nn
@@ -32,22 +33,37 @@ FUSIONS: Final[dict[str, type[Fusion]]] = {
 }
 
 
-def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fusion:
+def build_fusion(
+    name: str,
+    shapes: dict[str, TokensShape],
+    features: int,
+    args: Mapping[str, Any] | None = None,
+) -> Fusion:
     """The fusion of that name, or of a dotted path such as ``my_package.fusion.Mine``.
 
     Args:
         name: a key of :data:`FUSIONS`, or a dotted path.
         shapes: of each modality's tokens, by observation key.
         features: width of the features.
+        args: further arguments of the class, by name.
 
     Raises:
-        UserError: unknown name, or a path that does not lead to a fusion.
+        UserError: unknown name, a path that does not lead to a fusion, or arguments that do not
+            fit it.
     """
-    if name in FUSIONS:
-        try:
-            return FUSIONS[name](shapes, features)
-        except ValueError as error:
-            raise UserError(f"fusion {name!r}: {error}") from error
+    kind: Any = FUSIONS[name] if name in FUSIONS else _import(name)
+    try:
+        return cast("Fusion", kind(shapes, features, **(args or {})))
+    except (TypeError, ValueError) as error:
+        if args:
+            raise UserError(f"model.fusion_args {dict(args)} do not fit {name}: {error}") from error
+        if isinstance(error, TypeError):
+            raise
+        raise UserError(f"fusion {name!r}: {error}") from error
+
+
+def _import(name: str) -> type[nn.Module]:
+    """The class at a dotted path."""
     module, _, attribute = name.rpartition(".")
     if not module:
         raise unknown("fusion", name, FUSIONS)
@@ -57,7 +73,7 @@ def build_fusion(name: str, shapes: dict[str, TokensShape], features: int) -> Fu
         raise UserError(f"fusion {name!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise UserError(f"fusion {name!r} is no torch.nn.Module: give the dotted path to a class")
-    return cast("Fusion", found(shapes, features))
+    return found
 
 
 __all__ = ["FUSIONS", "Fusion", "build_fusion"]

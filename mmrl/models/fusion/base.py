@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mmrl.models.tokens import Tokens, TokensShape
 
@@ -118,10 +119,13 @@ class Readout(nn.Module):
     def __init__(self, shape: TokensShape, features: int) -> None:
         super().__init__()
         rows, columns = shape.grid or (1, 1)
-        self._is_grid = shape.grid is not None
+        self._is_grid, self._width = shape.grid is not None, shape.width
         self.project = nn.Linear(shape.width * rows * columns, features)
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Tokens → float [B, features], at least 0."""
-        pooled = tokens.as_map().flatten(1) if self._is_grid else tokens.mean()
-        return torch.relu(self.project(pooled))
+        if not self._is_grid:
+            return torch.relu(self.project(tokens.mean()))
+        # the weights are in the order [D, rows, columns]: they are fewer than the tokens of a batch
+        weight = self.project.weight.unflatten(1, (self._width, -1)).transpose(1, 2).flatten(1)
+        return torch.relu(functional.linear(tokens.as_grid().flatten(1), weight, self.project.bias))

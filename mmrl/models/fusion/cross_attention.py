@@ -56,11 +56,22 @@ class Reader(nn.Module):
 class CrossAttentionFusion(Fusion):
     """relu(W [r₁; r₂; …; q₁; q₂; …] + b): rᵢ is read from the tokens of modality i by a query made
     of the means qⱼ of all others.
+
+    Args:
+        shapes, features: as :class:`Fusion`.
+        heads: of the attention, a divisor of ``features``; the largest of 4, 2 and 1, if None.
+
+    Raises:
+        ValueError: another number of heads.
     """
 
-    def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
+    def __init__(
+        self, shapes: Mapping[str, TokensShape], features: int, *, heads: int | None = None
+    ) -> None:
         super().__init__(shapes, features)
-        heads = next(one for one in (4, 2, 1) if features % one == 0)
+        heads = heads or next(one for one in (4, 2, 1) if features % one == 0)
+        if heads < 1 or features % heads:
+            raise ValueError(f"heads={heads} must divide features={features}")
         self.summaries = nn.ModuleDict({k: nn.Linear(s.width, features) for k, s in shapes.items()})
         self.readers = nn.ModuleDict({k: Reader(s, features, heads) for k, s in shapes.items()})
         self.mix = nn.Linear(2 * len(shapes) * features, features)

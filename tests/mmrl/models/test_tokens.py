@@ -26,21 +26,21 @@ def test_hidden_values_never_matter(rubbish):
     spoilt = torch.where(mask.unsqueeze(-1), values, rubbish)
     clean, dirty = Tokens(values, mask, (2, 3)), Tokens(spoilt, mask, (2, 3))
     assert_close(dirty.mean(), clean.mean())
-    assert_close(dirty.as_map(), clean.as_map())
+    assert_close(dirty.as_grid(), clean.as_grid())
 
 
-def test_map_keeps_places():
+def test_the_grid_keeps_places():
     values = torch.arange(6.0).reshape(1, 6, 1)
     mask = torch.ones(1, 6, dtype=torch.bool)
     mask[0, 4] = False
-    maps = Tokens(values, mask, (2, 3)).as_map()
-    assert maps.shape == (1, 1, 2, 3)
-    assert_close(maps[0, 0], torch.tensor([[0.0, 1, 2], [3, 0, 5]]))
+    maps = Tokens(values, mask, (2, 3)).as_grid()
+    assert maps.shape == (1, 2, 3, 1)
+    assert_close(maps[0, :, :, 0], torch.tensor([[0.0, 1, 2], [3, 0, 5]]))
 
 
-def test_no_map_without_a_grid():
+def test_tokens_without_a_grid():
     with pytest.raises(ValueError, match="no grid"):
-        Tokens(torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)).as_map()
+        Tokens(torch.zeros(1, 2, 3), torch.ones(1, 2, dtype=torch.bool)).as_grid()
 
 
 def test_repeated_sequences_are_those_that_they_repeat():
@@ -53,7 +53,7 @@ def test_repeated_sequences_are_those_that_they_repeat():
     assert torch.equal(few.values, all_.values)
     assert torch.equal(few.mask, all_.mask)
     assert_close(few.mean(), all_.mean())
-    assert_close(few.as_map(), all_.as_map())
+    assert_close(few.as_grid(), all_.as_grid())
     assert few.zeros(2, 5).shape == (3, 2, 5)
     one, other = (
         torch.autograd.grad(tokens.mean().square().sum(), values)[0] for tokens in (few, all_)

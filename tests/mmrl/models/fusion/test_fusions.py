@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from mmrl.errors import UserError
 from mmrl.models.fusion import FUSIONS, Fusion, build_fusion
+from mmrl.models.fusion.film import FilmBlock
 from mmrl.models.tokens import Tokens, TokensShape
 
 ROWS, FEATURES = 3, 7
@@ -221,11 +222,42 @@ def test_film_needs_exactly_one_grid(grids):
         FUSIONS["film"](shapes, FEATURES)
 
 
-def test_film_block_follows_its_formula():
-    from mmrl.models.fusion.film import FilmBlock
-
-    block = FilmBlock(4, 3)
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_film_block_follows_its_formula(kernel_size):
+    block = FilmBlock(4, 3, kernel_size)
     maps, condition = torch.randn(2, 4, 3, 3), torch.randn(2, 3)
     scale, shift = block.modulate(condition).chunk(2, dim=1)
     inner = block.norm(block.conv(maps)) * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
-    assert_close(block(maps, condition), maps + inner.relu())
+    made = block(maps.movedim(1, 3), condition).movedim(3, 1)
+    assert_close(made, maps + inner.relu())
+
+
+def test_a_kernel_of_one_looks_at_each_place_alone():
+    block, maps, condition = FilmBlock(4, 3, 1), torch.randn(1, 2, 3, 4), torch.randn(1, 3)
+    block.norm = nn.Identity()
+    alone = [block(maps[:, i : i + 1, j : j + 1], condition) for i in range(2) for j in range(3)]
+    assert_close(block(maps, condition).flatten(1, 2), torch.cat(alone, 1).flatten(1, 2))
+
+
+def test_arguments_of_a_fusion():
+    fusion = build_fusion("film", SHAPES, FEATURES, {"blocks": 3, "kernel_size": 3})
+    assert [block.conv.kernel_size for block in fusion.film] == [(3, 3)] * 3
+    fusion = build_fusion("cross_attention", SHAPES, 8, {"heads": 8})
+    assert {reader.attention.num_heads for reader in fusion.readers.values()} == {8}
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "what"),
+    [
+        ("film", {"kernel_size": 2}, "kernel_size=2 odd"),
+        ("film", {"blocks": 0}, "blocks=0 must be at least 1"),
+        ("film", {"kernel_size": "a"}, "kernel_size"),
+        ("cross_attention", {"heads": 3}, "heads=3 must divide features=7"),
+        ("concat", {"kernel_size": 1}, "kernel_size"),
+    ],
+)
+def test_arguments_that_do_not_fit(name, args, what):
+    with pytest.raises(UserError, match=r"^model\.fusion_args .* do not fit"):
+        build_fusion(name, SHAPES, FEATURES, args)
+    with pytest.raises(UserError, match=what if what != "kernel_size" else name):
+        build_fusion(name, SHAPES, FEATURES, args)
