@@ -11,7 +11,10 @@ from mmrl.experiment.run import Run, Status
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import WordTokenizer, load_tokenizer
 
-CONFIG = {"env": "some/Env-v0", "model": {"fusion": "film", "image_args": {"width": 8}}}
+CONFIG = {
+    "env": "some/Env-v0",
+    "model": {"fusion": "film", "image_args": {"width": 8}, "fusion_args": {}},
+}
 
 
 @pytest.fixture
