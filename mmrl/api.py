@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
-from mmrl.contract import EVAL_SEED_START, IMAGE, INSTRUCTION, batch_of_one
+from mmrl.contract import EVAL_SEED_START, IMAGE, batch_of_one
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
 from mmrl.evaluation.report import format_report, markdown, scalars
@@ -41,7 +41,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.text.models import Translator
 from mmrl.registry import find_agent
-from mmrl.text_output import printable
+from mmrl.text_output import format_table, printable
 from mmrl.training.load import load
 from mmrl.viz.clips import (
     Clip,
@@ -81,21 +81,21 @@ class TrainedAgent:
         where an episode begins.
 
         Args:
-            observation: ``image`` uint8 [H, W, 3] and ``instruction``, a sentence, as an
-                environment of :func:`mmrl.make_env` gives them; or ``image`` uint8 [B, H, W, 3]
-                and B sentences. ``speech`` is needed by an agent with speech input.
+            observation: as an environment of :func:`mmrl.make_env` gives it, such as ``image``
+                uint8 [H, W, 3] and ``instruction``, a sentence; or a batch, such as ``image`` uint8
+                [B, H, W, 3] and B sentences. ``speech`` is needed by an agent with speech input.
             deterministic: take the most probable action instead of sampling.
 
         Raises:
             UserError: no such observation.
         """
-        missing = [key for key in (IMAGE, INSTRUCTION) if key not in observation]
-        if missing:
+        if not isinstance(observation, Mapping) or not observation:
             raise UserError(
-                f"the observation lacks {missing[0]!r}: it has "
-                f"{', '.join(map(str, observation)) or 'nothing'}. mmrl.make_env makes an "
-                "environment whose observations fit"
+                f"the observation is {observation!r}: give a mapping, as an environment of "
+                "mmrl.make_env gives it"
             )
+        if IMAGE not in observation:
+            return self._predict_states(observation, deterministic)
         image = np.asarray(observation[IMAGE])
         if image.dtype != np.uint8 or image.ndim not in (3, 4) or image.shape[-1] != 3:
             raise UserError(
@@ -106,6 +106,15 @@ class TrainedAgent:
             return self.act({**observation, IMAGE: image}, deterministic=deterministic)
         batch = batch_of_one({**observation, IMAGE: image})
         action = np.asarray(self.act(batch, deterministic=deterministic)[0])
+        return action if action.ndim else int(action)
+
+    def _predict_states(
+        self, observation: Mapping[str, Any], deterministic: bool
+    ) -> int | NDArray[Any]:
+        """As :meth:`predict`, of vectors float32 [K] or [B, K] without an image."""
+        if any(isinstance(one, np.ndarray) and one.ndim == 2 for one in observation.values()):
+            return self.act(observation, deterministic=deterministic)
+        action = np.asarray(self.act(batch_of_one({**observation}), deterministic=deterministic)[0])
         return action if action.ndim else int(action)
 
     def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
@@ -329,6 +338,8 @@ def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> T
     with run.lock():
         if resume is None:
             what = f"{config.agent} on {printable(config.env)} for {config.steps:,} steps"
+            if info.adaptation:
+                log(format_table(("observation", "is", "becomes", "note"), info.adaptation))
             log(f"training {what} → {run.path}")
         else:
             run.resume({**request.resolved, "out": run.config["out"]}, info)

@@ -1,14 +1,17 @@
 """The contract between environments and agents: what an observation holds, what success is.
 
-An observation is a ``gymnasium.spaces.Dict`` with
+An observation is a ``gymnasium.spaces.Dict`` with at least one image or vector:
 
-- ``image``: ``Box`` uint8 [H, W, 3], 0 to 255, and
-- ``instruction``: ``Text``, a sentence,
+- images: ``Box`` uint8 [H, W, 3], 0 to 255; the main one is ``image``, and cameras beside it have
+  keys of their own;
+- vectors: ``Box`` float32 [K], such as ``state``;
+- ``instruction``: ``Text``, a sentence, where there is one. It may change within an episode;
+- ``speech``: ``Box`` float32 [T], the spoken instruction at 16 kHz, followed by zeros, where there
+  is one.
 
-and may have ``speech``: ``Box`` float32 [T], the spoken instruction at 16 kHz, followed by zeros.
-Further entries are ignored. The instruction may change within an episode. When an episode ends,
-``info["is_success"]`` is whether the instruction was achieved; where it is absent or None, an
-episode that terminates with a positive reward counts as a success.
+Environments with other observations are adapted, see :mod:`mmrl.wrappers.adapt`. When an episode
+ends, ``info["is_success"]`` is whether the instruction was achieved; where it is absent or None, it
+is not known.
 
 Optional entries of infos serve hindsight relabelling and captioning: ``achieved``, the instructions
 (a tuple of sentences) that the last step has achieved, had they been given when the episode began;
@@ -28,7 +31,8 @@ seed: clips show with them whether an agent does what it is asked for.
 from __future__ import annotations
 
 import reprlib
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -56,18 +60,38 @@ EVAL_SEED_START: Final = 1_000_000_000
 def contract_violation(space: spaces.Space[object]) -> str | None:
     """What keeps an observation space from fulfilling the contract, or None where it does."""
     if not isinstance(space, spaces.Dict):
-        return f"observations must be a Dict with '{IMAGE}' and '{INSTRUCTION}', got {space}"
-    for key in (IMAGE, INSTRUCTION):
-        if key not in space.spaces:
-            return f"observations lack '{key}'; they have {', '.join(space.spaces) or 'nothing'}"
-    image, instruction = space[IMAGE], space[INSTRUCTION]
-    if not is_image(image):
-        return f"'{IMAGE}' must be a Box of uint8 [H, W, 3], got {image}"
-    if not isinstance(instruction, spaces.Text):
-        return f"'{INSTRUCTION}' must be a Text space, got {instruction}"
-    if SPEECH in space.spaces and not is_speech(space[SPEECH]):
-        return f"'{SPEECH}' must be a Box of float32 [T], got {space[SPEECH]}"
+        return f"observations must be a Dict of images, vectors and '{INSTRUCTION}', got {space}"
+    for key, one in space.spaces.items():
+        wrong = _entry_violation(key, one)
+        if wrong is not None:
+            return wrong
+    if not sensors(space):
+        return f"observations have no image and no vector: {', '.join(space.spaces) or 'nothing'}"
+    images = [key for key, one in space.spaces.items() if is_image(one)]
+    if images and IMAGE not in images:
+        return f"the main image must be '{IMAGE}'; there are {', '.join(images)}"
     return None
+
+
+def _entry_violation(key: str, space: spaces.Space[object]) -> str | None:
+    if key == INSTRUCTION:
+        fits, what = isinstance(space, spaces.Text), "a Text space"
+    elif key == SPEECH:
+        fits, what = is_vector(space), "a Box of float32 [T]"
+    elif key == IMAGE:
+        fits, what = is_image(space), "a Box of uint8 [H, W, 3]"
+    else:
+        fits, what = is_image(space) or is_vector(space), "uint8 [H, W, 3] or float32 [K]"
+    return None if fits else f"'{key}' must be {what}, got {space}"
+
+
+def sensors(space: spaces.Dict) -> dict[str, spaces.Box]:
+    """The images and vectors of a space that fulfils the contract, by their keys."""
+    return {
+        key: one
+        for key, one in space.spaces.items()
+        if key not in (INSTRUCTION, SPEECH) and isinstance(one, spaces.Box)
+    }
 
 
 def is_image(space: spaces.Space[object]) -> bool:
@@ -80,11 +104,16 @@ def is_image(space: spaces.Space[object]) -> bool:
     )
 
 
-def is_speech(space: spaces.Space[object]) -> bool:
-    """Whether a space holds waveforms float32 [T]."""
+def is_vector(space: spaces.Space[object]) -> bool:
+    """Whether a space holds vectors float32 [K]."""
     return (
         isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape or ()) == 1
     )
+
+
+def rows_of(observation: Mapping[str, Any]) -> int:
+    """How many environments a batch of observations is of."""
+    return len(next(iter(observation.values())))
 
 
 def batch_of_one(observation: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +125,8 @@ def batch_of_one(observation: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_success(value: Any) -> bool | None:
-    """What an ``info["is_success"]`` means: a bool, a number, or an array of one element; None
-    leaves it to the reward.
+    """What an ``info["is_success"]`` means: a bool, a number, or an array of one element; None is
+    unknown.
 
     Raises:
         ValueError: it is anything else, such as text.
@@ -125,43 +154,52 @@ def scalar(value: Any) -> float | None:
         return None
 
 
-def was_successful(info: dict[str, Any], terminated: bool, reward: Any) -> bool:
-    """Whether the episode that just ended was a success.
+def was_successful(info: Mapping[str, Any]) -> bool | None:
+    """Whether the episode that just ended was a success; None where it is not known.
 
     Args:
-        info, terminated, reward: of its last step.
+        info: of its last step.
 
     Raises:
         ValueError: as :func:`read_success`.
     """
-    success = read_success(info.get(IS_SUCCESS))
-    return bool(terminated and (scalar(reward) or 0) > 0) if success is None else success
+    return read_success(info.get(IS_SUCCESS))
 
 
-def were_successful(
-    infos: dict[str, Any], terminated: NDArray[np.bool_], rewards: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Which of the episodes that just ended in a batch were successes, bool [N].
+class Successes(NamedTuple):
+    """The success of the episodes of a batch that just ended.
+
+    Attributes:
+        success: whether each was one, bool [N]; False where it is not known.
+        known: whether it is known, bool [N].
+    """
+
+    success: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+def were_successful(infos: Mapping[str, Any], count: int) -> Successes:
+    """Which of the episodes that just ended in a batch were successes.
 
     Args:
         infos: of a step in autoreset mode "SameStep".
-        terminated, rewards: of the same step, [N].
+        count: of the environments, N.
 
     Raises:
         ValueError: as :func:`read_success`, with the environment's number.
     """
     final = infos.get("final_info", {})
-    success: NDArray[np.bool_] = terminated & (rewards > 0)
     if IS_SUCCESS not in final:
-        return success
+        return Successes(np.zeros(count, np.bool_), np.zeros(count, np.bool_))
     given = final[IS_SUCCESS]
-    here = final.get(f"_{IS_SUCCESS}", np.ones(len(success), np.bool_))
+    known = np.array(final.get(f"_{IS_SUCCESS}", np.ones(count, np.bool_)), np.bool_)
     if isinstance(given, np.ndarray) and given.dtype == np.bool_ and given.ndim == 1:
-        return np.where(here, given, success)
-    for e in np.flatnonzero(here).tolist():
+        return Successes(given & known, known)
+    success = np.zeros(count, np.bool_)
+    for e in np.flatnonzero(known).tolist():
         try:
             own = read_success(given[e])
         except ValueError as error:
             raise ValueError(f"{error} in number {e} of the batch") from error
-        success[e] = success[e] if own is None else own
-    return success
+        success[e], known[e] = bool(own), own is not None
+    return Successes(success, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 _STEERING: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
@@ -20,3 +21,14 @@ def printable(text: str, *, breaks: bool = False) -> str:
     """
     pattern = _BUT_BREAKS if breaks else _ALL
     return pattern.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows of texts in columns, under a header, each line indented by two spaces."""
+    lines = [list(header), *([printable(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    return "\n".join(
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import BasePolicy
 
-from mmrl.contract import IMAGE
+from mmrl.contract import rows_of
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -19,7 +20,8 @@ from mmrl_agents.networks.policy import MultimodalPolicy
 
 
 class SB3Actor:
-    """Chooses actions for observations of the contract.
+    """Chooses actions for observations of the contract; entries that the policy was not trained on
+    are left out.
 
     The state of the policy's memory, one of each row, is carried from call to call until
     :meth:`begin`.
@@ -63,7 +65,7 @@ class SB3Actor:
             return None
         policy.set_training_mode(False)
         encoded, _ = policy.obs_to_tensor(self._encode(observation))
-        count = len(observation[IMAGE])
+        count = rows_of(observation)
         state = policy.begin(count)
         if self._state is not None and self._fits(observation):
             state = torch.from_numpy(self._state[0]).to(policy.device)
@@ -76,20 +78,40 @@ class SB3Actor:
 
     def _fits(self, observation: Mapping[str, Any]) -> bool:
         """Whether the memory's state is of as many episodes."""
-        return self._state is None or len(self._state[0]) == len(observation[IMAGE])
+        return self._state is None or len(self._state[0]) == rows_of(observation)
 
     def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        images = observation[IMAGE]
-        self._check(images)
-        rows = [self.preprocessing.encode(observation, row) for row in range(len(images))]
-        encoded = {key: np.stack([row[key] for row in rows]) for key in self.preprocessing.spaces}
-        return {IMAGE: images, **encoded}
+        parts = self.preprocessing.spaces
+        seen = {key: self._checked(key, observation) for key in self._sensors if key not in parts}
+        rows = [self.preprocessing.encode(observation, row) for row in range(rows_of(observation))]
+        return {**seen, **{key: np.stack([row[key] for row in rows]) for key in parts}}
 
-    def _check(self, images: NDArray[np.uint8]) -> None:
-        space: Any = self.policy.observation_space
-        trained = size_of(space[IMAGE].shape)
-        if images.shape[1:3] != trained:
+    @property
+    def _sensors(self) -> dict[str, spaces.Space[Any]]:
+        return cast("spaces.Dict", self.policy.observation_space).spaces
+
+    def _checked(self, key: str, observation: Mapping[str, Any]) -> NDArray[Any]:
+        """The images or vectors of a batch.
+
+        Raises:
+            UserError: they are not there, or of another size than the agent was trained on.
+        """
+        if key not in observation:
             raise UserError(
-                f"images of {list(images.shape[1:3])} pixels: "
-                f"this agent was trained on {list(trained)}"
+                f"this agent was trained with {key!r}, and observations have "
+                f"{', '.join(observation)} only"
             )
+        values: NDArray[Any] = observation[key]
+        trained = tuple(self._sensors[key].shape or ())
+        if values.dtype == np.uint8 and values.ndim == 4 and len(trained) == 3:
+            if values.shape[1:3] != size_of(trained):
+                raise UserError(
+                    f"images of {list(values.shape[1:3])} pixels: "
+                    f"this agent was trained on {list(size_of(trained))}"
+                )
+        elif values.shape[1:] != trained:
+            raise UserError(
+                f"{key!r} has shape {list(values.shape[1:])}: this agent was trained on "
+                f"{list(trained)}"
+            )
+        return values

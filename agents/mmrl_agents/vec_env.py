@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.contract import ACHIEVED, IMAGE, INSTRUCTION, IS_SUCCESS, contract_violation
+from mmrl.contract import ACHIEVED, INSTRUCTION, IS_SUCCESS, contract_violation, sensors
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -26,20 +26,20 @@ Observation = dict[str, NDArray[Any]]
 
 
 class MultimodalVecEnv(VecEnv):
-    """Passes frames on untouched, and encodes an instruction when an episode begins and whenever it
-    changes within an episode.
+    """Passes images and vectors on untouched, and encodes an instruction when an episode begins and
+    whenever it changes within an episode.
 
-    Observations: ``image`` uint8 [N, H, W, 3], and ``instruction`` int32 [N, L] where there is a
-    tokenizer, ``speech`` float16 [N, …] where there is preprocessing for it, ``goal`` uint8
-    [N, 1, H, W, 3] where there are goal images. At an episode's end the info holds what SB3 expects
-    (``terminal_observation``, ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l``
-    and seconds since the start ``t``), ``is_success``, and ``achieved`` where the environment
-    reports it.
+    Observations: images uint8 [N, H, W, 3] and vectors float32 [N, K] by their keys; and
+    ``instruction`` int32 [N, L] where there is a tokenizer, ``speech`` float16 [N, …] where there
+    is preprocessing for it, ``goal`` uint8 [N, 1, H, W, 3] where there are goal images. At an
+    episode's end the info holds what SB3 expects (``terminal_observation``,
+    ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l`` and seconds since the start
+    ``t``), ``is_success`` where it is known, and ``achieved`` where the environment reports it.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
         preprocessing: of the instructions: text, speech, images of goals; or a tokenizer, where
-            they are written.
+            they are written; None without instructions.
         team: of workers with as many environments each: each is seeded by its number among all.
 
     Raises:
@@ -49,7 +49,7 @@ class MultimodalVecEnv(VecEnv):
     def __init__(
         self,
         env: VectorEnv[Any, Any, Any],
-        preprocessing: Preprocessing | Tokenizer,
+        preprocessing: Preprocessing | Tokenizer | None,
         *,
         team: Team = ALONE,
     ) -> None:
@@ -67,9 +67,11 @@ class MultimodalVecEnv(VecEnv):
             preprocessing = Preprocessing(preprocessing)
         self.preprocessing = preprocessing
         encoded = self.preprocessing.spaces
+        self._sensors = sensors(space)
+        self._has_instructions = INSTRUCTION in space.spaces
         super().__init__(
             env.num_envs,
-            spaces.Dict({IMAGE: space[IMAGE], **encoded}),
+            spaces.Dict({**self._sensors, **encoded}),
             env.single_action_space,
         )
         self._started = time.time()
@@ -113,10 +115,11 @@ class MultimodalVecEnv(VecEnv):
         episodes: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ended = np.flatnonzero(dones)
         if len(ended):
-            success = self._batch.were_successful(infos, terminated, rewards)
+            success, known = self._batch.were_successful(infos)
             for e in ended.tolist():
                 episodes[e] = self._summary(e, infos["final_obs"][e])
-                episodes[e][IS_SUCCESS] = bool(success[e])
+                if known[e]:
+                    episodes[e][IS_SUCCESS] = bool(success[e])
                 episodes[e]["TimeLimit.truncated"] = bool(truncated[e] and not terminated[e])
                 if ACHIEVED in infos["final_info"]:
                     episodes[e][ACHIEVED] = infos["final_info"][ACHIEVED][e]
@@ -126,12 +129,12 @@ class MultimodalVecEnv(VecEnv):
         return self._observe(observation), rewards.astype(np.float32), dones, episodes
 
     def _summary(self, e: int, final: dict[str, Any]) -> dict[str, Any]:
-        if final[INSTRUCTION] == self._instructions[e]:
+        if final.get(INSTRUCTION) == self._instructions[e]:
             encoded = {key: one[e].copy() for key, one in self._encoded.items()}
         else:
             encoded = self.preprocessing.encode({key: [one] for key, one in final.items()}, 0)
         return {
-            "terminal_observation": {IMAGE: final[IMAGE], **encoded},
+            "terminal_observation": {**{key: final[key] for key in self._sensors}, **encoded},
             "episode": {
                 "r": float(self._returns[e]),
                 "l": int(self._lengths[e]),
@@ -145,6 +148,8 @@ class MultimodalVecEnv(VecEnv):
         Raises:
             UserError: the agent reads, and an instruction is empty.
         """
+        if not self._has_instructions:
+            return
         instructions = tuple(observation[INSTRUCTION])
         if instructions == self._instructions and not begun:
             return
@@ -160,8 +165,9 @@ class MultimodalVecEnv(VecEnv):
                 self._encoded[key][e] = encoded
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
-        frames = observation[IMAGE]
-        return {IMAGE: frames if self._has_own_frames else frames.copy(), **self._encoded}
+        own = self._has_own_frames
+        seen = {key: observation[key] if own else observation[key].copy() for key in self._sensors}
+        return {**seen, **self._encoded}
 
     def try_state(self) -> str | None:
         """Try whether the exact state can be saved and restored, before anything depends on it; one

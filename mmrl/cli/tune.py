@@ -17,6 +17,7 @@ from mmrl.cli.common import claim
 from mmrl.cli.processes import Trainings, last_line, named_code
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.report import known_success
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.experiment.tuning import (
     VALIDATION,
@@ -185,7 +186,7 @@ class Search:
             env_args=run.config["env_args"],
             first_seed=VALIDATION,
         )
-        return float(played.summary()["success_rate"])
+        return known_success(played.summary(), run.config["env"])
 
     def _train(self, trial: Any, out: Path, values: list[str]) -> None:
         """Train, and watch the curve.

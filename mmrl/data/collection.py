@@ -22,7 +22,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from mmrl.contract import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
+from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, sensors
 from mmrl.data.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
 from mmrl.data.location import Place, minari_module
 from mmrl.data.play import Source, play
@@ -298,7 +298,8 @@ def _serialized_spaces(env: VectorEnv[Any, Any, Any]) -> str:
     serialize = minari_module("minari.serialization").serialize_space
     source = env.single_observation_space
     assert isinstance(source, spaces.Dict)
-    kept = spaces.Dict({key: source[key] for key in (IMAGE, INSTRUCTION)})
+    text = {key: one for key, one in source.spaces.items() if key == INSTRUCTION}
+    kept = spaces.Dict({**sensors(source), **text})
     action: gym.Space[Any] = env.single_action_space
     return json.dumps({OBSERVATION_SPACE: serialize(kept), ACTION_SPACE: serialize(action)})
 

@@ -13,9 +13,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, overload
+from typing import Any, Final, cast, overload
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
@@ -119,7 +120,12 @@ class EpisodeDataset(Sequence[Episode]):
 
         Args:
             images: whether to read them; without, it takes a fraction of the time and memory.
+
+        Raises:
+            UserError: it has no images.
         """
+        if images:
+            _ = self.image_space
         read = [self._read(k, images=images) for k in range(len(self))]
         lengths = [len(one) for one in read]
         return Columns(
@@ -168,6 +174,17 @@ class EpisodeDataset(Sequence[Episode]):
             return NEUTRAL
         return find_language(self.env_id)
 
+    @property
+    def image_space(self) -> spaces.Box:
+        """Of one image, uint8 [H, W, 3].
+
+        Raises:
+            UserError: it has no images.
+        """
+        if IMAGE not in self.spaces.observation.spaces:
+            raise UserError(f"dataset {self.place.name!r} has no images, which are needed here")
+        return cast("spaces.Box", self.spaces.observation[IMAGE])
+
     @cached_property
     def _file(self) -> Any:
         return open_hdf5(self.place.main)
@@ -198,9 +215,10 @@ class EpisodeDataset(Sequence[Episode]):
         rewards = read("rewards")[()].astype(np.float64)
         count = len(rewards) + 1
         descriptions = read("infos/description")
+        image, text = self._keys.get(IMAGE), self._keys.get(INSTRUCTION)
         return Episode(
-            images=self._images(read(f"observations/{self._keys[IMAGE]}") if images else None),
-            instruction=read(f"observations/{self._keys[INSTRUCTION]}")[0].decode(),
+            images=self._images(read(f"observations/{image}") if images and image else None),
+            instruction=read(f"observations/{text}")[0].decode() if text else "",
             actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
             rewards=rewards,
             success=_success(read, rewards),
@@ -212,10 +230,9 @@ class EpisodeDataset(Sequence[Episode]):
         )
 
     def _images(self, dataset: Any) -> NDArray[np.uint8]:
-        space = self.spaces.observation[IMAGE]
         if dataset is None:
-            return np.zeros((0, *(space.shape or ())), np.uint8)
-        if dataset.shape[1:] == space.shape:
+            return np.zeros((0, 0, 0, 3), np.uint8)
+        if dataset.shape[1:] == self.image_space.shape:
             return dataset[()]
         return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in dataset[()]])
 

@@ -12,7 +12,7 @@ from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, begin_episodes
-from mmrl.contract import ACHIEVED, DESCRIPTION, IMAGE, INSTRUCTION
+from mmrl.contract import ACHIEVED, DESCRIPTION
 from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
 from mmrl.wrappers.episode_limit import EpisodeLimit
@@ -68,31 +68,25 @@ def play(
     source.begin(env, seeds)
     recordings = [Recording(seed) for seed in seeds[:wanted]]
     for e, recording in enumerate(recordings):
-        recording.add_observation(
-            observation[IMAGE][e],
-            observation[INSTRUCTION][e],
-            _entry(infos, DESCRIPTION, e) or "",
-        )
+        recording.add_observation(_row(observation, e), _entry(infos, DESCRIPTION, e) or "")
     running = list(range(wanted))
     while running:
         actions = source.actions(env, observation)
         observation, rewards, terminated, truncated, infos = batch.step(actions)
         over = terminated | truncated
-        success = batch.were_successful(infos, terminated, rewards) if over.any() else over
+        success, known = batch.were_successful(infos) if over.any() else (over, over)
         for e in running:
             recording = recordings[e]
             recording.actions.append(np.array(actions[e]))  # a source may reuse its array
             recording.rewards.append(float(rewards[e]))
             recording.terminated.append(bool(terminated[e]))
             recording.truncated.append(bool(truncated[e]))
-            recording.success = bool(over[e] and success[e])
+            recording.success = bool(success[e]) if over[e] and known[e] else None
             last = infos["final_obs"][e] if over[e] else None
             info = infos.get("final_info", {}) if over[e] else infos
             recording.achieved.append(tuple(_entry(info, ACHIEVED, e) or ()))
             recording.add_observation(
-                observation[IMAGE][e] if last is None else last[IMAGE],
-                observation[INSTRUCTION][e] if last is None else last[INSTRUCTION],
-                _entry(info, DESCRIPTION, e) or "",
+                _row(observation, e) if last is None else last, _entry(info, DESCRIPTION, e) or ""
             )
         ended = len(running)
         running = [e for e in running if not over[e]]
@@ -100,12 +94,17 @@ def play(
         if cut:
             limit.cut(env, longest, len(cut))
             for e in cut:
-                recordings[e].truncated[-1] = True
+                recordings[e].truncated[-1], recordings[e].success = True, False
             running = [e for e in running if e not in cut]
         ended -= len(running)
         if ended and on_episodes is not None:
             on_episodes(ended)
     return recordings
+
+
+def _row(observation: Mapping[str, Any], e: int) -> dict[str, Any]:
+    """The observation of environment ``e``."""
+    return {key: values[e] for key, values in observation.items()}
 
 
 def _entry(infos: Mapping[str, Any], key: str, e: int) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mmrl.contract import INSTRUCTION, SPEECH
 
 CHUNK_BYTES: Final = 64 * 1024
 """About so much of the images is packed together."""
@@ -62,15 +65,17 @@ class Recording:
 
     Attributes:
         seed: of the episode.
-        frames: T + 1 images.
-        instructions: T + 1.
+        frames: T + 1 images, by their keys.
+        vectors: T + 1 vectors float32 [K], by their keys.
+        instructions: T + 1; "" where the environment gives none.
         descriptions: T + 1; "" where the environment gives none.
         actions, rewards, terminated, truncated, achieved: of T steps.
-        success: whether it ended in one.
+        success: whether it ended in one; None where it has not ended, or it is not known.
     """
 
     seed: int
-    frames: Frames = field(default_factory=Frames)
+    frames: dict[str, Frames] = field(default_factory=dict)
+    vectors: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
     instructions: list[str] = field(default_factory=list)
     descriptions: list[str] = field(default_factory=list)
     actions: list[Any] = field(default_factory=list)
@@ -78,17 +83,23 @@ class Recording:
     terminated: list[bool] = field(default_factory=list)
     truncated: list[bool] = field(default_factory=list)
     achieved: list[tuple[str, ...]] = field(default_factory=list)
-    success: bool = False
+    success: bool | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether the episode has ended."""
         return bool(self.terminated) and (self.terminated[-1] or self.truncated[-1])
 
-    def add_observation(self, image: NDArray[np.uint8], instruction: str, description: str) -> None:
-        """Add an observation."""
-        self.frames.add(image)
-        self.instructions.append(instruction)
+    def add_observation(self, observation: Mapping[str, Any], description: str) -> None:
+        """Add an observation of the contract, but for its speech."""
+        for key, value in observation.items():
+            if key in (INSTRUCTION, SPEECH):
+                continue
+            if value.dtype == np.uint8:
+                self.frames.setdefault(key, Frames()).add(value)
+            else:
+                self.vectors.setdefault(key, []).append(np.array(value))
+        self.instructions.append(observation.get(INSTRUCTION, ""))
         self.descriptions.append(description)
 
     def write(self, file: Any, number: int, env_id: str) -> None:
@@ -96,18 +107,22 @@ class Recording:
         steps = len(self.rewards)
         group = file.create_group(f"episode_{number}")
         group.attrs.update(
-            {"id": number, "seed": self.seed, "total_steps": steps, "success": self.success,
-             "env_id": env_id}
-        )  # fmt: skip
+            {"id": number, "seed": self.seed, "total_steps": steps, "env_id": env_id}
+        )
         observations = group.create_group("observations")
-        self.frames.write(observations, "image")
+        for key, frames in self.frames.items():
+            frames.write(observations, key)
+        for key, vectors in self.vectors.items():
+            _write(observations, key, np.stack(vectors))
         _write(observations, "instruction", strings(self.instructions))
         _write(group, "actions", np.stack([np.asarray(action) for action in self.actions]))
         _write(group, "rewards", np.array(self.rewards, np.float64))
         _write(group, "terminations", np.array(self.terminated))
         _write(group, "truncations", np.array(self.truncated))
         infos = group.create_group("infos")
-        _write(infos, "is_success", np.arange(steps + 1) == (steps if self.success else -1))
+        if self.success is not None:
+            group.attrs["success"] = self.success
+            _write(infos, "is_success", np.arange(steps + 1) == (steps if self.success else -1))
         if any(self.descriptions):
             _write(infos, "description", strings(self.descriptions))
         if any(self.achieved):

@@ -27,12 +27,13 @@ _MOST: Final = 2**28  # numbers in one observation
 class Spaces(NamedTuple):
     """What observations and actions are."""
 
-    observation: spaces.Dict  # image and instruction
+    observation: spaces.Dict  # image and instruction, as far as they are there
     action: gym.Space[Any]
 
 
 def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spaces, dict[str, str]]:
-    """The spaces of a dataset, and where in its observations the image and the string are.
+    """The spaces of a dataset, and where in its observations the image and the string are, if they
+    are there.
 
     Args:
         place: of the dataset.
@@ -40,7 +41,7 @@ def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spac
         file: with its episodes, open.
 
     Raises:
-        UserError: they can be neither read nor inferred, or have no image or no string.
+        UserError: they can be neither read nor inferred, or have several images or strings.
     """
     count = int(metadata["total_episodes"])
     space = _serialized(place, metadata, OBSERVATION_SPACE)
@@ -50,7 +51,7 @@ def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spac
     if action is None:
         action = _inferred_action(place, file, count)
     if not isinstance(space, spaces.Dict):
-        raise UserError(f"dataset {place.name!r} has no image and no string in its {space}")
+        return Spaces(spaces.Dict({}), action), {}
     keys = _keys(place, space)
     ours = spaces.Dict({name: space[key] for name, key in keys.items()})
     return Spaces(ours, action), keys
@@ -59,16 +60,19 @@ def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spac
 def _keys(place: Place, space: spaces.Dict) -> dict[str, str]:
     images = [key for key, one in space.items() if is_image(one)]
     texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
-    for what, key, found in (("image", IMAGE, images), ("string", INSTRUCTION, texts)):
+    keys = {}
+    for what, key, found in (("images", IMAGE, images), ("strings", INSTRUCTION, texts)):
         if key in found:
             found[:] = [key]
-        if len(found) != 1:
+        if len(found) > 1:
             raise UserError(
-                f"dataset {place.name!r}: its observations lack "
-                f"{f'one {what}' if not found else f'{key!r}, and have several'}: they have "
+                f"dataset {place.name!r}: its observations have several {what}, and none is "
+                f"{key!r}: they have "
                 f"{', '.join(f'{name} ({type(one).__name__})' for name, one in space.items())}"
             )
-    return {IMAGE: images[0], INSTRUCTION: texts[0]}
+        if found:
+            keys[key] = found[0]
+    return keys
 
 
 def _serialized(place: Place, metadata: dict[str, Any], key: str) -> gym.Space[Any] | None:

@@ -26,12 +26,13 @@ class Episodes:
     """Episodes that were played.
 
     Attributes:
-        success: bool [E].
+        success: bool [E]; False where it is not known.
         lengths: int64 [E], in steps.
         returns: float64 [E].
         first_seed: seed of the first one; the others follow.
         at_limit: how many did not end within ``max_episode_steps``, and were cut there.
         left_out: how many of the seeds were played and do not count.
+        is_known: whether the success of every episode is known.
     """
 
     success: NDArray[np.bool_]
@@ -41,6 +42,7 @@ class Episodes:
     at_limit: int = 0
     max_episode_steps: int = 0
     left_out: int = 0
+    is_known: bool = True
 
     def without(self, seeds: Collection[int]) -> Episodes:
         """The episodes but for those of some seeds."""
@@ -54,15 +56,15 @@ class Episodes:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Success rate, mean length and return with their 95% intervals (Wilson's of the rate,
-        Student's of the means), number, seed range; and how many episodes were left out, or cut at
-        which limit, if any were.
+        """Success rate, None where it is not known, mean length and return with their 95%
+        intervals (Wilson's of the rate, Student's of the means), number, seed range; and how many
+        episodes were left out, or cut at which limit, if any were.
         """
         episodes = len(self.success)
-        low, high = wilson_interval(int(self.success.sum()), episodes)
+        interval = list(wilson_interval(int(self.success.sum()), episodes))
         return {
-            "success_rate": float(self.success.mean()),
-            "success_rate_95": [low, high],
+            "success_rate": float(self.success.mean()) if self.is_known else None,
+            "success_rate_95": interval if self.is_known else None,
             "episodes": episodes,
             "mean_length": float(self.lengths.mean()),
             "mean_length_95": list(mean_interval(self.lengths.tolist(), 0)),
@@ -139,8 +141,16 @@ def play_episodes(
                     acts,
                 )
             )
-    success, lengths, returns = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return Episodes(success, lengths, returns, first_seed, limit.reached, limit.steps)
+    success, known, lengths, returns = map(np.concatenate, zip(*parts, strict=True))
+    return Episodes(
+        success,
+        lengths,
+        returns,
+        first_seed,
+        limit.reached,
+        limit.steps,
+        is_known=bool(known.all()),
+    )
 
 
 def _play_batch(
@@ -153,9 +163,10 @@ def _play_batch(
     limit: EpisodeLimit,
     on_episodes: Callable[[int], None] | None,
     acts: ActRecorder | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[Any], ...]:
+    """Play one episode everywhere: success, whether it is known, length and return, [N] each."""
     env = CheckedBatch(make_vec_env(env_id, count, **env_args))
-    success = np.zeros(count, np.bool_)
+    success, known = np.zeros(count, np.bool_), np.ones(count, np.bool_)
     lengths = np.zeros(count, np.int64)
     returns = np.zeros(count)
     running = np.ones(count, np.bool_)
@@ -169,13 +180,14 @@ def _play_batch(
             acts.begin(env.env)
         while running.any():
             actions = actor.act(observation, deterministic=deterministic)
-            instructions = observation[INSTRUCTION]
+            instructions = observation.get(INSTRUCTION, ("",) * count)
             observation, rewards, terminated, truncated, infos = env.step(actions)
             lengths += running
             returns += running * rewards
             ended = (terminated | truncated) & running
             if ended.any():
-                success[ended] = env.were_successful(infos, terminated, rewards)[ended]
+                outcome = env.were_successful(infos)
+                success[ended], known[ended] = outcome.success[ended], outcome.known[ended]
             if acts is not None:
                 acts.record(instructions, infos, running, ended, success)
             cut = running & ~ended & (lengths >= longest)
@@ -187,4 +199,4 @@ def _play_batch(
                 on_episodes(int(ended.sum()))
     finally:
         env.env.close()
-    return success, lengths, returns
+    return success, known, lengths, returns

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+from mmrl.errors import UserError
 from mmrl.evaluation.episodes import Episodes
 from mmrl.text_output import printable
 
@@ -103,6 +104,20 @@ def result(
     }
 
 
+def known_success(report: dict[str, Any], env_id: str) -> float:
+    """The success rate of a report, for what compares agents by it.
+
+    Raises:
+        UserError: it is not known.
+    """
+    if report["success_rate"] is None:
+        raise UserError(
+            f"environment {env_id} does not say whether an episode was a success: give "
+            "env_adapter, such as {success: {return_above: 0.5}}"
+        )
+    return float(report["success_rate"])
+
+
 def format_report(report: dict[str, Any]) -> str:
     """The result of an evaluation: one line, and one for each control, side by side.
 
@@ -125,6 +140,8 @@ def solves_without_reading(report: dict[str, Any]) -> bool:
     """
     controls = report.get(CONTROLS, {})
     if not {"random_policy", "swapped_instructions"} <= controls.keys():
+        return False
+    if report["success_rate"] is None:
         return False
     is_better = report["success_rate_95"][0] > controls["random_policy"]["success_rate_95"][1]
     swapped = controls["swapped_instructions"]["success_rate"]
@@ -150,9 +167,9 @@ def scalars(report: dict[str, Any]) -> dict[str, float]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The result of an evaluation as a table in Markdown, under its one line."""
-    low, high = report["success_rate_95"]
-    first = ("success", f"{report['success_rate']:.1%}", f"({low:.1%} to {high:.1%})")
-    rows = [first, *(_rows(report) if report.get(CONTROLS) else [])]
+    rows = _rows(report) if report.get(CONTROLS) else []
+    if report["success_rate"] is not None:
+        rows = [("success", *_share(report, "success_rate", report)), *rows]
     lines = [f"| {name} | {value} | {note} |" for name, value, note in rows]
     reasons = [f"- {one}" for one in report.get(CONTROLS, {}).get("left_out", {}).values()]
     warning = [WITHOUT_READING] if solves_without_reading(report) else []
@@ -166,10 +183,15 @@ def markdown(report: dict[str, Any]) -> str:
 
 
 def _headline(report: dict[str, Any]) -> str:
-    low, high = report["success_rate_95"]
     cut = report.get("episodes_at_limit")
+    if report["success_rate"] is None:
+        low, high = report["mean_return_95"]
+        measure = f"return {report['mean_return']:.2f} (95% interval {low:.2f} to {high:.2f})"
+    else:
+        low, high = report["success_rate_95"]
+        measure = f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%})"
     return (
-        f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%}) on "
+        f"{measure} on "
         f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
         f"{report['mean_length']:.1f} steps on average"
         + (", with swapped instructions" if report.get("swap_instructions") else "")
@@ -181,7 +203,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value and notes of what stands beside the success rate."""
     controls = report[CONTROLS]
     rows = [
-        (name.replace("_", " "), *_share(controls[name], "success_rate", report))
+        (name.replace("_", " "), *_measure(controls[name], report))
         for name in _RATES
         if name in controls
     ]
@@ -202,6 +224,13 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
                 note += f", {whose} {language[other]:.1%}"
         rows.append(("language accuracy", value, f"{note}: first act was the one asked for"))
     return rows
+
+
+def _measure(one: dict[str, Any], report: dict[str, Any]) -> tuple[str, str]:
+    """The success rate of a control, or its return where success is not known."""
+    if one["success_rate"] is not None:
+        return _share(one, "success_rate", report)
+    return f"{one['mean_return']:.2f}", f"return {_interval(one, 'mean_return', 2)}"
 
 
 def _share(one: dict[str, Any], key: str, report: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
-from mmrl.evaluation.report import machine, versions
+from mmrl.evaluation.report import known_success, machine, versions
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_atomically, write_bytes, write_json
 
@@ -144,7 +144,7 @@ def read_row(arm: Arm, folder: Path, seeds: Sequence[int]) -> Row | None:
         return None
     return Row(
         arm.name,
-        [result["success_rate"] for result, _ in results],
+        [known_success(result, result.get("env", "")) for result, _ in results],
         [area for _, area in results],
         [result["training_seconds"] for result, _ in results],
     )

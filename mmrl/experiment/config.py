@@ -11,6 +11,7 @@ import torch
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
+from mmrl.wrappers.adapt.config import ADAPTER
 
 
 @dataclass
@@ -42,6 +43,9 @@ class TrainConfig:
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
         env_args: arguments of the environment, such as room_size; and speech, the synthesised
             voices of the instructions (voices, words_per_minute, pitch, noise, seconds).
+        env_adapter: what of the observations is used, and as what; found by itself, if empty. Its
+            keys are image, leave_out, instruction, success, time_limit and reward_scale, see
+            :class:`~mmrl.wrappers.adapt.config.AdapterConfig`.
         instruction: the agent's input: text, speech or both.
         model: encoders, fusion and their sizes.
         optimizer: the optimizer, and penalties on large weights.
@@ -63,6 +67,7 @@ class TrainConfig:
     steps: int = 500_000
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
+    env_adapter: dict[str, Any] = field(default_factory=dict)
     instruction: str = "text"
     model: ModelConfig = field(default_factory=ModelConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -74,6 +79,10 @@ class TrainConfig:
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3
     profile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.env_adapter:
+            self.env_args = {**self.env_args, ADAPTER: self.env_adapter}
 
 
 def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[TrainConfig, Any]:

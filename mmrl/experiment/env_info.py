@@ -21,7 +21,7 @@ from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.files import write_json
-from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.adapters import adaptation, info_keys, make_env, sample_instructions, words_of
 from mmrl.wrappers.speech import Speakers
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class EnvInfo:
             where it declares none.
         actions: the names of its actions by their numbers, where it declares them.
         language: the dotted path of its :mod:`mmrl.language`, where it declares one.
+        adaptation: what an adapter makes of its observations, see
+            :meth:`mmrl.wrappers.adapt.plan.AdapterPlan.rows`; empty where it fulfils the contract.
     """
 
     env: str
@@ -62,6 +64,7 @@ class EnvInfo:
     info_keys: Mapping[str, str | None] | None = None
     actions: Mapping[str, str] | None = None
     language: str | None = None
+    adaptation: tuple[tuple[str, ...], ...] = ()
 
     def is_of(self, config: TrainConfig) -> bool:
         """Whether this is the environment of a configuration."""
@@ -102,6 +105,7 @@ class EnvInfo:
                 raise ValueError(wrong)
             words = plain["instruction_words"]
             plain["instruction_words"] = None if words is None else tuple(words)
+            plain["adaptation"] = tuple(map(tuple, plain.get("adaptation", ())))
             return cls(**plain)
         except _UNREADABLE as error:
             raise UserError(
@@ -144,6 +148,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
             info_keys(env),
             _names(env),
             language if isinstance(language, str) else None,
+            tuple(adaptation(env)),
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmrl.contract import SPEECH
+from mmrl.contract import INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
@@ -13,7 +13,7 @@ from mmrl.wrappers.adapters import instruction_words
 
 
 def build_preprocessing(config: TrainConfig, info: EnvInfo) -> Preprocessing:
-    """What goes with the model of a configuration.
+    """What goes with the model of a configuration; nothing for an environment without instructions.
 
     Args:
         config: of the training.
@@ -24,6 +24,8 @@ def build_preprocessing(config: TrainConfig, info: EnvInfo) -> Preprocessing:
             be loaded.
     """
     tokenizer = speech = None
+    if not {INSTRUCTION, SPEECH} & info.observation_space.spaces.keys():
+        return Preprocessing()
     if config.instruction in ("text", "both"):
         words = info.instruction_words
         if words is None:

@@ -42,27 +42,19 @@ class Goals(Protocol):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Preprocesses instructions: text, speech or both, and a goal image beside them.
+    """Preprocesses instructions: text, speech or both, and a goal image beside them; nothing where
+    there are no instructions.
 
     Attributes:
         tokenizer: for ``instruction``; None for an agent without text input.
         speech: for ``speech``; None for an agent without speech input.
         goals: for ``goal``, an image of the instruction's goal; None where there is none.
-
-    Raises:
-        ValueError: neither tokenizer nor speech is given.
     """
 
     tokenizer: Tokenizer | None = None
     speech: SpeechPreprocessor | None = None
     goals: Goals | None = None
     _features: dict[bytes, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.tokenizer is None and self.speech is None:
-            raise ValueError(
-                "an agent needs text or speech input: give a tokenizer, speech or both"
-            )
 
     @property
     def spaces(self) -> dict[str, EncodedSpace]:
@@ -114,11 +106,12 @@ class Preprocessing:
         Raises:
             UserError: it was trained with another.
         """
-        for key, fingerprint in self.fingerprints.items():
-            if trained.get(key) != fingerprint:
+        now = self.fingerprints
+        for key in dict.fromkeys([*now, *trained]):
+            if trained.get(key) != now.get(key):
                 raise UserError(
                     f"this agent was trained with another preprocessing of {key!r} "
-                    f"({trained.get(key)} instead of {fingerprint}): it cannot read other ids. "
+                    f"({trained.get(key)} instead of {now.get(key)}): it cannot read other ids. "
                     f"Restore its {_KEPT_IN[key]}"
                 )
 
@@ -130,11 +123,11 @@ class Preprocessing:
 
     @classmethod
     def load(cls, folder: Path) -> Preprocessing:
-        """What was saved in a folder.
+        """What was saved in a folder; nothing, where the agent has no instructions.
 
         Raises:
-            UserError: there is nothing, or it cannot be read.
+            UserError: it cannot be read.
         """
         speech = load_speech(folder) if (folder / speech_files.FILE).exists() else None
-        has_text = speech is None or (folder / text_files.FILE).exists()
+        has_text = (folder / text_files.FILE).exists()
         return cls(load_tokenizer(folder) if has_text else None, speech)

@@ -25,7 +25,6 @@ from mmrl.action_labels import action_label, action_names, first_action
 from mmrl.agent import Actor, begin_episodes
 from mmrl.contract import (
     ALTERNATIVES,
-    IMAGE,
     INSTRUCTION,
     INSTRUCTION_OPTION,
     batch_of_one,
@@ -35,6 +34,7 @@ from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
+from mmrl.viz.observation import observation_image
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.wrappers.error_context import ErrorContext, environment_name
@@ -51,12 +51,12 @@ class Clip:
 
     Attributes:
         instruction: of the episode.
-        success: whether the episode was successful.
+        success: whether the episode was successful; None where it is not known.
         frames: uint8 [H, W, 3] each, with everything drawn in.
     """
 
     instruction: str
-    success: bool
+    success: bool | None
     frames: list[NDArray[np.uint8]]
 
     def gif(self) -> bytes:
@@ -82,8 +82,10 @@ class Clip:
         return png(self.frames[-1])
 
 
-def outcome(success: bool) -> str:
-    """The end of an episode in a word."""
+def outcome(success: bool | None) -> str:
+    """The end of an episode in a word or two, "the end" where its success is not known."""
+    if success is None:
+        return "the end"
     return "success" if success else "failure"
 
 
@@ -104,7 +106,7 @@ def stacked(clips: Sequence[Clip]) -> Clip:
     columns = [clip.frames + clip.frames[-1:] * (length - len(clip.frames)) for clip in clips]
     return Clip(
         "; ".join(clip.instruction for clip in clips),
-        all(clip.success for clip in clips),
+        None if any(clip.success is None for clip in clips) else all(c.success for c in clips),
         [np.concatenate(frames) for frames in zip(*columns, strict=True)],
     )
 
@@ -221,27 +223,28 @@ class ClipRecorder:
         observation, _ = env.reset(seed=seed, options=_with_instruction(env, given))
         begin_episodes(actor, 1)
         longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
-        names, instruction = action_names(env), observation[INSTRUCTION]
-        views, labels = [np.array(observation[IMAGE])], [""]
+        names, instruction = action_names(env), observation.get(INSTRUCTION, "")
+        views, labels = [observation_image(observation)], [""]
         scenes: list[NDArray[np.uint8]] = []
         renders = env.render_mode == "rgb_array" and self._render(env, scenes)
-        success, step = None, 0
-        while success is None:
+        success, step, is_over = None, 0, False
+        while not is_over:
             with torch.random.fork_rng():  # to look must not change what is learnt afterwards
                 torch.manual_seed(seed + len(views))
                 actions = actor.act(batch_of_one(observation), deterministic=deterministic)
             action = first_action(actions, env.action_space)
-            observation, reward, terminated, truncated, info = env.step(action)
+            observation, _, terminated, truncated, info = env.step(action)
             step += 1
             if step < self._max_frames:
-                views.append(np.array(observation[IMAGE]))
+                views.append(observation_image(observation))
                 labels.append(action_label(action, env.action_space, names))
                 renders = renders and self._render(env, scenes)
-            if terminated or truncated:
-                success = was_successful(info, terminated, reward)
+            is_over = bool(terminated or truncated)
+            if is_over:
+                success = was_successful(info)
             elif step >= longest:
                 self._limit.cut(env, longest)
-                success = False
+                is_over, success = True, False
         frames = _frames(scenes if renders else [None] * len(views), views, labels, instruction)
         frames.append(
             _draw(scenes[-1] if renders else None, views[-1], instruction, labels[-1],

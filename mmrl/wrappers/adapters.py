@@ -1,4 +1,4 @@
-"""Any Gymnasium environment with an image and a string, made to fulfil the contract."""
+"""Environments by their id, one or a batch, made to fulfil the contract."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import io
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, SupportsFloat
+from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -17,23 +17,18 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from mmrl.contract import (
     ACHIEVED,
     DESCRIPTION,
-    IMAGE,
     INSTRUCTION,
-    IS_SUCCESS,
     SPEECH,
     contract_violation,
-    is_image,
-    is_speech,
-    was_successful,
 )
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
+from mmrl.wrappers.adapt.adapter import ContractAdapter
+from mmrl.wrappers.adapt.config import ADAPTER, RENDER, TERMINATED, AdapterConfig
+from mmrl.wrappers.adapt.plan import AdapterPlan
 from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
-
-MAX_CHARACTERS = 512
-"""Longest instruction of an environment that does not declare one."""
 
 SAMPLES = 512
 """Episodes whose instructions show the words of an environment that does not declare them."""
@@ -41,63 +36,22 @@ SAMPLES = 512
 _INFO_OPTIONS: dict[str, str | None] = {ACHIEVED: "achieved", DESCRIPTION: "describe"}
 """The usual arguments that turn on optional entries of the infos."""
 
-_PRINTABLE = "".join(map(chr, range(32, 127)))
-
-
-class ContractAdapter(gym.Wrapper[dict[str, Any], Any, Any, Any]):
-    """Renames an image and a string to ``image`` and ``instruction``, keeps ``speech`` and drops
-    the rest; at an episode's end, ``info["is_success"]`` is there.
-
-    Args:
-        env: an environment with Dict observations.
-        image: the key of the image, uint8 [H, W, 3].
-        instruction: the key of the string.
-    """
-
-    def __init__(self, env: gym.Env[Any, Any], image: str, instruction: str) -> None:
-        super().__init__(env)
-        self._keys = {IMAGE: image, INSTRUCTION: instruction}
-        source = env.observation_space
-        assert isinstance(source, spaces.Dict)
-        kept = {}
-        if SPEECH in source.spaces and is_speech(source[SPEECH]):
-            self._keys[SPEECH] = SPEECH
-            kept[SPEECH] = source[SPEECH]
-        text = source[instruction]
-        if not isinstance(text, spaces.Text):
-            text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
-        self.observation_space = spaces.Dict({IMAGE: source[image], INSTRUCTION: text, **kept})
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode."""
-        observation, info = self.env.reset(seed=seed, options=options)
-        return self._pick(observation), info
-
-    def step(self, action: Any) -> tuple[dict[str, Any], SupportsFloat, bool, bool, dict[str, Any]]:
-        """One step; at the end ``info["is_success"]`` is there."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        if terminated or truncated:
-            info[IS_SUCCESS] = was_successful(info, terminated, reward)
-        return self._pick(observation), reward, terminated, truncated, info
-
-    def _pick(self, observation: dict[str, Any]) -> dict[str, Any]:
-        return {ours: observation[theirs] for ours, theirs in self._keys.items()}
-
 
 class MinigridAdapter(ContractAdapter):
     """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and
-    nothing on standard output about rejected layouts.
+    nothing on standard output about rejected layouts. The compass direction is left out, as in
+    BabyAI; an episode that terminates with a reward is a success.
 
     Args:
         env: an environment of the ``minigrid`` package.
+        config: of the adapter, instead of that.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: gym.Env[Any, Any], config: AdapterConfig | None = None) -> None:
         from minigrid.wrappers import RGBImgPartialObsWrapper
 
-        super().__init__(RGBImgPartialObsWrapper(env, tile_size=8), "image", "mission")
+        usual = AdapterConfig(leave_out=("direction",), success=TERMINATED)
+        super().__init__(RGBImgPartialObsWrapper(env, tile_size=8), config=config or usual)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -107,27 +61,38 @@ class MinigridAdapter(ContractAdapter):
             return super().reset(seed=seed, options=options)
 
 
-def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+def adapt(
+    env: gym.Env[Any, Any],
+    config: AdapterConfig | None = None,
+    plan: AdapterPlan | None = None,
+) -> gym.Env[Any, Any]:
     """The environment itself where it fulfils the contract, else wrapped so that it does.
 
+    Args:
+        env: any environment.
+        config: of the adapter; None finds out by itself.
+        plan: of another environment of the same kind, which is made use of again.
+
     Raises:
-        UserError: there is not exactly one image and one string to be found.
+        UserError: nothing of its observations can be used.
     """
-    if contract_violation(env.observation_space) is None:
+    if config is None and contract_violation(env.observation_space) is None:
         return env
     if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
-        return MinigridAdapter(env)
-    space = env.observation_space
-    if isinstance(space, spaces.Dict):
-        images = [key for key, one in space.items() if is_image(one)]
-        texts = [key for key, one in space.items() if isinstance(one, spaces.Text)]
-        if len(images) == len(texts) == 1:
-            return ContractAdapter(env, images[0], texts[0])
-    name = env.spec.id if env.spec else str(env)
-    raise UserError(
-        f"environment {name!r} cannot be adapted by itself: {contract_violation(space)}. "
-        "Wrap it in mmrl.wrappers.adapters.ContractAdapter, which takes the two keys"
-    )
+        return MinigridAdapter(env, config)
+    return ContractAdapter(env, plan, config)
+
+
+def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
+    """What adapters make of an environment, see
+    :meth:`mmrl.wrappers.adapt.plan.AdapterPlan.rows`; empty where it is not adapted.
+    """
+    rows: list[tuple[str, ...]] = []
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, ContractAdapter):
+            rows = [*env.plan.rows(), *rows]
+        env = env.env
+    return rows
 
 
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
@@ -135,16 +100,26 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
     Args:
         env_id: a Gymnasium id, or ``module:id``.
-        kwargs: the environment's own arguments, ``render_mode`` among them; and ``speech``,
-            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions
-            spoken.
+        kwargs: the environment's own arguments, ``render_mode`` among them; ``env_adapter``, the
+            fields of an :class:`~mmrl.wrappers.adapt.config.AdapterConfig`; and ``speech``,
+            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions spoken.
 
     Raises:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
-    speakers = _speakers(kwargs.pop("speech", None))
-    env = adapt(_make(env_id, kwargs))
+    speakers = _speakers(kwargs.pop(SPEECH, None))
+    env = _adapted(env_id, kwargs)
     return env if speakers is None else SpokenInstructions(env, speakers)
+
+
+def _adapted(
+    env_id: str, kwargs: dict[str, Any], plan: AdapterPlan | None = None
+) -> gym.Env[Any, Any]:
+    given = kwargs.pop(ADAPTER, None)
+    config = None if given is None else AdapterConfig.read(given)
+    if config is not None and config.image == RENDER:
+        kwargs.setdefault("render_mode", "rgb_array")
+    return adapt(_make(env_id, kwargs), config, plan)
 
 
 def info_keys(env: gym.Env[Any, Any]) -> dict[str, str | None] | None:
@@ -228,7 +203,7 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
     Raises:
         UserError: as :func:`make_env`.
     """
-    speakers = _speakers(kwargs.pop("speech", None))
+    speakers = _speakers(kwargs.pop(SPEECH, None))
     batch = _make_batch(env_id, num_envs, kwargs)
     return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
 
@@ -239,7 +214,7 @@ def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
 
 def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
     spec = find_spec(env_id)
-    if spec.vector_entry_point is not None:
+    if spec.vector_entry_point is not None and ADAPTER not in kwargs:
         try:
             batch = gym.make_vec(
                 spec,
@@ -255,14 +230,23 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
             if contract_violation(batch.single_observation_space) is None:
                 return batch
             batch.close()
-    return SyncVectorEnv(
-        [partial(_make_checked, env_id, number, kwargs) for number in range(num_envs)],
-        autoreset_mode=AutoresetMode.SAME_STEP,
-    )
+    first = _adapted(env_id, {**kwargs})
+    plan = first.plan if isinstance(first, ContractAdapter) else None
+    makers = [
+        partial(_make_checked, env_id, number, kwargs, plan, first if number == 0 else None)
+        for number in range(num_envs)
+    ]
+    return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
-def _make_checked(env_id: str, number: int, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
-    return ErrorContext(make_env(env_id, **kwargs), number)
+def _make_checked(
+    env_id: str,
+    number: int,
+    kwargs: dict[str, Any],
+    plan: AdapterPlan | None,
+    made: gym.Env[Any, Any] | None,
+) -> gym.Env[Any, Any]:
+    return ErrorContext(_adapted(env_id, {**kwargs}, plan) if made is None else made, number)
 
 
 def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
@@ -309,5 +293,7 @@ def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
 
 
 def sample_instructions(env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)) -> list[str]:
-    """As :func:`instructions`, of an environment that is built."""
+    """As :func:`instructions`, of an environment that is built; none where it has none."""
+    if INSTRUCTION not in cast("spaces.Dict", env.observation_space).spaces:
+        return []
     return [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]

@@ -13,7 +13,14 @@ from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
-from mmrl.contract import IS_SUCCESS, SPEECH, read_success, scalar, were_successful
+from mmrl.contract import (
+    IS_SUCCESS,
+    SPEECH,
+    Successes,
+    read_success,
+    scalar,
+    were_successful,
+)
 from mmrl.errors import UserError
 
 
@@ -182,19 +189,14 @@ class CheckedBatch:
             self._check_observation(observation, np.flatnonzero(over).tolist())
         return observation, rewards, terminated, truncated, infos
 
-    def were_successful(
-        self,
-        infos: dict[str, Any],
-        terminated: NDArray[np.bool_],
-        rewards: NDArray[np.float64],
-    ) -> NDArray[np.bool_]:
+    def were_successful(self, infos: dict[str, Any]) -> Successes:
         """As :func:`mmrl.contract.were_successful`.
 
         Raises:
             EnvironmentFailedError: an ``is_success`` that is neither true nor false.
         """
         try:
-            return were_successful(infos, terminated, rewards)
+            return were_successful(infos, len(self.steps))
         except ValueError as error:
             raise EnvironmentFailedError(
                 f"environment {environment_name(self.env)}: {error}"

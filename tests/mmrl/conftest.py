@@ -23,7 +23,7 @@ class Signals(gym.Env):
     """Press the side that the task names; the camera shows how many steps were made.
 
     Actions: 0 left, 1 right. Reward 1 and the end at the right side; truncated after 4 steps.
-    It neither calls its observations as mmrl does, nor reports success.
+    It neither calls its observations nor its success as mmrl does.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -50,7 +50,7 @@ class Signals(gym.Env):
         self.steps += 1
         hit = int(action) == self.side
         over = self.steps >= self.limit and not hit
-        return self.look(), float(hit), hit, over, {"steps": self.steps}
+        return self.look(), float(hit), hit, over, {"steps": self.steps, "success": hit}
 
     def look(self):
         camera = np.full((12, 16, 3), self.steps, np.uint8)

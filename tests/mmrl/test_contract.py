@@ -8,28 +8,39 @@ from mmrl.contract import (
     contract_violation,
     is_image,
     read_success,
+    sensors,
     was_successful,
     were_successful,
 )
 
 IMAGE = spaces.Box(0, 255, (8, 6, 3), np.uint8)
 TEXT = spaces.Text(10)
+VECTOR = spaces.Box(-1, 1, (9,), np.float32)
 
 
-def test_fulfilled_with_further_entries():
-    space = spaces.Dict(
-        {"image": IMAGE, "instruction": TEXT, "speech": spaces.Box(-1, 1, (9,), np.float32)}
-    )
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"image": IMAGE, "instruction": TEXT, "speech": VECTOR},
+        {"image": IMAGE},
+        {"state": VECTOR},
+        {"image": IMAGE, "wrist": IMAGE, "state": VECTOR, "goal.at": VECTOR, "instruction": TEXT},
+    ],
+)
+def test_fulfilled(entries):
+    space = spaces.Dict(entries)
     assert contract_violation(space) is None
+    assert set(sensors(space)) == set(entries) - {"instruction", "speech"}
 
 
 @pytest.mark.parametrize(
     ("space", "words"),
     [
         (IMAGE, ["must be a Dict", "Box"]),
-        (spaces.Dict({"image": IMAGE}), ["lack 'instruction'", "have image"]),
-        (spaces.Dict({"instruction": TEXT}), ["lack 'image'", "have instruction"]),
-        (spaces.Dict({}), ["lack 'image'", "nothing"]),
+        (spaces.Dict({"instruction": TEXT}), ["no image and no vector", "instruction"]),
+        (spaces.Dict({}), ["no image and no vector", "nothing"]),
+        (spaces.Dict({"image": IMAGE, "door": spaces.Discrete(2)}), ["'door' must be", "Discrete"]),
+        (spaces.Dict({"wrist": IMAGE}), ["the main image must be 'image'", "wrist"]),
         (spaces.Dict({"image": TEXT, "instruction": TEXT}), ["'image' must be a Box", "Text"]),
         (spaces.Dict({"image": IMAGE, "instruction": IMAGE}), ["'instruction' must be a Text"]),
     ],
@@ -62,23 +73,24 @@ def test_images(space, expected):
 )
 def test_what_a_success_means(given, success):
     assert read_success(given) is success
-    assert was_successful({"is_success": given}, True, 1.0) is (success is not False)
+    assert was_successful({"is_success": given}) is success
 
 
 @pytest.mark.parametrize("given", ["False", b"", [True, False], float("nan"), object()])
 def test_what_is_no_success(given):
     with pytest.raises(ValueError, match=r"info\['is_success'\] is .*: it must be true or false"):
-        was_successful({"is_success": given}, True, 1.0)
+        was_successful({"is_success": given})
 
 
-@pytest.mark.parametrize("reward", [None, np.array([1.0, 2.0]), "1"])
-def test_a_reward_that_is_no_number_is_no_success(reward):
-    assert was_successful({}, True, reward) is False
+def test_what_is_not_said_is_not_known():
+    assert was_successful({}) is None
+    assert were_successful({}, 2).known.tolist() == [False, False]
 
 
 def test_successes_of_a_batch():
-    over, rewards = np.array([True, True, False, True]), np.array([1.0, 0.0, 1.0, 1.0])
-    assert were_successful({}, over, rewards).tolist() == [True, False, False, True]
     final = {"is_success": np.array([[True]] * 4), "_is_success": np.array([0, 1, 0, 0], bool)}
-    given = were_successful({"final_info": final}, over, rewards)
-    assert given.tolist() == [True, True, False, True]
+    success, known = were_successful({"final_info": final}, 4)
+    assert success.tolist() == known.tolist() == [False, True, False, False]
+    final = {"is_success": np.array([True, True, False]), "_is_success": np.array([1, 0, 1], bool)}
+    success, known = were_successful({"final_info": final}, 3)
+    assert (success.tolist(), known.tolist()) == ([True, False, False], [True, False, True])

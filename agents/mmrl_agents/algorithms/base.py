@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
 
-from mmrl.contract import IMAGE
+from mmrl.contract import sensors
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
@@ -258,9 +258,8 @@ class SB3Agent(ABC):
         action: spaces.Space[Any],
     ) -> BasePolicy:
         """The policy of a configuration, with new weights, for an environment's spaces."""
-        image = cast("Any", observation)[IMAGE]
         return cls.Policy(
-            spaces.Dict({IMAGE: image, **preprocessing.spaces}),
+            spaces.Dict({**sensors(cast("spaces.Dict", observation)), **preprocessing.spaces}),
             action,
             lambda _: 0.0,
             **cls.policy_kwargs(config, hyper, cls.make_parts(hyper)),

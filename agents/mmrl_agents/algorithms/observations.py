@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import in_order_of, is_channels_first, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -33,8 +33,6 @@ def check_env(algorithm: str, env: Any) -> None:
     encoded = (
         isinstance(env, VecEnv)
         and isinstance(space, spaces.Dict)
-        and IMAGE in space.spaces
-        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
         and all(isinstance(part, spaces.Box) for part in space.spaces.values())
     )
     if encoded:
@@ -60,10 +58,18 @@ def fitting_env(env: VecEnv, space: spaces.Space[Any]) -> VecEnv:
         env: to learn from.
         space: of the algorithm's observations.
     """
-    built, theirs = (cast("Any", one)[IMAGE].shape for one in (space, env.observation_space))
-    if is_channels_first(built) and not is_channels_first(theirs):
+    built, theirs = (
+        [one.shape or () for one in cast("spaces.Dict", whole).spaces.values() if is_image(one)]
+        for whole in (space, env.observation_space)
+    )
+    if any(map(is_channels_first, built)) and not any(map(is_channels_first, theirs)):
         return VecTransposeImage(env)
     return env
+
+
+def is_image(space: spaces.Space[Any]) -> bool:
+    """Whether a space holds images, uint8 [H, W, 3] or [3, H, W]."""
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
 
 
 def is_text(instruction: Any) -> bool:
@@ -80,14 +86,14 @@ def is_text(instruction: Any) -> bool:
 
 
 def encode(
-    observation: Mapping[str, Any], preprocessing: Preprocessing | None, shape: tuple[int, ...]
+    observation: Mapping[str, Any], preprocessing: Preprocessing | None, space: spaces.Dict
 ) -> dict[str, NDArray[Any]]:
     """An environment's own observation, of one or of N, as a policy takes it.
 
     Args:
         observation: with sentences.
         preprocessing: of the algorithm.
-        shape: of the images that it was trained on, [H, W, 3] or [3, H, W].
+        space: of the observations that it was trained on.
 
     Raises:
         UserError: there is no preprocessing, or images of another size.
@@ -97,12 +103,15 @@ def encode(
             "this agent was saved without its tokenizer: give the observations of its "
             "MultimodalVecEnv, where instructions are encoded"
         )
-    one = isinstance(observation[INSTRUCTION], str)
-    batch = {key: [value] for key, value in observation.items()} if one else observation
+    is_single = isinstance(observation[INSTRUCTION], str)
+    batch = {key: [value] for key, value in observation.items()} if is_single else observation
     rows = [preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
     encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    encoded[IMAGE] = _fitting(np.asarray(batch[IMAGE]), shape)
-    return {key: value[0] for key, value in encoded.items()} if one else encoded
+    for key, one in space.spaces.items():
+        if key not in encoded:
+            values = np.asarray(batch[key])
+            encoded[key] = _fitting(values, one.shape or ()) if is_image(one) else values
+    return {key: value[0] for key, value in encoded.items()} if is_single else encoded
 
 
 def _fitting(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -101,7 +101,7 @@ class RolloutCollection(OnPolicyAlgorithm):
             return []
         start = self.team.rows(self.n_envs).start
         return [
-            {ROW: start + e, **{key: infos[e][key] for key in ("episode", IS_SUCCESS)}}
+            {ROW: start + e, **{k: infos[e][k] for k in ("episode", IS_SUCCESS) if k in infos[e]}}
             for e in np.flatnonzero(dones).tolist()
         ]
 

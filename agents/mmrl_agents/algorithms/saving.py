@@ -113,8 +113,8 @@ class Saveable(SuccessStatistics):
             UserError: there are sentences, and no tokenizer was saved; or images of another size.
         """
         if isinstance(observation, Mapping) and is_text(observation.get(INSTRUCTION)):
-            shape = cast("Any", self.observation_space)[IMAGE].shape
-            observation = encode(observation, self.preprocessing, shape)
+            space = cast("spaces.Dict", self.observation_space)
+            observation = encode(observation, self.preprocessing, space)
         return super().predict(observation, state, episode_start, deterministic)
 
     def save(
@@ -395,7 +395,11 @@ def _load_preprocessing(
     if fingerprints is None:
         return None
     frame = spaces.Dict(
-        {IMAGE: spaces.Box(0, 255, (*size_of(seen[IMAGE].shape or ()), 3), np.uint8)}
+        {
+            key: spaces.Box(0, 255, (*size_of(one.shape or ()), 3), np.uint8)
+            for key, one in seen.spaces.items()
+            if key == IMAGE
+        }
     )
     preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)
     preprocessing.check(fingerprints)

@@ -49,7 +49,8 @@ class SuccessStatistics(BaseAlgorithm):
         super()._update_info_buffer(infos, dones)
         self.ep_success_buffer = counted
         for e in np.flatnonzero([] if dones is None else dones).tolist():
-            first.setdefault(infos[e].get(ROW, e), bool(infos[e].get(IS_SUCCESS, False)))
+            if IS_SUCCESS in infos[e]:  # it is not known everywhere
+                first.setdefault(infos[e].get(ROW, e), bool(infos[e][IS_SUCCESS]))
         if len(first) >= self.n_envs * self.team.size:
             counted.extend(first[row] for row in sorted(first))
             self._first_outcomes = None

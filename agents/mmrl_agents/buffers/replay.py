@@ -13,11 +13,12 @@ from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from mmrl.contract import IMAGE
+from mmrl.contract import GOAL, INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl_agents.earlier import saved_images
 
 _NONE = -1
+_SELDOM = (INSTRUCTION, SPEECH, GOAL)  # what changes with an episode, not with each step
 _TRIES = 8
 
 
@@ -103,7 +104,7 @@ class FrameReplay(ReplayBuffer):
         steps = max(buffer_size // n_envs, 1)
         self.buffer_size = steps * n_envs
         self._rings = {
-            key: Ring(self.buffer_size // (1 if key == IMAGE else 4) + 2 * n_envs, space)
+            key: Ring(self.buffer_size // (4 if key in _SELDOM else 1) + 2 * n_envs, space)
             for key, space in observation_space.items()
         }
         self._numbers = {

@@ -236,7 +236,7 @@ def _final_step(
     return FinalStep(
         np.stack([channels_last(one[IMAGE][e]) for one in (obs, next_obs)]),
         obs[INSTRUCTION][e].copy(),
-        bool(infos[e][IS_SUCCESS]),
+        bool(infos[e].get(IS_SUCCESS, False)),
         bool(infos[e].get("TimeLimit.truncated", False)),
         float(reward[e]),
         None if achieved is None else tuple(achieved),

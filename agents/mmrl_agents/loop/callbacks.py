@@ -45,8 +45,11 @@ class ProgressCallback(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         now = Progress(
-            self.num_timesteps, success_rate(self.model), steps_per_second(self.model)
-        )  # fmt: skip
+            self.num_timesteps,
+            success_rate(self.model),
+            steps_per_second(self.model),
+            mean_return(self.model),
+        )
         if self._show(now) and self._checkpoints is not None:
             self._checkpoints.stop()
 
@@ -55,6 +58,12 @@ def success_rate(model: Any) -> float | None:
     """The share of successes among the last training episodes, or None before the first."""
     recent = model.ep_success_buffer
     return float(np.mean(recent)) if recent else None
+
+
+def mean_return(model: Any) -> float | None:
+    """The mean return of the last training episodes, or None before the first."""
+    recent = model.ep_info_buffer
+    return float(np.mean([one["r"] for one in recent])) if recent else None
 
 
 def steps_per_second(model: Any) -> int:

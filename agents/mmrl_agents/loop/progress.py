@@ -16,13 +16,25 @@ class Progress(NamedTuple):
 
     Attributes:
         steps: environment steps so far.
-        success: share of successes among the last episodes; None before the first.
+        success: share of successes among the last episodes; None before the first, and where it is
+            not known.
         speed: environment steps a second.
+        mean_return: of the last episodes; None before the first.
     """
 
     steps: int
     success: float | None
     speed: int
+    mean_return: float | None = None
+
+    def __str__(self) -> str:
+        if self.success is not None:
+            measure = f"success {self.success:>6.1%}"
+        elif self.mean_return is not None:
+            measure = f"return {self.mean_return:>7.2f}"
+        else:
+            measure = f"success {'-':>6}"
+        return f"{measure}  {self.speed:,} steps/s"
 
 
 Show = Callable[[Progress], bool | None]
@@ -30,7 +42,8 @@ Show = Callable[[Progress], bool | None]
 
 
 class TrainingProgressBar:
-    """A bar with success rate and speed; plain lines where there is no terminal.
+    """A bar with speed and success rate, or return where success is not known; plain lines where
+    there is no terminal.
 
     Args:
         total: environment steps to come.
@@ -46,13 +59,11 @@ class TrainingProgressBar:
     def __call__(self, now: Progress) -> None:
         """Show it."""
         self._bar.start()
-        success = "-" if now.success is None else f"{now.success:.1%}"
-        self._bar.set(min(now.steps, self._total), f"success {success} {now.speed:,} steps/s")
+        self._bar.set(min(now.steps, self._total), " ".join(str(now).split()))
         lines = _LINES * now.steps // self._total
         if not self._bar.console.is_terminal and lines > self._lines:
             self._lines = lines
-            line = f"{now.steps:>10,} {self._unit}  success {success:>6}  {now.speed:,} steps/s"
-            print(line, file=sys.stderr)
+            print(f"{now.steps:>10,} {self._unit}  {now}", file=sys.stderr)
 
     def close(self) -> None:
         """Leave the terminal in order."""

@@ -270,7 +270,7 @@ def read_rollouts(
         raise UserError(
             f"test_share={config.test_share}: no episode is left to test with: collect more"
         )
-    about = [(one.spaces.action, one.spaces.observation["image"]) for one in read]
+    about = [(one.spaces.action, one.image_space) for one in read]
     if any(one != other for one, other in pairwise(about)):
         raise UserError(f"data {names}: actions or images of several kinds: {about}")
     space = about[0][0]

@@ -52,7 +52,7 @@ class ImaginedSession(Session):
 
     def act(self, action: int) -> None:
         """Imagine a step; nothing happens once the episode is over."""
-        if self.success is not None:
+        if self.is_over:
             return
         imagined, self._state = self._world.imagine(
             self._state,
@@ -65,6 +65,6 @@ class ImaginedSession(Session):
         self.reward += float(imagined.rewards)
         self.last_action = self.actions[action]
         if bool(imagined.ends):
-            self.success = float(imagined.rewards) > 0
+            self.is_over, self.success = True, float(imagined.rewards) > 0
         elif self.limit is not None and self.steps >= self.limit:
-            self.success = False
+            self.is_over, self.success = True, False

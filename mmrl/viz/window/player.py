@@ -69,9 +69,9 @@ class Player:
             self.shows_map = not self.shows_map
         elif key == _RESTART:
             self.session.restart()
-        elif key == _NEXT or (self.session.success is not None and key == "return"):
+        elif key == _NEXT or (self.session.is_over and key == "return"):
             self.session.next_episode()
-        elif key in self._keys and self.session.success is None:
+        elif key in self._keys and not self.session.is_over:
             self.session.act(self._keys[key])
         else:
             return False
@@ -116,8 +116,8 @@ def scene_of(
         status.append(("clauses done", str(session.clauses_done)))
     status += [("reward", f"{session.reward:.3f}"), ("seed", str(session.seed))]
     banner = None
-    if session.success is not None:
-        banner = (f"{outcome(session.success)} · {hint}", session.success)
+    if session.is_over:
+        banner = (f"{outcome(session.success)} · {hint}", session.success is not False)
     return Scene(
         session.env_id,
         session.instruction,
@@ -141,4 +141,4 @@ def play(player: Player, window: Window, recording: Recording) -> None:
         for key in window.pressed():
             if player.press(key):
                 image = draw(player.scene())
-                recording.add(image, pause=player.session.success is not None)
+                recording.add(image, pause=player.session.is_over)

@@ -10,9 +10,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.action_labels import action_label, action_names
-from mmrl.contract import IMAGE, INSTRUCTION, was_successful
+from mmrl.contract import INSTRUCTION, was_successful
 from mmrl.errors import UserError
 from mmrl.viz.clips import rendered
+from mmrl.viz.observation import observation_image
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext
 
@@ -82,8 +83,9 @@ class Session:
     def restart(self) -> None:
         """The same episode from its beginning."""
         observation, info = self._env.reset(seed=self._seed)
-        self.instruction: str = observation[INSTRUCTION]
+        self.instruction: str = observation.get(INSTRUCTION, "")
         self.steps, self.reward, self.last_action = 0, 0.0, ""
+        self.is_over = False
         self.success: bool | None = None
         self.limit = _limit(self._env)
         self._look(observation, info)
@@ -105,7 +107,7 @@ class Session:
 
     def step(self, action: Any) -> None:
         """Take one of the environment's actions; nothing happens once the episode is over."""
-        if self.success is not None:
+        if self.is_over:
             return
         observation, reward, terminated, truncated, info = self._env.step(action)
         self.steps += 1
@@ -113,7 +115,7 @@ class Session:
         self.last_action = self._label(action)
         self._look(observation, info)
         if terminated or truncated:
-            self.success = was_successful(info, terminated, reward)
+            self.is_over, self.success = True, was_successful(info)
 
     def close(self) -> None:
         """Close the environment."""
@@ -121,8 +123,8 @@ class Session:
 
     def _look(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
         self.observation = observation
-        self.view: NDArray[np.uint8] = np.array(observation[IMAGE])
-        self.instruction = observation[INSTRUCTION]
+        self.view: NDArray[np.uint8] = observation_image(observation)
+        self.instruction = observation.get(INSTRUCTION, "")
         self.overview: NDArray[np.uint8] | None = None
         if self._renders:
             self.overview = self._render()

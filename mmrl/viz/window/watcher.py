@@ -80,7 +80,7 @@ class Watcher:
         """One step of the agent, or the next episode once the last one's end was shown;
         whether there is something new to be seen.
         """
-        if self.session.success is not None:
+        if self.session.is_over:
             self._rest += 1
             if self._rest < _REST:
                 return False
@@ -136,4 +136,4 @@ def watch(watcher: Watcher, window: Window, recording: Recording, fps: float) ->
             is_new = watcher.advance() or is_new
         if is_new:
             image = draw(watcher.scene())
-            recording.add(image, pause=watcher.session.success is not None)
+            recording.add(image, pause=watcher.session.is_over)

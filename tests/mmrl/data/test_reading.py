@@ -132,15 +132,26 @@ def test_the_environment_of_a_stranger(minari_home):
 @pytest.mark.parametrize(
     ("made", "reason"),
     [
-        ({"images": ()}, "lack one image: they have direction .Discrete., mission .Text."),
-        ({"texts": ()}, "lack one string: they have camera .Box., direction .Discrete."),
-        ({"images": ("front", "back")}, "lack 'image', and have several: they have back .Box."),
+        ({"images": ("front", "back")}, "several images, and none is 'image': they have back"),
+        ({"texts": ("a", "b")}, "several strings, and none is 'instruction': they have a .Text."),
     ],
 )
-def test_a_dataset_without_image_or_string(minari_home, made, reason):
+def test_a_dataset_with_several_images_or_strings(minari_home, made, reason):
     strangers("odd-v0", **made)
-    with pytest.raises(UserError, match=f"dataset 'odd-v0': its observations {reason}"):
+    with pytest.raises(UserError, match=f"dataset 'odd-v0': its observations have {reason}"):
         open_dataset("odd-v0")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dataset_without_strings_or_images(minari_home):
+    strangers("wordless-v0", texts=())
+    assert open_dataset("wordless-v0")[0].instruction == ""
+    strangers("blind-v0", images=())
+    blind = open_dataset("blind-v0")
+    assert blind[0].images.shape == (0, 0, 0, 3)
+    assert len(blind.columns(images=False).actions)
+    with pytest.raises(UserError, match="'blind-v0' has no images"):
+        blind.columns()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -8,7 +8,14 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from mmrl.contract import IS_SUCCESS, contract_violation
 from mmrl.errors import UserError
-from mmrl.wrappers.adapters import ContractAdapter, adapt, instruction_words, make_env, make_vec_env
+from mmrl.wrappers.adapt.plan import make_plan
+from mmrl.wrappers.adapters import (
+    adapt,
+    adaptation,
+    instruction_words,
+    make_env,
+    make_vec_env,
+)
 
 IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 TEXT = spaces.Text(10)
@@ -27,66 +34,46 @@ class Shell(gym.Env):
         return "<Shell>"
 
 
-def test_keys_are_renamed_and_the_rest_dropped(signals):
+def test_a_strangers_names(signals):
     env = make_env(signals)
     assert contract_violation(env.observation_space) is None
     observation, _ = env.reset(seed=3)
-    assert set(observation) == {"image", "instruction"}
+    assert set(observation) == {"image", "battery", "instruction"}
     assert observation["image"].shape == (12, 16, 3)
     assert observation["instruction"] in ("press the left", "press the right")
     assert env.observation_space.contains(observation)
 
 
-@pytest.mark.parametrize("limit", [1, 4])
-def test_success_is_a_rewarded_termination(signals, limit):
-    env = make_env(signals, limit=limit)
-    observation, _ = env.reset(seed=0)
-    right = ["press the left", "press the right"].index(observation["instruction"])
-    for step in range(1, limit + 1):
-        observation, reward, terminated, truncated, info = env.step(1 - right)
-        assert observation["image"][0, 0, 0] == step
-        assert (reward, terminated, truncated) == (0, False, step == limit)
-        assert (IS_SUCCESS in info) == truncated
-    assert info[IS_SUCCESS] is False
-    env.reset(seed=0)
-    *_, terminated, _, info = env.step(right)
-    assert terminated
-    assert info[IS_SUCCESS] is True
-
-
-def test_environments_own_word_on_success_counts():
-    class Modest(Shell):
-        def step(self, action):
-            observation = {"eye": np.zeros((8, 8, 3), np.uint8), "order": "go"}
-            return observation, 1.0, True, False, {IS_SUCCESS: False}
-
-    env = adapt(Modest(eye=IMAGE, order=TEXT))
-    assert env.step(0)[4][IS_SUCCESS] is False
-
-
-def test_conforming_environment_is_left_alone():
+def test_an_environment_that_fulfils_the_contract_is_left_alone():
     env = Shell(image=IMAGE, instruction=TEXT, speech=spaces.Box(-1, 1, (4,), np.float32))
     assert adapt(env) is env
+    assert adaptation(env) == []
 
 
-@pytest.mark.parametrize(
-    "entries",
-    [
-        {"front": IMAGE, "back": IMAGE, "task": TEXT},
-        {"camera": IMAGE, "task": TEXT, "note": TEXT},
-        {"camera": IMAGE},
-        {"task": TEXT},
-        {},
-    ],
-)
-def test_ambiguous_or_missing_keys_are_refused(entries):
-    with pytest.raises(UserError, match=r"Shell.*cannot be adapted.*ContractAdapter"):
-        adapt(Shell(**entries))
+def test_a_plan_is_made_once_for_a_batch(signals, monkeypatch):
+    plans = []
+
+    def counted(*arguments):
+        plans.append(make_plan(*arguments))
+        return plans[-1]
+
+    monkeypatch.setattr("mmrl.wrappers.adapt.adapter.make_plan", counted)
+    make_vec_env(signals, 5).close()
+    assert len(plans) == 1
 
 
-def test_ambiguous_keys_can_be_chosen():
-    env = ContractAdapter(Shell(front=IMAGE, back=IMAGE, task=TEXT), "back", "task")
-    assert contract_violation(env.observation_space) is None
+def test_the_adapter_is_configured_by_the_arguments(signals):
+    env = make_env(signals, env_adapter={"leave_out": "battery", "instruction": "none"})
+    assert set(env.reset(seed=0)[0]) == {"image"}
+    becomes = {row[0]: row[2] for row in adaptation(env)}
+    assert becomes == {
+        "battery": "left out", "camera": "image", "task": "left out", "success": "is_success",
+    }  # fmt: skip
+    batch = make_vec_env(signals, 2, env_adapter={"image": "render", "time_limit": 1})
+    observation, _ = batch.reset(seed=0)
+    assert observation["image"].shape == (2, 24, 24, 3)
+    assert (batch.step(np.array([0, 0]))[2] | batch.step(np.array([0, 0]))[3]).all()
+    batch.close()
 
 
 def test_minigrid_becomes_pixels():
@@ -159,7 +146,7 @@ def test_batch_restarts_within_the_step(signals):
         ("mmrl/GoToLocal-v0", {"room_size": 2}),
         ("test/Signals-v0", {"limit": 0}),
         ("test/Signals-v0", {"colour": "red"}),
-        ("CartPole-v1", {}),
+        ("CartPole-v1", {"colour": "red"}),
     ],
 )
 @pytest.mark.parametrize("make", [make_env, lambda *a, **k: make_vec_env(a[0], 2, **k)])

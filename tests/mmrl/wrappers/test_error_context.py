@@ -206,12 +206,14 @@ def test_a_batched_engine_is_checked_alike(engine, wrong):
 def test_success_of_a_batched_engine():
     given = np.array([None, np.array([True]), False], object)
     batch = CheckedBatch(Engine(np.ones(3), is_success=given))
-    _, rewards, over, _, infos = second_step(batch_of(batch))
-    assert batch.were_successful(infos, over, rewards).tolist() == [True, True, False]
+    infos = second_step(batch_of(batch))[-1]
+    success, known = batch.were_successful(infos)
+    assert success.tolist() == [False, True, False]
+    assert known.tolist() == [False, True, True]
     batch = CheckedBatch(Engine(np.ones(3), is_success=["yes", True, True]))
-    _, rewards, over, _, infos = second_step(batch_of(batch))
+    infos = second_step(batch_of(batch))[-1]
     with pytest.raises(EnvironmentFailedError, match="'yes'.* number 0 of the batch"):
-        batch.were_successful(infos, over, rewards)
+        batch.were_successful(infos)
 
 
 def batch_of(batch):

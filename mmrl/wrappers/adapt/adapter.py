@@ -1,0 +1,87 @@
+"""The contract's adapter: any Gymnasium environment, made to fulfil :mod:`mmrl.contract`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.wrappers import TimeLimit
+
+from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS, scalar
+from mmrl.wrappers.adapt.config import AdapterConfig
+from mmrl.wrappers.adapt.instruction import Moment
+from mmrl.wrappers.adapt.plan import AdapterPlan, flatten, make_plan
+from mmrl.wrappers.adapt.success import EpisodeEnd
+
+Observation = dict[str, Any]
+
+
+class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
+    """Images become uint8 [H, W, 3], numbers float32 [K], text the instruction; at an episode's
+    end, ``info["is_success"]`` is there where it is known.
+
+    Args:
+        env: any environment.
+        plan: what becomes of its observations; made for it, if None, see
+            :func:`mmrl.wrappers.adapt.plan.make_plan`.
+        config: of a plan that is made.
+
+    Raises:
+        UserError: nothing of the observations can be used.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        plan: AdapterPlan | None = None,
+        config: AdapterConfig | None = None,
+    ) -> None:
+        self.plan = make_plan(env, config or AdapterConfig()) if plan is None else plan
+        limit = self.plan.config.time_limit
+        super().__init__(env if limit is None else TimeLimit(env, limit))
+        self.observation_space = self.plan.observation_space
+        self._scale = self.plan.config.reward_scale
+        self._source: gym.Space[Any] = env.observation_space
+        self._total = 0.0
+        self._instruction = ""
+        self._converters: list[tuple[str, str, Callable[[Any], Any] | None]] = [
+            (one.key, one.path, one.convert) for one in self.plan.entries if one.key is not None
+        ]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        self._total, self._instruction = 0.0, ""
+        return self._convert(observation, info), info
+
+    def step(self, action: Any) -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+        """One step."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._total += scalar(reward) or 0.0
+        if terminated or truncated:
+            end = EpisodeEnd(info, bool(terminated), reward, self._total)
+            success = self.plan.success.read(end)
+            info = {key: value for key, value in info.items() if key != IS_SUCCESS}
+            if success is not None:
+                info[IS_SUCCESS] = success
+        if self._scale is not None:
+            reward = float(reward) * self._scale
+        return self._convert(observation, info), reward, terminated, truncated, info
+
+    def _convert(self, observation: Any, info: Mapping[str, Any]) -> Observation:
+        flat = flatten(observation, self._source)
+        made = {
+            key: flat[path] if convert is None else convert(flat[path])
+            for key, path, convert in self._converters
+        }
+        if self.plan.renders is not None:
+            made[IMAGE] = np.array(self.env.render())
+        if self.plan.instruction is not None:
+            read = self.plan.instruction.read(Moment(flat, info, self.env))
+            self._instruction = self._instruction if read is None else read
+            made[INSTRUCTION] = self._instruction
+        return made

@@ -1,0 +1,74 @@
+"""The configuration of the adapter: the YAML section ``env_adapter``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
+
+from mmrl.errors import UserError, unknown
+
+ADAPTER: Final = "env_adapter"
+"""The key of a configuration, and of an environment's arguments, that holds it."""
+RENDER: Final = "render"
+NONE: Final = "none"
+TERMINATED: Final = "terminated_with_reward"
+
+
+@dataclass(frozen=True)
+class AdapterConfig:
+    """What of an environment's observations is used, and as what; what is not given is found by
+    itself.
+
+    Entries of nested observations are named by their path, such as ``observation.images.top``.
+
+    Attributes:
+        image: the entry that is the main image, or "render" for what the environment renders.
+        leave_out: entries that are not used.
+        instruction: where the instruction comes from: an entry; "info.KEY"; "attribute.NAME", an
+            attribute or a method without arguments; "none"; or a mapping: {text: a fixed sentence},
+            or {from: ENTRY, template: "pick object {i}"}, with {i} the number of a one-hot goal, or
+            {name}, the i-th of ``names``.
+        success: what an episode's success is: an entry of the last info, such as "is_success";
+            "terminated_with_reward"; {return_above: x}; or "none", where it is unknown.
+        time_limit: steps after which an episode is truncated.
+        reward_scale: by which rewards are multiplied.
+    """
+
+    image: str | None = None
+    leave_out: tuple[str, ...] = ()
+    instruction: Any = None
+    success: Any = None
+    time_limit: int | None = None
+    reward_scale: float | None = None
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any] | None) -> Self:
+        """As the YAML file has it.
+
+        Raises:
+            UserError: an unknown key, or a value of another type.
+        """
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise UserError(f"{ADAPTER}={given!r}: give a mapping, such as {{image: render}}")
+        known = [one.name for one in fields(cls)]
+        for key in given:
+            if key not in known:
+                raise unknown(f"option of {ADAPTER}", str(key), known)
+        leave_out = given.get("leave_out") or ()
+        leave_out = (leave_out,) if isinstance(leave_out, str) else tuple(map(str, leave_out))
+        config = cls(**{**given, "leave_out": leave_out})
+        _check_number(config.time_limit, "time_limit", int)
+        _check_number(config.reward_scale, "reward_scale", float)
+        if not isinstance(config.image, str | None):
+            raise UserError(f"{ADAPTER}.image={config.image!r}: give the name of an entry")
+        return config
+
+
+def _check_number(value: Any, name: str, kind: type[int | float]) -> None:
+    if value is None:
+        return
+    if isinstance(value, int | kind) and not isinstance(value, bool) and float(value) > 0:
+        return
+    raise UserError(f"{ADAPTER}.{name}={value!r}: give a number above 0")
