@@ -11,9 +11,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
-from mmrl.preprocessing.image import in_order_of, is_channels_first, size_of
+from mmrl.preprocessing.image import in_order_of, is_channels_first, is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 
 
@@ -25,7 +25,7 @@ def check_env(algorithm: str, env: Any) -> None:
         env: the environment; None where there is none.
 
     Raises:
-        UserError: it is no MultimodalVecEnv, nor anything around one.
+        UserError: it is no MultimodalVecEnv, nor anything like one.
     """
     if env is None:
         return
@@ -33,8 +33,7 @@ def check_env(algorithm: str, env: Any) -> None:
     encoded = (
         isinstance(env, VecEnv)
         and isinstance(space, spaces.Dict)
-        and IMAGE in space.spaces
-        and (INSTRUCTION in space.spaces or SPEECH in space.spaces)
+        and len(space.spaces) > 0
         and all(isinstance(part, spaces.Box) for part in space.spaces.values())
     )
     if encoded:
@@ -60,10 +59,18 @@ def fitting_env(env: VecEnv, space: spaces.Space[Any]) -> VecEnv:
         env: to learn from.
         space: of the algorithm's observations.
     """
-    built, theirs = (cast("Any", one)[IMAGE].shape for one in (space, env.observation_space))
-    if is_channels_first(built) and not is_channels_first(theirs):
+    built, theirs = (
+        [one for one in cast("Any", each).spaces.values() if is_image(one.shape)]
+        for each in (space, env.observation_space)
+    )
+    if _are_turned(built) and not _are_turned(theirs):
         return VecTransposeImage(env)
     return env
+
+
+def _are_turned(images: list[spaces.Space[Any]]) -> bool:
+    """Whether there are images with the channels first."""
+    return any(is_channels_first(one.shape or ()) for one in images)
 
 
 def is_text(instruction: Any) -> bool:
@@ -80,14 +87,14 @@ def is_text(instruction: Any) -> bool:
 
 
 def encode(
-    observation: Mapping[str, Any], preprocessing: Preprocessing | None, shape: tuple[int, ...]
+    observation: Mapping[str, Any], preprocessing: Preprocessing | None, space: spaces.Dict
 ) -> dict[str, NDArray[Any]]:
     """An environment's own observation, of one or of N, as a policy takes it.
 
     Args:
         observation: with sentences.
         preprocessing: of the algorithm.
-        shape: of the images that it was trained on, [H, W, 3] or [3, H, W].
+        space: of the observations that it was trained on; images are [H, W, 3] or [3, H, W].
 
     Raises:
         UserError: there is no preprocessing, or images of another size.
@@ -101,7 +108,10 @@ def encode(
     batch = {key: [value] for key, value in observation.items()} if one else observation
     rows = [preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
     encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    encoded[IMAGE] = _fitting(np.asarray(batch[IMAGE]), shape)
+    for key, part in space.spaces.items():
+        if key not in encoded:
+            array, shape = np.asarray(batch[key]), part.shape or ()
+            encoded[key] = _fitting(array, shape) if is_image(shape) else array
     return {key: value[0] for key, value in encoded.items()} if one else encoded
 
 

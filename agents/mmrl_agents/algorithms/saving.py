@@ -22,7 +22,7 @@ from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from mmrl.contract import IMAGE, INSTRUCTION
+from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
     Checkpoint,
@@ -33,7 +33,7 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.models.config import ModelConfig
-from mmrl.preprocessing.image import size_of
+from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
@@ -113,8 +113,8 @@ class Saveable(SuccessStatistics):
             UserError: there are sentences, and no tokenizer was saved; or images of another size.
         """
         if isinstance(observation, Mapping) and is_text(observation.get(INSTRUCTION)):
-            shape = cast("Any", self.observation_space)[IMAGE].shape
-            observation = encode(observation, self.preprocessing, shape)
+            space = cast("spaces.Dict", self.observation_space)
+            observation = encode(observation, self.preprocessing, space)
         return super().predict(observation, state, episode_start, deterministic)
 
     def save(
@@ -395,7 +395,11 @@ def _load_preprocessing(
     if fingerprints is None:
         return None
     frame = spaces.Dict(
-        {IMAGE: spaces.Box(0, 255, (*size_of(seen[IMAGE].shape or ()), 3), np.uint8)}
+        {
+            key: spaces.Box(0, 255, (*size_of(one.shape), 3), np.uint8)
+            for key, one in seen.spaces.items()
+            if one.shape is not None and is_image(one.shape)
+        }
     )
     preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)
     preprocessing.check(fingerprints)

@@ -13,11 +13,12 @@ from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import DictReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from mmrl.contract import IMAGE
+from mmrl.contract import GOAL, INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl_agents.earlier import saved_images
 
 _NONE = -1
+_SELDOM_NEW = (INSTRUCTION, SPEECH, GOAL)
 _TRIES = 8
 
 
@@ -72,8 +73,9 @@ class FrameReplay(ReplayBuffer):
     The observation after a step is the one before the next step: it is stored once, for both. An
     instruction is stored once for consecutive steps with the same one. The last observation of an
     episode is stored where a time limit ended it; elsewhere nothing is computed from it. There is
-    room for as many frames as transitions, and for an instruction for every four. All memory is
-    allocated at the beginning; transitions whose frames were overwritten are not sampled any more.
+    room for as many images and vectors as transitions, and for an instruction, written, spoken or
+    painted, for every four. All memory is allocated at the beginning; transitions whose
+    observations were overwritten are not sampled any more.
 
     Args:
         buffer_size: transitions.
@@ -103,7 +105,7 @@ class FrameReplay(ReplayBuffer):
         steps = max(buffer_size // n_envs, 1)
         self.buffer_size = steps * n_envs
         self._rings = {
-            key: Ring(self.buffer_size // (1 if key == IMAGE else 4) + 2 * n_envs, space)
+            key: Ring(self.buffer_size // (4 if key in _SELDOM_NEW else 1) + 2 * n_envs, space)
             for key, space in observation_space.items()
         }
         self._numbers = {
