@@ -9,8 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mmrl.contract import GOAL, IMAGE
-from mmrl.preprocessing.image import in_order_of
+from mmrl.preprocessing.image import in_order_of, is_image
 
 EARLIER: Final = {
     "encoded": "told",
@@ -51,4 +50,5 @@ def saved_images(key: str, array: NDArray[Any], space: spaces.Space[Any]) -> NDA
         array: that was saved.
         space: of the observations, a ``Dict``.
     """
-    return in_order_of(cast("Any", space)[key].shape, array) if key in (IMAGE, GOAL) else array
+    shape = cast("Any", space)[key].shape
+    return in_order_of(shape, array) if is_image(shape[-3:]) else array

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmrl.models.encoders.vector import RunningNorm
+
 _EPSILON = 1e-8  # as stable-baselines3 normalises
 
 
@@ -131,15 +133,22 @@ class Team:
                 distributed.broadcast(tensor.detach(), 0)
 
     def average_statistics(self, module: nn.Module) -> None:
-        """Replace the running statistics of the BatchNorms that are trained by their mean over the
-        workers; no other buffer changes, since that would invalidate the cache of frozen features.
+        """Replace the running statistics that are trained by those of all workers: of BatchNorms by
+        their mean, of vectors' normalisation by the statistics of all workers' data, see
+        :meth:`RunningNorm.average`. No other buffer changes, since that would invalidate the cache
+        of frozen features.
         """
-        if self.size > 1:
-            for norm in module.modules():
-                if isinstance(norm, _BatchNorm) and norm.training:
-                    for statistic in (norm.running_mean, norm.running_var):
-                        if statistic is not None:
-                            self.sum(statistic.div_(self.size))
+        if self.size == 1:
+            return
+        for norm in module.modules():
+            if not norm.training:
+                continue
+            if isinstance(norm, RunningNorm):
+                norm.average(self.sum, self.size)
+            elif isinstance(norm, _BatchNorm):
+                for statistic in (norm.running_mean, norm.running_var):
+                    if statistic is not None:
+                        self.sum(statistic.div_(self.size))
 
 
 ALONE = Team()

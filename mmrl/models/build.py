@@ -15,12 +15,13 @@ from mmrl.errors import UserError, unknown
 from mmrl.models.config import EncoderConfig, ModelConfig, encoder_configs
 from mmrl.models.encoders.base import Encoder
 from mmrl.models.encoders.bert import bert_config
-from mmrl.models.encoders.kinds import EncoderInput, build_encoder, kind_of
+from mmrl.models.encoders.kinds import EncoderInput, build_encoder, default_config, kind_of
 from mmrl.models.encoders.speech import build_speech_preprocessor
 from mmrl.models.encoders.text import TEXT_ENCODERS
-from mmrl.models.fusion import FUSIONS, build_fusion
+from mmrl.models.fusion import FUSIONS, Fusion, SingleReadout, build_fusion
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
+from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing.hub import hub_cache, model_path
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import (
@@ -88,16 +89,15 @@ def build_model(
     _check_options(config)
     if inputs is None:
         inputs, tokenizer = _sentences_and_images(config, pretrained)
-    encoders = _build_encoders(config, inputs, pretrained)
-    shapes = {key: encoder.shape for key, encoder in encoders.items()}
-    features = config.features or sum(shape.width for shape in shapes.values())
-    fusion = build_fusion(config.fusion, shapes, features, config.fusion_args)
+    table = used_encoders(config, inputs)
+    encoders = _build_encoders(config, table, inputs, pretrained)
+    fusion = _build_fusion(config, {key: encoder.shape for key, encoder in encoders.items()})
     model = MultimodalModel(
         encoders, fusion, tokenizer=tokenizer, dropout=config.dropout, precision=config.precision
     )
-    _freeze(encoders, config)
+    _freeze(encoders, table, config)
     if config.channels_last:
-        _set_channels_last(encoders, config)
+        _set_channels_last(encoders, table)
     if config.compile:
         _check_compiler()
         model.compile()
@@ -111,19 +111,23 @@ def build_recipe(config: ModelConfig, inputs: ModelInputs) -> dict[str, Any]:
 
 
 def used_encoders(config: ModelConfig, inputs: ModelInputs) -> dict[str, EncoderConfig]:
-    """The rows of the configuration's table whose modality there is, by observation key.
+    """The encoder of each modality that there is, by observation key: the configured one, or the
+    default for its input.
 
     Raises:
-        UserError: a modality without an encoder, or an encoder without its modality.
+        UserError: no modality at all, one that no encoder takes, or an encoder without its
+            modality.
     """
     table, there = encoder_configs(config), inputs.modalities
+    if not there:
+        raise UserError("observations are empty: a model needs an image, a vector or a text")
     for key in there:
-        if key not in table:
+        if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", key):
             raise UserError(
-                f"observations have {key!r}, which no encoder takes: add it to model.encoders"
+                f"observation key {key!r}: use letters, digits, _ and -, and dots between them"
             )
-        if not re.fullmatch(r"[\w-]+", key):
-            raise UserError(f"observation key {key!r}: use letters, digits, _ and -")
+        if key not in config.encoders:
+            table[key] = default_config(config, key, inputs.shapes.get(key))
     for key in config.encoders:
         if key not in there:
             raise UserError(
@@ -142,10 +146,10 @@ def _check_options(config: ModelConfig) -> None:
 
 
 def _build_encoders(
-    config: ModelConfig, inputs: ModelInputs, pretrained: bool
+    config: ModelConfig, table: dict[str, EncoderConfig], inputs: ModelInputs, pretrained: bool
 ) -> dict[str, Encoder]:
     encoders = {}
-    for key, one in used_encoders(config, inputs).items():
+    for key, one in table.items():
         given = EncoderInput(
             inputs.shapes.get(key),
             inputs.vocabularies.get(key),
@@ -159,6 +163,15 @@ def _build_encoders(
                 raise
             raise UserError(f"model.encoders.{key}: {error}") from error
     return encoders
+
+
+def _build_fusion(config: ModelConfig, shapes: dict[str, TokensShape]) -> Fusion | SingleReadout:
+    """The fusion of several modalities, or the readout of the only one."""
+    features = config.features or sum(shape.width for shape in shapes.values())
+    if len(shapes) == 1:
+        [(key, shape)] = shapes.items()
+        return SingleReadout(key, shape, features)
+    return build_fusion(config.fusion, shapes, features, config.fusion_args)
 
 
 def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelInputs, Tokenizer]:
@@ -198,9 +211,10 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
     return ModelInputs.standard(size, tokenizer.size, channels_first=True), tokenizer
 
 
-def _freeze(encoders: dict[str, Encoder], config: ModelConfig) -> None:
+def _freeze(
+    encoders: dict[str, Encoder], table: dict[str, EncoderConfig], config: ModelConfig
+) -> None:
     """Freeze what the configuration names, and cache what is wholly frozen."""
-    table = encoder_configs(config)
     for key, encoder in encoders.items():
         trained = table[key].trained
         if trained is None:
@@ -208,22 +222,21 @@ def _freeze(encoders: dict[str, Encoder], config: ModelConfig) -> None:
         try:
             encoder.freeze(trained)
         except ValueError as error:
-            raise UserError(f"{_option(config, key)}: {error}") from error
+            raise UserError(f"{_option(config, key, table[key])}: {error}") from error
         if trained == 0 and config.cache_mb:
             encoder.enable_cache(config.cache_mb << 20)
 
 
-def _option(config: ModelConfig, key: str) -> str:
+def _option(config: ModelConfig, key: str, row: EncoderConfig) -> str:
     """The option for how many stages of an encoder are trained."""
     if key in config.encoders:
         return f"model.encoders.{key}.trained"
-    flat = {INSTRUCTION: "text", SPEECH: "speech"}
-    return f"model.{flat.get(key, 'image')}_trained"
+    kind = kind_of(key, row)
+    return f"model.{kind if kind in ('text', 'speech') else 'image'}_trained"
 
 
-def _set_channels_last(encoders: dict[str, Encoder], config: ModelConfig) -> None:
+def _set_channels_last(encoders: dict[str, Encoder], table: dict[str, EncoderConfig]) -> None:
     """Have image encoders compute in channels-last order."""
-    table = encoder_configs(config)
     for key, encoder in encoders.items():
         if kind_of(key, table[key]) == "image":
             encoder.set_memory_format(torch.channels_last)

@@ -1,8 +1,9 @@
 """The configuration of a model: one dataclass, every field an option and a YAML key.
 
 A modality is data: :attr:`ModelConfig.encoders` is a table from observation keys to encoders. The
-flat fields (``image``, ``image_args``, ``text``, …) are the short spelling of its usual rows, and
-:func:`encoder_configs` is the one place where the two become one table.
+flat fields (``image``, ``image_args``, ``text``, …) are the short spelling of its usual rows.
+:func:`encoder_configs` makes one table of the two, to which
+:func:`mmrl.models.encoders.kinds.default_config` adds the further modalities that there are.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ class EncoderConfig:
     """The encoder of one modality.
 
     Attributes:
-        name: small_resnet, small_bert, a hub name, …: any name that ``model.image``, ``model.text``
-            or ``model.speech`` may have.
-        kind: image, text, speech or goal (an image as one token); by default that of the
-            observation key or of the name, otherwise image.
+        name: small_resnet, small_bert, a hub name, …: any name that ``model.image``,
+            ``model.text``, ``model.speech`` or ``model.vector`` may have.
+        kind: image, text, speech, vector, frames (several images at once) or goal (an image as one
+            token); by default that of the observation key or of the name, otherwise image.
         args: arguments of the encoder, such as width.
         trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
@@ -67,13 +68,15 @@ class ModelConfig:
             Whisper model of transformers by hub name or folder.
         speech_args: arguments of ours: width.
         speech_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        encoders: encoders by observation key, for further modalities such as a second camera, or
-            instead of the fields above: {wrist: {name: small_resnet}}; each an EncoderConfig, or
-            its fields as plain data.
+        vector: encoder of vectors, such as a robot's joint angles: mlp.
+        vector_args: its arguments: width, layers, and normalize: running or none.
+        encoders: encoders by observation key, instead of the fields above, which are for every
+            image, text and vector: {wrist: {name: nature_cnn}}; each an EncoderConfig, or its
+            fields as plain data.
         goal_image: run folder of 'mmrl fit painter': the policy is also given a generated image of
             its instruction's goal, with an image encoder of its own; none, if empty.
         fusion: bilinear, concat, cross_attention, film, gated, plain_concat, weighted_sum, or a
-            dotted path to your own class.
+            dotted path to your own class; a single modality needs none.
         fusion_args: its arguments: film's blocks and kernel_size, cross_attention's heads.
         features: width of the fused features; the sum of the tokens' widths, if empty.
         dropout: share of the fused features that is dropped in training.
@@ -96,6 +99,8 @@ class ModelConfig:
     speech: str = "log_mel_cnn"
     speech_args: dict[str, Any] = field(default_factory=dict)
     speech_trained: int | None = None
+    vector: str = "mlp"
+    vector_args: dict[str, Any] = field(default_factory=dict)
     encoders: dict[str, Any] = field(default_factory=dict)
     goal_image: str | None = None
     fusion: str = "film"
@@ -193,23 +198,28 @@ def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 def encoder_configs(config: ModelConfig) -> dict[str, EncoderConfig]:
     """The table of encoders by observation key: the rows of ``config.encoders`` first, then those
-    that only the flat fields describe. Goal images are encoded like images, unless they have a row.
+    of the contract's own keys. Goal images are encoded like images, unless they have a row.
     """
-    flat = {
-        IMAGE: EncoderConfig(
+    flat = flat_configs(config)
+    usual = {IMAGE: flat["image"], INSTRUCTION: flat["text"], SPEECH: flat["speech"]}
+    table = {**config.encoders, **{k: one for k, one in usual.items() if k not in config.encoders}}
+    table.setdefault(GOAL, table[IMAGE])
+    return table
+
+
+def flat_configs(config: ModelConfig) -> dict[str, EncoderConfig]:
+    """The encoders of the flat fields, by kind."""
+    return {
+        "image": EncoderConfig(
             config.image,
             args=config.image_args,
             trained=config.image_trained,
             weights=config.image_weights,
             size=config.image_size,
         ),
-        INSTRUCTION: EncoderConfig(
-            config.text, args=config.text_args, trained=config.text_trained
-        ),
-        SPEECH: EncoderConfig(
+        "text": EncoderConfig(config.text, args=config.text_args, trained=config.text_trained),
+        "speech": EncoderConfig(
             config.speech, args=config.speech_args, trained=config.speech_trained
         ),
-    }  # fmt: skip
-    table = {**config.encoders, **{k: one for k, one in flat.items() if k not in config.encoders}}
-    table.setdefault(GOAL, table[IMAGE])
-    return table
+        "vector": EncoderConfig(config.vector, args=config.vector_args),
+    }

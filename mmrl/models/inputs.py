@@ -18,9 +18,10 @@ class ModelInputs:
     """The modalities of a model, each under its observation key in one of the two tables.
 
     Attributes:
-        shapes: of one observation's array, without the batch: images [H, W, 3], goal images
-            [1, H, W, 3], features of speech as their preprocessing makes them. A model of images
-            [3, H, W] takes them with the channels first.
+        shapes: of one observation's array, without the batch: images [H, W, 3], stacks of images
+            [F, H, W, 3] with goal images [1, H, W, 3], vectors [K], features of speech as their
+            preprocessing makes them. A model of images [3, H, W] takes them with the channels
+            first.
         vocabularies: of sequences of token ids: how many ids there are, or the words by their ids.
     """
 
@@ -64,7 +65,7 @@ class ModelInputs:
         """
         shapes, vocabularies = {}, {}
         for key, one in space.spaces.items():
-            if isinstance(one, spaces.Box) and one.dtype.kind == "i" and one.dtype.itemsize > 1:
+            if isinstance(one, spaces.Box) and one.dtype.kind in "iu" and one.dtype.itemsize > 1:
                 words: tuple[str, ...] = getattr(one, "words", ())
                 vocabularies[key] = words or int(np.max(one.high)) + 1
             else:

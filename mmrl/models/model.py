@@ -4,7 +4,8 @@
 
 Notable:
 
-- A modality is data: a row in ``ModelConfig.encoders``, by observation key.
+- A modality is data: a row in ``ModelConfig.encoders``, by observation key, or the default for its
+  shape. There may be any number of images, vectors and texts, also a single one.
 - Encoders are frozen for real (no gradient, BatchNorm statistics or dropout), and then cached: each
   distinct input is encoded once.
 - A batch holds few distinct instructions: each is encoded once, and its tokens are shared.
@@ -34,7 +35,8 @@ from torch import Tensor, nn
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.models.encoders.base import Encoder
-from mmrl.models.fusion import Fusion
+from mmrl.models.fusion import Fusion, SingleReadout
+from mmrl.models.module_table import ModuleTable
 from mmrl.models.tokens import Tokens
 from mmrl.preprocessing.text import Tokenizer
 
@@ -50,7 +52,7 @@ class MultimodalModel(nn.Module):
 
     Args:
         encoders: by observation key: raw numbers → Tokens.
-        fusion: the Tokens of all modalities → features.
+        fusion: the Tokens of all modalities → features; a readout, where there is one modality.
         tokenizer: for sentences.
         dropout: share of the features that is dropped in training (Srivastava et al., 2014).
         precision: "fp32", or "bf16" for matrix products in bfloat16 (autocast); weights and
@@ -64,14 +66,14 @@ class MultimodalModel(nn.Module):
     def __init__(
         self,
         encoders: Mapping[str, Encoder],
-        fusion: Fusion,
+        fusion: Fusion | SingleReadout,
         *,
         tokenizer: Tokenizer | None = None,
         dropout: float = 0.0,
         precision: str = "fp32",
     ) -> None:
         super().__init__()
-        self.encoders = nn.ModuleDict(encoders)
+        self.encoders = ModuleTable(encoders)
         self.fusion = fusion
         self.dropout = nn.Dropout(dropout)
         self.tokenizer = tokenizer
@@ -85,9 +87,9 @@ class MultimodalModel(nn.Module):
         """A batch of observations, or of sentences and images → features float32 [B, F].
 
         Args:
-            observation: by key, such as ``image`` uint8 [B, H, W, 3], ``instruction`` token ids
-                [B, L], ``speech`` features [B, …], ``goal`` uint8 [B, 1, H, W, 3], of which some
-                may be missing; or B sentences.
+            observation: by key, such as ``image`` uint8 [B, H, W, 3], ``state`` float [B, K],
+                ``instruction`` token ids [B, L], ``speech`` features [B, …], ``goal`` uint8
+                [B, 1, H, W, 3], of which some may be missing; or B sentences.
             images: with sentences, uint8 [B, 3, H, W] where the model was built without an
                 environment, else [B, H, W, 3]; see :class:`mmrl.models.inputs.ModelInputs`.
 

@@ -103,7 +103,8 @@ class TokensShape(NamedTuple):
 
     Attributes:
         width: D.
-        grid: as in :class:`Tokens`; None where the length varies.
+        grid: as in :class:`Tokens`; a single token that is always there, such as that of a vector,
+            lies on a grid of one place. None where the length varies.
         aside: how many of the last channels are of another kind than the others, such as a colour
             beside a shape; a decoder may use them separately.
     """

@@ -33,6 +33,11 @@ def is_channels_first(shape: Sequence[int]) -> bool:
     return shape[-1] != 3 and shape[-3] == 3
 
 
+def is_image(shape: Sequence[int]) -> bool:
+    """Whether a shape is that of an image, [H, W, 3] or [3, H, W]."""
+    return len(shape) == 3 and 3 in (shape[0], shape[2])
+
+
 def size_of(shape: Sequence[int]) -> tuple[int, int]:
     """Height and width of images of a shape, in either order."""
     rows = -2 if is_channels_first(shape) else -3

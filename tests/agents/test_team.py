@@ -12,6 +12,7 @@ from stable_baselines3.common.utils import explained_variance
 from torch import nn
 
 from mmrl.experiment.run import Run
+from mmrl.models.encoders.vector import RunningNorm
 from mmrl_agents.algorithms.ppo import PPOAgent
 from mmrl_agents.team import Team
 from tests.warm import context
@@ -141,11 +142,19 @@ def sums(rank, folder):
     assert module["here"].weight.grad.tolist() == [[1.0, 1.0]]
     assert module["idle"].weight.grad is None
     module["statistics"].running_mean.fill_(rank)
+    data, norm = torch.arange(12, dtype=torch.float32).reshape(6, 2) ** 2, RunningNorm(2)
+    norm(data[:2])
+    norm(data[2:3] if rank == 0 else data[3:])
+    module["vectors"] = norm
     module["frozen"] = nn.BatchNorm1d(2).eval()
     module.register_buffer("constant", torch.ones(1))
     versions = module["frozen"].running_mean._version, module.constant._version
     team.average_statistics(module)
     assert module["statistics"].running_mean.tolist() == [0.5, 0.5]
+    everything = torch.cat([data, data[:2]])  # both have seen the first two
+    torch.testing.assert_close(norm.running_mean, everything.mean(0))
+    torch.testing.assert_close(norm.running_var, everything.var(0, correction=0))
+    assert norm.count.tolist() == [4, 4]
     assert (module["frozen"].running_mean._version, module.constant._version) == versions
     leave()
 

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
 from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
-from mmrl.preprocessing.image import in_order_of, is_channels_first, size_of
+from mmrl.preprocessing.image import in_order_of, is_channels_first, is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 
 
@@ -25,7 +25,7 @@ def check_env(algorithm: str, env: Any) -> None:
         env: the environment; None where there is none.
 
     Raises:
-        UserError: it is no MultimodalVecEnv, nor anything around one.
+        UserError: it is no MultimodalVecEnv, nor anything like one.
     """
     if env is None:
         return
@@ -33,6 +33,7 @@ def check_env(algorithm: str, env: Any) -> None:
     encoded = (
         isinstance(env, VecEnv)
         and isinstance(space, spaces.Dict)
+        and len(space.spaces) > 0
         and all(isinstance(part, spaces.Box) for part in space.spaces.values())
     )
     if encoded:
@@ -59,17 +60,17 @@ def fitting_env(env: VecEnv, space: spaces.Space[Any]) -> VecEnv:
         space: of the algorithm's observations.
     """
     built, theirs = (
-        [one.shape or () for one in cast("spaces.Dict", whole).spaces.values() if is_image(one)]
-        for whole in (space, env.observation_space)
+        [one for one in cast("Any", each).spaces.values() if is_image(one.shape)]
+        for each in (space, env.observation_space)
     )
-    if any(map(is_channels_first, built)) and not any(map(is_channels_first, theirs)):
+    if _are_turned(built) and not _are_turned(theirs):
         return VecTransposeImage(env)
     return env
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
-    """Whether a space holds images, uint8 [H, W, 3] or [3, H, W]."""
-    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+def _are_turned(images: list[spaces.Space[Any]]) -> bool:
+    """Whether there are images with the channels first."""
+    return any(is_channels_first(one.shape or ()) for one in images)
 
 
 def is_text(instruction: Any) -> bool:
@@ -93,7 +94,7 @@ def encode(
     Args:
         observation: with sentences.
         preprocessing: of the algorithm.
-        space: of the observations that it was trained on.
+        space: of the observations that it was trained on; images are [H, W, 3] or [3, H, W].
 
     Raises:
         UserError: there is no preprocessing, or images of another size.
@@ -103,15 +104,15 @@ def encode(
             "this agent was saved without its tokenizer: give the observations of its "
             "MultimodalVecEnv, where instructions are encoded"
         )
-    is_single = isinstance(observation[INSTRUCTION], str)
-    batch = {key: [value] for key, value in observation.items()} if is_single else observation
+    one = isinstance(observation[INSTRUCTION], str)
+    batch = {key: [value] for key, value in observation.items()} if one else observation
     rows = [preprocessing.encode(batch, row) for row in range(len(batch[INSTRUCTION]))]
     encoded = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    for key, one in space.spaces.items():
+    for key, part in space.spaces.items():
         if key not in encoded:
-            values = np.asarray(batch[key])
-            encoded[key] = _fitting(values, one.shape or ()) if is_image(one) else values
-    return {key: value[0] for key, value in encoded.items()} if is_single else encoded
+            array, shape = np.asarray(batch[key]), part.shape or ()
+            encoded[key] = _fitting(array, shape) if is_image(shape) else array
+    return {key: value[0] for key, value in encoded.items()} if one else encoded
 
 
 def _fitting(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

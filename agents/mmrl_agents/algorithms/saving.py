@@ -22,7 +22,7 @@ from stable_baselines3.common.save_util import load_from_zip_file
 from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, unwrap_vec_normalize
 
-from mmrl.contract import IMAGE, INSTRUCTION
+from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
     Checkpoint,
@@ -33,7 +33,7 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.models.config import ModelConfig
-from mmrl.preprocessing.image import size_of
+from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
@@ -396,9 +396,9 @@ def _load_preprocessing(
         return None
     frame = spaces.Dict(
         {
-            key: spaces.Box(0, 255, (*size_of(one.shape or ()), 3), np.uint8)
+            key: spaces.Box(0, 255, (*size_of(one.shape), 3), np.uint8)
             for key, one in seen.spaces.items()
-            if key == IMAGE
+            if one.shape is not None and is_image(one.shape)
         }
     )
     preprocessing = with_goals(Preprocessing.load(folder), model or ModelConfig(), frame)

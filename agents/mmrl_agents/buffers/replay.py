@@ -73,8 +73,9 @@ class FrameReplay(ReplayBuffer):
     The observation after a step is the one before the next step: it is stored once, for both. An
     instruction is stored once for consecutive steps with the same one. The last observation of an
     episode is stored where a time limit ended it; elsewhere nothing is computed from it. There is
-    room for as many frames as transitions, and for an instruction for every four. All memory is
-    allocated at the beginning; transitions whose frames were overwritten are not sampled any more.
+    room for as many images and vectors as transitions, and for an instruction, written, spoken or
+    painted, for every four. All memory is allocated at the beginning; transitions whose
+    observations were overwritten are not sampled any more.
 
     Args:
         buffer_size: transitions.

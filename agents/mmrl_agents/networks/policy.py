@@ -31,9 +31,9 @@ class MultimodalExtractor(BaseFeaturesExtractor):
     """The model as SB3's feature extractor.
 
     Args:
-        observation_space: Dict of ``image`` uint8 [H, W, 3], or [3, H, W] as ``VecTransposeImage``
-            has it; ``instruction`` integers [L] or ``speech`` floats, or both; and perhaps ``goal``
-            uint8 [1, H, W, 3].
+        observation_space: Dict of any number, one at least, of images uint8 [H, W, 3], or [3, H, W]
+            as ``VecTransposeImage`` has them, stacks of images uint8 [F, H, W, 3], vectors float
+            [K], and token ids, integers [L] wider than a byte; ``speech`` is floats of any shape.
         model: what the model is made of.
     """
 

@@ -333,10 +333,21 @@ class FramesEncoder(Encoder):
         rows, columns = encoder.shape.grid
         self.encoder, self.frames = encoder, frames
         self.shape = encoder.shape._replace(grid=(frames * rows, columns))
+        self.channels_first = encoder.channels_first
 
     def stages(self) -> list[nn.Module]:
         """Those of the image encoder."""
         return self.encoder.stages()
+
+    def freeze(self, trained: int) -> None:
+        """As :meth:`Encoder.freeze`, of the image encoder."""
+        self.encoder.freeze(trained)
+
+    def enable_cache(self, capacity: int) -> None:
+        """As :meth:`Encoder.enable_cache`, of the image encoder: each image is encoded once,
+        however many stacks it is in.
+        """
+        self.encoder.enable_cache(capacity)
 
     def forward(self, images: Tensor) -> Tokens:
         """uint8 [B, F, H, W, 3] → Tokens [B, F · L, D].

@@ -7,17 +7,24 @@ and name it in :data:`KINDS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl.errors import UserError, unknown
-from mmrl.models.config import EncoderConfig
+from mmrl.models.config import EncoderConfig, ModelConfig, encoder_configs, flat_configs
 from mmrl.models.encoders.base import Encoder, ProjectedEncoder, Vocabulary
 from mmrl.models.encoders.goal import GoalEncoder
-from mmrl.models.encoders.image import IMAGE_ENCODERS, ImageEncoder, build_image_encoder
+from mmrl.models.encoders.image import (
+    IMAGE_ENCODERS,
+    FramesEncoder,
+    ImageEncoder,
+    build_image_encoder,
+)
 from mmrl.models.encoders.speech import SPEECH_ENCODERS, build_speech_encoder
 from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
-from mmrl.preprocessing.image import is_channels_first, size_of
+from mmrl.models.encoders.vector import VECTOR_ENCODERS, build_vector_encoder
+from mmrl.preprocessing.image import is_channels_first, is_image, size_of
 
 
 class EncoderInput(NamedTuple):
@@ -83,6 +90,43 @@ def kind_of(key: str, config: EncoderConfig) -> str:
     return next((kind for kind, one in KINDS.items() if config.name in one.names), "image")
 
 
+def default_config(config: ModelConfig, key: str, shape: tuple[int, ...] | None) -> EncoderConfig:
+    """The encoder of a modality that the table of a configuration does not name: that of the flat
+    fields for what its input looks like. Each modality has weights of its own.
+
+    Args:
+        config: of the model.
+        key: of the observation.
+        shape: of one observation's array; None for token ids.
+
+    Raises:
+        UserError: no encoder takes such arrays.
+    """
+    kind = _kind_of_input(key, shape)
+    if kind == _KIND_OF_KEY.get(key):
+        return encoder_configs(config)[key]
+    flat = flat_configs(config)
+    return replace(flat.get(kind, flat["image"]), kind=kind)
+
+
+def _kind_of_input(key: str, shape: tuple[int, ...] | None) -> str:
+    """A key of :data:`KINDS`: speech by its key, everything else by its shape."""
+    if key == SPEECH:
+        return "speech"
+    if shape is None:
+        return _KIND_OF_KEY.get(key, "text")
+    if len(shape) == 1:
+        return "vector"
+    if len(shape) == 3 and is_image(shape):
+        return "image"
+    if len(shape) == 4 and is_image(shape[1:]):
+        return "goal" if shape[0] == 1 else "frames"
+    raise UserError(
+        f"observations have {key!r} of shape {list(shape)}, which no encoder takes: there are "
+        "encoders of images [H, W, 3], stacks of images [F, H, W, 3], vectors [K] and token ids"
+    )
+
+
 def is_hub_model(key: str, config: EncoderConfig) -> bool:
     """Whether an encoder is a model of transformers, whose configuration is a file of its own."""
     kind = KINDS[kind_of(key, config)]
@@ -91,6 +135,11 @@ def is_hub_model(key: str, config: EncoderConfig) -> bool:
 
 def _image(config: EncoderConfig, given: EncoderInput) -> ImageEncoder:
     shape = _array(config, given, "image")
+    if len(shape) not in (3, 4) or not is_image(shape[-3:]):
+        raise UserError(
+            f"image encoder {config.name!r} takes images [H, W, 3], and was given arrays "
+            f"{list(shape)}"
+        )
     encoder = build_image_encoder(
         config.name,
         size_of(shape),
@@ -108,6 +157,14 @@ def _goal(config: EncoderConfig, given: EncoderInput) -> GoalEncoder:
     return GoalEncoder(_image(config, given))
 
 
+def _frames(config: EncoderConfig, given: EncoderInput) -> FramesEncoder:
+    shape = _array(config, given, "image")
+    try:
+        return FramesEncoder(_image(config, given), shape[0])
+    except ValueError as error:
+        raise UserError(f"{config.name} with {config.args}: {error}") from error
+
+
 def _speech(config: EncoderConfig, given: EncoderInput) -> Encoder:
     _refuse_image_options(config)
     shape = _array(config, given, "speech")
@@ -121,6 +178,16 @@ def _text(config: EncoderConfig, given: EncoderInput) -> Encoder:
     return build_text_encoder(
         config.name, given.vocabulary, given.length, pretrained=given.pretrained, **config.args
     )
+
+
+def _vector(config: EncoderConfig, given: EncoderInput) -> Encoder:
+    _refuse_image_options(config)
+    shape = _array(config, given, "vector")
+    if len(shape) != 1:
+        raise UserError(
+            f"vector encoder {config.name!r} takes vectors [K], and was given arrays {list(shape)}"
+        )
+    return build_vector_encoder(config.name, shape[0], **config.args)
 
 
 def _array(config: EncoderConfig, given: EncoderInput, kind: str) -> tuple[int, ...]:
@@ -139,6 +206,8 @@ KINDS: Final[dict[str, EncoderKind]] = {
     "image": EncoderKind(_image, IMAGE_ENCODERS),
     "text": EncoderKind(_text, TEXT_ENCODERS, has_hub=True),
     "speech": EncoderKind(_speech, SPEECH_ENCODERS, has_hub=True),
+    "vector": EncoderKind(_vector, VECTOR_ENCODERS),
     "goal": EncoderKind(_goal, ()),
+    "frames": EncoderKind(_frames, ()),
 }
 _KIND_OF_KEY: Final = {IMAGE: "image", INSTRUCTION: "text", SPEECH: "speech", GOAL: "goal"}

@@ -18,6 +18,7 @@ from mmrl.models.fusion.concat import ConcatFusion, PlainConcatFusion
 from mmrl.models.fusion.cross_attention import CrossAttentionFusion
 from mmrl.models.fusion.film import FilmFusion
 from mmrl.models.fusion.gated import GatedFusion
+from mmrl.models.fusion.single import SingleReadout
 from mmrl.models.fusion.weighted_sum import WeightedSumFusion
 from mmrl.models.tokens import TokensShape
 from mmrl.trust import import_trusted
@@ -76,4 +77,4 @@ def _import(name: str) -> type[nn.Module]:
     return found
 
 
-__all__ = ["FUSIONS", "Fusion", "build_fusion"]
+__all__ = ["FUSIONS", "Fusion", "SingleReadout", "build_fusion"]

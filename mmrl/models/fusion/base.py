@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.models.module_table import ModuleTable
 from mmrl.models.tokens import Tokens, TokensShape
 
 
@@ -53,7 +54,7 @@ class Readouts(nn.Module):
 
     def __init__(self, shapes: Mapping[str, TokensShape], features: int) -> None:
         super().__init__()
-        self.each = nn.ModuleDict({k: Readout(s, features) for k, s in shapes.items()})
+        self.each = ModuleTable({k: Readout(s, features) for k, s in shapes.items()})
         self._features = features
 
     def forward(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, Tensor]:
@@ -124,8 +125,13 @@ class Readout(nn.Module):
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Tokens → float [B, features], at least 0."""
+        return torch.relu(self.linear(tokens))
+
+    def linear(self, tokens: Tokens) -> Tensor:
+        """As :meth:`forward`, before the ReLU."""
         if not self._is_grid:
-            return torch.relu(self.project(tokens.mean()))
+            vector: Tensor = self.project(tokens.mean())
+            return vector
         # the weights are in the order [D, rows, columns]: they are fewer than the tokens of a batch
         weight = self.project.weight.unflatten(1, (self._width, -1)).transpose(1, 2).flatten(1)
-        return torch.relu(functional.linear(tokens.as_grid().flatten(1), weight, self.project.bias))
+        return functional.linear(tokens.as_grid().flatten(1), weight, self.project.bias)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrl.models.fusion.base import Fusion, some_tokens
+from mmrl.models.module_table import ModuleTable
 from mmrl.models.tokens import Tokens, TokensShape
 
 
@@ -72,8 +73,8 @@ class CrossAttentionFusion(Fusion):
         heads = heads or next(one for one in (4, 2, 1) if features % one == 0)
         if heads < 1 or features % heads:
             raise ValueError(f"heads={heads} must divide features={features}")
-        self.summaries = nn.ModuleDict({k: nn.Linear(s.width, features) for k, s in shapes.items()})
-        self.readers = nn.ModuleDict({k: Reader(s, features, heads) for k, s in shapes.items()})
+        self.summaries = ModuleTable({k: nn.Linear(s.width, features) for k, s in shapes.items()})
+        self.readers = ModuleTable({k: Reader(s, features, heads) for k, s in shapes.items()})
         self.mix = nn.Linear(2 * len(shapes) * features, features)
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:

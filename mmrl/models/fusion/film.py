@@ -1,14 +1,21 @@
-"""FiLM: the instruction scales and shifts the image's feature maps (Perez et al., 2018)."""
+"""FiLM: the instruction scales and shifts the image's feature maps (Perez et al., 2018).
+
+Shapes: B batch, D width of tokens, F features.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.contract import IMAGE
 from mmrl.models.fusion.base import Fusion, Readout, with_blanks
+from mmrl.models.module_table import ModuleTable
 from mmrl.models.tokens import Tokens, TokensShape
 
 
@@ -35,11 +42,15 @@ class FilmBlock(nn.Module):
 
 
 class FilmFusion(Fusion):
-    """FiLM blocks over the modality that lies on a grid, conditioned on all others.
+    """FiLM blocks over the maps of one modality, conditioned on all others.
 
     As in BabyAI's agent, the instruction selects features of the image. Each condition is
     layer-normalised (Ba et al., 2016), so that the scale of the text encoder does not matter:
     policies learn to follow instructions several times sooner, some only then.
+
+    The maps are those of :func:`modulated`: of the image, or without images of a vector. The
+    condition holds the mean of the tokens of each other modality, or, where they lie on a grid, as
+    of a second camera, a linear readout of it.
 
     Args:
         shapes, features: as :class:`Fusion`.
@@ -48,7 +59,7 @@ class FilmFusion(Fusion):
             and runs faster; 3 and more relate neighbouring places under the instruction.
 
     Raises:
-        ValueError: not exactly one modality lies on a grid, or a number that cannot be.
+        ValueError: fewer than two modalities, or a number that cannot be.
     """
 
     def __init__(
@@ -64,29 +75,59 @@ class FilmFusion(Fusion):
             raise ValueError(
                 f"blocks={blocks} must be at least 1, and kernel_size={kernel_size} odd"
             )
-        grids = [name for name, shape in shapes.items() if shape.grid is not None]
-        if len(grids) != 1:
-            raise ValueError(
-                f"film needs exactly one modality on a grid, got {', '.join(grids) or 'none'}; "
-                "others, such as concat or cross_attention, take any number"
-            )
         self._shapes = dict(shapes)
-        self._image = grids[0]
-        self._others = [name for name in shapes if name != self._image]
+        self._image = modulated(shapes)
+        self._others = {name: one for name, one in shapes.items() if name != self._image}
         width = shapes[self._image].width
-        condition = sum(shapes[name].width for name in self._others)
+        condition = sum(shape.width for shape in self._others.values())
         self.film = nn.ModuleList(FilmBlock(width, condition, kernel_size) for _ in range(blocks))
         self.readout = Readout(shapes[self._image], features)
+        self.summaries = ModuleTable(
+            {name: Readout(one, one.width) for name, one in self._others.items() if one.grid}
+        )
 
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
         """The tokens of the modalities that are there, by name → float [B, F]; a missing one
         counts as 0.
         """
-        tokens = with_blanks(tokens, self._shapes)
-        means = [tokens[name].mean() for name in self._others]
-        condition = torch.cat([functional.layer_norm(m, m.shape[1:]) for m in means], dim=1)
-        image = tokens[self._image]
+        image = _on_a_grid(with_blanks(tokens, self._shapes)[self._image])
+        condition = torch.cat(
+            [
+                self._summary(name, tokens[name]) if name in tokens else image.zeros(shape.width)
+                for name, shape in self._others.items()
+            ],
+            dim=1,
+        )
         maps = image.as_grid()
         for block in self.film:
             maps = block(maps, condition)
         return self.readout(image.replace(values=maps.flatten(1, 2)))
+
+    def _summary(self, name: str, tokens: Tokens) -> Tensor:
+        """The tokens of another modality → its part of the condition, float [B, D]."""
+        if name in self.summaries:
+            readout: Any = self.summaries[name]
+            summary = readout.linear(tokens)
+        else:
+            summary = tokens.mean()
+        return functional.layer_norm(summary, summary.shape[1:])
+
+
+def modulated(shapes: Mapping[str, TokensShape]) -> str:
+    """The modality whose maps FiLM scales and shifts: the first on a grid of several places, else
+    one of a single place, such as a vector, else any; ``image`` before others that are alike.
+    """
+
+    def rank(name: str) -> tuple[int, bool]:
+        grid = shapes[name].grid
+        return (0 if grid is None else min(prod(grid), 2)), name == IMAGE
+
+    return max(shapes, key=rank)
+
+
+def _on_a_grid(tokens: Tokens) -> Tokens:
+    """Tokens on their grid; their mean on a grid of one place, where there is none."""
+    if tokens.grid is not None:
+        return tokens
+    mean = tokens.mean().unsqueeze(1)
+    return Tokens(mean, torch.ones_like(mean[..., 0], dtype=torch.bool), (1, 1))

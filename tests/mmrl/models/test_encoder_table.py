@@ -106,7 +106,6 @@ def test_rows_are_checked_when_they_are_read(row, words):
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ({}, "observations have 'wrist', which no encoder takes"),
         ({"wrist": {"name": "smal_resnet"}}, r"model.encoders.wrist: .*did you mean 'small_resnet"),
         ({"wrist": {"name": "small_resnet", "kind": "pcture"}}, "unknown encoder kind 'pcture'"),
         ({"wrist": {"name": "small_resnet", "trained": 9}}, r"model.encoders.wrist.trained: 9"),

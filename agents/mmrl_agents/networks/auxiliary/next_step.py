@@ -46,7 +46,7 @@ class NextStepLoss(AuxiliaryLoss):
         side: rows and columns of patches in which an image is predicted.
 
     Raises:
-        ValueError: a number that cannot be.
+        ValueError: a number that cannot be, or observations without ``image``.
     """
 
     def __init__(
@@ -60,6 +60,11 @@ class NextStepLoss(AuxiliaryLoss):
         side: int = 14,
     ) -> None:
         super().__init__()
+        if IMAGE not in observation.spaces:
+            raise ValueError(
+                f"it predicts '{IMAGE}', and observations have {', '.join(observation.spaces)}; "
+                "reward_prediction needs none"
+            )
         shape = observation[IMAGE].shape or ()
         pixels = min(size_of(shape))
         if weight <= 0 or hidden < 1 or not 1 <= side <= pixels:

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from mmrl.errors import UserError
 from mmrl.models.fusion import FUSIONS, Fusion, build_fusion
-from mmrl.models.fusion.film import FilmBlock
+from mmrl.models.fusion.film import FilmBlock, modulated
 from mmrl.models.tokens import Tokens, TokensShape
 
 ROWS, FEATURES = 3, 7
@@ -33,6 +33,16 @@ def batch(requires_grad=False):
         mask = torch.ones(ROWS, length, dtype=torch.bool)
         mask[:, -2:] = False
         tokens[name] = Tokens(values, mask, shape.grid)
+    return tokens
+
+
+def tokens_of(shapes):
+    """Random tokens of other shapes, none of them padded."""
+    tokens = {}
+    for name, shape in shapes.items():
+        length = 5 if shape.grid is None else shape.grid[0] * shape.grid[1]
+        values = torch.randn(ROWS, length, shape.width)
+        tokens[name] = Tokens(values, torch.ones(ROWS, length, dtype=torch.bool), shape.grid)
     return tokens
 
 
@@ -215,11 +225,42 @@ def test_weights_of_the_sum_are_shares():
     assert_close(fusion(tokens), fusion(blind))
 
 
-@pytest.mark.parametrize("grids", [0, 2])
-def test_film_needs_exactly_one_grid(grids):
-    shapes = {f"m{k}": TokensShape(4, (2, 2) if k < grids else None) for k in range(2)}
-    with pytest.raises(ValueError, match="exactly one modality on a grid"):
-        FUSIONS["film"](shapes, FEATURES)
+GRID, PLACE, SEQUENCE = TokensShape(5, (2, 4)), TokensShape(3, (1, 1)), TokensShape(6)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "name"),
+    [
+        ({"instruction": SEQUENCE, "image": GRID}, "image"),
+        ({"front": GRID, "image": GRID, "state": PLACE}, "image"),
+        ({"state": PLACE, "top": GRID, "wrist": GRID}, "top"),
+        ({"instruction": SEQUENCE, "state": PLACE, "velocity": PLACE}, "state"),
+        ({"image": SEQUENCE, "state": PLACE}, "state"),
+        ({"instruction": SEQUENCE, "image": SEQUENCE}, "image"),
+        ({"instruction": SEQUENCE, "speech": SEQUENCE}, "instruction"),
+    ],
+)
+def test_film_modulates_the_first_image_else_a_vector(shapes, name):
+    assert modulated(shapes) == name
+    fusion = FUSIONS["film"](shapes, FEATURES)
+    tokens = tokens_of(shapes)
+    features = fusion(tokens)
+    assert features.shape == (ROWS, FEATURES)
+    for key, one in tokens.items():
+        other = one.replace(values=torch.randn_like(one.values))
+        assert not torch.allclose(fusion({**tokens, key: other}), features), key
+        without = {other: tokens[other] for other in tokens if other != key}
+        assert fusion(without).isfinite().all()
+
+
+def test_a_grid_that_is_missing_counts_as_0_in_films_condition():
+    shapes = {"image": GRID, "wrist": GRID, "instruction": SEQUENCE}
+    fusion = FUSIONS["film"](shapes, FEATURES)
+    tokens = tokens_of({key: shapes[key] for key in ("image", "instruction")})
+    before = fusion(tokens)
+    with torch.no_grad():
+        fusion.summaries["wrist"].project.bias.add_(1)
+    assert torch.equal(fusion(tokens), before)
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3])
