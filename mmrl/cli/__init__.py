@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import warnings
@@ -104,6 +105,10 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
+_NO_SPEED: Final = ".*No render fps was declared"  # Gymnasium's; clips have a speed of their own
+
+
 @contextmanager
 def warnings_in_lines(name: str) -> Iterator[None]:
     """Within the block a warning for the user is one line, without the code that it came from."""
@@ -116,12 +121,14 @@ def warnings_in_lines(name: str) -> Iterator[None]:
         line: str | None = None,
     ) -> str:
         if issubclass(category, UserWarning):
-            return f"mmrl {name}: warning: {printable(str(message))}\n"
+            return f"mmrl {name}: warning: {printable(_COLOUR.sub('', str(message)))}\n"
         return before(message, category, filename, lineno, line)
 
     before = warnings.formatwarning
     warnings.formatwarning = format_line
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=_NO_SPEED)
+            yield
     finally:
         warnings.formatwarning = before

@@ -7,7 +7,7 @@ import copy
 import io
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -66,7 +66,8 @@ def adapt(
     config: AdapterConfig | None = None,
     plan: AdapterPlan | None = None,
 ) -> gym.Env[Any, Any]:
-    """The environment itself where it fulfils the contract, else wrapped so that it does.
+    """The environment itself where it fulfils the contract and has an instruction, else wrapped so
+    that it does: the instruction may be somewhere else.
 
     Args:
         env: any environment.
@@ -76,11 +77,16 @@ def adapt(
     Raises:
         UserError: nothing of its observations can be used.
     """
-    if config is None and contract_violation(env.observation_space) is None:
+    space = env.observation_space
+    if config is None and contract_violation(space) is None and INSTRUCTION in _keys(space):
         return env
     if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
         return MinigridAdapter(env, config)
     return ContractAdapter(env, plan, config)
+
+
+def _keys(space: gym.Space[Any]) -> tuple[str, ...]:
+    return tuple(space.spaces) if isinstance(space, spaces.Dict) else ()
 
 
 def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
@@ -294,6 +300,6 @@ def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
 
 def sample_instructions(env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)) -> list[str]:
     """As :func:`instructions`, of an environment that is built; none where it has none."""
-    if INSTRUCTION not in cast("spaces.Dict", env.observation_space).spaces:
+    if INSTRUCTION not in _keys(env.observation_space):
         return []
     return [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]

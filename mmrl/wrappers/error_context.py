@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
@@ -22,6 +23,8 @@ from mmrl.contract import (
     were_successful,
 )
 from mmrl.errors import UserError
+
+_SUCCESS: Final = "success"  # as many packages name it
 
 
 class EnvironmentFailedError(UserError):
@@ -40,7 +43,8 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
     """Names the environment in an error, and checks rewards, float observations and success.
 
     The last observation of an episode is copied: it outlives the environment's next reset.
-    ``info["is_success"]`` is a bool at an episode's end, or absent.
+    ``info["is_success"]`` is a bool at an episode's end, or absent; where there is only
+    ``info["success"]``, that is taken.
 
     Args:
         env: a single environment, or one of a batch.
@@ -109,6 +113,9 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             raise EnvironmentFailedError(f"{self._who}: {wrong} in {when}; it must be finite")
 
     def _with_success(self, info: dict[str, Any], action: Any) -> dict[str, Any]:
+        if info.get(IS_SUCCESS) is None and _SUCCESS in info:
+            with suppress(ValueError):  # it has another meaning here
+                info = {**info, IS_SUCCESS: read_success(info[_SUCCESS])}
         if IS_SUCCESS not in info:
             return info
         rest = {key: value for key, value in info.items() if key != IS_SUCCESS}
