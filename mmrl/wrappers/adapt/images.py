@@ -167,6 +167,8 @@ def _converter(
             image = image[..., None]
         else:
             image = np.moveaxis(image, axis - (layout.stack is not None), -1)
+        if image.dtype.kind == "f" and np.isnan(image).any():
+            raise ValueError("an image has values that are no numbers (NaN)")
         if scale is not None:
             image = scale(image)
         if not is_whole:
@@ -197,15 +199,10 @@ def _scaling(space: spaces.Box) -> tuple[Callable[[Array], Array] | None, str]:
         )
     if low >= 0:
         return (
-            lambda image: _finite(255 * image / (1 + image)).round(),
+            lambda image: (255 * (1 - 1 / (1 + np.maximum(image, 0)))).round(),
             f"{space.dtype} without an upper bound → 255 · x / (1 + x)",
         )
     return (
-        lambda image: _finite(127.5 * (1 + image / (1 + np.abs(image)))).round(),
+        lambda image: (127.5 + 127.5 * np.sign(image) * (1 - 1 / (1 + np.abs(image)))).round(),
         f"{space.dtype} without bounds → 127.5 · (1 + x / (1 + |x|))",
     )
-
-
-def _finite(image: Array) -> Array:
-    """Infinite depth, of nothing, is the largest value."""
-    return np.nan_to_num(image, nan=255.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -72,13 +72,13 @@ class AdapterPlan:
 
     @property
     def observation_space(self) -> spaces.Dict:
-        """Of the adapted environment: images, vectors, then the instruction."""
+        """Of the adapted environment."""
         found: dict[str, gym.Space[Any]] = {}
         if self.renders is not None:
             found[IMAGE] = spaces.Box(0, 255, self.renders, np.uint8)
-        kept = [one for one in self.entries if one.key is not None and one.becomes is not None]
-        for one in sorted(kept, key=lambda one: one.key != IMAGE):
-            found[str(one.key)] = cast("gym.Space[Any]", one.becomes)
+        for one in self.entries:
+            if one.key is not None and one.becomes is not None:
+                found[one.key] = one.becomes
         if self.instruction is not None:
             found[INSTRUCTION] = self.text
         return spaces.Dict(found)
