@@ -195,7 +195,7 @@ def _read(
     vector = read_vector(space)
     if vector is None:
         return [_left_out(path, space, "neither an image, numbers nor text")]
-    name = STATE if path == _WHOLE else key
+    name = STATE if path == _WHOLE else f"{key}_" if key == IMAGE else key
     return [Entry(path, space, name, vector.space, vector.convert, vector.note)]
 
 
