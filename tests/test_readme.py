@@ -32,20 +32,21 @@ def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "kitchen.py").write_text(block('gym.register("Kitchen-v0"'))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    command = "train --env kitchen:Kitchen-v0 --out runs/kitchen --steps 2048 --eval_episodes 64"
-    small = "--model.features 16 --ppo.n_epochs 2 --ppo.learning_rate 0.003 --clip_every 0"
+    command = "train --env kitchen:Kitchen-v0 --out runs/kitchen --steps 256 --eval_episodes 8"
+    small = "--model.features 16 --ppo.num_envs 8 --ppo.n_steps 16 --ppo.batch_size 64"
     args = "--model.image_args.width 8 --model.text_args.width 16 --model.text_args.layers 1"
-    assert main([*command.split(), *small.split(), *args.split()]) == 0
+    assert main([*command.split(), *small.split(), *args.split(), "--clip_every", "0"]) == 0
     assert (tmp_path / "runs/kitchen/result.json").is_file()
 
 
 def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = block("mmrl.train(env=")
-    short = text.replace("100_000", "2048").replace("episodes=256", "episodes=8")
-    small = "ppo={'num_envs': 8, 'n_steps': 32, 'batch_size': 64}, eval_episodes=8, clip_every=0"
+    short = text.replace("100_000", "256").replace("episodes=256", "episodes=8")
+    small = "ppo={'num_envs': 8, 'n_steps': 16, 'batch_size': 64}, eval_episodes=8, clip_every=0"
+    model = "model={'features': 16, 'image_args': {'width': 8}}"
     short = short.replace("agent.clip", "clip = agent.clip")
-    short = short.replace('out="runs/a"', f'out="runs/a", {small}')
+    short = short.replace('out="runs/a"', f'out="runs/a", {small}, {model}')
     assert short != text
     scope: dict[str, object] = {}
     exec(short, scope)
@@ -75,12 +76,12 @@ def test_grid_worlds_block() -> None:
 def test_stable_baselines3_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = block("agent.learn")
-    short = text.replace("100_000", "2048").replace("n_steps=32", "n_steps=8")
+    short = text.replace("100_000", "512").replace("n_steps=32", "n_steps=8")
     assert short != text
     scope: dict[str, object] = {}
     exec(short.replace("ModelConfig(", SMALL), scope)
     agent = scope["agent"]
-    assert agent.num_timesteps >= 2048  # type: ignore[attr-defined]
+    assert agent.num_timesteps >= 512  # type: ignore[attr-defined]
 
 
 def test_model_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""Processes that begin with torch and ours imported: each is a fork of one that waits for this.
+"""Processes that begin with a training behind them: each is a fork of one that waits for this.
 
-To import all that a training wants takes seconds of a processor, more than the training itself.
-Where it is no matter how a process begins, tests have theirs begun here.
+To import all that a training wants, and to load its kernels, takes seconds of a processor, more
+than the training itself. Where it is no matter how a process begins, tests have theirs begun here.
 """
 
 import multiprocessing
@@ -9,17 +9,24 @@ import os
 import runpy
 import sys
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from subprocess import STDOUT, TimeoutExpired
 from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 def context() -> ForkServerContext:
     """Where such processes are made; the one that waits begins with the first of them."""
     made = multiprocessing.get_context("forkserver")
-    made.set_forkserver_preload(
-        ["mmrl.cli", "mmrl_agents.algorithms.ppo", "torch._dynamo", "mmrl_envs"]
-    )
+    made.set_forkserver_preload(["tests.warmed"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        forkserver.ensure_running()
     return made
 
 

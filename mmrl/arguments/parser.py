@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_setti
 
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import announce, present_key, rename_keys
+from mmrl.yaml_text import read_yaml, to_yaml
 
 # A value is data: no class is imported or made of it, whatever is in a file.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
@@ -130,15 +131,20 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         configuration file is read by this.
         """
         try:
-            config = yaml.safe_load(content)
+            config = read_yaml(content)
         except yaml.YAMLError:
             config = None  # the error is reported by the parser itself
         if isinstance(config, dict):
             config, renamed = rename_keys(config)
             if renamed:
                 announce(renamed, self.prog)
-                content = yaml.safe_dump(config, sort_keys=False)
+                content = to_yaml(config)
         return super().parse_string(content, *args, **kwargs)
+
+    def plain_values(self, parsed: Any) -> dict[str, Any]:
+        """What was parsed as a configuration file has it: nested dictionaries of plain values."""
+        values: dict[str, Any] = read_yaml(self.dump(parsed, skip_none=False, skip_validation=True))
+        return values
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
         """The help, its options with dashes."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
+from functools import cache
 from typing import Any, Final
 
-import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import AsWritten, Parser
@@ -100,7 +100,7 @@ def parse(arguments: list[str]) -> TrainRequest:
     Raises:
         UserError: an agent that there is not, or no run to resume.
     """
-    parser = train_parser()
+    parser = train_parser(tuple(agent_names()))
     resumed = named_run(arguments)
     if resumed is not None:
         arguments = [as_argument(resumed), *arguments]
@@ -134,15 +134,16 @@ def request_of(config: Mapping[str, Any]) -> TrainRequest:
     wrong = sorted(plain.keys() & _NOT_THE_EXPERIMENT)
     if wrong:
         raise UserError(f"{wrong[0]}: is an option of 'mmrl train', and no key of a configuration")
-    parser = train_parser()
+    parser = train_parser(tuple(agent_names()))
     request = _request(parser, parser.parse_object(plain))
     for key, value in flat(request.resolved).items():
         check_value(key, value)
     return request
 
 
-def train_parser() -> Parser:
-    """The parser of ``mmrl train``."""
+@cache
+def train_parser(agents: tuple[str, ...]) -> Parser:
+    """The parser of ``mmrl train``, with a section for each of the agents; one for all requests."""
     parser = Parser(
         prog="mmrl train", description=_DESCRIPTION, formatter_class=AsWritten,
         usage="mmrl train --env ENV --out OUT [options]",
@@ -162,7 +163,7 @@ def train_parser() -> Parser:
         "--dry-run", type=bool, default=False, help="print what --workers would do, and stop"
     )
     parser.add_class_arguments(TrainConfig)
-    for name in agent_names():
+    for name in agents:
         parser.add_class_arguments(find_agent(name).Config, name)
     return parser
 
@@ -171,7 +172,7 @@ def _request(parser: Parser, parsed: Any) -> TrainRequest:
     agent = parsed.agent
     if agent not in agent_names():
         raise unknown("agent", agent, agent_names())
-    plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
+    plain = parser.plain_values(parsed)
     others = set(agent_names()) - {agent} | _NOT_THE_EXPERIMENT
     resolved = {key: value for key, value in plain.items() if key not in others}
     objects = parser.instantiate_classes(parsed)

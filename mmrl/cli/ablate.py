@@ -7,8 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import yaml
-
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.request import check, parse
 from mmrl.cli.common import claim
@@ -17,6 +15,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop
 from mmrl.progress import ProgressBar
+from mmrl.yaml_text import read_yaml
 
 _DESCRIPTION = """\
 Train variants of a configuration with the same budget and several seeds, and write a table
@@ -69,7 +68,7 @@ def run(arguments: list[str]) -> int:
     title = f"{config.env}, {config.steps:,} steps"
     about = {
         "command": f"mmrl ablate {shlex.join(arguments)}",
-        "config": yaml.safe_load(configured),
+        "config": read_yaml(configured),
     }
     write_tables(folder, rows, title, about)
     print(markdown([row.summary() for row in rows], title))

@@ -14,6 +14,7 @@ from mmrl.generative.text.decoder import Constraint
 from mmrl.generative.text.models import GeneratedText, TextGenerator
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import instructions
+from mmrl.yaml_text import read_yaml, to_yaml
 
 _EPISODES: Final = 4096
 
@@ -61,7 +62,7 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
     file = folder / name
     if file.is_file():
         try:
-            before = yaml.safe_load(file.read_text())
+            before = read_yaml(file.read_text())
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise UserError(f"{file} cannot be read: {error}") from error
         if before != settings:
@@ -73,4 +74,4 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"--out {folder}: is not empty, and not {what}")
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, yaml.safe_dump(dict(settings)))
+    write_atomically(file, to_yaml(dict(settings)))

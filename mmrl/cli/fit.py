@@ -8,7 +8,6 @@ from dataclasses import MISSING, fields
 from typing import Any, Final
 
 import torch
-import yaml
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
@@ -110,7 +109,7 @@ def _parse(
     parsed = parser.parse_args(arguments)
     if parsed.task != name:
         raise UserError(f"this configuration is of 'mmrl fit {parsed.task}', not {name}")
-    plain = yaml.safe_load(parser.dump(parsed, skip_none=False))
+    plain = parser.plain_values(parsed)
     resolved = {key: value for key, value in plain.items() if key not in _NOT_THE_TASK}
     check_code(parsed, resolved)
     objects = parser.instantiate_classes(parsed)

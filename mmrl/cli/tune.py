@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from rich.console import Console
 
 from mmrl.api import load_agent
@@ -32,6 +31,7 @@ from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
 from mmrl.registry import find_agent
 from mmrl.trust import sign
+from mmrl.yaml_text import read_yaml, to_yaml
 
 _DESCRIPTION = """\
 Search hyperparameters with Optuna: every trial is a training of the configuration with other
@@ -226,13 +226,13 @@ class Search:
         if not whole:
             raise UserError(f"no trial in {self._folder} has ended: give more --trials")
         best = max(whole, key=lambda one: one.success)
-        config = yaml.safe_load((self._folder / f"trial-{best.number:04d}" / CONFIG).read_text())
+        config = read_yaml((self._folder / f"trial-{best.number:04d}" / CONFIG).read_text())
         for key in ("out", "eval_episodes"):
             config.pop(key, None)
         write_atomically(
             self._folder / "best.yaml",
             f"# trial {best.number}: {best.success:.1%} of {self._episodes} validation episodes\n"
-            + yaml.safe_dump(config, sort_keys=False),
+            + to_yaml(config),
         )
         sign(config, self._folder)
         table = markdown(trials, title)

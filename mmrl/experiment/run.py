@@ -34,6 +34,7 @@ from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.trust import check, sign
+from mmrl.yaml_text import read_yaml, to_yaml
 
 CONFIG: Final = "config.yaml"
 RESULT: Final = "result.json"
@@ -130,7 +131,7 @@ class Run:
         if not file.is_file():
             raise UserError(f"{path} is no run folder: it has no {CONFIG}")
         try:
-            config = yaml.safe_load(file.read_text())
+            config = read_yaml(file.read_text())
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise UserError(f"{file} cannot be read: {error}") from error
         if not isinstance(config, dict) or not {"env", "task"} & config.keys():
@@ -257,7 +258,7 @@ class Run:
         Raises:
             WriteError: it cannot be written.
         """
-        text, file = yaml.safe_dump(self.config, sort_keys=False), self.path / CONFIG
+        text, file = to_yaml(self.config), self.path / CONFIG
         if not file.is_file() or file.read_text() != text:
             write_atomically(file, text)
             sign(self.config, self.path)

@@ -23,6 +23,7 @@ _SETTINGS: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage statistics are sent
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths stay the same
     "RAY_worker_niceness": "0",  # workers are the main load
+    "RAY_prestart_worker_first_driver": "0",  # one for each core, and none of them of use
 }
 _HANDED_ON: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "PYTHONPATH")
 _QUIET: Final = {"log_to_driver": False, "logging_level": "ERROR"}

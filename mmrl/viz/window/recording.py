@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
-from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
+from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif, with_palette
 
 
 class Recording:
@@ -43,7 +43,7 @@ class Recording:
     def add(self, image: NDArray[np.uint8], *, pause: bool = False) -> None:
         """Add an image, uint8 [H, W, 3]; ``pause`` keeps it for longer."""
         if self._path:
-            self._frames.append(Image.fromarray(image).quantize(128))
+            self._frames.append(with_palette(Image.fromarray(image)))
             self._durations.append(PAUSE_MS if pause else FRAME_MS)
 
     def save(self) -> Path | None:

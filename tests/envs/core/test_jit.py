@@ -1,7 +1,9 @@
-"""JIT compilation: stamps of cached kernels, device functions, and the internals of numba that
-``core/jit.py`` relies on.
+"""JIT compilation: stamps of cached kernels, device functions, processes that want the same kernel,
+and the internals of numba that ``core/jit.py`` relies on.
 """
 
+import importlib
+import multiprocessing
 import tomllib
 from pathlib import Path
 
@@ -93,6 +95,12 @@ def test_device_functions_raise_when_called_from_python():
     assert jit.signed.py_func(np.uint8(3)) == 3
 
 
+def test_device_functions_are_compiled_once_for_all_constants():
+    double = jit.device_function(lambda number: 2 * number)
+    assert numba.njit(lambda: double(3) + double(4) + double(5))() == 24
+    assert double.signatures == [(numba.int64,)], REASON
+
+
 def test_the_final_module_is_optimised_unless_we_skip_it(monkeypatch):
     optimised = []
     original = codegen.CPUCodeLibrary._optimize_final_module
@@ -113,7 +121,41 @@ def test_the_final_module_is_optimised_unless_we_skip_it(monkeypatch):
 
 def test_kernels_cannot_allocate():
     """They are compiled without numba's runtime, which would count references."""
-    options = {name: value for name, value in jit._OPTIONS.items() if name != "cache"}
-    allocate = numba.njit(**options)(lambda: np.zeros(3))
+    allocate = numba.njit(**jit._OPTIONS)(lambda: np.zeros(3))
     with pytest.raises(numba.TypingError):
         allocate()
+
+
+WANTED = """
+from mmrl_envs.grid.core.jit import device_function, kernel
+
+@device_function
+def below(number):
+    return number + 1
+
+@kernel
+def wanted(number):
+    return below(number) + 1
+"""
+
+
+def want(together, found):
+    """A process: call the kernel with the others; how often it was in the cache, and was not."""
+    wanted = importlib.import_module("wanted").wanted
+    together.wait()
+    assert wanted(1) == 3
+    found.put((sum(wanted.stats.cache_hits.values()), sum(wanted.stats.cache_misses.values())))
+
+
+def test_one_of_several_processes_compiles_and_the_others_wait(tmp_path, monkeypatch):
+    (tmp_path / "wanted.py").write_text(WANTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    fork = multiprocessing.get_context("fork")
+    together, found = fork.Barrier(3), fork.SimpleQueue()
+    tasks = [fork.Process(target=want, args=(together, found)) for _ in range(3)]
+    for task in tasks:
+        task.start()
+    for task in tasks:
+        task.join()
+    assert [task.exitcode for task in tasks] == [0, 0, 0]
+    assert sorted(found.get() for _ in tasks) == [(0, 1), (1, 0), (1, 0)]

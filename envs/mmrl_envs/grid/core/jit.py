@@ -1,11 +1,13 @@
-"""JIT compilation of the grid's kernels: by numba, cached on disk, and never stale.
+"""JIT compilation of the grid's kernels: by numba, cached on disk, never stale, and once for all
+processes that want them at the same time.
 
 The words are CUDA's: a :func:`kernel` is called from Python, a :func:`device_function` only from
 kernels and device functions, into which LLVM inlines it.
 
-Three things here are no public interface of numba: the cache locators, the optimisation of a
-library's final module, and the class of a dispatcher. Therefore ``pyproject.toml`` bounds numba's
-version, and ``tests/envs/core/test_jit.py`` asserts each of them: run it before raising the bound.
+Four things here are no public interface of numba: the cache locators, the index of a cache, the
+optimisation of a library's final module, and the class of a dispatcher. Therefore
+``pyproject.toml`` bounds numba's version, and ``tests/envs/core/test_jit.py`` asserts each of them:
+run it before raising the bound.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -93,7 +96,6 @@ caching.CacheImpl._locator_classes = _OURS + [
 
 
 _OPTIONS: Final[dict[str, Any]] = {
-    "cache": True,
     "nogil": True,
     "boundscheck": False,
     "error_model": "numpy",  # no kernel divides by zero, and none need check it
@@ -117,7 +119,58 @@ def _without_final_optimization() -> Iterator[None]:
         library._optimize_final_module = original
 
 
-class _DeviceFunction(CPUDispatcher):  # type: ignore[misc]  # numba has no types
+class _CompileLock:
+    """Held by one process at a time, as often as it likes: others wait, and then load what this one
+    has compiled. Where the folder of the cache cannot be locked, all compile for themselves.
+    """
+
+    def __init__(self) -> None:
+        self._is_held = False
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        if self._is_held:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(ImportError, OSError):
+                self._lock(_cache_of(signed).cache_path, stack)
+            self._is_held = True
+            stack.callback(setattr, self, "_is_held", False)
+            yield
+
+    @staticmethod
+    def _lock(folder: str, stack: contextlib.ExitStack) -> None:
+        """Wait for the lock of a folder, and keep it until the stack is unwound.
+
+        Raises:
+            ImportError: there are no such locks on this system.
+            OSError: there are none in this folder.
+        """
+        import fcntl
+
+        os.makedirs(folder, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        stack.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+_LOCK: Final = _CompileLock()
+
+
+class _Kernel(CPUDispatcher):  # type: ignore[misc]  # numba has no types
+    """A compiled function in a cache on disk that processes share."""
+
+    def compile(self, sig: Any) -> Any:
+        """Compile for a signature, or load what this process or another one has compiled."""
+        cache = _cache_of(self)
+        if cache._index_key(sig, self.targetctx.codegen()) in cache._cache_file._load_index():
+            return super().compile(sig)
+        with _LOCK.hold():
+            return super().compile(sig)
+
+
+class _DeviceFunction(_Kernel):
     """A compiled function without a wrapper for Python: a call from there raises, and would crash
     otherwise.
     """
@@ -127,6 +180,15 @@ class _DeviceFunction(CPUDispatcher):  # type: ignore[misc]  # numba has no type
         with _without_final_optimization():
             return super().compile(sig)
 
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        """As numba's, for the types alone: it would compile anew for every constant that a caller
+        gives, which inlining brings into the caller's copy anyway.
+        """
+        unliteral = numba.types.unliteral
+        return super().get_call_template(
+            tuple(map(unliteral, args)), {name: unliteral(one) for name, one in kws.items()}
+        )
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         name = self.py_func.__name__
         raise TypeError(
@@ -134,9 +196,23 @@ class _DeviceFunction(CPUDispatcher):  # type: ignore[misc]  # numba has no type
         )
 
 
+def _cache_of(compiled: Any) -> Any:
+    """Numba's cache of a compiled function."""
+    return compiled._cache
+
+
+def _compiled(function: Kernel, kind: type[_Kernel], **options: Any) -> Kernel:
+    """A function that is compiled when it is called, or loaded from the cache."""
+    compiled = numba.njit(**_OPTIONS, **options)(function)
+    if compiled is not function:  # it is with NUMBA_DISABLE_JIT=1, for a debugger
+        compiled.__class__ = kind
+        compiled.enable_caching()
+    return cast("Kernel", compiled)
+
+
 def kernel(function: Kernel) -> Kernel:
     """Compile ``function`` with numba: no Python objects, no interpreter lock, cached on disk."""
-    return cast("Kernel", numba.njit(**_OPTIONS)(function))
+    return _compiled(function, _Kernel)
 
 
 def device_function(function: Kernel) -> Kernel:
@@ -144,11 +220,7 @@ def device_function(function: Kernel) -> Kernel:
 
     Without the wrappers for Python and C, a fresh install compiles in half the time.
     """
-    compiled = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
-    if compiled is function:  # NUMBA_DISABLE_JIT=1, for a debugger
-        return function
-    compiled.__class__ = _DeviceFunction
-    return cast("Kernel", compiled)
+    return _compiled(function, _DeviceFunction, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @device_function

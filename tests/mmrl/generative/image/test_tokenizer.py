@@ -45,7 +45,7 @@ def test_a_patch_has_its_code_and_a_code_its_patch_whatever_is_around(
 def test_it_learns_patches_by_heart(tokenizer: ImageTokenizer) -> None:
     images = random_images(3)
     optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3)
-    for _ in range(400):
+    for _ in range(150):
         optimizer.zero_grad()
         tokenizer.loss(images)["loss"].backward()
         optimizer.step()

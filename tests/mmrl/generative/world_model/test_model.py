@@ -205,7 +205,7 @@ def learned() -> WorldModel:
     whole = batch(model, range(100, 400), 8)
     generator = np.random.default_rng(0)
     for _ in range(250):
-        rows = torch.from_numpy(generator.integers(300, size=24))
+        rows = torch.from_numpy(generator.integers(300, size=16))
         optimizer.zero_grad()
         model.loss(Batch(*(one[rows] for one in whole)))["loss"].backward()
         optimizer.step()
