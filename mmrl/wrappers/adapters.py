@@ -29,6 +29,7 @@ from mmrl.contract import (
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
+from mmrl.wrappers.actions import adapt_actions, takes_as_is
 from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
 
@@ -131,7 +132,8 @@ def adapt(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
 
 
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
-    """One environment that fulfils the contract.
+    """One environment that fulfils the contract, with actions as agents take them, see
+    :func:`mmrl.wrappers.actions.adapt_actions`.
 
     Args:
         env_id: a Gymnasium id, or ``module:id``.
@@ -143,7 +145,7 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
     speakers = _speakers(kwargs.pop("speech", None))
-    env = adapt(_make(env_id, kwargs))
+    env, _ = adapt_actions(adapt(_make(env_id, kwargs)))
     return env if speakers is None else SpokenInstructions(env, speakers)
 
 
@@ -223,7 +225,8 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
     """``num_envs`` environments that fulfil the contract, restarting within the step that ends
     an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
 
-    The environment's own batched engine is used where it has one that fulfils the contract.
+    The environment's own batched engine is used where it has one that fulfils the contract, with
+    actions that agents take as they are.
 
     Raises:
         UserError: as :func:`make_env`.
@@ -252,7 +255,8 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
             if "autoreset_mode" not in str(error):  # a batch with a fixed mode is not used
                 raise UserError(f"environment {env_id!r}: {error}") from error
         else:
-            if contract_violation(batch.single_observation_space) is None:
+            fulfils = contract_violation(batch.single_observation_space) is None
+            if fulfils and takes_as_is(batch.single_action_space):
                 return batch
             batch.close()
     return SyncVectorEnv(
