@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
 
-_NUMBERS: Final = 6  # of a vector that are shown
+_LONGEST: Final = 36  # characters of a label, before how many parts there are
 
 Names = dict[int, Any]
 
@@ -26,7 +27,7 @@ def action_names(env: Any) -> Names:
         declared = getattr(enumeration, "__members__", ())
         return dict(enumerate(declared))
     if isinstance(declared, Mapping):  # by the action itself
-        space = env.action_space
+        space = getattr(env, "unwrapped", env).action_space
         first = int(space.start) if isinstance(space, spaces.Discrete) else 0
         numbered = isinstance(next(iter(declared), None), int | np.integer)
         return {int(key) - first: name for key, name in declared.items()} if numbered else {}
@@ -49,7 +50,7 @@ def first_action(actions: Any, space: spaces.Space[Any]) -> Any:
 
 
 def action_label(action: Any, space: spaces.Space[Any], names: Names | None = None) -> str:
-    """A readable name of an action of any space.
+    """A readable name of an action of any space, in few characters: what does not fit is left out.
 
     Args:
         action: of the space.
@@ -59,9 +60,11 @@ def action_label(action: Any, space: spaces.Space[Any], names: Names | None = No
     """
     names = names or {}
     if isinstance(space, spaces.Dict):
-        return "; ".join(f"{key}: {action_label(action[key], one)}" for key, one in space.items())
+        named = (f"{key}: {action_label(action[key], one)}" for key, one in space.items())
+        return _joined(named, "; ")
     if isinstance(space, spaces.Tuple):
-        return "; ".join(action_label(one, kind) for one, kind in zip(action, space, strict=True))
+        pairs = zip(action, space, strict=True)
+        return _joined((action_label(one, kind) for one, kind in pairs), "; ")
     if isinstance(space, spaces.Discrete):
         number = int(np.asarray(action).reshape(()))
         return str(names.get(number - int(space.start), number))
@@ -103,8 +106,12 @@ def _named(value: str, name: Any) -> str:
     return value if name is None else f"{name} {value}"
 
 
-def _joined(parts: Iterable[str]) -> str:
-    shown = list(parts)
-    if len(shown) <= _NUMBERS:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:_NUMBERS])}, … ({len(shown)} in all)"
+def _joined(parts: Iterable[str], separator: str = ", ") -> str:
+    """As many parts as fit, the first one cut where it is longer; and how many there are."""
+    every = list(parts)
+    ends = accumulate(len(part) + len(separator) for part in every)
+    count = max(1, sum(end - len(separator) <= _LONGEST for end in ends))
+    shown = separator.join(every[:count])
+    if len(shown) > _LONGEST:
+        shown = f"{shown[: _LONGEST - 1]}…"
+    return shown if count >= len(every) else f"{shown}{separator}… ({len(every)} in all)"

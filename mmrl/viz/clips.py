@@ -35,6 +35,7 @@ from mmrl.files import write_bytes
 from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 from mmrl.viz.observation import observation_image
+from mmrl.wrappers.actions import own_action
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.wrappers.error_context import ErrorContext, environment_name
@@ -237,7 +238,7 @@ class ClipRecorder:
             step += 1
             if step < self._max_frames:
                 views.append(observation_image(observation))
-                labels.append(action_label(action, env.action_space, names))
+                labels.append(action_label(*own_action(env, action), names))
                 renders = renders and self._render(env, scenes)
             is_over = bool(terminated or truncated)
             if is_over:

@@ -24,6 +24,7 @@ from mmrl.contract import (
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
+from mmrl.wrappers.actions import action_notes, adapt_actions, takes_as_is
 from mmrl.wrappers.adapt.adapter import ContractAdapter
 from mmrl.wrappers.adapt.config import ADAPTER, RENDER, TERMINATED, AdapterConfig
 from mmrl.wrappers.adapt.plan import AdapterPlan
@@ -93,16 +94,26 @@ def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
     """What adapters make of an environment, see
     :meth:`mmrl.wrappers.adapt.plan.AdapterPlan.rows`; empty where it is not adapted.
     """
-    rows: list[tuple[str, ...]] = []
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, ContractAdapter):
-            rows = [*env.plan.rows(), *rows]
-        env = env.env
+    adapter = _contract_adapter(env)
+    rows: list[tuple[str, ...]] = [] if adapter is None else [*adapter.plan.rows()]
+    for note in action_notes(env):
+        change, _, reason = note.partition(": ")
+        rows.append(("actions", *change.split(" → "), reason))
     return rows
 
 
+def _contract_adapter(env: gym.Env[Any, Any]) -> ContractAdapter | None:
+    """The contract's adapter among the wrappers of an environment."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, ContractAdapter):
+            return env
+        env = env.env
+    return None
+
+
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
-    """One environment that fulfils the contract.
+    """One environment that fulfils the contract, with actions as agents take them, see
+    :func:`mmrl.wrappers.actions.adapt_actions`.
 
     Args:
         env_id: a Gymnasium id, or ``module:id``.
@@ -125,7 +136,7 @@ def _adapted(
     config = None if given is None else AdapterConfig.read(given)
     if config is not None and config.image == RENDER:
         kwargs.setdefault("render_mode", "rgb_array")
-    return adapt(_make(env_id, kwargs), config, plan)
+    return adapt_actions(adapt(_make(env_id, kwargs), config, plan))[0]
 
 
 def info_keys(env: gym.Env[Any, Any]) -> dict[str, str | None] | None:
@@ -204,7 +215,8 @@ def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, An
     """``num_envs`` environments that fulfil the contract, restarting within the step that ends
     an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
 
-    The environment's own batched engine is used where it has one that fulfils the contract.
+    The environment's own batched engine is used where it has one that fulfils the contract, with
+    actions that agents take as they are.
 
     Raises:
         UserError: as :func:`make_env`.
@@ -233,11 +245,13 @@ def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv
             if "autoreset_mode" not in str(error):  # a batch with a fixed mode is not used
                 raise UserError(f"environment {env_id!r}: {error}") from error
         else:
-            if contract_violation(batch.single_observation_space) is None:
+            fulfils = contract_violation(batch.single_observation_space) is None
+            if fulfils and takes_as_is(batch.single_action_space):
                 return batch
             batch.close()
     first = _adapted(env_id, {**kwargs})
-    plan = first.plan if isinstance(first, ContractAdapter) else None
+    adapter = _contract_adapter(first)
+    plan = None if adapter is None else adapter.plan
     makers = [
         partial(_make_checked, env_id, number, kwargs, plan, first if number == 0 else None)
         for number in range(num_envs)

@@ -21,6 +21,9 @@ from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.registry import agent_names, find_agent
+from mmrl.wrappers.action_mappings import describe
+from mmrl.wrappers.actions import action_notes, takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
@@ -48,6 +51,7 @@ class SB3Agent(ABC):
             :func:`mmrl.experiment.tuning.parse_search`.
         parts: that it may be composed of, by the hyperparameters that configure them.
         teams: whether several workers can train it together.
+        actions: the kinds of action spaces that it takes.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
@@ -56,6 +60,9 @@ class SB3Agent(ABC):
     search: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[Mapping[str, type[Part]]] = {}
     teams: ClassVar[bool] = False
+    actions: ClassVar[tuple[type[spaces.Space[Any]], ...]] = (
+        spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box,
+    )  # fmt: skip
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
@@ -92,7 +99,7 @@ class SB3Agent(ABC):
             parts: from :meth:`make_parts`; those that :meth:`make_batch` was called with.
 
         Raises:
-            UserError: a hyperparameter that cannot be, or actions of a kind that it does not take.
+            UserError: a hyperparameter that cannot be.
         """
         kwargs: dict[str, Any] = {
             "stats_window_size": max(100, 2 * hyper.num_envs),
@@ -104,16 +111,7 @@ class SB3Agent(ABC):
             **_merged(part.data_kwargs(config, env) for part in parts),
             **({"team": env.team} if env.team.size > 1 else {}),
         }
-        try:
-            return cls.Algorithm(cls.Policy, env, **kwargs)
-        except AssertionError as error:
-            if "action spaces" not in str(error):
-                raise
-            raise UserError(
-                f"agent {config.agent!r} cannot act in {config.env}, whose actions are "
-                f"{env.action_space}: PPO and A2C take any, DQN and QR-DQN discrete ones, SAC and "
-                "TD3 continuous ones"
-            ) from error
+        return cls.Algorithm(cls.Policy, env, **kwargs)
 
     @classmethod
     def make_batch(
@@ -198,8 +196,9 @@ class SB3Agent(ABC):
             show: what progress is reported to; a bar in the terminal, if None.
 
         Raises:
-            UserError: a hyperparameter that cannot be, an environment that fails, numbers that are
-                not finite any more, or a checkpoint that cannot be read or written.
+            UserError: a hyperparameter that cannot be, actions of a kind that it does not take, an
+                environment that fails, numbers that are not finite any more, or a checkpoint that
+                cannot be read or written.
             KeyboardInterrupt: the user interrupted; a checkpoint was saved.
         """
         cls.check(hyper)
@@ -208,11 +207,12 @@ class SB3Agent(ABC):
         here = hyper.num_envs // team.size
         info = env_info(run.env_info, config)
         parts = cls.make_parts(hyper, info)
+        check_actions(config, info.action_space, cls.actions)
         batch = cls.make_batch(config, here, parts)
         preprocessing = prepare(config, run, checkpoint, info, keep=team.is_first)
         env = MultimodalVecEnv(batch, preprocessing, team=team)
         if team.is_first:
-            announce(env.try_state(), config.env)
+            announce(env.try_state(), config.env, action_notes(batch))
         algorithm = cls.build(config, hyper, env, parts)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)
@@ -236,11 +236,13 @@ class SB3Agent(ABC):
         """The agent of a run, from its newest checkpoint.
 
         Raises:
-            UserError: there is none, or it does not fit the run's configuration.
+            UserError: there is none, it does not fit the run's configuration, or its actions were
+                not adapted.
         """
         checkpoint = run.read_checkpoint()
         config, hyper = read_config(run.config, cls.Config)
         info = env_info(run.env_info, config)
+        check_actions(config, info.action_space, cls.actions)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
         policy = cls.build_policy(
             config, hyper, preprocessing, info.observation_space, info.action_space
@@ -300,6 +302,41 @@ class SB3Agent(ABC):
 def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """All entries of some dictionaries."""
     return {key: value for part in parts for key, value in part.items()}
+
+
+def check_actions(
+    config: TrainConfig, space: spaces.Space[Any], kinds: tuple[type[spaces.Space[Any]], ...]
+) -> None:
+    """Refuse actions that an agent does not take.
+
+    Args:
+        config: of the training.
+        space: of its actions.
+        kinds: that the agent takes.
+
+    Raises:
+        UserError: it does not take them, with the agents that do; or the run was made before its
+            actions were adapted.
+    """
+    if not takes_as_is(space):
+        raise UserError(
+            f"{config.out} was trained to act in {describe(space)}, as an earlier version did: "
+            "actions are adapted now, so train it anew"
+        )
+    if isinstance(space, kinds):
+        return
+    agents = {name: getattr(find_agent(name), "actions", ()) for name in agent_names()}
+    able = [name for name, its_kinds in agents.items() if isinstance(space, its_kinds)]
+    raise UserError(
+        f"agent {config.agent!r} takes {' or '.join(kind.__name__ for kind in kinds)} actions, "
+        f"and {config.env} has {describe(space)}: {_listed(able)} can act there"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def check_positive(section: str, hyper: Any, *names: str) -> None:

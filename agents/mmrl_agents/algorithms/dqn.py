@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import stable_baselines3
+from gymnasium import spaces
 from stable_baselines3.dqn import policies
 
 from mmrl_agents.algorithms.divergence import CheckedUpdates
@@ -86,6 +87,7 @@ class DQNAgent(OffPolicyAgent):
         "dqn.exploration_fraction=0.1..0.6",
     )
     parts = {"hindsight": HindsightPart}
+    actions = (spaces.Discrete,)
     Config = DQNConfig
     Algorithm = DQN
     Policy = DQNPolicy

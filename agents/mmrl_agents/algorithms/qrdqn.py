@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sb3_contrib
+from gymnasium import spaces
 from sb3_contrib.qrdqn import policies
 
 from mmrl.experiment.config import TrainConfig
@@ -67,6 +68,7 @@ class QRDQNAgent(OffPolicyAgent):
         "qrdqn.n_quantiles=20..200:int",
     )
     parts = {"hindsight": HindsightPart}
+    actions = (spaces.Discrete,)
     Config = QRDQNConfig
     Algorithm = QRDQN
     Policy = QRDQNPolicy

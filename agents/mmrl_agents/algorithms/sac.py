@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import stable_baselines3
+from gymnasium import spaces
 from stable_baselines3.sac import policies
 
 from mmrl_agents.algorithms.divergence import CheckedUpdates
@@ -61,6 +62,7 @@ class SACAgent(OffPolicyAgent):
         "sac.tau=0.002..0.05:log",
         "sac.gamma=0.9..0.99",
     )
+    actions = (spaces.Box,)
     Config = SACConfig
     Algorithm = SAC
     Policy = SACPolicy

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import stable_baselines3
+from gymnasium import spaces
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.td3 import policies
 
@@ -70,6 +71,7 @@ class TD3Agent(OffPolicyAgent):
         "td3.tau=0.002..0.05:log",
         "td3.action_noise=0.05..0.5",
     )
+    actions = (spaces.Box,)
     Config = TD3Config
     Algorithm = TD3
     Policy = TD3Policy

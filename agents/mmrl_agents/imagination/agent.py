@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, cast
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from mmrl.contract import EVAL_SEED_START
@@ -37,7 +38,7 @@ from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.earlier import entry
 from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
@@ -99,12 +100,14 @@ class ImaginationAgent:
         name: of the agent.
         Config: dataclass of the hyperparameters.
         search: what ``mmrl tune`` searches by default: nothing.
+        actions: the kinds of action spaces that it takes.
         learner: the agent that is trained in imagination.
     """
 
     name = "imagination"
     Config = ImaginationConfig
     search: ClassVar[tuple[str, ...]] = ()
+    actions = (spaces.Discrete,)
     learner: ClassVar[type[SB3Agent]] = ImaginedPPO
 
     @classmethod
@@ -155,7 +158,9 @@ class ImaginationAgent:
                 f"agent imagination reads instructions: instruction: text, not {config.instruction}"
             )
         checkpoint = run.read_checkpoint() if resume else None
-        preprocessing = prepare(config, run, checkpoint, env_info(run.env_info, config))
+        info = env_info(run.env_info, config)
+        check_actions(config, info.action_space, cls.actions)
+        preprocessing = prepare(config, run, checkpoint, info)
         rounds = _Rounds(cls.learner, config, hyper, run, preprocessing)
         if checkpoint is not None:
             rounds.resume(checkpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, Final
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from mmrl.contract import INSTRUCTION, was_successful
 from mmrl.errors import UserError
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
+from mmrl.wrappers.actions import own_action
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext
 
@@ -31,7 +33,7 @@ class Session:
         actions: what the actions are called; empty where they are not ``Discrete``.
         observation: the last one.
         view: what the agent sees of it, uint8 [H, W, 3].
-        action_space: of the environment.
+        action_space: of the agent, see :func:`mmrl.wrappers.actions.adapt_actions`.
         overview: the whole scene, uint8 [H, W, 3]; None where the environment cannot render.
         instruction: of this episode.
         steps: made in this episode.
@@ -46,11 +48,7 @@ class Session:
     """
 
     def __init__(self, env_id: str, env_args: dict[str, Any], seed: int) -> None:
-        env = make_env(env_id, **env_args)
-        if "rgb_array" in env.metadata.get("render_modes", ()):
-            env.close()
-            env = make_env(env_id, render_mode="rgb_array", **env_args)
-        self._env = ErrorContext(env)
+        self._env = ErrorContext(_make(env_id, env_args))
         space = self._env.action_space
         self.env_id, self.action_space = env_id, space
         self._names = action_names(self._env)
@@ -100,13 +98,13 @@ class Session:
         self.step(self._first + action)
 
     def number(self, action: Any) -> int | None:
-        """The number of one of the environment's actions, 0 for the first one; None where they are
-        not ``Discrete``.
+        """The number of an action of :attr:`action_space`, 0 for the first one; None where they
+        are not ``Discrete``.
         """
         return int(action) - self._first if self.actions else None
 
     def step(self, action: Any) -> None:
-        """Take one of the environment's actions; nothing happens once the episode is over."""
+        """Take an action of :attr:`action_space`; nothing happens once the episode is over."""
         if self.is_over:
             return
         observation, reward, terminated, truncated, info = self._env.step(action)
@@ -134,7 +132,7 @@ class Session:
         k = self.number(action)
         if k is not None and 0 <= k < len(self.actions):
             return self.actions[k]
-        return action_label(action, self.action_space, self._names)
+        return action_label(*own_action(self._env, action), self._names)
 
     def _render(self) -> NDArray[np.uint8] | None:
         """The whole scene, copied; None from the first time on that there is none."""
@@ -146,6 +144,18 @@ class Session:
                 stacklevel=2,
             )
         return scene
+
+
+def _make(env_id: str, env_args: dict[str, Any]) -> gym.Env[Any, Any]:
+    """The environment, with its rendering where it can be made with it."""
+    env = make_env(env_id, **env_args)
+    if "rgb_array" not in (env.metadata or {}).get("render_modes", ()):
+        return env
+    env.close()
+    try:
+        return make_env(env_id, render_mode="rgb_array", **env_args)
+    except Exception:  # an environment that cannot render is shown by its observations
+        return make_env(env_id, **env_args)
 
 
 def _limit(env: Any) -> int | None:

@@ -1,0 +1,498 @@
+"""Mappings between action spaces: what an agent chooses → what an environment takes.
+
+A mapping has the agent's space, applies to one action, and has an inverse. Chained by
+:func:`mappings`, they lead from any space to one of four, which agents take as they are:
+``Discrete`` from 0, ``MultiDiscrete`` [A] from 0, ``MultiBinary`` [A], and ``Box`` float32 [A] from
+-1 to 1.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mmrl.errors import UserError
+
+BINS: Final = 11
+"""Values of a continuous action that is discretised; an odd number has the middle among them."""
+UNBOUNDED: Final = 1e9
+"""A bound this far away, such as the largest number of a type, is none."""
+
+Space = spaces.Space[Any]
+CompositeSpace = spaces.Dict | spaces.Tuple[Any]
+
+
+class ActionMapping(ABC):
+    """A mapping from the actions of an agent to those of an environment.
+
+    Args:
+        source: the environment's space.
+
+    Attributes:
+        source: the same.
+        space: the agent's space; every action in it becomes one in ``source``.
+        reason: why it is needed, in a few words.
+    """
+
+    space: Space
+    reason: str
+
+    def __init__(self, source: Space) -> None:
+        self.source = source
+
+    @abstractmethod
+    def __call__(self, action: Any) -> Any:
+        """The environment's action for one of the agent's."""
+
+    @abstractmethod
+    def inverse(self, action: Any) -> Any:
+        """The agent's action that comes nearest to one of the environment's."""
+
+
+class ZeroBased(ActionMapping):
+    """Zero-based actions: a start is added to a ``Discrete`` or ``MultiDiscrete`` that counts from
+    0.
+    """
+
+    reason = "counted from 0"
+    source: spaces.Discrete | spaces.MultiDiscrete
+
+    def __init__(self, source: spaces.Discrete | spaces.MultiDiscrete) -> None:
+        super().__init__(source)
+        if isinstance(source, spaces.Discrete):
+            self.space = spaces.Discrete(int(source.n))
+        else:
+            self.space = spaces.MultiDiscrete(source.nvec)
+
+    def __call__(self, action: Any) -> Any:
+        """Integers → integers of the same shape, from the start on."""
+        return (np.asarray(action, np.int64) + self.source.start).astype(self.source.dtype)[()]
+
+    def inverse(self, action: Any) -> Any:
+        """Integers → integers of the same shape, from 0 on."""
+        return (np.asarray(action, np.int64) - self.source.start)[()]
+
+
+class Flat(ActionMapping):
+    """Flattened actions: a vector becomes a ``Box``, ``MultiDiscrete`` or ``MultiBinary`` of any
+    shape, in row-major order.
+    """
+
+    reason = "flattened"
+
+    def __init__(self, source: spaces.Box | spaces.MultiDiscrete | spaces.MultiBinary) -> None:
+        super().__init__(source)
+        if isinstance(source, spaces.Box):
+            kind: Any = source.dtype.type
+            self.space = spaces.Box(source.low.ravel(), source.high.ravel(), dtype=kind)
+        elif isinstance(source, spaces.MultiDiscrete):
+            self.space = spaces.MultiDiscrete(source.nvec.ravel(), start=source.start.ravel())
+        else:
+            self.space = spaces.MultiBinary(_size(source))
+
+    def __call__(self, action: Any) -> Any:
+        """[A] → the shape of the environment's actions."""
+        return np.asarray(action).reshape(self.source.shape or ()).astype(self.source.dtype)
+
+    def inverse(self, action: Any) -> Any:
+        """The shape of the environment's actions → [A]."""
+        return np.ravel(action).astype(self.space.dtype)
+
+
+class Bounded(ActionMapping):
+    """Bounded actions: finite bounds for a ``Box`` that has none; actions stay as they are.
+
+    Without any, a component goes from -``scale`` to ``scale``; with one, it goes 2 · ``scale`` from
+    there. Bounds that are finite stay. Bounds beyond :data:`UNBOUNDED` count as infinite.
+
+    Args:
+        source: the environment's space.
+        scale: half the range of what has an infinite bound.
+    """
+
+    source: spaces.Box
+
+    def __init__(self, source: spaces.Box, scale: float = 1.0) -> None:
+        super().__init__(source)
+        if not 0 < scale < UNBOUNDED / 2:
+            raise UserError(f"scale={scale}: must be above 0 and below {UNBOUNDED / 2:g}")
+        lowless, highless = _missing_bounds(source)
+        low, high = source.low.astype(object), source.high.astype(object)  # exact, of any type
+        below = np.where(highless, -scale, high - 2 * scale)
+        bottom = np.where(lowless, below, low)
+        top = np.where(highless, np.where(lowless, scale, low + 2 * scale), high)
+        kind: Any = source.dtype.type
+        self.space = spaces.Box(bottom.astype(kind), top.astype(kind), dtype=kind)
+        self.reason = f"infinite bounds became finite ones, {2 * scale:g} apart"
+
+    def __call__(self, action: Any) -> Any:
+        """The action itself."""
+        return action
+
+    def inverse(self, action: Any) -> Any:
+        """The nearest action within the bounds."""
+        box: Any = self.space
+        return np.clip(action, box.low, box.high)
+
+
+class Rescaled(ActionMapping):
+    """Rescaled actions: a ``Box`` of finite bounds from one whose bounds are -1 and 1, linearly.
+
+    Bounds become bounds. Each integer of an integer ``Box`` has an equal share of the range.
+
+    Args:
+        source: the environment's space, with finite bounds.
+    """
+
+    reason = "rescaled"
+    source: spaces.Box
+
+    def __init__(self, source: spaces.Box) -> None:
+        super().__init__(source)
+        _require_bounds(source)
+        self.space = spaces.Box(-1.0, 1.0, source.shape, np.float32)
+        wide: Any = np.float64 if _is_float(source) else np.int64
+        self._low, self._high = source.low.astype(wide), source.high.astype(wide)
+
+    def __call__(self, action: Any) -> Any:
+        """float32 from -1 to 1 → numbers of the environment's type, in the same shape."""
+        share = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
+        if _is_float(self.source):
+            value = self._low * (1 - share) + self._high * share
+        else:
+            count = self._high - self._low + 1
+            value = self._low + np.minimum(np.floor(share * count), count - 1).astype(np.int64)
+        return value.astype(self.source.dtype)
+
+    def inverse(self, action: Any) -> Any:
+        """The environment's numbers → float32 from -1 to 1; integers → the middle of a share."""
+        above = np.asarray(action, np.float64) - self._low
+        if _is_float(self.source):
+            share = above / np.where(self._high > self._low, self._high - self._low, 1)
+        else:
+            share = (above + 0.5) / (self._high - self._low + 1)
+        return np.clip(2 * share - 1, -1, 1).astype(np.float32)
+
+
+class Discretised(ActionMapping):
+    """Discretised actions: a ``Box`` [A] of finite bounds becomes a ``MultiDiscrete`` [A] of evenly
+    spaced values, the bounds among them.
+
+    A component of fewer integers has each of them. An odd number of bins has the middle.
+
+    Args:
+        source: the environment's space, one-dimensional with finite bounds.
+        bins: values of a component, at least 2.
+
+    Raises:
+        UserError: fewer bins, another shape, or infinite bounds.
+    """
+
+    source: spaces.Box
+
+    def __init__(self, source: spaces.Box, bins: int = BINS) -> None:
+        super().__init__(source)
+        _require_bounds(source)
+        if bins < 2:
+            raise UserError(f"bins={bins}: must be at least 2")
+        if len(source.shape) != 1:
+            raise UserError(f"only a Box of one axis is discretised, and not {describe(source)}")
+        columns = zip(source.low, source.high, strict=True)
+        self._values = [self._evenly_spaced(low, high, bins) for low, high in columns]
+        self.space = spaces.MultiDiscrete([len(one) for one in self._values])
+        self.reason = f"discretised into {max(map(len, self._values))} values each"
+
+    def __call__(self, action: Any) -> Any:
+        """Numbers of values, [A] → the values, [A]."""
+        chosen = [one[k] for one, k in zip(self._values, np.asarray(action), strict=True)]
+        return np.array(chosen, self.source.dtype)
+
+    def inverse(self, action: Any) -> Any:
+        """[A] → numbers of the nearest values, [A]."""
+        wanted = zip(self._values, np.asarray(action, np.float64), strict=True)
+        return np.array([np.abs(one - value).argmin() for one, value in wanted], np.int64)
+
+    def _evenly_spaced(self, low: Any, high: Any, bins: int) -> NDArray[np.float64]:
+        """The values of a component, weighted so that 0.2 is not 0.19999999999999996."""
+        bottom, top = float(low), float(high)
+        whole = not _is_float(self.source)
+        count = min(bins, int(top - bottom) + 1) if whole else bins
+        weights = np.arange(count, dtype=np.float64)
+        last = max(count - 1, 1)
+        values = (bottom * (last - weights) + top * weights) / last
+        values[-1], values[0] = top, bottom
+        return np.round(values) if whole else values
+
+
+class Categorical(ActionMapping):
+    """Actions as a vector of categories: a ``MultiDiscrete`` [A] from 0 becomes a ``Discrete``,
+    ``MultiDiscrete`` or ``MultiBinary`` of any shape and start.
+    """
+
+    reason = "as categories"
+
+    def __init__(self, source: spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary) -> None:
+        super().__init__(source)
+        if isinstance(source, spaces.MultiBinary):
+            counts, self._start = np.full(_size(source), 2), np.zeros(_size(source), np.int64)
+        else:
+            number = source.n if isinstance(source, spaces.Discrete) else source.nvec
+            counts, self._start = np.ravel(number), np.ravel(source.start).astype(np.int64)
+        self.space = spaces.MultiDiscrete(counts)
+
+    def __call__(self, action: Any) -> Any:
+        """[A] → the environment's shape and type."""
+        values = np.asarray(action, np.int64) + self._start
+        return values.reshape(self.source.shape or ()).astype(self.source.dtype)[()]
+
+    def inverse(self, action: Any) -> Any:
+        """The environment's action → [A]."""
+        return np.ravel(action).astype(np.int64) - self._start
+
+
+class Chain(ActionMapping):
+    """Mappings, one after the other.
+
+    Args:
+        source: the environment's space.
+        links: from the environment to the agent; none leave the action as it is.
+    """
+
+    def __init__(self, source: Space, links: Sequence[ActionMapping]) -> None:
+        super().__init__(source)
+        self.links = links
+        self.space = links[-1].space if links else source
+        self.reason = ", ".join(link.reason for link in links)
+
+    def __call__(self, action: Any) -> Any:
+        """Through all of them, the last one first."""
+        for link in reversed(self.links):
+            action = link(action)
+        return action
+
+    def inverse(self, action: Any) -> Any:
+        """Back through all of them."""
+        for link in self.links:
+            action = link.inverse(action)
+        return action
+
+
+class Merged(ActionMapping):
+    """Merged actions: one vector for all parts of a ``Dict`` or ``Tuple``, nested to any depth.
+
+    Parts that are all discrete become one ``MultiDiscrete``; parts that are all continuous one
+    ``Box`` from -1 to 1; of both kinds, the continuous ones are discretised.
+
+    Args:
+        source: the environment's space.
+        bins: values of a continuous action beside discrete ones.
+
+    Raises:
+        UserError: a part of another kind, or no part at all.
+    """
+
+    source: CompositeSpace
+
+    def __init__(self, source: CompositeSpace, bins: int = BINS) -> None:
+        super().__init__(source)
+        leaves = dict(_leaves(source))
+        if not leaves:
+            raise UserError(f"there are no actions in {source}")
+        if all(isinstance(leaf, spaces.Box) for leaf in leaves.values()):
+            parts = {name: Chain(leaf, mappings(leaf)) for name, leaf in leaves.items()}
+            width = sum(_size(part.space) for part in parts.values())
+            self.space = spaces.Box(-1.0, 1.0, (width,), np.float32)
+        else:
+            parts = {name: Chain(leaf, _to_categories(leaf, bins)) for name, leaf in leaves.items()}
+            self.space = spaces.MultiDiscrete(np.concatenate([*map(_counts, parts.values())]))
+        self._parts = list(parts.values())
+        self._ends = np.cumsum([_size(part.space) for part in self._parts])[:-1]
+        self.reason = f"its parts side by side{_discretised_parts(parts)}"
+
+    def __call__(self, action: Any) -> Any:
+        """[A] → a dictionary or tuple."""
+        pieces = np.split(np.asarray(action), self._ends)
+        parts = zip(self._parts, pieces, strict=True)
+        return _nested(self.source, iter([part(piece) for part, piece in parts]))
+
+    def inverse(self, action: Any) -> Any:
+        """A dictionary or tuple → [A]."""
+        values = _leaf_values(self.source, action)
+        parts = zip(self._parts, values, strict=True)
+        return np.concatenate([part.inverse(value) for part, value in parts])
+
+
+def mappings(space: Space) -> list[ActionMapping]:
+    """The mappings that an agent needs to act in a space, the environment's own first; none where
+    it takes the space as it is.
+
+    Raises:
+        UserError: a space that is not of Gymnasium's ``Discrete``, ``MultiDiscrete``,
+            ``MultiBinary``, ``Box``, ``Dict`` or ``Tuple``.
+    """
+    chain: list[ActionMapping] = []
+    while (link := _next_mapping(space)) is not None:
+        chain.append(link)
+        space = link.space
+    return chain
+
+
+def describe(space: Space) -> str:
+    """An action space in few characters, such as ``Box(2, 3) from -1 to 1``."""
+    if isinstance(space, spaces.Dict):
+        parts = ", ".join(f"{key}: {describe(one)}" for key, one in space.items())
+        return f"Dict({parts})"
+    if isinstance(space, spaces.Tuple):
+        return f"Tuple({', '.join(map(describe, space))})"
+    if isinstance(space, spaces.Box):
+        sides = ", ".join(map(str, space.shape))
+        whole = "" if _is_float(space) else f" of {space.dtype}"
+        return f"Box({sides}){whole} from {_range(space.low)} to {_range(space.high)}"
+    if isinstance(space, spaces.Discrete):
+        start = f" from {space.start}" if space.start else ""
+        return f"Discrete({space.n}){start}"
+    if isinstance(space, spaces.MultiDiscrete):
+        start = f" from {space.start.tolist()}" if space.start.any() else ""
+        return f"MultiDiscrete({_shortened(space.nvec.tolist())}){start}"
+    if isinstance(space, spaces.MultiBinary):
+        return f"MultiBinary({', '.join(map(str, space.shape))})"
+    return str(space)
+
+
+def _next_mapping(space: Space) -> ActionMapping | None:
+    """What brings a space one step nearer to an agent's; None where it is one."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        return Merged(space)
+    if isinstance(space, spaces.Discrete):
+        return ZeroBased(space) if space.start else None
+    if isinstance(space, spaces.MultiDiscrete):
+        if len(space.shape) != 1:
+            return Flat(space)
+        return ZeroBased(space) if space.start.any() else None
+    if isinstance(space, spaces.MultiBinary):
+        return None if isinstance(space.n, int) else Flat(space)
+    if isinstance(space, spaces.Box):
+        return _next_of_box(space)
+    raise UserError(
+        f"agents cannot act in {space}: actions have to be Discrete, MultiDiscrete, MultiBinary, "
+        "Box, or a Dict or Tuple of them"
+    )
+
+
+def _next_of_box(space: spaces.Box) -> ActionMapping | None:
+    if len(space.shape) != 1:
+        return Flat(space)
+    if not _has_bounds(space):
+        return Bounded(space)
+    is_unit = bool((space.low == -1).all() and (space.high == 1).all())
+    return None if is_unit and space.dtype == np.float32 else Rescaled(space)
+
+
+def _to_categories(leaf: Space, bins: int) -> list[ActionMapping]:
+    """The mappings that an agent needs to choose a part of any kind by categories."""
+    if not isinstance(leaf, spaces.Box):
+        return [Categorical(cast("Any", leaf))]
+    links: list[ActionMapping] = [] if len(leaf.shape) == 1 else [Flat(leaf)]
+    if not _has_bounds(leaf):
+        links.append(Bounded(cast("Any", Chain(leaf, links).space)))
+    return [*links, Discretised(cast("Any", Chain(leaf, links).space), bins)]
+
+
+def _counts(part: ActionMapping) -> NDArray[np.int64]:
+    """How many categories there are, [A]."""
+    return cast("spaces.MultiDiscrete", part.space).nvec
+
+
+def _discretised_parts(parts: Mapping[str, ActionMapping]) -> str:
+    """Which parts are discretised, as the end of a sentence."""
+    boxes = {
+        name: part
+        for name, part in parts.items()
+        if isinstance(part.source, spaces.Box) and isinstance(part.space, spaces.MultiDiscrete)
+    }
+    if not boxes:
+        return ""
+    most = max(int(_counts(part).max()) for part in boxes.values())
+    return f", {', '.join(boxes)} discretised into {most} values a number, as others are discrete"
+
+
+def _leaves(space: Space, name: str = "") -> Iterator[tuple[str, Space]]:
+    """The parts of a space that are no ``Dict`` or ``Tuple``, in order, by their path.
+
+    Raises:
+        UserError: a part of an unknown kind.
+    """
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        for key, one in _entries(space):
+            yield from _leaves(one, f"{name}/{key}" if name else str(key))
+    else:
+        _next_mapping(space)  # which refuses what is not known
+        yield name, space
+
+
+def _entries(space: CompositeSpace) -> list[tuple[Any, Space]]:
+    """The keys or numbers of a space's entries, with them."""
+    return list(space.items() if isinstance(space, spaces.Dict) else enumerate(space))
+
+
+def _nested(space: Space, values: Iterator[Any]) -> Any:
+    """Values of the parts, in order, nested as a space is."""
+    if not isinstance(space, spaces.Dict | spaces.Tuple):
+        return next(values)
+    filled = {key: _nested(one, values) for key, one in _entries(space)}
+    return filled if isinstance(space, spaces.Dict) else tuple(filled.values())
+
+
+def _leaf_values(space: Space, value: Any) -> Iterator[Any]:
+    """The parts of a nested value, in order."""
+    if not isinstance(space, spaces.Dict | spaces.Tuple):
+        yield value
+        return
+    for key, one in _entries(space):
+        yield from _leaf_values(one, value[key])
+
+
+def _size(space: Space) -> int:
+    """How many numbers an action has."""
+    return int(np.prod(space.shape or (), dtype=np.int64))
+
+
+def _is_float(box: spaces.Box) -> bool:
+    return box.dtype.kind == "f"
+
+
+def _missing_bounds(box: spaces.Box) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a ``Box`` has no lower bound, and where no upper one."""
+    low, high = box.low.astype(np.float64), box.high.astype(np.float64)
+    is_wide = high - low >= UNBOUNDED
+    return (low <= -UNBOUNDED) & is_wide, (high >= UNBOUNDED) & is_wide
+
+
+def _has_bounds(box: spaces.Box) -> bool:
+    return not np.logical_or(*_missing_bounds(box)).any()
+
+
+def _require_bounds(box: spaces.Box) -> None:
+    """Refuse infinite bounds.
+
+    Raises:
+        UserError: there are some.
+    """
+    if not _has_bounds(box):
+        raise UserError(f"{describe(box)}: must have finite bounds; BoundedAction gives it some")
+
+
+def _range(bounds: NDArray[Any]) -> str:
+    """A bound as text: one number where it is the same everywhere."""
+    numbers = bounds.astype(np.float64)
+    least, most = numbers.min(initial=np.inf), numbers.max(initial=-np.inf)
+    return f"{least:g}" if least == most else f"({least:g} … {most:g})"
+
+
+def _shortened(numbers: list[Any]) -> str:
+    return str(numbers) if len(numbers) <= 8 else f"[{', '.join(map(str, numbers[:6]))}, …]"

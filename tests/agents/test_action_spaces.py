@@ -1,0 +1,160 @@
+"""Agents train, evaluate, show and collect in environments with any action space."""
+
+import functools
+from dataclasses import asdict, replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from mmrl.cli import main
+from mmrl.data import ActorSource, Request, collect, find_place, open_dataset
+from mmrl.errors import UserError
+from mmrl.evaluation.episodes import play_episodes
+from mmrl.experiment.env_info import env_info
+from mmrl.experiment.run import Run
+from mmrl.registry import find_agent
+from mmrl.viz.clips import record_clip
+from mmrl_agents.algorithms.base import check_actions
+
+KINDS = {
+    "start": spaces.Discrete(3, start=1),
+    "starts": spaces.MultiDiscrete([[2, 3]], start=[[1, -1]]),
+    "binary": spaces.MultiBinary([2, 2]),
+    "infinite": spaces.Box(-np.inf, np.inf, (2, 3), np.float32),
+    "large": spaces.Box(0, 1000, (), np.float64),
+    "bytes": spaces.Box(0, 255, (2,), np.uint8),
+    "continuous": spaces.Dict(arm=spaces.Box(-1, 1, (2,)), gas=spaces.Box(0, 5, ())),
+    "mixed": spaces.Tuple([spaces.Box(0, np.inf, (2,)), spaces.Dict(go=spaces.Discrete(3))]),
+}
+SMALL = {
+    "ppo": {"num_envs": 4, "n_steps": 16, "batch_size": 32, "n_epochs": 1},
+    "a2c": {"num_envs": 4, "n_steps": 16},
+    "other": {"num_envs": 4, "buffer_size": 100, "learning_starts": 16, "batch_size": 8,
+              "train_freq": 8, "gradient_steps": 1},
+}  # fmt: skip
+
+
+class Insisting(gym.Env):
+    """Insists on an action of its space; three steps an episode."""
+
+    observation_space = spaces.Dict(
+        image=spaces.Box(0, 255, (16, 16, 3), np.uint8), instruction=spaces.Text(9)
+    )
+
+    def __init__(self, kind, render_mode=None):
+        self.action_space = KINDS[kind]
+        self.render_mode = render_mode
+
+    def look(self):
+        return {"image": np.full((16, 16, 3), self.steps, np.uint8), "instruction": "do"}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.look(), {}
+
+    def step(self, action):
+        if action not in self.action_space:
+            raise ValueError(f"{action!r} is not in {self.action_space}")
+        self.steps += 1
+        return self.look(), 1.0, self.steps == 3, False, {}
+
+    def render(self):
+        raise RuntimeError("could not create a GL context")
+
+
+for _kind in KINDS:
+    gym.register(
+        f"test/Insisting-{_kind}-v0",
+        functools.partial(Insisting, _kind),
+        disable_env_checker=True,
+    )
+
+
+@pytest.fixture
+def begin(make_run, tmp_path):
+    """An agent that is yet to be trained: its class, hyperparameters, configuration and run."""
+
+    def make(name, kind, steps=64, **changes):
+        agent = find_agent(name)
+        hyper = agent.Config(**SMALL.get(name, SMALL["other"]))
+        env = f"test/Insisting-{kind}-v0"
+        config, run = make_run(tmp_path / "run", env=env, agent=name, steps=steps, **changes)
+        run.config.pop("ppo")
+        run.resume({**run.config, name: asdict(hyper)})
+        return agent, hyper, config, run
+
+    return make
+
+
+@pytest.mark.filterwarnings("ignore:.*clips show the observations only")
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_action_space(kind, begin, tmp_path, capsys):
+    agent, hyper, config, run = begin("ppo", kind, clip_every=32)
+    agent.train(config, hyper, run)
+    assert f"actions of {config.env}: " in capsys.readouterr().err
+    actor = agent.load(Run.open(run.path))
+    assert play_episodes(actor, config.env, 4).returns.tolist() == [3.0] * 4
+    assert len(record_clip(actor, config.env, seed=0).frames) == 4
+    pytest.importorskip("minari")
+    path = str(tmp_path / "data")
+    request = Request(config.env, 3, "ppo", num_envs=2)
+    collect(request, lambda: ActorSource(actor), find_place(path))
+    rollouts = open_dataset(path)
+    assert rollouts.spaces.action == env_info(None, config).action_space
+    assert [len(one) for one in rollouts] == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a2c", "mixed"), ("dqn", "start"), ("qrdqn", "start"), ("sac", "infinite"), ("td3", "large")],
+)
+def test_other_agents(name, kind, begin):
+    agent, hyper, config, run = begin(name, kind, steps=32)
+    agent.train(config, hyper, run)
+    actor = agent.load(Run.open(run.path))
+    assert play_episodes(actor, config.env, 2).returns.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("dqn", "infinite", r"takes Discrete actions, and .* has Box\(6\) from -1 to 1: a2c, ppo, "
+         "sac and td3 can act there"),
+        ("td3", "mixed", r"takes Box actions, and .* has MultiDiscrete\(\[11, 11, 3\]\): a2c and "
+         "ppo can act there"),
+        ("imagination", "binary", "takes Discrete actions, .*: a2c and ppo can act there"),
+    ],
+)  # fmt: skip
+def test_an_agent_that_cannot_act(name, kind, message, make_run, tmp_path):
+    agent = find_agent(name)
+    config, run = make_run(tmp_path / "run", env=f"test/Insisting-{kind}-v0", agent=name)
+    with pytest.raises(UserError, match=f"agent {name!r} {message}"):
+        agent.train(config, agent.Config(), run)
+
+
+def test_a_run_whose_actions_were_not_adapted(begin):
+    agent, hyper, config, run = begin("sac", "large")
+    info = replace(env_info(None, config), action_space=KINDS["large"])
+    info.save(run.path)
+    with pytest.raises(UserError, match=r"run was trained to act in Box\(\) from 0 to 1000"):
+        agent.train(config, hyper, Run.open(run.path))
+    check_actions(config, spaces.Box(-1, 1, (1,), np.float32), agent.actions)
+
+
+@pytest.mark.filterwarnings("ignore:environment test/Insisting.* render")
+def test_commands(tmp_path):
+    pytest.importorskip("minari")
+    env, run, gif = "test/Insisting-mixed-v0", tmp_path / "run", tmp_path / "clip.gif"
+    model = ["--model.image_args", "{width: 8}", "--model.text", "bag_of_words"]
+    size = ["--ppo.num_envs", "4", "--ppo.n_steps", "16", "--ppo.batch_size", "32"]
+    more = ["--steps", "64", "--device", "cpu", "--eval_episodes", "4", "--controls", "false"]
+    assert main(["train", "--env", env, "--out", str(run), *model, *size, *more]) == 0
+    assert main(["clip", str(run), "--out", str(gif), "--episodes", "1"]) == 0
+    assert main(["eval", str(run), "--episodes", "4"]) == 0
+    for number, by in enumerate(["random", str(run)]):
+        out = str(tmp_path / f"data{number}")
+        assert main(["collect", env, "--episodes", "3", "--by", by, "--out", out]) == 0
+        assert open_dataset(out)[0].actions.shape == (3, 3)

@@ -1,0 +1,198 @@
+"""What an agent chooses is an action of the environment, whatever its space is."""
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.errors import UserError
+from mmrl.wrappers.action_mappings import (
+    Bounded,
+    Chain,
+    Discretised,
+    Flat,
+    Merged,
+    Rescaled,
+    ZeroBased,
+    describe,
+    mappings,
+)
+
+from .action_spaces import DISCRETE, SPACES, float_boxes, integer_boxes, multi_discrete
+
+SEEDS = st.integers(0, 2**31)
+quick = settings(max_examples=60, deadline=None)
+
+
+def is_taken_by_agents(space):
+    """Whether stable-baselines3 takes it, and a Gaussian fits into it."""
+    if isinstance(space, spaces.Discrete):
+        return space.start == 0
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.nvec.ndim == 1 and not space.start.any()
+    if isinstance(space, spaces.MultiBinary):
+        return isinstance(space.n, int)
+    whole = isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape) == 1
+    return whole and (space.low == -1).all() and (space.high == 1).all()
+
+
+@quick
+@given(SPACES, SEEDS)
+def test_every_action_of_the_agent_is_one_of_the_environment(space, seed):
+    chain = Chain(space, mappings(space))
+    assert is_taken_by_agents(chain.space)
+    chain.space.seed(seed)
+    for _ in range(5):
+        action = chain.space.sample()
+        assert chain(action) in space
+    assert mappings(chain.space) == []
+    assert len(describe(space)) < 500
+
+
+@quick
+@given(SPACES, SEEDS)
+def test_actions_of_the_environment_are_mapped_back(space, seed):
+    chain = Chain(space, mappings(space))
+    space.seed(seed)
+    back = chain.inverse(space.sample())
+    assert back in chain.space
+    again = chain.inverse(chain(back))  # what was rounded once is not rounded again
+    np.testing.assert_allclose(again, back, atol=2e-3)  # float16 has 11 bits
+
+
+@quick
+@given(st.one_of(DISCRETE, multi_discrete()), SEEDS)
+def test_discrete_actions_are_neither_lost_nor_doubled(space, seed):
+    chain = Chain(space, mappings(space))
+    space.seed(seed)
+    action = space.sample()
+    assert np.array_equal(chain(chain.inverse(action)), action)
+
+
+@quick
+@given(float_boxes(infinite=False))
+def test_bounds_become_bounds(space):
+    mapping = Rescaled(space)
+    assert np.array_equal(mapping(mapping.space.low), space.low)
+    assert np.array_equal(mapping(mapping.space.high), space.high)
+    middle = (space.low.astype(float) + space.high.astype(float)) / 2
+    np.testing.assert_array_equal(mapping(np.zeros(space.shape)), middle.astype(space.dtype))
+
+
+@quick
+@given(integer_boxes())
+def test_bounds_of_integers(space):
+    chain = Chain(space, mappings(space))
+    low, high = chain(-np.ones(chain.space.shape)), chain(np.ones(chain.space.shape))
+    if abs(int(space.low.min())) < 1e9 and int(space.high.max()) < 1e9:
+        assert np.array_equal(low, space.low)
+        assert np.array_equal(high, space.high)
+    assert low in space
+    assert high in space
+
+
+def test_integers_have_equal_shares():
+    mapping = Rescaled(spaces.Box(3, 5, (1,), np.int8))
+    values = [int(mapping([share])[0]) for share in np.linspace(-1, 1, 3001)]
+    counts = np.bincount(values)[3:]
+    assert counts.min() > 990
+    assert len(counts) == 3
+    assert mapping.inverse([4]).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (-np.inf, np.inf, (-1, 1)),
+        (3, np.inf, (3, 5)),
+        (-np.inf, 3, (1, 3)),
+        (-2, 0.5, (-2, 0.5)),
+        (-np.finfo(np.float32).max, np.finfo(np.float32).max, (-1, 1)),
+    ],
+)
+def test_bounds_where_there_are_none(low, high, expected):
+    mapping = Bounded(spaces.Box(low, high, (2,), np.float32))
+    assert (mapping.space.low[0], mapping.space.high[0]) == expected
+    action = mapping.space.sample()
+    assert mapping(action) is action
+
+
+def test_the_scale_of_what_has_no_bounds():
+    low, high = np.float32([-np.inf, 0]), np.float32([np.inf, np.inf])
+    mapping = Bounded(spaces.Box(low, high), scale=5)
+    assert mapping.space.low.tolist() == [-5, 0]
+    assert mapping.space.high.tolist() == [5, 10]
+    assert mapping.inverse([100, -1]).tolist() == [5, 0]
+    with pytest.raises(UserError, match="scale=0: must be above 0"):
+        Bounded(mapping.source, scale=0)
+
+
+def test_round_numbers_are_kept():
+    box = spaces.Box(np.array([-1.0, 0.0]), np.array([1.0, 10.0]), dtype=np.float64)
+    mapping = Discretised(box)
+    table = [mapping([k, k]).tolist() for k in range(11)]
+    assert [row[0] for row in table] == [-1, -0.8, -0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert [row[1] for row in table] == list(range(11))
+    rescaled = Rescaled(spaces.Box(-2, 2, (1,), np.float32))
+    assert [rescaled([a])[0] for a in (-1, -0.5, 0, 0.25, 1)] == [-2, -1, 0, 0.5, 2]
+
+
+def test_few_integers_are_all_there():
+    mapping = Discretised(spaces.Box(np.array([2, 0]), np.array([4, 100]), dtype=np.int64))
+    assert mapping.space.nvec.tolist() == [3, 11]
+    assert [mapping([k, 0])[0] for k in range(3)] == [2, 3, 4]
+    assert mapping([0, 5])[1] == 50
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Discretised(spaces.Box(-1, 1, (1,)), 1), "bins=1: must be at least 2"),
+        (lambda: Discretised(spaces.Box(-1, 1, (1, 2))), r"not Box\(1, 2\) from -1 to 1"),
+        (lambda: Discretised(spaces.Box(-1, np.inf, (1,))), "must have finite bounds"),
+        (lambda: Rescaled(spaces.Box(-np.inf, 1, (1,))), "must have finite bounds"),
+        (lambda: Merged(spaces.Dict()), "there are no actions"),
+        (lambda: mappings(spaces.Text(4)), "agents cannot act in Text"),
+        (lambda: mappings(spaces.Dict(say=spaces.Text(4))), "agents cannot act in Text"),
+    ],
+)
+def test_what_is_refused(make, message):
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def test_parts_of_one_kind():
+    discrete = Merged(spaces.Tuple([spaces.Discrete(3, start=1), spaces.MultiBinary(2)]))
+    assert discrete.space == spaces.MultiDiscrete([3, 2, 2])
+    go, keys = discrete(np.array([2, 0, 1]))
+    assert go == 3
+    assert keys.tolist() == [0, 1]
+    continuous = Merged(spaces.Dict(arm=spaces.Box(0, 10, (2,)), gas=spaces.Box(-1, 1, ())))
+    assert continuous.space == spaces.Box(-1, 1, (3,), np.float32)
+    action = continuous(np.array([-1, 0, 0.5]))
+    assert action["arm"].tolist() == [0, 5]
+    assert action["gas"] == 0.5
+
+
+def test_parts_of_both_kinds():
+    inner = spaces.Tuple([spaces.Box(0, 100, (1,), np.int64), spaces.Discrete(2)])
+    space = spaces.Dict(arm=spaces.Box(-np.inf, np.inf, (2, 1)), rest=inner)
+    merged = Merged(space, bins=5)
+    assert merged.space.nvec.tolist() == [5, 5, 5, 2]
+    action = merged(np.array([0, 4, 2, 1]))
+    assert action in space
+    assert action["arm"].tolist() == [[-1], [1]]
+    assert [np.asarray(one).tolist() for one in action["rest"]] == [[50], 1]
+    assert "arm, rest/0 discretised into 5 values" in merged.reason
+
+
+def test_shapes_are_row_major():
+    flat = Flat(spaces.Box(-1, 1, (2, 3)))
+    assert flat(np.arange(6) / 8).tolist() == [[0, 0.125, 0.25], [0.375, 0.5, 0.625]]
+
+
+def test_a_start_is_added():
+    mapping = ZeroBased(spaces.MultiDiscrete([2, 3], start=[1, -1]))
+    assert mapping([1, 0]).tolist() == [2, -1]
+    assert mapping.inverse([2, -1]).tolist() == [1, 0]
