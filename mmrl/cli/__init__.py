@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
     "envs": "list the installed environments",
+    "check-env": "check whether agents can be trained in an environment",
 }
 
 WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault(variable, value)
     try:
         with signals_interrupt(), warnings_in_lines(name):
-            status: int = import_module(f"mmrl.cli.{name}").run(rest)
+            status: int = import_module(f"mmrl.cli.{name.replace('-', '_')}").run(rest)
     except UserError as error:
         print(f"mmrl {name}: {printable(str(error), breaks=True)}", file=sys.stderr)
         return 2

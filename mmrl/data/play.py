@@ -15,6 +15,7 @@ from mmrl.agent import Actor, begin_episodes
 from mmrl.contract import ACHIEVED, DESCRIPTION
 from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
+from mmrl.seeding import action_seed
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch
 from mmrl.wrappers.optional_methods import find_expert
@@ -145,13 +146,13 @@ class ExpertSource:
 
 
 class RandomSource:
-    """Random actions, seeded by the episode."""
+    """Random actions, seeded by the episode and independent of what the environment draws."""
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """Seed a generator an episode."""
         self._spaces = [copy.deepcopy(env.single_action_space) for _ in seeds]
         for space, seed in zip(self._spaces, seeds, strict=True):
-            space.seed(seed)
+            space.seed(action_seed(seed))
 
     def actions(
         self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]

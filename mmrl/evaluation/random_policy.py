@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 from numpy.typing import NDArray
 
-_STREAM: Final = 0x5EED
-"""Keeps the actions apart from what an environment draws with the same seed."""
+from mmrl.seeding import action_seed
 
 
 class RandomPolicy:
@@ -28,7 +26,7 @@ class RandomPolicy:
         self._space = env.single_action_space
         self._spaces = [copy.deepcopy(self._space) for _ in seeds]
         for space, seed in zip(self._spaces, seeds, strict=True):
-            space.seed(int(np.random.SeedSequence((seed, _STREAM)).generate_state(1)[0]))
+            space.seed(action_seed(seed))
 
     def act(self, observation: Mapping[str, Any], *, deterministic: bool) -> NDArray[Any]:
         """Sampled actions of N environments, batched as ``gymnasium.vector`` batches them.

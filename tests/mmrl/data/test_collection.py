@@ -26,6 +26,7 @@ from mmrl.data import (
 from mmrl.data import collection as collecting
 from mmrl.data.play import play
 from mmrl.errors import UserError
+from mmrl.seeding import action_seed
 from mmrl.wrappers.adapters import make_env, make_vec_env
 
 GRID = "mmrl/GoToObjS4-v0"
@@ -37,7 +38,7 @@ def plain_loop(env_id, seed, choose, **env_args):
     observation, info = env.reset(seed=seed)
     images, sentences = [observation[IMAGE]], [info.get("description", "")]
     space = env.action_space
-    space.seed(seed)
+    space.seed(action_seed(seed))
     actions, rewards, achieved, over = [], [], [], False
     while not over:
         actions.append(choose(env, observation))
