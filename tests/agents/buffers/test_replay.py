@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,3 +176,21 @@ def test_nothing_to_draw_and_no_second_way_to_save_memory():
         replay.sample(4)
     with pytest.raises(ValueError, match="every frame is stored once already"):
         FrameReplay(30, SPACE, ACTIONS, "cpu", n_envs=ENVS, optimize_memory_usage=True)
+
+
+def test_a_vector_that_changes_with_every_step_is_kept_as_long_as_an_image():
+    space = spaces.Dict(
+        state=spaces.Box(-np.inf, np.inf, (2,), np.float32),
+        instruction=spaces.Box(0, 9, (3,), np.int32),
+    )
+    replay = FrameReplay(32, space, spaces.Discrete(2), device="cpu", n_envs=2)
+    words = np.ones((2, 3), np.int32)
+    for step in range(40):
+        before, after = (
+            {"state": np.full((2, 2), when, np.float32), "instruction": words}
+            for when in (step, step + 1)
+        )
+        replay.add(before, after, np.zeros(2), np.zeros(2, np.float32), np.zeros(2, bool), [{}] * 2)
+    batch = replay.sample(256)
+    assert set(batch.observations["state"][:, 0].tolist()) == set(range(24, 40))
+    assert torch.equal(batch.next_observations["state"], batch.observations["state"] + 1)
