@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mmrl.contract import scalar
+from mmrl.contract import IS_SUCCESS, scalar
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.registry import find_spec
@@ -344,7 +344,7 @@ def _check_adapted(
 
 
 def _success(info: Mapping[str, Any]) -> bool | None:
-    value = info.get("is_success", info.get("success"))
+    value = info[IS_SUCCESS] if IS_SUCCESS in info else info.get("success")
     return None if value is None else bool(np.all(value))
 
 

@@ -113,7 +113,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             raise EnvironmentFailedError(f"{self._who}: {wrong} in {when}; it must be finite")
 
     def _with_success(self, info: dict[str, Any], action: Any) -> dict[str, Any]:
-        if info.get(IS_SUCCESS) is None and _SUCCESS in info:
+        if IS_SUCCESS not in info and _SUCCESS in info:
             with suppress(ValueError):  # it has another meaning here
                 info = {**info, IS_SUCCESS: read_success(info[_SUCCESS])}
         if IS_SUCCESS not in info:

@@ -20,7 +20,7 @@ Observation = dict[str, Any]
 
 class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
     """Images become uint8 [H, W, 3], numbers float32 [K], text the instruction; at an episode's
-    end, ``info["is_success"]`` is there where it is known.
+    end, ``info["is_success"]`` is there, None where it is not known.
 
     Args:
         env: any environment.
@@ -64,10 +64,7 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         self._total += scalar(reward) or 0.0
         if terminated or truncated:
             end = EpisodeEnd(info, bool(terminated), reward, self._total)
-            success = self.plan.success.read(end)
-            info = {key: value for key, value in info.items() if key != IS_SUCCESS}
-            if success is not None:
-                info[IS_SUCCESS] = success
+            info = {**info, IS_SUCCESS: self.plan.success.read(end)}
         if self._scale is not None:
             reward = float(reward) * self._scale
         return self._convert(observation, info), reward, terminated, truncated, info
