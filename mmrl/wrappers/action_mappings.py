@@ -342,6 +342,17 @@ def mappings(space: Space) -> list[ActionMapping]:
     return chain
 
 
+def nearest_to_zero(space: Space) -> Any:
+    """The action that does least: 0 or what is nearest to it, and the first of some categories."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        leaves = iter([nearest_to_zero(leaf) for _, leaf in _leaves(space)])
+        return _nested(space, leaves)
+    if isinstance(space, spaces.Box):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    start = getattr(space, "start", 0)
+    return (np.zeros(space.shape or (), space.dtype) + start).astype(space.dtype)[()]
+
+
 def describe(space: Space) -> str:
     """An action space in few characters, such as ``Box(2, 3) from -1 to 1``."""
     if isinstance(space, spaces.Dict):
