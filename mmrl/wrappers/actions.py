@@ -179,12 +179,11 @@ def adapt_actions(env: gym.Env[Any, Any]) -> tuple[gym.Env[Any, Any], list[str]]
 
 
 def takes_as_is(space: Space) -> bool:
-    """Whether agents act in a space without any wrapper.
-
-    Raises:
-        UserError: as :func:`adapt_actions`.
-    """
-    return not mappings(space)
+    """Whether agents act in a space without any wrapper."""
+    try:
+        return not mappings(space)
+    except UserError:
+        return False
 
 
 def action_notes(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> list[str]:
