@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mmrl.cli import main
 
@@ -25,7 +28,7 @@ def block(containing: str) -> str:
 
 
 def test_every_block_is_tested() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 7
 
 
 def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,6 +40,19 @@ def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
     args = "--model.image_args.width 8 --model.text_args.width 16 --model.text_args.layers 1"
     assert main([*command.split(), *small.split(), *args.split(), "--clip_every", "0"]) == 0
     assert (tmp_path / "runs/kitchen/result.json").is_file()
+
+
+def test_actions_block() -> None:
+    class Arm(gym.Env[None, NDArray[np.float32]]):
+        action_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+
+        def step(self, action: NDArray[np.float32]) -> Any:
+            return None, action.tolist(), False, False, {}
+
+    scope: dict[str, Any] = {"env": Arm()}
+    exec(block("BoundedAction(env"), scope)
+    assert scope["env"].action_space == gym.spaces.MultiDiscrete([5, 5])
+    assert scope["env"].step([0, 3])[1] == [-4, 2]
 
 
 def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

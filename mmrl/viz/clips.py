@@ -208,7 +208,9 @@ class ClipRecorder:
 
     def _make(self) -> gym.Env[Any, Any]:
         try:
-            env = make_env(self._env_id, render_mode="rgb_array", **self._env_args)
+            with warnings.catch_warnings():  # that it declares no such mode
+                warnings.filterwarnings("ignore", ".*not in the possible render_modes")
+                env = make_env(self._env_id, render_mode="rgb_array", **self._env_args)
         except Exception:  # an environment that cannot render is shown by its observations
             env = make_env(self._env_id, **self._env_args)
         return ErrorContext(env)

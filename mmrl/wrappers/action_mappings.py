@@ -9,7 +9,7 @@ A mapping has the agent's space, applies to one action, and has an inverse. Chai
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -163,7 +163,7 @@ class Rescaled(ActionMapping):
         """float32 from -1 to 1 → numbers of the environment's type, in the same shape."""
         share = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
         if _is_float(self.source):
-            value = self._low * (1 - share) + self._high * share
+            value = np.clip(self._low * (1 - share) + self._high * share, self._low, self._high)
         else:
             count = self._high - self._low + 1
             value = self._low + np.minimum(np.floor(share * count), count - 1).astype(np.int64)
@@ -224,7 +224,7 @@ class Discretised(ActionMapping):
         count = min(bins, int(top - bottom) + 1) if whole else bins
         weights = np.arange(count, dtype=np.float64)
         last = max(count - 1, 1)
-        values = (bottom * (last - weights) + top * weights) / last
+        values = np.clip((bottom * (last - weights) + top * weights) / last, bottom, top)
         values[-1], values[0] = top, bottom
         return np.round(values) if whole else values
 
@@ -300,19 +300,19 @@ class Merged(ActionMapping):
 
     def __init__(self, source: CompositeSpace, bins: int = BINS) -> None:
         super().__init__(source)
-        leaves = dict(_leaves(source))
+        leaves = list(_leaves(source))
         if not leaves:
             raise UserError(f"there are no actions in {source}")
-        if all(isinstance(leaf, spaces.Box) for leaf in leaves.values()):
-            parts = {name: Chain(leaf, mappings(leaf)) for name, leaf in leaves.items()}
-            width = sum(_size(part.space) for part in parts.values())
+        if all(isinstance(leaf, spaces.Box) for _, leaf in leaves):
+            self._parts = [Chain(leaf, mappings(leaf)) for _, leaf in leaves]
+            width = sum(_size(part.space) for part in self._parts)
             self.space = spaces.Box(-1.0, 1.0, (width,), np.float32)
         else:
-            parts = {name: Chain(leaf, _to_categories(leaf, bins)) for name, leaf in leaves.items()}
-            self.space = spaces.MultiDiscrete(np.concatenate([*map(_counts, parts.values())]))
-        self._parts = list(parts.values())
+            self._parts = [Chain(leaf, _to_categories(leaf, bins)) for _, leaf in leaves]
+            self.space = spaces.MultiDiscrete(np.concatenate([*map(_counts, self._parts)]))
         self._ends = np.cumsum([_size(part.space) for part in self._parts])[:-1]
-        self.reason = f"its parts side by side{_discretised_parts(parts)}"
+        names = [name for name, _ in leaves]
+        self.reason = f"its parts side by side{_discretised_parts(names, self._parts)}"
 
     def __call__(self, action: Any) -> Any:
         """[A] → a dictionary or tuple."""
@@ -340,6 +340,17 @@ def mappings(space: Space) -> list[ActionMapping]:
         chain.append(link)
         space = link.space
     return chain
+
+
+def nearest_to_zero(space: Space) -> Any:
+    """The action that does least: 0 or what is nearest to it, and the first of some categories."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        leaves = iter([nearest_to_zero(leaf) for _, leaf in _leaves(space)])
+        return _nested(space, leaves)
+    if isinstance(space, spaces.Box):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    start = getattr(space, "start", 0)
+    return (np.zeros(space.shape or (), space.dtype) + start).astype(space.dtype)[()]
 
 
 def describe(space: Space) -> str:
@@ -408,17 +419,18 @@ def _counts(part: ActionMapping) -> NDArray[np.int64]:
     return cast("spaces.MultiDiscrete", part.space).nvec
 
 
-def _discretised_parts(parts: Mapping[str, ActionMapping]) -> str:
+def _discretised_parts(names: Sequence[str], parts: Sequence[ActionMapping]) -> str:
     """Which parts are discretised, as the end of a sentence."""
-    boxes = {
-        name: part
-        for name, part in parts.items()
+    boxes = [
+        (name, part)
+        for name, part in zip(names, parts, strict=True)
         if isinstance(part.source, spaces.Box) and isinstance(part.space, spaces.MultiDiscrete)
-    }
+    ]
     if not boxes:
         return ""
-    most = max(int(_counts(part).max()) for part in boxes.values())
-    return f", {', '.join(boxes)} discretised into {most} values a number, as others are discrete"
+    most = max(int(_counts(part).max()) for _, part in boxes)
+    which = ", ".join(name for name, _ in boxes)
+    return f", {which} discretised into {most} values a number, as others are discrete"
 
 
 def _leaves(space: Space, name: str = "") -> Iterator[tuple[str, Space]]:

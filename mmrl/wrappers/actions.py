@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 
@@ -29,8 +31,11 @@ from mmrl.wrappers.action_mappings import (
     ZeroBased,
     describe,
     mappings,
+    nearest_to_zero,
 )
 
+MOST_CHOICES: Final = 64
+"""Changes of a vector that are offered, see :func:`single_actions`."""
 _EXPERT: Final = "expert_action"
 
 
@@ -174,12 +179,11 @@ def adapt_actions(env: gym.Env[Any, Any]) -> tuple[gym.Env[Any, Any], list[str]]
 
 
 def takes_as_is(space: Space) -> bool:
-    """Whether agents act in a space without any wrapper.
-
-    Raises:
-        UserError: as :func:`adapt_actions`.
-    """
-    return not mappings(space)
+    """Whether agents act in a space without any wrapper."""
+    try:
+        return not mappings(space)
+    except UserError:
+        return False
 
 
 def action_notes(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> list[str]:
@@ -202,6 +206,45 @@ def own_action(env: gym.Env[Any, Any], action: Any) -> tuple[Any, Space]:
     for layer in _mapped_layers(env):
         action, space = layer.mapping(action), layer.mapping.source
     return action, space
+
+
+def single_actions(env: gym.Env[Any, Any]) -> list[Any]:
+    """Actions to choose from one by one: all of a ``Discrete``; of a vector, doing nothing, and
+    what differs from that in a single component, by its other values or its bounds, up to
+    :data:`MOST_CHOICES`.
+
+    Args:
+        env: whose actions agents take, see :func:`adapt_actions`.
+    """
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        return list(range(int(space.n)))
+    nothing = _nothing(env)
+    changed = (
+        np.where(np.arange(len(nothing)) == k, value, nothing).astype(nothing.dtype)
+        for k, values in enumerate(_values(space))
+        for value in values
+        if value != nothing[k]
+    )
+    return [nothing, *islice(changed, MOST_CHOICES)]
+
+
+def _nothing(env: gym.Env[Any, Any]) -> Any:
+    """The agent's action that comes nearest to zero in the environment's own space."""
+    layers = list(_mapped_layers(env))
+    action = nearest_to_zero(layers[-1].mapping.source if layers else env.action_space)
+    for layer in reversed(layers):
+        action = layer.mapping.inverse(action)
+    return action
+
+
+def _values(space: Any) -> list[Any]:
+    """What a component of a vector may be, of each component."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return [range(count) for count in space.nvec.tolist()]
+    if isinstance(space, spaces.MultiBinary):
+        return [range(2)] * space.shape[0]
+    return list(zip(space.low, space.high, strict=True))
 
 
 def _mapped_layers(env: Any) -> Iterator[MappedAction]:

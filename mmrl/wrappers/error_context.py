@@ -23,6 +23,7 @@ from mmrl.contract import (
     were_successful,
 )
 from mmrl.errors import UserError
+from mmrl.wrappers.actions import own_action
 
 _SUCCESS: Final = "success"  # as many packages name it
 
@@ -77,7 +78,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
                 f"{self._who} raised in reset {type(error).__name__}: {error}"
             ) from error
         if self._floats:
-            self._check_observation(observation, "reset")
+            self._check_observation(observation)
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -87,29 +88,36 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             observation, reward, terminated, truncated, info = self.env.step(action)
         except Exception as error:
             raise EnvironmentFailedError(
-                f"{self._who} raised in step {self._step}, action {action}, "
+                f"{self._who} raised in step {self._step}, {self._taken(action)}, "
                 f"{type(error).__name__}: {error}"
             ) from error
         number = reward if type(reward) is float else scalar(reward)
         if number is None or not math.isfinite(number):
             raise EnvironmentFailedError(
-                f"{self._who}: reward is {reprlib.repr(reward)} in step {self._step}, action "
-                f"{action}; it must be one finite number"
+                f"{self._who}: reward is {reprlib.repr(reward)} in step {self._step}, "
+                f"{self._taken(action)}; it must be one finite number"
             )
         if self._floats:
-            self._check_observation(observation, f"step {self._step}, action {action}")
+            self._check_observation(observation, action)
         if terminated or truncated:
             observation, info = _copied(observation), self._with_success(info, action)
         return observation, number, terminated, truncated, info
+
+    def _taken(self, action: Any) -> str:
+        """The action as the environment got it, for an error."""
+        with suppress(Exception):  # one that does not fit
+            action, _ = own_action(self.env, action)
+        return f"action {action}"
 
     @property
     def _who(self) -> str:
         place = "" if self._number is None else f"number {self._number} of the batch, "
         return _who(environment_name(self.env), place, self._seed, self._episode)
 
-    def _check_observation(self, observation: Any, when: str) -> None:
+    def _check_observation(self, observation: Any, action: Any = None) -> None:
         wrong = _not_finite(observation, self._floats)
         if wrong is not None:
+            when = f"step {self._step}, {self._taken(action)}" if self._step else "reset"
             raise EnvironmentFailedError(f"{self._who}: {wrong} in {when}; it must be finite")
 
     def _with_success(self, info: dict[str, Any], action: Any) -> dict[str, Any]:
@@ -123,7 +131,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             success = read_success(info[IS_SUCCESS])
         except ValueError as error:
             raise EnvironmentFailedError(
-                f"{self._who}: in step {self._step}, action {action}, {error}"
+                f"{self._who}: in step {self._step}, {self._taken(action)}, {error}"
             ) from error
         return rest if success is None else {**rest, IS_SUCCESS: success}
 

@@ -6,7 +6,11 @@ from dataclasses import asdict, replace
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
+from gymnasium.vector import SyncVectorEnv
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmrl.cli import main
 from mmrl.data import ActorSource, Request, collect, find_place, open_dataset
@@ -16,7 +20,10 @@ from mmrl.experiment.env_info import env_info
 from mmrl.experiment.run import Run
 from mmrl.registry import find_agent
 from mmrl.viz.clips import record_clip
+from mmrl.wrappers.actions import adapt_actions
 from mmrl_agents.algorithms.base import check_actions
+from mmrl_agents.networks.policy import MultimodalPolicy
+from tests.mmrl.wrappers.action_spaces import SPACES
 
 KINDS = {
     "start": spaces.Discrete(3, start=1),
@@ -65,12 +72,29 @@ class Insisting(gym.Env):
         raise RuntimeError("could not create a GL context")
 
 
+class Asking(Insisting):
+    """Insists on an action of a space that it is given."""
+
+    def __init__(self, space):
+        self.action_space, self.render_mode = space, None
+
+
 for _kind in KINDS:
     gym.register(
         f"test/Insisting-{_kind}-v0",
         functools.partial(Insisting, _kind),
         disable_env_checker=True,
     )
+
+
+@pytest.fixture(scope="module")
+def tiny_policy(tiny):
+    """Makes a tiny policy for an action space."""
+    observation = spaces.Dict(
+        image=spaces.Box(0, 255, (16, 16, 3), np.uint8),
+        instruction=spaces.Box(0, 9, (10,), np.int32),
+    )
+    return lambda action: MultimodalPolicy(observation, action, lambda _: 1e-3, model=tiny)
 
 
 @pytest.fixture
@@ -116,6 +140,21 @@ def test_other_agents(name, kind, begin):
     agent.train(config, hyper, run)
     actor = agent.load(Run.open(run.path))
     assert play_episodes(actor, config.env, 2).returns.tolist() == [3.0, 3.0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(SPACES, st.integers(0, 1000))
+def test_a_policy_for_any_action_space(tiny_policy, space, seed):
+    batch = SyncVectorEnv([lambda: adapt_actions(Asking(space))[0]] * 2)
+    policy = tiny_policy(batch.single_action_space)
+    torch.manual_seed(seed)
+    batch.reset(seed=seed)
+    seen = {"image": np.zeros((2, 16, 16, 3), np.uint8), "instruction": np.ones((2, 10), np.int32)}
+    for deterministic in (True, False):
+        actions, _ = policy.predict(seen, deterministic=deterministic)
+        batch.step(actions)
+    evaluated = policy.evaluate(policy.obs_to_tensor(seen)[0], torch.from_numpy(actions))
+    assert evaluated.log_probs.isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -48,17 +48,13 @@ class Player:
     Args:
         session: what is played.
         shows_map: begin with the whole scene in large.
-
-    Raises:
-        UserError: actions that keys cannot choose from.
     """
 
     def __init__(self, session: Session, *, shows_map: bool = False) -> None:
-        session.require_discrete()
         self.session = session
         self.shows_map = shows_map
         self.is_over = False
-        self._keys = keys_of(session.actions)
+        self._keys = keys_of(session.choices)
 
     def press(self, key: str) -> bool:
         """Do what a key means; whether there is something new to be seen."""
@@ -79,7 +75,7 @@ class Player:
 
     def scene(self) -> Scene:
         """The present scene."""
-        keys = [(cap(key), self.session.actions[k]) for key, k in self._keys.items()]
+        keys = [(cap(key), self.session.choices[k]) for key, k in self._keys.items()]
         if self.session.overview is not None:
             keys.append((_MAP, "map"))
         keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -15,7 +16,8 @@ from mmrl.contract import INSTRUCTION, was_successful
 from mmrl.errors import UserError
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
-from mmrl.wrappers.actions import own_action
+from mmrl.wrappers.action_mappings import describe
+from mmrl.wrappers.actions import own_action, single_actions
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext
 
@@ -31,6 +33,7 @@ class Session:
 
     Attributes:
         actions: what the actions are called; empty where they are not ``Discrete``.
+        choices: the names of the actions that :meth:`act` takes by their number.
         observation: the last one.
         view: what the agent sees of it, uint8 [H, W, 3].
         action_space: of the agent, see :func:`mmrl.wrappers.actions.adapt_actions`.
@@ -52,10 +55,10 @@ class Session:
         space = self._env.action_space
         self.env_id, self.action_space = env_id, space
         self._names = action_names(self._env)
-        self._first, count = 0, 0
-        if isinstance(space, spaces.Discrete):
-            self._first, count = int(space.start), int(space.n)
-        self.actions = [str(self._names.get(k, f"action {k}")) for k in range(count)]
+        self._choices = single_actions(self._env)
+        named = [self._choice_name(action) for action in self._choices]
+        self.choices = named
+        self.actions = named if isinstance(space, spaces.Discrete) else []
         self._renders = self._env.render_mode == "rgb_array"
         self.limit = _limit(self._env)
         self._seed = seed
@@ -67,15 +70,15 @@ class Session:
         return self._seed
 
     def require_discrete(self) -> None:
-        """Refuse actions that keys cannot choose from.
+        """Refuse actions that have no numbers.
 
         Raises:
             UserError: they are not ``Discrete``.
         """
         if not self.actions:
             raise UserError(
-                f"environment {self.env_id!r}: its actions are {self.action_space}; keys choose "
-                "between Discrete actions only. 'mmrl watch' shows a trained agent there"
+                f"environment {self.env_id!r}: its actions are {describe(self.action_space)}, and "
+                "have to be Discrete"
             )
 
     def restart(self) -> None:
@@ -94,14 +97,14 @@ class Session:
         self.restart()
 
     def act(self, action: int) -> None:
-        """Take an action by its number, 0 for the first one, as :meth:`step` does."""
-        self.step(self._first + action)
+        """Take one of :attr:`choices` by its number, 0 for the first one, as :meth:`step` does."""
+        self.step(self._choices[action])
 
     def number(self, action: Any) -> int | None:
         """The number of an action of :attr:`action_space`, 0 for the first one; None where they
         are not ``Discrete``.
         """
-        return int(action) - self._first if self.actions else None
+        return int(action) if self.actions else None
 
     def step(self, action: Any) -> None:
         """Take an action of :attr:`action_space`; nothing happens once the episode is over."""
@@ -127,6 +130,18 @@ class Session:
         if self._renders:
             self.overview = self._render()
         self.clauses_done: int | None = int(np.sum(info[_DONE])) if _DONE in info else None
+
+    def _choice_name(self, action: Any) -> str:
+        """The name of a choice: of the only component in which it differs from doing nothing."""
+        if isinstance(self.action_space, spaces.Discrete):
+            return str(self._names.get(int(action), f"action {action}"))
+        changed = np.flatnonzero(action != self._choices[0]).tolist()
+        if not changed:
+            return "nothing"
+        name, value = self._names.get(changed[0], f"{changed[0]}:"), action[changed[0]]
+        if isinstance(name, Sequence) and not isinstance(name, str):
+            return str(name[value]) if value < len(name) else str(value)
+        return f"{name} {value:g}"
 
     def _label(self, action: Any) -> str:
         k = self.number(action)

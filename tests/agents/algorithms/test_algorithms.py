@@ -207,7 +207,7 @@ def test_actions_of_another_kind(begin, name, env, reach, make_run, tmp_path):
     env = reach if env == "reach" else env
     config, run = make_run(tmp_path / "other", env=env, agent=name)
     kind, able = ("Discrete", "a2c, ppo, sac and td3") if name == "dqn" else ("Box", "a2c, dqn, ")
-    match = rf"agent {name!r} takes {kind} actions, and {env} has .*\): {able}.* can act there"
+    match = f"agent {name!r} takes {kind} actions, and {env} has .*: {able}.* can act there"
     with pytest.raises(UserError, match=match):
         agent.train(config, hyper, run)
 

@@ -187,6 +187,20 @@ def test_parts_of_both_kinds():
     assert "arm, rest/0 discretised into 5 values" in merged.reason
 
 
+def test_parts_with_paths_alike():
+    twins = {"a/b": spaces.Discrete(2), "a": spaces.Dict(b=spaces.Discrete(3))}
+    merged = Merged(spaces.Dict(twins))
+    assert merged.space.nvec.tolist() == [3, 2]  # Gymnasium sorts the keys
+    assert merged([2, 1]) == {"a/b": 1, "a": {"b": 2}}
+
+
+@pytest.mark.parametrize("bound", [0.1, 1 / 3, 1e-300, -0.7])
+def test_a_range_of_nothing(bound):
+    box = spaces.Box(bound, bound, (1,), np.float64)
+    assert all(Rescaled(box)([share]) in box for share in np.linspace(-1, 1, 101))
+    assert all(Discretised(box, 7)([k]) in box for k in range(7))
+
+
 def test_shapes_are_row_major():
     flat = Flat(spaces.Box(-1, 1, (2, 3)))
     assert flat(np.arange(6) / 8).tolist() == [[0, 0.125, 0.25], [0.375, 0.5, 0.625]]

@@ -24,6 +24,7 @@ from mmrl.wrappers.actions import (
     takes_as_is,
 )
 from mmrl.wrappers.adapters import make_env, make_vec_env
+from mmrl.wrappers.error_context import EnvironmentFailedError, ErrorContext
 from mmrl.wrappers.optional_methods import find_expert
 
 ID = "test/AnyActions-v0"
@@ -178,6 +179,7 @@ def test_actions_that_nobody_takes(register):
     name = register(spaces.Dict(say=spaces.Text(4)))
     with pytest.raises(UserError, match=f"environment '{name}': agents cannot act in Text"):
         make_env(name)
+    assert not takes_as_is(spaces.Text(4))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -206,6 +208,17 @@ def test_clips_show_the_environments_own_action(kind, register, monkeypatch):
         assert set(labels[1:]) <= {"left", "right", "up"}
     if kind == "mixed":
         assert labels[1].startswith("arm: ")
+
+
+def test_errors_name_the_environments_own_action(register, monkeypatch):
+    def step(self, action):
+        raise ValueError("no")
+
+    monkeypatch.setattr(AnyActions, "step", step)
+    env = ErrorContext(make_env(register(KINDS["start"])))
+    env.reset(seed=0)
+    with pytest.raises(EnvironmentFailedError, match="raised in step 1, action 2, ValueError: no"):
+        env.step(1)
 
 
 def test_names_by_the_environments_own_action(register):

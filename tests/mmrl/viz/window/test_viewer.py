@@ -258,12 +258,49 @@ class Steady:
         return np.stack([self.action] * len(observation["image"]))
 
 
+class Robot(Steering):
+    """Has a part of each kind."""
+
+    metadata = {"render_modes": []}
+    action_space = spaces.Dict(arm=spaces.Box(0, 10, (1,)), go=spaces.Discrete(2, start=1))
+
+    def step(self, action):
+        self.got = action
+        return super().step(action)
+
+
 @pytest.mark.filterwarnings("ignore:environment test/Steering")
-@pytest.mark.parametrize("kind", [Steering, Buttons])
-def test_keys_choose_only_discrete_actions(kind):
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (Steering, ["nothing", "steer -1", "steer 1"]),
+        (Buttons, ["nothing", "shut", "mid", "high"]),
+        (Robot, ["nothing", *(f"0: {k}" for k in range(1, 11)), "1: 1"]),
+        (Late, ["left", "right"]),
+    ],
+)
+def test_keys_choose_from_actions_of_any_kind(kind, names):
     session = Session(strange(kind), {}, 0)
-    with pytest.raises(UserError, match=f"{kind.__name__}.*actions are .*keys choose"):
-        Player(session)
+    player = Player(session)
+    assert session.choices == names
+    assert player.press(list(player._keys)[1])
+    assert session.steps == 1
+    assert [name for _, name in player.scene().keys][: len(names)][:10] == names[:10]
+    assert not player.press("x")
+
+
+def test_keys_change_one_part_of_an_action():
+    session = Session(strange(Robot), {}, 0)
+    robot = session._env.unwrapped
+    for k, wanted in [(0, (0, 1)), (3, (3, 1)), (11, (0, 2))]:
+        session.restart()
+        session.act(k)
+        assert (robot.got["arm"][0], robot.got["go"]) == wanted
+
+
+def test_an_imagined_world_wants_discrete_actions():
+    with pytest.raises(UserError, match=r"Buttons.*actions are MultiDiscrete\(\[2, 3\]\)"):
+        Session(strange(Buttons), {}, 0).require_discrete()
 
 
 @pytest.mark.parametrize(
@@ -271,7 +308,7 @@ def test_keys_choose_only_discrete_actions(kind):
     [
         (Steering, np.float32([0.5]), "steer 0.50"),
         (Buttons, [1, 2], "shut, high"),
-        (Late, 2, "right"),
+        (Late, 1, "right"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:environment test/Steering")
