@@ -10,11 +10,11 @@ from PIL import Image
 
 from mmrl.arguments.parser import Parser
 from mmrl.errors import UserError
-from mmrl.experiment.env_check import EnvReport, check_env
 from mmrl.files import write_bytes
 from mmrl.images import fitted, png
 from mmrl.progress import ProgressBar
 from mmrl.text_output import format_table, printable
+from mmrl.training.env_check import EnvReport, check_env
 
 _DESCRIPTION = (
     "Play random steps in an environment, print what an agent would get of it, how fast and how "

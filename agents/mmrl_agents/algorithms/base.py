@@ -23,7 +23,7 @@ from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
 from mmrl.wrappers.action_mappings import describe
-from mmrl.wrappers.actions import action_notes, takes_as_is
+from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
@@ -212,7 +212,7 @@ class SB3Agent(ABC):
         preprocessing = prepare(config, run, checkpoint, info, keep=team.is_first)
         env = MultimodalVecEnv(batch, preprocessing, team=team)
         if team.is_first:
-            announce(env.try_state(), config.env, action_notes(batch))
+            announce(env.try_state(), config.env)
         algorithm = cls.build(config, hyper, env, parts)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)

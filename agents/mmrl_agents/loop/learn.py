@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,6 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_atomically, write_json
 from mmrl.interrupts import graceful_stop
-from mmrl.text_output import printable
 from mmrl.viz.tensorboard import event_writer
 from mmrl.wrappers.error_context import EnvironmentFailedError
 from mmrl_agents.earlier import entry
@@ -68,16 +67,13 @@ class _TensorBoard(TensorBoardOutputFormat):
         self._is_closed = False
 
 
-def announce(inexact: str | None, env_id: str, actions: Iterable[str] = ()) -> None:
-    """Print what the actions have become, and why a training could not be resumed exactly, if so.
+def announce(inexact: str | None, env_id: str) -> None:
+    """Print why a training could not be resumed exactly, if so.
 
     Args:
         inexact: from :meth:`mmrl_agents.vec_env.MultimodalVecEnv.try_state`.
         env_id: of the environment.
-        actions: lines of :func:`mmrl.wrappers.actions.action_notes`.
     """
-    for line in actions:
-        print(f"actions of {printable(env_id)}: {printable(line)}", file=sys.stderr)
     if inexact is not None:
         print(
             f"exact resume is off: {env_id} {inexact}. A training that is resumed begins new "

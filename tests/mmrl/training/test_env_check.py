@@ -8,7 +8,7 @@ from gymnasium.envs.registration import register, registry
 
 from mmrl.cli import main
 from mmrl.errors import UserError
-from mmrl.experiment.env_check import check_env
+from mmrl.training.env_check import check_env
 
 RGB = spaces.Box(0, 255, (18, 20, 3), np.uint8)
 
