@@ -97,8 +97,9 @@ def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
     adapter = _contract_adapter(env)
     rows: list[tuple[str, ...]] = [] if adapter is None else [*adapter.plan.rows()]
     for note in action_notes(env):
-        change, _, reason = note.partition(": ")
-        rows.append(("actions", *change.split(" → "), reason))
+        own, _, rest = note.partition(" → ")
+        becomes, _, reason = rest.partition(": ")
+        rows.append(("actions", own, becomes, reason))
     return rows
 
 
