@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from mmrl.arguments.parser import Parser
 from mmrl.errors import UserError
-from mmrl.files import write_bytes
+from mmrl.files import write_bytes, write_json
 from mmrl.images import fitted, png
 from mmrl.progress import ProgressBar
 from mmrl.text_output import format_table, printable
@@ -37,6 +38,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--out", type=str | None, default=None, help="PNG file for what an agent sees"
     )
+    parser.add_argument("--json", type=str | None, default=None, help="file for the report as JSON")
     options = parser.parse_args(arguments)
     if options.steps < 1:
         raise UserError(f"--steps {options.steps}: must be at least 1")
@@ -51,7 +53,15 @@ def run(arguments: list[str]) -> int:
     if options.out and report.images:
         write_bytes(Path(options.out), png(sheet(report)))
         print(f"what an agent sees: {options.out}")
+    if options.json:
+        write_json(Path(options.json), plain(report))
     return 0 if report.trains else 1
+
+
+def plain(report: EnvReport) -> dict[str, Any]:
+    """The report as plain data, without its images."""
+    kept = {key: value for key, value in vars(report).items() if key != "images"}
+    return {**kept, "findings": [one._asdict() for one in report.findings], "trains": report.trains}
 
 
 def format_check(report: EnvReport) -> str:

@@ -1,5 +1,7 @@
 """The checker finds what would spoil a training, with the step and the fix."""
 
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -108,7 +110,10 @@ def make():
 
 def test_a_good_environment(make, capsys, tmp_path):
     env, sheet = make(Good), tmp_path / "sheet.png"
-    assert main(["check-env", env, "--steps", "30", "--out", str(sheet)]) == 0
+    file = tmp_path / "report.json"
+    command = ["check-env", env, "--steps", "30", "--out", str(sheet), "--json", str(file)]
+    assert main(command) == 0
+    assert json.loads(file.read_text())["episodes"] == 10
     out = capsys.readouterr().out
     assert "warning" not in out
     assert "error" not in out
