@@ -149,7 +149,7 @@ def test_only_a_memory_that_reaches_back_recalls(memory, args, reaches, recall, 
     settings = {"learning_rate": 5e-3, "n_epochs": 4, "ent_coef": 0.01}  # without, some collapse
     policy = {"memory": memory, "memory_args": args}
     algorithm = make(PPO, env, model, policy=policy, **settings)
-    algorithm.learn(3072)
+    algorithm.learn(2560)
     rate = success(algorithm, env)
     assert rate > 0.95 if reaches else rate < 0.75
 

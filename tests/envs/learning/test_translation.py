@@ -30,7 +30,7 @@ def config(out: Path, **changes: Any) -> TranslationConfig:
 def test_it_learns_and_generalises_to_held_out_sentences(
     tmp_path: Path, source: str, target: str
 ) -> None:
-    options = config(tmp_path / "run", source=source, target=target, steps=200)
+    options = config(tmp_path / "run", source=source, target=target, steps=140)
     task = TranslationTask.prepare(options)
     run = Run.create(tmp_path / "run", {"task": "translation"})
     evaluation = fit(task, options, run)

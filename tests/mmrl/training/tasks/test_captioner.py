@@ -147,8 +147,8 @@ def test_from_episodes_to_captions(
     collect = ["collect", shapes, "--episodes", "60", "--by", "random", "--out", "./data"]
     assert main(collect) == 0
     options = [
-        "--data", "./data", "--steps", "40", "--batch_size", "16", "--width", "32", "--layers", "1",
-        "--heads", "2", "--device", "cpu", "--evaluate_every", "40", "--learning_rate", "3e-3",
+        "--data", "./data", "--steps", "10", "--batch_size", "16", "--width", "32", "--layers", "1",
+        "--heads", "2", "--device", "cpu", "--evaluate_every", "10", "--learning_rate", "3e-3",
         "--test_share", "0.2",
     ]  # fmt: skip
     assert main(["fit", "captioner", *options, "--out", "captioner"]) == 0
@@ -158,16 +158,16 @@ def test_from_episodes_to_captions(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6
     assert " right" in lines[-1]
-    assert main(["fit", "captioner", "--resume", "captioner", "--steps", "50"]) == 2
+    assert main(["fit", "captioner", "--resume", "captioner", "--steps", "15"]) == 2
     refusal = capsys.readouterr().err
-    assert "steps: 40 → 50" in refusal
+    assert "steps: 10 → 15" in refusal
     assert "--allow-changes" in refusal
-    longer = ["--resume", "captioner", "--steps", "50", "--allow-changes"]
+    longer = ["--resume", "captioner", "--steps", "15", "--allow-changes"]
     assert main(["fit", "captioner", *longer, "--width", "48"]) == 2
     assert "width: 32 → 48" in capsys.readouterr().err
     assert main(["fit", "captioner", *longer]) == 0
-    assert Run.open("captioner").config["steps"] == 50
-    assert Run.open("captioner").newest_checkpoint().name == "step_50"
+    assert Run.open("captioner").config["steps"] == 15
+    assert Run.open("captioner").newest_checkpoint().name == "step_15"
     assert main(["fit", "captioner", "--resume", "captioner"]) == 0
     capsys.readouterr()
     assert main(["caption", "captioner"]) == 2

@@ -45,7 +45,7 @@ def scenes(count=120, seed=0):
 
 def test_it_learns(tmp_path):
     torch.manual_seed(0)
-    options = tiny(steps=400, batch_size=16, learning_rate=0.005, partial=0.2, evaluate_every=400)
+    options = tiny(steps=200, batch_size=16, learning_rate=0.005, partial=0.2, evaluate_every=200)
     task = RetrievalTask(options, scenes(400))
     before = task.evaluate().metrics
     evaluation = fit(task, options, Run.create(tmp_path / "run", {"task": "retrieval"}))
