@@ -1,4 +1,5 @@
-"""Published Gymnasium packages, as they are: what is understood of them, and that agents train there.
+"""Published Gymnasium packages as they are: what is understood of them, and whether agents train.
+
 
     pip install ale-py highway-env gym-pusht popgym ...   # any of those below
     python benchmarks/packages.py
