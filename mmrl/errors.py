@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+_MOST: Final = 24  # names that are listed
 
 
 class UserError(Exception):
@@ -26,5 +29,6 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     if near:
         hint = f"did you mean {' or '.join(repr(one) for one in near)}?"
     else:
-        hint = f"there are: {', '.join(names) or 'none'}"
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        hint = f"there are: {', '.join(names[:_MOST]) or 'none'}{more}."
     return UserError(f"unknown {what} {name!r}: {hint}")

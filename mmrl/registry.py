@@ -23,6 +23,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from mmrl.errors import UserError, unknown
+from mmrl.known_packages import known_package
 from mmrl.trust import import_trusted, packages_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
@@ -104,8 +105,21 @@ def find_spec(env_id: str) -> EnvSpec:
                     f"pip install 'multimodal-rl[{extra}]'"
                 ) from error
     if name not in gym.registry:
-        raise unknown("environment", name, gym.registry)
+        raise _unknown_environment(name)
     return gym.registry[name]
+
+
+def _unknown_environment(name: str) -> UserError:
+    package = known_package(name)
+    if package is not None:
+        return UserError(
+            f"unknown environment {name!r}: such ids are of the package {package.pip!r}, whose "
+            f"module has to be named: {package.module}:{name} (pip install {package.pip})"
+        )
+    return UserError(
+        f"{unknown('environment', name, gym.registry)} Where a module of yours registers it, name "
+        f"that, too: module:{name}"
+    )
 
 
 def agent_names() -> list[str]:

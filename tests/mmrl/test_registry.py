@@ -7,6 +7,7 @@ import pytest
 
 from mmrl import registry as plugins
 from mmrl.errors import UserError
+from mmrl.known_packages import KNOWN, known_package
 
 
 @pytest.fixture
@@ -80,3 +81,18 @@ def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(plugins, "import_module", refuse)
     with pytest.raises(UserError, match=r"pip install 'multimodal-rl\[babyai\]'"):
         plugins.find_spec("BabyAI-GoToRedBallGrey-v0")
+
+
+def test_ids_of_well_known_packages():
+    with pytest.raises(UserError, match=r"ale_py:ALE/Nowhere-v9 \(pip install ale-py\)"):
+        plugins.find_spec("ALE/Nowhere-v9")
+    prefixes = [one.prefix for one in KNOWN]
+    assert len(set(prefixes)) == len(prefixes)
+    assert all(known_package(one.prefix + "x") == one for one in KNOWN)
+    assert known_package("Kitchen-v0") is None
+
+
+def test_an_unknown_environment_has_a_short_message():
+    with pytest.raises(UserError, match="name that, too: module:Zzzzz-v0") as caught:
+        plugins.find_spec("Zzzzz-v0")
+    assert len(str(caught.value)) < 800

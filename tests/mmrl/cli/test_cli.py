@@ -67,7 +67,8 @@ def test_unknown_command(call, arguments, hint):
     [
         (["--env", "mmrl/GoToRedBal-v0"], "mmrl/GoToRedBall-v0"),
         (["--env", "mmrl/GoToObjS4"], "mmrl/GoToObjS4-v0"),
-        (["--env", "CartPole-v1"], "ContractAdapter"),
+        (["--env", "CartPole-v1", "--env_adapter", "{image: back}"], "env_adapter.image='back'"),
+        (["--env", "CartPole-v1", "--env_adapter.imag", "render"], "'imag'"),
         (["--env", "no_such_module:Env-v0"], "no_such_module"),
         (["--env", ENV, "--env_args.room_sise", "5"], "room_size"),
         (["--env", ENV, "--env_args.room_size", "2"], "room_size"),
@@ -235,4 +236,4 @@ def test_commands_have_their_files():
     from importlib.util import find_spec
 
     for name in COMMANDS:
-        assert find_spec(f"{cli.__name__}.{name}") is not None
+        assert find_spec(f"{cli.__name__}.{name.replace('-', '_')}") is not None

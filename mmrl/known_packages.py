@@ -1,0 +1,55 @@
+"""Well-known packages of Gymnasium environments: how their ids begin, and how they are had.
+
+Ids of these packages are registered when their module is imported, which the user has to name.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class KnownPackage(NamedTuple):
+    """A package of environments.
+
+    Attributes:
+        prefix: with which its ids begin.
+        module: that registers them when it is imported.
+        pip: what ``pip install`` takes.
+    """
+
+    prefix: str
+    module: str
+    pip: str
+
+
+KNOWN: Final = (
+    KnownPackage("ALE/", "ale_py", "ale-py"),
+    KnownPackage("Adroit", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("AntMaze", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("Fetch", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("FlappyBird", "flappy_bird_gymnasium", "flappy-bird-gymnasium"),
+    KnownPackage("FrankaKitchen", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("HandManipulate", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("HandReach", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("Meta-World/", "metaworld", "metaworld"),
+    KnownPackage("MiniHack-", "minihack", "minihack"),
+    KnownPackage("MiniWorld-", "miniworld", "miniworld"),
+    KnownPackage("NetHack", "nle", "nle"),
+    KnownPackage("Panda", "panda_gym", "panda-gym"),
+    KnownPackage("PointMaze", "gymnasium_robotics", "gymnasium-robotics"),
+    KnownPackage("gym_aloha/", "gym_aloha", "gym-aloha"),
+    KnownPackage("gym_pusht/", "gym_pusht", "gym-pusht"),
+    KnownPackage("gym_xarm/", "gym_xarm", "gym-xarm"),
+    KnownPackage("highway-", "highway_env", "highway-env"),
+    KnownPackage("intersection-", "highway_env", "highway-env"),
+    KnownPackage("merge-", "highway_env", "highway-env"),
+    KnownPackage("parking-", "highway_env", "highway-env"),
+    KnownPackage("popgym-", "popgym", "popgym"),
+    KnownPackage("racetrack-", "highway_env", "highway-env"),
+    KnownPackage("roundabout-", "highway_env", "highway-env"),
+)
+
+
+def known_package(env_id: str) -> KnownPackage | None:
+    """The package that an environment's id is of, by how it begins; None where it is not known."""
+    return next((one for one in KNOWN if env_id.startswith(one.prefix)), None)
