@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -26,7 +25,8 @@ from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
 from mmrl.wrappers.actions import action_notes, adapt_actions, takes_as_is
 from mmrl.wrappers.adapt.adapter import ContractAdapter
-from mmrl.wrappers.adapt.config import ADAPTER, RENDER, TERMINATED, AdapterConfig
+from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
+from mmrl.wrappers.adapt.minigrid import MinigridAdapter, is_minigrid
 from mmrl.wrappers.adapt.plan import AdapterPlan
 from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
@@ -36,30 +36,6 @@ SAMPLES = 512
 
 _INFO_OPTIONS: dict[str, str | None] = {ACHIEVED: "achieved", DESCRIPTION: "describe"}
 """The usual arguments that turn on optional entries of the infos."""
-
-
-class MinigridAdapter(ContractAdapter):
-    """Minigrid: pixels (8 a cell) in place of symbols, the mission as the instruction, and
-    nothing on standard output about rejected layouts. The compass direction is left out, as in
-    BabyAI; an episode that terminates with a reward is a success.
-
-    Args:
-        env: an environment of the ``minigrid`` package.
-        config: of the adapter, instead of that.
-    """
-
-    def __init__(self, env: gym.Env[Any, Any], config: AdapterConfig | None = None) -> None:
-        from minigrid.wrappers import RGBImgPartialObsWrapper
-
-        usual = AdapterConfig(leave_out=("direction",), success=TERMINATED)
-        super().__init__(RGBImgPartialObsWrapper(env, tile_size=8), config=config or usual)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin an episode."""
-        with contextlib.redirect_stdout(io.StringIO()):
-            return super().reset(seed=seed, options=options)
 
 
 def adapt(
@@ -81,7 +57,7 @@ def adapt(
     space = env.observation_space
     if config is None and contract_violation(space) is None and INSTRUCTION in _keys(space):
         return env
-    if any(one.__module__.startswith("minigrid.") for one in type(env.unwrapped).__mro__):
+    if is_minigrid(env):
         return MinigridAdapter(env, config)
     return ContractAdapter(env, plan, config)
 
