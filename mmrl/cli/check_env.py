@@ -22,7 +22,7 @@ _DESCRIPTION = (
     "large it is, and every violation with the step at which it happened and the fix. The exit "
     "status is 0 where agents can be trained in it, and 1 where they cannot."
 )
-_TILE, _COLUMNS = 160, 4
+_SIDE, _COLUMNS = 160, 4
 
 
 def run(arguments: list[str]) -> int:
@@ -101,7 +101,7 @@ def _episodes(report: EnvReport) -> str:
 def sheet(report: EnvReport) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """A contact sheet of what an agent sees, uint8 [H, W, 3]."""
     rows = -(-len(report.images) // _COLUMNS)
-    page = Image.new("RGB", (_COLUMNS * _TILE, rows * _TILE), "white")
+    page = Image.new("RGB", (_COLUMNS * _SIDE, rows * _SIDE), "white")
     for k, image in enumerate(report.images):
-        page.paste(fitted(image, _TILE - 8), (k % _COLUMNS * _TILE + 4, k // _COLUMNS * _TILE + 4))
+        page.paste(fitted(image, _SIDE - 8), (k % _COLUMNS * _SIDE + 4, k // _COLUMNS * _SIDE + 4))
     return np.asarray(page)

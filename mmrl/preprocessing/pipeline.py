@@ -70,6 +70,10 @@ class Preprocessing:
         """
         encoded: dict[str, NDArray[Any]] = {}
         if self.tokenizer is not None:
+            if INSTRUCTION not in observation:
+                raise UserError(
+                    f"the observation lacks {INSTRUCTION!r}: it has {', '.join(observation)}"
+                )
             encoded[INSTRUCTION] = self.tokenizer.encode(observation[INSTRUCTION][row])
         if self.speech is not None:
             if SPEECH not in observation:

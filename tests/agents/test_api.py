@@ -242,7 +242,9 @@ def test_other_errors_name_the_fix(trained, tmp_path):
         mmrl.evaluate(trained, episodes=0)
     with pytest.raises(UserError, match="env is missing"):
         mmrl.evaluate(trained.agent.actor)
-    with pytest.raises(UserError, match="lacks 'instruction'.*mmrl.make_env"):
+    with pytest.raises(UserError, match="lacks 'instruction': it has image"):
         trained.agent.predict({"image": np.zeros((56, 56, 3), np.uint8)})
+    with pytest.raises(UserError, match="give a mapping, as an environment of mmrl.make_env"):
+        trained.agent.predict({})
     with pytest.raises(UserError, match=r"float64 \[56, 56, 3\]: it must be uint8"):
         trained.agent.predict({"image": np.zeros((56, 56, 3)), "instruction": "go"})

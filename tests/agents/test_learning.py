@@ -23,7 +23,7 @@ def test_success_is_far_above_chance(make_run, tmp_path):
     hyper = PPOConfig(
         num_envs=32, n_steps=16, batch_size=128, learning_rate=2e-3, final_learning_rate=5e-4
     )
-    config, run = make_run(tmp_path / "run", env=ENV, steps=4096, seed=0)
+    config, run = make_run(tmp_path / "run", env=ENV, steps=6144, seed=0)
     trained = play_episodes(PPOAgent.train(config, hyper, run), ENV, EPISODES).summary()
     chance = play_episodes(Chance(), ENV, EPISODES).summary()
     assert chance["success_rate_95"][1] < 0.6

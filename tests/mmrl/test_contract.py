@@ -39,7 +39,7 @@ def test_fulfilled(entries):
         (IMAGE, ["must be a Dict", "Box"]),
         (spaces.Dict({"instruction": TEXT}), ["no image and no vector", "instruction"]),
         (spaces.Dict({}), ["no image and no vector", "nothing"]),
-        (spaces.Dict({"image": IMAGE, "door": spaces.Discrete(2)}), ["'door' must be", "Discrete"]),
+        (spaces.Dict({"image": IMAGE, "arm": spaces.Discrete(2)}), ["'arm' must be", "Discrete"]),
         (spaces.Dict({"wrist": IMAGE}), ["the main image must be 'image'", "wrist"]),
         (spaces.Dict({"image": TEXT, "instruction": TEXT}), ["'image' must be a Box", "Text"]),
         (spaces.Dict({"image": IMAGE, "instruction": IMAGE}), ["'instruction' must be a Text"]),

@@ -156,7 +156,7 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
     ]
     renders = _rendered_shape(env) if config.image == RENDER else None
     entries = _with_main_image(entries, config, found, has_main=renders is not None)
-    if renders is None and all(one.key is None for one in entries):
+    if renders is None and all(one.key in (None, SPEECH) for one in entries):
         raise UserError(
             f"environment {_name(env)!r} has nothing to see: its observations are {space}. "
             f"Give {ADAPTER}.image=render to use what it renders"

@@ -50,9 +50,13 @@ def test_what_is_heard_at_every_step_is_encoded_once(monkeypatch):
     assert len(calls) == 6  # the first was forgotten meanwhile
 
 
-def test_neither_text_nor_speech():
-    with pytest.raises(ValueError, match="text or speech input"):
-        Preprocessing()
+def test_neither_text_nor_speech(tmp_path):
+    nothing = Preprocessing()
+    assert nothing.spaces == nothing.encode({"state": [0]}, 0) == {}
+    nothing.save(tmp_path)
+    assert Preprocessing.load(tmp_path).spaces == {}
+    with pytest.raises(UserError, match="another preprocessing of 'instruction'"):
+        nothing.check({"instruction": "abc"})
 
 
 def test_an_environment_without_speech():

@@ -234,7 +234,8 @@ NESTED = st.recursive(
 @given(NESTED, st.integers(0, 99))
 def test_any_observation_fulfils_the_contract(space, seed):
     found = dict(leaves(space))
-    if all(isinstance(one, spaces.Text) for one in found.values()):
+    seen = {path for path, one in found.items() if not isinstance(one, spaces.Text)}
+    if not seen or (seen == {"speech"} and found["speech"] is VECTOR):
         with pytest.raises(UserError, match="nothing to see"):
             make_plan(World(space), AdapterConfig())
         return
