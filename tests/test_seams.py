@@ -40,7 +40,7 @@ SENTENCES: Final = re.compile(
 """Their sentences, and patterns that read them."""
 
 KNOWN: Final[dict[str, frozenset[str]]] = {
-    "mmrl/wrappers/adapters.py": frozenset(["minigrid", "tile"]),  # the adapter to that package
+    "mmrl/wrappers/making.py": frozenset(["minigrid", "tile"]),  # the adapter to that package
     "mmrl/registry.py": frozenset(["minigrid", "babyai"]),  # the extras that bring packages
     "mmrl/evaluation/report.py": frozenset(["minigrid"]),  # versions that results name
     "mmrl/cli/paint.py": frozenset(["theme"]),  # an option: all sprites in one style

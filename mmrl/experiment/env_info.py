@@ -21,7 +21,8 @@ from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.files import write_json
-from mmrl.wrappers.adapters import adaptation, info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
 
 if TYPE_CHECKING:
