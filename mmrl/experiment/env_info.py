@@ -123,7 +123,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
     Args:
         config: of the training.
         words: whether the words of the instructions are needed; where the environment does not
-            declare them, they are those of the instructions of 512 episodes.
+            declare them, they are those of the instructions of at most 512 episodes.
 
     Raises:
         UserError: no such environment or channel, or arguments that it refuses.

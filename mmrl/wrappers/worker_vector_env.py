@@ -110,7 +110,7 @@ class WorkerVectorEnv(SingleEnvironments):
         try:
             for _ in range(workers):
                 self._workers.append(_WorkerHandle(shared.descriptor))
-            self._ask("begin", [(module, share) for share in shares])
+            self._begin([(module, share) for share in shares])
         except BaseException:
             self.close()
             raise
@@ -136,6 +136,17 @@ class WorkerVectorEnv(SingleEnvironments):
             raise UserError(
                 f"environment {self._name} cannot be handed to another process "
                 f"({type(error).__name__}: {error}); use env_workers=0"
+            ) from error
+
+    def _begin(self, requests: Sequence[tuple[str, bytes]]) -> None:
+        try:
+            self._ask("begin", requests)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"environment {self._name} cannot be made in another process "
+                f"({type(error).__name__}: {error})"
             ) from error
 
     def reset(

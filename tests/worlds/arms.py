@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import warnings
 from typing import Any, Final
@@ -29,7 +30,8 @@ class Arm(gym.Env[dict[str, Any], Any]):
 
     Observation: ``camera`` uint8 [3, 16, 16], ``joints`` float64 [4] and ``task``. Actions: Box [2]
     from 0 to 10. With ``fails`` it fails in the second step of the episode seeded with ``seed``, or
-    prints, warns or has a lock in its infos at each reset.
+    prints, warns or has a lock in its infos at each reset, or cannot be made where torch is not
+    loaded.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}
@@ -43,6 +45,8 @@ class Arm(gym.Env[dict[str, Any], Any]):
     def __init__(
         self, fails: str | None = None, seed: int = -1, render_mode: str | None = None
     ) -> None:
+        if fails == "torch" and "torch" not in sys.modules:
+            raise OSError("no simulator here")
         self._fails, self._seed, self.render_mode = fails, seed, render_mode
 
     def reset(
@@ -90,8 +94,6 @@ class Arm(gym.Env[dict[str, Any], Any]):
 
     def loaded(self) -> bool:
         """Whether torch is loaded where this environment is."""
-        import sys
-
         return "torch" in sys.modules
 
     def get_state(self) -> dict[str, Any]:
