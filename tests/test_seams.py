@@ -41,7 +41,7 @@ SENTENCES: Final = re.compile(
 
 KNOWN: Final[dict[str, frozenset[str]]] = {
     "mmrl/wrappers/adapt/minigrid.py": frozenset(["minigrid", "tile"]),  # of that package
-    "mmrl/wrappers/adapters.py": frozenset(["minigrid"]),
+    "mmrl/wrappers/making.py": frozenset(["minigrid"]),
     "mmrl/registry.py": frozenset(["minigrid", "babyai"]),  # the extras that bring packages
     "mmrl/evaluation/report.py": frozenset(["minigrid"]),  # versions that results name
     "mmrl/cli/paint.py": frozenset(["theme"]),  # an option: all sprites in one style

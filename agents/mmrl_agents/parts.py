@@ -122,6 +122,11 @@ class Part:
         """Resume from what :meth:`get_state` gave."""
 
 
+def is_chosen(value: PartOptions) -> bool:
+    """Whether a hyperparameter chooses a part."""
+    return (value.get(KIND) if isinstance(value, dict) else value) not in (None, NONE)
+
+
 def read_choice(
     key: str, value: PartOptions, args: Mapping[str, Any] | None, kinds: tuple[str, ...]
 ) -> Choice | None:

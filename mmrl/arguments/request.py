@@ -201,7 +201,7 @@ def check_settings(config: TrainConfig) -> None:
         raise UserError(f"steps={config.steps}: must be at least 1")
     if config.keep_checkpoints < 1:
         raise UserError(f"keep_checkpoints={config.keep_checkpoints}: must be at least 1")
-    for name in ("eval_episodes", "clip_every", "checkpoint_every"):
+    for name in ("env_workers", "eval_episodes", "clip_every", "checkpoint_every"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
     if not 0 <= config.seed < EVAL_SEED_START:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, begin_episodes
@@ -17,7 +17,7 @@ from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
 from mmrl.seeding import action_seed
 from mmrl.wrappers.episode_limit import EpisodeLimit
-from mmrl.wrappers.error_context import CheckedBatch
+from mmrl.wrappers.error_context import CheckedBatch, environment_name
 from mmrl.wrappers.optional_methods import find_expert
 
 
@@ -126,16 +126,14 @@ class ExpertSource:
         Raises:
             UserError: the environment has none.
         """
-        inner = env.unwrapped
         expert = find_expert(env)
         if expert is not None:
             self._expert = expert
             return
-        spec = inner.envs[0].spec if isinstance(inner, SyncVectorEnv) else env.spec
-        name = spec.id if spec else str(inner)
         raise UserError(
-            f"environment {name!r} brings no expert: it has neither expert_actions nor "
-            "expert_action. Collect by random, or by a run folder of 'mmrl train'"
+            f"environment {environment_name(env)!r} brings no expert: it has neither "
+            "expert_actions nor expert_action. Collect by random, or by a run folder of "
+            "'mmrl train'"
         )
 
     def actions(

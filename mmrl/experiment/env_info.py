@@ -21,7 +21,8 @@ from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.files import write_json
-from mmrl.wrappers.adapters import adaptation, info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
     Args:
         config: of the training.
         words: whether the words of the instructions are needed; where the environment does not
-            declare them, they are those of the instructions of 512 episodes.
+            declare them, they are those of the instructions of at most 512 episodes.
 
     Raises:
         UserError: no such environment or channel, or arguments that it refuses.

@@ -26,7 +26,8 @@ from mmrl.text_output import printable
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
 from mmrl.wrappers.adapt.plan import leaves
-from mmrl.wrappers.adapters import adaptation, make_env, make_vec_env
+from mmrl.wrappers.adapters import make_env, make_vec_env
+from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.state import try_state
 
 _REPEATED: Final = 20  # steps that are played twice
@@ -56,7 +57,7 @@ class EnvReport:
 
     Attributes:
         env: its id.
-        adaptation: what an adapter makes of it, see :func:`mmrl.wrappers.adapters.adaptation`.
+        adaptation: what an adapter makes of it, see :func:`mmrl.wrappers.making.adaptation`.
         findings: violations, in the order in which they were found.
         steps: that were played.
         episodes: that ended in them.

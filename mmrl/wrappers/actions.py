@@ -15,7 +15,7 @@ from typing import Any, Final
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 
 from mmrl.errors import UserError
 from mmrl.wrappers.action_mappings import (
@@ -33,6 +33,7 @@ from mmrl.wrappers.action_mappings import (
     mappings,
     nearest_to_zero,
 )
+from mmrl.wrappers.single_environments import are_single, each
 
 MOST_CHOICES: Final = 64
 """Changes of a vector that are offered, see :func:`single_actions`."""
@@ -190,9 +191,9 @@ def action_notes(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> list[str]
     """What the actions of an environment, or of a batch's, are and have become, a line for each
     wrapper, such as ``Box(2) from 0 to 1000 → Box(2) from -1 to 1: rescaled``.
     """
-    inner = env.unwrapped
-    one: Any = inner.envs[0] if isinstance(inner, SyncVectorEnv) else env
-    layers = reversed(list(_mapped_layers(one)))
+    if isinstance(env, VectorEnv) and are_single(env):
+        return each(env, action_notes)[0]
+    layers = reversed(list(_mapped_layers(env)))
     return [
         f"{describe(layer.mapping.source)} → {describe(layer.mapping.space)}: "
         f"{layer.mapping.reason}"

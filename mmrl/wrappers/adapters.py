@@ -4,88 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
-from gymnasium import spaces
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from mmrl.contract import (
-    ACHIEVED,
-    DESCRIPTION,
-    INSTRUCTION,
-    SPEECH,
-    contract_violation,
-)
+from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, SPEECH, contract_violation
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
-from mmrl.wrappers.actions import action_notes, adapt_actions, takes_as_is
-from mmrl.wrappers.adapt.adapter import ContractAdapter
-from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
-from mmrl.wrappers.adapt.minigrid import MinigridAdapter, is_minigrid
-from mmrl.wrappers.adapt.plan import AdapterPlan
+from mmrl.wrappers.actions import takes_as_is
+from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.error_context import ErrorContext
+from mmrl.wrappers.making import contract_adapter, has_instruction, make_adapted, make_checked
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
+from mmrl.wrappers.worker_vector_env import WorkerVectorEnv, is_portable
 
-SAMPLES = 512
-"""Episodes whose instructions show the words of an environment that does not declare them."""
+SAMPLES: Final = 512
+"""The most episodes whose instructions show the words of an environment that does not declare
+them."""
+_PATIENCE: Final = 64
 
 _INFO_OPTIONS: dict[str, str | None] = {ACHIEVED: "achieved", DESCRIPTION: "describe"}
 """The usual arguments that turn on optional entries of the infos."""
-
-
-def adapt(
-    env: gym.Env[Any, Any],
-    config: AdapterConfig | None = None,
-    plan: AdapterPlan | None = None,
-) -> gym.Env[Any, Any]:
-    """The environment itself where it fulfils the contract and has an instruction, else wrapped so
-    that it does: the instruction may be somewhere else.
-
-    Args:
-        env: any environment.
-        config: of the adapter; None finds out by itself.
-        plan: of another environment of the same kind, which is made use of again.
-
-    Raises:
-        UserError: nothing of its observations can be used.
-    """
-    space = env.observation_space
-    if config is None and contract_violation(space) is None and INSTRUCTION in _keys(space):
-        return env
-    if is_minigrid(env):
-        return MinigridAdapter(env, config)
-    return ContractAdapter(env, plan, config)
-
-
-def _keys(space: gym.Space[Any]) -> tuple[str, ...]:
-    return tuple(space.spaces) if isinstance(space, spaces.Dict) else ()
-
-
-def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
-    """What adapters make of an environment, see
-    :meth:`mmrl.wrappers.adapt.plan.AdapterPlan.rows`; empty where it is not adapted.
-    """
-    adapter = _contract_adapter(env)
-    rows: list[tuple[str, ...]] = [] if adapter is None else [*adapter.plan.rows()]
-    for note in action_notes(env):
-        own, _, rest = note.partition(" → ")
-        becomes, _, reason = rest.partition(": ")
-        rows.append(("actions", own, becomes, reason))
-    return rows
-
-
-def _contract_adapter(env: gym.Env[Any, Any]) -> ContractAdapter | None:
-    """The contract's adapter among the wrappers of an environment."""
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, ContractAdapter):
-            return env
-        env = env.env
-    return None
 
 
 def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
@@ -102,18 +46,8 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    env = _adapted(env_id, kwargs)
+    env = make_adapted(find_spec(env_id), kwargs)
     return env if speakers is None else SpokenInstructions(env, speakers)
-
-
-def _adapted(
-    env_id: str, kwargs: dict[str, Any], plan: AdapterPlan | None = None
-) -> gym.Env[Any, Any]:
-    given = kwargs.pop(ADAPTER, None)
-    config = None if given is None else AdapterConfig.read(given)
-    if config is not None and config.image == RENDER:
-        kwargs.setdefault("render_mode", "rgb_array")
-    return adapt_actions(adapt(_make(env_id, kwargs), config, plan))[0]
 
 
 def info_keys(env: gym.Env[Any, Any]) -> dict[str, str | None] | None:
@@ -188,18 +122,30 @@ def _accepts(env_id: str, env_args: dict[str, Any]) -> bool:
     return True
 
 
-def make_vec_env(env_id: str, num_envs: int, **kwargs: Any) -> VectorEnv[Any, Any, Any]:
+def make_vec_env(
+    env_id: str, num_envs: int, *, env_workers: int = 0, **kwargs: Any
+) -> VectorEnv[Any, Any, Any]:
     """``num_envs`` environments that fulfil the contract, restarting within the step that ends
     an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
 
     The environment's own batched engine is used where it has one that fulfils the contract, with
     actions that agents take as they are.
 
+    Args:
+        env_id: a Gymnasium id, or ``module:id``.
+        num_envs: how many.
+        env_workers: processes that step single environments, each a share of them, see
+            :class:`~mmrl.wrappers.worker_vector_env.WorkerVectorEnv`; 0 steps them in this one. A
+            batched engine does not use them.
+        kwargs: as of :func:`make_env`.
+
     Raises:
-        UserError: as :func:`make_env`.
+        UserError: as :func:`make_env`, or of workers that cannot be.
     """
+    if env_workers < 0:
+        raise UserError(f"env_workers={env_workers}: must be at least 0")
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    batch = _make_batch(env_id, num_envs, kwargs)
+    batch = _make_batch(env_id, num_envs, env_workers, kwargs)
     return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
 
 
@@ -207,58 +153,56 @@ def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
     return None if arguments is None else Speakers.from_args(arguments)
 
 
-def _make_batch(env_id: str, num_envs: int, kwargs: dict[str, Any]) -> VectorEnv[Any, Any, Any]:
+def _make_batch(
+    env_id: str, num_envs: int, env_workers: int, kwargs: dict[str, Any]
+) -> VectorEnv[Any, Any, Any]:
     spec = find_spec(env_id)
-    if spec.vector_entry_point is not None and ADAPTER not in kwargs:
-        try:
-            batch = gym.make_vec(
-                spec,
-                num_envs,
-                vectorization_mode="vector_entry_point",
-                autoreset_mode=AutoresetMode.SAME_STEP,
-                **kwargs,
-            )
-        except (TypeError, ValueError) as error:
-            if "autoreset_mode" not in str(error):  # a batch with a fixed mode is not used
-                raise UserError(f"environment {env_id!r}: {error}") from error
-        else:
-            fulfils = contract_violation(batch.single_observation_space) is None
-            if fulfils and takes_as_is(batch.single_action_space):
-                return batch
-            batch.close()
-    first = _adapted(env_id, {**kwargs})
-    adapter = _contract_adapter(first)
+    engine = _make_engine(spec, num_envs, kwargs) if ADAPTER not in kwargs else None
+    if engine is not None:
+        return engine
+    first = make_adapted(spec, kwargs)
+    adapter = contract_adapter(first)
     plan = None if adapter is None else adapter.plan
-    makers = [
-        partial(_make_checked, env_id, number, kwargs, plan, first if number == 0 else None)
-        for number in range(num_envs)
-    ]
-    return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+    if env_workers:
+        plan = plan if is_portable(plan) else None  # each environment makes its own then
+    makers = [partial(make_checked, e, spec, kwargs, plan) for e in range(num_envs)]
+    if env_workers:
+        return WorkerVectorEnv(first, makers, env_workers, env_id.rpartition(":")[0])
+    return SyncVectorEnv(
+        [partial(ErrorContext, first, 0), *makers[1:]], autoreset_mode=AutoresetMode.SAME_STEP
+    )
 
 
-def _make_checked(
-    env_id: str,
-    number: int,
-    kwargs: dict[str, Any],
-    plan: AdapterPlan | None,
-    made: gym.Env[Any, Any] | None,
-) -> gym.Env[Any, Any]:
-    return ErrorContext(_adapted(env_id, {**kwargs}, plan) if made is None else made, number)
-
-
-def _make(env_id: str, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
-    spec = find_spec(env_id)
+def _make_engine(
+    spec: EnvSpec, num_envs: int, kwargs: dict[str, Any]
+) -> VectorEnv[Any, Any, Any] | None:
+    """An environment's own batched engine; None where it has none that agents can act in."""
+    if spec.vector_entry_point is None:
+        return None
     try:
-        return gym.make(spec, **kwargs)
+        batch = gym.make_vec(
+            spec,
+            num_envs,
+            vectorization_mode="vector_entry_point",
+            autoreset_mode=AutoresetMode.SAME_STEP,
+            **kwargs,
+        )
     except (TypeError, ValueError) as error:
-        raise UserError(f"environment {env_id!r}: {error}") from error
+        if "autoreset_mode" in str(error):  # a batch with a fixed mode is not used
+            return None
+        raise UserError(f"environment {spec.id!r}: {error}") from error
+    fulfils = contract_violation(batch.single_observation_space) is None
+    if fulfils and takes_as_is(batch.single_action_space):
+        return batch
+    batch.close()
+    return None
 
 
 def instruction_words(env_id: str, *, samples: int = SAMPLES, **kwargs: Any) -> list[str]:
     """The words that an environment's instructions are made of, sorted.
 
     Taken from ``metadata["instruction_words"]`` where the environment declares them, otherwise
-    from the instructions of ``samples`` episodes.
+    from the instructions of at most ``samples`` episodes, see :func:`learn_words`.
     """
     with contextlib.closing(make_env(env_id, **kwargs)) as env:
         return words_of(env, lambda env: sample_instructions(env, range(samples)))
@@ -275,8 +219,24 @@ def words_of(
     """
     declared = env.metadata.get("instruction_words")
     if declared is None:
-        declared = {word for sentence in set(sample(env)) for word in split_words(sentence)}
+        declared = learn_words(sample(env))
     return sorted(declared)
+
+
+def learn_words(sentences: Iterable[str]) -> set[str]:
+    """The vocabulary of sentences, read one by one until new words have become unlikely: the last
+    64 brought none, and as many as there were up to the last new word.
+    """
+    words: set[str] = set()
+    newest = 0
+    for count, sentence in enumerate(sentences, 1):
+        new = set(split_words(sentence)) - words
+        if new:
+            words |= new
+            newest = count
+        elif count - newest >= max(_PATIENCE, newest):
+            break
+    return words
 
 
 def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
@@ -286,11 +246,15 @@ def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
         UserError: as :func:`make_env`.
     """
     with contextlib.closing(make_env(env_id, **kwargs)) as env:
-        return sample_instructions(env, seeds)
+        return list(sample_instructions(env, seeds))
 
 
-def sample_instructions(env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)) -> list[str]:
-    """As :func:`instructions`, of an environment that is built; none where it has none."""
-    if INSTRUCTION not in _keys(env.observation_space):
-        return []
-    return [str(env.reset(seed=seed)[0][INSTRUCTION]) for seed in seeds]
+def sample_instructions(
+    env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)
+) -> Iterator[str]:
+    """As :func:`instructions`, one by one, of an environment that is built; none where it has
+    none.
+    """
+    if has_instruction(env.observation_space):
+        for seed in seeds:
+            yield str(env.reset(seed=seed)[0][INSTRUCTION])

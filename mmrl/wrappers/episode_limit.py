@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from mmrl.errors import UserError
 from mmrl.wrappers.error_context import environment_name
+from mmrl.wrappers.single_environments import are_single, each
 
 MAX_EPISODE_STEPS: Final = 10_000
 """Where an episode is cut, unless the environment declares a longer limit of its own."""
@@ -62,8 +63,9 @@ class EpisodeLimit:
 
 def declared_limit(env: Env) -> int | None:
     """The longest limit of steps that an environment, its registration or a wrapper declares."""
-    inner = env.unwrapped
-    one: Any = inner.envs[0] if isinstance(inner, SyncVectorEnv) else env
+    if isinstance(env, VectorEnv) and are_single(env):
+        return each(env, declared_limit)[0]
+    one: Any = env
     limits = [
         getattr(one.unwrapped, "max_steps", None),
         one.spec.max_episode_steps if one.spec else None,

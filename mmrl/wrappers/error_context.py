@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from mmrl.contract import (
 )
 from mmrl.errors import UserError
 from mmrl.wrappers.actions import own_action
+from mmrl.wrappers.single_environments import are_single
 
 _SUCCESS: Final = "success"  # as many packages name it
 
@@ -50,6 +51,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
     Args:
         env: a single environment, or one of a batch.
         number: its place in the batch, if there is one.
+        note: is told, before each reset and step, which environment makes it, and when.
 
     Raises:
         EnvironmentFailedError: by ``reset`` and ``step``, for whatever the environment raises; for
@@ -57,9 +59,14 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             an ``is_success`` that is neither true nor false.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], number: int | None = None) -> None:
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        number: int | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__(env)
-        self._number = number
+        self._number, self._note = number, note
         self._seed: int | None = None
         self._episode = self._step = 0
         self._floats = _float_keys(env.observation_space)
@@ -71,6 +78,8 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
         if seed is not None:
             self._seed, self._episode = seed, 0
         self._episode, self._step = self._episode + 1, 0
+        if self._note is not None:
+            self._note(f"{self._who} in reset")
         try:
             observation, info = self.env.reset(seed=seed, options=options)
         except Exception as error:
@@ -84,6 +93,8 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step."""
         self._step += 1
+        if self._note is not None:
+            self._note(f"{self._who} in step {self._step}")
         try:
             observation, reward, terminated, truncated, info = self.env.step(action)
         except Exception as error:
@@ -139,8 +150,8 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
 class CheckedBatch:
     """Steps a batch of environments; errors name the environment, its number, and when.
 
-    Single environments in Gymnasium's ``SyncVectorEnv`` are checked by :class:`ErrorContext`
-    already; this does the same for a batched engine.
+    Single environments are checked by :class:`ErrorContext` already; this does the same for a
+    batched engine.
 
     Args:
         env: N environments that restart within the step that ends an episode.
@@ -155,8 +166,7 @@ class CheckedBatch:
         self.steps = np.zeros(env.num_envs, np.int64)
         self._episodes = np.zeros(env.num_envs, np.int64)
         self._seeds: list[int | None] = [None] * env.num_envs
-        is_checked = isinstance(env.unwrapped, SyncVectorEnv)
-        self._floats = () if is_checked else _float_keys(env.single_observation_space)
+        self._floats = () if are_single(env) else _float_keys(env.single_observation_space)
 
     def reset(self, seeds: list[int | None] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode everywhere.

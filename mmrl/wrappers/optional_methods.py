@@ -1,26 +1,31 @@
 """Optional methods of environments: an expert, and which sentences ask for the same.
 
 Environments have them as :mod:`mmrl.contract` describes; :func:`find_expert` and
-:func:`find_equivalence` find them in a batch, be it an engine of its own or a ``SyncVectorEnv``.
+:func:`find_equivalence` find them in a batch, be it an engine of its own or one of single ones.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
+import gymnasium as gym
 import numpy as np
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.wrappers.single_environments import are_single, each
 
 Equivalence = Callable[[Sequence[str], Iterable[int]], NDArray[np.bool_]]
 """N sentences, and the rows that matter → whether each asks for what the row's own instruction asks
 for, bool [N]; False in other rows.
 """
 _KNOWLEDGE: Final = "knowledge"
+_EXPERT: Final = "expert_action"
+_EQUIVALENT: Final = "is_equivalent"
 
 
 def find_expert(
@@ -41,11 +46,10 @@ def find_expert(
     if whole is not None:
         arguments = _knowledge(whole, knowledge)
         return lambda: np.asarray(whole(**arguments))
-    singles = _methods(inner, "expert_action")
-    if singles is None:
+    if not _all_have(env, _EXPERT):
         return None
-    arguments = _knowledge(singles[0], knowledge)
-    return lambda: np.asarray(inner.call("expert_action", **arguments))
+    arguments = each(env, partial(_expert_arguments, knowledge=knowledge))[0]
+    return lambda: np.asarray(each(env, partial(_call, name=_EXPERT, arguments=arguments)))
 
 
 def find_equivalence(env: VectorEnv[Any, Any, Any]) -> Equivalence | None:
@@ -72,27 +76,42 @@ def find_equivalence(env: VectorEnv[Any, Any, Any]) -> Equivalence | None:
             return answers & wanted
 
         return ask_batch
-    singles = _methods(inner, "is_equivalent")
-    if singles is None:
+    if not _all_have(env, _EQUIVALENT):
         return None
 
     def ask_each(sentences: Sequence[str], rows: Iterable[int]) -> NDArray[np.bool_]:
-        answers = np.zeros(len(singles), np.bool_)
+        asked: list[str | None] = [None] * env.num_envs
         for row in rows:
-            answers[row] = bool(singles[row](sentences[row]))
-        return answers
+            asked[row] = sentences[row]
+        return np.array(each(env, _is_equivalent, asked), np.bool_)
 
     return ask_each
 
 
-def _methods(inner: Any, name: str) -> list[Callable[..., Any]] | None:
-    """A method of each environment of a ``SyncVectorEnv``; None where they have none."""
-    if not isinstance(inner, SyncVectorEnv):
-        return None
+def _all_have(env: VectorEnv[Any, Any, Any], name: str) -> bool:
+    """Whether a batch is made of single environments that have a method."""
+    return are_single(env) and all(each(env, partial(_has, name=name)))
+
+
+def _has(env: gym.Env[Any, Any], name: str) -> bool:
     try:
-        return [one.get_wrapper_attr(name) for one in inner.envs]
+        env.get_wrapper_attr(name)
     except AttributeError:
-        return None
+        return False
+    return True
+
+
+def _call(env: gym.Env[Any, Any], name: str, arguments: dict[str, str]) -> Any:
+    return env.get_wrapper_attr(name)(**arguments)
+
+
+def _expert_arguments(env: gym.Env[Any, Any], knowledge: str | None) -> dict[str, str]:
+    return _knowledge(env.get_wrapper_attr(_EXPERT), knowledge)
+
+
+def _is_equivalent(env: gym.Env[Any, Any], sentence: str | None) -> bool:
+    """Whether a sentence asks for what the episode's own asks for; False where there is none."""
+    return sentence is not None and bool(env.get_wrapper_attr(_EQUIVALENT)(sentence))
 
 
 def _knowledge(method: Callable[..., Any], knowledge: str | None) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The exact state of a batch of environments, for bit-exact resume.
 
-A batch has a state if it has ``get_state()`` and ``set_state(state)``, or if each environment of
-Gymnasium's ``SyncVectorEnv`` has them; ``np_random`` and time limits are handled here. States are
-plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the types that they had.
+A batch has a state if it has ``get_state()`` and ``set_state(state)``, or if it is one of single
+environments that have them, in whichever processes they are; ``np_random`` and time limits are
+handled here. States are plain data, see :mod:`mmrl.experiment.plain_data`, and come back with the
+types that they had.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from mmrl.wrappers.error_context import EnvironmentFailedError
+from mmrl.wrappers.single_environments import are_single, each
 
 State = Any
 
@@ -23,8 +25,8 @@ def batch_state(env: VectorEnv[Any, Any, Any]) -> State | None:
     """The state of a batch; None where it has none."""
     if hasattr(env, "get_state"):
         return env.get_state()
-    if isinstance(env, SyncVectorEnv):
-        states = [_state(one) for one in env.envs]
+    if _is_made_of_single(env):
+        states = each(env, single_state)
         return None if any(one is None for one in states) else states
     return None
 
@@ -35,9 +37,8 @@ def set_batch_state(env: VectorEnv[Any, Any, Any], state: State) -> None:
     Raises:
         ValueError: it is the state of another batch.
     """
-    if isinstance(env, SyncVectorEnv):
-        for one, its_state in zip(env.envs, state, strict=True):
-            _set_state(one, its_state)
+    if _is_made_of_single(env):
+        each(env, set_single_state, state)
     else:
         env.set_state(state)  # type: ignore[attr-defined]  # it had get_state()
 
@@ -56,9 +57,10 @@ def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> 
         if hasattr(env, "get_state"):
             env.reset(seed=0)
             env.set_state(save(env.get_state()))  # type: ignore[attr-defined]
-        elif isinstance(env, SyncVectorEnv) and _stateful(env.envs[0]) is not None:
-            env.envs[0].reset(seed=0)
-            _set_state(env.envs[0], save(_state(env.envs[0])))
+        elif _is_made_of_single(env) and all(each(env, _has_state)):
+            rest = [None] * (env.num_envs - 1)
+            state = each(env, _reset_state, [True, *rest])[0]
+            each(env, _restore_state, [save(state), *rest])
         else:
             return "has no get_state() and set_state(state)"
     except EnvironmentFailedError:
@@ -66,6 +68,28 @@ def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> 
     except Exception as error:  # of any kind, from the environment
         return f"cannot have its state saved and restored ({type(error).__name__}: {error})"
     return None
+
+
+def _is_made_of_single(env: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether a batch is one of single environments, and no wrapper is around it."""
+    return env.unwrapped is env and are_single(env)
+
+
+def _has_state(env: gym.Env[Any, Any]) -> bool:
+    return _stateful(env) is not None
+
+
+def _reset_state(env: gym.Env[Any, Any], wanted: bool | None) -> State | None:
+    """The state of an environment that is reset for it, if it is wanted."""
+    if not wanted:
+        return None
+    env.reset(seed=0)
+    return single_state(env)
+
+
+def _restore_state(env: gym.Env[Any, Any], state: State | None) -> None:
+    if state is not None:
+        set_single_state(env, state)
 
 
 def _layers(env: gym.Env[Any, Any]) -> list[Any]:
@@ -88,7 +112,8 @@ def _limits(env: gym.Env[Any, Any]) -> list[Any]:
     return [one for one in _layers(env) if isinstance(one, TimeLimit)]
 
 
-def _state(env: gym.Env[Any, Any]) -> State | None:
+def single_state(env: gym.Env[Any, Any]) -> State | None:
+    """The state of a single environment; None where it has none."""
     stateful = _stateful(env)
     if stateful is None:
         return None
@@ -99,7 +124,12 @@ def _state(env: gym.Env[Any, Any]) -> State | None:
     }
 
 
-def _set_state(env: gym.Env[Any, Any], state: State) -> None:
+def set_single_state(env: gym.Env[Any, Any], state: State) -> None:
+    """Restore a state that :func:`single_state` gave.
+
+    Raises:
+        ValueError: it is the state of another environment.
+    """
     env.reset()  # Gymnasium's wrappers want to have seen one
     stateful = _stateful(env)
     if stateful is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -25,6 +26,7 @@ from mmrl.registry import agent_names, find_agent
 from mmrl.wrappers.action_mappings import describe
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
+from mmrl.wrappers.single_environments import are_single
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.loop.callbacks import StandardCallbacks
@@ -124,7 +126,9 @@ class SB3Agent(ABC):
                 what a part needs.
         """
         env_args = {**config.env_args, **_merged(part.env_args(config) for part in parts)}
-        batch = make_vec_env(config.env, num_envs, **env_args)
+        batch = make_vec_env(config.env, num_envs, env_workers=config.env_workers, **env_args)
+        if config.env_workers and not are_single(batch):
+            print(f"env_workers is not used: {config.env} has a batched engine", file=sys.stderr)
         for part in parts:
             batch = part.make_batch(batch, config)
         return batch

@@ -23,13 +23,17 @@ from mmrl_agents.curriculum.part import CurriculumPart
 from mmrl_agents.networks.auxiliary.part import AuxiliaryPart
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.networks.policy import ActionEvaluation, MultimodalPolicy
-from mmrl_agents.parts import NONE, Part, PartOptions
+from mmrl_agents.parts import NONE, Part, PartOptions, is_chosen
 from mmrl_agents.team import ALONE, Team
 
 AUXILIARY: Final = "auxiliary_loss"
 LOGGED: Final = (
     "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
 )  # fmt: skip
+
+
+_LARGEST: Final = 512
+_SMALLEST: Final = 64
 
 
 class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
@@ -259,7 +263,7 @@ class PPOConfig:
     Attributes:
         num_envs: environments stepped together.
         n_steps: steps of each environment between updates.
-        batch_size: transitions in a gradient step.
+        batch_size: transitions in a gradient step; None for :func:`default_batch_size`.
         n_epochs: passes over the collected transitions.
         learning_rate: at the start.
         final_learning_rate: at the end; it decays linearly.
@@ -286,7 +290,7 @@ class PPOConfig:
 
     num_envs: int = 64
     n_steps: int = 32
-    batch_size: int = 512
+    batch_size: int | None = None
     n_epochs: int = 4
     learning_rate: float = 7e-4
     final_learning_rate: float = 1e-4
@@ -302,6 +306,26 @@ class PPOConfig:
     auxiliary_args: dict[str, Any] = field(default_factory=dict)
     curriculum: PartOptions = NONE
     curriculum_args: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.batch_size is None:
+            whole = is_chosen(self.memory)
+            self.batch_size = default_batch_size(self.num_envs, self.n_steps, whole=whole)
+
+
+def default_batch_size(num_envs: int, n_steps: int, *, whole: bool = False) -> int:
+    """The minibatch size that goes with a rollout: the largest divisor of its transitions up to
+    512; all of them, where that were less than 64.
+
+    Args:
+        num_envs: environments.
+        n_steps: steps of each.
+        whole: only multiples of ``n_steps``, as a memory needs them.
+    """
+    collected, unit = num_envs * n_steps, max(n_steps, 1) if whole else 1
+    sizes = range(unit, max(unit, _LARGEST) + 1, unit)
+    size = max((one for one in sizes if collected % one == 0), default=collected)
+    return size if size >= _SMALLEST else collected
 
 
 class PPOAgent(SB3Agent):
@@ -328,6 +352,7 @@ class PPOAgent(SB3Agent):
         """As :meth:`SB3Agent.check`."""
         check_positive(cls.name, hyper, "num_envs", "n_steps", "batch_size", "n_epochs")
         collected = hyper.num_envs * hyper.n_steps
+        assert hyper.batch_size is not None
         if hyper.batch_size > collected or collected % hyper.batch_size:
             raise UserError(
                 f"{cls.name}.batch_size={hyper.batch_size} must divide "

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from mmrl.wrappers.single_environments import are_single
 from mmrl.wrappers.state import State, batch_state, set_batch_state
 from mmrl_agents.curriculum.curriculum import Curriculum
 from mmrl_agents.curriculum.levels import Level
@@ -20,7 +21,7 @@ of ``reset``: for each environment a sequence of seeds of changes, which follow 
 
 def edits_levels(env: VectorEnv[Any, Any, Any]) -> bool:
     """Whether a batch can begin each episode from a scene that is edited otherwise."""
-    return EDITS in env.metadata and not isinstance(env.unwrapped, SyncVectorEnv)
+    return EDITS in env.metadata and not are_single(env)
 
 
 class CurriculumVector(VectorWrapper):
@@ -43,7 +44,7 @@ class CurriculumVector(VectorWrapper):
         if curriculum.kind.edits and not edits_levels(env):
             raise ValueError(
                 f"{env} cannot begin from edited scenes: it has no metadata['{EDITS}'], or it is a "
-                "SyncVectorEnv, which hands the same options to all its environments"
+                "batch of single environments, which all get the same options"
             )
         super().__init__(env)
         self.curriculum = curriculum

@@ -102,6 +102,21 @@ def test_same_seed_same_weights(make_run, hyper, tmp_path):
     assert not torch.equal(first, other)
 
 
+def test_workers_change_nothing(make_run, hyper, tmp_path, capsys):
+    def train(folder, workers):
+        config, run = make_run(
+            tmp_path / folder, env="worlds.arms:arms/Arm-v0", env_workers=workers
+        )
+        return PPOAgent.train(config, hyper, run).policy.state_dict()
+
+    one, several = train("0", 0), train("3", 3)  # of eight environments
+    assert one.keys() == several.keys()
+    assert all(torch.equal(one[key], several[key]) for key in one)
+    config, _ = make_run(tmp_path / "grid", env_workers=2)
+    PPOAgent.make_batch(config, 2, []).close()
+    assert "env_workers is not used: mmrl/GoToObjS4-v0 has" in capsys.readouterr().err
+
+
 def test_other_environments(make_run, hyper, tmp_path, counter):
     config, run = make_run(tmp_path / "run", env=counter, clip_every=64)
     actor = PPOAgent.train(config, hyper, run)

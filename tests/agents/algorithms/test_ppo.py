@@ -9,9 +9,10 @@ from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
+from mmrl.errors import UserError
 from mmrl.models.config import ModelConfig
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.algorithms.ppo import PPO, PPOAgent, PPOConfig
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
@@ -173,3 +174,27 @@ def test_an_actor_remembers_until_episodes_begin(memory, make_batch, tiny, obser
 def test_a_batch_that_cuts_rollouts(make_batch, tiny):
     with pytest.raises(ValueError, match="batch_size=24: with a memory.*n_steps=16"):
         make(PPO, make_batch(num_envs=6), tiny, policy={"memory": "gru"}, batch_size=24)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, 512),
+        ({"num_envs": 8}, 256),
+        ({"num_envs": 6, "n_steps": 100}, 300),
+        ({"num_envs": 9, "n_steps": 60}, 270),
+        ({"num_envs": 9, "n_steps": 60, "memory": {"kind": "gru"}}, 180),
+        ({"num_envs": 4, "n_steps": 600, "memory": "lstm"}, 600),
+        ({"num_envs": 1, "n_steps": 521}, 521),  # a prime number
+        ({"num_envs": 8, "batch_size": 32}, 32),
+    ],
+)
+def test_the_default_batch_size_follows(changes, size):
+    hyper = PPOConfig(**changes)
+    assert hyper.batch_size == size
+    PPOAgent.check(hyper)
+
+
+def test_a_batch_size_that_is_given_is_checked():
+    with pytest.raises(UserError, match=r"ppo\.batch_size=512 must divide .* 8 · 32 = 256"):
+        PPOAgent.check(PPOConfig(num_envs=8, batch_size=512))

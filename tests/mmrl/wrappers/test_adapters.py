@@ -9,13 +9,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from mmrl.contract import IS_SUCCESS, contract_violation
 from mmrl.errors import UserError
 from mmrl.wrappers.adapt.plan import make_plan
-from mmrl.wrappers.adapters import (
-    adapt,
-    adaptation,
-    instruction_words,
-    make_env,
-    make_vec_env,
-)
+from mmrl.wrappers.adapters import instruction_words, learn_words, make_env, make_vec_env
+from mmrl.wrappers.making import adapt, adaptation
 
 IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 TEXT = spaces.Text(10)
@@ -160,3 +155,19 @@ def test_words_are_declared_or_collected(signals):
     declared = instruction_words("mmrl/GoToLocal-v0")
     assert {"go", "to", "purple", ","} <= set(declared)
     assert declared == sorted(declared)
+
+
+@pytest.mark.parametrize(
+    ("news", "read"),
+    [([1], 65), ([1, 60], 124), ([1, 64], 128), ([1, 60, 100], 200)],  # 64 more, or as many again
+)
+def test_words_are_learned_until_new_ones_are_unlikely(news, read):
+    count = 0
+
+    def sentences():
+        nonlocal count
+        for count in range(1, 1000):
+            yield f"the word{count}" if count in news else "the"
+
+    assert learn_words(sentences()) == {"the", *(f"word{count}" for count in news)}
+    assert count == read

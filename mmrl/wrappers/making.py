@@ -1,0 +1,116 @@
+"""Single environments, made to fulfil the contract; this module and what it imports do without
+torch, so that processes that only step environments are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
+
+from mmrl.contract import INSTRUCTION, contract_violation
+from mmrl.errors import UserError
+from mmrl.wrappers.actions import action_notes, adapt_actions
+from mmrl.wrappers.adapt.adapter import ContractAdapter
+from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
+from mmrl.wrappers.adapt.minigrid import MinigridAdapter, is_minigrid
+from mmrl.wrappers.adapt.plan import AdapterPlan
+from mmrl.wrappers.error_context import ErrorContext
+
+
+def adapt(
+    env: gym.Env[Any, Any],
+    config: AdapterConfig | None = None,
+    plan: AdapterPlan | None = None,
+) -> gym.Env[Any, Any]:
+    """The environment itself where it fulfils the contract and has an instruction, else wrapped so
+    that it does: the instruction may be somewhere else.
+
+    Args:
+        env: any environment.
+        config: of the adapter; None finds out by itself.
+        plan: of another environment of the same kind, which is made use of again.
+
+    Raises:
+        UserError: nothing of its observations can be used.
+    """
+    space = env.observation_space
+    if config is None and contract_violation(space) is None and has_instruction(space):
+        return env
+    if is_minigrid(env):
+        return MinigridAdapter(env, config)
+    return ContractAdapter(env, plan, config)
+
+
+def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
+    """What adapters make of an environment, see
+    :meth:`mmrl.wrappers.adapt.plan.AdapterPlan.rows`; empty where it is not adapted.
+    """
+    adapter = contract_adapter(env)
+    rows: list[tuple[str, ...]] = [] if adapter is None else [*adapter.plan.rows()]
+    for note in action_notes(env):
+        own, _, rest = note.partition(" → ")
+        becomes, _, reason = rest.partition(": ")
+        rows.append(("actions", own, becomes, reason))
+    return rows
+
+
+def contract_adapter(env: gym.Env[Any, Any]) -> ContractAdapter | None:
+    """The contract's adapter among the wrappers of an environment."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, ContractAdapter):
+            return env
+        env = env.env
+    return None
+
+
+def has_instruction(space: gym.Space[Any]) -> bool:
+    """Whether the observations of a space have an instruction."""
+    return isinstance(space, spaces.Dict) and INSTRUCTION in space.spaces
+
+
+def make_adapted(
+    spec: EnvSpec, kwargs: dict[str, Any], plan: AdapterPlan | None = None
+) -> gym.Env[Any, Any]:
+    """An environment that fulfils the contract, with actions as agents take them.
+
+    Args:
+        spec: its specification.
+        kwargs: its own arguments, and ``env_adapter``.
+        plan: of another environment of the same kind, which is made use of again.
+
+    Raises:
+        UserError: arguments that it refuses, or nothing to adapt.
+    """
+    kwargs = {**kwargs}
+    given = kwargs.pop(ADAPTER, None)
+    config = None if given is None else AdapterConfig.read(given)
+    if config is not None and config.image == RENDER:
+        kwargs.setdefault("render_mode", "rgb_array")
+    return adapt_actions(adapt(_make(spec, kwargs), config, plan))[0]
+
+
+def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    try:
+        return gym.make(spec, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"environment {spec.id!r}: {error}") from error
+
+
+def make_checked(
+    number: int,
+    spec: EnvSpec,
+    kwargs: dict[str, Any],
+    plan: AdapterPlan | None,
+    note: Callable[[str], None] | None = None,
+) -> ErrorContext:
+    """As :func:`make_adapted`, one of a batch.
+
+    Args:
+        number: its place in the batch.
+        note: see :class:`~mmrl.wrappers.error_context.ErrorContext`.
+    """
+    return ErrorContext(make_adapted(spec, kwargs, plan), number, note)
