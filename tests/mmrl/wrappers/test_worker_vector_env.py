@@ -177,6 +177,15 @@ def test_nothing_is_left_and_what_environments_print_is_harmless(make, capfd):
     assert capfd.readouterr().out.count("a simulator prints") >= ENVS
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, also where a shell has the tests ignore it, as those in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_in_the_middle_of_a_step(make, monkeypatch):
     """A terminal's Ctrl-C is for the foreground's process group, which the workers are not of."""
     env = make(9, num_envs=1)  # never more workers than environments
