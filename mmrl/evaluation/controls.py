@@ -18,7 +18,12 @@ from mmrl.evaluation.expert import Expert, NoExpertError, path_efficiency
 from mmrl.evaluation.language_accuracy import ActRecorder, first_acts
 from mmrl.evaluation.random_policy import RandomPolicy
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
-from mmrl.evaluation.wrappers import EmptyInstruction, InstructionSwap, OneInstructionError
+from mmrl.evaluation.wrappers import (
+    EmptyInstruction,
+    InstructionSwap,
+    NoInstructionError,
+    OneInstructionError,
+)
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import with_info
 from mmrl.wrappers.episode_limit import Env, EpisodeLimit, declared_limit
@@ -203,6 +208,8 @@ def _reason(name: str, error: Exception) -> str:
         return str(error)
     if isinstance(error, NoExpertError):
         return "no expert: no SPL"
+    if isinstance(error, NoInstructionError):
+        return f"no instruction: no {name.replace('_', ' ')}"
     if isinstance(error, OneInstructionError):
         return "one instruction only: none to swap it with"
     lines = str(error).splitlines() or [type(error).__name__]

@@ -141,7 +141,8 @@ def solves_without_reading(report: dict[str, Any]) -> bool:
     controls = report.get(CONTROLS, {})
     if not {"random_policy", "swapped_instructions"} <= controls.keys():
         return False
-    if report["success_rate"] is None:
+    compared = [report, controls["random_policy"], controls["swapped_instructions"]]
+    if any(one["success_rate"] is None for one in compared):
         return False
     is_better = report["success_rate_95"][0] > controls["random_policy"]["success_rate_95"][1]
     swapped = controls["swapped_instructions"]["success_rate"]
@@ -211,7 +212,7 @@ def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     note = _interval(report, "mean_length")
     if expert is not None:
         note += f", the expert's {expert['mean_length']:.1f}"
-        if expert["success_rate"] < 1:
+        if expert["success_rate"] is not None and expert["success_rate"] < 1:
             note += f" with {expert['success_rate']:.1%} success"
         if "spl" in expert:
             note += f"; SPL {expert['spl']:.2f} {_interval(expert, 'spl', 2)}"

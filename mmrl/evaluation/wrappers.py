@@ -19,6 +19,10 @@ class OneInstructionError(UserError):
     """All episodes have the same instruction."""
 
 
+class NoInstructionError(UserError):
+    """The environment has no instruction."""
+
+
 _TRIES: Final = 32
 """Sentences that are tried for an episode before it is left out."""
 
@@ -59,9 +63,9 @@ class InstructionSwap(ActorWrapper):
         """The same images with other instructions.
 
         Raises:
-            UserError: there is only one instruction.
+            UserError: there is only one instruction, or none.
         """
-        own = observation[INSTRUCTION]
+        own = _sentences(observation)
         speech = observation.get(SPEECH)
         for row, sentence in enumerate(own):
             if sentence not in self._speech:
@@ -123,8 +127,12 @@ class EmptyInstruction(ActorWrapper):
     """An actor that gets no instruction: an empty sentence, and silence for speech."""
 
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The same images with empty instructions."""
-        changed = {**observation, INSTRUCTION: ("",) * len(observation[INSTRUCTION])}
+        """The same images with empty instructions.
+
+        Raises:
+            UserError: there is no instruction.
+        """
+        changed = {**observation, INSTRUCTION: ("",) * len(_sentences(observation))}
         if SPEECH in observation:
             changed[SPEECH] = np.zeros_like(observation[SPEECH])
         return changed
@@ -147,12 +155,26 @@ class TranslatedInstructions(ActorWrapper):
         """The same images with the instructions translated; empty ones stay empty.
 
         Raises:
-            UserError: words that the translator does not know.
+            UserError: words that the translator does not know, or there is no instruction.
         """
-        sentences = observation[INSTRUCTION]
+        sentences = _sentences(observation)
         new = [sentence for sentence in dict.fromkeys(sentences) if sentence not in self._known]
         if new:
             translations = self._translator.translate(new)
             pairs = zip(new, translations, strict=True)
             self._known |= {sentence: translation.sentence for sentence, translation in pairs}
         return {**observation, INSTRUCTION: tuple(self._known[one] for one in sentences)}
+
+
+def _sentences(observation: Mapping[str, Any]) -> Sequence[str]:
+    """The instructions of a batch.
+
+    Raises:
+        NoInstructionError: there are none.
+    """
+    if INSTRUCTION not in observation:
+        raise NoInstructionError(
+            f"the environment has no instruction: its observations are {', '.join(observation)}"
+        )
+    sentences: Sequence[str] = observation[INSTRUCTION]
+    return sentences

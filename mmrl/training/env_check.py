@@ -7,7 +7,7 @@ at which it first happened and what to do about it, and says what an adapter mak
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -25,9 +25,10 @@ from mmrl.seeding import action_seed
 from mmrl.text_output import printable
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
-from mmrl.wrappers.adapt.plan import leaves
+from mmrl.wrappers.adapt.plan import named
 from mmrl.wrappers.adapters import make_env, make_vec_env
 from mmrl.wrappers.making import adaptation
+from mmrl.wrappers.nested_spaces import Leaf, leaves
 from mmrl.wrappers.state import try_state
 
 _REPEATED: Final = 20  # steps that are played twice
@@ -139,7 +140,7 @@ def _check_own(report: EnvReport, env_id: str, args: Mapping[str, Any], seed: in
     """What the environment itself gives, before any adapter."""
     own = {key: value for key, value in args.items() if key not in ("env_adapter", "speech")}
     with closing(gym.make(find_spec(env_id), disable_env_checker=True, **own)) as env:
-        found = dict(leaves(env.observation_space))
+        found = leaves(env.observation_space)
         env.action_space.seed(action_seed(seed))
         actions = [env.action_space.sample() for _ in range(_REPEATED)]
         first = _trace(report, env, found, actions, seed)
@@ -151,13 +152,14 @@ def _check_own(report: EnvReport, env_id: str, args: Mapping[str, Any], seed: in
                 "episode",
                 "draw all random numbers from self.np_random, which reset(seed=…) seeds",
             )
-        _check_render(report, env_id, own, seed)
+        modes = (env.metadata or {}).get("render_modes") or ()
+    _check_render(report, env_id, own, seed, modes)
 
 
 def _trace(
     report: EnvReport,
     env: gym.Env[Any, Any],
-    found: Mapping[str, gym.Space[Any]],
+    found: Sequence[Leaf],
     actions: list[Any],
     seed: int,
 ) -> list[Any] | None:
@@ -172,8 +174,8 @@ def _trace(
                 "return both; environments of gym 0.21 need shimmy",
                 is_fatal=True,
             )
-            return None  # fmt: skip
-        trace.append(_checked(report, answer[0], env.observation_space, found, 0))
+            return None
+        trace.append(_checked(report, answer[0], found, 0))
         for step, action in enumerate(actions, 1):
             with _failures(report, f"step({action!r}) raised", "mend step()", step):
                 answer = env.step(action)
@@ -184,7 +186,7 @@ def _trace(
                 return None
             observation, reward, terminated, truncated, info = answer
             _check_step(report, reward, terminated, truncated, info, step)
-            trace.append(_checked(report, observation, env.observation_space, found, step))
+            trace.append(_checked(report, observation, found, step))
             trace.append(scalar(reward))
             if terminated or truncated:
                 break
@@ -205,39 +207,23 @@ def _check_step(
 
 
 def _checked(
-    report: EnvReport,
-    observation: Any,
-    space: gym.Space[Any],
-    found: Mapping[str, gym.Space[Any]],
-    step: int,
+    report: EnvReport, observation: Any, found: Sequence[Leaf], step: int
 ) -> dict[str, Any]:
     """The entries of an observation by path, copied; each is compared with its space."""
     flat: dict[str, Any] = {}
-    for path, one in found.items():
+    for leaf in found:
+        path = named(leaf)
         try:
-            value = _entry(observation, space, path)
-        except (KeyError, IndexError, TypeError):
+            value = leaf.value(observation)
+        except (LookupError, TypeError):
             report.add(step, f"the observation lacks {path!r}",
                        "return every entry of observation_space", is_fatal=True)  # fmt: skip
             continue
         flat[path] = np.array(value) if isinstance(value, np.ndarray) else value
-        wrong = _violation(value, one)
+        wrong = _violation(value, leaf.space)
         if wrong is not None:
             report.add(step, f"observation {path!r} {wrong[0]}", wrong[1], is_fatal=wrong[2])
     return flat
-
-
-def _entry(observation: Any, space: gym.Space[Any], path: str) -> Any:
-    """One entry of a nested observation."""
-    if isinstance(space, spaces.Dict):
-        for key, one in space.spaces.items():
-            if path == key or path.startswith(f"{key}."):
-                return _entry(observation[key], one, path.removeprefix(str(key)).lstrip("."))
-        raise KeyError(path)
-    if isinstance(space, spaces.Tuple):
-        number, _, rest = path.partition(".")
-        return _entry(observation[int(number)], space.spaces[int(number)], rest)
-    return observation
 
 
 def _violation(value: Any, space: gym.Space[Any]) -> tuple[str, str, bool] | None:
@@ -282,18 +268,16 @@ def _equal(first: Any, again: Any) -> bool:
     return bool(first == again)
 
 
-def _check_render(report: EnvReport, env_id: str, own: Mapping[str, Any], seed: int) -> None:
-    modes = find_spec(env_id)
-    metadata: Any = {}
-    with suppress(Exception), closing(gym.make(modes, disable_env_checker=True, **own)) as env:
-        metadata = env.metadata or {}
-    if "rgb_array" not in (metadata.get("render_modes") or ()):
+def _check_render(
+    report: EnvReport, env_id: str, own: Mapping[str, Any], seed: int, modes: Sequence[str]
+) -> None:
+    if "rgb_array" not in modes:
         report.add(None, "does not render rgb_array: clips show the observations only",
                    "declare it in metadata['render_modes'] and return uint8 [H, W, 3]")  # fmt: skip
         return
     try:
         arguments = {**own, "render_mode": "rgb_array"}
-        with closing(gym.make(modes, disable_env_checker=True, **arguments)) as env:
+        with closing(gym.make(find_spec(env_id), disable_env_checker=True, **arguments)) as env:
             env.reset(seed=seed)
             reason = rendered(env)[1]
     except Exception as error:  # of any kind, from the environment

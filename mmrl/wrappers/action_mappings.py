@@ -9,7 +9,7 @@ A mapping has the agent's space, applies to one action, and has an inverse. Chai
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.wrappers.nested_spaces import describe, leaves, nest
 
 BINS: Final = 11
 """Values of a continuous action that is discretised; an odd number has the middle among them."""
@@ -300,31 +301,33 @@ class Merged(ActionMapping):
 
     def __init__(self, source: CompositeSpace, bins: int = BINS) -> None:
         super().__init__(source)
-        leaves = list(_leaves(source))
-        if not leaves:
+        self._leaves = leaves(source)
+        if not self._leaves:
             raise UserError(f"there are no actions in {source}")
-        if all(isinstance(leaf, spaces.Box) for _, leaf in leaves):
-            self._parts = [Chain(leaf, mappings(leaf)) for _, leaf in leaves]
+        parts = [one.space for one in self._leaves]
+        for part in parts:
+            _next_mapping(part)  # which refuses what is not known
+        if all(isinstance(part, spaces.Box) for part in parts):
+            self._parts = [Chain(part, mappings(part)) for part in parts]
             width = sum(_size(part.space) for part in self._parts)
             self.space = spaces.Box(-1.0, 1.0, (width,), np.float32)
         else:
-            self._parts = [Chain(leaf, _to_categories(leaf, bins)) for _, leaf in leaves]
+            self._parts = [Chain(part, _to_categories(part, bins)) for part in parts]
             self.space = spaces.MultiDiscrete(np.concatenate([*map(_counts, self._parts)]))
         self._ends = np.cumsum([_size(part.space) for part in self._parts])[:-1]
-        names = [name for name, _ in leaves]
+        names = ["/".join(map(str, one.keys)) for one in self._leaves]
         self.reason = f"its parts side by side{_discretised_parts(names, self._parts)}"
 
     def __call__(self, action: Any) -> Any:
         """[A] → a dictionary or tuple."""
         pieces = np.split(np.asarray(action), self._ends)
         parts = zip(self._parts, pieces, strict=True)
-        return _nested(self.source, iter([part(piece) for part, piece in parts]))
+        return nest(self.source, iter([part(piece) for part, piece in parts]))
 
     def inverse(self, action: Any) -> Any:
         """A dictionary or tuple → [A]."""
-        values = _leaf_values(self.source, action)
-        parts = zip(self._parts, values, strict=True)
-        return np.concatenate([part.inverse(value) for part, value in parts])
+        parts = zip(self._parts, self._leaves, strict=True)
+        return np.concatenate([part.inverse(leaf.value(action)) for part, leaf in parts])
 
 
 def mappings(space: Space) -> list[ActionMapping]:
@@ -345,34 +348,11 @@ def mappings(space: Space) -> list[ActionMapping]:
 def nearest_to_zero(space: Space) -> Any:
     """The action that does least: 0 or what is nearest to it, and the first of some categories."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
-        leaves = iter([nearest_to_zero(leaf) for _, leaf in _leaves(space)])
-        return _nested(space, leaves)
+        return nest(space, iter([nearest_to_zero(leaf.space) for leaf in leaves(space)]))
     if isinstance(space, spaces.Box):
         return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
     start = getattr(space, "start", 0)
     return (np.zeros(space.shape or (), space.dtype) + start).astype(space.dtype)[()]
-
-
-def describe(space: Space) -> str:
-    """An action space in few characters, such as ``Box(2, 3) from -1 to 1``."""
-    if isinstance(space, spaces.Dict):
-        parts = ", ".join(f"{key}: {describe(one)}" for key, one in space.items())
-        return f"Dict({parts})"
-    if isinstance(space, spaces.Tuple):
-        return f"Tuple({', '.join(map(describe, space))})"
-    if isinstance(space, spaces.Box):
-        sides = ", ".join(map(str, space.shape))
-        whole = "" if _is_float(space) else f" of {space.dtype}"
-        return f"Box({sides}){whole} from {_range(space.low)} to {_range(space.high)}"
-    if isinstance(space, spaces.Discrete):
-        start = f" from {space.start}" if space.start else ""
-        return f"Discrete({space.n}){start}"
-    if isinstance(space, spaces.MultiDiscrete):
-        start = f" from {space.start.tolist()}" if space.start.any() else ""
-        return f"MultiDiscrete({_shortened(space.nvec.tolist())}){start}"
-    if isinstance(space, spaces.MultiBinary):
-        return f"MultiBinary({', '.join(map(str, space.shape))})"
-    return str(space)
 
 
 def _next_mapping(space: Space) -> ActionMapping | None:
@@ -433,42 +413,6 @@ def _discretised_parts(names: Sequence[str], parts: Sequence[ActionMapping]) -> 
     return f", {which} discretised into {most} values a number, as others are discrete"
 
 
-def _leaves(space: Space, name: str = "") -> Iterator[tuple[str, Space]]:
-    """The parts of a space that are no ``Dict`` or ``Tuple``, in order, by their path.
-
-    Raises:
-        UserError: a part of an unknown kind.
-    """
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        for key, one in _entries(space):
-            yield from _leaves(one, f"{name}/{key}" if name else str(key))
-    else:
-        _next_mapping(space)  # which refuses what is not known
-        yield name, space
-
-
-def _entries(space: CompositeSpace) -> list[tuple[Any, Space]]:
-    """The keys or numbers of a space's entries, with them."""
-    return list(space.items() if isinstance(space, spaces.Dict) else enumerate(space))
-
-
-def _nested(space: Space, values: Iterator[Any]) -> Any:
-    """Values of the parts, in order, nested as a space is."""
-    if not isinstance(space, spaces.Dict | spaces.Tuple):
-        return next(values)
-    filled = {key: _nested(one, values) for key, one in _entries(space)}
-    return filled if isinstance(space, spaces.Dict) else tuple(filled.values())
-
-
-def _leaf_values(space: Space, value: Any) -> Iterator[Any]:
-    """The parts of a nested value, in order."""
-    if not isinstance(space, spaces.Dict | spaces.Tuple):
-        yield value
-        return
-    for key, one in _entries(space):
-        yield from _leaf_values(one, value[key])
-
-
 def _size(space: Space) -> int:
     """How many numbers an action has."""
     return int(np.prod(space.shape or (), dtype=np.int64))
@@ -497,14 +441,3 @@ def _require_bounds(box: spaces.Box) -> None:
     """
     if not _has_bounds(box):
         raise UserError(f"{describe(box)}: must have finite bounds; BoundedAction gives it some")
-
-
-def _range(bounds: NDArray[Any]) -> str:
-    """A bound as text: one number where it is the same everywhere."""
-    numbers = bounds.astype(np.float64)
-    least, most = numbers.min(initial=np.inf), numbers.max(initial=-np.inf)
-    return f"{least:g}" if least == most else f"({least:g} … {most:g})"
-
-
-def _shortened(numbers: list[Any]) -> str:
-    return str(numbers) if len(numbers) <= 8 else f"[{', '.join(map(str, numbers[:6]))}, …]"

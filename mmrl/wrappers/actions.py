@@ -29,10 +29,10 @@ from mmrl.wrappers.action_mappings import (
     Rescaled,
     Space,
     ZeroBased,
-    describe,
     mappings,
     nearest_to_zero,
 )
+from mmrl.wrappers.nested_spaces import describe
 from mmrl.wrappers.single_environments import are_single, each
 
 MOST_CHOICES: Final = 64

@@ -23,9 +23,9 @@ from mmrl.experiment.env_info import EnvInfo, env_info
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
-from mmrl.wrappers.action_mappings import describe
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
+from mmrl.wrappers.nested_spaces import describe
 from mmrl.wrappers.single_environments import are_single
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments

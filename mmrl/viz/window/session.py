@@ -16,10 +16,10 @@ from mmrl.contract import INSTRUCTION, was_successful
 from mmrl.errors import UserError
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
-from mmrl.wrappers.action_mappings import describe
 from mmrl.wrappers.actions import own_action, single_actions
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext
+from mmrl.wrappers.nested_spaces import describe
 
 _DONE: Final = "clauses_done"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -12,8 +12,9 @@ from gymnasium.wrappers import TimeLimit
 from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS, scalar
 from mmrl.wrappers.adapt.config import AdapterConfig
 from mmrl.wrappers.adapt.instruction import Moment
-from mmrl.wrappers.adapt.plan import AdapterPlan, flatten, make_plan
+from mmrl.wrappers.adapt.plan import AdapterPlan, make_plan, named
 from mmrl.wrappers.adapt.success import EpisodeEnd
+from mmrl.wrappers.nested_spaces import leaves
 
 Observation = dict[str, Any]
 
@@ -43,12 +44,12 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         super().__init__(env if limit is None else TimeLimit(env, limit))
         self.observation_space = self.plan.observation_space
         self._scale = self.plan.config.reward_scale
-        self._source: gym.Space[Any] = env.observation_space
         self._total = 0.0
         self._instruction = ""
-        self._converters: list[tuple[str, str, Callable[[Any], Any] | None]] = [
-            (one.key, one.path, one.convert) for one in self.plan.entries if one.key is not None
-        ]
+        self._entries = [one for one in self.plan.entries if one.key is not None]
+        used = () if self.plan.instruction is None else self.plan.instruction.entries
+        self._texts = {name: leaf for leaf in leaves(env.observation_space)
+                       if (name := named(leaf)) in used}  # fmt: skip
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -70,15 +71,17 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         return self._convert(observation, info), reward, terminated, truncated, info
 
     def _convert(self, observation: Any, info: Mapping[str, Any]) -> Observation:
-        flat = flatten(observation, self._source)
-        made = {
-            key: flat[path] if convert is None else convert(flat[path])
-            for key, path, convert in self._converters
+        made: Observation = {
+            str(key): leaf.value(observation)
+            if convert is None
+            else convert(leaf.value(observation))
+            for leaf, key, _, convert, _ in self._entries
         }
         if self.plan.renders is not None:
             made[IMAGE] = np.array(self.env.render())
         if self.plan.instruction is not None:
-            read = self.plan.instruction.read(Moment(flat, info, self.env))
+            texts = {name: leaf.value(observation) for name, leaf in self._texts.items()}
+            read = self.plan.instruction.read(Moment(texts, info, self.env))
             self._instruction = self._instruction if read is None else read
             made[INSTRUCTION] = self._instruction
         return made

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from mmrl.errors import UserError
 from mmrl.wrappers.adapt.config import ADAPTER, NONE
 from mmrl.wrappers.adapt.texts import as_text
+from mmrl.wrappers.nested_spaces import Leaf
 
 NAMES: Final = (
     "instruction", "language_instruction", "mission", "task_description", "task", "goal", "prompt",
@@ -21,14 +22,14 @@ NAMES: Final = (
 _INFO: Final = "info."
 _ATTRIBUTE: Final = "attribute."
 
-Leaves = Mapping[str, spaces.Space[Any]]
+Leaves = Mapping[str, Leaf]
 
 
 class Moment(NamedTuple):
     """What an environment gave by a reset or step.
 
     Attributes:
-        entries: of the observation, by their path.
+        entries: of the observation, those that the source uses.
         info: of the same reset or step.
         env: the environment.
     """
@@ -155,7 +156,7 @@ def _of_mapping(given: Mapping[str, Any], leaves: Leaves) -> InstructionSource:
     entry, template, names = str(given["from"]), str(given["template"]), given.get("names")
     if entry not in leaves:
         raise _wrong(dict(given), leaves)
-    space = leaves[entry]
+    space = leaves[entry].space
     start = int(space.start) if isinstance(space, spaces.Discrete) else 0
 
     def read(now: Moment) -> str:

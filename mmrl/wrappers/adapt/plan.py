@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from mmrl.wrappers.adapt.instruction import InstructionSource, find_instruction
 from mmrl.wrappers.adapt.success import SuccessSource, find_success
 from mmrl.wrappers.adapt.texts import is_text_space
 from mmrl.wrappers.adapt.vectors import read_vector
+from mmrl.wrappers.nested_spaces import Leaf, describe, leaves
 
 STATE: Final = "state"
 """The key of an observation that is a vector, without a name of its own."""
@@ -34,16 +35,14 @@ class Entry(NamedTuple):
     """One entry of the adapted observation, or one that is left out.
 
     Attributes:
-        path: of the environment's own entry.
-        space: of that entry.
+        leaf: the environment's own entry.
         key: in the adapted observation; None where it is left out.
         becomes: its space there.
         convert: value → value; None where it stays as it is.
         note: what happens to it, and why.
     """
 
-    path: str
-    space: gym.Space[Any]
+    leaf: Leaf
     key: str | None
     becomes: gym.Space[Any] | None
     convert: Callable[[Any], Any] | None
@@ -86,7 +85,7 @@ class AdapterPlan:
     def rows(self) -> list[tuple[str, str, str, str]]:
         """What the plan does, for people: entry, its space, its key, and a note."""
         rows = [
-            (one.path, described(one.space), one.key or "left out", one.note)
+            (named(one.leaf), described(one.leaf.space), one.key or "left out", one.note)
             for one in self.entries
         ]
         if self.renders is not None:
@@ -95,37 +94,6 @@ class AdapterPlan:
             rows.append((self.instruction.name, "text", INSTRUCTION, self.instruction.note))
         rows.append(("success", "", IS_SUCCESS, self.success.note))
         return rows
-
-
-def leaves(space: gym.Space[Any], path: str = "") -> Iterator[tuple[str, gym.Space[Any]]]:
-    """The entries of a nested space, by their path."""
-    if isinstance(space, spaces.Dict):
-        children = [(str(key), one) for key, one in space.spaces.items()]
-    elif isinstance(space, spaces.Tuple):
-        children = [(str(number), one) for number, one in enumerate(space.spaces)]
-    else:
-        yield path or _WHOLE, space
-        return
-    for name, one in children:
-        yield from leaves(one, f"{path}.{name}" if path else name)
-
-
-def flatten(value: Any, space: gym.Space[Any], path: str = "") -> dict[str, Any]:
-    """The entries of a nested observation, by their path, as :func:`leaves` has them."""
-    flat: dict[str, Any] = {}
-    _flatten(value, space, path, flat)
-    return flat
-
-
-def _flatten(value: Any, space: gym.Space[Any], path: str, flat: dict[str, Any]) -> None:
-    if isinstance(space, spaces.Dict):
-        for key, one in space.spaces.items():
-            _flatten(value[key], one, f"{path}.{key}" if path else str(key), flat)
-    elif isinstance(space, spaces.Tuple):
-        for number, one in enumerate(space.spaces):
-            _flatten(value[number], one, f"{path}.{number}" if path else str(number), flat)
-    else:
-        flat[path or _WHOLE] = value
 
 
 def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
@@ -138,69 +106,61 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
         UserError: nothing of it can be used, or the configuration names what there is not.
     """
     space = env.observation_space
-    found = dict(leaves(space))
+    found = {named(leaf): leaf for leaf in leaves(space)}
     for name in config.leave_out:
         if name not in found:
             raise _no_entry("leave_out", name, found)
-    texts = [
-        path for path, one in found.items() if path not in config.leave_out and is_text_space(one)
-    ]
-    sample, info = _sample(env) if _needs_sample(found, texts, config) else (None, None)
+    kept = {name: leaf for name, leaf in found.items() if name not in config.leave_out}
+    texts = [name for name, leaf in kept.items() if is_text_space(leaf.space)]
+    sample, info = env.reset(seed=0) if _needs_sample(kept, texts, config) else (None, None)
     source = find_instruction(config.instruction, texts, found, env, info)
-    used = source.entries if source is not None else ()
-    values = {} if sample is None else flatten(sample, space)
-    entries = [
-        entry
-        for path, one in found.items()
-        for entry in _read(path, one, values.get(path), config, used)
-    ]
+    used = () if source is None else source.entries
+    entries = [_left_out(found[name], "by the configuration") for name in config.leave_out]
+    for name, leaf in kept.items():
+        if name not in used:  # those are in the table as the instruction's source
+            entries += _read(leaf, None if sample is None else leaf.value(sample))
     renders = _rendered_shape(env) if config.image == RENDER else None
-    entries = _with_main_image(entries, config, found, has_main=renders is not None)
+    entries = _with_main_image(entries, config, has_main=renders is not None)
     if renders is None and all(one.key in (None, SPEECH) for one in entries):
         raise UserError(
             f"environment {_name(env)!r} has nothing to see: its observations are {space}. "
             f"Give {ADAPTER}.image=render to use what it renders"
         )
-    text = found[used[0]] if len(used) == 1 else None
+    text = found[used[0]].space if len(used) == 1 else None
     if not isinstance(text, spaces.Text):
         text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
     return AdapterPlan(tuple(entries), source, find_success(config.success), renders, config, text)
 
 
-def _read(
-    path: str,
-    space: gym.Space[Any],
-    sample: Any,
-    config: AdapterConfig,
-    used: tuple[str, ...],
-) -> list[Entry]:
-    """What becomes of one entry: one of several images, a vector, or nothing."""
-    if path in config.leave_out:
-        return [_left_out(path, space, "by the configuration")]
-    if path in used:
-        return []  # it is in the table as the instruction's source
+def named(leaf: Leaf) -> str:
+    """The name of an entry, for people: its path."""
+    return leaf.path or _WHOLE
+
+
+def _read(leaf: Leaf, sample: Any) -> list[Entry]:
+    """What becomes of one entry: images, a vector, or nothing."""
+    space = leaf.space
     if is_text_space(space):
-        return [_left_out(path, space, "text beside the instruction")]
-    key = _key(path)
-    if path == SPEECH and is_vector(space):
-        return [Entry(path, space, SPEECH, space, None, "the spoken instruction")]
-    if isinstance(space, spaces.Box):
-        images = read_images(space, sample)
-        if images:
-            return [
-                Entry(path, space, key + one.suffix, spaces.Box(0, 255, one.shape, np.uint8),
-                      one.convert, one.note)
-                for one in images
-            ]  # fmt: skip
+        return [_left_out(leaf, "text beside the instruction")]
+    key = _key(named(leaf))
+    if leaf.path == SPEECH and is_vector(space):
+        return [Entry(leaf, SPEECH, space, None, "the spoken instruction")]
+    images = read_images(space, sample) if isinstance(space, spaces.Box) else []
+    if images:
+        return [
+            Entry(leaf, key + one.suffix, spaces.Box(0, 255, one.shape, np.uint8), one.convert,
+                  one.note)
+            for one in images
+        ]  # fmt: skip
     vector = read_vector(space)
     if vector is None:
-        return [_left_out(path, space, "neither an image, numbers nor text")]
-    name = STATE if path == _WHOLE else f"{key}_" if key == IMAGE else key
-    return [Entry(path, space, name, vector.space, vector.convert, vector.note)]
+        return [_left_out(leaf, "neither an image, numbers nor text")]
+    name = {_WHOLE: STATE, IMAGE: f"{IMAGE}_"}.get(key, key)
+    return [Entry(leaf, name, vector.space, vector.convert, vector.note)]
 
 
-def _left_out(path: str, space: gym.Space[Any], why: str) -> Entry:
-    return Entry(path, space, None, None, None, why)
+def _left_out(leaf: Leaf, why: str) -> Entry:
+    return Entry(leaf, None, None, None, why)
 
 
 def _key(path: str) -> str:
@@ -209,50 +169,44 @@ def _key(path: str) -> str:
     return f"{key}_" if key in _RESERVED else key
 
 
-def _with_main_image(
-    entries: list[Entry], config: AdapterConfig, found: dict[str, Any], *, has_main: bool
-) -> list[Entry]:
-    """The entries with the main image under ``image``."""
+def _with_main_image(entries: list[Entry], config: AdapterConfig, *, has_main: bool) -> list[Entry]:
+    """The entries with the main image under ``image``, and no key twice."""
     images = [one for one in entries if _is_image(one)]
-    if config.image not in (None, RENDER):
-        main = next((one for one in images if one.path == config.image), None)
-        if main is None:
-            raise _no_entry("image", str(config.image), {one.path: one for one in images} or found)
-    elif has_main or not images:
-        main = None
-    else:
-        main = min(images, key=lambda one: (one.key or "").endswith(tuple("123456789")))
-        named = [one for one in images if one.key and one.key.rpartition(".")[2] in _MAIN]
-        main = min(named, key=lambda one: _MAIN.index((one.key or "").rpartition(".")[2]),
-                   default=main)  # fmt: skip
-    taken = [one for one in entries if one.key == IMAGE and one is not main and (main or has_main)]
+    main = None if has_main or not images else _main_image(images, config)
+    taken = {None, *([IMAGE] if main or has_main else [])}
     renamed = []
     for one in entries:
-        if one is main:
-            one = one._replace(key=IMAGE)
-        elif one in taken:
-            one = one._replace(key=f"{IMAGE}_2")
-        renamed.append(one)
+        key = IMAGE if one is main else one.key
+        if one is not main and key is not None:
+            key = f"{IMAGE}_2" if key in taken and key == IMAGE else key
+            while key in taken:
+                key += "_"
+        taken.add(key)
+        renamed.append(one._replace(key=key))
     return renamed
+
+
+def _main_image(images: list[Entry], config: AdapterConfig) -> Entry:
+    """The image that the configuration names, else one with a usual name, else the first."""
+    if config.image is not None:
+        chosen = next((one for one in images if named(one.leaf) == config.image), None)
+        if chosen is None:
+            raise _no_entry("image", config.image, {named(one.leaf): one for one in images})
+        return chosen
+    names = [str(one.key).rpartition(".")[2] for one in images]
+    ranks = [_MAIN.index(name) if name in _MAIN else len(_MAIN) for name in names]
+    return images[ranks.index(min(ranks))]
 
 
 def _is_image(entry: Entry) -> bool:
     return entry.becomes is not None and len(entry.becomes.shape or ()) == 3
 
 
-def _needs_sample(
-    found: Mapping[str, gym.Space[Any]], texts: list[str], config: AdapterConfig
-) -> bool:
-    four = any(
-        isinstance(one, spaces.Box) and len(one.shape) == 3 and 4 in (one.shape[0], one.shape[2])
-        for one in found.values()
-    )
+def _needs_sample(found: Mapping[str, Leaf], texts: list[str], config: AdapterConfig) -> bool:
+    """Whether an observation, or an info, decides what something is."""
+    boxes = [one.space for one in found.values() if isinstance(one.space, spaces.Box)]
+    four = any(len(box.shape) == 3 and 4 in (box.shape[0], box.shape[2]) for box in boxes)
     return four or (config.instruction is None and not texts)
-
-
-def _sample(env: gym.Env[Any, Any]) -> tuple[Any, Mapping[str, Any]]:
-    observation, info = env.reset(seed=0)
-    return observation, info
 
 
 def _rendered_shape(env: gym.Env[Any, Any]) -> tuple[int, int, int]:
@@ -286,6 +240,4 @@ def described(space: gym.Space[Any]) -> str:
     """A space in few characters, such as ``uint8 [84, 84, 4]``."""
     if isinstance(space, spaces.Box):
         return f"{space.dtype} {list(space.shape)}"
-    if isinstance(space, spaces.Text) or is_text_space(space):
-        return "text"
-    return str(space)[:60]
+    return "text" if is_text_space(space) else describe(space)

@@ -10,6 +10,7 @@ import pytest
 
 from mmrl.agent import Actor
 from mmrl.contract import INSTRUCTION
+from mmrl.errors import UserError
 from mmrl.evaluation import controls
 from mmrl.evaluation.controls import (
     EMPTY,
@@ -25,6 +26,14 @@ from mmrl.evaluation.controls import (
 from mmrl.evaluation.episodes import Episodes, play_episodes
 from mmrl.evaluation.expert import Expert
 from mmrl.evaluation.random_policy import RandomPolicy
+from mmrl.evaluation.report import (
+    format_report,
+    markdown,
+    result,
+    scalars,
+    solves_without_reading,
+)
+from mmrl.evaluation.wrappers import EmptyInstruction, InstructionSwap
 
 
 def evaluate(
@@ -155,6 +164,42 @@ def test_one_instruction_only(signals: str, scripted: Any) -> None:
     _, found = evaluate(scripted(always_left), signals, 1)
     assert found[LEFT_OUT][SWAPPED] == "one instruction only: none to swap it with"
     assert found[EMPTY]["episodes"] == 1
+
+
+class StillActor:
+    """Takes the first action, whatever it sees."""
+
+    def act(self, observation: Any, *, deterministic: bool) -> Any:
+        return np.zeros(len(observation["state"]), np.int64)
+
+
+def test_no_instruction_and_no_success() -> None:
+    """CartPole says neither what is asked for nor whether it was done: returns are reported."""
+    played, found = evaluate(StillActor(), "CartPole-v1", 4)
+    assert found[LEFT_OUT][SWAPPED] == "no instruction: no swapped instructions"
+    assert found[LEFT_OUT][EMPTY] == "no instruction: no empty instruction"
+    report = result(played, "CartPole-v1", {}, controls=found)
+    assert report["success_rate"] is found[RANDOM]["success_rate"] is None
+    for text in (format_report(report), markdown(report)):
+        assert text.startswith("return 9.")
+        assert "success" not in text
+    assert "eval/success_rate" not in scalars(report)
+
+
+@pytest.mark.parametrize("swap", [InstructionSwap, EmptyInstruction])
+def test_wrappers_of_an_instruction_that_there_is_not(swap: Any) -> None:
+    with pytest.raises(UserError, match="has no instruction: its observations are state"):
+        play_episodes(swap(StillActor()), "CartPole-v1", 2)
+
+
+def test_an_expert_whose_success_is_not_known() -> None:
+    unknown = {"success_rate": None, "success_rate_95": None, "mean_length": 3.0}
+    played, _ = evaluate(StillActor(), "CartPole-v1", 2)
+    report = result(played, "CartPole-v1", {}, controls={EXPERT: unknown})
+    assert "the expert's 3.0" in format_report(report)
+    known = {"success_rate": 1.0, "success_rate_95": [0.9, 1.0]}
+    some = {**report, **known, "controls": {RANDOM: {**report, **known}, SWAPPED: unknown}}
+    assert not solves_without_reading(some)
 
 
 class Failing:

@@ -15,9 +15,9 @@ from mmrl.wrappers.action_mappings import (
     Merged,
     Rescaled,
     ZeroBased,
-    describe,
     mappings,
 )
+from mmrl.wrappers.nested_spaces import describe
 
 from .action_spaces import DISCRETE, SPACES, float_boxes, integer_boxes, multi_discrete
 
