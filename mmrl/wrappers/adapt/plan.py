@@ -171,8 +171,7 @@ def _key(path: str) -> str:
 
 def _with_main_image(entries: list[Entry], config: AdapterConfig, *, has_main: bool) -> list[Entry]:
     """The entries with the main image under ``image``, and no key twice."""
-    images = [one for one in entries if _is_image(one)]
-    main = None if has_main or not images else _main_image(images, config)
+    main = None if has_main else _main_image(entries, config)
     taken = {None, *([IMAGE] if main or has_main else [])}
     renamed = []
     for one in entries:
@@ -186,13 +185,20 @@ def _with_main_image(entries: list[Entry], config: AdapterConfig, *, has_main: b
     return renamed
 
 
-def _main_image(images: list[Entry], config: AdapterConfig) -> Entry:
-    """The image that the configuration names, else one with a usual name, else the first."""
+def _main_image(entries: list[Entry], config: AdapterConfig) -> Entry | None:
+    """The image that the configuration names, else one with a usual name, else the first; None
+    where there are no images.
+    """
+    images = [one for one in entries if _is_image(one)]
     if config.image is not None:
         chosen = next((one for one in images if named(one.leaf) == config.image), None)
         if chosen is None:
-            raise _no_entry("image", config.image, {named(one.leaf): one for one in images})
+            raise _no_entry(
+                "image", config.image, {named(one.leaf): one for one in images or entries}
+            )
         return chosen
+    if not images:
+        return None
     names = [str(one.key).rpartition(".")[2] for one in images]
     ranks = [_MAIN.index(name) if name in _MAIN else len(_MAIN) for name in names]
     return images[ranks.index(min(ranks))]

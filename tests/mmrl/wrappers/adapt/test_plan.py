@@ -207,6 +207,11 @@ def test_a_configuration_that_does_not_fit(config, words):
         adapted(World(spaces.Dict({"rgb": RGB, "task": TEXT})), **config)
 
 
+def test_an_image_where_there_is_none():
+    with pytest.raises(UserError, match="env_adapter.image='back'.*has q"):
+        adapted(World(spaces.Dict({"q": VECTOR})), image="back")
+
+
 def test_a_configuration_that_is_no_mapping():
     with pytest.raises(UserError, match="env_adapter='render': give a mapping"):
         AdapterConfig.read("render")
