@@ -112,11 +112,31 @@ def test_the_final_module_is_optimised_unless_we_skip_it(monkeypatch):
     numba.njit("int64(int64)")(lambda number: number + 1)
     assert optimised, REASON
     optimised.clear()
-    with jit._without_final_optimization():
+    with jit._final_optimization(jit._skip_optimization):
         numba.njit("int64(int64)")(lambda number: number + 2)
     assert not optimised, REASON
     numba.njit("int64(int64)")(lambda number: number + 3)
     assert optimised, REASON
+
+
+def test_the_callees_of_a_kernel_are_private_to_it():
+    """Else the process that compiles them calls the device functions' own, unoptimised code."""
+
+    @numba.njit
+    def fibonacci(number):  # recursive: it cannot be inlined
+        return number if number < 2 else fibonacci(number - 1) + fibonacci(number - 2)
+
+    def caller(number):
+        return fibonacci(number)
+
+    assert "define linkonce_odr" in compiled_code(caller)
+    with jit._final_optimization(jit._Kernel._optimize):
+        assert "define linkonce_odr" not in compiled_code(caller), REASON
+
+
+def compiled_code(function):
+    """LLVM's code of a function of one integer, and of its callees."""
+    return numba.njit("int64(int64)")(function).inspect_llvm((numba.int64,))
 
 
 def test_kernels_cannot_allocate():

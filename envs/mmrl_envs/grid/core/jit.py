@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from numba.core import caching, codegen
@@ -106,17 +107,35 @@ _OPTIONS: Final[dict[str, Any]] = {
 
 
 @contextlib.contextmanager
-def _without_final_optimization() -> Iterator[None]:
-    """Skip the optimisation of a library's final module: a kernel's callees are optimised again
-    with it, so that to optimise each by itself, at every depth of calls, would only cost time.
-    """
+def _final_optimization(replacement: Callable[[Any], None]) -> Iterator[None]:
+    """Optimise the final module of each library by ``replacement(library)``."""
     library = codegen.CPUCodeLibrary
     original = library._optimize_final_module
-    library._optimize_final_module = lambda _: None
+    library._optimize_final_module = replacement
     try:
         yield
     finally:
         library._optimize_final_module = original
+
+
+_OPTIMIZE: Final = codegen.CPUCodeLibrary._optimize_final_module
+
+
+def _skip_optimization(library: Any) -> None:
+    """Leave a device function as it is: its callers optimise it again with themselves, so that to
+    do it at every depth of calls would only cost time.
+    """
+
+
+def _optimize_kernel(library: Any) -> None:
+    """Optimise a kernel together with its callees, which become private to it (LLVM's linkage
+    ``internal``). Otherwise calls that are not inlined would find the device functions' own,
+    unoptimised code in the process that has just compiled them.
+    """
+    for function in library._final_module.functions:
+        if function.linkage == llvm.Linkage.linkonce_odr and not function.is_declaration:
+            function.linkage = llvm.Linkage.internal
+    _OPTIMIZE(library)
 
 
 class _CompileLock:
@@ -166,8 +185,10 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]  # numba has no types
         cache = _cache_of(self)
         if cache._index_key(sig, self.targetctx.codegen()) in cache._cache_file._load_index():
             return super().compile(sig)
-        with _LOCK.hold():
+        with _LOCK.hold(), _final_optimization(self._optimize):
             return super().compile(sig)
+
+    _optimize = staticmethod(_optimize_kernel)
 
 
 class _DeviceFunction(_Kernel):
@@ -175,10 +196,7 @@ class _DeviceFunction(_Kernel):
     otherwise.
     """
 
-    def compile(self, sig: Any) -> Any:
-        """Compile for a signature, without the optimisation that its caller gets anyway."""
-        with _without_final_optimization():
-            return super().compile(sig)
+    _optimize = staticmethod(_skip_optimization)
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """As numba's, for the types alone: it would compile anew for every constant that a caller
