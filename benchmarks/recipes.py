@@ -41,20 +41,42 @@ def run_recipe(name: str, seed: int, folder: Path, overrides: list[str]) -> dict
 
 
 def table(recipes: dict[str, Any]) -> str:
-    """All recipes, one a line."""
+    """All recipes, one a line; what is not a seed's own is the mean over the seeds."""
     lines = [
-        "| recipe | level | steps | success on held-out episodes, by seed | training |",
-        "|---|---|--:|---|--:|",
+        "| recipe | level | steps | success, by seed | random policy | swapped | empty "
+        "| actions | expert's | SPL | language accuracy |",
+        "|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, one in sorted(recipes.items(), key=lambda item: item[1]["config"]["steps"]):
         runs = one["runs"]
-        rates = ", ".join(f"{run['success_rate']:.1%}" for run in runs)
-        seconds = sum(run["training_seconds"] for run in runs) / len(runs)
-        lines.append(
-            f"| `{name}` | {one['config']['env'].removeprefix('mmrl/').removesuffix('-v0')} "
-            f"| {one['config']['steps']:,} | {rates} | {seconds:.0f} s |"
-        )
+        cells = [
+            f"`{name}`",
+            one["config"]["env"].removeprefix("mmrl/").removesuffix("-v0"),
+            f"{one['config']['steps']:,}",
+            ", ".join(f"{run['success_rate']:.1%}" for run in runs),
+            average(runs, "{:.1%}", "controls", "random_policy", "success_rate"),
+            average(runs, "{:.1%}", "controls", "swapped_instructions", "success_rate"),
+            average(runs, "{:.1%}", "controls", "empty_instruction", "success_rate"),
+            average(runs, "{:.1f}", "mean_length"),
+            average(runs, "{:.1f}", "controls", "expert", "mean_length"),
+            average(runs, "{:.2f}", "controls", "expert", "spl"),
+            average(runs, "{:.1%}", "controls", "language_accuracy", "rate"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def average(runs: list[dict[str, Any]], form: str, *path: str) -> str:
+    """The mean over the seeds of what stands under these keys; a dash where one lacks it."""
+    found = [find(run, path) for run in runs]
+    return "–" if None in found else form.format(sum(found) / len(found))
+
+
+def find(run: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """What stands under these keys, one below the other; None where one is missing."""
+    for key in path:
+        run = (run or {}).get(key)  # type: ignore[assignment]
+    return run
 
 
 def plot(recipes: dict[str, Any], path: Path) -> None:

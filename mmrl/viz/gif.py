@@ -43,9 +43,11 @@ def with_palette(frame: Image.Image) -> Image.Image:
     if colors is None:
         return frame if frame.mode == "P" else frame.convert("RGB").quantize(_PALETTE)
     by_count = np.array([color for _, color in sorted(colors, reverse=True)], np.uint8)
-    palette = by_count[:_PALETTE]
+    palette, others = by_count[:_PALETTE], by_count[_PALETTE:]
     table = np.zeros(1 << 24, np.uint8)  # of all colours; few of its pages are touched
-    table[_codes(Image.fromarray(by_count[None]))] = _nearest(by_count, palette)
+    codes = _codes(Image.fromarray(by_count[None]))[0]
+    table[codes[:_PALETTE]] = np.arange(len(palette))
+    table[codes[_PALETTE:]] = _nearest(others, palette)
     indexed = Image.fromarray(table[_codes(frame)])
     indexed.putpalette(palette.tobytes())
     return indexed
