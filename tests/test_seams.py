@@ -12,6 +12,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -94,8 +95,13 @@ def is_documentation(node: Any) -> bool:
     return is_string and (isinstance(node, ast.Expr) or is_help)
 
 
-def tokens(path: Path) -> Iterator[tuple[int, int, str]]:
+@cache
+def tokens(path: Path) -> list[tuple[int, int, str]]:
     """Line, type and text of the names and of the strings that are no docstrings."""
+    return list(_read_tokens(path))
+
+
+def _read_tokens(path: Path) -> Iterator[tuple[int, int, str]]:
     text = path.read_text()
     documented = docstring_lines(ast.parse(text))
     for one in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -104,18 +110,20 @@ def tokens(path: Path) -> Iterator[tuple[int, int, str]]:
             yield one.start[0], one.type, one.string
 
 
+@cache
 def parts(name: str) -> list[str]:
     """``TilesOfDoors`` and ``tiles_of_doors`` → tiles, of, doors."""
     return [one.lower() for one in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
 
 
-def grid_words(kind: int, text: str) -> set[str]:
+@cache
+def grid_words(kind: int, text: str) -> frozenset[str]:
     """What a name or a string has of the grid worlds."""
     if kind == tokenize.NAME:
-        return set() if text == "tile" else THINGS & set(parts(text))  # numpy has a tile
+        return THINGS & set(parts(text)) if text != "tile" else frozenset()  # numpy has a tile
     text = re.sub(r"\\[nt]", " ", text)
     words = set(re.findall(r"[a-z]+", text.lower()))
-    return THINGS & words | set(SENTENCES.findall(text))
+    return THINGS & words | frozenset(SENTENCES.findall(text))
 
 
 @pytest.mark.parametrize("folder", ["mmrl", "tests/mmrl"])
