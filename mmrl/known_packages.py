@@ -53,3 +53,9 @@ KNOWN: Final = (
 def known_package(env_id: str) -> KnownPackage | None:
     """The package that an environment's id is of, by how it begins; None where it is not known."""
     return next((one for one in KNOWN if env_id.startswith(one.prefix)), None)
+
+
+def known_module(module: str) -> KnownPackage | None:
+    """The package whose module this is, or is in; None where it is not known."""
+    top = module.partition(".")[0]
+    return next((one for one in KNOWN if one.module == top), None)
