@@ -25,13 +25,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
-from mmrl.contract import EVAL_SEED_START, IMAGE, batch_of_one
+from mmrl.contract import EVAL_SEED_START, IMAGE, SPEECH, batch_of_one
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
@@ -53,6 +54,7 @@ from mmrl.viz.clips import (
     write_clip,
 )
 from mmrl.viz.tensorboard import event_writer
+from mmrl.wrappers.adapt.config import ADAPTER
 
 EPISODES: Final = 512
 """Held-out episodes of an evaluation, by default."""
@@ -450,14 +452,20 @@ def _distributed(config: TrainConfig) -> DistributedAgent:
 def _where(
     run: Run, env: EnvLike | None, env_args: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
-    """The environment of a run with more arguments, or another one: a class or factory of the name
-    of the run's own is that, and has its arguments.
+    """The environment of a run with more arguments, or another one. What is given in Python under
+    the name of the run's own stands for it, and has its arguments; an object is made already, and
+    has only how it is adapted.
     """
-    own, args = run.config["env"], {**run.config.get("env_args", {}), **(env_args or {})}
+    own, args = run.config["env"], dict(run.config.get("env_args", {}))
+    given = env_args or {}
     if env is None:
-        return own, args
+        return own, {**args, **given}
     name = env_id_of(env)
-    return name, args if not isinstance(env, str) and is_same_name(name, own) else env_args or {}
+    if isinstance(env, str) or not is_same_name(name, own):
+        return name, given
+    if isinstance(env, gym.Env) or not callable(env):
+        args = {key: args[key] for key in (ADAPTER, SPEECH) if key in args}
+    return name, {**args, **given}
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:
