@@ -103,8 +103,8 @@ def find_spec(env_id: str) -> EnvSpec:
         except UserError:
             raise
         except Exception as error:  # of any kind, from another module
-            package = known_module(module) if isinstance(error, ModuleNotFoundError) else None
-            hint = "" if package is None else f" (pip install {package.pip})"
+            known = known_module(module) if isinstance(error, ModuleNotFoundError) else None
+            hint = "" if known is None else f" (pip install {known.pip})"
             raise UserError(
                 f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: "
                 f"{error}{hint}"

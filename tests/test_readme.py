@@ -73,7 +73,7 @@ def test_actions_block() -> None:
 
 def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = block("mmrl.train(env=")
+    text = block('mmrl.train(env="mmrl')
     short = text.replace("100_000", "256").replace("episodes=256", "episodes=8")
     small = "ppo={'num_envs': 8, 'n_steps': 16, 'batch_size': 64}, eval_episodes=8, clip_every=0"
     model = "model={'features': 16, 'image_args': {'width': 8}}"

@@ -28,7 +28,7 @@ from mmrl.data.location import Place, minari_module
 from mmrl.data.play import Source, play
 from mmrl.data.recorder import Recording
 from mmrl.data.spaces import ACTION_SPACE, OBSERVATION_SPACE
-from mmrl.env_apis.registration import EnvLike, env_id_of
+from mmrl.env_apis.registration import env_id_of
 from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
@@ -59,7 +59,7 @@ class Request:
             :class:`~mmrl.wrappers.episode_limit.EpisodeLimit`.
     """
 
-    env: EnvLike
+    env: str
     episodes: int
     by: str
     seed: int = 0

@@ -113,11 +113,11 @@ def make(spec: EnvSpec, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     """An environment as it is.
 
     Raises:
-        UserError: arguments that it refuses.
+        UserError: arguments that it refuses, or a package that it lacks.
     """
     try:
         return gym.make(spec, **kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise UserError(f"environment {spec.id!r}: {error}") from error
 
 

@@ -138,6 +138,14 @@ def test_what_is_no_environment():
         make_env(lambda: make_vec_env(Arm, 1))
 
 
+def test_a_package_that_lacks():
+    def lacks():
+        raise gym.error.DependencyNotInstalled("run pip install simulator")
+
+    with pytest.raises(UserError, match=r"environment 'python/lacks-.*': run pip install sim"):
+        make_env(lacks)
+
+
 def test_what_another_process_registered():
     with pytest.raises(UserError, match=r"'python/Elsewhere' exists only .*env=MyEnv"):
         find_spec("python/Elsewhere")
