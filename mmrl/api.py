@@ -21,17 +21,19 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
-from mmrl.contract import EVAL_SEED_START, IMAGE, batch_of_one
+from mmrl.contract import EVAL_SEED_START, IMAGE, SPEECH, batch_of_one
+from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
 from mmrl.evaluation.report import format_report, markdown, scalars
@@ -52,6 +54,7 @@ from mmrl.viz.clips import (
     write_clip,
 )
 from mmrl.viz.tensorboard import event_writer
+from mmrl.wrappers.adapt.config import ADAPTER
 
 EPISODES: Final = 512
 """Held-out episodes of an evaluation, by default."""
@@ -131,7 +134,7 @@ class TrainedAgent:
 
     def clip(
         self,
-        env: str | None = None,
+        env: EnvLike | None = None,
         *,
         env_args: dict[str, Any] | None = None,
         seed: int = EVAL_SEED_START,
@@ -141,7 +144,7 @@ class TrainedAgent:
         """Play one episode and draw it; a notebook shows the clip, ``clip.save(path)`` writes it.
 
         Args:
-            env, env_args: where; the environment of the training, if None.
+            env, env_args: where, as of :func:`train`; the environment of the training, if None.
             seed: of the episode.
             deterministic: take the most probable action instead of sampling.
             max_episode_steps: a longer episode is cut there.
@@ -190,7 +193,7 @@ class TrainedRun:
 
 
 def train(
-    env: str,
+    env: EnvLike,
     *,
     steps: int,
     out: str | os.PathLike[str],
@@ -201,7 +204,9 @@ def train(
     """Train an agent as ``mmrl train`` does: the same run folder, files and weights.
 
     Args:
-        env: id of a Gymnasium environment with an image and a string, or ``module:Id``.
+        env: id of a Gymnasium environment, ``module:Id`` or ``module:Class``; or a class, a factory
+            (``lambda: MyEnv(size=5)``), a specification or an object, of which copies are used. See
+            :func:`mmrl.env_apis.registration.env_id_of`.
         steps: environment steps to train for.
         out: run folder, which must not exist yet.
         agent: name of the agent.
@@ -212,8 +217,45 @@ def train(
     Raises:
         UserError: an impossible request, in one line; nothing is left behind then.
     """
-    given = {"env": env, "steps": steps, "out": os.fspath(out), "agent": agent, **config}
+    given = {"env": env_id_of(env), "steps": steps, "out": os.fspath(out), "agent": agent, **config}
     return run_training(request_of(given), log=print if verbose else _silent)
+
+
+def resume(
+    run: str | os.PathLike[str] | Run,
+    *,
+    env: EnvLike | None = None,
+    allow_changes: bool = False,
+    verbose: bool = True,
+    **config: Any,
+) -> TrainedRun:
+    """Resume a training as ``mmrl train --resume`` does.
+
+    Args:
+        run: the run folder, or what :func:`train` returned.
+        env: the run's environment, where it exists only in Python.
+        allow_changes: whether ``config`` may differ from the run's configuration.
+        verbose: print what the command prints.
+        config: keys that change, as of :func:`train`, such as ``steps=200_000``.
+
+    Raises:
+        UserError: as :func:`train`; no such run, or changes that are not allowed.
+    """
+    opened = run if isinstance(run, Run) else Run.open(os.fspath(run))
+    if env is not None:
+        name = env_id_of(env)
+        if is_same_name(name, opened.config["env"]):  # of another process: no change
+            opened = Run.open(opened.path)
+            opened.config["env"] = name
+        config["env"] = name
+    merged = {**opened.config}
+    for key, value in config.items():
+        own = merged.get(key)
+        merged[key] = (
+            {**own, **value} if isinstance(own, dict) and isinstance(value, dict) else value
+        )
+    request = replace(request_of(merged), resume=opened, allow_changes=allow_changes)
+    return run_training(request, log=print if verbose else _silent)
 
 
 def load_agent(
@@ -240,7 +282,7 @@ def load_agent(
 
 def evaluate(
     agent: str | os.PathLike[str] | Run | TrainedRun | TrainedAgent | Actor,
-    env: str | None = None,
+    env: EnvLike | None = None,
     *,
     env_args: dict[str, Any] | None = None,
     episodes: int = EPISODES,
@@ -256,7 +298,7 @@ def evaluate(
 
     Args:
         agent: an agent, or the run folder of one.
-        env, env_args: where; the environment of the training, if None.
+        env, env_args: where, as of :func:`train`; the environment of the training, if None.
         episodes: how many.
         first_seed: seed of the first; those from 1,000,000,000 on are never trained on.
         deterministic: take the most probable action instead of sampling.
@@ -291,7 +333,7 @@ def evaluate(
     run = agent.run if isinstance(agent, TrainedAgent) else None
     if run is None and env is None:
         raise UserError("env is missing: this agent does not know an environment; give its id")
-    name, args = (cast("str", env), env_args or {}) if run is None else _where(run, env, env_args)
+    name, args = (env_id_of(env), env_args or {}) if run is None else _where(run, env, env_args)
     more: dict[str, Any] = {"swap_instructions": swap_instructions}
     if translator is not None:
         more["translator"] = translator
@@ -408,11 +450,22 @@ def _distributed(config: TrainConfig) -> DistributedAgent:
 
 
 def _where(
-    run: Run, env: str | None, env_args: dict[str, Any] | None
+    run: Run, env: EnvLike | None, env_args: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
-    """The environment of a run with more arguments, or another one."""
-    args = {} if env is not None else run.config.get("env_args", {})
-    return env or run.config["env"], {**args, **(env_args or {})}
+    """The environment of a run with more arguments, or another one. What is given in Python under
+    the name of the run's own stands for it, and has its arguments; an object is made already, and
+    has only how it is adapted.
+    """
+    own, args = run.config["env"], dict(run.config.get("env_args", {}))
+    given = env_args or {}
+    if env is None:
+        return own, {**args, **given}
+    name = env_id_of(env)
+    if isinstance(env, str) or not is_same_name(name, own):
+        return name, given
+    if isinstance(env, gym.Env) or not callable(env):
+        args = {key: args[key] for key in (ADAPTER, SPEECH) if key in args}
+    return name, {**args, **given}
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:

@@ -28,7 +28,7 @@ def block(containing: str) -> str:
 
 
 def test_every_block_is_tested() -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
 
 
 def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,6 +40,22 @@ def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyP
     args = "--model.image_args.width 8 --model.text_args.width 16 --model.text_args.layers 1"
     assert main([*command.split(), *small.split(), *args.split(), "--clip_every", "0"]) == 0
     assert (tmp_path / "runs/kitchen/result.json").is_file()
+
+
+def test_a_notebook_cell_trains_an_unregistered_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = block("class Lamp(gym.Env)")
+    small = "eval_episodes=0, model={'features': 16, 'image_args': {'width': 8}}, ppo="
+    short = text.replace("ppo=", small).replace("run.agent.clip", "clip = run.agent.clip")
+    assert short.count("eval_episodes=0") == short.count("clip = ") == 1
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    exec(short, scope)  # as a notebook does
+    assert scope["run"].config["env"] == "python/Lamp"
+    assert 0 <= scope["rate"] <= 1
+    assert scope["action"] in (0, 1)
+    assert "<img" in scope["clip"]._repr_html_()
 
 
 def test_actions_block() -> None:
@@ -57,7 +73,7 @@ def test_actions_block() -> None:
 
 def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    text = block("mmrl.train(env=")
+    text = block('mmrl.train(env="mmrl')
     short = text.replace("100_000", "256").replace("episodes=256", "episodes=8")
     small = "ppo={'num_envs': 8, 'n_steps': 16, 'batch_size': 64}, eval_episodes=8, clip_every=0"
     model = "model={'features': 16, 'image_args': {'width': 8}}"

@@ -28,6 +28,7 @@ from mmrl.data.location import Place, minari_module
 from mmrl.data.play import Source, play
 from mmrl.data.recorder import Recording
 from mmrl.data.spaces import ACTION_SPACE, OBSERVATION_SPACE
+from mmrl.env_apis.registration import env_id_of
 from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
@@ -47,7 +48,8 @@ class Request:
     """What to collect.
 
     Attributes:
-        env: id of the environment.
+        env: id of the environment, or a class, a factory, …, as of
+            :func:`mmrl.wrappers.adapters.make_env`, which becomes an id.
         episodes: how many; episode k has seed ``seed + k``.
         by: name of the source of actions, such as "expert" or a run folder and its checkpoint.
         seed: of the first episode.
@@ -64,6 +66,9 @@ class Request:
     env_args: dict[str, Any] = field(default_factory=dict)
     num_envs: int = 64
     max_episode_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "env", env_id_of(self.env))
 
 
 @dataclass(frozen=True)

@@ -165,11 +165,12 @@ def _play_batch(
     acts: ActRecorder | None,
 ) -> tuple[NDArray[Any], ...]:
     """Play one episode everywhere: success, whether it is known, length and return, [N] each."""
-    env = CheckedBatch(make_vec_env(env_id, count, **env_args))
+    env = CheckedBatch(make_vec_env(env_id, count, round_up=True, **env_args))
+    wanted, count = count, env.env.num_envs  # more where agents of a last environment are left over
     success, known = np.zeros(count, np.bool_), np.ones(count, np.bool_)
     lengths = np.zeros(count, np.int64)
     returns = np.zeros(count)
-    running = np.ones(count, np.bool_)
+    running = np.arange(count) < wanted
     seeds = range(first_seed, first_seed + count)
     try:
         observation, _ = env.reset(list(seeds))
@@ -199,4 +200,4 @@ def _play_batch(
                 on_episodes(int(ended.sum()))
     finally:
         env.env.close()
-    return success, known, lengths, returns
+    return success[:wanted], known[:wanted], lengths[:wanted], returns[:wanted]

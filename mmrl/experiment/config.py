@@ -36,7 +36,7 @@ class TrainConfig:
     """What is trained, on what, for how long, and where it is kept.
 
     Attributes:
-        env: id of the environment, or module:id.
+        env: id of the environment, module:id, or module:Class.
         out: run folder, which must not exist yet.
         agent: name of the agent; its hyperparameters are the section of that name.
         steps: environment steps to train for.

@@ -18,6 +18,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.contract import IS_SUCCESS, scalar
+from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.registry import find_spec
@@ -94,7 +95,7 @@ class EnvReport:
 
 
 def check_env(
-    env_id: str,
+    env: EnvLike,
     env_args: Mapping[str, Any] | None = None,
     *,
     steps: int = 200,
@@ -104,7 +105,7 @@ def check_env(
     """Check an environment by random steps.
 
     Args:
-        env_id, env_args: of the environment, as of :func:`~mmrl.wrappers.adapters.make_env`.
+        env, env_args: the environment, as of :func:`~mmrl.wrappers.adapters.make_env`.
         steps: how many.
         seed: of the environment and of the actions.
         on_step: called with how many more steps were played.
@@ -112,6 +113,7 @@ def check_env(
     Raises:
         UserError: there is no such environment.
     """
+    env_id = env_id_of(env)
     find_spec(env_id)
     report, args = EnvReport(env_id), dict(env_args or {})
     with _failures(report, "cannot be made", "mend its constructor"):
@@ -296,7 +298,7 @@ def _check_adapted(
 ) -> None:
     """What an agent gets: the adapted environment, its speed, memory and episodes."""
     before = _resident()
-    with closing(make_vec_env(env_id, 1, **args)) as batch:
+    with closing(make_vec_env(env_id, 1, round_up=True, **args)) as batch:
         report.megabytes = max(_resident() - before, 0.0)
         report.resumes_exactly = try_state(batch, round_trip) is None
     with closing(make_env(env_id, **args)) as env:

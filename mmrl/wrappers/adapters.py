@@ -13,6 +13,8 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, SPEECH, contract_violation
+from mmrl.env_apis.parallel import AgentTurns
+from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
@@ -20,6 +22,7 @@ from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.making import contract_adapter, has_instruction, make_adapted, make_checked
+from mmrl.wrappers.parallel_vector_env import ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
 from mmrl.wrappers.worker_vector_env import WorkerVectorEnv, is_portable
 
@@ -32,12 +35,13 @@ _INFO_OPTIONS: dict[str, str | None] = {ACHIEVED: "achieved", DESCRIPTION: "desc
 """The usual arguments that turn on optional entries of the infos."""
 
 
-def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+def make_env(env: EnvLike, **kwargs: Any) -> gym.Env[Any, Any]:
     """One environment that fulfils the contract, with actions as agents take them, see
     :func:`mmrl.wrappers.actions.adapt_actions`.
 
     Args:
-        env_id: a Gymnasium id, or ``module:id``.
+        env: a Gymnasium id, ``module:id`` or ``module:Class``; or a class, a factory, a
+            specification or an object, see :func:`mmrl.env_apis.registration.env_id_of`.
         kwargs: the environment's own arguments, ``render_mode`` among them; ``env_adapter``, the
             fields of an :class:`~mmrl.wrappers.adapt.config.AdapterConfig`; and ``speech``,
             arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions spoken.
@@ -46,8 +50,8 @@ def make_env(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    env = make_adapted(find_spec(env_id), kwargs)
-    return env if speakers is None else SpokenInstructions(env, speakers)
+    made = make_adapted(find_spec(env_id_of(env)), kwargs)
+    return made if speakers is None else SpokenInstructions(made, speakers)
 
 
 def info_keys(env: gym.Env[Any, Any]) -> dict[str, str | None] | None:
@@ -123,29 +127,38 @@ def _accepts(env_id: str, env_args: dict[str, Any]) -> bool:
 
 
 def make_vec_env(
-    env_id: str, num_envs: int, *, env_workers: int = 0, **kwargs: Any
+    env: EnvLike,
+    num_envs: int,
+    *,
+    env_workers: int = 0,
+    round_up: bool = False,
+    **kwargs: Any,
 ) -> VectorEnv[Any, Any, Any]:
     """``num_envs`` environments that fulfil the contract, restarting within the step that ends
     an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
 
     The environment's own batched engine is used where it has one that fulfils the contract, with
-    actions that agents take as they are.
+    actions that agents take as they are. Each agent of a parallel environment (PettingZoo) is one
+    of the batch.
 
     Args:
-        env_id: a Gymnasium id, or ``module:id``.
+        env: as of :func:`make_env`.
         num_envs: how many.
         env_workers: processes that step single environments, each a share of them, see
             :class:`~mmrl.wrappers.worker_vector_env.WorkerVectorEnv`; 0 steps them in this one. A
-            batched engine does not use them.
+            batched engine does not use them, nor does a parallel environment.
+        round_up: give the next multiple of the agents of a parallel environment, where ``num_envs``
+            is none.
         kwargs: as of :func:`make_env`.
 
     Raises:
-        UserError: as :func:`make_env`, or of workers that cannot be.
+        UserError: as :func:`make_env`, of workers that cannot be, or a number of environments that
+            is no multiple of the agents.
     """
     if env_workers < 0:
         raise UserError(f"env_workers={env_workers}: must be at least 0")
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    batch = _make_batch(env_id, num_envs, env_workers, kwargs)
+    batch = _make_batch(env_id_of(env), num_envs, env_workers, round_up, kwargs)
     return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
 
 
@@ -154,13 +167,16 @@ def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:
 
 
 def _make_batch(
-    env_id: str, num_envs: int, env_workers: int, kwargs: dict[str, Any]
+    env_id: str, num_envs: int, env_workers: int, round_up: bool, kwargs: dict[str, Any]
 ) -> VectorEnv[Any, Any, Any]:
     spec = find_spec(env_id)
     engine = _make_engine(spec, num_envs, kwargs) if ADAPTER not in kwargs else None
     if engine is not None:
         return engine
     first = make_adapted(spec, kwargs)
+    if isinstance(first.unwrapped, AgentTurns):
+        first.close()
+        return ParallelVectorEnv(spec, kwargs, num_envs, round_up=round_up)
     adapter = contract_adapter(first)
     plan = None if adapter is None else adapter.plan
     if env_workers:

@@ -12,6 +12,8 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from mmrl.contract import INSTRUCTION, contract_violation
+from mmrl.env_apis.old_gym import api_of
+from mmrl.env_apis.parallel import AgentTurns
 from mmrl.errors import UserError
 from mmrl.wrappers.actions import action_notes, adapt_actions
 from mmrl.wrappers.adapt.adapter import ContractAdapter
@@ -51,6 +53,10 @@ def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
     """
     adapter = contract_adapter(env)
     rows: list[tuple[str, ...]] = [] if adapter is None else [*adapter.plan.rows()]
+    if (api := api_of(env)) is not None:
+        rows.append(api)
+    if isinstance(env.unwrapped, AgentTurns):
+        rows.append(env.unwrapped.group.row())
     for note in action_notes(env):
         own, _, rest = note.partition(" → ")
         becomes, _, reason = rest.partition(": ")
@@ -85,18 +91,33 @@ def make_adapted(
     Raises:
         UserError: arguments that it refuses, or nothing to adapt.
     """
+    config, kwargs = adapter_config(kwargs)
+    return adapt_actions(adapt(make(spec, kwargs), config, plan))[0]
+
+
+def adapter_config(kwargs: dict[str, Any]) -> tuple[AdapterConfig | None, dict[str, Any]]:
+    """What ``env_adapter`` says, None where it is not given, and the environment's own arguments.
+
+    Raises:
+        UserError: no such entry or value.
+    """
     kwargs = {**kwargs}
     given = kwargs.pop(ADAPTER, None)
     config = None if given is None else AdapterConfig.read(given)
     if config is not None and config.image == RENDER:
         kwargs.setdefault("render_mode", "rgb_array")
-    return adapt_actions(adapt(_make(spec, kwargs), config, plan))[0]
+    return config, kwargs
 
 
-def _make(spec: EnvSpec, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+def make(spec: EnvSpec, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
+    """An environment as it is.
+
+    Raises:
+        UserError: arguments that it refuses, or a package that it lacks.
+    """
     try:
         return gym.make(spec, **kwargs)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise UserError(f"environment {spec.id!r}: {error}") from error
 
 

@@ -86,6 +86,10 @@ def test_missing_extra_is_named(monkeypatch):
 def test_ids_of_well_known_packages():
     with pytest.raises(UserError, match=r"ale_py:ALE/Nowhere-v9 \(pip install ale-py\)"):
         plugins.find_spec("ALE/Nowhere-v9")
+    with pytest.raises(UserError, match=r"in Python add 'import ale_py'$"):
+        plugins.find_spec("PongNoFrameskip-v4")
+    with pytest.raises(UserError, match=r"cannot import nle: .*\(pip install nle\)$"):
+        plugins.find_spec("nle:NetHackScore-v0")
     prefixes = [one.prefix for one in KNOWN]
     assert len(set(prefixes)) == len(prefixes)
     assert all(known_package(one.prefix + "x") == one for one in KNOWN)
