@@ -7,8 +7,9 @@ One bit decides the right action of an episode of one step (``tests/worlds/bits.
 an image of any layout, in numbers or in a sentence, 24 ways in all, and answered by an action of
 three kinds. Random actions are right in half of the episodes. In each of these 72 environments
 ``mmrl train`` learns for 4,096 steps with the same options, and is tested on 256 episodes that it
-has not seen. ``benchmarks/results/observation_spaces.json`` has the shares and their 95% intervals, and a table
-lies beside it as Markdown. Environments that are not tried this time keep their entries.
+has not seen. ``benchmarks/results/observation_spaces.json`` has the shares and their 95% intervals,
+and a table lies beside it as Markdown. Environments that are not tried this time keep their
+entries.
 """
 
 from __future__ import annotations
