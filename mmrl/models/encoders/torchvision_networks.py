@@ -7,7 +7,9 @@ body of their own.
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections import OrderedDict
 from pickle import UnpicklingError
 from typing import Any, Final
 
@@ -26,6 +28,8 @@ _HEADS: Final = (
     "avgpool", "flatten", "dropout", "fc", "classifier", "head", "heads", "aux1", "aux2",
     "AuxLogits",
 )  # fmt: skip
+_DENSE_LAYER: Final = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+"""In names of DenseNet's published weights, which have one dot more."""
 _LISTS: Final = ("features", "layers", "blocks")
 """Children whose own children are the stages."""
 _OTHER_STATISTICS: Final = ("googlenet", "inception_v3")
@@ -123,16 +127,19 @@ def load_without_head(whole: nn.Module, state: dict[str, Tensor]) -> None:
     """Give a network weights that may have another head, or none.
 
     Raises:
-        ValueError: they lack weights of the body, or those have other shapes.
+        ValueError, RuntimeError: they lack weights of the body, or those have other shapes.
     """
-    own = whole.state_dict()
-    body = {key for key in own if key.split(".")[0] not in _HEADS}
-    wrong = [k for k in sorted(body) if k not in state or state[k].shape != own[k].shape]
-    if wrong:
-        raise ValueError(
-            f"{len(wrong)} weights are missing or of another shape, such as {wrong[0]}"
-        )
-    whole.load_state_dict({key: state[key] for key in body}, strict=False)
+    body = OrderedDict(
+        (_DENSE_LAYER.sub(r"\1\2", key), value)
+        for key, value in state.items()
+        if key.split(".")[0] not in _HEADS
+    )
+    if hasattr(state, "_metadata"):  # versions, by which networks read their earlier files
+        body._metadata = state._metadata  # type: ignore[attr-defined]
+    found = whole.load_state_dict(body, strict=False)
+    missing = [key for key in found.missing_keys if key.split(".")[0] not in _HEADS]
+    if missing:
+        raise ValueError(f"{len(missing)} weights are missing, such as {missing[0]}")
 
 
 def body_of(whole: Any, stage: int | None = None) -> nn.Module:
