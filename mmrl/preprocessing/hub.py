@@ -216,6 +216,12 @@ def hub_cache() -> str:
     return str(HF_HUB_CACHE)
 
 
+def download_hint(name: str) -> str:
+    """How a model of the hub gets into the cache; nothing for a folder."""
+    is_path = name.startswith(("/", ".", "~")) or Path(name).exists() or name.count("/") > 1
+    return "" if is_path else f", once with a network: hf download {name}"
+
+
 def model_path(name: str) -> str:
     """The path of a text model: the folder of a packaged one, any other name unchanged.
 

@@ -24,6 +24,7 @@ from mmrl.errors import UserError
 from mmrl.files import write_atomically
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.hub import (
+    download_hint,
     hub_cache,
     id_offset,
     load_pretrained,
@@ -236,6 +237,7 @@ class PretrainedTokenizer(CachingTokenizer):
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
                 f"{hub_cache()}, nor reachable ({str(error).splitlines()[0]}). Offline: a folder, "
                 "text: minilm (pretrained, as a package), or text: small_bert (trained here)"
+                f"{download_hint(name)}"
             ) from error
         if not set(self._tokenizer.get_vocab()) - set(self._tokenizer.all_special_tokens):
             raise UserError(

@@ -7,6 +7,7 @@ stages that can be frozen.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from safetensors import SafetensorError
@@ -30,6 +31,17 @@ UNREADABLE: Final = (OSError, ValueError, RuntimeError, SafetensorError)
 _POOLER: Final = "pooler"
 
 
+def check_pooled(pooled: object, known: Sequence[bool | str]) -> None:
+    """Check the option ``pooled`` of an encoder.
+
+    Raises:
+        UserError: it is none of those that are known.
+    """
+    if pooled not in known:
+        names = ", ".join(str(one).lower() for one in known)
+        raise UserError(f"pooled={pooled!r}: give one of {names}")
+
+
 def first_line(error: BaseException) -> str:
     """What an error says, on one line."""
     return (str(error).splitlines() or [repr(error)])[0]
@@ -49,6 +61,7 @@ def load_tower(name: str, tower: Tower, *, weights: bool = True, pooled: Pooled 
         OSError, ValueError, RuntimeError, SafetensorError: it is neither in the cache nor
             reachable, or damaged, in transformers' words.
     """
+    check_pooled(pooled, (False, True, "mean", "model"))
     path = model_path(name)
     config = pretrained_config(path)
     own = tower_config(config, tower)

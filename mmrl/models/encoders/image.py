@@ -22,7 +22,7 @@ from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.layers import PatchBody, PatchEmbedding, check_patch, group_norm
 from mmrl.models.encoders.luma_chroma import LumaChroma
 from mmrl.models.encoders.torchvision_networks import torchvision_encoder, torchvision_names
-from mmrl.preprocessing.hub import hub_cache
+from mmrl.preprocessing.hub import download_hint, hub_cache
 from mmrl.preprocessing.image import ImageNormalizer
 
 
@@ -176,7 +176,7 @@ def build_image_encoder(
             f"image encoder {name!r} is neither a local folder with config.json, "
             f"preprocessor_config.json and model.safetensors, nor cached in {hub_cache()}, nor "
             f"reachable ({first_line(error)}). Offline: such a folder, or a network of torchvision "
-            "such as resnet18"
+            f"such as resnet18{download_hint(name)}"
         ) from error
     except TypeError as error:
         raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error

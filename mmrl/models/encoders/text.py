@@ -11,7 +11,7 @@ from mmrl.models.encoders.bert import small_bert
 from mmrl.models.encoders.hub import UNREADABLE, first_line
 from mmrl.models.encoders.hub_text import HubTextEncoder, pretrained_text
 from mmrl.models.encoders.words import BagOfWords, WordCNN, WordGRU, WordVectors
-from mmrl.preprocessing.hub import PACKAGED, hub_cache
+from mmrl.preprocessing.hub import PACKAGED, download_hint, hub_cache
 
 TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "small_bert": small_bert,
@@ -55,7 +55,7 @@ def build_text_encoder(
         raise UserError(
             f"text encoder {name!r} is neither ours ({ours}), nor a local folder with config.json "
             f"and model.safetensors, nor cached in {hub_cache()}, nor reachable "
-            f"({first_line(error)}). Offline: text: minilm, or such a folder"
+            f"({first_line(error)}). Offline: text: minilm, or such a folder{download_hint(name)}"
         ) from error
     _check_fit(name, encoder, size_of(vocabulary), length)
     return encoder

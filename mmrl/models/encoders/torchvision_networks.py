@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
+from mmrl.models.encoders.hub import check_pooled
 from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.layers import with_small_maps
 from mmrl.models.encoders.torchvision_weights import read_weights
@@ -71,6 +72,7 @@ def torchvision_encoder(
             the images are too small.
         ValueError: no such stage, or no ResNet.
     """
+    check_pooled(pooled, (False, True))
     try:
         whole = network(name)
         if weights and pretrained:

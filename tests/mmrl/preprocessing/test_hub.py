@@ -13,9 +13,11 @@ from mmrl.errors import UserError
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.hub_text import pretrained_text
+from mmrl.models.encoders.image import build_image_encoder
 from mmrl.models.encoders.speech import build_speech_encoder
 from mmrl.models.encoders.text import build_text_encoder
 from mmrl.preprocessing.hub import load_pretrained, pretrained_config
+from mmrl.preprocessing.image_processor import load_steps
 from mmrl.preprocessing.speech import PretrainedSpeech
 from mmrl.preprocessing.text import PretrainedTokenizer
 
@@ -34,6 +36,7 @@ CLASSES = {
     "AutoModel": "evil.Model",
     "AutoTokenizer": ["evil.Tokenizer", None],
     "AutoFeatureExtractor": "evil.Extractor",
+    "AutoImageProcessor": "evil.Extractor",
 }
 
 
@@ -83,6 +86,9 @@ READERS = [
     lambda name: pretrained_text(name, weights=False),
     pretrained_config,
     lambda name: build_text_encoder(name, 9, 9),
+    lambda name: build_image_encoder(name, (32, 32)),
+    lambda name: build_image_encoder(name, (32, 32), pretrained=False),
+    load_steps,
     lambda name: build_model(ModelConfig.image_text(name, "resnet18"), pretrained=False),
     lambda name: build_speech_encoder(name, (160,)),
     lambda name: build_speech_encoder(name, (160,), pretrained=False),

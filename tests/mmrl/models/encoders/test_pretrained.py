@@ -206,8 +206,10 @@ def test_both_towers_from_one_load(hub, name, monkeypatch):
     auto = import_transformers().AutoModel
     load = auto.from_pretrained
     monkeypatch.setattr(auto, "from_pretrained", lambda *a, **k: loads.append(a) or load(*a, **k))
-    config = ModelConfig.image_text(path, path, image_weights=None, instruction_length=LENGTH)
-    model = build_model(replace_size(config)).eval()
+    config = ModelConfig.image_text(
+        path, path, image_weights=None, image_size=None, instruction_length=LENGTH
+    )
+    model = build_model(config).eval()
     assert len(loads) == 1
     features = model(SENTENCES[:2], random_images(2).movedim(-1, 1))
     assert features.shape == (2, 16 + 512)
@@ -215,12 +217,6 @@ def test_both_towers_from_one_load(hub, name, monkeypatch):
     length = int(tokens["instruction"].mask[0].sum())
     right = text_reference(path, SENTENCES[0]).last_hidden_state[0, :length]
     assert_close(tokens["instruction"].values[0, :length], right, rtol=1e-3, atol=1e-5)
-
-
-def replace_size(config):
-    """The same without a size, so that images are resized as the model's own processor does."""
-    config.encoders["image"].size = None
-    return config
 
 
 @pytest.mark.parametrize("kind", ["half", "bfloat16"])
@@ -274,7 +270,9 @@ def test_what_does_not_fit_is_refused(hub, tmp_path):
         (lambda: build_text_encoder(hub("vit"), 13, LENGTH), "is a vit, which reads no text"),
         (lambda: build_image_encoder(bert, SIZE), "is a bert, which sees no images"),
         (lambda: build_image_encoder("nobody/nothing", SIZE),
-         "'nobody/nothing' is neither a local folder with config.json.*nor cached in.*Offline"),
+         "'nobody/nothing' is neither a local folder with config.json.*cached.*hf download nobody"),
+        (lambda: build_image_encoder(hub("vit"), SIZE, pooled="max"), "pooled='max'.*true, mean"),
+        (lambda: build_image_encoder("resnet18", SIZE, pooled="model"), "pooled='model'.*true"),
         (lambda: build_text_encoder(bert, 13, LENGTH, width=3), "text_args but pooled, got width"),
         (lambda: build_image_encoder(hub("vit"), SIZE, weights="IMAGENET1K_V1"),
          "comes with its weights"),
