@@ -145,7 +145,10 @@ def save_steps(steps: ImageSteps, folder: Path) -> None:
 
 
 def _from_json(plain: Mapping[str, Any]) -> ImageSteps:
-    return ImageSteps(**{k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()})
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+    }
+    return ImageSteps(**fields)
 
 
 def steps_of(processor: Any, name: str) -> ImageSteps:
@@ -175,7 +178,8 @@ def steps_of(processor: Any, name: str) -> ImageSteps:
                 shortest = int(shortest / fraction)
             else:
                 size, shortest, crop = crop, None, None
-    mean, std = (0.0,) * 3, (1.0,) * 3
+    mean: tuple[float, ...] = (0.0,) * 3
+    std: tuple[float, ...] = (1.0,) * 3
     if _get(processor, "do_normalize"):
         mean, std = _channels(processor.image_mean), _channels(processor.image_std)
     # pixels are divided by 255 here, and multiplied by another factor there, or by none

@@ -345,7 +345,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             return WordTokenizer(saved["words"], saved["length"])
         if saved["kind"] == "hashing":
             return HashingTokenizer(saved["size"], saved["length"])
-        path, offset = str(folder / saved["path"]), saved.get("offset", 0)
-        return PretrainedTokenizer(path, saved["length"], int(offset))
+        name, offset = str(folder / saved["path"]), int(saved.get("offset", 0))
+        return PretrainedTokenizer(name, saved["length"], offset)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error
