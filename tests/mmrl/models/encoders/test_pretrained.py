@@ -52,22 +52,22 @@ def random_images(rows=3):
     return torch.randint(0, 256, (rows, *SIZE, 3), dtype=torch.uint8)
 
 
-def text_reference(path, sentence):
-    """The model's own output for a sentence, as its documentation calls it."""
+def text_reference(path, *sentences):
+    """The model's own output for sentences, as its documentation calls it, one by one."""
     transformers = import_transformers()
     model = transformers.AutoModel.from_pretrained(path).eval()
-    length = "max_length" if model.config.model_type == "siglip" else False
-    given = transformers.AutoTokenizer.from_pretrained(path)(
-        sentence, return_tensors="pt", padding=length, max_length=LENGTH
-    )
-    if length:
-        del given["attention_mask"]  # which its tokenizer does not make
-    given.pop("token_type_ids", None)
-    tower = getattr(model, "text_model", None) or getattr(model, "encoder", None)
-    with torch.no_grad():
-        return (tower if hasattr(model, "decoder") or hasattr(model, "text_model") else model)(
-            **given
-        )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
+    is_siglip = model.config.model_type == "siglip"
+    tower = getattr(model, "text_model", model)
+    tower = tower.get_encoder() if hasattr(tower, "decoder") else tower
+    outputs = []
+    for sentence in sentences:
+        length = {"padding": "max_length", "max_length": LENGTH} if is_siglip else {}
+        given = tokenizer(sentence, return_tensors="pt", **length)
+        names = ("input_ids",) if is_siglip else ("input_ids", "attention_mask")
+        with torch.no_grad():
+            outputs.append(tower(**{name: given[name] for name in names}))
+    return outputs
 
 
 @pytest.mark.parametrize("name", TEXT)
@@ -76,18 +76,17 @@ def test_text_features_are_the_models_own(hub, name):
     tokenizer = PretrainedTokenizer(path, LENGTH)
     encoder = build_text_encoder(path, tokenizer.size, LENGTH).eval()
     tokens = encoder(ids_of(tokenizer))
-    for row, sentence in enumerate(SENTENCES):
-        if sentence:
-            right = text_reference(path, sentence)
-            length = int(tokens.mask[row].sum())
-            assert length == len(sentence.split()) + 2
-            assert_close(tokens.values[row, :length], right.last_hidden_state[0, :length],
+    reference = text_reference(path, *SENTENCES)
+    for row, (sentence, right) in enumerate(zip(SENTENCES, reference, strict=True)):
+        length = int(tokens.mask[row].sum())
+        assert length == len(sentence.split()) + 2
+        assert_close(tokens.values[row, :length], right.last_hidden_state[0, :length],
                          rtol=1e-3, atol=1e-5)  # fmt: skip
     assert tokens.values.isfinite().all()
     if name in POOLING:
         pooled = build_text_encoder(path, tokenizer.size, LENGTH, pooled="model").eval()
         own = pooled(ids_of(tokenizer))
-        assert_close(own.values[0], text_reference(path, SENTENCES[0]).pooler_output,
+        assert_close(own.values[0], reference[0].pooler_output,
                      rtol=1e-3, atol=1e-5)  # fmt: skip
     else:
         with pytest.raises(UserError, match="no pooling of its own; use pooled: mean"):
@@ -215,7 +214,7 @@ def test_both_towers_from_one_load(hub, name, monkeypatch):
     assert features.shape == (2, 16 + 512)
     tokens = model.encode(model.observe(SENTENCES[:2], random_images(2).movedim(-1, 1)))
     length = int(tokens["instruction"].mask[0].sum())
-    right = text_reference(path, SENTENCES[0]).last_hidden_state[0, :length]
+    right = text_reference(path, SENTENCES[0])[0].last_hidden_state[0, :length]
     assert_close(tokens["instruction"].values[0, :length], right, rtol=1e-3, atol=1e-5)
 
 
