@@ -352,6 +352,14 @@ def plant_models_of_others(shop: Workshop) -> None:
         "import torch; torch.load('hub/checkpoints/resnet18-f37072fd.pth', weights_only=False)"
     )
     shop.add("torch's cache: pickled weights", place, [train], control, TORCH_HOME=str(place))
+    place = shop.place("image weights")
+    torch.save({"a": Payload(shop.mark)}, place / "mine.pth")
+    train = [
+        "train", *SMALL[:-8], "--model.image=resnet18", "--model.image-weights=mine.pth",
+        "--out=new",
+    ]  # fmt: skip
+    control = "import torch; torch.load('mine.pth', weights_only=False)"
+    shop.add("a file of image weights: pickled", place, [train], control)
 
 
 def plant_arrays_and_images(shop: Workshop) -> None:

@@ -16,7 +16,7 @@ from mmrl.errors import UserError
 from mmrl.generative.text.models import TextGenerator, as_input
 from mmrl.images import decoded
 from mmrl.language import is_among
-from mmrl.models.encoders.image import FramesEncoder
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.retrieval.images import SMALLEST, Resizer
 from mmrl.text_output import printable
 from mmrl.training.load import load

@@ -14,15 +14,28 @@ from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
 from mmrl.errors import UserError, unknown
 from mmrl.models.config import EncoderConfig, ModelConfig, encoder_configs
 from mmrl.models.encoders.base import Encoder
-from mmrl.models.encoders.bert import bert_config
-from mmrl.models.encoders.kinds import EncoderInput, build_encoder, default_config, kind_of
+from mmrl.models.encoders.kinds import (
+    EncoderInput,
+    build_encoder,
+    default_config,
+    is_hub_model,
+    kind_of,
+)  # fmt: skip
 from mmrl.models.encoders.speech import build_speech_preprocessor
 from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import FUSIONS, Fusion, SingleReadout, build_fusion
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
+from mmrl.models.saved_encoders import resolve
 from mmrl.models.tokens import TokensShape
-from mmrl.preprocessing.hub import hub_cache, model_path
+from mmrl.preprocessing.hub import (
+    hub_cache,
+    id_offset,
+    loading_once,
+    model_path,
+    pretrained_config,
+    tower_config,
+)
 from mmrl.preprocessing.speech import SpeechPreprocessor
 from mmrl.preprocessing.text import (
     HashingTokenizer,
@@ -90,7 +103,8 @@ def build_model(
     if inputs is None:
         inputs, tokenizer = _sentences_and_images(config, pretrained)
     table = used_encoders(config, inputs)
-    encoders = _build_encoders(config, table, inputs, pretrained)
+    with loading_once():
+        encoders = _build_encoders(config, *resolve(table, pretrained), inputs)
     fusion = _build_fusion(config, {key: encoder.shape for key, encoder in encoders.items()})
     model = MultimodalModel(
         encoders, fusion, tokenizer=tokenizer, dropout=config.dropout, precision=config.precision
@@ -146,7 +160,7 @@ def _check_options(config: ModelConfig) -> None:
 
 
 def _build_encoders(
-    config: ModelConfig, table: dict[str, EncoderConfig], inputs: ModelInputs, pretrained: bool
+    config: ModelConfig, table: dict[str, EncoderConfig], pretrained: bool, inputs: ModelInputs
 ) -> dict[str, Encoder]:
     encoders = {}
     for key, one in table.items():
@@ -185,6 +199,8 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
             f"text encoder {name!r} has no vocabulary of its own: give build_model the inputs and "
             "a tokenizer, or name a pretrained text encoder such as minilm"
         )
+    if size is None and is_hub_model(IMAGE, table[IMAGE]):
+        size = (224, 224)  # resized to the size of its own preprocessing, whatever they have
     if size is None:
         raise UserError(
             "images of any size need model.image_size, to which they are resized; or give "
@@ -195,7 +211,8 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
         if pretrained:
             tokenizer = PretrainedTokenizer(name, config.instruction_length)
         else:
-            vocabulary = int(bert_config(model_path(name)).vocab_size)
+            text = tower_config(pretrained_config(model_path(name)), "text")
+            vocabulary = int(text.vocab_size) + id_offset(text)
             tokenizer = HashingTokenizer(vocabulary, config.instruction_length)
     except (OSError, ValueError, UserError) as error:
         if isinstance(error, UserError) and error.__cause__ is None:

@@ -27,8 +27,9 @@ class EncoderConfig:
             token); by default that of the observation key or of the name, otherwise image.
         args: arguments of the encoder, such as width.
         trained: how many of its last stages are trained; all, if empty; 0 freezes it.
-        weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
-        size: height and width that images are resized to; as they are, if empty.
+        weights: of torchvision's networks, such as IMAGENET1K_V1, or a file of weights.
+        size: height and width that images are resized to; as they are, if empty, or as the
+            preprocessing of a model of transformers says.
         project: width of a linear layer on each token, always trained; none, if empty.
     """
 
@@ -52,17 +53,21 @@ class ModelConfig:
     """What a model is made of.
 
     Attributes:
-        image: image encoder: small_resnet, nature_cnn, luma_chroma, or a ResNet of torchvision such
-            as resnet18.
-        image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
-        image_args: its arguments: width, and small_resnet's blocks and patch; for torchvision's
-            stage (how many of the four are kept) and pooled (one token instead of a grid).
-        image_size: height and width that images are resized to; as they are, if empty.
+        image: image encoder: small_resnet, nature_cnn, luma_chroma, a classification network of
+            torchvision such as resnet18, or a vision model of transformers by hub name or folder.
+        image_weights: of torchvision's networks, such as IMAGENET1K_V1, or a file of weights.
+        image_args: its arguments: width, and small_resnet's blocks and patch; stage of
+            torchvision's ResNets (how many of the four are kept); pooled of torchvision's and
+            transformers' (true: one token, the mean, instead of a grid; of transformers' also
+            model: the model's own pooling).
+        image_size: height and width that images are resized to; as they are, if empty, or as the
+            preprocessing of a model of transformers says.
         image_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         text: text encoder: small_bert, bag_of_words, word_vectors, word_gru, word_cnn, minilm
-            (pretrained, offline), or a model of transformers by hub name or folder.
+            (pretrained, offline), or a text model of transformers by hub name or folder.
         text_args: arguments of ours: width, small_bert's layers and heads, vectors (a GloVe or
-            word2vec text file) for word_vectors, word_gru and word_cnn.
+            word2vec text file) for word_vectors, word_gru and word_cnn; of transformers' pooled
+            (true: one token, the mean; model: the model's own pooling).
         text_trained: how many of its last stages are trained; all, if empty; 0 freezes it.
         speech: speech encoder, for agents with spoken instructions: log_mel_cnn, or a Wav2Vec2 or
             Whisper model of transformers by hub name or folder.
@@ -131,7 +136,7 @@ class ModelConfig:
         *,
         image_features: int = 512,
         image_weights: str | None = "IMAGENET1K_V1",
-        image_size: tuple[int, int] = (224, 224),
+        image_size: tuple[int, int] | None = (224, 224),
         instruction_length: int = 64,
         precision: str = "fp32",
     ) -> Self:
@@ -139,15 +144,17 @@ class ModelConfig:
         images without an environment: ``build_model(ModelConfig.image_text())``.
 
         Args:
-            text: a model of BERT's family by hub name or folder, or "minilm".
-            image: a ResNet of torchvision.
+            text: a text model of transformers by hub name or folder, or "minilm".
+            image: a network of torchvision, or a vision model of transformers, which brings its
+                weights (``image_weights=None``).
             fusion: "concat" puts the mean of the text's tokens (768 wide for BERT-base) beside the
                 mean of the image's projected tokens, without further weights; other fusions have
                 features of the same width.
             image_features: width of the projected image tokens.
-            image_weights: the ResNet's; they also determine how pixels are normalised. None is
+            image_weights: torchvision's; they also determine how pixels are normalised. None is
                 random.
-            image_size: height and width that images of any size are resized to.
+            image_size: height and width that images of any size are resized to; None for what the
+                preprocessing of a model of transformers says.
             instruction_length: longest sentence, in tokens.
             precision: fp32 or bf16.
         """

@@ -16,10 +16,10 @@ from mmrl.errors import UserError
 from mmrl.files import as_os_error, atomic_folder
 from mmrl.models.build import build_model, build_recipe, used_encoders
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.base import ProjectedEncoder
 from mmrl.models.encoders.kinds import is_hub_model
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import MultimodalModel
+from mmrl.models.saved_encoders import ENCODERS, save_encoders
 from mmrl.preprocessing.encoded import fingerprint
 from mmrl.preprocessing.image import ImageNormalizer
 from mmrl.preprocessing.text import Tokenizer, load_tokenizer
@@ -27,8 +27,6 @@ from mmrl.trust import check, sign
 
 MODEL: Final = "model.json"
 WEIGHTS: Final = "model.safetensors"
-ENCODERS: Final = "encoders"
-"""Folder of the configurations of transformers models, each under its observation key."""
 _FORMER_FOLDERS: Final = {INSTRUCTION: "text", SPEECH: "heard"}
 
 
@@ -53,11 +51,7 @@ def save_model(model: MultimodalModel, folder: str | Path) -> None:
         raise UserError(f"{folder} exists and holds no model: nothing was overwritten")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(folder) as draft:
-        for key in _hub_models(*read_recipe(model.recipe)):
-            encoder: Any = model.encoders[key]
-            if isinstance(encoder, ProjectedEncoder):
-                encoder = encoder.encoder
-            encoder.config.save_pretrained(draft / ENCODERS / key)
+        save_encoders(model, draft)
         if model.tokenizer is not None:
             model.tokenizer.save(draft)
         try:
@@ -109,7 +103,9 @@ def preprocessing_of(model: MultimodalModel) -> dict[str, str]:
             if isinstance(module, ImageNormalizer):
                 numbers = [module.scale.flatten().tolist(), module.shift.flatten().tolist()]
                 marks[key] = fingerprint(
-                    size=module.size, numbers=[[f"{x:.6g}" for x in row] for row in numbers]
+                    size=module.size,
+                    numbers=[[f"{x:.6g}" for x in row] for row in numbers],
+                    **module.settings,
                 )
     if model.tokenizer is not None:
         marks[INSTRUCTION] = model.tokenizer.space.fingerprint

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -20,15 +22,65 @@ _CODE: Final = "auto_map"
 """Where a configuration names classes in Python files of its own."""
 _KERNELS: Final = ("attn_implementation", "_attn_implementation", "experts_implementation")
 """Where it may name a repository of compiled functions."""
+_WITHOUT_WEIGHTS: Final = (
+    "AutoConfig",
+    "AutoFeatureExtractor",
+    "AutoImageProcessor",
+    "AutoTokenizer",
+)
 _PICKLED: Final = "pytorch_model*.bin*"
+_loaded: ContextVar[dict[str, Any] | None] = ContextVar("loaded", default=None)
 
 
-def load_pretrained(kind: str, name: str) -> Any:
+@contextmanager
+def loading_once() -> Iterator[None]:
+    """A block in which the weights of each model are read once, however many encoders are parts of
+    it, such as both towers of CLIP.
+    """
+    token = _loaded.set({})
+    try:
+        yield
+    finally:
+        _loaded.reset(token)
+
+
+def load_weights(name: str, kind: str = "AutoModel", *, optional: str | None = None) -> Any:
+    """A model of transformers with its weights, in float32 whatever the file has.
+
+    Args:
+        name: as transformers takes it.
+        kind: of its classes.
+        optional: parts of names of weights that may be missing, as they are not used.
+
+    Raises:
+        UserError: as :func:`load_pretrained`, or a file that lacks some of the weights.
+        OSError, ValueError, RuntimeError, SafetensorError: it is out of reach, damaged, or the
+            weights have other shapes than the configuration says.
+    """
+    loaded = _loaded.get()
+    if loaded is not None and name in loaded:
+        model, lacking = loaded[name]
+    else:
+        model, info = load_pretrained(kind, name, output_loading_info=True)
+        model, lacking = model.float(), sorted(info["missing_keys"])
+        if loaded is not None:
+            loaded[name] = model, lacking
+    missing = [key for key in lacking if optional is None or optional not in key]
+    if missing:
+        raise UserError(
+            f"{name} lacks {len(missing)} of the weights of a {type(model).__name__}, such as "
+            f"{missing[0]}: save the model again as a whole, with save_pretrained"
+        )
+    return model
+
+
+def load_pretrained(kind: str, name: str, **arguments: Any) -> Any:
     """Load a pretrained object of transformers, without code or pickles of its own.
 
     Args:
         kind: of its classes, such as "AutoTokenizer".
         name: as transformers takes it.
+        arguments: further ones of its ``from_pretrained``.
 
     Raises:
         UserError: a folder with Python code of its own, or with pickled weights alone.
@@ -36,22 +88,81 @@ def load_pretrained(kind: str, name: str) -> Any:
             transformers' words.
     """
     folder = Path(name)
-    options: dict[str, Any] = {"trust_remote_code": False}
+    options: dict[str, Any] = {"trust_remote_code": False, **arguments}
     if folder.is_dir():
         check_code(folder)
-    if kind == "AutoModel":
+    if kind not in _WITHOUT_WEIGHTS:
         _check_weights(folder)
         options["use_safetensors"] = True
-    return getattr(import_transformers(), kind).from_pretrained(name, **options)
+    transformers = import_transformers()
+    with _quiet(transformers):
+        return getattr(transformers, kind).from_pretrained(name, **options)
 
 
-def model_from_config(config: Any) -> Any:
-    """A model of random weights.
+def model_from_config(config: Any, kind: str = "AutoModel") -> Any:
+    """A model of random weights, in float32.
 
     Raises:
         OSError, ValueError: transformers has no such model, or it brings its own code.
     """
-    return import_transformers().AutoModel.from_config(config, trust_remote_code=False)
+    made = getattr(import_transformers(), kind)
+    if not kind.startswith("Auto"):
+        return made(config).float()
+    return made.from_config(config, trust_remote_code=False).float()
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without transformers' tables of weights that are not used, such as those of a head."""
+    logging = transformers.utils.logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def pretrained_config(name: str) -> Any:
+    """The configuration of a model; the most common ones of BERT's family need no file.
+
+    Raises:
+        OSError, ValueError, UserError: as :func:`load_pretrained`.
+    """
+    transformers = import_transformers()
+    known = {
+        "bert-base-uncased": transformers.BertConfig,
+        "bert-large-uncased": lambda: transformers.BertConfig(
+            hidden_size=1024,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            intermediate_size=4096,
+        ),
+        "distilbert-base-uncased": transformers.DistilBertConfig,
+    }
+    if name in known:
+        return known[name]()
+    return load_pretrained("AutoConfig", name)
+
+
+def tower_config(config: Any, tower: str) -> Any:
+    """The configuration of one tower of an image–text model; of any other model, its own.
+
+    Args:
+        config: of the model.
+        tower: "text" or "vision".
+    """
+    return getattr(config, f"{tower}_config", None) or config
+
+
+def id_offset(text_config: Any) -> int:
+    """What is added to a tokenizer's ids, so that 0 is padding everywhere: 1 for models that pad
+    with another id than 0, of which 0 may be a word.
+
+    Args:
+        text_config: of a text model.
+    """
+    return int(getattr(text_config, "pad_token_id", None) not in (None, 0))
 
 
 def check_code(folder: Path) -> None:
@@ -103,6 +214,12 @@ def hub_cache() -> str:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return str(HF_HUB_CACHE)
+
+
+def download_hint(name: str) -> str:
+    """How a model of the hub gets into the cache; nothing for a folder."""
+    is_path = name.startswith(("/", ".", "~")) or Path(name).exists() or name.count("/") > 1
+    return "" if is_path else f", once with a network: hf download {name}"
 
 
 def model_path(name: str) -> str:

@@ -96,13 +96,28 @@ class ImageNormalizer(nn.Module):
         Raises:
             ValueError: another type or number of channels.
         """
+        self.check(images)
+        if self.size is not None and tuple(images.shape[-2:]) != tuple(self.size):
+            images = _resize()(images, list(self.size), antialias=True)
+        return images
+
+    def check(self, images: Tensor) -> None:
+        """Check that images are uint8 [B, 3, H, W].
+
+        Raises:
+            ValueError: another type or number of channels.
+        """
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(
                 f"images must be uint8 [B, 3, H, W], got {images.dtype} {list(images.shape)}"
             )
-        if self.size is not None and tuple(images.shape[-2:]) != tuple(self.size):
-            images = _resize()(images, list(self.size), antialias=True)
-        return images
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What determines its output besides size, mean and standard deviation, for fingerprints:
+        nothing.
+        """
+        return {}
 
     def inverse(self, images: Tensor) -> Tensor:
         """Normalised float [B, 3, H, W] → images uint8 [B, 3, H, W], of the size they have."""

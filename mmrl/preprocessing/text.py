@@ -23,7 +23,15 @@ from numpy.typing import NDArray
 from mmrl.errors import UserError
 from mmrl.files import write_atomically
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
-from mmrl.preprocessing.hub import hub_cache, load_pretrained, model_path
+from mmrl.preprocessing.hub import (
+    download_hint,
+    hub_cache,
+    id_offset,
+    load_pretrained,
+    model_path,
+    pretrained_config,
+    tower_config,
+)
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
@@ -208,15 +216,19 @@ class WordTokenizer(CachingTokenizer):
 class PretrainedTokenizer(CachingTokenizer):
     """The tokenizer of a transformers model, by hub name or local path.
 
+    Padding is 0, as everywhere. Where the model pads with another id, such as RoBERTa's 1, all ids
+    are larger by one than the tokenizer's own: the text encoder subtracts it again.
+
     Args:
         name: a packaged model, or as ``AutoTokenizer.from_pretrained`` takes it.
         length: ids in an encoded sentence.
+        offset: 0 or 1, by which ids are larger; that of the model, if None.
 
     Raises:
-        UserError: it is neither in the cache nor reachable.
+        UserError: it is neither in the cache nor reachable, or does not fit its model.
     """
 
-    def __init__(self, name: str, length: int = 64) -> None:
+    def __init__(self, name: str, length: int = 64, offset: int | None = None) -> None:
         self.name = name
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
@@ -225,23 +237,44 @@ class PretrainedTokenizer(CachingTokenizer):
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
                 f"{hub_cache()}, nor reachable ({str(error).splitlines()[0]}). Offline: a folder, "
                 "text: minilm (pretrained, as a package), or text: small_bert (trained here)"
+                f"{download_hint(name)}"
             ) from error
-        if self._tokenizer.pad_token_id is None:
-            raise UserError(f"tokenizer {name!r} has no padding token: give a BERT-like model")
-        if self._tokenizer.pad_token_id != PADDING:
-            raise UserError(f"tokenizer {name!r} pads with another id than {PADDING}")
-        super().__init__(len(self._tokenizer), length)
+        if not set(self._tokenizer.get_vocab()) - set(self._tokenizer.all_special_tokens):
+            raise UserError(
+                f"{name} has no tokenizer, or one without words: put its tokenizer.json there, "
+                "with save_pretrained of the tokenizer that the model was trained with"
+            )
+        padding = self._tokenizer.pad_token_id
+        self.offset = self._offset(padding) if offset is None else offset
+        if not self.offset and padding != PADDING:
+            raise UserError(
+                f"tokenizer {name!r} pads with {padding}, and its model with {PADDING}: "
+                "give the tokenizer that the model was trained with"
+            )
+        super().__init__(len(self._tokenizer) + self.offset, length)
+
+    def _offset(self, padding: int | None) -> int:
+        """That of the model in the same place; where there is none, of the tokenizer alone."""
+        try:
+            config = pretrained_config(model_path(self.name))
+        except (OSError, ValueError):
+            return int(padding != PADDING)
+        return id_offset(tower_config(config, "text"))
 
     @cached_property
     def space(self) -> EncodedSpace:
         """int32 [length], ids below ``size``."""
         words = sorted(self._tokenizer.get_vocab().items())
-        mark = fingerprint(kind=type(self._tokenizer).__name__, words=words, length=self.length)
+        offset = {"offset": self.offset} if self.offset else {}
+        mark = fingerprint(
+            kind=type(self._tokenizer).__name__, words=words, length=self.length, **offset
+        )
         return EncodedSpace(0, self.size - 1, (self.length,), np.int32, mark)
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of ids, without padding and marks."""
-        return str(self._tokenizer.decode([int(i) for i in ids], skip_special_tokens=True))
+        own = [int(i) - self.offset for i in ids if not self.offset or i != PADDING]
+        return str(self._tokenizer.decode(own, skip_special_tokens=True))
 
     def _encode(self, sentence: str) -> NDArray[np.int32]:
         ids = self._tokenizer(sentence)["input_ids"]
@@ -250,15 +283,15 @@ class PretrainedTokenizer(CachingTokenizer):
             ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
         self.counts.unknown.update([UNKNOWN_PIECE] * ids.count(self._tokenizer.unk_token_id))
         encoded = np.full(self.length, PADDING, np.int32)
-        encoded[: len(ids)] = ids
+        encoded[: len(ids)] = np.array(ids, np.int32) + self.offset
         encoded.setflags(write=False)
         return encoded
 
     def save(self, folder: Path) -> None:
         """Keep the tokenizer's own files beside the name and length."""
         self._tokenizer.save_pretrained(folder / "tokenizer")
-        text = json.dumps({"kind": "pretrained", "length": self.length, "path": "tokenizer"})
-        write_atomically(folder / FILE, text + "\n")
+        about = {"kind": "pretrained", "length": self.length, "path": "tokenizer"}
+        write_atomically(folder / FILE, json.dumps({**about, "offset": self.offset}) + "\n")
 
 
 class HashingTokenizer:
@@ -312,6 +345,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             return WordTokenizer(saved["words"], saved["length"])
         if saved["kind"] == "hashing":
             return HashingTokenizer(saved["size"], saved["length"])
-        return PretrainedTokenizer(str(folder / saved["path"]), saved["length"])
+        name, offset = str(folder / saved["path"]), int(saved.get("offset", 0))
+        return PretrainedTokenizer(name, saved["length"], offset)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
@@ -21,6 +22,7 @@ from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
 from mmrl.experiment.run import Run
+from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
 from mmrl.wrappers.actions import takes_as_is
@@ -217,7 +219,10 @@ class SB3Agent(ABC):
         env = MultimodalVecEnv(batch, preprocessing, team=team)
         if team.is_first:
             announce(env.try_state(), config.env)
-        algorithm = cls.build(config, hyper, env, parts)
+        with nullcontext() if checkpoint is None else saved_encoders(run.path):
+            algorithm = cls.build(config, hyper, env, parts)
+        if checkpoint is None and team.is_first:
+            save_encoders(algorithm.policy, run.path)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)
         )
@@ -248,9 +253,10 @@ class SB3Agent(ABC):
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
-        policy = cls.build_policy(
-            config, hyper, preprocessing, info.observation_space, info.action_space
-        )
+        with saved_encoders(run.path):
+            policy = cls.build_policy(
+                config, hyper, preprocessing, info.observation_space, info.action_space
+            )
         put_weights(policy, checkpoint.weights)
         return SB3Actor(policy.to(get_device(device)), preprocessing)
 

@@ -33,6 +33,7 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.models.config import ModelConfig
+from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
@@ -147,6 +148,7 @@ class Saveable(SuccessStatistics):
         kinds = {"algorithm": _library_class(type(self)).__name__, "policy": state["policy"]}
         with new_folder(path, ALGORITHM, kinds) as draft:
             sign(code_of(self.policy_kwargs.get("model")), draft)
+            save_encoders(self.policy, draft)
             checkpoint = Checkpoint(self.num_timesteps, weights, state)
             write_checkpoint(draft / CHECKPOINT, checkpoint)
             if self.preprocessing is not None:
@@ -285,7 +287,8 @@ class Saveable(SuccessStatistics):
         vars(model).update(changes)
         if env is not None:
             model._attach(env, state["fingerprints"])
-        model._setup_model()
+        with saved_encoders(folder):
+            model._setup_model()
         vars(model).update({n: one for n, one in state["counters"].items() if n in _COUNTERS})
         window = model._stats_window_size
         model.ep_info_buffer = deque(state["recent"]["episodes"], maxlen=window)

@@ -16,7 +16,7 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.generative.text.models import TextGenerator, build_captioner
 from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.image import FramesEncoder
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
@@ -31,6 +32,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import env_info
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.simulator import WorldSimulator
+from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.load import load
 from mmrl.training.task import FitConfig, Task
@@ -285,7 +287,11 @@ class _Rounds:
         )
         env = MultimodalVecEnv(imagined, self.preprocessing)
         torch.manual_seed(self._seed)
-        algorithm = self.learner.build(self.config, hyper, env, self._parts)
+        is_first = self._checkpoint is None
+        with nullcontext() if is_first else saved_encoders(self.run.path):
+            algorithm = self.learner.build(self.config, hyper, env, self._parts)
+        if is_first:
+            save_encoders(algorithm.policy, self.run.path)
         steps = None
         if self._checkpoint is not None:
             state = self._checkpoint.state

@@ -16,6 +16,7 @@ from mmrl.experiment.checkpoint import (
     weights_of,
     write_checkpoint,
 )
+from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.trust import sign
 from mmrl_agents.saving.folder import (
     CHECKPOINT,
@@ -57,6 +58,7 @@ class SaveablePolicy(BaseModel):
         state = {"policy": kind, "arguments": pack_known(arguments, kind)}
         with new_folder(path, POLICY, {"policy": kind}) as draft:
             sign(code_of(arguments.get("model")), draft)
+            save_encoders(self, draft)
             write_checkpoint(draft / CHECKPOINT, Checkpoint(0, weights_of(self), state))
 
     @classmethod
@@ -94,7 +96,8 @@ class SaveablePolicy(BaseModel):
                 raise UserError(f"{folder} holds a {saved}, no {cls.__name__}")
             arguments = {**unpack(checkpoint.state["arguments"]), **arguments}
             check_code(arguments.get("model"), folder / POLICY, trust_code=trust_code)
-            policy = cast("Any", cls)(**arguments, lr_schedule=ConstantSchedule(0.0))
+            with saved_encoders(folder):
+                policy = cast("Any", cls)(**arguments, lr_schedule=ConstantSchedule(0.0))
             put_weights(policy, checkpoint.weights)
         return cast("Self", policy.to(get_device(device)))
 

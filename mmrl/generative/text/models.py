@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from mmrl.errors import UserError
 from mmrl.generative.text.decoder import Constraint, SentenceTrie, TextDecoder, evaluating
 from mmrl.models.encoders.base import Encoder, TextEncoder
-from mmrl.models.encoders.image import FramesEncoder, build_image_encoder
+from mmrl.models.encoders.image import build_image_encoder
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.models.encoders.speech import SpeechEncoder
 from mmrl.models.model import autocast
 from mmrl.preprocessing.speech import RATE, LogMel

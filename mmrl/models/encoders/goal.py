@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmrl.models.encoders.base import Encoder
 from mmrl.models.encoders.dedup import distinct_images
-from mmrl.models.encoders.image import ImageEncoder
+from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.tokens import Tokens, TokensShape
 
 

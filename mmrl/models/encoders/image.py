@@ -1,129 +1,29 @@
-"""Image encoders: an image → a grid of tokens. Convolutional networks by name.
+"""Image encoders by name: our convolutional networks, torchvision's, and transformers'.
 
-An :class:`ImageEncoder` is a normaliser and a body: ResNets (He et al., 2016), ours or
-torchvision's, DQN's convolutions, or separate brightness and colour. A :class:`FramesEncoder`
-encodes several images at once.
-
-Shapes: B batch, F frames, H and W pixels, D channels, L = rows · columns tokens. Images are
-uint8 [B, H, W, 3] up to :meth:`ImageEncoder.forward`, which hands a view [B, 3, H, W] of them to
-the layers. The encoder chooses the order in memory by itself: patches are cut from either.
+Ours are a small ResNet (He et al., 2016), DQN's convolutions, and separate brightness and colour;
+:mod:`~mmrl.models.encoders.torchvision_networks` and :mod:`~mmrl.models.encoders.hub_image` have
+the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pickle import UnpicklingError
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError, unknown
-from mmrl.models.encoders.base import Encoder, with_parameters
-from mmrl.models.encoders.cache import digests
-from mmrl.models.encoders.layers import (
-    PatchBody,
-    PatchEmbedding,
-    PixelBody,
-    check_patch,
-    group_norm,
-    with_small_maps,
-)
+from mmrl.models.encoders.hub import UNREADABLE, first_line
+from mmrl.models.encoders.hub_image import pretrained_image
+from mmrl.models.encoders.image_base import ImageEncoder
+from mmrl.models.encoders.layers import PatchBody, PatchEmbedding, check_patch, group_norm
 from mmrl.models.encoders.luma_chroma import LumaChroma
-from mmrl.models.encoders.torchvision_weights import published_weights
-from mmrl.models.tokens import Tokens, TokensShape
-from mmrl.preprocessing.image import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    ImageNormalizer,
-    channels_first,
-)
-
-
-class ImageEncoder(Encoder):
-    """An image encoder: one token for every cell of the body's last feature map.
-
-    Args:
-        normalizer: of the pixels; with a size, it resizes images of any size.
-        body: normalised float [B, 3, H, W] → feature maps float [B, D, rows, columns]; with an
-            attribute ``aside`` for separate last channels, see
-            :class:`~mmrl.models.tokens.TokensShape`. A :class:`PixelBody` is given bytes and the
-            normaliser.
-        image_size: height and width of the images that the body is given.
-        pooled: one token, the mean of the maps, instead of a grid.
-    """
-
-    def __init__(
-        self,
-        normalizer: ImageNormalizer,
-        body: nn.Module,
-        image_size: tuple[int, int],
-        *,
-        pooled: bool = False,
-    ) -> None:
-        super().__init__()
-        self.pooled = pooled
-        self.normalizer = normalizer
-        self.body = body
-        self.image_size = image_size
-        with torch.no_grad():
-            was_training = body.training
-            maps = body.eval()(torch.zeros(1, 3, *image_size))
-            body.train(was_training)
-        grid = None if pooled else (maps.shape[2], maps.shape[3])
-        self.shape = TokensShape(maps.shape[1], grid, getattr(body, "aside", 0))
-
-    def stages(self) -> list[nn.Module]:
-        """The body's children that have parameters: a ResNet's stem, then its four stages."""
-        return with_parameters(self.body)
-
-    def take_channels_first(self) -> None:
-        """Take images [B, 3, H, W] from now on, see :attr:`Encoder.channels_first`."""
-        self.channels_first = True
-
-    def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, H, W, 3] → Tokens [B, L, D] on the grid, or [B, 1, D] if pooled.
-
-        Raises:
-            ValueError: images of another type, order or size than the encoder was built for.
-        """
-        axis, order = (1, "3, H, W") if self.channels_first else (-1, "H, W, 3")
-        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[axis] != 3:
-            raise ValueError(
-                f"images must be uint8 [B, {order}], got {images.dtype} {list(images.shape)}"
-            )
-        size = tuple(self._pixels(images).shape[-2:])
-        if self.normalizer.size is None and size != self.image_size:
-            raise ValueError(
-                f"images of {list(size)} pixels: "
-                f"this encoder was built for {list(self.image_size)}; model.image_size resizes"
-            )
-        return self.apply_cached(images, self._encode, self.shape.grid)
-
-    def cache_keys(self, rows: Tensor) -> list[bytes]:
-        """As :meth:`Encoder.cache_keys`, of pixels in channels-last order, as in buffers."""
-        return digests(rows.movedim(1, -1) if self.channels_first else rows)
-
-    def _pixels(self, images: Tensor) -> Tensor:
-        """A view [B, 3, H, W] of images in the order that the encoder takes."""
-        return images if self.channels_first else channels_first(images)
-
-    def _encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self._maps(self._pixels(images))
-        values = maps.flatten(2).transpose(1, 2)
-        if self.pooled:
-            values = values.mean(1, keepdim=True)
-        return values, torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
-
-    def _maps(self, pixels: Tensor) -> Tensor:
-        maps: Tensor
-        if isinstance(self.body, PixelBody):
-            maps = self.body(pixels, self.normalizer)
-        else:
-            ordered = pixels.contiguous(memory_format=self.memory_format)
-            maps = self.body(self.normalizer(ordered))
-        return maps
+from mmrl.models.encoders.torchvision_networks import torchvision_encoder, torchvision_names
+from mmrl.preprocessing.hub import download_hint, hub_cache
+from mmrl.preprocessing.image import ImageNormalizer
 
 
 def small_resnet(
@@ -154,51 +54,6 @@ def small_resnet(
         *(resnet.BasicBlock(width, width, norm_layer=group_norm) for _ in range(blocks)),
     )
     return ImageEncoder(ImageNormalizer(size=image_size if resize else None), body, image_size)
-
-
-def torchvision_resnet(
-    name: str,
-    image_size: tuple[int, int],
-    *,
-    weights: str | None = None,
-    pretrained: bool = True,
-    stage: int = 4,
-    pooled: bool = False,
-    resize: bool = False,
-) -> ImageEncoder:
-    """A ResNet of torchvision without its classification head.
-
-    Args:
-        name: such as "resnet18".
-        image_size: height and width of the images.
-        weights: such as "IMAGENET1K_V1", from torch's cache or the network; None for random. They
-            also determine how pixels are normalised.
-        pretrained: load the weights; otherwise they are random, to be replaced later.
-        stage: the last of the four stages of blocks that is kept.
-        pooled: one token, the mean, instead of a grid.
-        resize: resize images of any size to ``image_size``.
-
-    Raises:
-        UserError: the weights cannot be loaded, or are not those that torchvision publishes.
-        ValueError: no such stage.
-    """
-    if not 1 <= stage <= 4:
-        raise ValueError(f"stage={stage}: a ResNet has 1 to 4")
-    models = import_torchvision().models
-    try:
-        network: Any = models.get_model(name, weights=None)
-        if weights and pretrained:
-            network.load_state_dict(published_weights(name, weights))
-    except (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError) as error:
-        raise UserError(
-            f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
-            f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
-        ) from error
-    body = with_small_maps(nn.Sequential(*list(network.children())[: 4 + stage]))
-    size = image_size if resize else None
-    statistics = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD} if weights else {}
-    normalizer = ImageNormalizer(**statistics, size=size)
-    return ImageEncoder(normalizer, body, image_size, pooled=pooled)
 
 
 def nature_cnn(
@@ -265,7 +120,12 @@ IMAGE_ENCODERS: Final[dict[str, Callable[..., ImageEncoder]]] = {
     "nature_cnn": nature_cnn,
     "luma_chroma": luma_chroma,
 }
-"""Our own, by name; every ``resnet…`` of torchvision is there besides."""
+"""Our own, by name; torchvision's and transformers' are there besides."""
+
+
+def is_hub_image(name: str) -> bool:
+    """Whether a name is that of a model of transformers: none of ours or torchvision's."""
+    return name not in IMAGE_ENCODERS and name not in torchvision_names()
 
 
 def build_image_encoder(
@@ -280,7 +140,8 @@ def build_image_encoder(
     """The image encoder of that name.
 
     Args:
-        name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
+        name: a key of :data:`IMAGE_ENCODERS`, a classification network of torchvision, or a model
+            of transformers by hub name or folder.
         image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
         pretrained: load them; otherwise they are random, to be replaced later.
@@ -298,66 +159,24 @@ def build_image_encoder(
             return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
-    models = import_torchvision().models
-    theirs = [one for one in models.list_models(module=models) if "resnet" in one]
-    if name not in theirs:
+    theirs = torchvision_names()
+    build: Callable[..., ImageEncoder] = pretrained_image
+    if name in theirs:
+        build = partial(torchvision_encoder, weights=weights)
+    elif "/" not in name and not Path(name).is_dir():
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
+    elif weights:
+        raise UserError(f"{name} comes with its weights: leave model.image_weights empty")
     try:
-        return torchvision_resnet(
-            name,
-            size,
-            weights=weights,
-            pretrained=pretrained,
-            resize=resize is not None,
-            **kwargs,
-        )
-    except (TypeError, ValueError) as error:
+        return build(name, size, pretrained=pretrained, resize=resize is not None, **kwargs)
+    except UNREADABLE as error:
+        if name in theirs:
+            raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+        raise UserError(
+            f"image encoder {name!r} is neither a local folder with config.json, "
+            f"preprocessor_config.json and model.safetensors, nor cached in {hub_cache()}, nor "
+            f"reachable ({first_line(error)}). Offline: such a folder, or a network of torchvision "
+            f"such as resnet18{download_hint(name)}"
+        ) from error
+    except TypeError as error:
         raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
-
-
-class FramesEncoder(Encoder):
-    """An encoder of F frames → Tokens on one grid of F · rows by columns, the first frame on top.
-
-    Args:
-        encoder: of each image, to a grid.
-        frames: F.
-
-    Raises:
-        ValueError: the encoder pools.
-    """
-
-    def __init__(self, encoder: ImageEncoder, frames: int) -> None:
-        super().__init__()
-        if encoder.shape.grid is None:
-            raise ValueError("the images' tokens must lie on a grid, not be pooled")
-        rows, columns = encoder.shape.grid
-        self.encoder, self.frames = encoder, frames
-        self.shape = encoder.shape._replace(grid=(frames * rows, columns))
-        self.channels_first = encoder.channels_first
-
-    def stages(self) -> list[nn.Module]:
-        """Those of the image encoder."""
-        return self.encoder.stages()
-
-    def freeze(self, trained: int) -> None:
-        """As :meth:`Encoder.freeze`, of the image encoder."""
-        self.encoder.freeze(trained)
-
-    def enable_cache(self, capacity: int) -> None:
-        """As :meth:`Encoder.enable_cache`, of the image encoder: each image is encoded once,
-        however many stacks it is in.
-        """
-        self.encoder.enable_cache(capacity)
-
-    def forward(self, images: Tensor) -> Tokens:
-        """uint8 [B, F, H, W, 3] → Tokens [B, F · L, D].
-
-        Raises:
-            ValueError: another number of images, or as :class:`ImageEncoder`.
-        """
-        if images.ndim != 5 or images.shape[1] != self.frames:
-            raise ValueError(f"{self.frames} frames are needed, got {list(images.shape)}")
-        tokens: Tokens = self.encoder(images.flatten(0, 1))
-        values = tokens.values.unflatten(0, (-1, self.frames)).flatten(1, 2)
-        mask = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
-        return Tokens(values, mask, self.shape.grid)

@@ -15,12 +15,8 @@ from mmrl.errors import UserError, unknown
 from mmrl.models.config import EncoderConfig, ModelConfig, encoder_configs, flat_configs
 from mmrl.models.encoders.base import Encoder, ProjectedEncoder, Vocabulary
 from mmrl.models.encoders.goal import GoalEncoder
-from mmrl.models.encoders.image import (
-    IMAGE_ENCODERS,
-    FramesEncoder,
-    ImageEncoder,
-    build_image_encoder,
-)
+from mmrl.models.encoders.image import IMAGE_ENCODERS, build_image_encoder, is_hub_image
+from mmrl.models.encoders.image_base import FramesEncoder, ImageEncoder
 from mmrl.models.encoders.speech import SPEECH_ENCODERS, build_speech_encoder
 from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.models.encoders.vector import VECTOR_ENCODERS, build_vector_encoder
@@ -49,12 +45,12 @@ class EncoderKind(NamedTuple):
     Attributes:
         build: the encoder of a configuration, for an input.
         names: of the encoders that are ours.
-        has_hub: whether every other name is a model of transformers, by hub name or folder.
+        is_hub: whether a name is a model of transformers, by hub name or folder.
     """
 
     build: Callable[[EncoderConfig, EncoderInput], Encoder]
     names: Collection[str]
-    has_hub: bool = False
+    is_hub: Callable[[str], bool] = lambda _: False
 
 
 def build_encoder(key: str, config: EncoderConfig, given: EncoderInput) -> Encoder:
@@ -130,7 +126,7 @@ def _kind_of_input(key: str, shape: tuple[int, ...] | None) -> str:
 def is_hub_model(key: str, config: EncoderConfig) -> bool:
     """Whether an encoder is a model of transformers, whose configuration is a file of its own."""
     kind = KINDS[kind_of(key, config)]
-    return kind.has_hub and config.name not in kind.names
+    return kind.is_hub(config.name)
 
 
 def _image(config: EncoderConfig, given: EncoderInput) -> ImageEncoder:
@@ -203,11 +199,11 @@ def _refuse_image_options(config: EncoderConfig) -> None:
 
 
 KINDS: Final[dict[str, EncoderKind]] = {
-    "image": EncoderKind(_image, IMAGE_ENCODERS),
-    "text": EncoderKind(_text, TEXT_ENCODERS, has_hub=True),
-    "speech": EncoderKind(_speech, SPEECH_ENCODERS, has_hub=True),
+    "image": EncoderKind(_image, IMAGE_ENCODERS, is_hub_image),
+    "text": EncoderKind(_text, TEXT_ENCODERS, lambda name: name not in TEXT_ENCODERS),
+    "speech": EncoderKind(_speech, SPEECH_ENCODERS, lambda name: name not in SPEECH_ENCODERS),
     "vector": EncoderKind(_vector, VECTOR_ENCODERS),
-    "goal": EncoderKind(_goal, ()),
-    "frames": EncoderKind(_frames, ()),
+    "goal": EncoderKind(_goal, (), is_hub_image),
+    "frames": EncoderKind(_frames, (), is_hub_image),
 }
 _KIND_OF_KEY: Final = {IMAGE: "image", INSTRUCTION: "text", SPEECH: "speech", GOAL: "goal"}

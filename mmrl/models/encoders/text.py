@@ -1,4 +1,4 @@
-"""Text encoders by name: ours, and every model of BERT's family in transformers."""
+"""Text encoders by name: ours, and every text model of transformers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mmrl.errors import UserError
-from mmrl.models.encoders.base import TextEncoder, Vocabulary
-from mmrl.models.encoders.bert import pretrained_bert, small_bert
+from mmrl.models.encoders.base import TextEncoder, Vocabulary, size_of
+from mmrl.models.encoders.bert import small_bert
+from mmrl.models.encoders.hub import UNREADABLE, first_line
+from mmrl.models.encoders.hub_text import HubTextEncoder, pretrained_text
 from mmrl.models.encoders.words import BagOfWords, WordCNN, WordGRU, WordVectors
-from mmrl.preprocessing.hub import PACKAGED, hub_cache, model_path
+from mmrl.preprocessing.hub import PACKAGED, download_hint, hub_cache
 
 TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "small_bert": small_bert,
@@ -33,7 +35,8 @@ def build_text_encoder(
         vocabulary: ids are below this, or the words by their ids.
         length: the longest sentence, in tokens.
         pretrained: load the weights; otherwise they are random, to be replaced later.
-        kwargs: arguments of ours.
+        kwargs: arguments of ours; of transformers' models pooled, see
+            :class:`~mmrl.models.encoders.hub_text.HubTextEncoder`.
 
     Raises:
         UserError: no such model can be loaded, or arguments that do not fit.
@@ -43,14 +46,35 @@ def build_text_encoder(
             return TEXT_ENCODERS[name](vocabulary, length=length, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.text_args {kwargs} do not fit {name}: {error}") from error
-    if kwargs:
-        raise UserError(f"{name} takes no model.text_args, got {', '.join(kwargs)}")
+    if kwargs.keys() - {"pooled"}:
+        raise UserError(f"{name} takes no model.text_args but pooled, got {', '.join(kwargs)}")
     try:
-        return pretrained_bert(model_path(name), weights=pretrained)
-    except (OSError, ValueError) as error:
+        encoder = pretrained_text(name, weights=pretrained, **kwargs)
+    except UNREADABLE as error:
         ours = ", ".join((*TEXT_ENCODERS, *PACKAGED))
         raise UserError(
             f"text encoder {name!r} is neither ours ({ours}), nor a local folder with config.json "
             f"and model.safetensors, nor cached in {hub_cache()}, nor reachable "
-            f"({str(error).splitlines()[0]}). Offline: text: minilm, or such a folder"
+            f"({first_line(error)}). Offline: text: minilm, or such a folder{download_hint(name)}"
         ) from error
+    _check_fit(name, encoder, size_of(vocabulary), length)
+    return encoder
+
+
+def _check_fit(name: str, encoder: HubTextEncoder, vocabulary: int, length: int) -> None:
+    """Check that a model has embeddings for all ids and positions.
+
+    Raises:
+        UserError: it has not.
+    """
+    if vocabulary > encoder.vocabulary:
+        raise UserError(
+            f"text encoder {name!r} has {encoder.vocabulary} embeddings, and its tokenizer makes "
+            f"{vocabulary} token ids: restore the tokenizer that the model was saved with"
+        )
+    longest = encoder.positions
+    if longest is not None and length > longest:
+        raise UserError(
+            f"model.instruction_length={length}: {name} reads at most {longest} tokens; give "
+            f"model.instruction_length={longest}"
+        )

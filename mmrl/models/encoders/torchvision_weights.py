@@ -13,12 +13,32 @@ from typing import Any, Final
 from urllib.parse import urlparse
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
 
 _HASH: Final = torch.hub.HASH_REGEX  # in a file's name: the beginning of the SHA-256 of its content
+_SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".bin")
+
+
+def read_weights(name: str, weights: str) -> dict[str, Tensor]:
+    """Weights of a model of torchvision: published ones by name, or those in a file.
+
+    Args:
+        name: of the model, such as "resnet18".
+        weights: such as "IMAGENET1K_V1", or the path of a ``.safetensors``, ``.pth`` or ``.pt``.
+
+    Raises:
+        UserError, OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError,
+            SafetensorError: as :func:`published_weights`, or a file that is damaged.
+    """
+    if Path(weights).suffix not in _SUFFIXES:
+        return published_weights(name, weights)
+    if Path(weights).suffix == ".safetensors":
+        return load_file(weights)
+    return _tensors(Path(weights).read_bytes(), weights)
 
 
 def published_weights(name: str, weights: str) -> dict[str, Tensor]:
@@ -48,7 +68,14 @@ def published_weights(name: str, weights: str) -> dict[str, Tensor]:
             f"begins with {digest[: len(prefix)]}, not {prefix}. Remove it, and put the file of "
             f"{url} there, or leave model.image_weights empty"
         )
+    return _tensors(content, file)
+
+
+def _tensors(content: bytes, file: object) -> dict[str, Tensor]:
+    """What torch saved, of which nothing but tensors is read."""
     state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]  # as training scripts save it
     if not isinstance(state, dict):
         raise ValueError(f"{file} holds no weights, but a {type(state).__name__}")
     return state

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from mmrl.generative.text.models import TextGenerator
-from mmrl.models.encoders.image import FramesEncoder, small_resnet
+from mmrl.models.encoders.image import small_resnet
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.preprocessing.text import WordTokenizer
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
 from mmrl_agents.hindsight.relabelling import FinalStep, Oracle

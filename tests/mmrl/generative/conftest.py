@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mmrl.generative.text.models import TextGenerator
-from mmrl.models.encoders.image import FramesEncoder, small_resnet
+from mmrl.models.encoders.image import small_resnet
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.preprocessing.text import WordTokenizer
 
 SENTENCES = ["go to the red bell", "pick up a blue kite", "open the drum", "go to the red kite"]

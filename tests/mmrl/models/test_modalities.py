@@ -12,7 +12,7 @@ from mmrl.errors import UserError
 from mmrl.models.build import build_model, used_encoders
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.goal import GoalEncoder
-from mmrl.models.encoders.image import FramesEncoder, ImageEncoder
+from mmrl.models.encoders.image_base import FramesEncoder, ImageEncoder
 from mmrl.models.encoders.vector import VectorMLP
 from mmrl.models.fusion import FUSIONS, SingleReadout
 from mmrl.models.inputs import ModelInputs

@@ -12,10 +12,12 @@ from mmrl.compat import import_transformers
 from mmrl.errors import UserError
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.bert import bert_config, pretrained_bert
+from mmrl.models.encoders.hub_text import pretrained_text
+from mmrl.models.encoders.image import build_image_encoder
 from mmrl.models.encoders.speech import build_speech_encoder
 from mmrl.models.encoders.text import build_text_encoder
-from mmrl.preprocessing.hub import load_pretrained
+from mmrl.preprocessing.hub import load_pretrained, pretrained_config
+from mmrl.preprocessing.image_processor import load_steps
 from mmrl.preprocessing.speech import PretrainedSpeech
 from mmrl.preprocessing.text import PretrainedTokenizer
 
@@ -34,6 +36,7 @@ CLASSES = {
     "AutoModel": "evil.Model",
     "AutoTokenizer": ["evil.Tokenizer", None],
     "AutoFeatureExtractor": "evil.Extractor",
+    "AutoImageProcessor": "evil.Extractor",
 }
 
 
@@ -79,10 +82,13 @@ def folder(tmp_path, monkeypatch):
 
 
 READERS = [
-    pretrained_bert,
-    lambda name: pretrained_bert(name, weights=False),
-    bert_config,
+    pretrained_text,
+    lambda name: pretrained_text(name, weights=False),
+    pretrained_config,
     lambda name: build_text_encoder(name, 9, 9),
+    lambda name: build_image_encoder(name, (32, 32)),
+    lambda name: build_image_encoder(name, (32, 32), pretrained=False),
+    load_steps,
     lambda name: build_model(ModelConfig.image_text(name, "resnet18"), pretrained=False),
     lambda name: build_speech_encoder(name, (160,)),
     lambda name: build_speech_encoder(name, (160,), pretrained=False),
@@ -139,7 +145,7 @@ def test_kernels_of_a_stranger(folder, tmp_path, offline):
     settings = {"model_type": "bert", "attn_implementation": "evil/attention"}
     (path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(UserError, match="names compiled code of its own .* evil/attention"):
-        bert_config(str(path))
+        pretrained_config(str(path))
 
 
 class Payload:

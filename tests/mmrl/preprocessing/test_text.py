@@ -209,13 +209,26 @@ def test_missing_pretrained_tokenizer(offline):
         PretrainedTokenizer("nobody/nothing")
 
 
-def test_padding_other_than_zero_is_refused(tmp_path, minilm, offline):
-    from transformers import AutoTokenizer
+def test_padding_other_than_that_of_the_model_is_refused(tmp_path, minilm, offline):
+    from transformers import AutoTokenizer, BertConfig
 
     tokenizer = AutoTokenizer.from_pretrained(minilm)
     tokenizer.pad_token = tokenizer.cls_token
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="pads with another id than 0"):
+    alone = PretrainedTokenizer(str(tmp_path), 8)  # for whom all ids are larger by one
+    own = PretrainedTokenizer(minilm, 8)
+    assert alone.encode("go")[:3].tolist() == [1 + i for i in own.encode("go")[:3].tolist()]
+    assert alone.decode(alone.encode("go left")) == own.decode(own.encode("go left")) == "go left"
+    BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="pads with 101, and its model with 0"):
+        PretrainedTokenizer(str(tmp_path), 8)
+
+
+def test_a_tokenizer_without_words_is_refused(tmp_path, offline):
+    from transformers import BertConfig
+
+    BertConfig().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has no tokenizer, or one without words: put its"):
         PretrainedTokenizer(str(tmp_path), 8)
 
 

@@ -9,7 +9,8 @@ import torch
 
 from mmrl.generative.text.decoder import TextDecoder
 from mmrl.generative.text.pointer import PointerHead
-from mmrl.models.encoders.image import FramesEncoder, build_image_encoder
+from mmrl.models.encoders.image import build_image_encoder
+from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import PADDING, START, WordTokenizer
 

@@ -7,7 +7,8 @@ from torch import nn
 from mmrl.errors import UserError
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
-from mmrl.models.encoders.image import ImageEncoder, build_image_encoder
+from mmrl.models.encoders.image import build_image_encoder
+from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.text import build_text_encoder
 from mmrl.models.inputs import ModelInputs
 from mmrl.preprocessing.image import ImageNormalizer

@@ -6,7 +6,8 @@ from torch.testing import assert_close
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
-from mmrl.models.encoders.image import ImageEncoder, build_image_encoder, small_resnet
+from mmrl.models.encoders.image import build_image_encoder, small_resnet
+from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.layers import PatchBody, PatchEmbedding
 from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing.image import ImageNormalizer
