@@ -107,16 +107,16 @@ class MaskLayout:
 
     def _flat(self, mask: Any) -> NDArray[np.bool_]:
         """Which actions are valid, bool [n]."""
-        if self._parts and isinstance(mask, Mapping | tuple | list):
-            return np.concatenate([self._part(mask, leaf, n) for leaf, n in self._parts])
-        return _truths(mask, sum(self.sizes or []))
-
-    def _part(self, mask: Any, leaf: Leaf, count: int) -> NDArray[np.bool_]:
-        try:
-            own = leaf.value(mask)
-        except (LookupError, TypeError):
-            own = None
-        return np.ones(count, np.bool_) if own is None else _truths(own, count)
+        if not self._parts or not (isinstance(mask, Mapping) or _is_nested(mask)):
+            return _truths(mask, sum(self.sizes or []))
+        parts = [_part(mask, leaf) for leaf, _ in self._parts]
+        if all(one is None for one in parts):
+            names = ", ".join(leaf.path for leaf, _ in self._parts)
+            raise MaskError(f"the action mask has no part of the actions, which are {names}")
+        return np.concatenate([
+            np.ones(count, np.bool_) if one is None else _truths(one, count)
+            for one, (_, count) in zip(parts, self._parts, strict=True)
+        ])  # fmt: skip
 
 
 def find_action_masks(
@@ -316,11 +316,24 @@ def _truths(mask: Any, count: int) -> NDArray[np.bool_]:
     return valid
 
 
+def _is_nested(mask: Any) -> bool:
+    """Whether a mask is a tuple or list of more than numbers."""
+    return isinstance(mask, tuple | list) and any(
+        one is None or isinstance(one, Mapping | tuple | list | np.ndarray) for one in mask
+    )
+
+
+def _part(mask: Any, leaf: Leaf) -> Any:
+    """The part of a nested mask; None where there is none."""
+    try:
+        return leaf.value(mask)
+    except (LookupError, TypeError):
+        return None
+
+
 def _numbers(mask: Any) -> NDArray[Any]:
     """The numbers of a mask, one after the other."""
-    if isinstance(mask, tuple | list) and any(
-        isinstance(one, tuple | list | np.ndarray) for one in mask
-    ):
+    if _is_nested(mask):
         return np.concatenate([_numbers(one) for one in mask])
     try:
         return np.ravel(np.asarray(mask))
