@@ -71,8 +71,8 @@ def test_training_and_playing(name, kind, train):
 
 
 @pytest.mark.filterwarnings("ignore:.*clips show the observations only")
-def test_clips_episodes_and_play_by_hand(train):
-    agent, config, run = train("ppo", "masked/Contract-v0")
+def test_clips_episodes_and_play_by_hand(train, tiny):
+    agent, config, run = train("ppo", "masked/Contract-v0", model=tiny)
     actor = agent.load(run)
     assert len(record_clip(actor, config.env, seed=0).frames) > 1
     batch = mmrl.make_vec_env(config.env, 4)
