@@ -369,7 +369,9 @@ def uses_masks(
             f"action masks are not used: agent {config.agent!r} has none; {_listed(agents)} have",
             file=sys.stderr,
         )
-    elif batch is not None and ACTION_MASK not in batch.single_observation_space.spaces:
+    elif (
+        batch is not None and ACTION_MASK not in cast("Any", batch).single_observation_space.spaces
+    ):
         raise UserError(
             f"{config.env} has action masks, and the observations of its batched engine have no "
             f"{ACTION_MASK!r}: give env_adapter.action_masks=auto to step single environments"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,13 @@ class MaskedValues(BaseModel):
     def forward(self, obs: PyTorchObs) -> Tensor:
         """Values [B, n], or quantiles [B, Q, n]."""
         values: Tensor = super().forward(obs)
-        return values if self._mask_sizes is None else mask_values(values, obs, self._mask_sizes)
+        return mask_values(values, cast("Any", obs), self._mask_sizes)
 
 
 class MaskedExploration(OffPolicyAlgorithm):
     """Explores by valid actions, where observations have masks."""
+
+    exploration_rate: float
 
     @cached_property
     def _has_masks(self) -> bool:
@@ -61,7 +63,7 @@ class MaskedExploration(OffPolicyAlgorithm):
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         if not self._has_masks or self.num_timesteps >= learning_starts:
             return super()._sample_action(learning_starts, action_noise, n_envs)
-        actions = self._sample_valid(self._last_obs[ACTION_MASK])  # type: ignore[call-overload,index]
+        actions = self._sample_valid(cast("Any", self._last_obs)[ACTION_MASK])
         return actions, actions
 
     def _sample_valid(self, masks: NDArray[np.int8]) -> NDArray[Any]:

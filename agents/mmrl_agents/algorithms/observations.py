@@ -129,10 +129,13 @@ def with_action_masks(
     Raises:
         UserError: masks of another shape, or a policy that was trained without.
     """
-    has_masks = isinstance(space, spaces.Dict) and ACTION_MASK in space.spaces
-    if not has_masks and action_masks is not None:
-        raise UserError("action_masks: this agent was trained without action masks; leave them out")
-    if not has_masks or not isinstance(observation, Mapping):
+    if not isinstance(space, spaces.Dict) or ACTION_MASK not in space.spaces:
+        if action_masks is not None:
+            raise UserError(
+                "action_masks: this agent was trained without action masks; leave them out"
+            )
+        return observation
+    if not isinstance(observation, Mapping):
         return observation
     if action_masks is None and ACTION_MASK in observation:
         return observation
