@@ -19,7 +19,7 @@ from mmrl.wrappers.nested_spaces import Leaf
 
 _FIX: Final = "mend the mask, or do without: env_adapter.action_masks=none"
 OnViolation = Callable[[int, str, str, bool], None]
-"""Is told the step, what is wrong, the fix, and whether no agent can be trained because of it."""
+"""Takes the step, what is wrong, the fix, and whether no agent can be trained because of it."""
 
 
 class RandomActions:
@@ -30,7 +30,7 @@ class RandomActions:
         found: the entries of its observations.
         config: of the adapter.
         seed: of the actions.
-        on_violation: is told what is wrong with a mask.
+        on_violation: takes what is wrong with a mask.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class RandomActions:
         seed: int,
         on_violation: OnViolation,
     ) -> None:
-        self._env, self._config, self._tell = env, config, on_violation
+        self._env, self._config, self._report = env, config, on_violation
         self._seed = seed
         self._found = {named(leaf): leaf for leaf in found if named(leaf) not in config.leave_out}
         self._chosen: list[Any] = []
@@ -72,7 +72,7 @@ class RandomActions:
         except UserError:  # which adapting reports
             return
         if source.read is None:
-            self._tell(0, f"{source.name}: {source.note}", _FIX, False)
+            self._report(0, f"{source.name}: {source.note}", _FIX, False)
             return
         self._source = source
         self._mapping.space.seed(action_seed(self._seed))
@@ -85,6 +85,6 @@ class RandomActions:
             entries = {name: self._found[name].value(observation) for name in source.entries}
             mask = source.read(Moment(entries, info, self._env), False)
         except MaskError as error:
-            self._tell(step - 1, f"{source.name}: {error}", _FIX, True)
+            self._report(step - 1, f"{source.name}: {error}", _FIX, True)
             return self._env.action_space.sample()
         return mapping(sample_valid(mapping.space, mask))
