@@ -22,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 from mmrl.agent import Actor, action_probabilities, begin_episodes
 from mmrl.arguments.request import TrainRequest, check_resume, request_of
 from mmrl.arguments.resuming import ending
-from mmrl.contract import EVAL_SEED_START, IMAGE, SPEECH, batch_of_one
+from mmrl.contract import ACTION_MASK, EVAL_SEED_START, IMAGE, SPEECH, batch_of_one
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
@@ -76,7 +77,11 @@ class TrainedAgent:
         self.run = run
 
     def predict(
-        self, observation: Mapping[str, Any], *, deterministic: bool = False
+        self,
+        observation: Mapping[str, Any],
+        *,
+        deterministic: bool = False,
+        action_masks: Any = None,
     ) -> int | NDArray[Any]:
         """The action for one observation, or the actions [B, …] for a batch.
 
@@ -88,15 +93,19 @@ class TrainedAgent:
                 uint8 [H, W, 3] and ``instruction``, a sentence; or a batch, such as ``image`` uint8
                 [B, H, W, 3] and B sentences. ``speech`` is needed by an agent with speech input.
             deterministic: take the most probable action instead of sampling.
+            action_masks: [n], or [B, n] for a batch, 1 for each valid action, of an agent that was
+                trained with masks; the observation may have them as ``action_mask``.
 
         Raises:
-            UserError: no such observation.
+            UserError: no such observation, or an agent that was trained without masks.
         """
         if not isinstance(observation, Mapping) or not observation:
             raise UserError(
                 f"the observation is {observation!r}: give a mapping, as an environment of "
                 "mmrl.make_env gives it"
             )
+        if action_masks is not None:
+            observation = self._with_masks(observation, action_masks)
         if IMAGE not in observation:
             return self._predict_states(observation, deterministic)
         image = np.asarray(observation[IMAGE])
@@ -110,6 +119,18 @@ class TrainedAgent:
         batch = batch_of_one({**observation, IMAGE: image})
         action = np.asarray(self.act(batch, deterministic=deterministic)[0])
         return action if action.ndim else int(action)
+
+    @cached_property
+    def _has_masks(self) -> bool:
+        info = self.run.env_info
+        return info is None or ACTION_MASK in info.observation_space.spaces
+
+    def _with_masks(self, observation: Mapping[str, Any], masks: Any) -> dict[str, Any]:
+        if not self._has_masks:
+            raise UserError(
+                "action_masks: this agent was trained without action masks; leave them out"
+            )
+        return {**observation, ACTION_MASK: np.asarray(masks).astype(np.bool_).astype(np.int8)}
 
     def _predict_states(
         self, observation: Mapping[str, Any], deterministic: bool

@@ -7,7 +7,9 @@ An observation is a ``gymnasium.spaces.Dict`` with at least one image or vector:
 - vectors: ``Box`` float32 [K], such as ``state``;
 - ``instruction``: ``Text``, a sentence, where there is one. It may change within an episode;
 - ``speech``: ``Box`` float32 [T], the spoken instruction at 16 kHz, followed by zeros, where there
-  is one.
+  is one;
+- ``action_mask``: ``Box`` int8 [n], 1 for each action that is valid now, where there are masks, see
+  :mod:`mmrl.action_masks`. It is for choosing actions; models do not see it.
 
 Environments with other observations are adapted, see :mod:`mmrl.wrappers.adapt`. When an episode
 ends, ``info["is_success"]`` is whether the instruction was achieved; where it is absent or None, it
@@ -41,6 +43,7 @@ from numpy.typing import NDArray
 IMAGE: Final = "image"
 INSTRUCTION: Final = "instruction"
 SPEECH: Final = "speech"
+ACTION_MASK: Final = "action_mask"
 GOAL: Final = "goal"
 """What a policy sees beside the image, where a painter paints what the instruction asks for; no
 environment has it."""
@@ -78,6 +81,8 @@ def _entry_violation(key: str, space: spaces.Space[object]) -> str | None:
         fits, what = isinstance(space, spaces.Text), "a Text space"
     elif key == SPEECH:
         fits, what = is_vector(space), "a Box of float32 [T]"
+    elif key == ACTION_MASK:
+        fits, what = is_mask(space), "a Box of int8 [n] from 0 to 1"
     elif key == IMAGE:
         fits, what = is_image(space), "a Box of uint8 [H, W, 3]"
     else:
@@ -90,7 +95,7 @@ def sensors(space: spaces.Dict) -> dict[str, spaces.Box]:
     return {
         key: one
         for key, one in space.spaces.items()
-        if key not in (INSTRUCTION, SPEECH) and isinstance(one, spaces.Box)
+        if key not in (INSTRUCTION, SPEECH, ACTION_MASK) and isinstance(one, spaces.Box)
     }
 
 
@@ -109,6 +114,11 @@ def is_vector(space: spaces.Space[object]) -> bool:
     return (
         isinstance(space, spaces.Box) and space.dtype == np.float32 and len(space.shape or ()) == 1
     )
+
+
+def is_mask(space: spaces.Space[object]) -> bool:
+    """Whether a space holds action masks, int8 [n] from 0 to 1."""
+    return isinstance(space, spaces.Box) and space == spaces.Box(0, 1, space.shape, np.int8)
 
 
 def rows_of(observation: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import BasePolicy
 
-from mmrl.contract import rows_of
+from mmrl.contract import ACTION_MASK, rows_of
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -96,6 +96,8 @@ class SB3Actor:
         Raises:
             UserError: they are not there, or of another size than the agent was trained on.
         """
+        if key == ACTION_MASK and key not in observation:  # all are valid
+            return np.ones((rows_of(observation), *(self._sensors[key].shape or ())), np.int8)
         if key not in observation:
             raise UserError(
                 f"this agent was trained with {key!r}, and observations have "

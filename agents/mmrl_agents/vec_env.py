@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -12,7 +12,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices, VecEnvStepReturn
 
-from mmrl.contract import ACHIEVED, INSTRUCTION, IS_SUCCESS, contract_violation, sensors
+from mmrl.contract import (
+    ACHIEVED,
+    ACTION_MASK,
+    INSTRUCTION,
+    IS_SUCCESS,
+    contract_violation,
+    sensors,
+)
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -31,7 +38,8 @@ class MultimodalVecEnv(VecEnv):
 
     Observations: images uint8 [N, H, W, 3] and vectors float32 [N, K] by their keys; and
     ``instruction`` int32 [N, L] where there is a tokenizer, ``speech`` float16 [N, …] where there
-    is preprocessing for it, ``goal`` uint8 [N, 1, H, W, 3] where there are goal images. At an
+    is preprocessing for it, ``goal`` uint8 [N, 1, H, W, 3] where there are goal images,
+    ``action_mask`` int8 [N, n] where the environments have masks. At an
     episode's end the info holds what SB3 expects (``terminal_observation``,
     ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l`` and seconds since the start
     ``t``), ``is_success`` where it is known, and ``achieved`` where the environment reports it.
@@ -41,6 +49,7 @@ class MultimodalVecEnv(VecEnv):
         preprocessing: of the instructions: text, speech, images of goals; or a tokenizer, where
             they are written; None without instructions.
         team: of workers with as many environments each: each is seeded by its number among all.
+        masks: whether action masks, where there are some, are among the observations.
 
     Raises:
         ValueError: ``env`` does not fulfil the contract, or restarts otherwise.
@@ -52,6 +61,7 @@ class MultimodalVecEnv(VecEnv):
         preprocessing: Preprocessing | Tokenizer | None,
         *,
         team: Team = ALONE,
+        masks: bool = True,
     ) -> None:
         space = env.single_observation_space
         if (wrong := contract_violation(space)) is not None:
@@ -68,6 +78,8 @@ class MultimodalVecEnv(VecEnv):
         self.preprocessing = preprocessing
         encoded = self.preprocessing.spaces
         self._sensors = sensors(space)
+        if masks and ACTION_MASK in space.spaces:
+            self._sensors[ACTION_MASK] = cast("spaces.Box", space[ACTION_MASK])
         self._has_instructions = INSTRUCTION in space.spaces
         super().__init__(
             env.num_envs,

@@ -11,8 +11,9 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from mmrl.action_masks import sample_valid
 from mmrl.agent import Actor, begin_episodes
-from mmrl.contract import ACHIEVED, DESCRIPTION
+from mmrl.contract import ACHIEVED, ACTION_MASK, DESCRIPTION
 from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
 from mmrl.seeding import action_seed
@@ -155,8 +156,10 @@ class RandomSource:
     def actions(
         self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
     ) -> NDArray[Any]:
-        """Samples of the action space, [N]."""
-        return np.stack([np.asarray(space.sample()) for space in self._spaces])
+        """Samples of the action space, [N]; of the valid actions, where there are masks."""
+        masks = observation.get(ACTION_MASK, [None] * len(self._spaces))
+        samples = [sample_valid(*one) for one in zip(self._spaces, masks, strict=True)]
+        return np.stack([np.asarray(sample) for sample in samples])
 
 
 class ActorSource:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.contract import INSTRUCTION, SPEECH
+from mmrl.contract import ACTION_MASK, INSTRUCTION, SPEECH
 
 CHUNK_BYTES: Final = 64 * 1024
 """About so much of the images is packed together."""
@@ -91,9 +91,9 @@ class Recording:
         return bool(self.terminated) and (self.terminated[-1] or self.truncated[-1])
 
     def add_observation(self, observation: Mapping[str, Any], description: str) -> None:
-        """Add an observation of the contract, but for its speech."""
+        """Add an observation of the contract, but for its speech and its action mask."""
         for key, value in observation.items():
-            if key in (INSTRUCTION, SPEECH):
+            if key in (INSTRUCTION, SPEECH, ACTION_MASK):
                 continue
             if value.dtype == np.uint8:
                 self.frames.setdefault(key, Frames()).add(value)

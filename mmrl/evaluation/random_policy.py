@@ -10,6 +10,8 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import concatenate, create_empty_array
 from numpy.typing import NDArray
 
+from mmrl.action_masks import sample_valid
+from mmrl.contract import ACTION_MASK
 from mmrl.seeding import action_seed
 
 
@@ -18,7 +20,7 @@ class RandomPolicy:
 
     Discrete and bounded spaces are sampled uniformly, unbounded ones as Gymnasium does. The actions
     of an episode follow from its seed alone, whatever the batch; they are independent of what the
-    environment draws with the same seed.
+    environment draws with the same seed. Where there are action masks, only valid ones are sampled.
     """
 
     def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
@@ -32,8 +34,10 @@ class RandomPolicy:
         """Sampled actions of N environments, batched as ``gymnasium.vector`` batches them.
 
         Args:
-            observation, deterministic: have no influence.
+            observation: only its action masks, if any, have an influence.
+            deterministic: has none.
         """
-        samples = [space.sample() for space in self._spaces]
+        masks = observation.get(ACTION_MASK, [None] * len(self._spaces))
+        samples = [sample_valid(*one) for one in zip(self._spaces, masks, strict=True)]
         batch: Any = create_empty_array(self._space, len(samples))
         return concatenate(self._space, samples, batch)  # type: ignore[return-value]  # a Dict's is a dict

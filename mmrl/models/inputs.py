@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from gymnasium import spaces
 
-from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import ACTION_MASK, GOAL, IMAGE, INSTRUCTION, SPEECH
 from mmrl.models.encoders.base import Vocabulary
 
 
@@ -61,10 +61,12 @@ class ModelInputs:
     @classmethod
     def from_space(cls, space: spaces.Dict) -> Self:
         """Those of a policy's observation space: integers wider than a byte are token ids, with the
-        words of an :class:`~mmrl.preprocessing.encoded.EncodedSpace`.
+        words of an :class:`~mmrl.preprocessing.encoded.EncodedSpace`. An action mask is none.
         """
         shapes, vocabularies = {}, {}
         for key, one in space.spaces.items():
+            if key == ACTION_MASK:
+                continue
             if isinstance(one, spaces.Box) and one.dtype.kind in "iu" and one.dtype.itemsize > 1:
                 words: tuple[str, ...] = getattr(one, "words", ())
                 vocabularies[key] = words or int(np.max(one.high)) + 1

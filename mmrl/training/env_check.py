@@ -17,15 +17,18 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from mmrl.contract import IS_SUCCESS, scalar
+from mmrl.action_masks import sample_valid
+from mmrl.contract import ACTION_MASK, IS_SUCCESS, SPEECH, scalar
 from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.registry import find_spec
 from mmrl.seeding import action_seed
 from mmrl.text_output import printable
+from mmrl.training.mask_check import RandomActions
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
+from mmrl.wrappers.adapt.config import ADAPTER, AdapterConfig
 from mmrl.wrappers.adapt.plan import named
 from mmrl.wrappers.adapters import make_env, make_vec_env
 from mmrl.wrappers.making import adaptation
@@ -93,6 +96,10 @@ class EnvReport:
         if all(one.what != what for one in self.findings):
             self.findings.append(Finding(step, what, fix, is_fatal))
 
+    def add_violation(self, step: int, what: str, fix: str, is_fatal: bool) -> None:
+        """As :meth:`add`."""
+        self.add(step, what, fix, is_fatal=is_fatal)
+
 
 def check_env(
     env: EnvLike,
@@ -140,11 +147,11 @@ def _failures(report: EnvReport, what: str, fix: str, step: int | None = None) -
 
 def _check_own(report: EnvReport, env_id: str, args: Mapping[str, Any], seed: int) -> None:
     """What the environment itself gives, before any adapter."""
-    own = {key: value for key, value in args.items() if key not in ("env_adapter", "speech")}
+    own = {key: value for key, value in args.items() if key not in (ADAPTER, SPEECH)}
     with closing(gym.make(find_spec(env_id), disable_env_checker=True, **own)) as env:
         found = leaves(env.observation_space)
-        env.action_space.seed(action_seed(seed))
-        actions = [env.action_space.sample() for _ in range(_REPEATED)]
+        config = AdapterConfig.read(args.get(ADAPTER))
+        actions = RandomActions(env, found, config, seed, report.add_violation)
         first = _trace(report, env, found, actions, seed)
         again = _trace(report, env, found, actions, seed)
         if first is not None and again is not None and not _equal(first, again):
@@ -162,7 +169,7 @@ def _trace(
     report: EnvReport,
     env: gym.Env[Any, Any],
     found: Sequence[Leaf],
-    actions: list[Any],
+    actions: RandomActions,
     seed: int,
 ) -> list[Any] | None:
     """The observations and rewards of an episode from its seed; None where it fails."""
@@ -178,7 +185,9 @@ def _trace(
             )
             return None
         trace.append(_checked(report, answer[0], found, 0))
-        for step, action in enumerate(actions, 1):
+        observation, info = answer
+        for step in range(1, _REPEATED + 1):
+            action = actions.choose(step, observation, info)
             with _failures(report, f"step({action!r}) raised", "mend step()", step):
                 answer = env.step(action)
             if not isinstance(answer, tuple) or len(answer) != 5:
@@ -312,7 +321,7 @@ def _check_adapted(
             began = time.perf_counter()
             with _failures(report, "step() raised", "mend step()", step):
                 observation, reward, terminated, truncated, info = env.step(
-                    env.action_space.sample()
+                    sample_valid(env.action_space, observation.get(ACTION_MASK))
                 )
             if not report.trains:
                 return

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, SPEECH
 
 _CELL: Final = 16  # pixels
 _MOST: Final = 256  # cells
@@ -28,9 +28,8 @@ def observation_image(observation: Mapping[str, Any]) -> NDArray[np.uint8]:
     """
     if IMAGE in observation:
         return np.array(observation[IMAGE])
-    vectors = [
-        np.ravel(one) for key, one in observation.items() if key not in (INSTRUCTION, SPEECH)
-    ]
+    others = (INSTRUCTION, SPEECH, ACTION_MASK)
+    vectors = [np.ravel(one) for key, one in observation.items() if key not in others]
     numbers = np.clip(np.nan_to_num(np.concatenate(vectors)[:_MOST]), -1, 1)
     side = int(np.ceil(np.sqrt(len(numbers))))
     cells = np.zeros(side * side)

@@ -318,6 +318,12 @@ class Merged(ActionMapping):
         names = ["/".join(map(str, one.keys)) for one in self._leaves]
         self.reason = f"its parts side by side{_discretised_parts(names, self._parts)}"
 
+    def part_sizes(self) -> list[int]:
+        """How many categories each part has in all, in the order of the leaves, where the actions
+        are a ``MultiDiscrete``.
+        """
+        return [int(_counts(part).sum()) for part in self._parts]
+
     def __call__(self, action: Any) -> Any:
         """[A] → a dictionary or tuple."""
         pieces = np.split(np.asarray(action), self._ends)

@@ -19,9 +19,10 @@ from mmrl.errors import UserError
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
 from mmrl.wrappers.actions import takes_as_is
+from mmrl.wrappers.adapt.action_masks import engine_has_masks
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.error_context import ErrorContext
-from mmrl.wrappers.making import contract_adapter, has_instruction, make_adapted, make_checked
+from mmrl.wrappers.making import has_instruction, make_adapted, make_checked, plan_of
 from mmrl.wrappers.parallel_vector_env import ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
 from mmrl.wrappers.worker_vector_env import WorkerVectorEnv, is_portable
@@ -138,8 +139,8 @@ def make_vec_env(
     an episode (Gymnasium's ``AutoresetMode.SAME_STEP``).
 
     The environment's own batched engine is used where it has one that fulfils the contract, with
-    actions that agents take as they are. Each agent of a parallel environment (PettingZoo) is one
-    of the batch.
+    actions that agents take as they are, and action masks, if any, in its observations. Each agent
+    of a parallel environment (PettingZoo) is one of the batch.
 
     Args:
         env: as of :func:`make_env`.
@@ -177,8 +178,7 @@ def _make_batch(
     if isinstance(first.unwrapped, AgentTurns):
         first.close()
         return ParallelVectorEnv(spec, kwargs, num_envs, round_up=round_up)
-    adapter = contract_adapter(first)
-    plan = None if adapter is None else adapter.plan
+    plan = plan_of(first)
     if env_workers:
         plan = plan if is_portable(plan) else None  # each environment makes its own then
     makers = [partial(make_checked, e, spec, kwargs, plan) for e in range(num_envs)]
@@ -208,7 +208,7 @@ def _make_engine(
             return None
         raise UserError(f"environment {spec.id!r}: {error}") from error
     fulfils = contract_violation(batch.single_observation_space) is None
-    if fulfils and takes_as_is(batch.single_action_space):
+    if fulfils and takes_as_is(batch.single_action_space) and not engine_has_masks(batch):
         return batch
     batch.close()
     return None

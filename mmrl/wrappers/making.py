@@ -5,7 +5,7 @@ torch, so that processes that only step environments are small.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, Literal
 
 import gymnasium as gym
 from gymnasium import spaces
@@ -16,35 +16,52 @@ from mmrl.env_apis.old_gym import api_of
 from mmrl.env_apis.parallel import AgentTurns
 from mmrl.errors import UserError
 from mmrl.wrappers.actions import action_notes, adapt_actions
+from mmrl.wrappers.adapt.action_masks import may_have_masks
 from mmrl.wrappers.adapt.adapter import ContractAdapter
 from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
 from mmrl.wrappers.adapt.minigrid import MinigridAdapter, is_minigrid
 from mmrl.wrappers.adapt.plan import AdapterPlan
 from mmrl.wrappers.error_context import ErrorContext
 
+AS_IS: Final = "as it is"
+"""The plan of an environment that is not adapted."""
+Plan = AdapterPlan | Literal["as it is"] | None
+"""Of another environment of the same kind, which is made use of again; None finds out."""
+
 
 def adapt(
     env: gym.Env[Any, Any],
     config: AdapterConfig | None = None,
-    plan: AdapterPlan | None = None,
+    plan: Plan = None,
 ) -> gym.Env[Any, Any]:
     """The environment itself where it fulfils the contract and has an instruction, else wrapped so
-    that it does: the instruction may be somewhere else.
+    that it does: the instruction may be somewhere else, and so may action masks.
 
     Args:
         env: any environment.
         config: of the adapter; None finds out by itself.
-        plan: of another environment of the same kind, which is made use of again.
+        plan: see :data:`Plan`.
 
     Raises:
         UserError: nothing of its observations can be used.
     """
-    space = env.observation_space
-    if config is None and contract_violation(space) is None and has_instruction(space):
+    if plan == AS_IS or (plan is None and config is None and _is_taken_as_is(env)):
         return env
+    assert not isinstance(plan, str)
     if is_minigrid(env):
-        return MinigridAdapter(env, config)
+        return MinigridAdapter(env, config, plan)
     return ContractAdapter(env, plan, config)
+
+
+def _is_taken_as_is(env: gym.Env[Any, Any]) -> bool:
+    space = env.observation_space
+    return contract_violation(space) is None and has_instruction(space) and not may_have_masks(env)
+
+
+def plan_of(env: gym.Env[Any, Any]) -> Plan:
+    """The plan of an environment that :func:`make_adapted` made."""
+    adapter = contract_adapter(env)
+    return AS_IS if adapter is None else adapter.plan
 
 
 def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
@@ -78,15 +95,13 @@ def has_instruction(space: gym.Space[Any]) -> bool:
     return isinstance(space, spaces.Dict) and INSTRUCTION in space.spaces
 
 
-def make_adapted(
-    spec: EnvSpec, kwargs: dict[str, Any], plan: AdapterPlan | None = None
-) -> gym.Env[Any, Any]:
+def make_adapted(spec: EnvSpec, kwargs: dict[str, Any], plan: Plan = None) -> gym.Env[Any, Any]:
     """An environment that fulfils the contract, with actions as agents take them.
 
     Args:
         spec: its specification.
         kwargs: its own arguments, and ``env_adapter``.
-        plan: of another environment of the same kind, which is made use of again.
+        plan: see :data:`Plan`.
 
     Raises:
         UserError: arguments that it refuses, or nothing to adapt.
@@ -125,7 +140,7 @@ def make_checked(
     number: int,
     spec: EnvSpec,
     kwargs: dict[str, Any],
-    plan: AdapterPlan | None,
+    plan: Plan,
     note: Callable[[str], None] | None = None,
 ) -> ErrorContext:
     """As :func:`make_adapted`, one of a batch.

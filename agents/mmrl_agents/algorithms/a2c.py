@@ -79,6 +79,7 @@ class A2CAgent(SB3Agent):
         "a2c.ent_coef=1e-3..1e-1:log",
         "a2c.n_steps=4..32:int",
     )
+    masks = True
     Config = A2CConfig
     Algorithm = A2C
     Policy = MultimodalPolicy

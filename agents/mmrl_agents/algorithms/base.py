@@ -16,7 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
 
-from mmrl.contract import sensors
+from mmrl.contract import ACTION_MASK, sensors
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
@@ -56,6 +56,7 @@ class SB3Agent(ABC):
         parts: that it may be composed of, by the hyperparameters that configure them.
         teams: whether several workers can train it together.
         actions: the kinds of action spaces that it takes.
+        masks: whether it chooses valid actions only, where there are action masks.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
@@ -67,6 +68,7 @@ class SB3Agent(ABC):
     actions: ClassVar[tuple[type[spaces.Space[Any]], ...]] = (
         spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box,
     )  # fmt: skip
+    masks: ClassVar[bool] = False
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
@@ -216,7 +218,8 @@ class SB3Agent(ABC):
         check_actions(config, info.action_space, cls.actions)
         batch = cls.make_batch(config, here, parts)
         preprocessing = prepare(config, run, checkpoint, info, keep=team.is_first)
-        env = MultimodalVecEnv(batch, preprocessing, team=team)
+        masks = uses_masks(config, info, cls, batch)
+        env = MultimodalVecEnv(batch, preprocessing, team=team, masks=masks)
         if team.is_first:
             announce(env.try_state(), config.env)
         with nullcontext() if checkpoint is None else saved_encoders(run.path):
@@ -270,8 +273,12 @@ class SB3Agent(ABC):
         action: spaces.Space[Any],
     ) -> BasePolicy:
         """The policy of a configuration, with new weights, for an environment's spaces."""
+        space = cast("spaces.Dict", observation)
+        masks = (
+            {ACTION_MASK: space[ACTION_MASK]} if cls.masks and ACTION_MASK in space.spaces else {}
+        )
         return cls.Policy(
-            spaces.Dict({**sensors(cast("spaces.Dict", observation)), **preprocessing.spaces}),
+            spaces.Dict({**sensors(space), **masks, **preprocessing.spaces}),
             action,
             lambda _: 0.0,
             **cls.policy_kwargs(config, hyper, cls.make_parts(hyper)),
@@ -341,6 +348,41 @@ def check_actions(
         f"agent {config.agent!r} takes {' or '.join(kind.__name__ for kind in kinds)} actions, "
         f"and {config.env} has {describe(space)}: {_listed(able)} can act there"
     )
+
+
+def uses_masks(
+    config: TrainConfig,
+    info: EnvInfo,
+    learner: type[SB3Agent],
+    batch: VectorEnv[Any, Any, Any] | None = None,
+) -> bool:
+    """Whether an agent chooses by an environment's action masks; one that cannot is said to.
+
+    Args:
+        config: of the training.
+        info: what is known of the environment.
+        learner: the agent.
+        batch: of environments that it learns from.
+
+    Raises:
+        UserError: the environment has masks, and its batched engine has none.
+    """
+    if ACTION_MASK not in info.observation_space.spaces:
+        return False
+    if not learner.masks:
+        agents = [name for name in agent_names() if getattr(find_agent(name), "masks", False)]
+        print(
+            f"action masks are not used: agent {config.agent!r} has none; {_listed(agents)} have",
+            file=sys.stderr,
+        )
+    elif (
+        batch is not None and ACTION_MASK not in cast("Any", batch).single_observation_space.spaces
+    ):
+        raise UserError(
+            f"{config.env} has action masks, and the observations of its batched engine have no "
+            f"{ACTION_MASK!r}: give env_adapter.action_masks=auto to step single environments"
+        )
+    return learner.masks
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from stable_baselines3.dqn import policies
 
 from mmrl_agents.algorithms.divergence import CheckedUpdates
+from mmrl_agents.algorithms.masked_values import MaskedExploration, MaskedValues
 from mmrl_agents.algorithms.off_policy import (
     MultimodalNetworks,
     OffPolicyAgent,
@@ -20,7 +21,7 @@ from mmrl_agents.hindsight.part import HindsightPart
 from mmrl_agents.parts import NONE, PartOptions
 
 
-class QNetwork(UncastNetwork, policies.QNetwork):
+class QNetwork(MaskedValues, UncastNetwork, policies.QNetwork):
     """A value for each action."""
 
 
@@ -33,7 +34,7 @@ class DQNPolicy(MultimodalNetworks, policies.DQNPolicy):
         return QNetwork(**arguments).to(self.device)
 
 
-class DQN(CheckedUpdates, OffPolicySaveable, stable_baselines3.DQN):
+class DQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, stable_baselines3.DQN):
     """SB3's DQN, saved as plain data, with a replay buffer that keeps every frame once;
     it stops where its numbers are not finite any more.
 
@@ -88,6 +89,7 @@ class DQNAgent(OffPolicyAgent):
     )
     parts = {"hindsight": HindsightPart}
     actions = (spaces.Discrete,)
+    masks = True
     Config = DQNConfig
     Algorithm = DQN
     Policy = DQNPolicy

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
-from mmrl.contract import INSTRUCTION
+from mmrl.contract import ACTION_MASK, INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import in_order_of, is_channels_first, is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
@@ -113,6 +113,49 @@ def encode(
             array, shape = np.asarray(batch[key]), part.shape or ()
             encoded[key] = _fitting(array, shape) if is_image(shape) else array
     return {key: value[0] for key, value in encoded.items()} if one else encoded
+
+
+def with_action_masks(
+    observation: Any, action_masks: Any, space: spaces.Space[Any]
+) -> Any:  # fmt: skip
+    """An observation with the action masks that a policy chooses by.
+
+    Args:
+        observation: of one environment or of N.
+        action_masks: of them, [n] or [N, n], where the observation has none, or others; None for
+            those that it has, and for all actions without.
+        space: of the observations that the policy was trained on.
+
+    Raises:
+        UserError: masks of another shape, or a policy that was trained without.
+    """
+    if not isinstance(space, spaces.Dict) or ACTION_MASK not in space.spaces:
+        if action_masks is not None:
+            raise UserError(
+                "action_masks: this agent was trained without action masks; leave them out"
+            )
+        return observation
+    if not isinstance(observation, Mapping):
+        return observation
+    if action_masks is None and ACTION_MASK in observation:
+        return observation
+    wanted = (*_batch_shape(observation, space), *(space[ACTION_MASK].shape or ()))
+    masks = np.ones(wanted) if action_masks is None else np.asarray(action_masks)
+    if masks.shape != wanted:
+        raise UserError(
+            f"action_masks of shape {list(masks.shape)}: must be {list(wanted)}, 1 for each valid "
+            "action"
+        )
+    return {**observation, ACTION_MASK: masks.astype(np.bool_).astype(np.int8)}
+
+
+def _batch_shape(observation: Mapping[str, Any], space: spaces.Dict) -> tuple[int, ...]:
+    """(N,) of a batch of observations, and () of one."""
+    for key, one in observation.items():
+        if key in space.spaces and key != ACTION_MASK and not is_text(one):
+            return np.shape(one)[: max(np.ndim(one) - len(space[key].shape or ()), 0)]
+    one = observation.get(INSTRUCTION)
+    return () if isinstance(one, str) or one is None else (len(one),)
 
 
 def _fitting(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

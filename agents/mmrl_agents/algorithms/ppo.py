@@ -343,6 +343,7 @@ class PPOAgent(SB3Agent):
         "memory": MemoryPart, "auxiliary": AuxiliaryPart, "curriculum": CurriculumPart
     }  # fmt: skip
     teams = True
+    masks = True
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy

@@ -14,13 +14,14 @@ from mmrl.experiment.config import TrainConfig
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.dqn import DQNConfig
+from mmrl_agents.algorithms.masked_values import MaskedExploration, MaskedValues
 from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent, UncastNetwork
 from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
 from mmrl_agents.hindsight.part import HindsightPart
 from mmrl_agents.parts import Part
 
 
-class QuantileNetwork(UncastNetwork, policies.QuantileNetwork):
+class QuantileNetwork(MaskedValues, UncastNetwork, policies.QuantileNetwork):
     """Quantiles of the return of each action."""
 
 
@@ -33,7 +34,7 @@ class QRDQNPolicy(MultimodalNetworks, policies.QRDQNPolicy):
         return QuantileNetwork(**arguments).to(self.device)
 
 
-class QRDQN(CheckedUpdates, OffPolicySaveable, sb3_contrib.QRDQN):
+class QRDQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, sb3_contrib.QRDQN):
     """sb3-contrib's QR-DQN, saved as plain data, with a replay buffer that keeps every frame once;
     it stops where its numbers are not finite any more.
 
@@ -69,6 +70,7 @@ class QRDQNAgent(OffPolicyAgent):
     )
     parts = {"hindsight": HindsightPart}
     actions = (spaces.Discrete,)
+    masks = True
     Config = QRDQNConfig
     Algorithm = QRDQN
     Policy = QRDQNPolicy

@@ -38,7 +38,13 @@ from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
-from mmrl_agents.algorithms.observations import check_env, encode, fitting_env, is_text
+from mmrl_agents.algorithms.observations import (
+    check_env,
+    encode,
+    fitting_env,
+    is_text,
+    with_action_masks,
+)
 from mmrl_agents.algorithms.success import SuccessStatistics
 from mmrl_agents.earlier import entry
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
@@ -99,6 +105,7 @@ class Saveable(SuccessStatistics):
         state: tuple[NDArray[Any], ...] | None = None,
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = False,
+        action_masks: Any = None,
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
         """As in SB3; observations may be the environment's own, with sentences.
 
@@ -109,10 +116,14 @@ class Saveable(SuccessStatistics):
             state: of the last call, where the policy has a memory.
             episode_start: whether an episode begins here, bool [N].
             deterministic: take the most probable action.
+            action_masks: [n] or [N, n], 1 for each valid action, of an agent that was trained with
+                masks, where the observation has none; without any, all actions are valid.
 
         Raises:
-            UserError: there are sentences, and no tokenizer was saved; or images of another size.
+            UserError: there are sentences, and no tokenizer was saved; or images or masks of
+                another size.
         """
+        observation = with_action_masks(observation, action_masks, self.observation_space)
         if isinstance(observation, Mapping) and is_text(observation.get(INSTRUCTION)):
             space = cast("spaces.Dict", self.observation_space)
             observation = encode(observation, self.preprocessing, space)

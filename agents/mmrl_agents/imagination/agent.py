@@ -40,7 +40,7 @@ from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
+from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive, uses_masks
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.earlier import entry
 from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
@@ -87,6 +87,7 @@ class ImaginedPPO(PPOAgent):
     parts: ClassVar[Mapping[str, type[Part]]] = {
         key: part for key, part in PPOAgent.parts.items() if key != "curriculum"
     }
+    masks = False
     Config = ImaginationConfig
 
 
@@ -162,6 +163,7 @@ class ImaginationAgent:
         checkpoint = run.read_checkpoint() if resume else None
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
+        uses_masks(config, info, learner=cls.learner)
         preprocessing = prepare(config, run, checkpoint, info)
         rounds = _Rounds(cls.learner, config, hyper, run, preprocessing)
         if checkpoint is not None:

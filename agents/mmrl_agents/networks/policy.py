@@ -14,6 +14,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor
 
+from mmrl.contract import ACTION_MASK
 from mmrl.experiment.config import OptimizerConfig
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
@@ -21,6 +22,7 @@ from mmrl.models.inputs import ModelInputs
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer, Transitions
 from mmrl_agents.networks.auxiliary.base import AuxiliaryLoss
 from mmrl_agents.networks.auxiliary.part import build_auxiliary
+from mmrl_agents.networks.masking import mask_logits, masked_sizes
 from mmrl_agents.networks.memory import Memory, build_memory
 from mmrl_agents.networks.optimizers import build_optimizer
 from mmrl_agents.saving.policy import SaveablePolicy
@@ -34,6 +36,7 @@ class MultimodalExtractor(BaseFeaturesExtractor):
         observation_space: Dict of any number, one at least, of images uint8 [H, W, 3], or [3, H, W]
             as ``VecTransposeImage`` has them, stacks of images uint8 [F, H, W, 3], vectors float
             [K], and token ids, integers [L] wider than a byte; ``speech`` is floats of any shape.
+            The model does not see an ``action_mask``.
         model: what the model is made of.
     """
 
@@ -41,9 +44,12 @@ class MultimodalExtractor(BaseFeaturesExtractor):
         built = build_model(model, ModelInputs.from_space(observation_space))
         super().__init__(observation_space, built.features)
         self.model = built
+        self._has_masks = ACTION_MASK in observation_space.spaces
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """A batch of each of the spaces → float [B, F]."""
+        if self._has_masks:
+            observations = {k: one for k, one in observations.items() if k != ACTION_MASK}
         features: Tensor = self.model(observations)
         return features
 
@@ -84,6 +90,9 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     SB3's own methods, which know of no state, see every observation as the beginning of an episode;
     :meth:`act`, :meth:`values`, :meth:`evaluate` and :meth:`predict` hand the state on.
 
+    Where observations have an ``action_mask`` int8 [N, n], invalid actions have probability 0 in
+    all of them (Huang & Ontañón, 2022).
+
     Args:
         model: what the model is made of.
         optimizer: its name, arguments and penalties.
@@ -113,6 +122,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     ) -> None:
         self._memory_choice = (memory, memory_args or {})
         self._auxiliary_choice = (auxiliary, auxiliary_args or {})
+        self._mask_sizes = masked_sizes(observation_space, action_space)
         kwargs = {
             "ortho_init": False,
             "net_arch": {"pi": [64], "vf": [64]},
@@ -171,7 +181,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         features, state = self._recall(self._encode(obs), state, starts)
         actor, critic = self.mlp_extractor(features)
         # drawn for all environments: each worker's random generator advances as it would alone
-        distribution = self._get_action_dist_from_latent(team.among_all(actor))
+        distribution = self._distribution(actor, obs, team)
         actions = distribution.get_actions(deterministic=deterministic)
         own = team.rows(len(actor))
         log_probs = distribution.log_prob(actions)[own]
@@ -186,7 +196,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
         """The actor's distribution over actions; arguments as of :meth:`act`."""
         features, _ = self._recall(self._encode(obs), state, starts)
-        return self._get_action_dist_from_latent(self.mlp_extractor.forward_actor(features))
+        return self._distribution(self.mlp_extractor.forward_actor(features), obs)
 
     def evaluate(
         self,
@@ -209,9 +219,25 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
             assert self.memory is not None
             sequences = features.unflatten(0, starts.shape)
             features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
-        values, distribution = self._heads(features)
+        values, distribution = self._heads(features, obs)
         log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
         return ActionEvaluation(values, log_probs, entropies, features)
+
+    def evaluate_actions(
+        self, obs: PyTorchObs, actions: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """As in SB3: values [N, 1], log-probabilities and entropies [N]."""
+        values, distribution = self._heads(self.extract_features(obs), obs)
+        return values[:, None], distribution.log_prob(actions), distribution.entropy()
+
+    def forward(
+        self, obs: PyTorchObs, deterministic: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As in SB3: actions [N, …], values [N, 1] and log-probabilities [N]."""
+        values, distribution = self._heads(self.extract_features(obs), obs)
+        actions = distribution.get_actions(deterministic=deterministic)
+        shaped = actions.reshape(-1, *(self.action_space.shape or ()))
+        return shaped, values[:, None], distribution.log_prob(actions)
 
     def auxiliary_loss(
         self, rollout: MultimodalRolloutBuffer, batch: Transitions, features: Tensor
@@ -274,8 +300,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
 
     def get_distribution(self, obs: PyTorchObs) -> Distribution:
         """The actor's distribution over actions for a batch of observations."""
-        latent = self.mlp_extractor.forward_actor(self.extract_features(obs))
-        return self._get_action_dist_from_latent(latent)
+        return self._distribution(self.mlp_extractor.forward_actor(self.extract_features(obs)), obs)
 
     def _encode(self, obs: PyTorchObs) -> Tensor:
         features: Tensor = self.features_extractor(obs)
@@ -287,9 +312,18 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         after: tuple[Tensor, Tensor] = self.memory(features, state, starts)
         return after
 
-    def _heads(self, features: Tensor) -> tuple[Tensor, Distribution]:
+    def _heads(self, features: Tensor, obs: PyTorchObs) -> tuple[Tensor, Distribution]:
         actor, critic = self.mlp_extractor(features)
-        return self.value_net(critic).flatten(), self._get_action_dist_from_latent(actor)
+        return self.value_net(critic).flatten(), self._distribution(actor, obs)
+
+    def _distribution(self, actor: Tensor, obs: PyTorchObs, team: Team = ALONE) -> Distribution:
+        """The distribution over valid actions, of all workers' rows in a team."""
+        latent = team.among_all(actor)
+        mask = None if self._mask_sizes is None else cast("Any", obs).get(ACTION_MASK)
+        if mask is None or self._mask_sizes is None:
+            return self._get_action_dist_from_latent(latent)
+        logits = mask_logits(self.action_net(latent), team.among_all(mask), self._mask_sizes)
+        return cast("Any", self.action_dist).proba_distribution(action_logits=logits)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         """The constructor's arguments, which ``save`` stores and ``load`` passes on."""

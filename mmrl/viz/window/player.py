@@ -67,15 +67,23 @@ class Player:
             self.session.restart()
         elif key == _NEXT or (self.session.is_over and key == "return"):
             self.session.next_episode()
-        elif key in self._keys and not self.session.is_over:
-            self.session.act(self._keys[key])
         else:
+            return self._act(key)
+        return True
+
+    def _act(self, key: str) -> bool:
+        """Take the action of a key, where there is one that is valid now."""
+        if key not in self._keys or self.session.is_over:
             return False
+        if not self.session.allows(self._keys[key]):
+            return False
+        self.session.act(self._keys[key])
         return True
 
     def scene(self) -> Scene:
         """The present scene."""
-        keys = [(cap(key), self.session.choices[k]) for key, k in self._keys.items()]
+        keys = [(cap(key), self.session.choices[k]) for key, k in self._keys.items()
+                if self.session.allows(k)]  # fmt: skip
         if self.session.overview is not None:
             keys.append((_MAP, "map"))
         keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]

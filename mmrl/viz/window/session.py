@@ -12,7 +12,8 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.action_labels import action_label, action_names
-from mmrl.contract import INSTRUCTION, was_successful
+from mmrl.action_masks import is_valid
+from mmrl.contract import ACTION_MASK, INSTRUCTION, was_successful
 from mmrl.errors import UserError
 from mmrl.viz.clips import rendered
 from mmrl.viz.observation import observation_image
@@ -95,6 +96,11 @@ class Session:
         """The episode of the next seed."""
         self._seed += 1
         self.restart()
+
+    def allows(self, action: int) -> bool:
+        """Whether one of :attr:`choices` is valid now, where the environment has action masks."""
+        mask = self.observation.get(ACTION_MASK)
+        return is_valid(self.action_space, mask, self._choices[action])
 
     def act(self, action: int) -> None:
         """Take one of :attr:`choices` by its number, 0 for the first one, as :meth:`step` does."""

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 
-from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS, scalar
+from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, IS_SUCCESS, scalar
 from mmrl.wrappers.adapt.config import AdapterConfig
 from mmrl.wrappers.adapt.instruction import Moment
 from mmrl.wrappers.adapt.plan import AdapterPlan, make_plan, named
@@ -21,7 +21,7 @@ Observation = dict[str, Any]
 
 class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
     """Images become uint8 [H, W, 3], numbers float32 [K], text the instruction; at an episode's
-    end, ``info["is_success"]`` is there, None where it is not known.
+    end, ``info["is_success"]`` is there, None where it is not known. Action masks become int8 [n].
 
     Args:
         env: any environment.
@@ -47,9 +47,11 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         self._total = 0.0
         self._instruction = ""
         self._entries = [one for one in self.plan.entries if one.key is not None]
-        used = () if self.plan.instruction is None else self.plan.instruction.entries
-        self._texts = {name: leaf for leaf in leaves(env.observation_space)
-                       if (name := named(leaf)) in used}  # fmt: skip
+        found = {named(leaf): leaf for leaf in leaves(env.observation_space)}
+        instruction, masks = self.plan.instruction, self.plan.masks
+        self._texts = {name: found[name] for name in (instruction.entries if instruction else ())}
+        self._read_mask = masks.read if masks else None
+        self._mask_entries = {name: found[name] for name in (masks.entries if masks else ())}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -68,9 +70,12 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
             info = {**info, IS_SUCCESS: self.plan.success.read(end)}
         if self._scale is not None:
             reward = float(reward) * self._scale
-        return self._convert(observation, info), reward, terminated, truncated, info
+        adapted = self._convert(observation, info, is_over=bool(terminated or truncated))
+        return adapted, reward, terminated, truncated, info
 
-    def _convert(self, observation: Any, info: Mapping[str, Any]) -> Observation:
+    def _convert(
+        self, observation: Any, info: Mapping[str, Any], *, is_over: bool = False
+    ) -> Observation:
         made: Observation = {
             str(key): leaf.value(observation)
             if convert is None
@@ -84,4 +89,7 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
             read = self.plan.instruction.read(Moment(texts, info, self.env))
             self._instruction = self._instruction if read is None else read
             made[INSTRUCTION] = self._instruction
+        if self._read_mask is not None:
+            entries = {name: leaf.value(observation) for name, leaf in self._mask_entries.items()}
+            made[ACTION_MASK] = self._read_mask(Moment(entries, info, self.env), is_over)
         return made

@@ -12,6 +12,7 @@ ADAPTER: Final = "env_adapter"
 """The key of a configuration, and of an environment's arguments, that holds it."""
 RENDER: Final = "render"
 NONE: Final = "none"
+AUTO: Final = "auto"
 TERMINATED: Final = "terminated_with_reward"
 
 
@@ -31,6 +32,9 @@ class AdapterConfig:
             {name}, the i-th of ``names``.
         success: what an episode's success is: an entry of the last info, such as "is_success";
             "terminated_with_reward"; {return_above: x}; or "none", where it is unknown.
+        action_masks: where the masks of valid actions come from: "auto", which looks for them; an
+            entry; "info.KEY"; "attribute.NAME", an attribute or a method without arguments; or
+            "none", which does without.
         time_limit: steps after which an episode is truncated.
         reward_scale: by which rewards are multiplied.
     """
@@ -39,6 +43,7 @@ class AdapterConfig:
     leave_out: tuple[str, ...] = ()
     instruction: Any = None
     success: Any = None
+    action_masks: Any = None
     time_limit: int | None = None
     reward_scale: float | None = None
 

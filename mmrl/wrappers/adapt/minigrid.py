@@ -11,6 +11,7 @@ import gymnasium as gym
 
 from mmrl.wrappers.adapt.adapter import ContractAdapter
 from mmrl.wrappers.adapt.config import TERMINATED, AdapterConfig
+from mmrl.wrappers.adapt.plan import AdapterPlan
 
 _PIXELS: Final = 8  # a side of a cell
 _COMPASS: Final = "direction"
@@ -30,9 +31,15 @@ class MinigridAdapter(ContractAdapter):
     Args:
         env: an environment of the ``minigrid`` package.
         config: of the adapter.
+        plan: of another environment of the same kind, which is made use of again.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], config: AdapterConfig | None = None) -> None:
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        config: AdapterConfig | None = None,
+        plan: AdapterPlan | None = None,
+    ) -> None:
         from minigrid.wrappers import RGBImgPartialObsWrapper
 
         given = config or AdapterConfig()
@@ -41,7 +48,8 @@ class MinigridAdapter(ContractAdapter):
             leave_out=given.leave_out or (_COMPASS,),
             success=TERMINATED if given.success is None else given.success,
         )
-        super().__init__(RGBImgPartialObsWrapper(env, tile_size=_PIXELS), config=config)
+        with contextlib.redirect_stdout(io.StringIO()):  # the plan may need a reset
+            super().__init__(RGBImgPartialObsWrapper(env, tile_size=_PIXELS), plan, config)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

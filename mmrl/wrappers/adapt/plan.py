@@ -11,9 +11,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS, SPEECH, is_vector
+from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, IS_SUCCESS, SPEECH, is_vector
 from mmrl.errors import UserError
-from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
+from mmrl.wrappers.adapt.action_masks import MaskSource, find_action_masks, has_masked_actions
+from mmrl.wrappers.adapt.config import ADAPTER, AUTO, RENDER, AdapterConfig
 from mmrl.wrappers.adapt.images import read_images
 from mmrl.wrappers.adapt.instruction import InstructionSource, find_instruction
 from mmrl.wrappers.adapt.success import SuccessSource, find_success
@@ -25,7 +26,7 @@ STATE: Final = "state"
 """The key of an observation that is a vector, without a name of its own."""
 _WHOLE: Final = "observation"  # the path of an observation that is no Dict
 _MAIN: Final = ("image", "rgb", "pixels", "screen", "camera", "observation", "obs", "front")
-_RESERVED: Final = (INSTRUCTION, SPEECH, "goal")
+_RESERVED: Final = (INSTRUCTION, SPEECH, ACTION_MASK, "goal")
 MAX_CHARACTERS: Final = 4_096
 """Longest instruction of an environment that does not declare one."""
 _PRINTABLE: Final = "".join(map(chr, range(32, 127)))
@@ -60,6 +61,7 @@ class AdapterPlan:
         renders: the shape of the rendered image that is the main image; None where it is not.
         config: that the plan was made for.
         text: space of the instruction.
+        masks: where the action masks come from; None without any.
     """
 
     entries: tuple[Entry, ...]
@@ -68,6 +70,7 @@ class AdapterPlan:
     renders: tuple[int, int, int] | None
     config: AdapterConfig
     text: spaces.Text
+    masks: MaskSource | None = None
 
     @property
     def observation_space(self) -> spaces.Dict:
@@ -80,6 +83,8 @@ class AdapterPlan:
                 found[one.key] = one.becomes
         if self.instruction is not None:
             found[INSTRUCTION] = self.text
+        if self.masks is not None and self.masks.space is not None:
+            found[ACTION_MASK] = self.masks.space
         return spaces.Dict(found)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
@@ -92,6 +97,10 @@ class AdapterPlan:
             rows.append(("render()", f"uint8 {list(self.renders)}", IMAGE, "the rendered image"))
         if self.instruction is not None:
             rows.append((self.instruction.name, "text", INSTRUCTION, self.instruction.note))
+        if self.masks is not None:
+            space = self.masks.space
+            became = ("", "left out") if space is None else (described(space), ACTION_MASK)
+            rows.append((self.masks.name, *became, self.masks.note))
         rows.append(("success", "", IS_SUCCESS, self.success.note))
         return rows
 
@@ -100,7 +109,7 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
     """Understand an environment: which entries of its observation are images, vectors and text.
 
     The environment is reset where a sample decides: whether four channels are RGBA or a stack, and
-    where the instruction is, if no entry is text.
+    where the instruction is, if no entry is text, and where the masks of discrete actions are.
 
     Raises:
         UserError: nothing of it can be used, or the configuration names what there is not.
@@ -112,12 +121,13 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
             raise _no_entry("leave_out", name, found)
     kept = {name: leaf for name, leaf in found.items() if name not in config.leave_out}
     texts = [name for name, leaf in kept.items() if is_text_space(leaf.space)]
-    sample, info = env.reset(seed=0) if _needs_sample(kept, texts, config) else (None, None)
+    sample, info = env.reset(seed=0) if _needs_sample(env, kept, texts, config) else (None, None)
     source = find_instruction(config.instruction, texts, found, env, info)
-    used = () if source is None else source.entries
+    masks = find_action_masks(config.action_masks, kept, env, info, sample)
+    used = (*(source.entries if source else ()), *(masks.entries if masks else ()))
     entries = [_left_out(found[name], "by the configuration") for name in config.leave_out]
     for name, leaf in kept.items():
-        if name not in used:  # those are in the table as the instruction's source
+        if name not in used:  # those are in the table as the source of instruction or masks
             entries += _read(leaf, None if sample is None else leaf.value(sample))
     renders = _rendered_shape(env) if config.image == RENDER else None
     entries = _with_main_image(entries, config, has_main=renders is not None)
@@ -126,10 +136,12 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
             f"environment {_name(env)!r} has nothing to see: its observations are {space}. "
             f"Give {ADAPTER}.image=render to use what it renders"
         )
-    text = found[used[0]].space if len(used) == 1 else None
+    read = () if source is None else source.entries
+    text = found[read[0]].space if len(read) == 1 else None
     if not isinstance(text, spaces.Text):
         text = spaces.Text(MAX_CHARACTERS, min_length=0, charset=_PRINTABLE)
-    return AdapterPlan(tuple(entries), source, find_success(config.success), renders, config, text)
+    return AdapterPlan(tuple(entries), source, find_success(config.success), renders, config, text,
+                       masks)  # fmt: skip
 
 
 def named(leaf: Leaf) -> str:
@@ -208,10 +220,14 @@ def _is_image(entry: Entry) -> bool:
     return entry.becomes is not None and len(entry.becomes.shape or ()) == 3
 
 
-def _needs_sample(found: Mapping[str, Leaf], texts: list[str], config: AdapterConfig) -> bool:
+def _needs_sample(
+    env: gym.Env[Any, Any], found: Mapping[str, Leaf], texts: list[str], config: AdapterConfig
+) -> bool:
     """Whether an observation, or an info, decides what something is."""
     boxes = [one.space for one in found.values() if isinstance(one.space, spaces.Box)]
     four = any(len(box.shape) == 3 and 4 in (box.shape[0], box.shape[2]) for box in boxes)
+    if config.action_masks in (None, AUTO) and has_masked_actions(env.action_space):
+        return True
     return four or (config.instruction is None and not texts)
 
 

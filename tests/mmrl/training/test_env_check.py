@@ -5,6 +5,7 @@ import json
 import gymnasium as gym
 import numpy as np
 import pytest
+import worlds.masked
 from gymnasium import spaces
 from gymnasium.envs.registration import register, registry
 
@@ -183,3 +184,32 @@ def test_the_configuration_of_the_adapter(make, capsys):
     out = capsys.readouterr().out
     assert "left out" in out
     assert "success unknown" in out
+
+
+@pytest.mark.parametrize("name", ["Info", "Levers", "Parts"])
+def test_random_steps_keep_to_the_masks(name):
+    report = check_env(f"masked/{name}-v0", steps=30)  # it raises otherwise
+    assert report.trains
+    assert "action_mask" in [row[2] for row in report.adaptation]
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [("short", "has 2 numbers"), ("none", "allows no"), ("absent", "is no info")],
+)
+def test_a_mask_that_breaks_is_named_with_its_step(broken, what):
+    report = check_env("masked/Info-v0", {"broken": broken}, steps=5)
+    (finding,) = [one for one in report.findings if one.is_fatal]
+    assert finding.step == 3
+    assert what in finding.what
+    assert "env_adapter.action_masks=none" in finding.fix
+    assert not report.trains
+
+
+def test_what_has_the_name_of_a_mask_and_is_none_is_a_warning(monkeypatch):
+    monkeypatch.setattr(worlds.masked.Corridor, "_mask", lambda self: [0, 2])
+    monkeypatch.setattr(worlds.masked.Corridor, "_check", lambda self, action: None)
+    report = check_env("masked/Info-v0", steps=5)
+    (finding,) = [one for one in report.findings if "action masks" in one.what]
+    assert (finding.step, finding.is_fatal) == (0, False)
+    assert "has 2 numbers, and there are 3 actions" in finding.what
