@@ -3,7 +3,10 @@
 import os
 from multiprocessing import forkserver
 
+from hypothesis import settings
 from tensorboard.summary.writer import event_file_writer
+
+settings.register_profile("thorough", max_examples=500)
 
 # TensorBoard reads the event files of a folder in the order of their names, which end with the
 # second, the process and a count. A test goes on with a training within its second, and there
