@@ -25,6 +25,7 @@ from typing import Any, Final
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
+from mmrl.display import use_headless_rendering
 from mmrl.env_apis.creation import Creator
 from mmrl.env_apis.old_gym import OldGymMaker, old_gym_limit, old_gym_spec
 from mmrl.env_apis.registration import NAMESPACE, target_spec, unregistered
@@ -89,6 +90,7 @@ def find_spec(env_id: str) -> EnvSpec:
     Raises:
         UserError: there is none; with the nearest ids, or the package or extra that brings it.
     """
+    use_headless_rendering()
     load_environments()
     module, _, name = env_id.rpartition(":")
     found: ModuleType | None = None

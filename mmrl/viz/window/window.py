@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmrl.display import use_headless_rendering
 from mmrl.errors import UserError
 
 CLOSED: Final = "close"
@@ -30,9 +30,7 @@ class Window:
     """
 
     def __init__(self, title: str, fps: float) -> None:
-        has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        if platform.system() == "Linux" and not has_screen:
-            os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+        use_headless_rendering()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
         try:
             import pygame

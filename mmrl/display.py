@@ -1,0 +1,22 @@
+"""Rendering without a screen: the variables that graphics libraries read."""
+
+from __future__ import annotations
+
+import os
+import platform
+from ctypes.util import find_library
+
+
+def use_headless_rendering() -> None:
+    """Have graphics libraries draw in memory where there is no screen: Linux without ``DISPLAY``.
+
+    SDL (pygame), pyglet (Miniworld) and MuJoCo read a variable of the environment when they are
+    imported. Those that are set already stay; MuJoCo's is set where EGL is installed.
+    """
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if platform.system() != "Linux" or has_screen:
+        return
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    os.environ.setdefault("PYGLET_HEADLESS", "true")
+    if "MUJOCO_GL" not in os.environ and find_library("EGL"):
+        os.environ["MUJOCO_GL"] = "egl"
