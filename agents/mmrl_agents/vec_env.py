@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -20,7 +21,6 @@ from mmrl.contract import (
     contract_violation,
     sensors,
 )
-from mmrl.errors import UserError
 from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import Tokenizer
@@ -88,6 +88,7 @@ class MultimodalVecEnv(VecEnv):
         )
         self._started = time.time()
         self._has_state = True
+        self._has_warned = False
         self._actions: NDArray[Any] | None = None
         self._encoded = {
             key: np.zeros((env.num_envs, *one.shape), one.dtype) for key, one in encoded.items()
@@ -155,11 +156,7 @@ class MultimodalVecEnv(VecEnv):
         }
 
     def _read(self, observation: dict[str, Any], begun: Sequence[int]) -> None:
-        """Encode the instructions of episodes that begin, and those that changed.
-
-        Raises:
-            UserError: the agent reads, and an instruction is empty.
-        """
+        """Encode the instructions of episodes that begin, and those that changed."""
         if not self._has_instructions:
             return
         instructions = tuple(observation[INSTRUCTION])
@@ -171,10 +168,20 @@ class MultimodalVecEnv(VecEnv):
         # copied, as the last observation keeps the earlier ones
         self._encoded = {key: one.copy() for key, one in self._encoded.items()}
         for e in sorted(changed.union(begun)):
-            if self.preprocessing.tokenizer is not None and not instructions[e].strip():
-                raise UserError("an instruction is empty: the environment has to give one")
+            if not instructions[e].strip():
+                self._warn_of_empty(e)
             for key, encoded in self.preprocessing.encode(observation, e).items():
                 self._encoded[key][e] = encoded
+
+    def _warn_of_empty(self, number: int) -> None:
+        """Warn of the first empty instruction: it may be meant, or be an entry never filled."""
+        if not self._has_warned and self.preprocessing.tokenizer is not None:
+            self._has_warned = True
+            warnings.warn(
+                f"an instruction is empty (environment number {number} of the batch, step "
+                f"{self._lengths[number]} of its episode): the agent reads no words there",
+                stacklevel=2,
+            )
 
     def _observe(self, observation: dict[str, Any]) -> Observation:
         own = self._has_own_frames

@@ -74,10 +74,19 @@ def test_tokens_are_those_of_the_sentences(make_batch):
             )
 
 
-def test_an_empty_instruction_is_refused(make_batch):
-    env = make_batch(GRID, 2)
-    with pytest.raises(UserError, match="instruction is empty"):
-        env._read({"instruction": ("go", " ")}, [0, 1])
+def test_the_first_empty_instruction_is_warned_of(make_batch):
+    env = make_batch(GRID, 3)
+    with pytest.warns(
+        UserWarning, match=r"empty \(environment number 1 of the batch, step 0"
+    ) as caught:
+        env._read({"instruction": ("go", " ", "")}, [0, 1, 2])
+    assert len(caught) == 1
+    empty = env.preprocessing.tokenizer.encode("")
+    assert [np.array_equal(one, empty) for one in env._encoded["instruction"]] == [
+        False,
+        True,
+        True,
+    ]
 
 
 def test_end_of_an_episode(counter, make_batch):
