@@ -6,7 +6,7 @@ For any Gymnasium environment with an image (uint8 [H, W, 3]), an instruction an
 A small BERT reads each distinct sentence once; by FiLM (Perez et al., 2018) it scales and shifts
 the feature maps of a small ResNet; PPO (Schulman et al., 2017) trains both.
 With --env-args '{"room_size": 4, "strict": true}' the first wrong door of four ends the episode:
-success 97.5%, 77.7% and 77.7% (three seeds), with swapped instructions 24% to 29%, random 21% to 27%.
+success 97.5%, 77.7%, 77.7% (three seeds); swapped instructions 24% to 29%, random 21% to 27%.
 Names end with axes: B rows, T steps, S = T + 1, N environments, U distinct sentences, L words,
 D features, A actions, H height, W width, C channels.
 """
