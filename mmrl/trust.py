@@ -36,6 +36,7 @@ from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.files import write_json
+from mmrl.known_packages import known_module
 
 SIGNATURE: Final = "code.json"
 """The file in a folder that tells where its code was found, signed by whoever wrote it."""
@@ -107,7 +108,7 @@ def check(
 
     Raises:
         UntrustedCodeError: it names a module that is not trusted: which, and from where it would be
-            imported.
+            imported; or one that there is not.
     """
     named = {
         module: entry
@@ -125,7 +126,11 @@ def check(
         if place is not None and _origin(top, str(Path(place).parent)) == place:
             _search(str(Path(place).parent))
         elif not (trust_code or _command_line.trusts_all or module in _command_line.modules):
-            place = _origin(top, _working_directory()) or "nowhere: there is no such module"
+            place = _origin(top, _working_directory())
+            if place is None:
+                known = known_module(module)
+                hint = "" if known is None else f": pip install {known.pip}"
+                raise UntrustedCodeError(f"{file}: {entry}: there is no module {top!r} here{hint}")
             raise UntrustedCodeError(
                 f"{file} names code that is not installed: {entry} would import {module} from "
                 f"{place}. Code that a file names runs only if you say so: add --trust-code (in "
