@@ -7,13 +7,16 @@ import platform
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import Episodes
+from mmrl.registry import find_spec
 from mmrl.text_output import printable
 
 _PACKAGES = (
@@ -49,6 +52,23 @@ def versions(*more: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def packages_of(env_id: str) -> list[str]:
+    """The installed packages whose code an environment is; none where it is a file, or unknown."""
+    try:
+        entry = find_spec(env_id).entry_point
+    except UserError:
+        return []
+    module = entry if isinstance(entry, str) else getattr(entry, "__module__", "")
+    top = module.partition(":")[0].partition(".")[0]
+    return _distributions().get(top, [])
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed packages by their modules, which takes a moment to find."""
+    return packages_distributions()
 
 
 def machine() -> dict[str, Any]:
@@ -98,7 +118,7 @@ def result(
         "env_args": env_args,
         **episodes.summary(),
         **more,
-        "versions": versions(),
+        "versions": versions(*packages_of(env_id)),
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

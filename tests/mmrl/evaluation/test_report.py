@@ -14,6 +14,7 @@ from mmrl.evaluation.report import (
     format_report,
     machine,
     markdown,
+    packages_of,
     result,
     scalars,
     versions,
@@ -38,6 +39,12 @@ def test_result():
     assert report["seeds"] == [70, 73]
     assert report["steps"] == 123
     assert datetime.fromisoformat(report["date"]).tzinfo is not None
+
+
+def test_the_package_of_an_environment_is_found():
+    assert packages_of("CartPole-v1") == ["gymnasium"]
+    assert packages_of("worlds.arms:arms/Arm-v0") == []  # a file, of no package
+    assert packages_of("nowhere/Nothing-v0") == []
 
 
 def test_versions_are_those_that_run():
