@@ -112,6 +112,11 @@ def _limits(env: gym.Env[Any, Any]) -> list[Any]:
     return [one for one in _layers(env) if isinstance(one, TimeLimit)]
 
 
+def _remembering(env: gym.Env[Any, Any]) -> list[Any]:
+    """The wrappers that remember something of an episode."""
+    return [one for one in _layers(env) if "wrapper_state" in dir(type(one))]
+
+
 def single_state(env: gym.Env[Any, Any]) -> State | None:
     """The state of a single environment; None where it has none."""
     stateful = _stateful(env)
@@ -121,6 +126,7 @@ def single_state(env: gym.Env[Any, Any]) -> State | None:
         "state": stateful.get_state(),
         "np_random": env.unwrapped.np_random.bit_generator.state,
         "elapsed": [one._elapsed_steps for one in _limits(env)],
+        "wrappers": [one.wrapper_state() for one in _remembering(env)],
     }
 
 
@@ -138,3 +144,6 @@ def set_single_state(env: gym.Env[Any, Any], state: State) -> None:
     env.unwrapped.np_random.bit_generator.state = state["np_random"]
     for limit, elapsed in zip(_limits(env), state["elapsed"], strict=True):
         limit._elapsed_steps = elapsed
+    remembered = state.get("wrappers", [])  # none in states of earlier versions
+    for wrapper, one in zip(_remembering(env), remembered, strict=bool(remembered)):
+        wrapper.set_wrapper_state(one)

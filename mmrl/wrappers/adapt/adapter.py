@@ -73,6 +73,14 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         adapted = self._convert(observation, info, is_over=bool(terminated or truncated))
         return adapted, reward, terminated, truncated, info
 
+    def wrapper_state(self) -> list[Any]:
+        """What it remembers of the episode: the return, and the instruction."""
+        return [self._total, self._instruction]
+
+    def set_wrapper_state(self, state: list[Any]) -> None:
+        """Restore what :meth:`wrapper_state` gave."""
+        self._total, self._instruction = state
+
     def _convert(
         self, observation: Any, info: Mapping[str, Any], *, is_over: bool = False
     ) -> Observation:

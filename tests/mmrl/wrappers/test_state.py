@@ -65,9 +65,23 @@ class Secretive(Walk):
     get_state = set_state = property()
 
 
+class Errand(Walk):
+    """Says at the beginning of an episode what is to be done, and not again."""
+
+    observation_space = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+
+    def look(self):
+        return super().look()["image"]
+
+    def reset(self, *, seed=None, options=None):
+        observation, _ = super().reset(seed=seed)
+        return observation, {"instruction": f"fetch {self.place}"}
+
+
 @pytest.fixture(autouse=True)
 def _registered():
-    for name, kind in (("Walk", Walk), ("Visited", Visited), ("Secretive", Secretive)):
+    for kind in (Walk, Visited, Secretive, Errand):
+        name = kind.__name__
         if f"test/{name}-v0" not in gym.registry:
             gym.register(f"test/{name}-v0", kind, max_episode_steps=5)
 
@@ -110,6 +124,30 @@ def test_it_goes_on_as_it_would_have(env_id, kwargs):
     set_batch_state(other, state)  # the state itself was not played with
     for one, again in zip(steps(env, 9), steps(other, 9), strict=True):
         assert all(map(np.array_equal, one, again))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_an_adapter_remembers(workers):
+    adapter = {"success": {"return_above": 150}, "time_limit": 4}
+    env, other = (
+        make("test/Errand-v0", env_workers=workers, env_adapter=adapter) for _ in range(2)
+    )
+    try:
+        list(steps(env, 6))
+        set_batch_state(other, batch_state(env))
+        seen = set()
+        for _ in range(9):
+            one, again = (each.step(np.ones(3, np.int64)) for each in (env, other))
+            assert one[0]["instruction"] == again[0]["instruction"]
+            assert all(map(str.strip, one[0]["instruction"]))
+            assert np.array_equal(one[3], again[3])
+            ends = [each[4].get("final_info", {}).get("is_success") for each in (one, again)]
+            assert np.array_equal(*ends)
+            seen.update(() if ends[0] is None else ends[0])
+        assert seen >= {True, False}
+    finally:
+        env.close()
+        other.close()
 
 
 def test_who_cannot_tell():
