@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from mmrl.agent import Actor, begin_episodes
 from mmrl.contract import ACHIEVED, ACTION_MASK, DESCRIPTION
 from mmrl.data.recorder import Recording
 from mmrl.errors import UserError
-from mmrl.seeding import action_seed
+from mmrl.seeding import action_seed, seed_torch
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch, environment_name
 from mmrl.wrappers.optional_methods import find_expert
@@ -175,7 +174,7 @@ class ActorSource:
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """Notify the agent that episodes begin."""
-        torch.manual_seed(seeds[0])
+        seed_torch(seeds[0])
         begin_episodes(self._actor, len(seeds))
 
     def actions(

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mmrl.agent import Actor, attach_environment, begin_episodes
 from mmrl.contract import EVAL_SEED_START, INSTRUCTION
 from mmrl.evaluation.language_accuracy import ActRecorder
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
+from mmrl.seeding import forked_rng
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch
@@ -124,8 +124,7 @@ def play_episodes(
         raise ValueError(f"{episodes} episodes: must be at least 1")
     limit = limit or EpisodeLimit(max_episode_steps)
     parts = []
-    with torch.random.fork_rng():
-        torch.manual_seed(first_seed)
+    with forked_rng(first_seed):
         for start in range(0, episodes, _BATCH):
             count, seed = min(_BATCH, episodes - start), first_seed + start
             parts.append(

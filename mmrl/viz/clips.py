@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -33,6 +32,7 @@ from mmrl.contract import (
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
+from mmrl.seeding import forked_rng
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 from mmrl.viz.observation import observation_image
 from mmrl.wrappers.actions import own_action
@@ -232,8 +232,7 @@ class ClipRecorder:
         renders = env.render_mode == "rgb_array" and self._render(env, scenes)
         success, step, is_over = None, 0, False
         while not is_over:
-            with torch.random.fork_rng():  # to look must not change what is learnt afterwards
-                torch.manual_seed(seed + len(views))
+            with forked_rng(seed + len(views)):  # to look must not change what is learnt afterwards
                 actions = actor.act(batch_of_one(observation), deterministic=deterministic)
             action = first_action(actions, env.action_space)
             observation, _, terminated, truncated, info = env.step(action)

@@ -13,6 +13,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
+from mmrl.seeding import seed_torch
 from mmrl.wrappers.adapters import instruction_words, make_vec_env
 from mmrl_agents.algorithms.ppo import PPOConfig
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -53,7 +54,7 @@ class Counter(gym.Env):
 @pytest.fixture(autouse=True)
 def _one_thread_and_seed():
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    seed_torch(0)
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ def test_other_agents(name, kind, begin):
     assert play_episodes(actor, config.env, 2).returns.tolist() == [3.0, 3.0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(SPACES, st.integers(0, 1000))
 def test_a_policy_for_any_action_space(tiny_policy, space, seed):
     batch = SyncVectorEnv([lambda: adapt_actions(Asking(space))[0]] * 2)

@@ -92,8 +92,8 @@ def test_ten_lines_on_an_environment_that_is_not_ours(counter, tmp_path):
     low, high = run.result["success_rate_95"]
     assert 0 <= low <= run.result["success_rate"] <= high <= 1
     agent = mmrl.load_agent(run)
-    report = mmrl.evaluate(agent, episodes=8)
-    assert report["episodes"] == 8
+    report = mmrl.evaluate(agent, episodes=4)
+    assert report["episodes"] == 4
     assert report["env"] == counter
     env = mmrl.make_env(counter)
     observation, _ = env.reset(seed=0)
@@ -121,13 +121,13 @@ def test_predictions_of_one_and_of_several(trained):
 
 def test_evaluation_takes_runs_agents_and_actors(trained):
     reports = [
-        mmrl.evaluate(one, episodes=4, device="cpu")
+        mmrl.evaluate(one, episodes=4, device="cpu", controls=False)
         for one in (trained, str(trained.path), trained.path, trained.agent)
     ]
     for report in reports:
         assert report["success_rate"] == trained.result["success_rate"]
         assert report["checkpoint"] == "step_64"
-    report = mmrl.evaluate(trained.agent.actor, GRID, episodes=4)
+    report = mmrl.evaluate(trained.agent.actor, GRID, episodes=4, controls=False)
     assert report["success_rate"] == trained.result["success_rate"]
     swapped = mmrl.evaluate(trained, episodes=4, swap_instructions=True)
     assert swapped["swap_instructions"] is True
@@ -188,7 +188,7 @@ def test_a_run_without_the_file_builds_its_environment(trained, tmp_path, monkey
     make = gym.make
     monkeypatch.setattr(gym, "make", lambda *a, **k: built.append(a) or make(*a, **k))
     assert (
-        mmrl.evaluate(tmp_path / "old", episodes=4)["success_rate"]
+        mmrl.evaluate(tmp_path / "old", episodes=4, controls=False)["success_rate"]
         == (trained.result["success_rate"])
     )
     assert len(built) == 1

@@ -26,8 +26,10 @@ REQUESTS = [f"a {color} {thing} {way}" for way in WAYS for color in COLORS for t
 WORDS = [*{word for one in REQUESTS for word in split_words(one)}, "an", "object", ","]
 
 
-def make_painter(path, seed=0):
-    """A run folder of 'mmrl fit painter'; what it paints differs from thing to thing."""
+def make_painter(path, seed=0, steps=60):
+    """A run folder of 'mmrl fit painter'; after 60 steps what it paints differs from thing to
+    thing.
+    """
     recipe = {
         "tokenizer": {"image_size": [56, 56], "patch": 28, "levels": [3, 3], "hidden": 16},
         "codes": [0, 2, 4, 7], "words": WORDS, "length": 16,
@@ -39,7 +41,7 @@ def make_painter(path, seed=0):
     optimizer = torch.optim.AdamW(weights, lr=1e-2)
     generator = np.random.default_rng(seed)
     codes = torch.from_numpy(generator.choice(recipe["codes"], (len(REQUESTS), 4)))
-    for _ in range(60):
+    for _ in range(steps):
         optimizer.zero_grad()
         painter.loss(painter.read(REQUESTS), codes).backward()
         optimizer.step()
@@ -84,7 +86,7 @@ def test_the_policy_is_shown_the_goal_of_each_episode(
 
 
 def test_what_it_does_depends_on_the_goal(make_run, hyper, with_goals, observations, tmp_path):
-    config, run = make_run(tmp_path / "run", model=with_goals)
+    config, run = make_run(tmp_path / "run", model=with_goals, steps=128)
     actor = PPOAgent.train(config, hyper, run)
     seen = observations("mmrl/GoToObjS4-v0", 6)
     before = actor.probabilities(seen)
@@ -131,7 +133,7 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
     again = json.loads((tmp_path / "eval.json").read_text())
     assert again["success_rate"] == result["success_rate"]
     assert again["mean_length"] == result["mean_length"]
-    assert main(["eval", str(out), "--episodes", "8", "--misled"]) == 0
+    assert main(["eval", str(out), "--episodes", "8", "--misled", "--controls", "false"]) == 0
     watch = ["watch", str(out), "--episodes", "1", "--record", str(tmp_path / "seen.gif")]
     assert main([*watch, "--fps", "1000"]) == 0
     assert (tmp_path / "seen.gif").is_file()
@@ -139,13 +141,13 @@ def test_train_eval_and_watch_from_the_command_line(painter, tmp_path, capsys):
 
 
 def test_another_painter_than_in_training_is_refused(make_run, hyper, tiny, tmp_path):
-    path = make_painter(tmp_path / "painter")
-    config, run = make_run(tmp_path / "run", model=replace(tiny, goal_image=path))
+    path = make_painter(tmp_path / "painter", steps=1)
+    config, run = make_run(tmp_path / "run", model=replace(tiny, goal_image=path), steps=128)
     PPOAgent.train(config, hyper, run)
     (tmp_path / "painter").rename(tmp_path / "moved")
     with pytest.raises(UserError, match=r"no painter in .*painter; 'mmrl fit painter --out"):
         PPOAgent.load(run)
-    make_painter(tmp_path / "painter", seed=1)
+    make_painter(tmp_path / "painter", seed=1, steps=1)
     with pytest.raises(UserError, match=r"trained with another preprocessing of 'goal'"):
         PPOAgent.load(run)
     with pytest.raises(UserError, match=r"trained with another preprocessing of 'goal'"):

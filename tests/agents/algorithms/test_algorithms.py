@@ -37,7 +37,7 @@ def begin_in(make_run, reach):
     def make(name, folder):
         agent, hyper = small(name)
         env = reach if name in ("sac", "td3") else GRID
-        settings = {"steps": 256, "checkpoint_every": 64, "agent": name}
+        settings = {"steps": 192, "checkpoint_every": 64, "agent": name}
         if env == GRID:
             settings["env_args"] = {"max_steps": 9}
         config, run = make_run(folder, env=env, **settings)

@@ -16,13 +16,13 @@ GRID = "mmrl/GoToObjS4-v0"
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, make_run, hyper):
-    """A training of 1,024 steps, and who came out of it."""
+    """A training of 512 steps, and who came out of it."""
     torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("runs") / "run"
     config, run = make_run(
-        path, steps=1024, clip_every=512, checkpoint_every=512, env_args={"max_steps": 12}
+        path, steps=512, clip_every=256, checkpoint_every=256, env_args={"max_steps": 12}
     )
-    return PPOAgent.train(config, hyper, run), run
+    return PPOAgent.train(config, replace(hyper, n_steps=8), run), run
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_curves(events):
     rates = [event.value for event in events.Scalars("rollout/success_rate")]
     assert all(0 <= rate <= 1 for rate in rates)
     assert max(rates) > 0
-    assert [event.step for event in events.Scalars("time/fps")] == list(range(128, 1025, 128))
+    assert [event.step for event in events.Scalars("time/fps")] == list(range(64, 513, 64))
     rate = [event.value for event in events.Scalars("train/learning_rate")]
     assert rate == sorted(rate, reverse=True)
     assert len(set(rate)) > 4
@@ -61,7 +61,7 @@ def test_curves(events):
 def test_clips_and_instructions(events):
     clips = events.Images("rollout/clip")
     texts = events.Tensors("rollout/instruction/text_summary")
-    assert [clip.step for clip in clips] == [text.step for text in texts] == [128, 640, 1024]
+    assert [clip.step for clip in clips] == [text.step for text in texts] == [64, 320, 512]
     assert clips[0].encoded_image_string.startswith(b"GIF89a")
     assert texts[0].tensor_proto.string_val[0].startswith(b"go to the ")
 
@@ -74,9 +74,9 @@ def test_hyperparameters_are_in_the_same_file(events, trained):
 
 def test_checkpoints(trained):
     _, run = trained
-    assert run.newest_checkpoint().name == "step_1024"
+    assert run.newest_checkpoint().name == "step_512"
     assert sorted(p.name for p in run.checkpoints.iterdir()) == [
-        "step_1024", "step_128", "step_512",
+        "step_256", "step_512", "step_64",
     ]  # fmt: skip
 
 
@@ -94,8 +94,9 @@ def test_loaded_agent_acts_the_same(trained, observations):
 
 def test_same_seed_same_weights(make_run, hyper, tmp_path):
     def train(name, seed):
-        config, run = make_run(tmp_path / name, steps=128, seed=seed)
-        return weights(PPOAgent.train(config, hyper, run))
+        config, run = make_run(tmp_path / name, steps=64, seed=seed)
+        small = replace(hyper, n_steps=4, batch_size=32)
+        return weights(PPOAgent.train(config, small, run))
 
     first, again, other = train("a", 3), train("b", 3), train("c", 4)
     assert torch.equal(first, again)
@@ -105,9 +106,10 @@ def test_same_seed_same_weights(make_run, hyper, tmp_path):
 def test_workers_change_nothing(make_run, hyper, tmp_path, capsys):
     def train(folder, workers):
         config, run = make_run(
-            tmp_path / folder, env="worlds.arms:arms/Arm-v0", env_workers=workers
+            tmp_path / folder, env="worlds.arms:arms/Arm-v0", env_workers=workers, steps=64
         )
-        return PPOAgent.train(config, hyper, run).policy.state_dict()
+        small = replace(hyper, n_steps=4, batch_size=32)
+        return PPOAgent.train(config, small, run).policy.state_dict()
 
     one, several = train("0", 0), train("3", 3)  # of eight environments
     assert one.keys() == several.keys()

@@ -29,9 +29,8 @@ def make(kind, env, model, **settings):
     "settings",
     [
         {},
-        {"clip_range_vf": 0.1, "ent_coef": 0.1},
+        {"clip_range_vf": 0.1, "ent_coef": 0.1, "normalize_advantage": False},
         {"target_kl": 1e-5},
-        {"normalize_advantage": False},
     ],
 )
 def test_as_sb3(settings, make_batch, tiny):
@@ -147,7 +146,9 @@ def test_only_a_memory_that_reaches_back_recalls(memory, args, reaches, recall, 
         features=16,
     )  # fmt: skip
     env = make_batch(recall, num_envs=16)
-    settings = {"learning_rate": 5e-3, "n_epochs": 4, "ent_coef": 0.01}  # without, some collapse
+    settings = {"learning_rate": 1e-2, "n_epochs": 2, "ent_coef": 0.05}  # without, some collapse
+    if memory in ("lstm", "gru"):  # they learn more slowly
+        settings = {"learning_rate": 5e-3, "n_epochs": 4, "ent_coef": 0.01}
     policy = {"memory": memory, "memory_args": args}
     algorithm = make(PPO, env, model, policy=policy, **settings)
     algorithm.learn(2560)

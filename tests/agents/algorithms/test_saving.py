@@ -81,7 +81,7 @@ def same_weights(one, other):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_an_algorithm_comes_back_whole(make, name, tmp_path):
-    algorithm = make(name).learn(96)
+    algorithm = make(name).learn(64)
     algorithm.save(tmp_path / "deep" / "agent.zip")
     folder = tmp_path / "deep" / "agent"
     assert {"algorithm.json", "checkpoint", "tokenizer.json"} <= {p.name for p in folder.iterdir()}
@@ -89,7 +89,7 @@ def test_an_algorithm_comes_back_whole(make, name, tmp_path):
     assert type(again) is type(algorithm)
     assert type(again.policy) is type(algorithm.policy)
     assert same_weights(algorithm, again)
-    assert again.num_timesteps == algorithm.num_timesteps == 96
+    assert again.num_timesteps == algorithm.num_timesteps == 64
     assert again._n_updates == algorithm._n_updates > 0
     assert list(again.ep_success_buffer) == list(algorithm.ep_success_buffer)
     for setting in ("gamma", "learning_rate", "seed", "_stats_window_size"):
@@ -118,7 +118,7 @@ def test_it_learns_on_as_it_would_have(make, name, tmp_path, make_batch, reach, 
     replay, the first two learn the same, the third does not.
     """
     env = reach if name in ("sac", "td3") else counter
-    algorithm = make(name).learn(96)
+    algorithm = make(name).learn(64)
     algorithm.save(tmp_path / "agent")
     again = type(algorithm).load(tmp_path / "agent", env=make_batch(env), device="cpu")
     lost = type(algorithm).load(tmp_path / "agent", env=make_batch(env), device="cpu")
@@ -132,8 +132,8 @@ def test_it_learns_on_as_it_would_have(make, name, tmp_path, make_batch, reach, 
     algorithm.set_env(make_batch(env))
     for one in (algorithm, again, lost):
         one.set_random_seed(7)
-        one.learn(64, reset_num_timesteps=False)
-    assert again.num_timesteps == algorithm.num_timesteps == 160
+        one.learn(32, reset_num_timesteps=False)
+    assert again.num_timesteps == algorithm.num_timesteps == 96
     assert same_weights(algorithm, again)
     assert not same_weights(algorithm, lost)
 

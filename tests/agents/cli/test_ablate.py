@@ -16,12 +16,12 @@ from tests import warm
 
 CONFIG = """\
 env: mmrl/GoToObjS4-v0
-steps: 256
+steps: 128
 model: {image_args: {width: 8}, text: bag_of_words, text_args: {width: 8}, features: 8}
 ppo: {num_envs: 8, n_steps: 16, batch_size: 64, n_epochs: 1}
 clip_every: 0
 env_args: {max_steps: 9}
-eval_episodes: 16
+eval_episodes: 4
 """
 
 
@@ -51,7 +51,7 @@ def test_train_and_resume(config, tmp_path, capsys):
     assert ablate(config, out, "--over", "optimizer.name=sgd") == 0
     assert finished.stat().st_mtime_ns == before
     assert (out / "optimizer.name=sgd" / "seed-0" / "result.json").is_file()
-    config.write_text(CONFIG.replace("256", "512"))
+    config.write_text(CONFIG.replace("128", "256"))
     assert ablate(config, out, "--over", "optimizer.name=sgd") == 2
     assert "another configuration or budget" in capsys.readouterr().err
 

@@ -163,7 +163,7 @@ def faulty(config, tmp_path):
 
     def train(**faults):
         gym.register("test/Faulty-v0", Faulty, kwargs=faults, disable_env_checker=True)
-        file = config(env="test/Faulty-v0", clip_every=1, eval_episodes=2)
+        file = config(env="test/Faulty-v0", steps=64, clip_every=1, eval_episodes=2)
         try:
             status = main(["train", "--config", file, "--out", str(tmp_path / "run")])
         finally:
@@ -186,7 +186,7 @@ SPACES = [
 def test_a_training_with_clips_of_actions_of_any_kind(faulty, space):
     status, run = faulty(action_space=space)
     assert status == 0
-    assert (run / "checkpoints" / "step_128").is_dir()
+    assert (run / "checkpoints" / "step_64").is_dir()
     events = EventAccumulator(str(run), {"images": 0})
     events.Reload()
     assert events.Images("rollout/clip")
@@ -199,7 +199,7 @@ def test_a_clip_that_fails_does_not_end_the_training(faulty, monkeypatch):
         status, run = faulty()
     assert status == 0
     assert len([one for one in caught if "no clips" in str(one.message)]) == 1
-    assert (run / "checkpoints" / "step_128").is_dir()
+    assert (run / "checkpoints" / "step_64").is_dir()
 
 
 @pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")
@@ -232,15 +232,15 @@ def test_a_reward_that_is_not_finite_is_named(faulty, capsys):
 
 @pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")
 def test_episodes_that_do_not_end(faulty, monkeypatch, capsys):
-    monkeypatch.setattr("mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS", 50)
-    monkeypatch.setattr("mmrl.viz.clips.MAX_EPISODE_STEPS", 20)
+    monkeypatch.setattr("mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS", 25)
+    monkeypatch.setattr("mmrl.viz.clips.MAX_EPISODE_STEPS", 8)
     with (
-        pytest.warns(UserWarning, match="did not end within 20 steps"),  # the clips
-        pytest.warns(UserWarning, match="did not end within 50 steps"),
+        pytest.warns(UserWarning, match="did not end within 8 steps"),  # the clips
+        pytest.warns(UserWarning, match="did not end within 25 steps"),
     ):
         status, run = faulty(length=10**9)
     assert status == 0
-    assert "2 of them cut at 50 steps" in capsys.readouterr().out
+    assert "2 of them cut at 25 steps" in capsys.readouterr().out
     result = json.loads((run / "result.json").read_text())
     assert result["episodes_at_limit"] == 2
 

@@ -120,7 +120,17 @@ def test_modules_of_the_working_directory(place):
     info.mkdir()
     (info / "METADATA").write_text("Name: evil\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[mmrl.environments]\nevil = evil\n")
-    command = [sys.executable, "-m", "mmrl", "eval", "run", "--episodes", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "mmrl",
+        "eval",
+        "run",
+        "--episodes",
+        "2",
+        "--controls",
+        "false",
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert not (place / "fired").exists()

@@ -10,8 +10,8 @@ from mmrl.experiment.run import Run
 
 pytest.importorskip("optuna")
 CONFIG = {
-    "env": "mmrl/GoToObjS4-v0", "env_args": {"max_steps": 9}, "steps": 256, "clip_every": 0,
-    "checkpoint_every": 0, "device": "cpu", "eval_episodes": 9,
+    "env": "mmrl/GoToObjS4-v0", "env_args": {"max_steps": 9}, "steps": 128, "clip_every": 0,
+    "checkpoint_every": 0, "device": "cpu", "eval_episodes": 4,
     "model": {"image_args": {"width": 8}, "text": "bag_of_words", "features": 8},
     "ppo": {"num_envs": 8, "n_steps": 16, "batch_size": 64, "n_epochs": 1},
 }  # fmt: skip
@@ -27,7 +27,7 @@ def config(tmp_path):
 def test_search_and_resume(config, tmp_path, capsys, warm):
     out = tmp_path / "search"
     over = ["--over", "ppo.learning_rate=1e-3..1e-2:log", "--over", "model.fusion=film,concat"]
-    common = ["tune", config, "--out", str(out), "--episodes", "16", *over]
+    common = ["tune", config, "--out", str(out), "--episodes", "8", *over]
     assert main([*common, "--trials", "2", "--jobs", "2"]) == 0
     output = capsys.readouterr().out
     assert "| 0 |" in output
@@ -49,7 +49,7 @@ def test_search_and_resume(config, tmp_path, capsys, warm):
     assert len(list(out.glob("trial-????"))) == 3
     best_run = ["train", "--config", str(out / "best.yaml"), "--out", str(tmp_path / "best")]
     assert main([*best_run, "--eval_episodes", "4"]) == 0
-    (tmp_path / "other.yaml").write_text(yaml.safe_dump({**CONFIG, "steps": 128}))
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump({**CONFIG, "steps": 256}))
     other = ["tune", str(tmp_path / "other.yaml"), "--out", str(out), "--trials", "1", *over]
     assert main(other) == 2
     assert "holds a search of another configuration" in capsys.readouterr().err

@@ -56,15 +56,16 @@ def test_the_verifier_relabels_and_is_right(tmp_path: Path, agent: str, who: str
 def test_a_captioner_learns_on_the_way_and_all_goes_on_exactly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(LearnedCaptioner, "first", 12)
+    monkeypatch.setattr(LearnedCaptioner, "first", 5)
     monkeypatch.setattr(LearnedCaptioner, "first_steps", 30)
     monkeypatch.setattr(LearnedCaptioner, "steps", 10)
     monkeypatch.setattr("mmrl_agents.hindsight.captioner._BATCH", 16)
     monkeypatch.setattr("mmrl_agents.hindsight.captioner._RATE", 5e-3)  # few steps have to do
     run = tmp_path / "whole"
-    every = ("--checkpoint_every", "1200", "--keep_checkpoints", "9")
-    assert train(run, "dqn", "learned", 2400, *every) == 0
-    assert scalars(run, "hindsight/captioner_examples")[-1] > 12
+    more = ["--env_args", "{strict: true, room_size: 5, num_dists: 4, max_steps: 25}"]
+    more += ["--checkpoint_every", "800", "--keep_checkpoints", "9"]
+    assert train(run, "dqn", "learned", 1600, *more) == 0
+    assert scalars(run, "hindsight/captioner_examples")[-1] > 5
     assert scalars(run, "hindsight/relabelled")[-1] > 0
     assert 0 <= scalars(run, "hindsight/accuracy")[-1] <= 1
     whole = Run.open(run)

@@ -45,6 +45,12 @@ ALGORITHMS = {
     "plain sac": (stable_baselines3.SAC, SACPolicy, REPLAY, True),
 }
 
+PAIRS = [(name, SETS[-1]) for name in ALGORITHMS] + [
+    (name, keys)
+    for k, keys in enumerate(SETS[:-1])  # each by one with rollouts and one with a replay buffer
+    for name in (("ppo", "plain ppo")[k % 2], [*ALGORITHMS][2 + k])
+]
+
 NETWORKS = {"dqn": "q_net", "qrdqn": "quantile_net", "sac": "critic"}
 """Of off-policy algorithms, the one with a target network."""
 
@@ -82,8 +88,7 @@ def make(tiny):
     return build
 
 
-@pytest.mark.parametrize("keys", SETS, ids="+".join)
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize(("name", "keys"), PAIRS)
 def test_learning_moves_every_encoder(make, name, keys):
     algorithm = make(name, keys)
     network = NETWORKS.get(name.split()[-1])

@@ -84,10 +84,10 @@ def test_it_predicts_which_press_is_rewarded(make_batch, tiny, lamps):
     """With the policy held still: by pictures and words of steps that it has not seen."""
     env = make_batch(lamps, 8)
     algorithm = make(env, tiny, auxiliary_args={"batch_size": 64})
-    algorithm.learning_rate = algorithm.lr_schedule = lambda _: 3e-3
+    algorithm.learning_rate = algorithm.lr_schedule = lambda _: 5e-3
     algorithm.vf_coef = algorithm.ent_coef = 0.0
     algorithm._advantages = lambda batch: torch.zeros_like(batch.advantages)
-    algorithm.learn(128 * 30)
+    algorithm.learn(128 * 20)
     policy = algorithm.policy
     observation = env.reset()
     right = total = 0
