@@ -73,7 +73,7 @@ def test_fit_load_and_read(
 ) -> None:
     out = str(tmp_path / "tokenizer")
     options = [
-        "--steps", "200", "--learning_rate", "8e-3", "--batch_size", "256", "--hidden", "64",
+        "--steps", "270", "--learning_rate", "8e-3", "--batch_size", "256", "--hidden", "64",
         "--device", "cpu",
     ]  # fmt: skip
     assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
