@@ -216,7 +216,7 @@ def described(shapes, tmp_path_factory):
     from mmrl.data import RandomSource, Request, collect, find_place
 
     path = tmp_path_factory.mktemp("data") / "described"
-    request = Request(shapes, 40, "random", env_args={"limit": 8}, num_envs=8)
+    request = Request(shapes, 20, "random", env_args={"limit": 8}, num_envs=8)
     collect(request, RandomSource, find_place(str(path)))
     return str(path)
 

@@ -3,15 +3,16 @@
 import subprocess
 import sys
 
+from mmrl.compat import import_torchvision, import_transformers
+
 SCRIPT = """
 import mmrl.models.encoders.image as image
 assert image.small_resnet((16, 16), width=8).shape.grid == (2, 2)
 import torchvision
 from torchvision.models.resnet import BasicBlock
 from torchvision.transforms.v2 import Resize
-from mmrl.compat import import_torchvision, import_transformers
+from mmrl.compat import import_torchvision
 assert import_torchvision() is torchvision
-assert import_transformers().BertModel.__name__ == "BertModel"
 print(BasicBlock.__name__)
 """
 
@@ -22,3 +23,9 @@ def test_fresh_interpreter():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "BasicBlock"
+
+
+def test_transformers_beside_it():
+    torchvision = import_torchvision()
+    assert import_transformers().BertModel.__name__ == "BertModel"
+    assert import_torchvision() is torchvision

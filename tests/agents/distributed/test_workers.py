@@ -28,7 +28,8 @@ from mmrl_agents.distributed import cluster
 from mmrl_agents.distributed import workers as distributed
 from mmrl_agents.distributed.cluster import Cluster, extend_search_path
 
-pytest.importorskip("ray")
+# not imported here: every process collects this file, and only one runs it
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs ray")
 
 FRAGILE = '''
 """A room whose environment of seed 8 kills its process, or raises, as the next line of a file says.

@@ -1,6 +1,8 @@
 """From a dataset to a contact sheet by the commands alone, and what they refuse."""
 
 import json
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 from PIL import Image
@@ -10,7 +12,7 @@ from mmrl.data import open_dataset
 from mmrl.retrieval.index import ImageIndex
 
 TINY = [
-    "--steps", "20", "--batch_size", "16", "--image_args.width", "8", "--text_args.width", "8",
+    "--steps", "5", "--batch_size", "16", "--image_args.width", "8", "--text_args.width", "8",
     "--width", "16", "--hidden", "16", "--scenes", "50", "--device", "cpu",
 ]  # fmt: skip
 
@@ -23,13 +25,13 @@ def fitted(described, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def index(fitted, described, tmp_path, call):
-    """An index of the images that it learnt from."""
-    target = tmp_path / "index"
-    status, out, _ = call("index", described, "--model", fitted, "--out", target)
-    assert status == 0
-    assert "images of" in out
+@pytest.fixture(scope="module")
+def index(fitted, described, tmp_path_factory):
+    """An index of the images that it learnt from, which no test changes."""
+    target = tmp_path_factory.mktemp("found") / "index"
+    with redirect_stdout(StringIO()) as out:
+        assert main(["index", described, "--model", str(fitted), "--out", str(target)]) == 0
+    assert "images of" in out.getvalue()
     return target
 
 

@@ -19,10 +19,18 @@ from mmrl.models.model import MultimodalModel
 SENTENCES = ["go to the red bell", "open the drum on the left"]
 
 
-def small(text, **options):
-    """The image–text model of two small parts."""
+def whole(text, **options):
+    """The image–text model of a small text encoder and all of a ResNet-18."""
     settings = {"image": "resnet18", "image_features": 8, "image_size": (64, 64), **options}
     return ModelConfig.image_text(text, **settings)
+
+
+def small(text, **options):
+    """The image–text model of two small parts, such as the first stage of a ResNet."""
+    config = whole(text, **options)
+    image = config.encoders["image"]
+    first = replace(image, args={**image.args, "stage": 1})
+    return replace(config, encoders={**config.encoders, "image": first})
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,8 @@ def random_images(rows=2, size=(50, 70)):
 
 
 def test_bert_base_beside_resnet50():
-    model = build_model(ModelConfig.image_text(), pretrained=False).eval()
+    config = ModelConfig.image_text(image_size=(64, 96))
+    model = build_model(config, pretrained=False).eval()
     assert sum(p.numel() for p in model.encoders["instruction"].bert.parameters()) == 109_482_240
     with torch.no_grad():
         features = model(SENTENCES, random_images(size=(90, 120)))
@@ -175,9 +184,10 @@ def test_a_model_by_hand_is_not_saved_by_recipe(saved, tmp_path):
         save_model(by_hand, tmp_path / "other")
 
 
-def test_folders_of_from_names_are_read(saved):
+def test_folders_of_from_names_are_read(bert, tmp_path):
     """The file of ``MultimodalModel.from_names``, which earlier versions had."""
-    model = load_model(saved)
+    model, saved = build_model(whole(bert), pretrained=False).eval(), tmp_path / "saved"
+    save_model(model, saved)
     about = json.loads((saved / "model.json").read_text())
     former = {
         "kind": "names", "image": "resnet18", "image_weights": "IMAGENET1K_V1",

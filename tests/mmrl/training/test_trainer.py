@@ -93,10 +93,18 @@ def test_it_learns_and_writes_losses_metrics_and_samples(tmp_path: Path) -> None
     assert [event.step for event in events.Scalars("held_out/error")] == list(range(30, 301, 30))
 
 
-def test_resuming_is_exact(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> LineTask:
+    """What a training makes that nothing interrupts."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("whole")
+    task = LineTask(config(folder))
+    fit(task, config(folder), create(folder / "whole"))
+    return task
+
+
+def test_resuming_is_exact(tmp_path: Path, whole: LineTask) -> None:
     options = config(tmp_path)
-    whole = LineTask(options)
-    fit(whole, options, create(tmp_path / "whole"))
     run, stopped = create(tmp_path / "parts"), Training(LineTask(options), options)
     for _ in range(33):
         stopped.advance()
@@ -110,11 +118,10 @@ def test_resuming_is_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize("signum", SIGNALS)
 @pytest.mark.parametrize("step", [1, 33])
 def test_an_interrupt_within_a_step_is_resumed_exactly(
-    tmp_path: Path, signum: int, step: int
+    tmp_path: Path, whole: LineTask, signum: int, step: int
 ) -> None:
     options = config(tmp_path)
-    whole, interrupted = LineTask(options), LineTask(options)
-    fit(whole, options, create(tmp_path / "whole"))
+    interrupted = LineTask(options)
     losses, count = interrupted.losses, iter(range(1, 100))
 
     def within(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ def codes() -> torch.Tensor:
 def learned() -> Painter:
     painter = small(width=32)
     weights = [weight for weight in painter.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=1e-2)
+    optimizer = torch.optim.AdamW(weights, lr=1e-2, fused=True)
     ids = torch.cat([painter.read(SENTENCES), painter.read([""] * 3)])
     for _ in range(120):
         optimizer.zero_grad()
@@ -131,7 +131,7 @@ def asked_and_painted(random: np.random.Generator) -> tuple[str, list[int]]:
 def test_pairs_that_were_never_shown_are_painted() -> None:
     painter = coloured()
     weights = [weight for weight in painter.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=6e-3)
+    optimizer = torch.optim.AdamW(weights, lr=6e-3, fused=True)
     random, chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
     for _ in range(120):
         asked, rows = zip(*(asked_and_painted(random) for _ in range(32)), strict=True)

@@ -44,7 +44,7 @@ def test_a_patch_has_its_code_and_a_code_its_patch_whatever_is_around(
 
 def test_it_learns_patches_by_heart(tokenizer: ImageTokenizer) -> None:
     images = random_images(3)
-    optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3)
+    optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3, fused=True)
     for _ in range(150):
         optimizer.zero_grad()
         tokenizer.loss(images)["loss"].backward()
@@ -59,7 +59,7 @@ def test_patches_that_are_not_alike_are_pushed_apart(tokenizer: ImageTokenizer) 
     same = random_images(1)[:, :4, :4].expand(4, -1, -1, -1)
     assert tokenizer.loss(same)["together"] == 0
     before = float(tokenizer.loss(random_images(1))["together"].detach())
-    optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3)
+    optimizer = torch.optim.AdamW(tokenizer.parameters(), lr=5e-3, fused=True)
     for _ in range(40):
         optimizer.zero_grad()
         tokenizer.loss(random_images(1))["together"].backward()

@@ -201,7 +201,7 @@ def test_the_outcome_loss_is_that_of_reward_and_end():
 @pytest.fixture(scope="module")
 def learned() -> WorldModel:
     model = world_model().train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, fused=True)
     whole = batch(model, range(100, 400), 8)
     generator = np.random.default_rng(0)
     for _ in range(250):

@@ -144,7 +144,7 @@ def test_from_episodes_to_captions(
 ):
     """Collect, fit, go on, caption: the commands, as a user types them."""
     monkeypatch.chdir(tmp_path)
-    collect = ["collect", shapes, "--episodes", "60", "--by", "random", "--out", "./data"]
+    collect = ["collect", shapes, "--episodes", "20", "--by", "random", "--out", "./data"]
     assert main(collect) == 0
     options = [
         "--data", "./data", "--steps", "10", "--batch_size", "16", "--width", "32", "--layers", "1",

@@ -14,7 +14,7 @@ from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.training.tasks.painter import PainterConfig, PainterTask
 
-SMALL = ["--device", "cpu", "--hidden", "32", "--steps", "40"]
+SMALL = ["--device", "cpu", "--hidden", "32", "--steps", "10"]
 TINY: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "text_args": {"width": 16}}
 
 

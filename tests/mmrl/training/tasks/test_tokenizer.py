@@ -51,8 +51,8 @@ def test_what_is_rare_is_drawn_more_often(rarity: float, least: int, most: int) 
 def test_the_last_episodes_are_for_the_test(described: str) -> None:
     frames = read_frames(described, 0.25, 10**6)
     rollouts = open_dataset(described)
-    assert np.array_equal(frames.test, np.concatenate([one.images for one in rollouts[30:]]))
-    assert len(frames.learnt) == sum(len(one.images) for one in rollouts[:30])
+    assert np.array_equal(frames.test, np.concatenate([one.images for one in rollouts[15:]]))
+    assert len(frames.learnt) == sum(len(one.images) for one in rollouts[:15])
     assert len(read_frames([described, described], 0.25, 12).learnt) == 12
 
 
@@ -60,7 +60,7 @@ def test_held_out_pairs_are_not_learnt_from(
     described: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = read_frames(described, 0.25, 10**6, held_out_pairs=True)
-    learnt = [one for rollout in open_dataset(described)[:30] for one in rollout.descriptions]
+    learnt = [one for rollout in open_dataset(described)[:15] for one in rollout.descriptions]
     assert len(frames.learnt) == sum(not ShapeLanguage().is_held_out(one) for one in learnt)
     assert len(frames.learnt) < len(learnt)
     monkeypatch.setattr(ShapeLanguage, "is_held_out", lambda self, sentence: True)
@@ -72,7 +72,10 @@ def test_fit_load_and_read(
     described: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = str(tmp_path / "tokenizer")
-    options = ["--steps", "400", "--learning_rate", "4e-3", "--hidden", "64", "--device", "cpu"]
+    options = [
+        "--steps", "270", "--learning_rate", "8e-3", "--batch_size", "256", "--hidden", "64",
+        "--device", "cpu",
+    ]  # fmt: skip
     assert main(["fit", "tokenizer", "--data", described, "--out", out, *options]) == 0
     said = capsys.readouterr().out
     assert "same_distinct" in said

@@ -37,7 +37,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for by, count in (("expert", 30), ("random", 10)):
         options = ["--episodes", str(count), "--by", by, "--env_args.max_steps", "20"]
         assert main(["collect", ENV, *options, "--out", str(folder / by)]) == 0
-    options = ["--steps", "30", "--hidden", "16", "--device", "cpu", "--checkpoint_every", "0"]
+    options = ["--steps", "10", "--hidden", "16", "--device", "cpu", "--checkpoint_every", "0"]
     data = ["--data", f"[{folder}/expert, {folder}/random]"]
     assert main(["fit", "tokenizer", *data, *options, "--out", str(folder / "tokenizer")]) == 0
     return folder
@@ -140,7 +140,7 @@ def test_f1():
 
 
 def test_resuming_is_exact(fitted: Path, tmp_path: Path):
-    options = config(fitted, steps=6)
+    options = config(fitted, data=str(fitted / "random"), steps=6)
     torch.manual_seed(0)
     whole = Training(WorldModelTask.prepare(options), options)
     torch.manual_seed(0)
@@ -228,7 +228,7 @@ def test_images_of_another_size_are_refused_with_both(
     fitted: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]
 ):
     data = tmp_path / "large"
-    call("collect", ENV, "--episodes", 4, "--by", "random", "--env_args.tile_size", 16,
+    call("collect", ENV, "--episodes", 2, "--by", "random", "--env_args.tile_size", 16,
          "--env_args.max_steps", 5, "--out", data)  # fmt: skip
     with pytest.raises(UserError, match=r"\[56, 56\].*\[112, 112\]"):
         WorldModelTask.prepare(config(fitted, data=str(data), test_share=0.5))
