@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 from multiprocessing import forkserver
 
@@ -12,6 +13,11 @@ settings.register_profile("thorough", max_examples=500)
 # second, the process and a count. A test goes on with a training within its second, and there
 # the ninth file of a process would come after the tenth: we count from a number with more digits.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(10_000)
+
+
+def pytest_collection_finish(session):
+    """Leave what was imported and collected out of garbage collections: half a million objects."""
+    gc.freeze()
 
 
 def pytest_unconfigure(config):
