@@ -31,6 +31,7 @@ from mmrl.models.encoders.layers import (
     with_small_maps,
 )
 from mmrl.models.encoders.luma_chroma import LumaChroma
+from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.encoders.torchvision_weights import published_weights
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.image import (
@@ -280,7 +281,8 @@ def build_image_encoder(
     """The image encoder of that name.
 
     Args:
-        name: a key of :data:`IMAGE_ENCODERS` or a ResNet of torchvision.
+        name: a key of :data:`IMAGE_ENCODERS`, of an entry point, a dotted path, or a ResNet of
+            torchvision.
         image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
         pretrained: load them; otherwise they are random, to be replaced later.
@@ -298,6 +300,12 @@ def build_image_encoder(
             return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+    if is_of_others(name):
+        if weights:
+            raise UserError(f"{name} loads its own weights: leave model.image_weights empty")
+        return build_other(
+            "image", name, ImageEncoder, IMAGE_ENCODERS, kwargs, size, resize=resize is not None
+        )
     models = import_torchvision().models
     theirs = [one for one in models.list_models(module=models) if "resnet" in one]
     if name not in theirs:
