@@ -48,7 +48,7 @@ AGENTS: Final = "mmrl.agents"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
 
-_OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
+OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""
 
 
@@ -122,7 +122,7 @@ def find_spec(env_id: str) -> EnvSpec:
                 f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: "
                 f"{error}{hint}"
             ) from error
-    for prefix, (package, extra) in _OPTIONAL.items():
+    for prefix, (package, extra) in OPTIONAL.items():
         if name.startswith(prefix):
             try:
                 import_module(package)
