@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium.spaces import Dict
 from numpy.typing import NDArray
 
 from mmrl.contract import GOAL, INSTRUCTION, SPEECH, rows_of, sensors
@@ -96,14 +96,14 @@ class Preprocessing:
         rows = [self.encode(observation, row) for row in range(rows_of(observation))]
         return {key: np.stack([row[key] for row in rows]) for key in self.spaces}
 
-    def encoded_space(self, space: spaces.Dict) -> spaces.Dict:
+    def encoded_space(self, space: Dict) -> Dict:
         """The space of what a model is given of an environment: its images and vectors as they
         are, and the encoded instructions.
 
         Args:
             space: of the environment's observations.
         """
-        return spaces.Dict({**sensors(space), **self.spaces})
+        return Dict({**sensors(space), **self.spaces})
 
     def _encode_speech(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
         """Speech features; an episode's waveform comes at every step and is encoded once."""

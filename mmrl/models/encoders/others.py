@@ -17,14 +17,11 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from mmrl.errors import UserError
-from mmrl.models.encoders.base import Encoder
 from mmrl.models.tokens import TokensShape
 from mmrl.registry import ENCODERS, find_offered, is_offered
-
-E = TypeVar("E", bound=Encoder)
 
 
 def is_of_others(name: str) -> bool:
@@ -35,16 +32,16 @@ def is_of_others(name: str) -> bool:
 
 
 def build_other(
-    kind: str, name: str, base: type[E], ours: Iterable[str], args: Mapping[str, Any],
+    kind: str, name: str, base: Any, ours: Iterable[str], args: Mapping[str, Any],
     *given: Any, **fixed: Any,
-) -> E:  # fmt: skip
+) -> Any:  # fmt: skip
     """An encoder of others.
 
     Args:
         kind: of the encoder, such as "text".
         name: of an entry point, or a dotted path to a class, or to a function whose annotation
             names the class that it returns. Nothing else is called: a file may name it.
-        base: the class that an encoder of this kind has.
+        base: the class of which an encoder of this kind is a subclass.
         ours: names of our encoders of this kind, for errors.
         args: the user's arguments, as of ``model.text_args``.
         given, fixed: the others.
@@ -67,7 +64,7 @@ def build_other(
         raise UserError(
             f"{kind} encoder {name!r} has no shape: set self.shape = TokensShape(width, grid)"
         )
-    return cast("E", encoder)
+    return encoder
 
 
 def _makes(make: Any, base: type[Any]) -> bool:
