@@ -52,8 +52,8 @@ class ModelConfig:
     """What a model is made of.
 
     Attributes:
-        image: image encoder: small_resnet, nature_cnn, luma_chroma, or a ResNet of torchvision such
-            as resnet18.
+        image: image encoder: small_resnet, nature_cnn, luma_chroma, a ResNet of torchvision such as
+            resnet18, or a dotted path to your own, as of every encoder.
         image_weights: pretrained weights of torchvision's ResNets, such as IMAGENET1K_V1.
         image_args: its arguments: width, and small_resnet's blocks and patch; for torchvision's
             stage (how many of the four are kept) and pooled (one token instead of a grid).
