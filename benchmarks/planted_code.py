@@ -168,6 +168,11 @@ def plant_configs(shop: Workshop) -> None:
         "environment of a module in the run": lambda c: c.update(env="run.payload:Id-v0"),
         "fusion of a module": lambda c: c["model"].update(fusion="payload.Fusion"),
         "fusion subprocess.Popen": lambda c: c["model"].update(fusion="subprocess.Popen"),
+        "agent of a module": lambda c: c.update(agent="payload.Agent"),
+        "encoder of a module": lambda c: c["model"].update(text="payload.Words"),
+        "encoder of a module, by key": lambda c: c["model"].update(
+            encoders={"image": {"name": "payload.Retina"}}
+        ),
     }
     controls = {
         "class_path": "from jsonargparse import *; from typing import *\n"
@@ -178,6 +183,9 @@ def plant_configs(shop: Workshop) -> None:
         "environment of a module": "import payload",
         "environment of a module in the run": "import run.payload",
         "fusion of a module": "import payload",
+        "agent of a module": "import payload",
+        "encoder of a module": "import payload",
+        "encoder of a module, by key": "import payload",
         "fusion subprocess.Popen": f"import subprocess; subprocess.Popen(['touch', '{shop.mark}'])"
         ".wait()",
     }

@@ -1,13 +1,23 @@
-"""Finds environments and agents through entry points: ours and those of other packages.
+"""Finds environments, agents, encoders and fusions: ours and those of other packages.
 
-A package offers environments by naming a module that registers them when imported, and agents by
-naming an :class:`mmrl.experiment.agent.Agent`, in its ``pyproject.toml``::
+A package offers environments by naming a module that registers them when imported, agents by
+naming an :class:`mmrl.experiment.agent.Agent`, and encoders and fusions by naming their classes, in
+its ``pyproject.toml``::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
 
     [project.entry-points."mmrl.agents"]
     my_agent = "my_package.agents:MyAgent"
+
+    [project.entry-points."mmrl.encoders"]
+    my_words = "my_package.encoders:MyWords"
+
+    [project.entry-points."mmrl.fusions"]
+    my_fusion = "my_package.fusions:MyFusion"
+
+Without a package, agents, encoders and fusions are named by a dotted path, ``my_module.MyAgent`` or
+``my_module:MyAgent``.
 """
 
 from __future__ import annotations
@@ -15,6 +25,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, distributions
@@ -31,12 +42,14 @@ from mmrl.env_apis.old_gym import OldGymMaker, old_gym_limit, old_gym_spec
 from mmrl.env_apis.registration import NAMESPACE, target_spec, unregistered
 from mmrl.errors import UserError, unknown
 from mmrl.known_packages import known_module, known_package
-from mmrl.trust import import_trusted, packages_path
+from mmrl.trust import import_trusted, packages_path, split_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
+ENCODERS: Final = "mmrl.encoders"
+FUSIONS: Final = "mmrl.fusions"
 
-_OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
+OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""
 
 
@@ -111,7 +124,7 @@ def find_spec(env_id: str) -> EnvSpec:
                 f"environment {env_id!r}: cannot import {module}: {type(error).__name__}: "
                 f"{error}{hint}"
             ) from error
-    for prefix, (package, extra) in _OPTIONAL.items():
+    for prefix, (package, extra) in OPTIONAL.items():
         if name.startswith(prefix):
             try:
                 import_module(package)
@@ -163,18 +176,63 @@ def _environments_in(module: ModuleType) -> list[str]:
             if isinstance(one, type) and issubclass(one, gym.Env)]  # fmt: skip
 
 
+def is_offered(group: str, name: str) -> bool:
+    """Whether a name is that of an entry point, or a dotted path; nothing is imported."""
+    return name in _entries(group) or split_path(name) is not None
+
+
+def find_offered(group: str, name: str, what: str, ours: Iterable[str] = ()) -> Any:
+    """What an entry point of that name, or a dotted path, leads to.
+
+    Args:
+        group: of entry points, such as :data:`ENCODERS`.
+        name: of the entry point, or the path.
+        what: kind of thing is named, for errors.
+        ours: names of ours, which an error lists with the others.
+
+    Raises:
+        UserError: there is none, or its module cannot be imported.
+    """
+    entries = _entries(group)
+    path = None if name in entries else split_path(name)
+    if name not in entries and path is None:
+        raise unknown(what, name, {*entries, *ours})
+    try:
+        return entries[name].load() if path is None else _imported(*path)
+    except Exception as error:  # of any kind, from another module
+        raise UserError(
+            f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _imported(module: str, attribute: str) -> Any:
+    return getattr(import_trusted(module), attribute)
+
+
 def agent_names() -> list[str]:
     """The names of all installed agents."""
     return sorted(_entries(AGENTS))
 
 
+def agent_section(name: str) -> str:
+    """The key of an agent's hyperparameters in configurations: its name; for a dotted path the
+    name of the class.
+    """
+    path = None if name in _entries(AGENTS) else split_path(name)
+    return name if path is None else path[1]
+
+
 def find_agent(name: str) -> Any:
-    """The agent class of that name, see :class:`mmrl.experiment.agent.Agent`.
+    """The agent class of that name or dotted path, see :class:`mmrl.experiment.agent.Agent`.
 
     Raises:
-        UserError: there is none; with the nearest names.
+        UserError: there is none, with the nearest names; or it is no agent.
     """
-    entries = _entries(AGENTS)
-    if name not in entries:
-        raise unknown("agent", name, entries)
-    return entries[name].load()
+    found = find_offered(AGENTS, name, "agent")
+    lacking = [one for one in ("Config", "train", "load") if not hasattr(found, one)]
+    if name not in _entries(AGENTS) and lacking:
+        raise UserError(
+            f"agent {name!r} has no {' and no '.join(lacking)}: see mmrl.experiment.agent.Agent "
+            "for what an agent needs"
+        )
+    return found

@@ -1,8 +1,8 @@
 """Trust: which code a file may name, and which it may not.
 
-A run folder, a model, a dataset and a YAML file may name code: an environment as ``module:Id``, a
-fusion or a task by its dotted path. Opening somebody else's file must run nothing, so such a module
-is imported only if it
+A run folder, a model, a dataset and a YAML file may name code: an environment as ``module:Id``, an
+agent, an encoder, a fusion or a task by its dotted path. Opening somebody else's file must run
+nothing, so such a module is imported only if it
 
 - is part of mmrl, or installed as a package is,
 - was named by the user on this command line,
@@ -44,11 +44,18 @@ SIGNATURE: Final = "code.json"
 _OURS: Final = ("mmrl", "mmrl_envs", "mmrl_agents")
 _IDS: Final = ("env", "env_id", "language")
 """Keys of a configuration whose value may be ``module:Id`` or ``module:Class``."""
-_PATHS: Final = ("fusion", "task")
+_PATHS: Final = ("agent", "fusion", "task")
 """Keys of a configuration whose value may be a dotted path to a class."""
+_ENCODERS: Final = ("image", "text", "speech", "vector")
+"""The same, but for the arguments of environments, which may have such keys, too."""
+_ROW: Final = re.compile(r"(?:^|\.)encoders\..+\.name$")
+"""The same, in a table of encoders by observation key."""
+_TAKE_PATHS: Final = ("fit", "--over", "--agent", "--model.encoders")
+"""What stands before a dotted path on the command line, beside the options of these keys."""
+_OF_ENVIRONMENTS: Final = re.compile(r"(?:^|\.)env_(?:args|adapter)\.")
 _MODULE: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _ID: Final = re.compile(rf"({_MODULE}):\S+")
-_PATH: Final = re.compile(rf"({_MODULE})\.[^\W\d]\w*")
+_PATH: Final = re.compile(rf"({_MODULE})[.:]([^\W\d]\w*)")
 
 
 class UntrustedCodeError(UserError):
@@ -82,6 +89,14 @@ def read_command_line(arguments: Sequence[str]) -> None:
     _command_line.trusts_all = bool({"--trust-code", "--trust_code"} & set(arguments))
 
 
+def split_path(name: str) -> tuple[str, str] | None:
+    """The module and the attribute of a dotted path, ``module.Class`` or ``module:Class``; None
+    where a name is none.
+    """
+    found = _PATH.fullmatch(name)
+    return None if found is None else (found[1], found[2])
+
+
 def modules_named(tree: Any) -> dict[str, str]:
     """The modules that a configuration would have imported, each with the entry that names it.
 
@@ -89,7 +104,7 @@ def modules_named(tree: Any) -> dict[str, str]:
         tree: plain data, such as a run's configuration or a model's recipe.
     """
     return {
-        module: f"{key}: {value}"
+        module: f"{key.rpartition('.')[2]}: {value}"
         for key, value in _entries(tree)
         if (module := _module_of(key, value)) is not None
     }
@@ -216,17 +231,17 @@ def packages_path() -> list[str]:
     return [place for place in sys.path if place not in ("", os.curdir, *_searched)]
 
 
-def _entries(tree: Any) -> Iterator[tuple[str, str]]:
-    """All text values by their keys, at any depth."""
+def _entries(tree: Any, within: str = "") -> Iterator[tuple[str, str]]:
+    """All text values by their dotted keys, at any depth."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
             if isinstance(value, str):
-                yield str(key), value
+                yield f"{within}{key}", value
             else:
-                yield from _entries(value)
+                yield from _entries(value, f"{within}{key}.")
     elif isinstance(tree, list | tuple):
         for value in tree:
-            yield from _entries(value)
+            yield from _entries(value, within)
 
 
 def _module_of(key: str, value: str) -> str | None:
@@ -234,13 +249,17 @@ def _module_of(key: str, value: str) -> str | None:
     if name in _IDS:
         return value.rpartition(":")[0] or None
     if name in _PATHS:
-        return value.rpartition(".")[0] or None
+        return value.rpartition(":")[0] or value.rpartition(".")[0] or None
+    if (name in _ENCODERS or _ROW.search(key)) and not _OF_ENVIRONMENTS.search(key):
+        path = split_path(value)
+        return None if path is None or os.path.exists(value) else path[0]
     return None
 
 
 def _named(arguments: Sequence[str]) -> Iterator[str]:
     """Modules of ``module:Id`` anywhere, and of dotted paths where one belongs: after ``fit``,
-    ``--model.fusion`` and ``--over``. What is a file or folder names no module.
+    ``--agent``, ``--model.fusion``, ``--model.text``, ``--model.encoders`` and ``--over``. What is
+    a file or folder names no module.
     """
     before = ""
     for argument in arguments:
@@ -250,8 +269,12 @@ def _named(arguments: Sequence[str]) -> Iterator[str]:
         before = argument
         if os.path.exists(value):
             continue
-        dotted = option in ("fit", "--over") or option.endswith(".fusion")
-        for piece in re.split(r"[,=\[\]]", value) if option == "--over" else [value]:
+        dotted = option.startswith(_TAKE_PATHS) or option.rpartition(".")[2] in (
+            *_PATHS,
+            *_ENCODERS,
+        )
+        is_list = option == "--over" or ".encoders" in option
+        for piece in re.split(r"[,={}\[\]\s\"']|: ", value) if is_list else [value]:
             if found := _ID.fullmatch(piece) or (dotted and _PATH.fullmatch(piece)):
                 yield found[1]
 

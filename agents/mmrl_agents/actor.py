@@ -83,8 +83,7 @@ class SB3Actor:
     def _encode(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         parts = self.preprocessing.spaces
         seen = {key: self._checked(key, observation) for key in self._sensors if key not in parts}
-        rows = [self.preprocessing.encode(observation, row) for row in range(rows_of(observation))]
-        return {**seen, **{key: np.stack([row[key] for row in rows]) for key in parts}}
+        return {**seen, **self.preprocessing.encode_batch(observation)}
 
     @property
     def _sensors(self) -> dict[str, spaces.Space[Any]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 from jsonargparse import ActionConfigFile
 
+from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.resuming import as_argument, changes, check_code, check_value, named_run
 from mmrl.contract import EVAL_SEED_START
@@ -17,8 +18,8 @@ from mmrl.experiment.config import TrainConfig, find_device
 from mmrl.experiment.env_info import CHANNELS, EnvInfo, probe
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.experiment.run import Run, flat
-from mmrl.models.fusion import FUSIONS
-from mmrl.registry import agent_names, find_agent
+from mmrl.models.fusion import check_fusion
+from mmrl.registry import agent_names, agent_section, find_agent
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION: Final = """\
@@ -100,10 +101,10 @@ def parse(arguments: list[str]) -> TrainRequest:
     Raises:
         UserError: an agent that there is not, or no run to resume.
     """
-    parser = train_parser(tuple(agent_names()))
     resumed = named_run(arguments)
     if resumed is not None:
         arguments = [as_argument(resumed), *arguments]
+    parser = train_parser((*agent_names(), *named_agents(arguments)))
     parsed = parser.parse_args(arguments)
     request = _request(parser, parsed)
     check_code(parsed, request.resolved)
@@ -134,7 +135,7 @@ def request_of(config: Mapping[str, Any]) -> TrainRequest:
     wrong = sorted(plain.keys() & _NOT_THE_EXPERIMENT)
     if wrong:
         raise UserError(f"{wrong[0]}: is an option of 'mmrl train', and no key of a configuration")
-    parser = train_parser(tuple(agent_names()))
+    parser = train_parser((*agent_names(), *agents_of_others([plain.get("agent")])))
     request = _request(parser, parser.parse_object(plain))
     for key, value in flat(request.resolved).items():
         check_value(key, value)
@@ -163,22 +164,27 @@ def train_parser(agents: tuple[str, ...]) -> Parser:
         "--dry-run", type=bool, default=False, help="print what --workers would do, and stop"
     )
     parser.add_class_arguments(TrainConfig)
+    taken = {one.name for one in fields(TrainConfig)}
     for name in agents:
-        parser.add_class_arguments(find_agent(name).Config, name)
+        section = agent_section(name)
+        if section in taken:
+            raise UserError(
+                f"agent {name!r}: its hyperparameters would be the section {section!r}, which is "
+                "taken: give the class another name"
+            )
+        taken.add(section)
+        parser.add_class_arguments(find_agent(name).Config, section)
     return parser
 
 
 def _request(parser: Parser, parsed: Any) -> TrainRequest:
-    agent = parsed.agent
-    if agent not in agent_names():
-        raise unknown("agent", agent, agent_names())
-    plain = parser.plain_values(parsed)
-    others = set(agent_names()) - {agent} | _NOT_THE_EXPERIMENT
-    resolved = {key: value for key, value in plain.items() if key not in others}
+    find_agent(parsed.agent)
+    section = agent_section(parsed.agent)
+    plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}
+    resolved = {key: value for key, value in plain.items() if key in {*known, section}}
     objects = parser.instantiate_classes(parsed)
-    sections = {*_NOT_THE_EXPERIMENT, *agent_names()}
-    config = TrainConfig(**{k: v for k, v in vars(objects).items() if k not in sections})
-    return TrainRequest(config, objects[agent], resolved)
+    config = TrainConfig(**{k: v for k, v in vars(objects).items() if k in known})
+    return TrainRequest(config, objects[section], resolved)
 
 
 def check(config: TrainConfig) -> None:
@@ -209,8 +215,7 @@ def check_settings(config: TrainConfig) -> None:
             f"seed={config.seed}: must be 0 to {EVAL_SEED_START - 1}; evaluation is above"
         )
     find_device(config.device)
-    if config.model.fusion not in FUSIONS and "." not in config.model.fusion:
-        raise unknown("fusion", config.model.fusion, FUSIONS)
+    check_fusion(config.model.fusion)
     if config.instruction not in CHANNELS:
         raise unknown("instruction", config.instruction, CHANNELS)
 
@@ -227,7 +232,7 @@ def check_resume(request: TrainRequest) -> list[str]:
     """
     run = request.resume
     assert run is not None
-    agent = request.config.agent
+    agent = agent_section(request.config.agent)
     defaults = {**asdict(TrainConfig("", "")), agent: asdict(type(request.hyper)())}
     differences = changes(run, request.resolved, defaults, "model", "optimizer", agent)
     if differences and not request.allow_changes:

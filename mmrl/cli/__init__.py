@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
     "envs": "list the installed environments",
+    "new-env": "write a package with an environment to start from",
     "check-env": "check whether agents can be trained in an environment",
 }
 

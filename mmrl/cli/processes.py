@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from mmrl.experiment.config import TrainConfig
+from mmrl.trust import split_path
 
 _PATIENCE: Final = 30.0  # seconds to save a checkpoint in, as schedulers give
 
@@ -77,8 +80,15 @@ def named_code(config: TrainConfig) -> list[str]:
     """The options that name the code of a configuration, which was checked before: a process that
     is given them trusts it.
     """
-    fusion = [f"--model.fusion={config.model.fusion}"] if "." in config.model.fusion else []
-    return [f"--env={config.env}", *fusion]
+    model = config.model
+    names = {"agent": config.agent}
+    for part in ("fusion", "image", "text", "speech", "vector"):
+        names[f"model.{part}"] = getattr(model, part)
+    named = [f"--{key}={name}" for key, name in names.items() if split_path(name) is not None]
+    if any(split_path(row.name) is not None for row in model.encoders.values()):
+        rows = {key: asdict(row) for key, row in model.encoders.items()}
+        named.append(f"--model.encoders={json.dumps(rows)}")
+    return [f"--env={config.env}", *named]
 
 
 def last_line(log: Path) -> str:

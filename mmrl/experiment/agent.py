@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 class Agent(Protocol):
-    """A way of training, offered through the entry point group ``mmrl.agents``.
+    """A way of training: any class with these three, offered through the entry point group
+    ``mmrl.agents``, or named by a dotted path; ``examples/own_agent.py`` is one.
 
     One that several workers can train together is a :class:`DistributedAgent`.
 

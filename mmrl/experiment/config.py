@@ -11,6 +11,7 @@ import torch
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
+from mmrl.registry import agent_section
 from mmrl.wrappers.adapt.config import ADAPTER
 
 
@@ -38,7 +39,8 @@ class TrainConfig:
     Attributes:
         env: id of the environment, module:id, or module:Class.
         out: run folder, which must not exist yet.
-        agent: name of the agent; its hyperparameters are the section of that name.
+        agent: name of the agent, or a dotted path to your own class; its hyperparameters are the
+            section of that name, or of the class's.
         steps: environment steps to train for.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
         env_args: arguments of the environment, such as room_size; and speech, the synthesised
@@ -99,7 +101,7 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         UserError: it has unknown keys.
     """
     given, _ = rename_keys(plain)
-    agent = given.get("agent", TrainConfig.agent)
+    agent = agent_section(given.get("agent", TrainConfig.agent))
     try:
         hyper = hyperparameters(**given.pop(agent, {}))
         model = ModelConfig(**given.pop("model", {}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -20,10 +20,12 @@ from mmrl.models.encoders.kinds import (
     default_config,
     is_hub_model,
     kind_of,
-)  # fmt: skip
+    kind_of_input,
+)
+from mmrl.models.encoders.others import is_of_others
 from mmrl.models.encoders.speech import build_speech_preprocessor
 from mmrl.models.encoders.text import TEXT_ENCODERS
-from mmrl.models.fusion import FUSIONS, Fusion, SingleReadout, build_fusion
+from mmrl.models.fusion import Fusion, SingleReadout, build_fusion, check_fusion
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
 from mmrl.models.saved_encoders import resolve
@@ -56,7 +58,7 @@ def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
         UserError: a pretrained tokenizer that cannot be loaded.
     """
     name = encoder_configs(config)[INSTRUCTION].name
-    if name in TEXT_ENCODERS:
+    if name in TEXT_ENCODERS or is_of_others(name):
         return WordTokenizer(words, config.instruction_length)
     return PretrainedTokenizer(name, config.instruction_length)
 
@@ -140,8 +142,11 @@ def used_encoders(config: ModelConfig, inputs: ModelInputs) -> dict[str, Encoder
             raise UserError(
                 f"observation key {key!r}: use letters, digits, _ and -, and dots between them"
             )
+        shape = inputs.shapes.get(key)
         if key not in config.encoders:
-            table[key] = default_config(config, key, inputs.shapes.get(key))
+            table[key] = default_config(config, key, shape)
+        elif table[key].kind is None and is_of_others(table[key].name):
+            table[key] = replace(table[key], kind=kind_of_input(key, shape))
     for key in config.encoders:
         if key not in there:
             raise UserError(
@@ -155,8 +160,7 @@ def _check_options(config: ModelConfig) -> None:
         raise unknown("model.precision", config.precision, PRECISIONS)
     if not 0 <= config.dropout < 1:
         raise UserError(f"model.dropout={config.dropout}: must be at least 0 and below 1")
-    if config.fusion not in FUSIONS and "." not in config.fusion:
-        raise unknown("fusion", config.fusion, FUSIONS)
+    check_fusion(config.fusion)
 
 
 def _build_encoders(
@@ -194,7 +198,7 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
     """
     table = encoder_configs(config)
     name, size = table[INSTRUCTION].name, table[IMAGE].size
-    if name in TEXT_ENCODERS:
+    if name in TEXT_ENCODERS or is_of_others(name):
         raise UserError(
             f"text encoder {name!r} has no vocabulary of its own: give build_model the inputs and "
             "a tokenizer, or name a pretrained text encoder such as minilm"

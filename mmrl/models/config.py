@@ -54,7 +54,8 @@ class ModelConfig:
 
     Attributes:
         image: image encoder: small_resnet, nature_cnn, luma_chroma, a classification network of
-            torchvision such as resnet18, or a vision model of transformers by hub name or folder.
+            torchvision such as resnet18, a vision model of transformers by hub name or folder, or
+            a dotted path to your own, as of every encoder.
         image_weights: of torchvision's networks, such as IMAGENET1K_V1, or a file of weights.
         image_args: its arguments: width, and small_resnet's blocks and patch; stage of
             torchvision's ResNets (how many of the four are kept); pooled of torchvision's and

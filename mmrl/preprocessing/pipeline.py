@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+from gymnasium.spaces import Dict
 from numpy.typing import NDArray
 
-from mmrl.contract import GOAL, INSTRUCTION, SPEECH
+from mmrl.contract import GOAL, INSTRUCTION, SPEECH, rows_of, sensors
 from mmrl.errors import UserError
 from mmrl.preprocessing import speech as speech_files
 from mmrl.preprocessing import text as text_files
@@ -85,6 +86,24 @@ class Preprocessing:
         if self.goals is not None:
             encoded[GOAL] = self.goals.encode(observation[INSTRUCTION][row])
         return encoded
+
+    def encode_batch(self, observation: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """A batch of observations → its encoded instructions [B, …], by the keys of spaces.
+
+        Raises:
+            UserError: as :meth:`encode`.
+        """
+        rows = [self.encode(observation, row) for row in range(rows_of(observation))]
+        return {key: np.stack([row[key] for row in rows]) for key in self.spaces}
+
+    def encoded_space(self, space: Dict) -> Dict:
+        """The space of what a model is given of an environment: its images and vectors as they
+        are, and the encoded instructions.
+
+        Args:
+            space: of the environment's observations.
+        """
+        return Dict({**sensors(space), **self.spaces})
 
     def _encode_speech(self, waveform: NDArray[np.float32]) -> NDArray[Any]:
         """Speech features; an episode's waveform comes at every step and is encoded once."""

@@ -47,16 +47,36 @@ def payload(tmp_path, monkeypatch):
 def test_modules_that_a_configuration_names():
     tree = {
         "env": "kitchen:Kitchen-v0",
-        "model": {"fusion": "mine.fusion.Mine", "text": "not.code"},
+        "agent": "mine.agents:Mine",
+        "model": {
+            "fusion": "mine.fusion.Mine",
+            "text": "mine.words.Words",
+            "image": "mine.images:images",
+            "speech": "organization/model.v2",
+            "encoders": {"arm.left": {"name": "mine.arm.Arm", "args": {"text": 1}}},
+        },
         "recipe": [{"env_id": "a.b:C-v0"}, {"task": "captioner"}],
-        "env_args": {"name": "x:y"},
+        "env_args": {"name": "x:y", "text": "not.code", "env_adapter": {"image": "not.code"}},
+        "env_adapter": {"image": "observation.images.top", "instruction": {"text": "not.code"}},
+        "optimizer": {"name": "not.code"},
     }
     assert modules_named(tree) == {
         "kitchen": "env: kitchen:Kitchen-v0",
+        "mine.agents": "agent: mine.agents:Mine",
         "mine.fusion": "fusion: mine.fusion.Mine",
+        "mine.words": "text: mine.words.Words",
+        "mine.images": "image: mine.images:images",
+        "mine.arm": "name: mine.arm.Arm",
         "a.b": "env_id: a.b:C-v0",
     }
     assert modules_named({"env": "mmrl/GoToObj-v0", "fusion": "film", "task": "painter"}) == {}
+
+
+def test_a_folder_of_a_model_is_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert modules_named({"text": "my.model"}) == {"my": "text: my.model"}
+    (tmp_path / "my.model").mkdir()
+    assert modules_named({"text": "my.model"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +112,10 @@ def test_a_file_is_not_trusted_and_nothing_is_imported(payload, tmp_path):
         (["train", "--model.fusion", "payload.Mine"], True),
         (["ablate", "x.yaml", "--over", "model.fusion=film,payload.Mine[steps=1]"], True),
         (["fit", "payload.Task"], True),
+        (["train", "--agent", "payload.Agent"], True),
+        (["train", "--model.text=payload.Words"], True),
+        (["train", "--model.encoders", "{arm: {name: payload.Arm, args: {width: 8}}}"], True),
+        (["train", "--model.encoders", '{"arm": {"name":"payload.Arm"}}'], True),
         (["eval", "payload"], False),
         (["eval", "payload.v1"], False),
         (["eval", "run", "--out", "payload.Mine"], False),

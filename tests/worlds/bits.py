@@ -8,6 +8,7 @@ them.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -178,12 +179,15 @@ class Bit(gym.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self._bit = int(self.np_random.integers(2))
-        return self._show(self._bit), self._info()
+        return self._observe(), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         is_right = self._answer(action) == self._bit
         info = {**self._info(), "success": bool(is_right)}
-        return self._show(self._bit), float(is_right), True, False, info
+        return self._observe(), float(is_right), True, False, info
+
+    def _observe(self) -> Any:
+        return copy.deepcopy(self._show(self._bit))  # new arrays, which Gymnasium asks for
 
     def render(self) -> NDArray[np.uint8]:
         return np.full((40, 40, 3), 80, np.uint8)

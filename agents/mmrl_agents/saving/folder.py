@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from mmrl import __version__
 from mmrl.errors import UserError
 from mmrl.files import WriteError, atomic_folder
+from mmrl.models.config import ModelConfig
 from mmrl.trust import check
 
 ALGORITHM: Final = "algorithm.json"
@@ -33,9 +35,9 @@ def check_code(model: Any, file: Path, *, trust_code: bool) -> None:
     check(code_of(model), file, trust_code=trust_code)
 
 
-def code_of(model: Any) -> dict[str, str]:
-    """The entries of a model's configuration that may name code."""
-    return {"fusion": str(getattr(model, "fusion", ""))}
+def code_of(model: Any) -> dict[str, Any]:
+    """A model's configuration as plain data: entries of it may name code."""
+    return asdict(model) if isinstance(model, ModelConfig) else {}
 
 
 def as_folder(path: Any) -> Path:

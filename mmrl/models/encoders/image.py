@@ -21,6 +21,7 @@ from mmrl.models.encoders.hub_image import pretrained_image
 from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.layers import PatchBody, PatchEmbedding, check_patch, group_norm
 from mmrl.models.encoders.luma_chroma import LumaChroma
+from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.encoders.torchvision_networks import torchvision_encoder, torchvision_names
 from mmrl.preprocessing.hub import download_hint, hub_cache
 from mmrl.preprocessing.image import ImageNormalizer
@@ -140,8 +141,8 @@ def build_image_encoder(
     """The image encoder of that name.
 
     Args:
-        name: a key of :data:`IMAGE_ENCODERS`, a classification network of torchvision, or a model
-            of transformers by hub name or folder.
+        name: a key of :data:`IMAGE_ENCODERS`, of an entry point, a dotted path, a classification
+            network of torchvision, or a model of transformers by hub name or folder.
         image_size: height and width of the images.
         weights: pretrained weights, for torchvision's.
         pretrained: load them; otherwise they are random, to be replaced later.
@@ -159,6 +160,12 @@ def build_image_encoder(
             return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+    if is_of_others(name):
+        if weights:
+            raise UserError(f"{name} loads its own weights: leave model.image_weights empty")
+        return build_other(
+            "image", name, ImageEncoder, IMAGE_ENCODERS, kwargs, size, resize=resize is not None
+        )
     theirs = torchvision_names()
     build: Callable[..., ImageEncoder] = pretrained_image
     if name in theirs:

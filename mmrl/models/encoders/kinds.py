@@ -17,6 +17,7 @@ from mmrl.models.encoders.base import Encoder, ProjectedEncoder, Vocabulary
 from mmrl.models.encoders.goal import GoalEncoder
 from mmrl.models.encoders.image import IMAGE_ENCODERS, build_image_encoder, is_hub_image
 from mmrl.models.encoders.image_base import FramesEncoder, ImageEncoder
+from mmrl.models.encoders.others import is_of_others
 from mmrl.models.encoders.speech import SPEECH_ENCODERS, build_speech_encoder
 from mmrl.models.encoders.text import TEXT_ENCODERS, build_text_encoder
 from mmrl.models.encoders.vector import VECTOR_ENCODERS, build_vector_encoder
@@ -98,15 +99,19 @@ def default_config(config: ModelConfig, key: str, shape: tuple[int, ...] | None)
     Raises:
         UserError: no encoder takes such arrays.
     """
-    kind = _kind_of_input(key, shape)
+    kind = kind_of_input(key, shape)
     if kind == _KIND_OF_KEY.get(key):
         return encoder_configs(config)[key]
     flat = flat_configs(config)
     return replace(flat.get(kind, flat["image"]), kind=kind)
 
 
-def _kind_of_input(key: str, shape: tuple[int, ...] | None) -> str:
-    """A key of :data:`KINDS`: speech by its key, everything else by its shape."""
+def kind_of_input(key: str, shape: tuple[int, ...] | None) -> str:
+    """A key of :data:`KINDS`: speech by its key, everything else by its shape.
+
+    Raises:
+        UserError: no encoder takes such arrays.
+    """
     if key == SPEECH:
         return "speech"
     if shape is None:
@@ -126,7 +131,7 @@ def _kind_of_input(key: str, shape: tuple[int, ...] | None) -> str:
 def is_hub_model(key: str, config: EncoderConfig) -> bool:
     """Whether an encoder is a model of transformers, whose configuration is a file of its own."""
     kind = KINDS[kind_of(key, config)]
-    return kind.is_hub(config.name)
+    return kind.is_hub(config.name) and not is_of_others(config.name)
 
 
 def _image(config: EncoderConfig, given: EncoderInput) -> ImageEncoder:

@@ -21,6 +21,7 @@ from mmrl.errors import UserError
 from mmrl.models.encoders.base import Encoder, with_parameters
 from mmrl.models.encoders.dedup import distinct_rows
 from mmrl.models.encoders.layers import sines
+from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.hub import hub_cache, load_pretrained, model_from_config
 from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
@@ -251,7 +252,8 @@ def build_speech_preprocessor(name: str, seconds: float) -> SpeechPreprocessor:
     Raises:
         UserError: a pretrained feature extractor cannot be loaded.
     """
-    return LogMel(seconds) if name in SPEECH_ENCODERS else PretrainedSpeech(name, seconds)
+    is_ours = name in SPEECH_ENCODERS or is_of_others(name)
+    return LogMel(seconds) if is_ours else PretrainedSpeech(name, seconds)
 
 
 def build_speech_encoder(
@@ -260,7 +262,8 @@ def build_speech_encoder(
     """The speech encoder of that name.
 
     Args:
-        name: a key of :data:`SPEECH_ENCODERS`, a hub name or a local path.
+        name: a key of :data:`SPEECH_ENCODERS`, of an entry point, a dotted path, a hub name or a
+            local path.
         shape: of the features of one utterance.
         pretrained: load the weights; otherwise they are random.
         kwargs: arguments of ours.
@@ -273,6 +276,8 @@ def build_speech_encoder(
             return SPEECH_ENCODERS[name](shape, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.speech_args {kwargs} do not fit {name}: {error}") from error
+    if is_of_others(name):
+        return build_other("speech", name, SpeechEncoder, SPEECH_ENCODERS, kwargs, shape)
     if kwargs:
         raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
     try:

@@ -10,6 +10,7 @@ from mmrl.models.encoders.base import TextEncoder, Vocabulary, size_of
 from mmrl.models.encoders.bert import small_bert
 from mmrl.models.encoders.hub import UNREADABLE, first_line
 from mmrl.models.encoders.hub_text import HubTextEncoder, pretrained_text
+from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.encoders.words import BagOfWords, WordCNN, WordGRU, WordVectors
 from mmrl.preprocessing.hub import PACKAGED, download_hint, hub_cache
 
@@ -20,8 +21,8 @@ TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "word_gru": WordGRU,
     "word_cnn": WordCNN,
 }
-"""Our own, by name; every other name is a packaged model such as "minilm", or one of transformers,
-by hub name or folder.
+"""Our own, by name; those of others are found by :mod:`~mmrl.models.encoders.others`; every further
+name is a packaged model such as "minilm", or one of transformers, by hub name or folder.
 """
 
 
@@ -31,7 +32,8 @@ def build_text_encoder(
     """The text encoder of that name.
 
     Args:
-        name: a key of :data:`TEXT_ENCODERS`, a hub name or a local path.
+        name: a key of :data:`TEXT_ENCODERS`, of an entry point, a dotted path, a hub name or a
+            local path.
         vocabulary: ids are below this, or the words by their ids.
         length: the longest sentence, in tokens.
         pretrained: load the weights; otherwise they are random, to be replaced later.
@@ -46,6 +48,10 @@ def build_text_encoder(
             return TEXT_ENCODERS[name](vocabulary, length=length, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"model.text_args {kwargs} do not fit {name}: {error}") from error
+    if is_of_others(name):
+        return build_other(
+            "text", name, TextEncoder, TEXT_ENCODERS, kwargs, vocabulary, length=length
+        )
     if kwargs.keys() - {"pooled"}:
         raise UserError(f"{name} takes no model.text_args but pooled, got {', '.join(kwargs)}")
     try:

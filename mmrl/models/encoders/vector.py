@@ -11,8 +11,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from mmrl.errors import UserError, unknown
+from mmrl.errors import UserError
 from mmrl.models.encoders.base import Encoder
+from mmrl.models.encoders.others import build_other
 from mmrl.models.tokens import Tokens, TokensShape
 
 _CLIP: Final = 10.0
@@ -173,7 +174,7 @@ def build_vector_encoder(name: str, size: int, **kwargs: Any) -> Encoder:
     """The vector encoder of that name.
 
     Args:
-        name: a key of :data:`VECTOR_ENCODERS`.
+        name: a key of :data:`VECTOR_ENCODERS`, of an entry point, or a dotted path.
         size: K.
         kwargs: its arguments.
 
@@ -181,7 +182,7 @@ def build_vector_encoder(name: str, size: int, **kwargs: Any) -> Encoder:
         UserError: unknown name, or arguments that do not fit.
     """
     if name not in VECTOR_ENCODERS:
-        raise unknown("vector encoder", name, VECTOR_ENCODERS)
+        return build_other("vector", name, Encoder, VECTOR_ENCODERS, kwargs, size)
     try:
         return VECTOR_ENCODERS[name](size, **kwargs)
     except (TypeError, ValueError, RuntimeError) as error:

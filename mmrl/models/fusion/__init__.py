@@ -1,7 +1,8 @@
 """Fusions: the tokens of several modalities → one feature vector. One file each.
 
 To add one, write a module with the signature of :class:`mmrl.models.fusion.base.Fusion` and name it
-in ``FUSIONS``; or give the configuration a dotted path to your own class.
+in ``FUSIONS``; or give the configuration a dotted path to your own class, or the name of an entry
+point, see :mod:`mmrl.registry`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from mmrl.models.fusion.gated import GatedFusion
 from mmrl.models.fusion.single import SingleReadout
 from mmrl.models.fusion.weighted_sum import WeightedSumFusion
 from mmrl.models.tokens import TokensShape
-from mmrl.trust import import_trusted
+from mmrl.registry import FUSIONS as ENTRY_POINTS
+from mmrl.registry import find_offered, is_offered
 
 FUSIONS: Final[dict[str, type[Fusion]]] = {
     "bilinear": BilinearFusion,
@@ -43,7 +45,7 @@ def build_fusion(
     """The fusion of that name, or of a dotted path such as ``my_package.fusion.Mine``.
 
     Args:
-        name: a key of :data:`FUSIONS`, or a dotted path.
+        name: a key of :data:`FUSIONS`, of an entry point, or a dotted path.
         shapes: of each modality's tokens, by observation key.
         features: width of the features.
         args: further arguments of the class, by name.
@@ -63,18 +65,22 @@ def build_fusion(
         raise UserError(f"fusion {name!r}: {error}") from error
 
 
-def _import(name: str) -> type[nn.Module]:
-    """The class at a dotted path."""
-    module, _, attribute = name.rpartition(".")
-    if not module:
+def check_fusion(name: str) -> None:
+    """Refuse a name that no fusion has; nothing is imported.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in FUSIONS and not is_offered(ENTRY_POINTS, name):
         raise unknown("fusion", name, FUSIONS)
-    try:
-        found: Any = getattr(import_trusted(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"fusion {name!r} cannot be imported: {error}") from error
+
+
+def _import(name: str) -> type[nn.Module]:
+    """The class of an entry point or at a dotted path."""
+    found = find_offered(ENTRY_POINTS, name, "fusion", FUSIONS)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise UserError(f"fusion {name!r} is no torch.nn.Module: give the dotted path to a class")
     return found
 
 
-__all__ = ["FUSIONS", "Fusion", "SingleReadout", "build_fusion"]
+__all__ = ["FUSIONS", "Fusion", "SingleReadout", "build_fusion", "check_fusion"]

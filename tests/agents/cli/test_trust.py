@@ -86,6 +86,27 @@ def test_fusions_that_a_file_names(place, capsys):
     assert Run.open("run", trust_code=True).config["model"]["fusion"] == "evil.Fusion"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"agent": "evil.Agent", "Agent": {}},
+        {"model": {"text": "evil.Words"}},
+        {"model": {"encoders": {"image": {"name": "evil:Retina"}}}},
+    ],
+    ids=["agent", "text encoder", "encoder of a key"],
+)
+def test_agents_and_encoders_that_a_file_names(place, capsys, change):
+    def plant(config):
+        model = {**config["model"], **change.get("model", {})}
+        config.update({**change, "model": model})
+
+    spoil(place, plant)
+    for command in COMMANDS:
+        assert main(command) == 2, command
+        assert "names code that is not installed" in capsys.readouterr().err, command
+        assert not (place / "fired").exists(), command
+
+
 @pytest.mark.parametrize("section", ["optimizer.args", "model.image_args", "env_args"])
 def test_classes_are_not_made_of_values(place, capsys, section):
     spec = {
