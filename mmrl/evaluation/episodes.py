@@ -13,12 +13,14 @@ from mmrl.agent import Actor, attach_environment, begin_episodes
 from mmrl.contract import EVAL_SEED_START, INSTRUCTION
 from mmrl.evaluation.language_accuracy import ActRecorder
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
+from mmrl.registry import find_spec
 from mmrl.seeding import forked_rng
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl.wrappers.episode_limit import EpisodeLimit
 from mmrl.wrappers.error_context import CheckedBatch
 
 _BATCH: Final = 128
+_SINGLE: Final = 16  # at once of those without a batched engine, each of which may be a simulator
 
 
 @dataclass(frozen=True)
@@ -123,23 +125,18 @@ def play_episodes(
     if episodes < 1:
         raise ValueError(f"{episodes} episodes: must be at least 1")
     limit = limit or EpisodeLimit(max_episode_steps)
+    size = min(_BATCH if find_spec(env_id).vector_entry_point else _SINGLE, _BATCH, episodes)
+    env = CheckedBatch(make_vec_env(env_id, size, round_up=True, **(env_args or {})))
     parts = []
-    with forked_rng(first_seed):
-        for start in range(0, episodes, _BATCH):
-            count, seed = min(_BATCH, episodes - start), first_seed + start
-            parts.append(
-                _play_batch(
-                    actor,
-                    env_id,
-                    count,
-                    env_args or {},
-                    seed,
-                    deterministic,
-                    limit,
-                    on_episodes,
-                    acts,
+    try:
+        with forked_rng(first_seed):
+            for start in range(0, episodes, size):
+                seed, count = first_seed + start, min(size, episodes - start)
+                parts.append(
+                    _play_batch(actor, env, count, seed, deterministic, limit, on_episodes, acts)
                 )
-            )
+    finally:
+        env.env.close()
     success, known, lengths, returns = map(np.concatenate, zip(*parts, strict=True))
     return Episodes(
         success,
@@ -154,49 +151,46 @@ def play_episodes(
 
 def _play_batch(
     actor: Actor,
-    env_id: str,
-    count: int,
-    env_args: dict[str, Any],
+    env: CheckedBatch,
+    wanted: int,
     first_seed: int,
     deterministic: bool,
     limit: EpisodeLimit,
     on_episodes: Callable[[int], None] | None,
     acts: ActRecorder | None,
 ) -> tuple[NDArray[Any], ...]:
-    """Play one episode everywhere: success, whether it is known, length and return, [N] each."""
-    env = CheckedBatch(make_vec_env(env_id, count, round_up=True, **env_args))
-    wanted, count = count, env.env.num_envs  # more where agents of a last environment are left over
+    """Play one episode in as many environments of the batch as are wanted: success, whether it is
+    known, length and return, [wanted] each.
+    """
+    count = env.env.num_envs
     success, known = np.zeros(count, np.bool_), np.ones(count, np.bool_)
     lengths = np.zeros(count, np.int64)
     returns = np.zeros(count)
     running = np.arange(count) < wanted
     seeds = range(first_seed, first_seed + count)
-    try:
-        observation, _ = env.reset(list(seeds))
-        longest = limit.of(env.env)
-        attach_environment(actor, env.env, seeds)
-        begin_episodes(actor, count)
+    observation, _ = env.reset(list(seeds))
+    longest = limit.of(env.env)
+    attach_environment(actor, env.env, seeds)
+    begin_episodes(actor, count)
+    if acts is not None:
+        acts.begin(env.env)
+    while running.any():
+        actions = actor.act(observation, deterministic=deterministic)
+        instructions = observation.get(INSTRUCTION, ("",) * count)
+        observation, rewards, terminated, truncated, infos = env.step(actions)
+        lengths += running
+        returns += running * rewards
+        ended = (terminated | truncated) & running
+        if ended.any():
+            outcome = env.were_successful(infos)
+            success[ended], known[ended] = outcome.success[ended], outcome.known[ended]
         if acts is not None:
-            acts.begin(env.env)
-        while running.any():
-            actions = actor.act(observation, deterministic=deterministic)
-            instructions = observation.get(INSTRUCTION, ("",) * count)
-            observation, rewards, terminated, truncated, infos = env.step(actions)
-            lengths += running
-            returns += running * rewards
-            ended = (terminated | truncated) & running
-            if ended.any():
-                outcome = env.were_successful(infos)
-                success[ended], known[ended] = outcome.success[ended], outcome.known[ended]
-            if acts is not None:
-                acts.record(instructions, infos, running, ended, success)
-            cut = running & ~ended & (lengths >= longest)
-            if cut.any():
-                limit.cut(env.env, longest, int(cut.sum()))
-                ended |= cut
-            running &= ~ended
-            if ended.any() and on_episodes is not None:
-                on_episodes(int(ended.sum()))
-    finally:
-        env.env.close()
+            acts.record(instructions, infos, running, ended, success)
+        cut = running & ~ended & (lengths >= longest)
+        if cut.any():
+            limit.cut(env.env, longest, int(cut.sum()))
+            ended |= cut
+        running &= ~ended
+        if ended.any() and on_episodes is not None:
+            on_episodes(int(ended.sum()))
     return success[:wanted], known[:wanted], lengths[:wanted], returns[:wanted]

@@ -85,6 +85,19 @@ def test_batches_do_not_matter(signals, scripted, monkeypatch, env_id, batch):
     assert np.array_equal(parts.returns, whole.returns)
 
 
+def test_few_simulators_are_there_at_once(scripted, signals, monkeypatch):
+    """Environments without a batched engine are reset and used again."""
+    made = []
+    make = episodes.make_vec_env
+    monkeypatch.setattr(
+        episodes, "make_vec_env", lambda env, count, **args: made.append(count) or make(env, count)
+    )
+    assert len(play_episodes(scripted(always_left), signals, 40).success) == 40
+    assert len(play_episodes(scripted(always_left), signals, 5).success) == 5
+    assert len(play_episodes(scripted(by_the_pixels), GRID, 40).success) == 40
+    assert made == [16, 5, 40]
+
+
 def test_arguments_of_the_environment(signals, scripted):
     played = play_episodes(scripted(always_left), signals, 8, env_args={"limit": 2})
     assert set(played.lengths.tolist()) == {1, 2}

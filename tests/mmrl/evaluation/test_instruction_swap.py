@@ -101,11 +101,11 @@ def asked(shapes):
 def test_a_swapped_sentence_asks_for_something_else(asked):
     world, env = asked
     reader = Reader(world)
-    assert play_episodes(reader, env, 40).success.all()
+    assert play_episodes(reader, env, 32).success.all()
     reader.read.clear()
     swap = InstructionSwap(reader)
-    played = play_episodes(swap, env, 40)
-    assert len(reader.read) == 40
+    played = play_episodes(swap, env, 32)
+    assert len(reader.read) == 32
     for given, own, names in reader.read:
         assert given.partition(" the ")[2] != own.partition(" the ")[2], names
     assert len({given for given, *_ in reader.read}) > 10  # spread
