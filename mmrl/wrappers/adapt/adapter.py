@@ -11,6 +11,7 @@ from gymnasium.wrappers import TimeLimit
 
 from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, IS_SUCCESS, scalar
 from mmrl.wrappers.adapt.config import AdapterConfig
+from mmrl.wrappers.adapt.images import Resize
 from mmrl.wrappers.adapt.instruction import Moment
 from mmrl.wrappers.adapt.plan import AdapterPlan, make_plan, named
 from mmrl.wrappers.adapt.success import EpisodeEnd
@@ -44,6 +45,8 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
         super().__init__(env if limit is None else TimeLimit(env, limit))
         self.observation_space = self.plan.observation_space
         self._scale = self.plan.config.reward_scale
+        size = self.plan.config.image_size
+        self._resize = None if size is None else Resize(size)
         self._total = 0.0
         self._instruction = ""
         self._entries = [one for one in self.plan.entries if one.key is not None]
@@ -91,7 +94,8 @@ class ContractAdapter(gym.Wrapper[Observation, Any, Any, Any]):
             for leaf, key, _, convert, _ in self._entries
         }
         if self.plan.renders is not None:
-            made[IMAGE] = np.array(self.env.render())
+            frame = np.array(self.env.render())
+            made[IMAGE] = frame if self._resize is None else self._resize(frame)
         if self.plan.instruction is not None:
             texts = {name: leaf.value(observation) for name, leaf in self._texts.items()}
             read = self.plan.instruction.read(Moment(texts, info, self.env))

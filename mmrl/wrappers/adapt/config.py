@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 from mmrl.errors import UserError, unknown
+from mmrl.wrappers.adapt.images import SMALLEST
 
 ADAPTER: Final = "env_adapter"
 """The key of a configuration, and of an environment's arguments, that holds it."""
@@ -25,6 +26,7 @@ class AdapterConfig:
 
     Attributes:
         image: the entry that is the main image, or "render" for what the environment renders.
+        image_size: height and width that all images are resized to, before they are stored.
         leave_out: entries that are not used.
         instruction: where the instruction comes from: an entry; "info.KEY"; "attribute.NAME", an
             attribute or a method without arguments; "none"; or a mapping: {text: a fixed sentence},
@@ -40,6 +42,7 @@ class AdapterConfig:
     """
 
     image: str | None = None
+    image_size: tuple[int, int] | None = None
     leave_out: tuple[str, ...] = ()
     instruction: Any = None
     success: Any = None
@@ -63,12 +66,27 @@ class AdapterConfig:
                 raise unknown(f"option of {ADAPTER}", str(key), known)
         leave_out = given.get("leave_out") or ()
         leave_out = (leave_out,) if isinstance(leave_out, str) else tuple(map(str, leave_out))
-        config = cls(**{**given, "leave_out": leave_out})
+        size = given.get("image_size")
+        if size is not None and not _is_size(size):
+            raise UserError(
+                f"{ADAPTER}.image_size={size!r}: give height and width in pixels, each at "
+                f"least {SMALLEST}, such as [64, 64]"
+            )
+        size = None if size is None else tuple(size)
+        config = cls(**{**given, "leave_out": leave_out, "image_size": size})
         _check_number(config.time_limit, "time_limit", int)
         _check_number(config.reward_scale, "reward_scale", float)
         if not isinstance(config.image, str | None):
             raise UserError(f"{ADAPTER}.image={config.image!r}: give the name of an entry")
         return config
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(isinstance(side, int) and side >= SMALLEST for side in value)
+    )
 
 
 def _check_number(value: Any, name: str, kind: type[int | float]) -> None:

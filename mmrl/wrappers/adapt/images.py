@@ -6,11 +6,13 @@ Shapes: H and W pixels, C channels, K images of a stack.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from PIL import Image
 
 SMALLEST: Final = 16
 """Rows and columns from which on an array is an image; smaller ones, such as grids of symbols, are
@@ -64,6 +66,28 @@ class ImageReading(NamedTuple):
     shape: tuple[int, int, int]
     convert: Callable[[Array], Array] | None
     note: str
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Resizing of images, by the mean of the area that a pixel covers.
+
+    Attributes:
+        size: H and W afterwards.
+        convert: array → uint8 [H, W, 3], before; None where it is that already.
+    """
+
+    size: tuple[int, int]
+    convert: Callable[[Array], Array] | None = None
+
+    def __call__(self, array: Array) -> Array:
+        """The resized image, uint8 [H, W, 3]."""
+        image = np.asarray(array if self.convert is None else self.convert(array))
+        if image.shape[:2] == self.size:
+            return image
+        rows, columns = self.size
+        resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX)
+        return np.array(resized)
 
 
 def find_layout(space: spaces.Box) -> Layout | None:

@@ -15,7 +15,7 @@ from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, IS_SUCCESS, SPEECH, i
 from mmrl.errors import UserError
 from mmrl.wrappers.adapt.action_masks import MaskSource, find_action_masks, has_masked_actions
 from mmrl.wrappers.adapt.config import ADAPTER, AUTO, RENDER, AdapterConfig
-from mmrl.wrappers.adapt.images import read_images
+from mmrl.wrappers.adapt.images import Resize, read_images
 from mmrl.wrappers.adapt.instruction import InstructionSource, find_instruction
 from mmrl.wrappers.adapt.success import SuccessSource, find_success
 from mmrl.wrappers.adapt.texts import is_text_space
@@ -94,7 +94,8 @@ class AdapterPlan:
             for one in self.entries
         ]
         if self.renders is not None:
-            rows.append(("render()", f"uint8 {list(self.renders)}", IMAGE, "the rendered image"))
+            note = "the rendered image" + (", resized" if self.config.image_size else "")
+            rows.append(("render()", f"uint8 {list(self.renders)}", IMAGE, note))
         if self.instruction is not None:
             rows.append((self.instruction.name, "text", INSTRUCTION, self.instruction.note))
         if self.masks is not None:
@@ -129,7 +130,9 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
     for name, leaf in kept.items():
         if name not in used:  # those are in the table as the source of instruction or masks
             entries += _read(leaf, None if sample is None else leaf.value(sample))
-    renders = _rendered_shape(env) if config.image == RENDER else None
+    renders = _rendered_shape(env, config) if config.image == RENDER else None
+    if config.image_size is not None:
+        entries = [_resized(one, config.image_size) for one in entries]
     entries = _with_main_image(entries, config, has_main=renders is not None)
     if renders is None and all(one.key in (None, SPEECH) for one in entries):
         raise UserError(
@@ -216,6 +219,15 @@ def _main_image(entries: list[Entry], config: AdapterConfig) -> Entry | None:
     return images[ranks.index(min(ranks))]
 
 
+def _resized(entry: Entry, size: tuple[int, int]) -> Entry:
+    """An entry whose image is resized; another as it is."""
+    if not _is_image(entry):
+        return entry
+    note = ", ".join(filter(None, (entry.note, f"→ {size[0]} x {size[1]} pixels")))
+    becomes = spaces.Box(0, 255, (*size, 3), np.uint8)
+    return entry._replace(becomes=becomes, convert=Resize(size, entry.convert), note=note)
+
+
 def _is_image(entry: Entry) -> bool:
     return entry.becomes is not None and len(entry.becomes.shape or ()) == 3
 
@@ -231,8 +243,8 @@ def _needs_sample(
     return four or (config.instruction is None and not texts)
 
 
-def _rendered_shape(env: gym.Env[Any, Any]) -> tuple[int, int, int]:
-    """The shape of what the environment renders.
+def _rendered_shape(env: gym.Env[Any, Any], config: AdapterConfig) -> tuple[int, int, int]:
+    """The shape of what the environment renders, after resizing.
 
     Raises:
         UserError: it renders no image.
@@ -244,7 +256,7 @@ def _rendered_shape(env: gym.Env[Any, Any]) -> tuple[int, int, int]:
             f"{ADAPTER}.image=render: environment {_name(env)!r} renders {frame.dtype} "
             f"{list(frame.shape)} instead of uint8 [H, W, 3]; give env_args.render_mode=rgb_array"
         )
-    return frame.shape
+    return frame.shape if config.image_size is None else (*config.image_size, 3)
 
 
 def _no_entry(option: str, name: str, found: Mapping[str, Any]) -> UserError:

@@ -11,6 +11,7 @@ from mmrl.contract import contract_violation
 from mmrl.errors import UserError
 from mmrl.wrappers.adapt.adapter import ContractAdapter
 from mmrl.wrappers.adapt.config import AdapterConfig
+from mmrl.wrappers.adapt.images import Resize
 from mmrl.wrappers.adapt.plan import make_plan, named
 from mmrl.wrappers.nested_spaces import leaves
 
@@ -88,6 +89,33 @@ def test_what_is_rendered_can_be_the_image():
     env = adapted(World(VECTOR), image="render")
     assert env.reset(seed=0)[0]["image"].shape == (9, 9, 3)
     assert keys(env) == ["image", "state"]
+
+
+def test_images_are_resized():
+    space = spaces.Dict({"rgb": RGB, "top": spaces.Box(0, 1, (3, 40, 30), np.float32), "q": VECTOR})
+    env = adapted(World(space), image_size=[20, 16])
+    for observation in (env.reset(seed=3)[0], env.step(0)[0]):
+        for key in ("image", "top"):
+            assert env.observation_space[key].shape == (20, 16, 3)
+            assert env.observation_space[key].contains(observation[key])
+    assert "[C, H, W] → [H, W, 3]" in str(env.plan.rows())
+    assert "→ 20 x 16 pixels" in str(env.plan.rows())
+
+    halves = np.zeros((40, 60, 3), np.uint8)
+    halves[:, :29] = 255
+    resized = Resize((20, 2))(halves)
+    assert (resized[:, 0] == round(255 * 29 / 30)).all()  # the mean of what a pixel covers
+    assert not resized[:, 1].any()
+    assert np.array_equal(Resize((40, 60))(halves), halves)
+
+
+def test_what_is_rendered_is_resized():
+    env = adapted(World(spaces.Dict({"q": VECTOR})), image="render", image_size=[24, 20])
+    assert env.observation_space["image"].shape == (24, 20, 3)
+    assert env.observation_space["image"].contains(env.reset(seed=0)[0]["image"])
+    assert ("render()", "uint8 [24, 20, 3]", "image", "the rendered image, resized") in (
+        env.plan.rows()
+    )
 
 
 def test_what_cannot_be_used_is_named():
@@ -199,6 +227,8 @@ def test_rewards_are_scaled_and_time_is_limited():
         ({"instruction": "attribute.q"}, "the environment has no 'q'"),
         ({"success": {"above": 1}}, "env_adapter.success="),
         ({"time_limit": 0}, "env_adapter.time_limit=0"),
+        ({"image_size": 64}, "env_adapter.image_size=64: give height and width"),
+        ({"image_size": [64, 2]}, r"env_adapter.image_size=\[64, 2\].*at least 16"),
         ({"reward_scale": "much"}, "env_adapter.reward_scale='much'"),
     ],
 )
