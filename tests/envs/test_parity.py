@@ -23,8 +23,8 @@ def test_level_equals_minigrid(parity, monkeypatch, level):
     """An episode of minigrid's bot and one of random actions at least; of mazes, the beginning."""
     layout = find_level(level).builder().build()[0]
     is_maze = layout.columns * layout.rows > 1
-    monkeypatch.setattr(parity, "EPISODE_STEPS", 30 if is_maze else STEPS)
-    steps = STEPS if level in PATIENT else 31 if is_maze else 61
+    monkeypatch.setattr(parity, "EPISODE_STEPS", 60 if is_maze else STEPS)
+    steps = STEPS if level in PATIENT else 61
     tally = parity.compare(parity.minigrid_id(level), level, steps, seed=1)
     assert_no_difference(tally)
     assert tally.imports_in_mid_episode > 0
