@@ -17,15 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from commands import finish
-from seeds import add_folder, share_cores, work_folder
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from learning import curve
+from seeds import add_folder, each_name, share_cores, work_folder
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_atomically, write_json
@@ -58,13 +56,6 @@ def measure(name: str, seed: int, folder: Path, overrides: list[str]) -> dict[st
     }
     print(f"{name}, seed {seed}: {run['value']:.3g}, random {run['random']:.3g}", flush=True)
     return run
-
-
-def curve(events: Path, tag: str) -> list[tuple[int, float]]:
-    """Environment steps and the mean of recent training episodes."""
-    accumulator = EventAccumulator(str(events), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    return [(point.step, round(point.value, 4)) for point in accumulator.Scalars(tag)]
 
 
 def table(worlds: dict[str, Any]) -> str:
@@ -126,15 +117,16 @@ def main() -> None:
     worlds: dict[str, Any] = {}
     if RESULT.exists():
         worlds = json.loads(RESULT.read_text())["environments"]
-    plan = [(name, seed) for name in options.only for seed in options.seeds]
-    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = pool.map(lambda one: measure(*one, folder, overrides), plan)
-        for name in options.only:  # each is kept as soon as it is done
+    with work_folder(options) as folder:
+        measured = each_name(
+            options.only, options, lambda name, seed: measure(name, seed, folder, overrides)
+        )
+        for name, runs in measured:  # each is kept as soon as it is done
             worlds[name] = {
                 "config": yaml.safe_load((CONFIGS / f"{name}.yaml").read_text()),
                 "overrides": overrides,
                 "jobs": options.jobs,
-                "runs": list(islice(runs, len(options.seeds))),
+                "runs": runs,
                 **provenance(started),
             }
             worlds = dict(sorted(worlds.items()))

@@ -17,13 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from learning import curves, first_above, of_control, train
-from seeds import add_folder, share_cores, work_folder
+from seeds import add_folder, each_name, share_cores, work_folder
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_json
@@ -95,14 +93,15 @@ def main() -> None:
     share_cores(options.jobs)
     started = time.monotonic()
     arms: dict[str, Any] = json.loads(RESULT.read_text())["arms"] if RESULT.exists() else {}
-    plan = [(arm, seed) for arm in options.only for seed in options.seeds]
-    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = pool.map(lambda one: measure(*one, folder, options.steps), plan)
-        for arm in options.only:  # each is kept as soon as it is done
+    with work_folder(options) as folder:
+        measured = each_name(
+            options.only, options, lambda arm, seed: measure(arm, seed, folder, options.steps)
+        )
+        for arm, runs in measured:  # each is kept as soon as it is done
             arms[arm] = {
                 "options": ARMS[arm],
                 "jobs": options.jobs,
-                "runs": list(islice(runs, len(options.seeds))),
+                "runs": runs,
                 **provenance(started),
             }
             arms = {name: arms[name] for name in ARMS if name in arms}

@@ -65,11 +65,11 @@ def first_above(curve: list[tuple[int, float]], rate: float) -> int | None:
     return next((step for step, value in curve if value >= rate), None)
 
 
-def curve(events: Path) -> list[tuple[int, float]]:
-    """Environment steps and the success rate of recent training episodes."""
+def curve(events: Path, tag: str = "rollout/success_rate") -> list[tuple[int, float]]:
+    """Environment steps and the success rate of recent training episodes, or another curve."""
     accumulator = EventAccumulator(str(events), size_guidance={"scalars": 0})
     accumulator.Reload()
-    points = accumulator.Scalars("rollout/success_rate")
+    points = accumulator.Scalars(tag)
     return [(point.step, round(point.value, 4)) for point in points]
 
 

@@ -15,14 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from learning import train
-from seeds import add_folder, share_cores, work_folder
+from seeds import add_folder, each_name, share_cores, work_folder
 
 from mmrl.evaluation.report import provenance
 from mmrl.files import write_atomically, write_json
@@ -122,15 +120,16 @@ def main() -> None:
     started = time.monotonic()
     file = RESULTS / "recipes.json"
     recipes: dict[str, Any] = json.loads(file.read_text())["recipes"] if file.exists() else {}
-    plan = [(name, seed) for name in options.only for seed in options.seeds]
-    with work_folder(options) as folder, ThreadPoolExecutor(options.jobs) as pool:
-        runs = pool.map(lambda one: run_recipe(one[0], one[1], folder, overrides), plan)
-        for name in options.only:  # each is kept as soon as it is done
+    with work_folder(options) as folder:
+        measured = each_name(
+            options.only, options, lambda name, seed: run_recipe(name, seed, folder, overrides)
+        )
+        for name, runs in measured:  # each is kept as soon as it is done
             recipes[name] = {
                 "config": yaml.safe_load((RECIPES / f"{name}.yaml").read_text()),
                 "overrides": overrides,
                 "jobs": options.jobs,
-                "runs": list(islice(runs, len(options.seeds))),
+                "runs": runs,
                 **provenance(started),
             }
             write_json(file, {"recipes": recipes})

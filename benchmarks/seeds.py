@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,17 @@ def work_folder(options: argparse.Namespace) -> Iterator[Path]:
         folder = (options.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
+
+
+def each_name(
+    names: Sequence[str], options: argparse.Namespace, measure: Callable[[str, int], Report]
+) -> Iterator[tuple[str, list[Report]]]:
+    """What is measured under each name for every seed, as soon as a name is done."""
+    plan = [(name, seed) for name in names for seed in options.seeds]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        reports = pool.map(lambda one: measure(*one), plan)
+        for name in names:
+            yield name, list(islice(reports, len(options.seeds)))
 
 
 def each_seed(

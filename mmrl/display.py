@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from ctypes.util import find_library
+from functools import cache
 
 
 def use_headless_rendering() -> None:
@@ -18,5 +19,11 @@ def use_headless_rendering() -> None:
         return
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGLET_HEADLESS", "true")
-    if "MUJOCO_GL" not in os.environ and find_library("EGL"):
+    if "MUJOCO_GL" not in os.environ and _has_egl():
         os.environ["MUJOCO_GL"] = "egl"
+
+
+@cache
+def _has_egl() -> bool:
+    """Whether EGL is installed, which takes a while to find out where it is not."""
+    return find_library("EGL") is not None

@@ -15,7 +15,7 @@ def _environment(monkeypatch):
         monkeypatch.setenv(name, "")  # so that it is as before afterwards
         monkeypatch.delenv(name)
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    monkeypatch.setattr("mmrl.display.find_library", lambda name: f"lib{name}.so.1")
+    monkeypatch.setattr("mmrl.display._has_egl", lambda: True)
 
 
 def found():
@@ -48,6 +48,6 @@ def test_what_is_set_stays(monkeypatch):
 
 
 def test_mujoco_is_left_alone_without_egl(monkeypatch):
-    monkeypatch.setattr("mmrl.display.find_library", lambda name: None)
+    monkeypatch.setattr("mmrl.display._has_egl", lambda: False)
     use_headless_rendering()
     assert found() == ["dummy", "true", None]
