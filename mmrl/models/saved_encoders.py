@@ -30,7 +30,8 @@ _place: ContextVar[Path | None] = ContextVar("place", default=None)
 
 
 def save_encoders(module: nn.Module, folder: Path) -> None:
-    """Write the descriptions of pretrained encoders of transformers; nothing where there are none.
+    """Write the descriptions of encoders that are models of transformers, ours from scratch among
+    them; nothing where there are none.
 
     Args:
         module: a model, or what holds one, such as a policy.
