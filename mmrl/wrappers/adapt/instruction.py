@@ -19,6 +19,7 @@ NAMES: Final = (
     "command", "text", "description",
 )  # fmt: skip
 """Names under which environments have their instruction, the likeliest first."""
+_SHOWN: Final = 8  # numbers of a vector, unless the template has a form for them
 _INFO: Final = "info."
 _ATTRIBUTE: Final = "attribute."
 
@@ -53,6 +54,17 @@ class InstructionSource(NamedTuple):
     read: Callable[[Moment], str | None]
     entries: tuple[str, ...] = ()
     note: str = ""
+
+
+class _Vector(tuple[float, ...]):
+    """Numbers for a template: ``{vector}``, ``{vector:+.2f}`` for all of them, or ``{vector[0]}``.
+
+    Without a form of their own, the first eight have two digits each.
+    """
+
+    def __format__(self, form: str) -> str:
+        numbers = self if form else self[:_SHOWN]
+        return " ".join(format(one, form or ".2g") for one in numbers)
 
 
 def find_instruction(
@@ -93,7 +105,7 @@ def _configured(
     given: Any, texts: Sequence[str], leaves: Leaves, env: gym.Env[Any, Any]
 ) -> InstructionSource | None:
     if isinstance(given, Mapping):
-        return _of_mapping(given, leaves)
+        return _of_mapping(given, texts, leaves)
     if given == NONE:
         return None
     if not isinstance(given, str):
@@ -147,14 +159,16 @@ def _of_attribute(name: str) -> InstructionSource:
     return InstructionSource(_ATTRIBUTE + name, read, (), f"its attribute {name!r}")
 
 
-def _of_mapping(given: Mapping[str, Any], leaves: Leaves) -> InstructionSource:
+def _of_mapping(
+    given: Mapping[str, Any], texts: Sequence[str], leaves: Leaves
+) -> InstructionSource:
     if set(given) == {"text"}:
         text = str(given["text"])
         return InstructionSource("a fixed sentence", lambda _: text, (), "fixed")
     if not {"from", "template"} <= set(given) <= {"from", "template", "names"}:
         raise _wrong(dict(given), leaves)
     entry, template, names = str(given["from"]), str(given["template"]), given.get("names")
-    if entry not in leaves:
+    if entry not in leaves or entry in texts:
         raise _wrong(dict(given), leaves)
     space = leaves[entry].space
     start = int(space.start) if isinstance(space, spaces.Discrete) else 0
@@ -163,13 +177,13 @@ def _of_mapping(given: Mapping[str, Any], leaves: Leaves) -> InstructionSource:
         value = np.asarray(now.entries[entry])
         number = int(value) - start if value.size == 1 else int(value.argmax())
         name = names[number] if names and number < len(names) else number
-        vector = " ".join(f"{one:.2g}" for one in value.ravel()[:8].tolist())
-        return template.format(i=number, name=name, vector=vector)
+        return template.format(i=number, name=name, vector=_Vector(value.ravel().tolist()))
 
     try:
-        template.format(i=0, name="", vector="")
-    except (LookupError, ValueError) as error:
+        template.format(i=0, name="", vector=_Vector([0.0] * int(np.prod(space.shape or ()))))
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{ADAPTER}.instruction.template={template!r}: use {{i}}, {{name}} or {{vector}}"
+            f"{ADAPTER}.instruction.template={template!r}: use {{i}}, {{name}}, {{vector}}, or one "
+            f"of its numbers, {{vector[0]:.2f}}; {error}"
         ) from error
     return InstructionSource(f"{entry} by a template", read, (entry,), f"{entry}: {template}")

@@ -171,6 +171,25 @@ def test_a_goal_by_a_template():
     assert env.reset(seed=0)[0]["instruction"].startswith("pick the ")
 
 
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("to {vector}", "to 0.12 -3 0"),
+        ("to {vector:+.2f}", "to +0.12 -3.00 +0.00"),
+        ("{vector[1]:.1f} beside {vector[0]:.1f}", "-3.0 beside 0.1"),
+    ],
+)
+def test_the_numbers_of_a_goal_in_a_template(template, sentence):
+    class Goal(World):
+        def reset(self, *, seed=None, options=None):
+            observation, info = super().reset(seed=seed)
+            return {**observation, "goal": np.float32([0.123, -3, 0])}, info
+
+    space = spaces.Dict({"goal": spaces.Box(-9, 9, (3,), np.float32), "rgb": RGB})
+    env = adapted(Goal(space), instruction={"from": "goal", "template": template})
+    assert env.reset(seed=0)[0]["instruction"] == sentence
+
+
 def test_an_info_without_the_instruction_leaves_it_as_it_was():
     class Once(World):
         def step(self, action):
@@ -223,7 +242,10 @@ def test_rewards_are_scaled_and_time_is_limited():
         ({"instruction": "q"}, "env_adapter.instruction='q'.*has rgb, task"),
         ({"instruction": 4}, "env_adapter.instruction=4"),
         ({"instruction": {"from": "q", "template": "x"}}, "env_adapter.instruction="),
-        ({"instruction": {"from": "task", "template": "{x}"}}, "template='{x}'.*{i}"),
+        ({"instruction": {"from": "rgb", "template": "{x}"}}, "template='{x}'.*{i}"),
+        ({"instruction": {"from": "rgb", "template": "{vector[0]:d}"}}, "vector.0.*code 'd'"),
+        ({"instruction": {"from": "rgb", "template": "{vector[9999]}"}}, "out of range"),
+        ({"instruction": {"from": "task", "template": "{i}"}}, "an entry that is text"),
         ({"instruction": "attribute.q"}, "the environment has no 'q'"),
         ({"success": {"above": 1}}, "env_adapter.success="),
         ({"time_limit": 0}, "env_adapter.time_limit=0"),
