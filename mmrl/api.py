@@ -160,7 +160,7 @@ def load_agent(
 
     Args:
         run: the run folder, or what :func:`train` returned.
-        device: auto, cpu or cuda.
+        device: auto (a CUDA GPU where there is one), cpu, cuda, cuda:1 or mps.
         trust_code: import code that the run names; see :mod:`mmrl.trust`.
 
     Raises:
@@ -203,7 +203,7 @@ def evaluate(
         controls: play the controls as well, on the first 256 episodes: a random policy, swapped and
             empty instructions, the expert; see :mod:`mmrl.evaluation.controls`.
         translator: run folder of ``mmrl fit translation``, through which the agent reads.
-        device: auto, cpu or cuda, of what is loaded.
+        device: of what is loaded; as :func:`~mmrl.device.find_device` takes it.
 
     Returns:
         ``success_rate``, ``mean_length`` and ``mean_return``, each with its 95% interval

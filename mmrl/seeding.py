@@ -6,9 +6,9 @@ random actions are then right, or wrong, more often than by chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -31,11 +31,12 @@ def forked_rng(seed: int) -> Iterator[None]:
     Args:
         seed: of all generators.
     """
-    import torch  # here: environments are made without it
-
-    with torch.random.fork_rng():
-        seed_torch(seed)
+    before = rng_state()
+    seed_torch(seed)
+    try:
         yield
+    finally:
+        set_rng_state(before)
 
 
 def seed_torch(seed: int) -> None:
@@ -54,3 +55,29 @@ def seed_torch(seed: int) -> None:
     for devices in (torch.cuda, torch.xpu):
         if devices.is_initialized():
             devices.manual_seed_all(seed)
+
+
+def rng_state() -> dict[str, Any]:
+    """The state of PyTorch's random generators: of the CPU, and of each GPU that there is."""
+    import torch  # here: environments are made without it
+
+    state: dict[str, Any] = {"torch": torch.get_rng_state(), "cuda": []}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """As :func:`rng_state` gave it, on this machine or another; other keys are not looked at.
+
+    A GPU that is not there any more, or was not there then, is left out.
+    """
+    import torch
+
+    torch.set_rng_state(state["torch"])
+    for number, of_gpu in enumerate(state.get("cuda", [])[: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(of_gpu, number)
+    if "mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])

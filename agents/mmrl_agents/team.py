@@ -68,21 +68,23 @@ class Team:
         distributed.gather_object(thing, things)
         return things
 
-    def normalized(self, advantages: Tensor) -> Tensor:
-        """(a − mean) / (standard deviation + 1e-8) over the minibatch of all workers.
+    def normalized(self, advantages: Tensor, least: float = 0.0) -> Tensor:
+        """(a − mean) / max(standard deviation + 1e-8, least) over the minibatch of all workers.
 
         Args:
             advantages: this worker's part, float [n]; n may be 0. A single one is left as it is.
+            least: that they are divided by.
         """
         if self.size == 1:
             if len(advantages) < 2:
                 return advantages
-            return (advantages - advantages.mean()) / (advantages.std() + _EPSILON)
+            std = advantages.std() + _EPSILON
+            return (advantages - advantages.mean()) / (std.clamp(min=least) if least else std)
         count, mean, variance = self._moments(advantages)
         if count < 2:
             return advantages
-        std = (variance * count / (count - 1)).sqrt()
-        return ((advantages.double() - mean) / (std + _EPSILON)).to(advantages.dtype)
+        std = (variance * count / (count - 1)).sqrt() + _EPSILON
+        return ((advantages.double() - mean) / std.clamp(min=least)).to(advantages.dtype)
 
     def explained_variance(self, predicted: Tensor, real: Tensor) -> float:
         """1 − Var[real − predicted] / Var[real] over all workers; NaN where nothing varies."""

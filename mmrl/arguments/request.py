@@ -13,8 +13,9 @@ from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.resuming import as_argument, changes, check_code, check_value, named_run
 from mmrl.contract import EVAL_SEED_START
+from mmrl.device import find_device
 from mmrl.errors import UserError, unknown
-from mmrl.experiment.config import TrainConfig, find_device
+from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import CHANNELS, EnvInfo, probe
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.experiment.run import Run, flat

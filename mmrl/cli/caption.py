@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, format_line
 from mmrl.data import open_dataset
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.generative.text.models import TextGenerator, as_input
 from mmrl.images import decoded
@@ -47,7 +48,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--env", type=str | None, default=None, help="constrain captions to its instructions"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     if options.how not in ("greedy", "beam", "sample"):
         raise UserError(f"--how {options.how}: choose greedy, beam or sample")

@@ -15,6 +15,7 @@ from mmrl.data.dataset import open_dataset
 from mmrl.data.location import find_place
 from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.summary import dataset_sheet, summary
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
@@ -62,7 +63,7 @@ def _collect(arguments: list[str]) -> int:
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
     )
-    parser.add_argument("--device", type=str, default="auto", help="of a run: auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=f"of a run: {DEVICES}")
     options = parser.parse_args(arguments)
     _check(options)
     by, make_source = find_source(options.by, options.device)

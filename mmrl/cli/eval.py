@@ -8,6 +8,7 @@ from typing import Any, Final
 from mmrl.api import EPISODES, evaluate
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.evaluation.report import format_report
 from mmrl.experiment.run import Run
@@ -77,7 +78,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--controls", type=bool, default=True, help=CONTROLS)
     parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")

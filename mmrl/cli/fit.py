@@ -12,8 +12,8 @@ from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
 from mmrl.arguments.resuming import as_argument, changes, check_code, ending, named_run
+from mmrl.device import find_device
 from mmrl.errors import UserError
-from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.models.model import PRECISIONS
 from mmrl.text_output import printable

@@ -15,6 +15,7 @@ from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.collect import find_source
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data import Episode, Request, collect, find_place, open_dataset
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
@@ -69,7 +70,7 @@ def run(arguments: list[str]) -> int:
         "--play", type=bool, default=False, help="play an imagined episode, in a window"
     )
     parser.add_argument("--record", type=str | None, default=None, help="with --play, write a GIF")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     check(options)
     world, env_id, env_args = find_world(options)

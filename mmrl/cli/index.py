@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.device import AUTO, DEVICES
 from mmrl.experiment.checkpoint import weights_checksum
 from mmrl.experiment.run import Run
 from mmrl.progress import ProgressBar
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--out", type=str | None, default=None, help="folder to write; NAME.index, if not given"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     module, about = open_model(options.model, options.device)
     images = open_images(options.images)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.generative.image.painter import Painter
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--temperature", type=float, default=1.0, help="of sampling; below 1, likelier images"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     _check(options)
     if options.theme is not None:

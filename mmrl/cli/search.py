@@ -7,6 +7,7 @@ from typing import Final
 
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.index import open_model
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
 from mmrl.images import png
@@ -36,7 +37,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--model", type=str | None, default=None, help="run folder, if it has moved"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     if options.top < 1:
         raise UserError(f"--top {options.top}: must be at least 1")

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, decoding_options, format_line
+from mmrl.device import AUTO, DEVICES
 from mmrl.preprocessing.speech import read_wav
 from mmrl.text_output import printable
 from mmrl.training.load import load
@@ -33,7 +34,7 @@ def run(arguments: list[str]) -> int:
         "--env", type=str | None, default=None, help="constrain transcripts to its instructions"
     )
     parser.add_argument("--env-args", type=dict[str, Any], default={}, help="of that environment")
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     how = decoding_options(options.beams)
     sounds = [read_wav(path) for path in options.files]

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import decoding_options, format_line
+from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.training.load import load
 
@@ -29,7 +30,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--beams", type=int, default=4, help="of the beam search; 1 decodes greedily"
     )
-    parser.add_argument("--device", type=str, default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     how = decoding_options(options.beams)
     translator: Any = load(options.run, "translation", options.device)

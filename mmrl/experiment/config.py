@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
-
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
@@ -53,7 +51,7 @@ class TrainConfig:
         instruction: the agent's input: text, speech or both.
         model: encoders, fusion and their sizes.
         optimizer: the optimizer, and penalties on large weights.
-        device: auto, cpu or cuda.
+        device: auto (a CUDA GPU where there is one), cpu, cuda, cuda:1 or mps.
         eval_episodes: held-out episodes played at the end; 0 for none.
         controls: whether that evaluation plays controls, too: a random policy, another episode's
             instruction, an empty one, the expert.
@@ -111,21 +109,3 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
     except TypeError as error:
         raise UserError(f"this configuration is of another version of mmrl: {error}") from error
-
-
-def find_device(name: str) -> torch.device:
-    """The device of that name.
-
-    Args:
-        name: cpu, cuda, or auto, which is CUDA's where there is one.
-
-    Raises:
-        UserError: there is none.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not name.startswith("cuda"):
-        raise UserError(f"device {name!r}: use auto, cpu or cuda")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise UserError(f"device {name!r}: torch finds no CUDA device; use cpu, or auto")
-    return torch.device(name)

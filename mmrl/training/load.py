@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import nn
 
+from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
-from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.training import find_task
 
@@ -21,7 +21,7 @@ def load(
     Args:
         path: the run folder.
         task: for which it must have been fitted.
-        device: auto, cpu or cuda.
+        device: auto (a CUDA GPU where there is one), cpu, cuda, cuda:1 or mps.
         trust_code: import code that the run names; see :mod:`mmrl.trust`.
 
     Raises:

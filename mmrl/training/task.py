@@ -27,7 +27,7 @@ class FitConfig:
         max_grad_norm: at which gradients are clipped.
         label_smoothing: share of each target that is spread over all classes.
         precision: fp32, or bf16 for matrix products in bfloat16.
-        device: auto, cpu or cuda.
+        device: auto (a CUDA GPU where there is one), cpu, cuda, cuda:1 or mps.
         evaluate_every: steps between evaluations on held-out examples.
         checkpoint_every: steps between checkpoints; 0 for none between the first step and the end.
         checkpoint_minutes: minutes between checkpoints, if sooner; 0 for steps alone.

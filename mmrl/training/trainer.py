@@ -17,14 +17,15 @@ import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
-from mmrl.experiment.config import find_device
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
 from mmrl.progress import ProgressBar
+from mmrl.seeding import rng_state, set_rng_state
 from mmrl.training.task import Evaluation, FitConfig, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
@@ -190,7 +191,7 @@ class Training:
                 "recipe": self.task.recipe,
                 "optimizer": moments,
                 "generator": self._generator.bit_generator.state,
-                "torch": torch.get_rng_state(),
+                **rng_state(),
             },
         )
 
@@ -206,7 +207,7 @@ class Training:
         whole["state"] = {int(number): one for number, one in state["optimizer"].items()}
         self._optimizer.load_state_dict(whole)
         self._generator.bit_generator.state = state["generator"]
-        torch.set_rng_state(state["torch"])
+        set_rng_state(state)
         self.step = checkpoint.steps
 
 

@@ -113,6 +113,8 @@ def sums(rank, folder):
     torch.testing.assert_close(team.normalized(rows[own]), right[own])
     nothing = rows[:0] if rank == 0 else rows
     torch.testing.assert_close(team.normalized(nothing), right[:0] if rank == 0 else right)
+    least = float(2 * rows.std())
+    torch.testing.assert_close(team.normalized(rows[own], least), right[own] / 2)
     predicted = rows.sqrt()
     expected = explained_variance(predicted.numpy(), rows.numpy())
     assert team.explained_variance(predicted[own], rows[own]) == pytest.approx(expected, rel=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NoReturn, cast
@@ -47,6 +48,8 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
     Args:
         policy: :class:`~mmrl_agents.networks.policy.MultimodalPolicy`, or one made of it.
         env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        min_advantage_std: normalised advantages are divided by their standard deviation, but at
+            least by this.
         team: the workers that train together; ``env`` is this one's part,
             ``batch_size`` counts the transitions of all.
         kwargs: SB3's other arguments.
@@ -58,8 +61,16 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
     policy_aliases = {**stable_baselines3.PPO.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
     default_buffer = MultimodalRolloutBuffer
 
-    def __init__(self, policy: Any, env: Any, *, team: Team = ALONE, **kwargs: Any) -> None:
-        self.team = team
+    def __init__(
+        self,
+        policy: Any,
+        env: Any,
+        *,
+        min_advantage_std: float = 0.0,
+        team: Team = ALONE,
+        **kwargs: Any,
+    ) -> None:
+        self.min_advantage_std, self.team = min_advantage_std, team
         ours = {
             "rollout_buffer_class": MultimodalRolloutBuffer,
             "rollout_buffer_kwargs": {"team": team},
@@ -162,7 +173,7 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
 
     def _advantages(self, batch: Transitions) -> Tensor:
         if self.normalize_advantage:
-            return self.team.normalized(batch.advantages)
+            return self.team.normalized(batch.advantages, self.min_advantage_std)
         return batch.advantages
 
     def _evaluate_actions(self, minibatch: Minibatch) -> ActionEvaluation:
@@ -269,6 +280,9 @@ class PPOConfig:
         final_learning_rate: at the end; it decays linearly.
         gamma: discount.
         gae_lambda: of the advantage estimator.
+        min_advantage_std: the least that normalised advantages are divided by; 0 for their standard
+            deviation, however small. Where rewards are rare, nearly all advantages of an update may
+            be noise of the value function, and 0.1 keeps it small beside rewards up to 1.
         clip_range: of the probability ratio.
         ent_coef: weight of the entropy bonus.
         vf_coef: weight of the value loss.
@@ -296,6 +310,7 @@ class PPOConfig:
     final_learning_rate: float = 1e-4
     gamma: float = 0.99
     gae_lambda: float = 0.95
+    min_advantage_std: float = 0.0
     clip_range: float = 0.2
     ent_coef: float = 0.01
     vf_coef: float = 0.5
@@ -358,5 +373,9 @@ class PPOAgent(SB3Agent):
             raise UserError(
                 f"{cls.name}.batch_size={hyper.batch_size} must divide "
                 f"num_envs · n_steps = {hyper.num_envs} · {hyper.n_steps} = {collected}"
+            )
+        if not 0 <= hyper.min_advantage_std < math.inf:
+            raise UserError(
+                f"{cls.name}.min_advantage_std={hyper.min_advantage_std}: must be at least 0"
             )
         super().check(hyper)

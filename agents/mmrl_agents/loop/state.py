@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Tree, put_weights, weights_of
 from mmrl.models.encoders.base import Encoder
+from mmrl.seeding import rng_state, set_rng_state
 from mmrl_agents.earlier import in_order
 from mmrl_agents.parts import Part
 from mmrl_agents.team import Team
@@ -216,16 +217,13 @@ def random_state() -> Tree:
     return {
         "python": [version, np.array(numbers, np.uint32), gauss],
         "numpy": np.random.get_state(legacy=False),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        **rng_state(),
     }
 
 
 def set_random_state(state: Tree) -> None:
-    """As :func:`random_state` gave it; a GPU that is not there any more is left out."""
+    """As :func:`random_state` gave it."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers.tolist()), gauss))
     np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"])
-    for device, its_state in enumerate(state["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(its_state, device)
+    set_rng_state(state)

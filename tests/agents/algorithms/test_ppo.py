@@ -14,6 +14,7 @@ from mmrl.models.config import ModelConfig
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.ppo import PPO, PPOAgent, PPOConfig
 from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.team import ALONE
 
 SETTINGS = {"n_steps": 16, "batch_size": 64, "n_epochs": 2, "seed": 1, "device": "cpu"}
 
@@ -49,6 +50,28 @@ def test_as_sb3(settings, make_batch, tiny):
         if name.startswith(("train", "rollout")):
             assert logged[name] == pytest.approx(expected[name], rel=1e-2, abs=1e-5), name
     assert ours._n_updates == theirs._n_updates
+
+
+def test_small_advantages_stay_small_where_a_least_deviation_is_given():
+    normalized = ALONE.normalized
+    small, large = torch.tensor([0.01, -0.01, 0.02, 0.0]), torch.tensor([1.0, -1.0, 2.0, 0.0])
+    torch.testing.assert_close(normalized(small, 0.1), (small - small.mean()) / 0.1)
+    torch.testing.assert_close(normalized(large, 0.1), normalized(large))
+    torch.testing.assert_close(normalized(small), normalized(large))
+    with pytest.raises(UserError, match="ppo.min_advantage_std=-0.1: must be at least 0"):
+        PPOAgent.check(PPOConfig(min_advantage_std=-0.1))
+
+
+def test_the_least_deviation_reaches_the_updates(make_batch, tiny):
+    """An update hardly moves the policy where nothing but noise of the values is to be learnt."""
+
+    def moved(least):
+        algorithm = make(
+            PPO, make_batch(num_envs=8, max_steps=9), tiny, min_advantage_std=least, ent_coef=0.0
+        ).learn(128)
+        return algorithm.logger.name_to_value["train/approx_kl"]
+
+    assert moved(1e6) < moved(0.0) / 2
 
 
 def test_callbacks_find_what_sb3_shows_them(make_batch, tiny):
