@@ -4,8 +4,11 @@ import gc
 import os
 from multiprocessing import forkserver
 
+import pytest
 from hypothesis import settings
 from tensorboard.summary.writer import event_file_writer
+
+from mmrl.device import available_devices
 
 settings.register_profile("thorough", max_examples=500)
 
@@ -30,3 +33,9 @@ def pytest_unconfigure(config):
     took = os.times()
     seconds = took.user + took.system + took.children_user + took.children_system
     print(f"{seconds / 60:.1f} CPU minutes")
+
+
+@pytest.fixture(params=available_devices())
+def device(request):
+    """Each kind of device that this machine has, by its name."""
+    return request.param

@@ -89,7 +89,7 @@ def test_unknown_command(call, arguments, hint):
         (["--env", ENV, "--clip_every", "-1"], "clip_every"),
         (["--env", ENV, "--checkpoint_every", "-1"], "checkpoint_every"),
         (["--env", ENV, "--seed", "1000000000"], "seed"),
-        (["--env", ENV, "--device", "gpu"], "cpu or cuda"),
+        (["--env", ENV, "--device", "gpu"], "cuda:1 or mps"),
         (["--config", "no_such_file.yaml"], "no_such_file.yaml"),
         ([], "env"),
     ],

@@ -112,8 +112,9 @@ def pairs():
 
 
 @pytest.mark.parametrize(("image", "text", "speech", "fusion"), pairs())
-def test_combination(make, tmp_path, image, text, speech, fusion, offline):
+def test_combination(make, tmp_path, image, text, speech, fusion, device, offline):
     model, batch = make(image, text, speech, fusion)
+    model, batch = model.to(device), {key: value.to(device) for key, value in batch.items()}
     with torch.no_grad():
         features = model(batch)
     assert features.shape == (ROWS, 8)
@@ -138,7 +139,7 @@ def test_combination(make, tmp_path, image, text, speech, fusion, offline):
         model.precision = "fp32"
 
         save_model(model, tmp_path / "model")
-        again = load_model(tmp_path / "model")
+        again = load_model(tmp_path / "model").to(device)
         assert torch.equal(again(batch), model(batch))
 
 
