@@ -25,14 +25,15 @@ def action_seed(seed: int) -> int:
 
 
 @contextmanager
-def forked_rng(seed: int) -> Iterator[None]:
-    """PyTorch's random generators with a seed within, and as they were before afterwards.
+def forked_rng(seed: int | None = None) -> Iterator[None]:
+    """PyTorch's random generators are afterwards as they were before.
 
     Args:
-        seed: of all generators.
+        seed: that all generators have within; None for what they would have drawn.
     """
     before = rng_state()
-    seed_torch(seed)
+    if seed is not None:
+        seed_torch(seed)
     try:
         yield
     finally:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
-import torch
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
@@ -32,6 +31,7 @@ from mmrl.env_apis.registration import env_id_of
 from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
+from mmrl.seeding import forked_rng
 from mmrl.trust import sign
 from mmrl.wrappers.adapters import make_vec_env, with_info
 from mmrl.wrappers.episode_limit import EpisodeLimit
@@ -132,7 +132,7 @@ def _play_parts(
     limit = EpisodeLimit(request.max_episode_steps)
     env = make_vec_env(request.env, size, **with_info_keys(request.env, request.env_args))
     try:
-        with torch.random.fork_rng():
+        with forked_rng():
             for number in missing:
                 first = request.seed + number * size
                 seeds = range(first, first + size)

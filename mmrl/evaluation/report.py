@@ -72,17 +72,22 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, number of cores, load of the last minute, and operating system."""
+    """Processor, number of cores, load of the last minute, operating system, and the GPUs that
+    torch finds where it was imported.
+    """
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
+    cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
+    cards = [cuda.get_device_name(k) for k in range(cuda.device_count())] if cuda else []
     return {
         "cpu": model,
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
         "system": f"{platform.system()} {platform.machine()}",
+        **({"gpus": cards} if cards else {}),
     }
 
 

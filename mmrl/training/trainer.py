@@ -25,7 +25,7 @@ from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
 from mmrl.progress import ProgressBar
-from mmrl.seeding import rng_state, set_rng_state
+from mmrl.seeding import forked_rng, rng_state, set_rng_state
 from mmrl.training.task import Evaluation, FitConfig, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
@@ -220,8 +220,7 @@ def schedule(step: int, steps: int) -> float:
 
 
 def _evaluated(task: Task, step: int) -> Evaluation:
-    with torch.random.fork_rng():  # evaluating must not change the training
-        torch.manual_seed(step)
+    with forked_rng(step):  # evaluating must not change the training
         task.module.eval()
         return task.evaluate()
 

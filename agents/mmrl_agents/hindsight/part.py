@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-import torch
 from stable_baselines3.common.utils import get_device
 
 from mmrl.contract import ACHIEVED, IMAGE
@@ -18,6 +17,7 @@ from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.preprocessing.text import Tokenizer
+from mmrl.seeding import forked_rng
 from mmrl.training.load import load
 from mmrl.wrappers.adapters import instruction_words, understands
 from mmrl_agents.hindsight.captioner import LearnedCaptioner
@@ -112,8 +112,7 @@ def build_relabeller(
         return Oracle(tokenizer, config.seed)
     size = cast("Any", env.observation_space)[IMAGE].shape[:2]
     if kind == LEARNED:
-        with torch.random.fork_rng():
-            torch.manual_seed(config.seed)
+        with forked_rng(config.seed):
             known = None if info is None else info.instruction_words
             words = known or instruction_words(config.env, **config.env_args)
             length = min(ModelConfig().instruction_length, tokenizer.length)
