@@ -56,10 +56,11 @@ LEVEL: Final = "mmrl/GoToLocal-v0"
 ARMS: Final = ("demo", "recurrent", "frozen", "trained", "world model")
 PRECISIONS: Final = ("fp32", "bf16")
 LIMIT: Final = 360  # seconds of everything
-_ARM: Final = 90  # seconds of one measurement
+_ARM: Final = 60  # seconds of one measurement
 _REPETITIONS: Final = 3
 _LARGE: Final = {"frozen", "trained"}
-_ON_CPU: Final = {"num_envs": 16, "n_steps": 2, "batch_size": 32, "n_epochs": 1}
+_ON_CPU: Final = {"num_envs": 16, "n_steps": 8, "batch_size": 128, "n_epochs": 1}
+_LARGE_ON_CPU: Final = {"num_envs": 16, "n_steps": 2, "batch_size": 32, "n_epochs": 1}
 _LARGE_ON_GPU: Final = {"num_envs": 128, "n_steps": 8, "batch_size": 256, "n_epochs": 4}
 
 
@@ -80,11 +81,13 @@ def ppo(arm: str, precision: str, device: str, folder: Path) -> Callable[[], flo
     """Does an update of PPO, and gives the environment steps a second."""
     given = yaml.safe_load((CONFIGS / "demo.yaml").read_text())
     given |= {"device": device, "model": {**given["model"], "precision": precision}}
+    if not is_cuda(device):
+        given["ppo"] |= _ON_CPU
     if arm == "recurrent":
         given["ppo"]["memory"] = "gru"
     if arm in _LARGE:
         given |= {"env": LEVEL, "env_args": {}}
-        given["ppo"] = _LARGE_ON_GPU if is_cuda(device) else _ON_CPU
+        given["ppo"] = _LARGE_ON_GPU if is_cuda(device) else _LARGE_ON_CPU
         given["model"] = {
             "image": "resnet18", "text": str(folder / "bert"), "fusion": "cross_attention",
             "precision": precision,
@@ -135,9 +138,13 @@ def prepare(folder: Path) -> None:
 
 def kill_and_resume(device: str, folder: Path) -> dict[str, Any]:
     """A training of three updates that is killed after its first checkpoint, beside a whole one."""
+    config = yaml.safe_load((CONFIGS / "demo.yaml").read_text())["ppo"]
+    n_steps = config["n_steps"] if is_cuda(device) else _ON_CPU["n_steps"]
+    update = config["num_envs"] * n_steps
     command = [
-        "train", "--config", str(CONFIGS / "demo.yaml"), "--device", device, "--steps", "6144",
-        "--checkpoint-every", "2048", "--clip-every", "0", "--eval-episodes", "0",
+        "train", "--config", str(CONFIGS / "demo.yaml"), "--device", device,
+        "--ppo.n-steps", str(n_steps), "--steps", str(3 * update),
+        "--checkpoint-every", str(update), "--clip-every", "0", "--eval-episodes", "0",
     ]  # fmt: skip
     killed, whole = folder / "killed", folder / "whole"
     with (folder / "killed.log").open("w") as log:
@@ -156,11 +163,13 @@ def kill_and_resume(device: str, folder: Path) -> dict[str, Any]:
     finish(killed, *command, log=folder / "killed.log")
     finish(whole, *command, log=folder / "whole.log")
     sums = [
-        json.loads((out / "checkpoints/step_6144/manifest.json").read_text())["sha256"]
+        json.loads((out / f"checkpoints/step_{3 * update}/manifest.json").read_text())["sha256"]
         for out in (killed, whole)
     ]
     same = sums[0]["weights.safetensors"] == sums[1]["weights.safetensors"]
-    return {"killed_after": reached, "resumed_to": 6144, "same_weights_as_uninterrupted": same}
+    return {
+        "killed_after": reached, "resumed_to": 3 * update, "same_weights_as_uninterrupted": same
+    }  # fmt: skip
 
 
 def is_cuda(device: str) -> bool:

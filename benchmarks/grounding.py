@@ -1,14 +1,15 @@
-"""How soon an agent learns to read, by encoders and auxiliary loss, on the level of the demo.
+"""How soon an agent learns to read, by encoders, fusion and auxiliary loss, on two levels.
 
     python benchmarks/grounding.py --jobs 2
-    python benchmarks/grounding.py --only reward-prediction both --seeds 0 1 2
+    python benchmarks/grounding.py --levels demo --only plain default --seeds 0 1 2
 
-Two things lie in a small room, the instruction names one, and picking up the other ends the
-episode.
-Each arm changes the configuration of the demo (``configs/demo.yaml``) by some options of
-``mmrl train``. What is kept in ``benchmarks/results/grounding.json``: for each arm and seed the
-success on 512 held-out episodes with its interval and controls, the steps after which the success
-of the training episodes first was 90%, and its curve; a plot lies beside it. Arms that are not run
+On both, reading is all that helps: of two things in a small room the instruction names the one to
+pick up, and the other ends the episode (``configs/demo.yaml``); of three things it names the one to
+go to, where "done" at another one ends it (``configs/levels/go_to_local_medium_strict.yaml``).
+Each arm changes the level's configuration by some options of ``mmrl train``. What is kept in
+``benchmarks/results/grounding.json``: for each level, arm and seed the success on 512 held-out
+episodes with its interval and controls, the steps after which the success of the training episodes
+first was 90%, and its curve; a table and a plot for each level lie beside it. Arms that are not run
 this time keep their entries. With ``--folder`` a measurement that was interrupted is resumed.
 """
 
@@ -24,54 +25,68 @@ from learning import curves, first_above, of_control, train
 from seeds import add_folder, each_name, share_cores, work_folder
 
 from mmrl.evaluation.report import provenance
-from mmrl.files import write_json
+from mmrl.files import write_atomically, write_json
 
 HERE: Final = Path(__file__).parent
-CONFIG: Final = HERE.parent / "configs" / "demo.yaml"
+CONFIGS: Final = HERE.parent / "configs"
+LEVELS: Final = {
+    "demo": CONFIGS / "demo.yaml",
+    "go_to_local_medium_strict": CONFIGS / "levels" / "go_to_local_medium_strict.yaml",
+}
 RESULT: Final = HERE / "results" / "grounding.json"
 _WITHOUT: Final = ["--ppo.auxiliary", "none"]
 ARMS: Final[dict[str, list[str]]] = {
-    "plain": ["--model.image", "small_resnet", *_WITHOUT],
-    "luma-chroma": _WITHOUT,
-    "reward-prediction": ["--model.image", "small_resnet"],
-    "both": [],
-    "both, bag of words": ["--model.text", "bag_of_words"],
-    "both, frozen minilm": ["--model.text", "minilm", "--model.text_trained", "0"],
+    "default": [],
+    "small_resnet": ["--model.image", "small_resnet"],
+    "no reward prediction": _WITHOUT,
+    "small_resnet, no reward prediction": ["--model.image", "small_resnet", *_WITHOUT],
+    "cross_attention": ["--model.fusion", "cross_attention"],
+    "least advantage 0.1": ["--ppo.min-advantage-std", "0.1"],
+    "bag_of_words": ["--model.text", "bag_of_words"],
+    "frozen minilm": ["--model.text", "minilm", "--model.text_trained", "0"],
 }
-"""Options beside the demo's, which has luma_chroma images, small_bert and reward prediction."""
+"""Options beside a level's, which has luma_chroma, small_bert, FiLM and reward prediction."""
 _READS: Final = 0.9
 
 
-def measure(arm: str, seed: int, folder: Path, steps: int) -> dict[str, Any]:
-    """One training of an arm."""
-    here = folder / arm.replace(", ", "-").replace(" ", "-")
-    here.mkdir(exist_ok=True)
-    options = [*ARMS[arm], "--steps", str(steps), "--clip-every", "0"]
-    result = train(CONFIG, seed, here, options)
+def measure(level: str, arm: str, seed: int, folder: Path, overrides: list[str]) -> dict[str, Any]:
+    """One training of an arm on a level."""
+    here = folder / level / arm.replace(", ", "-").replace(" ", "-")
+    here.mkdir(parents=True, exist_ok=True)
+    result = train(LEVELS[level], seed, here, [*ARMS[arm], "--clip-every", "0", *overrides])
     result["steps_to_90"] = first_above(result["curve"], _READS)
     return result
 
 
-def table(arms: dict[str, Any]) -> str:
-    """All arms, one a line."""
+def table(levels: dict[str, dict[str, Any]]) -> str:
+    """All levels and arms, one arm a line."""
     lines = [
-        "| arm | success on held-out episodes, by seed | swapped instructions | steps to 90% |",
-        "|---|---|---|---|",
+        "| level | arm | success on held-out episodes, by seed | swapped | steps to 90% "
+        "| beside bag_of_words |",
+        "|---|---|---|---|---|--:|",
     ]
-    for name, one in arms.items():
-        runs = one["runs"]
-        rates = ", ".join(f"{run['success_rate']:.1%}" for run in runs)
-        swapped = ", ".join(of_control(run, "swapped_instructions") for run in runs)
-        reached = [run["steps_to_90"] for run in runs]
-        steps = ", ".join("not" if step is None else f"{step:,}" for step in reached)
-        lines.append(f"| {name} | {rates} | {swapped} | {steps} |")
-    return "\n".join(lines)
+    for level, arms in levels.items():
+        base = mean_steps(arms.get("bag_of_words"))
+        for name, one in arms.items():
+            runs, steps = one["runs"], mean_steps(one)
+            rates = ", ".join(f"{run['success_rate']:.1%}" for run in runs)
+            swapped = ", ".join(of_control(run, "swapped_instructions") for run in runs)
+            reached = [run["steps_to_90"] for run in runs]
+            shown = ", ".join("not" if step is None else f"{step:,}" for step in reached)
+            ratio = "–" if base is None or steps is None else f"× {steps / base:.2f}"
+            lines.append(f"| {level} | {name} | {rates} | {swapped} | {shown} | {ratio} |")
+    return "\n".join(lines) + "\n"
 
 
-def plot(arms: dict[str, Any], path: Path) -> None:
+def mean_steps(arm: dict[str, Any] | None) -> float | None:
+    """The mean of the steps to 90% over the seeds of an arm; None where one did not get there."""
+    reached = [run["steps_to_90"] for run in arm["runs"]] if arm else []
+    return sum(reached) / len(reached) if reached and None not in reached else None
+
+
+def plot(level: str, arms: dict[str, Any], path: Path) -> None:
     """The curves of all arms, a colour each."""
-    title = "learning to read: success during training, one line a seed"
-    with curves(path, title, "environment steps") as axes:
+    with curves(path, f"{level}: one line a seed", "environment steps") as axes:
         for number, (name, one) in enumerate(arms.items()):
             for k, run in enumerate(one["runs"]):
                 steps, rates = zip(*run["curve"], strict=True)
@@ -84,30 +99,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--levels", nargs="+", choices=list(LEVELS), default=list(LEVELS))
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=150_000)
     parser.add_argument("--jobs", type=int, default=1, help="trainings side by side")
     add_folder(parser)
-    options = parser.parse_args()
+    options, overrides = parser.parse_known_args()
     share_cores(options.jobs)
     started = time.monotonic()
-    arms: dict[str, Any] = json.loads(RESULT.read_text())["arms"] if RESULT.exists() else {}
+    levels: dict[str, Any] = {}
+    if RESULT.exists():
+        levels = json.loads(RESULT.read_text())["levels"]
+    plan = {f"{level}: {arm}": (level, arm) for level in options.levels for arm in options.only}
     with work_folder(options) as folder:
         measured = each_name(
-            options.only, options, lambda arm, seed: measure(arm, seed, folder, options.steps)
+            list(plan), options, lambda name, seed: measure(*plan[name], seed, folder, overrides)
         )
-        for arm, runs in measured:  # each is kept as soon as it is done
+        for name, runs in measured:  # each is kept as soon as it is done
+            level, arm = plan[name]
+            arms = levels.get(level, {})
             arms[arm] = {
-                "options": ARMS[arm],
+                "options": [*ARMS[arm], *overrides],
                 "jobs": options.jobs,
                 "runs": runs,
                 **provenance(started),
             }
-            arms = {name: arms[name] for name in ARMS if name in arms}
-            write_json(RESULT, {"arms": arms})
-            plot(arms, RESULT.with_suffix(".png"))
-    print(table(arms))
+            levels[level] = {known: arms[known] for known in ARMS if known in arms}
+            write_json(RESULT, {"levels": levels})
+            write_atomically(RESULT.with_suffix(".md"), table(levels))
+            plot(level, levels[level], RESULT.with_name(f"grounding-{level}.png"))
+    print(table(levels), end="")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ Trains a configuration with several seeds by the ``mmrl train`` command, a check
 steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
 (Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
 more than one of twenty of their training episodes are not played, nor those after the first that
-reaches the target, but for the last. Options that the script does not know are handed to ``mmrl
+reaches the target, but for the last. Below the seeds stand the worst one, and the interquartile
+mean of the episodes (IQM, Agarwal et al., 2021). Options that the script does not know are handed to ``mmrl
 train``. With ``--folder`` a measurement that was interrupted is resumed. The table, the curves and
 a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,7 +30,7 @@ from seeds import add_folder, share_cores, work_folder
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
-from mmrl.evaluation.statistics import wilson_interval
+from mmrl.evaluation.statistics import interquartile_mean, wilson_interval
 from mmrl.experiment.checkpoint import put_weights, read_checkpoint
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
@@ -136,9 +138,14 @@ def main() -> None:
                     "points": points,
                 }
             )
+    needed = [run["reached"]["episodes"] if run["reached"] else math.inf for run in runs]
+    summary = {"worst": max(needed), "iqm": interquartile_mean(needed)}
     report = {
         "config": yaml.safe_load(options.config.read_text()),
         "overrides": overrides,
+        "episodes_to_target": {
+            name: value if math.isfinite(value) else None for name, value in summary.items()
+        },
         "target": options.target,
         "held_out_episodes": options.episodes,
         "jobs": options.jobs,
@@ -157,6 +164,7 @@ def main() -> None:
             f"| {run['final_success']:.1%} ({low:.1%} to {high:.1%}) "
             f"| {run['training_seconds']:.0f} s, {run['steps_per_second']:,} steps/s |"
         )
+    print("| worst, IQM | " + ", ".join(f"{one:,.0f}" for one in summary.values()) + " | | | |")
     print(json.dumps({"name": name, "wall_seconds": report["wall_seconds"]}))
 
 

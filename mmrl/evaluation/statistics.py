@@ -1,4 +1,4 @@
-"""Intervals around rates."""
+"""Intervals around rates and means, and a robust mean."""
 
 from __future__ import annotations
 
@@ -23,6 +23,20 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     half = _Z95 * spread / (1 + z2 / trials)
     low, high = centre - half, centre + half
     return max(0.0, min(low, rate)), min(1.0, max(high, rate))  # whatever rounding did
+
+
+def interquartile_mean(values: Sequence[float]) -> float:
+    """The mean of the middle half of some values: IQM, a quarter is cut off at either end, rounded
+    down (Agarwal et al., 2021). Infinite values stand for what was not reached.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("no values")
+    cut = len(values) // 4
+    middle = sorted(values)[cut : len(values) - cut]
+    return fmean(middle)
 
 
 def mean_interval(

@@ -1,11 +1,12 @@
-"""The score interval of a rate."""
+"""The score interval of a rate, and a robust mean."""
 
+import math
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.evaluation.statistics import mean_interval, wilson_interval
+from mmrl.evaluation.statistics import interquartile_mean, mean_interval, wilson_interval
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 counts = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -73,3 +74,12 @@ def test_interval_of_a_mean_agrees_with_scipy():
     assert mean_interval([0.1, 0.2, 0.6], 0, 0.7) == (0, 0.7)
     with pytest.raises(ValueError, match="no values"):
         mean_interval([])
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
+    assert interquartile_mean([100.0, 3, 2, 1, 4, -50, 3, 2]) == 2.5
+    assert interquartile_mean([2.0, 4.0]) == 3.0
+    assert interquartile_mean([1.0, 2.0, 3.0, math.inf]) == 2.5
+    assert interquartile_mean([1.0, math.inf, math.inf, math.inf]) == math.inf
+    with pytest.raises(ValueError, match="no values"):
+        interquartile_mean([])
