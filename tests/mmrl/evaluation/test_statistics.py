@@ -1,6 +1,7 @@
 """The score interval of a rate, and a robust mean."""
 
 import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
