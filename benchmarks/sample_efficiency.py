@@ -3,8 +3,8 @@
     python benchmarks/sample_efficiency.py configs/levels/go_to_red_ball_grey.yaml --seeds 0 1 2
 
 Trains a configuration with several seeds by the ``mmrl train`` command, a checkpoint every so many
-steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it (Chevalier-
-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in more than one
+steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
+(Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in more than one
 of twenty of their training episodes are not played, nor those after the first that reaches the
 target, but for the last. Below the seeds stand the worst one, and the interquartile mean of the
 episodes (IQM, Agarwal et al., 2021). Options that the script does not know are handed to ``mmrl

@@ -187,6 +187,7 @@ def evaluate(
     swap_instructions: bool = False,
     controls: bool = True,
     translator: str | None = None,
+    env_workers: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Play held-out episodes, one a seed, as ``mmrl eval`` does.
@@ -203,6 +204,8 @@ def evaluate(
         controls: play the controls as well, on the first 256 episodes: a random policy, swapped and
             empty instructions, the expert; see :mod:`mmrl.evaluation.controls`.
         translator: run folder of ``mmrl fit translation``, through which the agent reads.
+        env_workers: processes that step the environments, for slow simulators; 0 steps them in this
+            one. Batched engines do not use them.
         device: of what is loaded; as :func:`~mmrl.device.find_device` takes it.
 
     Returns:
@@ -218,6 +221,7 @@ def evaluate(
         ("episodes", episodes, 1),
         ("first_seed", first_seed, 0),
         ("max_episode_steps", max_episode_steps, 1),
+        ("env_workers", env_workers, 0),
     ):
         if value is not None and value < least:
             raise UserError(f"{name}={value}: must be at least {least}")
@@ -249,6 +253,7 @@ def evaluate(
         first_seed=first_seed,
         deterministic=deterministic,
         max_episode_steps=max_episode_steps,
+        env_workers=env_workers,
     )
 
 
@@ -310,7 +315,13 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
             "training_seconds": seconds,
         }
         report = evaluate_actor(
-            agent, config.env, config.env_args, config.eval_episodes, more, controls=config.controls
+            agent,
+            config.env,
+            config.env_args,
+            config.eval_episodes,
+            more,
+            controls=config.controls,
+            env_workers=config.env_workers,
         )
         run.save_result(report)
         _write_events(run, report, config.steps)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmrl.api import load_agent
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.cli.eval import MAX_EPISODE_STEPS, check_limit
+from mmrl.cli.eval import ENV_WORKERS, MAX_EPISODE_STEPS, check_limit
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data.collection import Request, collect
 from mmrl.data.dataset import open_dataset
@@ -63,6 +63,7 @@ def _collect(arguments: list[str]) -> int:
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
     )
+    parser.add_argument("--env-workers", type=int, default=0, help=ENV_WORKERS)
     parser.add_argument("--device", type=str, default=AUTO, help=f"of a run: {DEVICES}")
     options = parser.parse_args(arguments)
     _check(options)
@@ -86,6 +87,7 @@ def _collect(arguments: list[str]) -> int:
                 place,
                 on_kept=bar.set,
                 on_episodes=bar.advance,
+                env_workers=options.env_workers,
             )
         except KeyboardInterrupt:
             bar.close()

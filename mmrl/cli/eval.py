@@ -45,6 +45,10 @@ MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there, which are not successful then; by default those of 10,000 steps, "
     "unless the environment declares a longer limit"
 )
+ENV_WORKERS: Final = (
+    "processes that step the environments, for slow simulators; 0 for this one. Batched engines do "
+    "not use them"
+)
 CONTROLS: Final = "play controls, too; false leaves them out"
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
@@ -78,6 +82,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--controls", type=bool, default=True, help=CONTROLS)
     parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
+    parser.add_argument("--env-workers", type=int, default=0, help=ENV_WORKERS)
     parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     if options.episodes < 1:
@@ -101,6 +106,7 @@ def run(arguments: list[str]) -> int:
         swap_instructions=options.swap_instructions,
         controls=options.controls,
         translator=options.translator,
+        env_workers=options.env_workers,
         device=options.device,
     )
     print(format_report(report))

@@ -185,6 +185,7 @@ class Search:
             self._episodes,
             env_args=run.config["env_args"],
             first_seed=VALIDATION,
+            env_workers=run.config.get("env_workers", 0),
         )
         return known_success(played.summary(), run.config["env"])
 

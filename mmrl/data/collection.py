@@ -92,6 +92,7 @@ def collect(
     place: Place,
     on_kept: OnEpisodes | None = None,
     on_episodes: OnEpisodes | None = None,
+    env_workers: int = 0,
 ) -> Collection:
     """Collect what is missing of a dataset.
 
@@ -101,6 +102,7 @@ def collect(
         place: where to keep it.
         on_kept: called with how many episodes are there already.
         on_episodes: called with how many more have been played.
+        env_workers: processes that step single environments; 0 steps them in this one.
 
     Raises:
         UserError: what is there was collected by another request; it cannot be written; the
@@ -119,18 +121,23 @@ def collect(
         on_kept(kept)
     missing = work.missing()
     if missing:
-        _play_parts(work, missing, make_source(), on_episodes)
+        _play_parts(work, missing, make_source(), on_episodes, env_workers)
     work.finish()
     return Collection(place, request.episodes - kept, kept)
 
 
 def _play_parts(
-    work: _Workshop, missing: list[int], source: Source, on_episodes: OnEpisodes | None
+    work: _Workshop,
+    missing: list[int],
+    source: Source,
+    on_episodes: OnEpisodes | None,
+    env_workers: int,
 ) -> None:
     request = work.request
     size = min(request.num_envs, request.episodes)
     limit = EpisodeLimit(request.max_episode_steps)
-    env = make_vec_env(request.env, size, **with_info_keys(request.env, request.env_args))
+    args = with_info_keys(request.env, request.env_args)
+    env = make_vec_env(request.env, size, env_workers=env_workers, **args)
     try:
         with forked_rng():
             for number in missing:

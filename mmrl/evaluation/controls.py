@@ -98,6 +98,7 @@ def play_controls(
     deterministic: bool = False,
     max_episode_steps: int | None = None,
     on_episodes: OnEpisodes | None = None,
+    env_workers: int = 0,
 ) -> dict[str, Any]:
     """The controls of an evaluation, of at most :data:`EPISODES` episodes each.
 
@@ -108,6 +109,7 @@ def play_controls(
         acts: of these.
         deterministic, max_episode_steps: of the evaluation.
         on_episodes: called with a control's name, and how many more of its episodes have ended.
+        env_workers: of the evaluation.
 
     Returns:
         By the names of this module, a summary of each control's episodes as
@@ -134,6 +136,7 @@ def play_controls(
             limit=ControlLimit(max_episode_steps, int(played.lengths.max())),
             on_episodes=None if on_episodes is None else lambda more: on_episodes(name, more),
             acts=acts,
+            env_workers=env_workers,
         )
 
     def swapped() -> dict[str, Any]:

@@ -98,6 +98,7 @@ def play_episodes(
     max_episode_steps: int | None = None,
     limit: EpisodeLimit | None = None,
     acts: ActRecorder | None = None,
+    env_workers: int = 0,
 ) -> Episodes:
     """Play one episode for each seed.
 
@@ -117,6 +118,7 @@ def play_episodes(
             declares no longer limit.
         limit: in place of ``max_episode_steps``.
         acts: records what the environment reports as achieved.
+        env_workers: processes that step single environments; 0 steps them in this one.
 
     Raises:
         ValueError: fewer than one episode.
@@ -125,8 +127,11 @@ def play_episodes(
     if episodes < 1:
         raise ValueError(f"{episodes} episodes: must be at least 1")
     limit = limit or EpisodeLimit(max_episode_steps)
-    size = min(_BATCH if find_spec(env_id).vector_entry_point else _SINGLE, _BATCH, episodes)
-    env = CheckedBatch(make_vec_env(env_id, size, round_up=True, **(env_args or {})))
+    at_once = _BATCH if find_spec(env_id).vector_entry_point else max(_SINGLE, env_workers)
+    size = min(at_once, episodes)
+    env = CheckedBatch(
+        make_vec_env(env_id, size, env_workers=env_workers, round_up=True, **(env_args or {}))
+    )
     parts = []
     try:
         with forked_rng(first_seed):

@@ -25,6 +25,7 @@ def evaluate_actor(
     deterministic: bool = False,
     max_episode_steps: int | None = None,
     controls: bool = False,
+    env_workers: int = 0,
 ) -> dict[str, Any]:
     """Evaluate an actor under progress bars.
 
@@ -33,7 +34,7 @@ def evaluate_actor(
         env, env_args: where.
         episodes: how many, one a seed.
         more: entries of the report, such as the training steps.
-        first_seed, deterministic, max_episode_steps: as of
+        first_seed, deterministic, max_episode_steps, env_workers: as of
             :func:`~mmrl.evaluation.episodes.play_episodes`.
         controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
 
@@ -48,6 +49,7 @@ def evaluate_actor(
         "env_args": env_args,
         "deterministic": deterministic,
         "max_episode_steps": max_episode_steps,
+        "env_workers": env_workers,
     }
     seeds: dict[str, Any] = {"first_seed": first_seed}
     with ProgressBar("evaluating", episodes, "episodes") as bar:

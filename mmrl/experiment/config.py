@@ -46,8 +46,8 @@ class TrainConfig:
         env_adapter: what of the observations is used, and as what; found by itself, if empty. Its
             keys are image, leave_out, instruction, success, time_limit and reward_scale, see
             :class:`~mmrl.wrappers.adapt.config.AdapterConfig`.
-        env_workers: processes that step the environments of a training, each a share of them, for
-            slow simulators; 0 for this one. Batched engines do not use them.
+        env_workers: processes that step the environments of a training and of its evaluation, each
+            a share of them, for slow simulators; 0 for this one. Batched engines do not use them.
         instruction: the agent's input: text, speech or both.
         model: encoders, fusion and their sizes.
         optimizer: the optimizer, and penalties on large weights.

@@ -372,3 +372,16 @@ def test_actions_are_copied(screen):
     acting = SimpleNamespace(begin=lambda *_: None, actions=lambda *_: source.actions_of())
     (recording, _) = play(env, acting, [0, 1], 2)
     assert [action.tolist() for action in recording.actions] == [[k, k] for k in (1, 2, 3, 4)]
+
+
+def test_worker_processes_change_no_episode(tmp_path):
+    def collected(name, workers):
+        request = Request("worlds.arms:arms/Arm-v0", 6, "random", num_envs=3)
+        place = find_place(str(tmp_path / name))
+        collect(request, RandomSource, place, env_workers=workers)
+        return open_dataset(str(place.path))
+
+    for one, other in zip(collected("here", 0), collected("there", 2), strict=True):
+        assert np.array_equal(one.images, other.images)
+        assert np.array_equal(one.actions, other.actions)
+        assert (one.instruction, one.success) == (other.instruction, other.success)

@@ -51,6 +51,21 @@ def always_left(image: Any, instruction: str) -> int:
     return 0
 
 
+@pytest.mark.parametrize("world", ["worlds.arms:arms/Arm-v0", "worlds.shapes:shapes/Asked-v0"])
+def test_worker_processes_change_no_number(world: str) -> None:
+    """Experts and equivalent sentences, too, are those of the environments in the workers."""
+    actor = InstructionSwap(RandomPolicy())
+
+    def numbers(workers: int) -> tuple[Any, dict[str, Any]]:
+        how: dict[str, Any] = {"env_args": {}, "env_workers": workers}
+        played, acts = play_recorded(actor, world, 6, first_seed=50, **how)
+        return played.summary(), play_controls(actor, world, played, acts, **how)
+
+    here, there = numbers(0), numbers(2)
+    assert here == there
+    assert EXPERT in here[1]
+
+
 def test_an_agent_that_reads(signals: str, scripted: Any) -> None:
     noted: list[tuple[str, int]] = []
     played, found = evaluate(
