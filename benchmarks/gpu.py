@@ -53,7 +53,7 @@ from mmrl_agents.vec_env import MultimodalVecEnv
 HERE: Final = Path(__file__).parent
 CONFIGS: Final = HERE.parent / "configs"
 LEVEL: Final = "mmrl/GoToLocal-v0"
-ARMS: Final = ("demo", "recurrent", "frozen", "trained", "world model")
+ARMS: Final = ("demo", "recurrent", "world model", "frozen", "trained")
 PRECISIONS: Final = ("fp32", "bf16")
 LIMIT: Final = 360  # seconds of everything
 _ARM: Final = 60  # seconds of one measurement
