@@ -1,0 +1,404 @@
+"""The file of an episode record: what an agent saw, read and did, step by step.
+
+A record is a zip file that ends with ``.episode``, of these members:
+
+- ``summary.json``: what lists and filters need, see :class:`Summary`, and ``format``, its version.
+- ``steps.json``: everything by step, see :class:`EpisodeRecord`. Observations 0 to T are those
+  before each of the T actions and the last one; arrays are nested lists, not finite numbers null.
+- ``frames/<camera>/<n>.webp``: the frames of a camera in order, losslessly as WebP, on sheets of
+  some megapixels, row by row. ``summary.json`` has each camera's height, width, frames, and the
+  columns and rows of a full sheet.
+
+Similar frames beside each other are compressed together: 64 frames of a grid world take 3 KiB. A
+reader asks only for the sheets that it shows. Files are written atomically, and a reader refuses
+what is larger than an episode can be before it is unpacked.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mmrl.errors import UserError
+from mmrl.files import write_bytes
+from mmrl.images import decoded
+
+FORMAT: Final = 1
+SUFFIX: Final = ".episode"
+SUMMARY: Final = "summary.json"
+STEPS: Final = "steps.json"
+_FRAMES: Final = "frames"
+_SHEET: Final = 4_000_000  # pixels of a sheet, where a frame is not larger itself
+_COLUMNS: Final = 8
+_LONGEST: Final = 16_383  # pixels of a WebP image's side
+_LARGEST_JSON: Final = 64 * 2**20
+_LARGEST_SHEET: Final = 32 * 2**20  # of its file
+_DAMAGE: Final = (
+    OSError, EOFError, ValueError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    struct.error,
+)  # fmt: skip
+"""What reading a zip file raises that is damaged, encrypted, or none."""
+_DAY: Final = (2020, 1, 1, 0, 0, 0)  # of every member: equal episodes are equal files
+
+Frames = NDArray[np.uint8]
+
+
+class RecordError(UserError):
+    """A file is not a record of an episode, or of a newer format."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What lists and filters of episodes need.
+
+    Attributes:
+        source: what it was played in: training, evaluation, collection, watch or imagination.
+        env, env_args: the environment.
+        seed: that it was reset with; None where it was not.
+        checkpoint: environment steps that the agent was trained for; None where there is no agent.
+        instruction: the first one; empty without instructions.
+        instruction_kind: of the language of the environment, where that knows kinds.
+        success: None where it is not known.
+        steps: actions.
+        total_reward: the return; None where it is not finite.
+        cameras: for each camera ``height``, ``width``, ``frames``, ``columns``, ``rows``.
+    """
+
+    source: str
+    env: str
+    env_args: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    checkpoint: int | None = None
+    instruction: str = ""
+    instruction_kind: str = ""
+    success: bool | None = None
+    steps: int = 0
+    total_reward: float | None = 0.0
+    cameras: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass
+class EpisodeRecord:
+    """An episode of T actions.
+
+    Attributes:
+        source, env, env_args, seed, checkpoint, instruction_kind, success: of its
+            :class:`Summary`.
+        frames: of each camera uint8 [T + 1, H, W, 3]: the keys of the observation, and ``scene``
+            for what the environment renders. A camera may have fewer frames, from the first on.
+        instructions: T + 1 sentences.
+        rewards: float [T].
+        actions: [T, …], as the agent gave them.
+        action_names: T names, or none.
+        numbers: further numbers of each step, by name, [T, …] or [T + 1, …]: ``value``,
+            ``probabilities`` float [T, A], ``advantage``, ``attention_image``, …
+        infos: of each step, what JSON can hold, T mappings or none.
+        about: anything else that JSON can hold, such as the relabelled instruction.
+    """
+
+    source: str
+    env: str
+    frames: dict[str, Frames]
+    instructions: Sequence[str]
+    rewards: Sequence[float]
+    actions: NDArray[Any]
+    env_args: dict[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    checkpoint: int | None = None
+    instruction_kind: str = ""
+    success: bool | None = None
+    action_names: Sequence[str] = ()
+    numbers: dict[str, NDArray[Any]] = field(default_factory=dict)
+    infos: Sequence[Mapping[str, Any]] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> Summary:
+        """What lists and filters need of it."""
+        total = float(np.sum(self.rewards, dtype=np.float64))
+        return Summary(
+            source=self.source,
+            env=self.env,
+            env_args=self.env_args,
+            seed=self.seed,
+            checkpoint=self.checkpoint,
+            instruction=self.instructions[0] if self.instructions else "",
+            instruction_kind=self.instruction_kind,
+            success=self.success,
+            steps=len(self.rewards),
+            total_reward=total if math.isfinite(total) else None,
+            cameras={name: _layout(frames) for name, frames in self.frames.items()},
+        )
+
+
+def write_record(path: Path, record: EpisodeRecord) -> None:
+    """Write a record.
+
+    Args:
+        path: of the file, which is replaced.
+        record: the episode.
+
+    Raises:
+        ValueError: its parts do not belong to the same number of steps.
+        WriteError: it cannot be written.
+    """
+    _check(record)
+    summary = record.summary()
+    steps = {
+        "instructions": list(record.instructions),
+        "rewards": _plain(np.asarray(record.rewards, np.float64)),
+        "actions": _plain(np.asarray(record.actions)),
+        "action_names": list(record.action_names),
+        "numbers": {name: _plain(np.asarray(one)) for name, one in record.numbers.items()},
+        "infos": [dict(info) for info in record.infos],
+        "about": record.about,
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as file:
+        about = {"format": FORMAT, **asdict(summary)}
+        _add(file, SUMMARY, _json(about), compressed=True)
+        _add(file, STEPS, _json(steps), compressed=True)
+        for camera, frames in record.frames.items():
+            for number, sheet in enumerate(_sheets(frames, summary.cameras[camera])):
+                _add(file, sheet_name(camera, number), _webp(sheet), compressed=False)
+    write_bytes(path, content.getvalue())
+
+
+def read_summary(path: Path) -> Summary:
+    """The summary of a record, without its frames.
+
+    Raises:
+        RecordError: it is not a record, damaged, or of a newer format.
+    """
+    with _opened(path) as file:
+        return _summary(path, file)
+
+
+def read_steps(path: Path) -> dict[str, Any]:
+    """What ``steps.json`` holds.
+
+    Raises:
+        RecordError: as :func:`read_summary`.
+    """
+    with _opened(path) as file:
+        _summary(path, file)
+        return _read_json(path, file, STEPS)
+
+
+def read_sheet(path: Path, camera: str, number: int) -> bytes:
+    """A sheet of frames, as the WebP image that it is.
+
+    Raises:
+        RecordError: as :func:`read_summary`, or there is no such sheet.
+    """
+    with _opened(path) as file:
+        _summary(path, file)
+        return _member(path, file, sheet_name(camera, number), _LARGEST_SHEET)
+
+
+def read_record(path: Path) -> EpisodeRecord:
+    """A whole record.
+
+    Raises:
+        RecordError: it is not a record, damaged, or of a newer format.
+    """
+    with _opened(path) as file:
+        summary = _summary(path, file)
+        steps = _read_json(path, file, STEPS)
+        frames = {
+            camera: _frames(path, file, camera, layout)
+            for camera, layout in summary.cameras.items()
+        }
+    try:
+        record = EpisodeRecord(
+            source=summary.source,
+            env=summary.env,
+            env_args=summary.env_args,
+            seed=summary.seed,
+            checkpoint=summary.checkpoint,
+            instruction_kind=summary.instruction_kind,
+            success=summary.success,
+            frames=frames,
+            instructions=steps["instructions"],
+            rewards=steps["rewards"],
+            actions=np.asarray(steps["actions"]),
+            action_names=steps["action_names"],
+            numbers={name: _array(one) for name, one in steps["numbers"].items()},
+            infos=steps["infos"],
+            about=steps["about"],
+        )
+        _check(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RecordError(f"{path}: not a record of an episode: {error!r}") from error
+    return record
+
+
+def sheet_name(camera: str, number: int) -> str:
+    """The member of a sheet of frames."""
+    return f"{_FRAMES}/{camera}/{number}.webp"
+
+
+def _check(record: EpisodeRecord) -> None:
+    steps = len(record.rewards)
+    lengths = {
+        "instructions": (len(record.instructions), {0, steps + 1}),
+        "actions": (len(record.actions), {steps}),
+        "action_names": (len(record.action_names), {0, steps}),
+        "infos": (len(record.infos), {0, steps}),
+        **{name: (len(one), {steps, steps + 1}) for name, one in record.numbers.items()},
+    }
+    if not all(isinstance(one, str) for one in (*record.instructions, *record.action_names)):
+        raise ValueError("instructions and names of actions are strings")
+    for name, (length, right) in lengths.items():
+        if length not in right:
+            raise ValueError(f"{name} has {length} entries for {steps} actions")
+    for camera, frames in record.frames.items():
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
+            raise ValueError(f"{camera} is {frames.dtype} {list(frames.shape)}: no uint8 images")
+        if not 1 <= len(frames) <= steps + 1 or not all(frames.shape[1:3]):
+            raise ValueError(f"{camera} has {len(frames)} frames for {steps} actions")
+        if max(frames.shape[1:3]) > _LONGEST:
+            raise ValueError(f"{camera} has frames of {list(frames.shape[1:3])} pixels")
+        if not camera or "/" in camera or camera.startswith("."):
+            raise ValueError(f"{camera!r} cannot be the name of a camera")
+
+
+def _layout(frames: Frames) -> dict[str, int]:
+    count, height, width, _ = frames.shape
+    columns = max(1, min(_COLUMNS, count, _LONGEST // width))
+    rows = max(1, min(_SHEET // (columns * width * height), _LONGEST // height))
+    return {
+        "height": height, "width": width, "frames": count, "columns": columns, "rows": rows
+    }  # fmt: skip
+
+
+def _sheets(frames: Frames, layout: Mapping[str, int]) -> list[Frames]:
+    """Frames [N, H, W, 3] on sheets, row by row; what is left of the last row is black."""
+    columns, height, width = layout["columns"], layout["height"], layout["width"]
+    each = columns * layout["rows"]
+    made = []
+    for start in range(0, len(frames), each):
+        some = frames[start : start + each]
+        rows = math.ceil(len(some) / columns)
+        whole = np.zeros((rows * columns, height, width, 3), np.uint8)
+        whole[: len(some)] = some
+        grid = whole.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
+        made.append(grid.reshape(rows * height, columns * width, 3))
+    return made
+
+
+def _frames(path: Path, file: zipfile.ZipFile, camera: str, layout: Mapping[str, int]) -> Frames:
+    height, width, count = layout["height"], layout["width"], layout["frames"]
+    columns, each = layout["columns"], layout["columns"] * layout["rows"]
+    parts = []
+    for number, start in enumerate(range(0, count, each)):
+        wanted = min(each, count - start)
+        rows = math.ceil(wanted / columns)
+        content = _member(path, file, sheet_name(camera, number), _LARGEST_SHEET)
+        try:
+            sheet = decoded(io.BytesIO(content))
+            if sheet.shape[:2] != (rows * height, columns * width):
+                raise ValueError(f"a sheet of {sheet.shape[1]} × {sheet.shape[0]} pixels")
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path}: frames of {camera}: {error}") from error
+        grid = sheet.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
+        parts.append(grid.reshape(-1, height, width, 3)[:wanted])
+    return np.concatenate(parts)
+
+
+def _webp(sheet: Frames) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(sheet).save(content, "WEBP", lossless=True, method=4, quality=75)
+    return content.getvalue()
+
+
+def _add(file: zipfile.ZipFile, name: str, content: bytes, *, compressed: bool) -> None:
+    member = zipfile.ZipInfo(name, _DAY)
+    member.compress_type = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    file.writestr(member, content)
+
+
+def _plain(array: NDArray[Any]) -> Any:
+    """Nested lists; numbers that are not finite become None, floats have seven digits."""
+    if array.dtype.kind == "f":
+        return _rounded(array.astype(np.float64).tolist())
+    return array.tolist()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def _array(value: Any) -> NDArray[Any]:
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype == object else array  # null becomes nan
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _DAMAGE as error:
+        raise RecordError(f"{path}: not a record of an episode: {error}") from error
+
+
+def _member(path: Path, file: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """What a member holds, which is at most so many bytes."""
+    try:
+        about = file.getinfo(name)
+        if about.file_size > most:
+            raise RecordError(f"{path}: {name} is larger than {most:,} bytes")
+        if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"compression {about.compress_type}")
+        with file.open(name) as member:
+            content = member.read(most + 1)
+    except KeyError as error:
+        raise RecordError(f"{path}: has no {name}") from error
+    except _DAMAGE as error:
+        raise RecordError(f"{path}: {name} is damaged: {error}") from error
+    return content
+
+
+def _read_json(path: Path, file: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(_member(path, file, name, _LARGEST_JSON))
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: {name} is damaged: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{path}: {name} is no mapping")
+    return value
+
+
+def _summary(path: Path, file: zipfile.ZipFile) -> Summary:
+    about = _read_json(path, file, SUMMARY)
+    version = about.pop("format", None)
+    if not isinstance(version, int) or version > FORMAT:
+        raise RecordError(
+            f"{path}: a record of format {version}, and this version of mmrl reads up to {FORMAT}"
+        )
+    known = {one.name for one in fields(Summary)}
+    try:
+        summary = Summary(**{name: value for name, value in about.items() if name in known})
+        for layout in summary.cameras.values():
+            sizes = [int(layout[key]) for key in ("height", "width", "frames", "columns", "rows")]
+            if min(sizes) < 1 or max(sizes[:2]) > _LONGEST:
+                raise ValueError(f"frames of {sizes}")
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise RecordError(f"{path}: not a record of an episode: {error!r}") from error
+    return summary
