@@ -4,12 +4,12 @@
 
 Trains a configuration with several seeds by the ``mmrl train`` command, a checkpoint every so many
 steps, and plays 512 held-out episodes with each of them, as BabyAI's paper measures it
-(Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in more than one
-of twenty of their training episodes are not played, nor those after the first that reaches the
-target, but for the last. Below the seeds stand the worst one, and the interquartile mean of the
-episodes (IQM, Agarwal et al., 2021). Options that the script does not know are handed to ``mmrl
-train``. With ``--folder`` a measurement that was interrupted is resumed. The table, the curves and
-a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
+(Chevalier-Boisvert et al., 2019: training episodes until 99% success). Checkpoints that fail in
+more than one of twenty of their training episodes are not played, nor those after the first that
+reaches the target, but for the last. Below the seeds stand the worst one, and the interquartile
+mean of the episodes (IQM, Agarwal et al., 2021). Options that the script does not know are handed
+to ``mmrl train``. With ``--folder`` a measurement that was interrupted is resumed. The table, the
+curves and a plot are kept in ``benchmarks/results/episodes-<name>.json`` and ``.png``.
 """
 
 from __future__ import annotations
