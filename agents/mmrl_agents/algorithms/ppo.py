@@ -50,6 +50,7 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
         min_advantage_std: normalised advantages are divided by their standard deviation, but at
             least by this.
+        final_ent_coef: ``ent_coef`` at the end, to which it changes linearly; None leaves it.
         team: the workers that train together; ``env`` is this one's part,
             ``batch_size`` counts the transitions of all.
         kwargs: SB3's other arguments.
@@ -67,10 +68,12 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         env: Any,
         *,
         min_advantage_std: float = 0.0,
+        final_ent_coef: float | None = None,
         team: Team = ALONE,
         **kwargs: Any,
     ) -> None:
-        self.min_advantage_std, self.team = min_advantage_std, team
+        self.min_advantage_std, self.final_ent_coef = min_advantage_std, final_ent_coef
+        self.team = team
         ours = {
             "rollout_buffer_class": MultimodalRolloutBuffer,
             "rollout_buffer_kwargs": {"team": team},
@@ -212,7 +215,7 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
             values = batch.old_values + torch.clamp(values - batch.old_values, -bound, bound)
         value_loss = functional.mse_loss(batch.returns, values)
         entropy_loss = torch.mean(log_prob) if entropy is None else -torch.mean(entropy)
-        loss = policy_loss + self.ent_coef * entropy_loss + self.vf_coef * value_loss
+        loss = policy_loss + self._entropy_weight * entropy_loss + self.vf_coef * value_loss
         with torch.no_grad():
             approx_kl = torch.mean((ratio - 1) - log_ratio)  # http://joschu.net/blog/kl-approx.html
             clip_fraction = torch.mean((torch.abs(ratio - 1) > clip_range).float())
@@ -242,8 +245,18 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
             self.logger.record("train/std", std)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/clip_range", clip_range)
+        if self.final_ent_coef is not None:
+            self.logger.record("train/ent_coef", self._entropy_weight)
         if self.clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", self._now(self.clip_range_vf))
+
+    @property
+    def _entropy_weight(self) -> float:
+        """The weight of the entropy bonus now."""
+        if self.final_ent_coef is None:
+            return self.ent_coef
+        left = self._current_progress_remaining
+        return self.final_ent_coef + (self.ent_coef - self.final_ent_coef) * left
 
     def _now(self, schedule: Any) -> float:
         """The present value of one of SB3's schedules."""
@@ -284,7 +297,8 @@ class PPOConfig:
             deviation, however small. Where rewards are rare, nearly all advantages of an update may
             be noise of the value function, and 0.1 keeps it small beside rewards up to 1.
         clip_range: of the probability ratio.
-        ent_coef: weight of the entropy bonus.
+        ent_coef: weight of the entropy bonus, at the start.
+        final_ent_coef: at the end; it changes linearly. If empty, it stays.
         vf_coef: weight of the value loss.
         max_grad_norm: gradients are scaled down to it.
         memory: none, lstm, gru or frame_stack; or a mapping such as {kind: gru, size: 64}, see
@@ -313,6 +327,7 @@ class PPOConfig:
     min_advantage_std: float = 0.0
     clip_range: float = 0.2
     ent_coef: float = 0.01
+    final_ent_coef: float | None = None
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
     memory: PartOptions = None

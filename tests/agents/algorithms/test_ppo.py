@@ -74,6 +74,26 @@ def test_the_least_deviation_reaches_the_updates(make_batch, tiny):
     assert moved(1e6) < moved(0.0) / 2
 
 
+def test_the_weight_of_the_entropy_changes_linearly(make_batch, tiny):
+    weights = []
+
+    class Weights(BaseCallback):
+        def _on_rollout_start(self):
+            weights.append(self.model._entropy_weight)
+
+        def _on_step(self):
+            return True
+
+    algorithm = make(PPO, make_batch(), tiny, ent_coef=0.1, final_ent_coef=0.02)
+    algorithm.learn(256, callback=Weights())
+    assert weights == pytest.approx([0.1, 0.08, 0.06, 0.04])
+    assert algorithm.logger.name_to_value["train/ent_coef"] == pytest.approx(0.02)
+    plain = make(PPO, make_batch(), tiny, ent_coef=0.1)
+    plain.learn(128)
+    assert plain._entropy_weight == 0.1
+    assert "train/ent_coef" not in plain.logger.name_to_value
+
+
 def test_callbacks_find_what_sb3_shows_them(make_batch, tiny):
     names = {"actions", "rewards", "dones", "infos", "new_obs", "values", "log_probs", "obs_tensor"}
 
