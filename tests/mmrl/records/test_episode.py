@@ -36,7 +36,7 @@ def episode(steps=5, size=(6, 8), cameras=("image",), actions=None, seed=0):
         checkpoint=2048,
         success=None,
         frames=frames,
-        instructions=[f"打开 the <b>oven</b> {k // 2}" for k in range(steps + 1)],
+        instructions=[f"看看 the <b>oven</b> {k // 2}" for k in range(steps + 1)],
         rewards=[0.25 * k for k in range(steps)],
         actions=rng.integers(0, 4, steps) if actions is None else actions,
         action_names=["left"] * steps,
@@ -70,7 +70,7 @@ def test_what_was_written_is_read(tmp_path):
     summary = read_summary(path)
     assert summary == written.summary()
     assert (summary.steps, summary.total_reward) == (5, 2.5)
-    assert summary.instruction == "打开 the <b>oven</b> 0"
+    assert summary.instruction == "看看 the <b>oven</b> 0"
     assert read_steps(path)["actions"] == written.actions.tolist()
 
 
