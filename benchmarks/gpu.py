@@ -3,9 +3,9 @@
     python benchmarks/gpu.py               # a CUDA GPU where there is one, otherwise the CPU
     python benchmarks/gpu.py --device cpu  # smaller batches, to compare or to try the script
 
-Takes at most six minutes. Each measurement has a process and a time limit of its own, in float32
-and in bfloat16; one that fails is kept with its error. Measured are whole updates of PPO,
-collecting and learning, and gradient steps of a world model:
+Takes about six minutes, after which nothing further is begun. Each measurement has a process and a
+time limit of its own, in float32 and in bfloat16; one that fails is kept with its error. Measured
+are whole updates of PPO, collecting and learning, and gradient steps of a world model:
 
 - ``demo``: the network of ``configs/demo.yaml``.
 - ``recurrent``: the same with a GRU.
@@ -39,7 +39,7 @@ from commands import MMRL, collect, finish
 from frozen_features import save_bert_base
 from ppo_speed import fps
 
-from mmrl.device import find_device
+from mmrl.device import AUTO, DEVICES, find_device
 from mmrl.evaluation.report import machine, provenance
 from mmrl.experiment.config import read_config
 from mmrl.files import write_json
@@ -66,15 +66,14 @@ _LARGE_ON_GPU: Final = {"num_envs": 128, "n_steps": 8, "batch_size": 256, "n_epo
 
 def measure(arm: str, precision: str, device: str, folder: Path) -> dict[str, Any]:
     """Steps a second in each repetition, after a step to warm up; and the peak of GPU memory."""
-    step = world_model(precision, device, folder) if arm == "world model" else ppo(
-        arm, precision, device, folder
-    )  # fmt: skip
+    if arm == "world model":
+        step = world_model(precision, device, folder)
+    else:
+        step = ppo(arm, precision, device, folder)
     step()
-    return {
-        "steps_per_second": [round(step(), 1) for _ in range(_REPETITIONS)],
-        "gpu_memory_mib": round(torch.cuda.max_memory_allocated() / 2**20) if is_cuda(device)
-        else None,
-    }  # fmt: skip
+    speeds = [round(step(), 1) for _ in range(_REPETITIONS)]
+    peak = round(torch.cuda.max_memory_allocated() / 2**20) if is_cuda(device) else None
+    return {"steps_per_second": speeds, "gpu_memory_mib": peak}
 
 
 def ppo(arm: str, precision: str, device: str, folder: Path) -> Callable[[], float]:
@@ -215,7 +214,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument("--device", default=AUTO, help=DEVICES)
     parser.add_argument("--one", choices=ARMS, help=argparse.SUPPRESS)
     parser.add_argument("--precision", default="fp32", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -79,7 +79,7 @@ class Team:
             if len(advantages) < 2:
                 return advantages
             std = advantages.std() + _EPSILON
-            return (advantages - advantages.mean()) / (std.clamp(min=least) if least else std)
+            return (advantages - advantages.mean()) / std.clamp(min=least)
         count, mean, variance = self._moments(advantages)
         if count < 2:
             return advantages

@@ -1,5 +1,14 @@
 """Episode records: files that show an episode step by step, see :mod:`mmrl.records.episode`."""
 
-from mmrl.records.episode import EpisodeRecord, Summary, read_record, read_summary, write_record
+from mmrl.records.episode import (
+    EpisodeRecord,
+    RecordError,
+    Summary,
+    read_record,
+    read_summary,
+    write_record,
+)
 
-__all__ = ["EpisodeRecord", "Summary", "read_record", "read_summary", "write_record"]
+__all__ = [
+    "EpisodeRecord", "RecordError", "Summary", "read_record", "read_summary", "write_record",
+]  # fmt: skip

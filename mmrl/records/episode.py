@@ -52,6 +52,11 @@ _DAMAGE: Final = (
 """What reading a zip file raises that is damaged, encrypted, or none."""
 _DAY: Final = (2020, 1, 1, 0, 0, 0)  # of every member: equal episodes are equal files
 
+_SHARED: Final = (
+    "source", "env", "env_args", "seed", "checkpoint", "instruction_kind", "success",
+)  # fmt: skip
+"""What a record and its summary both have."""
+
 Frames = NDArray[np.uint8]
 
 
@@ -94,7 +99,7 @@ class EpisodeRecord:
     """An episode of T actions.
 
     Attributes:
-        source, env, env_args, seed, checkpoint, instruction_kind, success: of its
+        source, env, env_args, seed, checkpoint, instruction_kind, success: as of its
             :class:`Summary`.
         frames: of each camera uint8 [T + 1, H, W, 3]: the keys of the observation, and ``scene``
             for what the environment renders. A camera may have fewer frames, from the first on.
@@ -126,16 +131,10 @@ class EpisodeRecord:
 
     def summary(self) -> Summary:
         """What lists and filters need of it."""
-        total = float(np.sum(self.rewards, dtype=np.float64))
+        total = float(np.asarray(self.rewards, np.float64).sum())
         return Summary(
-            source=self.source,
-            env=self.env,
-            env_args=self.env_args,
-            seed=self.seed,
-            checkpoint=self.checkpoint,
+            **{name: getattr(self, name) for name in _SHARED},
             instruction=self.instructions[0] if self.instructions else "",
-            instruction_kind=self.instruction_kind,
-            success=self.success,
             steps=len(self.rewards),
             total_reward=total if math.isfinite(total) else None,
             cameras={name: _layout(frames) for name, frames in self.frames.items()},
@@ -222,13 +221,7 @@ def read_record(path: Path) -> EpisodeRecord:
         }
     try:
         record = EpisodeRecord(
-            source=summary.source,
-            env=summary.env,
-            env_args=summary.env_args,
-            seed=summary.seed,
-            checkpoint=summary.checkpoint,
-            instruction_kind=summary.instruction_kind,
-            success=summary.success,
+            **{name: getattr(summary, name) for name in _SHARED},
             frames=frames,
             instructions=steps["instructions"],
             rewards=steps["rewards"],
