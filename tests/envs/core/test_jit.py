@@ -134,6 +134,20 @@ def test_the_callees_of_a_kernel_are_private_to_it():
         assert "define linkonce_odr" not in compiled_code(caller), REASON
 
 
+def test_what_is_compiled_later_does_not_find_a_kernels_own_callees():
+    """They are fitted to it, here to a constant base: symbols of all modules are in one table."""
+
+    @numba.njit
+    def power(base, exponent):  # recursive: it cannot be inlined
+        return 1 if exponent == 0 else base * power(base, exponent - 1)
+
+    with jit._final_optimization(jit._Kernel._optimize):
+        of_two = numba.njit("int64(int64)")(lambda exponent: power(np.int64(2), exponent))
+    assert of_two(5) == 32, REASON
+    of_three = numba.njit("int64(int64)")(lambda exponent: power(np.int64(3), exponent))
+    assert of_three(4) == 81, REASON
+
+
 def compiled_code(function):
     """LLVM's code of a function of one integer, and of its callees."""
     return numba.njit("int64(int64)")(function).inspect_llvm((numba.int64,))

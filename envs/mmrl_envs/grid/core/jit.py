@@ -129,12 +129,14 @@ def _skip_optimization(library: Any) -> None:
 
 def _optimize_kernel(library: Any) -> None:
     """Optimise a kernel together with its callees, which become private to it (LLVM's linkage
-    ``internal``). Otherwise calls that are not inlined would find the device functions' own,
-    unoptimised code in the process that has just compiled them.
+    ``private``). Otherwise calls that are not inlined would find the device functions' own,
+    unoptimised code in the process that has just compiled them. With the linkage ``internal``,
+    other modules of that process would find them by name, with arguments that only this kernel
+    passes.
     """
     for function in library._final_module.functions:
         if function.linkage == llvm.Linkage.linkonce_odr and not function.is_declaration:
-            function.linkage = llvm.Linkage.internal
+            function.linkage = llvm.Linkage.private
     _OPTIMIZE(library)
 
 
