@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
+from mmrl.device import find_device
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
-from mmrl.experiment.config import find_device, read_config
+from mmrl.experiment.config import read_config
 from mmrl.experiment.env_info import env_info
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.models.build import build_model

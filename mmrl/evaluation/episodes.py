@@ -128,7 +128,7 @@ def play_episodes(
         raise ValueError(f"{episodes} episodes: must be at least 1")
     limit = limit or EpisodeLimit(max_episode_steps)
     at_once = _BATCH if find_spec(env_id).vector_entry_point else max(_SINGLE, env_workers)
-    size = min(at_once, episodes)
+    size = min(at_once, _BATCH, episodes)
     env = CheckedBatch(
         make_vec_env(env_id, size, env_workers=env_workers, round_up=True, **(env_args or {}))
     )
