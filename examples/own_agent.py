@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.distributions import Categorical
+from torch import Tensor, distributions, nn
 
 from mmrl.device import find_device
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
@@ -57,8 +56,8 @@ class Policy(nn.Module):
         whole = {**observation, **self.preprocessing.encode_batch(observation)}
         return {key: torch.tensor(whole[key], device=self.head.weight.device) for key in self.space}
 
-    def forward(self, encoded: dict[str, Tensor]) -> Categorical:
-        return Categorical(logits=self.head(self.model(encoded)))
+    def forward(self, encoded: dict[str, Tensor]) -> distributions.Categorical:
+        return distributions.Categorical(logits=self.head(self.model(encoded)))
 
     @torch.no_grad()
     def act(self, observation, *, deterministic: bool):
