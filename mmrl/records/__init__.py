@@ -2,6 +2,7 @@
 
 from mmrl.records.episode import (
     EpisodeRecord,
+    NewerFormatError,
     RecordError,
     Summary,
     read_record,
@@ -10,5 +11,6 @@ from mmrl.records.episode import (
 )
 
 __all__ = [
-    "EpisodeRecord", "RecordError", "Summary", "read_record", "read_summary", "write_record",
+    "EpisodeRecord", "NewerFormatError", "RecordError", "Summary", "read_record", "read_summary",
+    "write_record",
 ]  # fmt: skip

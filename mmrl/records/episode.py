@@ -3,11 +3,14 @@
 A record is a zip file that ends with ``.episode``, of these members:
 
 - ``summary.json``: what lists and filters need, see :class:`Summary`, and ``format``, its version.
+  It is the first member and not compressed, so that one read of the file's beginning is enough.
 - ``steps.json``: everything by step, see :class:`EpisodeRecord`. Observations 0 to T are those
   before each of the T actions and the last one; arrays are nested lists, not finite numbers null.
 - ``frames/<camera>/<n>.webp``: the frames of a camera in order, losslessly as WebP, on sheets of
   some megapixels, row by row. ``summary.json`` has each camera's height, width, frames, and the
   columns and rows of a full sheet.
+- ``thumbnail.webp``: the last frame of ``scene``, or of the first camera, at most 96 pixels wide
+  and high.
 
 Similar frames beside each other are compressed together: 64 frames of a grid world take 3 KiB. A
 reader asks only for the sheets that it shows. Files are written atomically, and a reader refuses
@@ -39,10 +42,18 @@ FORMAT: Final = 1
 SUFFIX: Final = ".episode"
 SUMMARY: Final = "summary.json"
 STEPS: Final = "steps.json"
+THUMBNAIL: Final = "thumbnail.webp"
+SCENE: Final = "scene"
+"""The camera of what the environment renders, beside what the agent sees."""
 _FRAMES: Final = "frames"
 _SHEET: Final = 4_000_000  # pixels of a sheet, where a frame is not larger itself
 _COLUMNS: Final = 8
 _LONGEST: Final = 16_383  # pixels of a WebP image's side
+_THUMBNAIL_SIDE: Final = 96  # pixels
+_BEGINNING: Final = 4096  # bytes, more than most summaries have
+_LOCAL_HEADER: Final = struct.Struct("<4s5H3I2H")  # of a zip file's member
+_END: Final = b"PK\x05\x06"  # of its last 22 bytes, where there is no comment
+_END_SIZE: Final = 22
 _LARGEST_JSON: Final = 64 * 2**20
 _LARGEST_SHEET: Final = 32 * 2**20  # of its file
 _DAMAGE: Final = (
@@ -57,11 +68,23 @@ _SHARED: Final = (
 )  # fmt: skip
 """What a record and its summary both have."""
 
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "source": (str,), "env": (str,), "env_args": (dict,), "seed": (int, type(None)),
+    "checkpoint": (int, type(None)), "instruction": (str,), "instruction_kind": (str,),
+    "success": (bool, type(None)), "steps": (int,), "total_reward": (float, int, type(None)),
+    "cameras": (dict,),
+}  # fmt: skip
+"""The types of a summary's entries."""
+
 Frames = NDArray[np.uint8]
 
 
 class RecordError(UserError):
     """A file is not a record of an episode, or of a newer format."""
+
+
+class NewerFormatError(RecordError):
+    """A record of a format that only newer versions read."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +124,25 @@ class EpisodeRecord:
     Attributes:
         source, env, env_args, seed, checkpoint, instruction_kind, success: as of its
             :class:`Summary`.
-        frames: of each camera uint8 [T + 1, H, W, 3]: the keys of the observation, and ``scene``
-            for what the environment renders. A camera may have fewer frames, from the first on.
+        frames: of each camera uint8 [T + 1, H, W, 3]: the keys of the observation, ``scene`` for
+            what the environment renders, and ``imagined`` for what a world model predicts. A camera
+            may have fewer frames, from the first on.
         instructions: T + 1 sentences.
         rewards: float [T].
         actions: [T, …], as the agent gave them.
         action_names: T names, or none.
-        numbers: further numbers of each step, by name, [T, …] or [T + 1, …]: ``value``,
-            ``probabilities`` float [T, A], ``advantage``, ``attention_image``, …
-        infos: of each step, what JSON can hold, T mappings or none.
-        about: anything else that JSON can hold, such as the relabelled instruction.
+        numbers: further numbers of each step, by name, [T, …] or [T + 1, …]: ``value``, the
+            critic's estimate; ``advantage``; ``probabilities`` [T, A] of actions;
+            ``attention_image`` [T, rows, columns], the fusion's attention over cells of the main
+            image; ``attention_words`` [T, L] over the words of the instruction;
+            ``modality_weights`` [T, M]; ``imagined_reward``, of a world model.
+        infos: of each step, what JSON can hold, T mappings or none; ``achieved`` lists the
+            instructions that the step achieved, ``clauses`` whether each clause of the instruction
+            is achieved.
+        about: anything else that JSON can hold: ``actions``, A names of all actions; ``words``, the
+            L words that attention is over, or T lists of them; ``modalities``, M names;
+            ``relabelled_instruction``, of hindsight; ``expert_steps``, the length of an expert's
+            episode with the same seed.
     """
 
     source: str
@@ -166,8 +198,10 @@ def write_record(path: Path, record: EpisodeRecord) -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as file:
         about = {"format": FORMAT, **asdict(summary)}
-        _add(file, SUMMARY, _json(about), compressed=True)
+        _add(file, SUMMARY, _json(about), compressed=False)
         _add(file, STEPS, _json(steps), compressed=True)
+        if record.frames:
+            _add(file, THUMBNAIL, _thumbnail(record.frames), compressed=False)
         for camera, frames in record.frames.items():
             for number, sheet in enumerate(_sheets(frames, summary.cameras[camera])):
                 _add(file, sheet_name(camera, number), _webp(sheet), compressed=False)
@@ -180,8 +214,21 @@ def read_summary(path: Path) -> Summary:
     Raises:
         RecordError: it is not a record, damaged, or of a newer format.
     """
+    about = _first_member(path)
+    if about is not None:
+        return _checked_summary(path, about)
     with _opened(path) as file:
         return _summary(path, file)
+
+
+def read_thumbnail(path: Path) -> bytes:
+    """The thumbnail, as the WebP image that it is.
+
+    Raises:
+        RecordError: as :func:`read_summary`, or there is none.
+    """
+    with _opened(path) as file:
+        return _member(path, file, THUMBNAIL, _LARGEST_SHEET)
 
 
 def read_steps(path: Path) -> dict[str, Any]:
@@ -310,6 +357,12 @@ def _frames(path: Path, file: zipfile.ZipFile, camera: str, layout: Mapping[str,
     return np.concatenate(parts)
 
 
+def _thumbnail(frames: Mapping[str, Frames]) -> bytes:
+    image = Image.fromarray(frames.get(SCENE, next(iter(frames.values())))[-1])
+    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BOX)
+    return _webp(np.asarray(image))
+
+
 def _webp(sheet: Frames) -> bytes:
     content = io.BytesIO()
     Image.fromarray(sheet).save(content, "WEBP", lossless=True, method=4, quality=75)
@@ -378,16 +431,56 @@ def _read_json(path: Path, file: zipfile.ZipFile, name: str) -> dict[str, Any]:
     return value
 
 
+def _first_member(path: Path) -> dict[str, Any] | None:
+    """The mapping of ``summary.json`` where it is the first member, stored as it is, and the file
+    has an end; None elsewhere. A list of thousands of records is read so.
+
+    Raises:
+        RecordError: there is no such file, or it cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            start = file.read(_BEGINNING)
+            file.seek(max(file.seek(0, io.SEEK_END) - _END_SIZE, 0))
+            end = file.read(_END_SIZE)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: not a record of an episode: {error}") from error
+    if len(start) < _LOCAL_HEADER.size or not end.startswith(_END):
+        return None
+    signature, _, flags, method, _, _, crc, size, whole, name, extra = _LOCAL_HEADER.unpack_from(
+        start
+    )
+    begin = _LOCAL_HEADER.size + name + extra
+    content = start[begin : begin + size]
+    if (
+        signature != b"PK\x03\x04" or flags & 1 or method != zipfile.ZIP_STORED or size != whole
+        or start[_LOCAL_HEADER.size :][:name] != SUMMARY.encode() or len(content) != size
+        or zlib.crc32(content) != crc
+    ):  # fmt: skip
+        return None
+    try:
+        about = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return about if isinstance(about, dict) else None
+
+
 def _summary(path: Path, file: zipfile.ZipFile) -> Summary:
-    about = _read_json(path, file, SUMMARY)
+    return _checked_summary(path, _read_json(path, file, SUMMARY))
+
+
+def _checked_summary(path: Path, about: dict[str, Any]) -> Summary:
     version = about.pop("format", None)
     if not isinstance(version, int) or version > FORMAT:
-        raise RecordError(
+        raise NewerFormatError(
             f"{path}: a record of format {version}, and this version of mmrl reads up to {FORMAT}"
         )
     known = {one.name for one in fields(Summary)}
     try:
         summary = Summary(**{name: value for name, value in about.items() if name in known})
+        for name, kinds in _KINDS.items():
+            if type(value := getattr(summary, name)) not in kinds:
+                raise ValueError(f"{name} is {value!r}")
         for layout in summary.cameras.values():
             sizes = [int(layout[key]) for key in ("height", "width", "frames", "columns", "rows")]
             if min(sizes) < 1 or max(sizes[:2]) > _LONGEST:

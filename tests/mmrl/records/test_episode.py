@@ -1,5 +1,6 @@
 """Records of episodes: what is read is what was written, and nothing else is read."""
 
+import io
 import json
 import zipfile
 from contextlib import suppress
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrl.images import decoded
 from mmrl.records import EpisodeRecord, read_record, read_summary, write_record
 from mmrl.records.episode import (
     FORMAT,
@@ -19,6 +21,7 @@ from mmrl.records.episode import (
     RecordError,
     read_sheet,
     read_steps,
+    read_thumbnail,
     sheet_name,
 )
 
@@ -219,3 +222,34 @@ def test_any_other_bytes_are_refused_or_read(tmp_path_factory, data):
 def test_no_file(tmp_path):
     with pytest.raises(RecordError, match="not a record"):
         read_summary(tmp_path / "none.episode")
+
+
+def test_the_thumbnail_is_small_and_of_the_scene(tmp_path):
+    written = episode(size=(400, 300), cameras=("image", "scene"))
+    written.frames["scene"][-1] = 200
+    write_record(tmp_path / "a.episode", written)
+    image = decoded(io.BytesIO(read_thumbnail(tmp_path / "a.episode")))
+    assert image.shape == (96, 72, 3)
+    assert (image == 200).all()
+    written.frames.clear()
+    write_record(tmp_path / "b.episode", written)
+    with pytest.raises(RecordError, match="has no thumbnail"):
+        read_thumbnail(tmp_path / "b.episode")
+
+
+def test_a_summary_is_read_of_the_first_bytes_alone(tmp_path):
+    write_record(tmp_path / "a.episode", episode())
+    content = bytearray((tmp_path / "a.episode").read_bytes())
+    at = content.index(STEPS.encode())
+    content[at : at + 100] = bytes(100)  # the steps are damaged, and the summary is not
+    (tmp_path / "b.episode").write_bytes(content)
+    assert read_summary(tmp_path / "b.episode") == read_summary(tmp_path / "a.episode")
+    (tmp_path / "c.episode").write_bytes(content[:-30])  # half written
+    with pytest.raises(RecordError):
+        read_summary(tmp_path / "c.episode")
+
+
+def test_a_long_summary(tmp_path):
+    written = replace(episode(), instructions=["word " * 5000] * 6)
+    write_record(tmp_path / "a.episode", written)
+    assert read_summary(tmp_path / "a.episode") == written.summary()
