@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,6 +73,10 @@ class ActorWrapper:
         """As :meth:`Actor.act`, on the other observation."""
         return self._actor.act(self.change(observation), deterministic=deterministic)
 
+    def policy_outputs(self, observation: Mapping[str, Any]) -> PolicyOutputs:
+        """As :func:`policy_outputs`, of the other observation."""
+        return policy_outputs(self._actor, self.change(observation))
+
     def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
         """The observations that the actor gets instead of a batch."""
         return observation
@@ -85,3 +90,26 @@ def action_probabilities(
     """
     probabilities = getattr(actor, "probabilities", None)
     return None if probabilities is None else probabilities(observation)
+
+
+@dataclass(frozen=True)
+class PolicyOutputs:
+    """What a policy computes beside its actions, for a batch of B observations.
+
+    Attributes:
+        numbers: by name, [B, …], see :class:`mmrl.records.EpisodeRecord`.
+        words: for each of the B instructions, the words that ``attention_words`` is over.
+        modalities: the names of those that ``modality_weights`` is over.
+    """
+
+    numbers: dict[str, NDArray[Any]] = field(default_factory=dict)
+    words: Sequence[Sequence[str]] = ()
+    modalities: Sequence[str] = ()
+
+
+def policy_outputs(actor: Actor, observation: Mapping[str, Any]) -> PolicyOutputs:
+    """What the policy computes for a batch of observations, before it acts on them: nothing where
+    an actor has no method ``policy_outputs``.
+    """
+    outputs = getattr(actor, "policy_outputs", None)
+    return PolicyOutputs() if outputs is None else outputs(observation)

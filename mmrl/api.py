@@ -39,13 +39,12 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.text.models import Translator
 from mmrl.registry import find_agent
-from mmrl.text_output import format_table, printable
+from mmrl.text_output import format_table, printable, shortened
 from mmrl.trained_agent import TrainedAgent, env_of
 from mmrl.training.load import load
 from mmrl.viz.clips import (
     Clip,
     ClipRecorder,
-    shortened,
     stacked,
     write_clip,
 )

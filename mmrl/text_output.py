@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 _STEERING: Final = "\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 """C0 and C1 control characters, line separators, bidirectional overrides, lone surrogates."""
+_LONGEST_REASON: Final = 200  # characters
 _ALL: Final = re.compile(f"[{_STEERING}]")
 _BUT_BREAKS: Final = re.compile(f"(?!\n)[{_STEERING}]")
 
@@ -21,6 +23,11 @@ def printable(text: str, *, breaks: bool = False) -> str:
     """
     pattern = _BUT_BREAKS if breaks else _ALL
     return pattern.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(text: object) -> str:
+    """A text in one line of bounded length, for a warning."""
+    return textwrap.shorten(str(text), _LONGEST_REASON, placeholder=" …")
 
 
 def format_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -10,7 +10,13 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.agent import Actor, action_probabilities, begin_episodes
+from mmrl.agent import (
+    Actor,
+    PolicyOutputs,
+    action_probabilities,
+    begin_episodes,
+    policy_outputs,
+)
 from mmrl.contract import ACTION_MASK, EVAL_SEED_START, IMAGE, SPEECH, batch_of_one
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
@@ -107,6 +113,10 @@ class TrainedAgent:
     def probabilities(self, observation: Mapping[str, Any]) -> NDArray[np.float32] | None:
         """As :func:`mmrl.agent.action_probabilities`."""
         return action_probabilities(self.actor, observation)
+
+    def policy_outputs(self, observation: Mapping[str, Any]) -> PolicyOutputs:
+        """As :func:`mmrl.agent.policy_outputs`."""
+        return policy_outputs(self.actor, observation)
 
     def clip(
         self,

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.distributions import CategoricalDistribution
 from stable_baselines3.common.policies import BasePolicy
 
+from mmrl.agent import PolicyOutputs
 from mmrl.contract import ACTION_MASK, rows_of
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.networks.outputs import compute_outputs
 
 
 class SB3Actor:
@@ -60,21 +60,24 @@ class SB3Actor:
         Raises:
             UserError: as :meth:`act`.
         """
-        policy = self.policy
-        if not isinstance(policy, MultimodalPolicy):
+        if not isinstance(self.policy.action_space, spaces.Discrete):
             return None
+        return self.policy_outputs(observation).numbers.get("probabilities")
+
+    def policy_outputs(self, observation: Mapping[str, Any]) -> PolicyOutputs:
+        """As :func:`mmrl.agent.policy_outputs`. The memory's state stays as it is.
+
+        Raises:
+            UserError: as :meth:`act`.
+        """
+        policy = self.policy
         policy.set_training_mode(False)
         encoded, _ = policy.obs_to_tensor(self._encode(observation))
-        count = rows_of(observation)
-        state = policy.begin(count)
+        state = None
         if self._state is not None and self._fits(observation):
             state = torch.from_numpy(self._state[0]).to(policy.device)
-        with torch.no_grad():
-            starts = torch.zeros(count, dtype=torch.bool, device=policy.device)
-            distribution = policy.distribution(encoded, state, starts)
-        if not isinstance(distribution, CategoricalDistribution):
-            return None
-        return distribution.distribution.probs.float().cpu().numpy()
+        tokens = self.preprocessing.tokenizer
+        return compute_outputs(policy, cast("Any", encoded), state, tokenizer=tokens)
 
     def _fits(self, observation: Mapping[str, Any]) -> bool:
         """Whether the memory's state is of as many episodes."""

@@ -1,5 +1,10 @@
-"""Episode records: files that show an episode step by step, see :mod:`mmrl.records.episode`."""
+"""Episode records: files that show an episode step by step, see :mod:`mmrl.records.episode`.
 
+:class:`EpisodeBuilder` makes one while an episode is played, and :class:`RecordFolder` keeps those
+of a run.
+"""
+
+from mmrl.records.builder import EpisodeBuilder
 from mmrl.records.episode import (
     EpisodeRecord,
     NewerFormatError,
@@ -9,8 +14,9 @@ from mmrl.records.episode import (
     read_summary,
     write_record,
 )
+from mmrl.records.folder import EPISODES, MEGABYTES, RecordFolder
 
 __all__ = [
-    "EpisodeRecord", "NewerFormatError", "RecordError", "Summary", "read_record", "read_summary",
-    "write_record",
+    "EPISODES", "MEGABYTES", "EpisodeBuilder", "EpisodeRecord", "NewerFormatError", "RecordError",
+    "RecordFolder", "Summary", "read_record", "read_summary", "write_record",
 ]  # fmt: skip

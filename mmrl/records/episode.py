@@ -137,8 +137,8 @@ class EpisodeRecord:
             image; ``attention_words`` [T, L] over the words of the instruction;
             ``modality_weights`` [T, M]; ``imagined_reward``, of a world model.
         infos: of each step, what JSON can hold, T mappings or none; ``achieved`` lists the
-            instructions that the step achieved, ``clauses`` whether each clause of the instruction
-            is achieved.
+            instructions that the step achieved, ``clauses_done`` whether each clause of the
+            instruction is achieved.
         about: anything else that JSON can hold: ``actions``, A names of all actions; ``words``, the
             L words that attention is over, or T lists of them; ``modalities``, M names;
             ``relabelled_instruction``, of hindsight; ``expert_steps``, the length of an expert's

@@ -21,13 +21,13 @@ from mmrl.action_masks import sample_valid
 from mmrl.contract import ACTION_MASK, IS_SUCCESS, SPEECH, scalar
 from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
+from mmrl.evaluation.player import rendered
 from mmrl.experiment.plain_data import round_trip
+from mmrl.observation_image import observation_image
 from mmrl.registry import find_spec
 from mmrl.seeding import action_seed
 from mmrl.text_output import printable
 from mmrl.training.mask_check import RandomActions
-from mmrl.viz.clips import rendered
-from mmrl.viz.observation import observation_image
 from mmrl.wrappers.adapt.config import ADAPTER, AdapterConfig
 from mmrl.wrappers.adapt.plan import named
 from mmrl.wrappers.adapters import make_env, make_vec_env

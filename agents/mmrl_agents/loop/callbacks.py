@@ -16,7 +16,8 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl.viz.clips import ClipRecorder, shortened, write_clip
+from mmrl.text_output import shortened
+from mmrl.viz.clips import ClipRecorder, write_clip
 from mmrl.viz.tensorboard import write_hyperparameters
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.loop.progress import Progress, Show

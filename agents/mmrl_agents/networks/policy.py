@@ -198,6 +198,15 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         features, _ = self._recall(self._encode(obs), state, starts)
         return self._distribution(self.mlp_extractor.forward_actor(features), obs)
 
+    def values_and_distribution(
+        self, obs: PyTorchObs, state: Tensor, starts: Tensor
+    ) -> tuple[Tensor, Distribution]:
+        """The critic's estimates, float [N], and the actor's distribution over actions; arguments
+        as of :meth:`act`.
+        """
+        features, _ = self._recall(self._encode(obs), state, starts)
+        return self._heads(features, obs)
+
     def evaluate(
         self,
         obs: PyTorchObs,

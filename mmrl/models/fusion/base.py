@@ -43,6 +43,18 @@ class Fusion(nn.Module, ABC):
             ValueError: all are missing, or there is one that the fusion was not built for.
         """
 
+    def attention(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """Attention weights of each token, float [B, L] by modality, to be visualised; nothing
+        where the fusion has none.
+        """
+        return {}
+
+    def modality_weights(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """The weight of each modality, float [B], which add up to 1; nothing where the fusion has
+        none.
+        """
+        return {}
+
 
 class Readouts(nn.Module):
     """One vector a modality, of the same width.

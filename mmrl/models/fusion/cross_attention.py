@@ -84,7 +84,7 @@ class CrossAttentionFusion(Fusion):
         return torch.relu(self.mix(torch.cat(self._read(tokens)[0], dim=1)))
 
     def attention(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
-        """Attention weights of each token, float [B, L] by modality, to be visualised."""
+        """As :meth:`Fusion.attention`; the rest to 1 is that of the null token."""
         return self._read(tokens)[1]
 
     def _read(self, tokens: Mapping[str, Tokens]) -> tuple[list[Tensor], dict[str, Tensor]]:

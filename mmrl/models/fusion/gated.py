@@ -26,6 +26,10 @@ class GatedFusion(Fusion):
         """The gate of each modality and feature, float [M, B, F]; sums to 1 over M."""
         return self._gates(*self.readouts(tokens))
 
+    def modality_weights(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """As :meth:`Fusion.modality_weights`: the gates' mean over the features."""
+        return dict(zip(self.readouts.each, self.gates(tokens).mean(2), strict=True))
+
     def forward(self, tokens: Mapping[str, Tokens]) -> Tensor:
         """The tokens of the modalities that are there, by name → float [B, F]; a missing one has
         no gate.

@@ -31,5 +31,13 @@ class WeightedSumFusion(Fusion):
         weight of a missing one.
         """
         vectors, there = self.readouts(tokens)
-        shares = self.logits.masked_fill(~there, -torch.inf).softmax(0)
-        return torch.relu(self.mix(torch.einsum("m,mbf->bf", shares, vectors)))
+        return torch.relu(self.mix(torch.einsum("m,mbf->bf", self._shares(there), vectors)))
+
+    def modality_weights(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """As :meth:`Fusion.modality_weights`: the same for all rows."""
+        vectors, there = self.readouts(tokens)
+        shares = self._shares(there)[:, None].expand(-1, vectors.shape[1])
+        return dict(zip(self.readouts.each, shares, strict=True))
+
+    def _shares(self, there: Tensor) -> Tensor:
+        return self.logits.masked_fill(~there, -torch.inf).softmax(0)

@@ -15,8 +15,8 @@ from mmrl.action_labels import action_label, action_names
 from mmrl.action_masks import is_valid
 from mmrl.contract import ACTION_MASK, INSTRUCTION, was_successful
 from mmrl.errors import UserError
-from mmrl.viz.clips import rendered
-from mmrl.viz.observation import observation_image
+from mmrl.evaluation.player import rendered
+from mmrl.observation_image import observation_image
 from mmrl.wrappers.actions import own_action, single_actions
 from mmrl.wrappers.adapters import make_env
 from mmrl.wrappers.error_context import ErrorContext

@@ -1,0 +1,308 @@
+"""Plays single episodes and records them step by step, for people to look at."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.action_labels import action_label, action_names, first_action
+from mmrl.agent import Actor, PolicyOutputs, begin_episodes, policy_outputs
+from mmrl.contract import (
+    ACHIEVED,
+    ALTERNATIVES,
+    INSTRUCTION_OPTION,
+    batch_of_one,
+    was_successful,
+)
+from mmrl.errors import UserError
+from mmrl.language import find_language
+from mmrl.records import EpisodeBuilder, EpisodeRecord
+from mmrl.seeding import forked_rng
+from mmrl.text_output import shortened
+from mmrl.wrappers.actions import own_action
+from mmrl.wrappers.adapters import make_env, with_info
+from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
+from mmrl.wrappers.error_context import ErrorContext, environment_name
+
+_MAX_STEPS: Final = 1_000  # of an episode that declares no limit
+
+
+class EpisodePlayer:
+    """Plays episodes of one environment and records them; each kind of trouble is warned of once.
+
+    The whole scene is recorded beside what the agent sees where the environment renders arrays
+    uint8 [H, W, 3].
+
+    Args:
+        env_id, env_args: which environment.
+        max_episode_steps: longer episodes are cut there, which are not successful then; None cuts
+            those that last 1,000 steps, or as many as the environment declares, up to 10,000.
+        source: of the records.
+
+    Raises:
+        UserError: a limit below 1.
+    """
+
+    def __init__(
+        self,
+        env_id: str,
+        env_args: dict[str, Any] | None = None,
+        *,
+        max_episode_steps: int | None = None,
+        source: str = "evaluation",
+    ) -> None:
+        self._env_id, self._env_args = env_id, env_args or {}
+        self._source = source
+        self._given = max_episode_steps
+        self._limit = EpisodeLimit(max_episode_steps)
+        self._is_warned = False
+
+    def play(
+        self,
+        actor: Actor,
+        *,
+        seed: int,
+        deterministic: bool = False,
+        instruction: str | None = None,
+        checkpoint: int | None = None,
+    ) -> EpisodeRecord:
+        """Play one episode.
+
+        Args:
+            actor: the agent.
+            seed: of the episode.
+            deterministic: take the most probable action instead of sampling.
+            instruction: instead of the episode's own, which stays the same scene; the environment
+                has to take one, see :data:`mmrl.contract.INSTRUCTION_OPTION`.
+            checkpoint: environment steps that the agent was trained for.
+
+        Raises:
+            UserError: an environment that cannot be made or fails, that takes no instruction or
+                not this one, or an actor that does not fit.
+        """
+        builder = EpisodeBuilder(
+            self._source, self._env_id, env_args=self._env_args, seed=seed, checkpoint=checkpoint
+        )
+        with self._environment() as env:
+            options = _with_instruction(env, instruction)
+            success, about = self._play(env, actor, seed, deterministic, options, builder)
+            return builder.build(
+                success, instruction_kind=kind_of(env.metadata, builder.instruction), about=about
+            )
+
+    def play_alternatives(
+        self, actor: Actor, *, seed: int, count: int = 1, deterministic: bool = False
+    ) -> list[EpisodeRecord]:
+        """Play one scene with its own instruction, and with others that it could have.
+
+        Args:
+            actor: the agent.
+            seed: of the scene.
+            count: how many others, at most.
+            deterministic: take the most probable action instead of sampling.
+
+        Returns:
+            One record for each; empty where the environment names no other instruction, see
+            :data:`mmrl.contract.ALTERNATIVES`.
+
+        Raises:
+            UserError: as :meth:`play`.
+        """
+        with self._environment() as env:
+            if not env.has_wrapper_attr(ALTERNATIVES) or _option(env) is None:
+                return []
+            env.reset(seed=seed)
+            others = list(env.get_wrapper_attr(ALTERNATIVES)())
+        chosen = np.random.default_rng(seed).permutation(len(others))[:count].tolist()
+        given = [None, *(others[k] for k in chosen)] if others else []
+        return [
+            self.play(actor, seed=seed, deterministic=deterministic, instruction=one)
+            for one in given
+        ]
+
+    @contextmanager
+    def _environment(self) -> Iterator[gym.Env[Any, Any]]:
+        args = with_info(self._env_id, self._env_args, ACHIEVED) or self._env_args
+        env = ErrorContext(rendering(lambda **more: make_env(self._env_id, **more, **args)))
+        try:
+            yield env
+        finally:
+            with suppress(Exception):  # the record is made; closing cannot spoil it
+                env.close()
+
+    def _play(
+        self,
+        env: gym.Env[Any, Any],
+        actor: Actor,
+        seed: int,
+        deterministic: bool,
+        options: dict[str, Any] | None,
+        builder: EpisodeBuilder,
+    ) -> tuple[bool | None, dict[str, Any]]:
+        """Play an episode: its success, and what is recorded about it."""
+        observation, _ = env.reset(seed=seed, options=options)
+        begin_episodes(actor, 1)
+        longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
+        names, about = action_names(env), AboutSteps(action_list(env))
+        scene = self._render(env, renders=env.render_mode == "rgb_array")
+        builder.add_observation(observation, scene)
+        while True:
+            batch = batch_of_one(observation)
+            with forked_rng(seed + builder.steps + 1):  # to look must not change what is learnt
+                outputs = policy_outputs(actor, batch)
+                actions = actor.act(batch, deterministic=deterministic)
+            action = first_action(actions, env.action_space)
+            observation, reward, terminated, truncated, info = env.step(action)
+            builder.add_step(
+                action,
+                float(reward),
+                label=action_label(*own_action(env, action), names),
+                info=info,
+                numbers=about.add(outputs, 0),
+            )
+            scene = self._render(env, renders=scene is not None)
+            builder.add_observation(observation, scene)
+            if terminated or truncated:
+                return was_successful(info), about.entries
+            if builder.steps >= longest:
+                self._limit.cut(env, longest)
+                return False, about.entries
+
+    def _render(self, env: gym.Env[Any, Any], *, renders: bool) -> NDArray[np.uint8] | None:
+        """What the environment renders; None where that is not possible, or was not before."""
+        if not renders:
+            return None
+        scene, reason = rendered(env)
+        if scene is None and not self._is_warned:
+            self._is_warned = True
+            warnings.warn(
+                f"environment {environment_name(env)}: {reason}; clips show the observations only",
+                stacklevel=2,
+            )
+        return scene
+
+
+class AboutSteps:
+    """What a record tells about the policy's outputs of all steps.
+
+    Args:
+        actions: the names of all actions, where they are known.
+    """
+
+    def __init__(self, actions: Sequence[str] = ()) -> None:
+        self._actions = list(actions)
+        self._words: list[list[str]] = []
+        self._modalities: list[str] = []
+
+    def add(self, outputs: PolicyOutputs, row: int) -> dict[str, Any]:
+        """The numbers of one row of a batch."""
+        if len(outputs.words):
+            self._words.append(list(outputs.words[row]))
+        self._modalities = list(outputs.modalities)
+        return {name: values[row] for name, values in outputs.numbers.items()}
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """Entries of :attr:`mmrl.records.EpisodeRecord.about`."""
+        same = len(set(map(tuple, self._words))) == 1
+        words = self._words[0] if same else self._words
+        entries = {"actions": self._actions, "words": words, "modalities": self._modalities}
+        return {name: one for name, one in entries.items() if one}
+
+
+def action_list(env: gym.Env[Any, Any]) -> list[str]:
+    """The names of all actions of a ``Discrete``, or of a ``MultiDiscrete`` component by component;
+    nothing of others.
+    """
+    space, names = env.action_space, action_names(env)
+    if isinstance(space, gym.spaces.Discrete):
+        return [action_label(*own_action(env, k), names) for k in range(int(space.n))]
+    if isinstance(space, gym.spaces.MultiDiscrete) and space.shape and len(space.shape) == 1:
+        return [
+            f"{names.get(k, k)}: {value}"
+            for k, count in enumerate(space.nvec.tolist())
+            for value in range(count)
+        ]
+    return []
+
+
+def kind_of(metadata: Mapping[str, Any] | None, instruction: str) -> str:
+    """The kind of an instruction, in the environment's language; empty where it knows no kinds."""
+    if not instruction:
+        return ""
+    try:
+        language = find_language(metadata)
+        kind = language.kind(instruction)
+        return "" if kind in (instruction, language.canonical(instruction)) else kind
+    except Exception:  # a sentence that the language does not know
+        return ""
+
+
+def rendering(make: Callable[..., gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
+    """An environment that renders arrays; one that does not render, where it cannot.
+
+    Args:
+        make: makes it, and takes ``render_mode``.
+    """
+    try:
+        with warnings.catch_warnings():  # that it declares no such mode
+            warnings.filterwarnings("ignore", ".*not in the possible render_modes")
+            return make(render_mode="rgb_array")
+    except Exception:  # an environment that cannot render is shown by its observations
+        return make()
+
+
+def rendered(env: gym.Env[Any, Any]) -> tuple[NDArray[np.uint8] | None, str]:
+    """A copy of what an environment renders, uint8 [H, W, 3]; or None, and the reason."""
+    try:
+        scene: Any = env.render()
+    except Exception as error:
+        return None, shortened(f"render() raised {type(error).__name__}: {error}")
+    if not _is_frame(scene):
+        return None, f"render() gave {_what(scene)} instead of an array uint8 [H, W, 3]"
+    return scene.copy(), ""
+
+
+def _is_frame(scene: Any) -> bool:
+    return (
+        isinstance(scene, np.ndarray)
+        and scene.dtype == np.uint8
+        and scene.ndim == 3
+        and scene.shape[2] == 3
+        and scene.size > 0
+    )
+
+
+def _what(scene: Any) -> str:
+    if isinstance(scene, np.ndarray):
+        return f"an array {scene.dtype} of shape {list(scene.shape)}"
+    return "None" if scene is None else f"a {type(scene).__name__}"
+
+
+def _option(env: gym.Env[Any, Any]) -> str | None:
+    """The option of ``reset`` by which an environment takes an instruction; None without one."""
+    option: str | None = (env.metadata or {}).get(INSTRUCTION_OPTION)
+    return option
+
+
+def _with_instruction(env: gym.Env[Any, Any], instruction: str | None) -> dict[str, Any] | None:
+    """The options of ``reset`` for an instruction.
+
+    Raises:
+        UserError: the environment takes none.
+    """
+    if instruction is None:
+        return None
+    option = _option(env)
+    if option is None:
+        raise UserError(
+            f"environment {environment_name(env)} takes no instruction: it needs an option of "
+            f"reset() for it, named in metadata[{INSTRUCTION_OPTION!r}]"
+        )
+    return {option: instruction}

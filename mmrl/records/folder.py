@@ -1,0 +1,164 @@
+"""The folder of a run's episode records, of bounded size."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import warnings
+from bisect import insort
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mmrl.errors import UserError
+from mmrl.records.episode import SUFFIX, EpisodeRecord, RecordError, read_summary, write_record
+
+EPISODES: Final = "episodes"
+"""The folder of a run folder that holds its records."""
+MEGABYTES: Final = 200
+"""The size of a folder, by default."""
+_NEWEST: Final = 50  # records that are never removed
+_WAITING: Final = 16  # records that wait to be written; more are left out
+
+
+@dataclass(frozen=True, order=True)
+class _Kept:
+    """A record of the folder, ordered by its age."""
+
+    step: int
+    name: str
+    size: int
+    failed: bool
+
+
+class RecordFolder:
+    """Writes episode records into a folder whose size is bounded.
+
+    When there is no room, old records are thinned: the older they are, the wider apart those that
+    stay. Failures are removed after all others, and the newest 50 never.
+
+    A thread writes them, so that the caller does not wait; it is asked to end by :meth:`close`. A
+    disk that is full is warned of once, and nothing else happens.
+
+    Args:
+        path: the folder, made when it is first needed.
+        megabytes: its size.
+        wait: write each record at once, and raise what that raises.
+
+    Raises:
+        UserError: less than 1 megabyte.
+    """
+
+    def __init__(self, path: Path, *, megabytes: float = MEGABYTES, wait: bool = False) -> None:
+        if not megabytes >= 1:
+            raise UserError(f"{megabytes:g} MB for episode records: must be at least 1")
+        self.path = path
+        self._limit = int(megabytes * 1e6)
+        self._wait = wait
+        self._kept: list[_Kept] | None = None
+        self._number = 0
+        self._has_failed = False
+        self._queue: queue.Queue[EpisodeRecord | None] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether so many records wait to be written that the next one may be left out."""
+        return self._queue.qsize() >= _WAITING // 2
+
+    def add(self, record: EpisodeRecord) -> None:
+        """Write a record, now or soon.
+
+        Raises:
+            WriteError: it cannot be written; with ``wait`` alone.
+        """
+        if self._wait:
+            self._write(record)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="records", daemon=True)
+            self._thread.start()
+        with suppress(queue.Full):  # what cannot be written in time is left out
+            self._queue.put_nowait(record)
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> Any:
+        raise TypeError("a folder of records cannot be pickled: it has a thread")
+
+    def _work(self) -> None:
+        while (record := self._queue.get()) is not None:
+            try:
+                self._write(record)
+            except Exception as error:  # records are for people: nothing else depends on them
+                if not self._has_failed:
+                    self._has_failed = True
+                    warnings.warn(f"an episode was not recorded: {error}", stacklevel=1)
+
+    def _write(self, record: EpisodeRecord) -> None:
+        kept = self._known()
+        step = record.checkpoint or 0
+        self._number += 1
+        name = f"{step:010d}-{record.source}-{self._number:06d}{SUFFIX}"
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_record(self.path / name, record)
+        size = (self.path / name).stat().st_size
+        insort(kept, _Kept(step, name, size, record.success is False))
+        self._thin(kept)
+
+    def _known(self) -> list[_Kept]:
+        """What is in the folder, the oldest first."""
+        if self._kept is None:
+            self._kept = []
+            for path in self.path.glob(f"*{SUFFIX}"):
+                with suppress(RecordError, OSError):
+                    summary = read_summary(path)
+                    size = path.stat().st_size
+                    failed = summary.success is False
+                    self._kept.append(_Kept(summary.checkpoint or 0, path.name, size, failed))
+                with suppress(ValueError):
+                    self._number = max(self._number, int(path.stem.rpartition("-")[2]))
+            self._kept.sort()
+        return self._kept
+
+    def _thin(self, kept: list[_Kept]) -> None:
+        """Remove records until the folder has its size."""
+        total = sum(one.size for one in kept)
+        while total > self._limit and len(kept) > _NEWEST:
+            victim = kept.pop(_most_dispensable(kept))
+            total -= victim.size
+            with suppress(OSError):
+                (self.path / victim.name).unlink()
+
+
+def _most_dispensable(kept: list[_Kept]) -> int:
+    """The number of the record whose removal is missed least: no failure, if there is another, and
+    with the smallest gap between its neighbours for its age.
+    """
+    candidates = range(len(kept) - _NEWEST)
+    newest = kept[-1].step
+
+    def worth(k: int) -> tuple[bool, float, int]:
+        before = kept[k - 1].step if k else kept[0].step
+        gap = kept[k + 1].step - before
+        return kept[k].failed, gap / (newest - kept[k].step + 1), k
+
+    return min(candidates, key=worth)
