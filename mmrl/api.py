@@ -20,7 +20,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -32,12 +33,14 @@ from mmrl.contract import EVAL_SEED_START
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
+from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import format_report, markdown, scalars
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.text.models import Translator
+from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.text_output import format_table, printable, shortened
 from mmrl.trained_agent import TrainedAgent, env_of
@@ -54,6 +57,7 @@ EPISODES: Final = 512
 """Held-out episodes of an evaluation, by default."""
 ALTERNATIVES_CLIP: Final = "two_instructions.gif"
 """The file of a run folder that shows one scene with two instructions, where there is one."""
+_RECORDED: Final = 32  # episodes of the evaluation at the end of a training
 _SCENES: Final = 20  # in which another instruction is looked for
 
 
@@ -187,6 +191,7 @@ def evaluate(
     controls: bool = True,
     translator: str | None = None,
     env_workers: int = 0,
+    record: int = 0,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Play held-out episodes, one a seed, as ``mmrl eval`` does.
@@ -205,6 +210,8 @@ def evaluate(
         translator: run folder of ``mmrl fit translation``, through which the agent reads.
         env_workers: processes that step the environments, for slow simulators; 0 steps them in this
             one. Batched engines do not use them.
+        record: so many of the episodes are recorded in the run folder, for TensorBoard's tab
+            Rollouts.
         device: of what is loaded; as :func:`~mmrl.device.find_device` takes it.
 
     Returns:
@@ -221,6 +228,7 @@ def evaluate(
         ("first_seed", first_seed, 0),
         ("max_episode_steps", max_episode_steps, 1),
         ("env_workers", env_workers, 0),
+        ("record", record, 0),
     ):
         if value is not None and value < least:
             raise UserError(f"{name}={value}: must be at least {least}")
@@ -242,18 +250,45 @@ def evaluate(
         agent = InstructionSwap(agent)
     if run is not None:
         more |= {"run": str(run.path), "checkpoint": run.newest_checkpoint().name}
-    return evaluate_actor(
-        agent,
-        name,
-        args,
-        episodes,
-        more,
-        controls=controls and not swap_instructions,
-        first_seed=first_seed,
-        deterministic=deterministic,
-        max_episode_steps=max_episode_steps,
-        env_workers=env_workers,
-    )
+    elif record:
+        raise UserError(f"record={record}: this agent has no run folder; use mmrl.record")
+    with _recording(run, record, name, args) as recorder:
+        return evaluate_actor(
+            agent,
+            name,
+            args,
+            episodes,
+            more,
+            controls=controls and not swap_instructions,
+            first_seed=first_seed,
+            deterministic=deterministic,
+            max_episode_steps=max_episode_steps,
+            env_workers=env_workers,
+            recorder=recorder,
+        )
+
+
+@contextmanager
+def _recording(
+    run: Run | None,
+    count: int,
+    env: str,
+    env_args: dict[str, Any],
+    megabytes: float = MEGABYTES,
+) -> Iterator[BatchRecorder | None]:
+    """What records an evaluation in a run folder; None where nothing is to be recorded."""
+    if run is None or not count:
+        yield None
+        return
+    with RecordFolder(run.records, megabytes=megabytes) as folder:
+        yield BatchRecorder(
+            folder.add,
+            count,
+            source=EVALUATION,
+            env_id=env,
+            env_args=env_args,
+            checkpoint=run.newest_steps(),
+        )
 
 
 def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> TrainedRun:
@@ -313,15 +348,18 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
             "seed": config.seed,
             "training_seconds": seconds,
         }
-        report = evaluate_actor(
-            agent,
-            config.env,
-            config.env_args,
-            config.eval_episodes,
-            more,
-            controls=config.controls,
-            env_workers=config.env_workers,
-        )
+        count = _RECORDED if config.record_mb else 0
+        with _recording(run, count, config.env, config.env_args, config.record_mb) as recorder:
+            report = evaluate_actor(
+                agent,
+                config.env,
+                config.env_args,
+                config.eval_episodes,
+                more,
+                controls=config.controls,
+                env_workers=config.env_workers,
+                recorder=recorder,
+            )
         run.save_result(report)
         _write_events(run, report, config.steps)
         log(format_report(report))

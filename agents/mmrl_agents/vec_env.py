@@ -97,6 +97,11 @@ class MultimodalVecEnv(VecEnv):
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, np.int64)
 
+    @property
+    def instructions(self) -> tuple[str | None, ...]:
+        """The present instruction of each environment; None before there is one."""
+        return self._instructions
+
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds of the next reset, as in SB3: ``seed`` + the environment's number."""
         return super().seed(None if seed is None else seed + self.team.rows(self.num_envs).start)

@@ -211,6 +211,8 @@ def check_settings(config: TrainConfig) -> None:
     for name in ("env_workers", "eval_episodes", "clip_every", "checkpoint_every"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
+    if config.record_mb != 0 and not config.record_mb >= 1:
+        raise UserError(f"record_mb={config.record_mb}: must be 0 for no records, or at least 1")
     if not 0 <= config.seed < EVAL_SEED_START:
         raise UserError(
             f"seed={config.seed}: must be 0 to {EVAL_SEED_START - 1}; evaluation is above"

@@ -13,6 +13,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.report import format_report
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
+from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
 Play held-out episodes, one a seed, with the newest checkpoint of a run, and print the success rate
@@ -35,6 +36,7 @@ them out.
   mmrl eval runs/first --env mmrl/GoToLocal-v0 --episodes 1000 --json result.json
   mmrl eval runs/first --controls false              the success rate alone
   mmrl eval runs/first --swap-instructions           swapped instructions in all episodes
+  mmrl eval runs/first --record 50                   50 of them to look at, by 'mmrl dashboard'
 """
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
 SWAP_INSTRUCTIONS: Final = (
@@ -50,6 +52,7 @@ ENV_WORKERS: Final = (
     "not use them"
 )
 CONTROLS: Final = "play controls, too; false leaves them out"
+RECORD: Final = "so many of the episodes are recorded in the run folder, for 'mmrl dashboard'"
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
     "--env-args '{language: zh}'"
@@ -82,6 +85,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--controls", type=bool, default=True, help=CONTROLS)
     parser.add_argument("--translator", type=str | None, default=None, help=TRANSLATOR)
     parser.add_argument("--json", type=str | None, default=None, help="write the result here")
+    parser.add_argument("--record", type=int, default=0, help=RECORD)
     parser.add_argument("--env-workers", type=int, default=0, help=ENV_WORKERS)
     parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
@@ -89,6 +93,8 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--episodes {options.episodes}: must be at least 1")
     if options.first_seed < 0:
         raise UserError(f"--first-seed {options.first_seed}: must be at least 0")
+    if options.record < 0:
+        raise UserError(f"--record {options.record}: must be at least 0")
     check_limit(options.max_episode_steps)
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
@@ -107,9 +113,12 @@ def run(arguments: list[str]) -> int:
         controls=options.controls,
         translator=options.translator,
         env_workers=options.env_workers,
+        record=options.record,
         device=options.device,
     )
     print(format_report(report))
+    if options.record:
+        print(f"recorded; see them: mmrl dashboard {printable(options.run)}")
     if options.json:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")

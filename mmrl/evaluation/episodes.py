@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from mmrl.agent import Actor, attach_environment, begin_episodes
 from mmrl.contract import EVAL_SEED_START, INSTRUCTION
 from mmrl.evaluation.language_accuracy import ActRecorder
+from mmrl.evaluation.player import rendering
+from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.registry import find_spec
 from mmrl.seeding import forked_rng
@@ -99,6 +101,7 @@ def play_episodes(
     limit: EpisodeLimit | None = None,
     acts: ActRecorder | None = None,
     env_workers: int = 0,
+    recorder: BatchRecorder | None = None,
 ) -> Episodes:
     """Play one episode for each seed.
 
@@ -119,6 +122,7 @@ def play_episodes(
         limit: in place of ``max_episode_steps``.
         acts: records what the environment reports as achieved.
         env_workers: processes that step single environments; 0 steps them in this one.
+        recorder: records episodes for people to look at.
 
     Raises:
         ValueError: fewer than one episode.
@@ -129,16 +133,21 @@ def play_episodes(
     limit = limit or EpisodeLimit(max_episode_steps)
     at_once = _BATCH if find_spec(env_id).vector_entry_point else max(_SINGLE, env_workers)
     size = min(at_once, _BATCH, episodes)
-    env = CheckedBatch(
-        make_vec_env(env_id, size, env_workers=env_workers, round_up=True, **(env_args or {}))
-    )
+
+    def make(**more: Any) -> Any:
+        args = {**(env_args or {}), **more}
+        return make_vec_env(env_id, size, env_workers=env_workers, round_up=True, **args)
+
+    env = CheckedBatch(make() if recorder is None else rendering(make))
     parts = []
     try:
         with forked_rng(first_seed):
             for start in range(0, episodes, size):
                 seed, count = first_seed + start, min(size, episodes - start)
                 parts.append(
-                    _play_batch(actor, env, count, seed, deterministic, limit, on_episodes, acts)
+                    _play_batch(
+                        actor, env, count, seed, deterministic, limit, on_episodes, acts, recorder
+                    )
                 )
     finally:
         env.env.close()
@@ -163,6 +172,7 @@ def _play_batch(
     limit: EpisodeLimit,
     on_episodes: Callable[[int], None] | None,
     acts: ActRecorder | None,
+    recorder: BatchRecorder | None,
 ) -> tuple[NDArray[Any], ...]:
     """Play one episode in as many environments of the batch as are wanted: success, whether it is
     known, length and return, [wanted] each.
@@ -179,7 +189,11 @@ def _play_batch(
     begin_episodes(actor, count)
     if acts is not None:
         acts.begin(env.env)
+    if recorder is not None:
+        recorder.begin(env.env, observation, seeds, wanted)
     while running.any():
+        if recorder is not None:
+            recorder.look(actor, observation)
         actions = actor.act(observation, deterministic=deterministic)
         instructions = observation.get(INSTRUCTION, ("",) * count)
         observation, rewards, terminated, truncated, infos = env.step(actions)
@@ -191,11 +205,16 @@ def _play_batch(
             success[ended], known[ended] = outcome.success[ended], outcome.known[ended]
         if acts is not None:
             acts.record(instructions, infos, running, ended, success)
+        if recorder is not None:
+            recorder.step(actions, observation, rewards, infos, ended)
         cut = running & ~ended & (lengths >= longest)
         if cut.any():
             limit.cut(env.env, longest, int(cut.sum()))
             ended |= cut
         running &= ~ended
+        if recorder is not None:
+            for e in np.flatnonzero(ended).tolist():
+                recorder.end(e, bool(success[e]) if known[e] else None)
         if ended.any() and on_episodes is not None:
             on_episodes(int(ended.sum()))
     return success[:wanted], known[:wanted], lengths[:wanted], returns[:wanted]

@@ -9,6 +9,7 @@ from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.controls import EPISODES, PLAYED, play_controls, play_recorded
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import CONTROLS, result
 from mmrl.evaluation.wrappers import InstructionSwap
 from mmrl.progress import ProgressBar
@@ -26,6 +27,7 @@ def evaluate_actor(
     max_episode_steps: int | None = None,
     controls: bool = False,
     env_workers: int = 0,
+    recorder: BatchRecorder | None = None,
 ) -> dict[str, Any]:
     """Evaluate an actor under progress bars.
 
@@ -34,7 +36,7 @@ def evaluate_actor(
         env, env_args: where.
         episodes: how many, one a seed.
         more: entries of the report, such as the training steps.
-        first_seed, deterministic, max_episode_steps, env_workers: as of
+        first_seed, deterministic, max_episode_steps, env_workers, recorder: as of
             :func:`~mmrl.evaluation.episodes.play_episodes`.
         controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
 
@@ -51,14 +53,14 @@ def evaluate_actor(
         "max_episode_steps": max_episode_steps,
         "env_workers": env_workers,
     }
-    seeds: dict[str, Any] = {"first_seed": first_seed}
+    own: dict[str, Any] = {"first_seed": first_seed, "recorder": recorder}
     with ProgressBar("evaluating", episodes, "episodes") as bar:
         if controls:
             played, acts = play_recorded(
-                actor, env, episodes, on_episodes=bar.advance, **seeds, **how
+                actor, env, episodes, on_episodes=bar.advance, **own, **how
             )
         else:
-            played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **seeds, **how)
+            played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **own, **how)
     if controls:
         total = len(PLAYED) * min(episodes, EPISODES)
         with ProgressBar("playing controls", total, "episodes") as bar:

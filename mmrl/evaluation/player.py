@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -22,7 +22,7 @@ from mmrl.contract import (
 )
 from mmrl.errors import UserError
 from mmrl.language import find_language
-from mmrl.records import EpisodeBuilder, EpisodeRecord
+from mmrl.records import EVALUATION, EpisodeBuilder, EpisodeRecord
 from mmrl.seeding import forked_rng
 from mmrl.text_output import shortened
 from mmrl.wrappers.actions import own_action
@@ -30,6 +30,7 @@ from mmrl.wrappers.adapters import make_env, with_info
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.wrappers.error_context import ErrorContext, environment_name
 
+Env = TypeVar("Env")
 _MAX_STEPS: Final = 1_000  # of an episode that declares no limit
 
 
@@ -55,7 +56,7 @@ class EpisodePlayer:
         env_args: dict[str, Any] | None = None,
         *,
         max_episode_steps: int | None = None,
-        source: str = "evaluation",
+        source: str = EVALUATION,
     ) -> None:
         self._env_id, self._env_args = env_id, env_args or {}
         self._source = source
@@ -201,11 +202,17 @@ class AboutSteps:
         self._modalities: list[str] = []
 
     def add(self, outputs: PolicyOutputs, row: int) -> dict[str, Any]:
-        """The numbers of one row of a batch."""
+        """The numbers of one row of a batch, of the next step."""
         if len(outputs.words):
             self._words.append(list(outputs.words[row]))
         self._modalities = list(outputs.modalities)
         return {name: values[row] for name, values in outputs.numbers.items()}
+
+    def add_all(self, outputs: PolicyOutputs) -> dict[str, NDArray[Any]]:
+        """The numbers of all rows, of as many steps."""
+        self._words.extend(map(list, outputs.words))
+        self._modalities = list(outputs.modalities)
+        return outputs.numbers
 
     @property
     def entries(self) -> dict[str, Any]:
@@ -244,8 +251,8 @@ def kind_of(metadata: Mapping[str, Any] | None, instruction: str) -> str:
         return ""
 
 
-def rendering(make: Callable[..., gym.Env[Any, Any]]) -> gym.Env[Any, Any]:
-    """An environment that renders arrays; one that does not render, where it cannot.
+def rendering(make: Callable[..., Env]) -> Env:
+    """An environment, or a batch, that renders arrays; one that does not, where it cannot.
 
     Args:
         make: makes it, and takes ``render_mode``.

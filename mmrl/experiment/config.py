@@ -9,6 +9,7 @@ from typing import Any
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
+from mmrl.records import MEGABYTES
 from mmrl.registry import agent_section
 from mmrl.wrappers.adapt.config import ADAPTER
 
@@ -56,6 +57,8 @@ class TrainConfig:
         controls: whether that evaluation plays controls, too: a random policy, another episode's
             instruction, an empty one, the expert.
         clip_every: steps between rollout clips in TensorBoard; 0 for none.
+        record_mb: megabytes of episode records at most, which TensorBoard's tab Rollouts shows; the
+            oldest are thinned. 0 for none.
         checkpoint_every: steps between checkpoints; 0 for none between the first update and the
             end.
         checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
@@ -78,6 +81,7 @@ class TrainConfig:
     eval_episodes: int = 512
     controls: bool = True
     clip_every: int = 100_000
+    record_mb: float = MEGABYTES
     checkpoint_every: int = 100_000
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3

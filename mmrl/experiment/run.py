@@ -33,6 +33,7 @@ from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.records import EPISODES
 from mmrl.trust import check, sign
 from mmrl.yaml_text import read_yaml, to_yaml
 
@@ -58,6 +59,7 @@ class Run:
     Attributes:
         path: the folder.
         events: where TensorBoard's files go: the folder itself, whose name they are shown under.
+        records: where episode records go, see :mod:`mmrl.records`.
         checkpoints: where checkpoints go, folders ``step_<steps>``.
         config: the resolved configuration.
         begun_again: whether an earlier training, of which nothing is left, has begun here.
@@ -73,6 +75,7 @@ class Run:
     ) -> None:
         self.path = path
         self.events = path
+        self.records = path / EPISODES
         self.checkpoints = path / "checkpoints"
         self.config = config
         self.begun_again = begun_again
@@ -293,6 +296,20 @@ class Run:
             UserError: there is none.
         """
         return self._newest()
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one, be it whole or damaged."""
+        return bool(self._newest_first())
+
+    def newest_steps(self) -> int:
+        """The steps of :meth:`newest_checkpoint`.
+
+        Raises:
+            UserError: there is none.
+        """
+        found = _CHECKPOINT.fullmatch(self.newest_checkpoint().name)
+        return int(found[1]) if found else 0
 
     def read_checkpoint(self) -> Checkpoint:
         """What is in :meth:`newest_checkpoint`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -114,9 +114,14 @@ class EpisodeBuilder:
         self._labels.append(label)
         self._infos.append(plain_info(info or {}))
 
-    def set_numbers(self, name: str, values: Sequence[float]) -> None:
-        """Set numbers of all steps that are known only later, such as advantages."""
-        self._numbers[name] = [np.asarray(value) for value in values]
+    def add_numbers(self, numbers: Mapping[str, Iterable[Any]]) -> None:
+        """Add numbers of further steps, for those that are known only later, such as advantages.
+
+        Args:
+            numbers: by name, of some steps each, in their order.
+        """
+        for name, values in numbers.items():
+            self._numbers.setdefault(name, []).extend(map(np.asarray, values))
 
     def build(
         self,

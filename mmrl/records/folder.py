@@ -17,6 +17,9 @@ from mmrl.records.episode import SUFFIX, EpisodeRecord, RecordError, read_summar
 
 EPISODES: Final = "episodes"
 """The folder of a run folder that holds its records."""
+TRAINING: Final = "training"
+EVALUATION: Final = "evaluation"
+"""Sources of records."""
 MEGABYTES: Final = 200
 """The size of a folder, by default."""
 _NEWEST: Final = 50  # records that are never removed
@@ -46,17 +49,26 @@ class RecordFolder:
         path: the folder, made when it is first needed.
         megabytes: its size.
         wait: write each record at once, and raise what that raises.
+        purge_step: records of training of later steps, which will be written again, are removed
+            before the first one is written; None to keep all.
 
     Raises:
         UserError: less than 1 megabyte.
     """
 
-    def __init__(self, path: Path, *, megabytes: float = MEGABYTES, wait: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        megabytes: float = MEGABYTES,
+        wait: bool = False,
+        purge_step: int | None = None,
+    ) -> None:
         if not megabytes >= 1:
             raise UserError(f"{megabytes:g} MB for episode records: must be at least 1")
         self.path = path
         self._limit = int(megabytes * 1e6)
-        self._wait = wait
+        self._wait, self._purge_step = wait, purge_step
         self._kept: list[_Kept] | None = None
         self._number = 0
         self._has_failed = False
@@ -137,16 +149,27 @@ class RecordFolder:
                 with suppress(ValueError):
                     self._number = max(self._number, int(path.stem.rpartition("-")[2]))
             self._kept.sort()
+            if self._purge_step is not None:
+                self._remove([k for k, one in enumerate(self._kept) if self._is_purged(one)])
         return self._kept
+
+    def _is_purged(self, one: _Kept) -> bool:
+        return f"-{TRAINING}-" in one.name and one.step > (self._purge_step or 0)
+
+    def _remove(self, numbers: list[int]) -> None:
+        """Remove some of the records, by their ascending numbers."""
+        assert self._kept is not None
+        for number in reversed(numbers):
+            with suppress(OSError):
+                (self.path / self._kept.pop(number).name).unlink()
 
     def _thin(self, kept: list[_Kept]) -> None:
         """Remove records until the folder has its size."""
         total = sum(one.size for one in kept)
         while total > self._limit and len(kept) > _NEWEST:
-            victim = kept.pop(_most_dispensable(kept))
-            total -= victim.size
-            with suppress(OSError):
-                (self.path / victim.name).unlink()
+            number = _most_dispensable(kept)
+            total -= kept[number].size
+            self._remove([number])
 
 
 def _most_dispensable(kept: list[_Kept]) -> int:

@@ -66,10 +66,10 @@ class RolloutCollection(OnPolicyAlgorithm):
         ended: list[Episodes] = []
         callback.on_rollout_start()
         for _ in range(n_rollout_steps):
-            obs_tensor = rollout.observe(new_obs)
+            obs_tensor, state = rollout.observe(new_obs), self._state
             with torch.no_grad():
                 chosen, values, log_probs, self._state = self.policy.act(
-                    obs_tensor, self._state, self._on_device(starts), team=self.team
+                    obs_tensor, state, self._on_device(starts), team=self.team
                 )
             actions = chosen.cpu().numpy()
             new_obs, rewards, dones, infos = env.step(self._clipped(actions))

@@ -13,14 +13,17 @@ from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from mmrl.agent import Actor
 from mmrl.errors import UserError
+from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
+from mmrl.records import TRAINING
 from mmrl.text_output import shortened
-from mmrl.viz.clips import ClipRecorder, write_clip
+from mmrl.viz.clips import draw_clip, write_clip
 from mmrl.viz.tensorboard import write_hyperparameters
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.loop.progress import Progress, Show
+from mmrl_agents.loop.recorder import RolloutRecorder
 from mmrl_agents.loop.state import caches, get_learned_state, get_training_state
 from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
@@ -74,21 +77,26 @@ def steps_per_second(model: Any) -> int:
 
 
 class ClipCallback(BaseCallback):
-    """Writes one episode as an animated image to TensorBoard, every ``clip_every`` steps.
+    """Plays one episode every ``clip_every`` steps, writes it as an animated image to TensorBoard,
+    and records it.
 
     A clip that fails is warned about once, and the training continues.
 
     Args:
         config: names the environment and how often.
         actor: that plays the episode.
+        recorder: takes the records; None keeps none.
     """
 
-    def __init__(self, config: TrainConfig, actor: Actor) -> None:
+    def __init__(
+        self, config: TrainConfig, actor: Actor, recorder: RolloutRecorder | None = None
+    ) -> None:
         super().__init__()
         self._config = config
         self._actor = actor
         self._next = 0
-        self._recorder = ClipRecorder(config.env, config.env_args)
+        self._player = EpisodePlayer(config.env, config.env_args, source=TRAINING)
+        self._recorder = recorder
         self._has_failed = False
 
     def get_state(self) -> int:
@@ -114,7 +122,11 @@ class ClipCallback(BaseCallback):
 
     def _write(self) -> None:
         try:
-            clip = self._recorder.record(self._actor, seed=self.num_timesteps)
+            steps = self.num_timesteps
+            record = self._player.play(self._actor, seed=steps, checkpoint=steps)
+            if self._recorder is not None:
+                self._recorder.add(record)
+            clip = draw_clip(record)
             for output in self.logger.output_formats:
                 if isinstance(output, TensorBoardOutputFormat):
                     write_clip(output.writer, "rollout", clip, self.num_timesteps)
@@ -328,7 +340,8 @@ class StandardCallbacks(CallbackList):
         team: Team = ALONE,
         parts: Sequence[Part] = (),
     ) -> None:
-        clips = ClipCallback(config, actor)
+        recorder = self._recorder(config, run) if config.record_mb and team.is_first else None
+        clips = ClipCallback(config, actor, recorder)
         self.checkpoints = CheckpointCallback(
             config,
             run,
@@ -343,8 +356,19 @@ class StandardCallbacks(CallbackList):
             CacheCallback(),
             BufferCallback(),
             clips,
+            *([] if recorder is None else [recorder]),
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])
+
+    @staticmethod
+    def _recorder(config: TrainConfig, run: Run) -> RolloutRecorder:
+        return RolloutRecorder(
+            run.path,
+            megabytes=config.record_mb,
+            env_id=config.env,
+            env_args=config.env_args,
+            purge_step=run.newest_steps() if run.has_checkpoint else 0,
+        )
 
     def set_state(self, state: Tree) -> None:
         """Resume from a state that :class:`CheckpointCallback` saved."""

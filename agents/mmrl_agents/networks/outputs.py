@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from stable_baselines3.common.distributions import (
     CategoricalDistribution,
     DiagGaussianDistribution,
+    Distribution,
     MultiCategoricalDistribution,
 )
-from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import Tensor
 
 from mmrl.agent import PolicyOutputs
@@ -24,7 +25,7 @@ from mmrl_agents.networks.policy import MultimodalExtractor, MultimodalPolicy
 
 def compute_outputs(
     policy: BasePolicy,
-    obs: dict[str, Tensor],
+    obs: dict[str, Tensor] | Tensor,
     state: Tensor | None = None,
     starts: Tensor | None = None,
     tokenizer: Tokenizer | None = None,
@@ -46,7 +47,7 @@ def compute_outputs(
         if not numbers:
             return PolicyOutputs()
         model = _model(policy)
-        if model is None:
+        if model is None or isinstance(obs, Tensor):
             return PolicyOutputs(numbers)
         weights, modalities = _of_fusion(model, obs)
     words = _words(obs, tokenizer) if "attention_words" in weights else ()
@@ -54,17 +55,25 @@ def compute_outputs(
 
 
 def _of_heads(
-    policy: BasePolicy, obs: dict[str, Tensor], state: Tensor | None, starts: Tensor | None
+    policy: BasePolicy,
+    obs: dict[str, Tensor] | Tensor,
+    state: Tensor | None,
+    starts: Tensor | None,
 ) -> dict[str, NDArray[Any]]:
-    if not isinstance(policy, MultimodalPolicy):
+    if not isinstance(policy, ActorCriticPolicy):
         values = _action_values(policy, obs)
         return {} if values is None else {"q_values": values, "value": values.max(1)}
+    if not isinstance(policy, MultimodalPolicy) or isinstance(obs, Tensor):
+        return _of_distribution(policy.predict_values(obs).flatten(), policy.get_distribution(obs))
     count = len(next(iter(obs.values())))
     if state is None:
         state = policy.begin(count)
     if starts is None:
         starts = torch.zeros(count, dtype=torch.bool, device=policy.device)
-    value, distribution = policy.values_and_distribution(obs, state, starts)
+    return _of_distribution(*policy.values_and_distribution(obs, state, starts))
+
+
+def _of_distribution(value: Tensor, distribution: Distribution) -> dict[str, NDArray[Any]]:
     numbers = {"value": _array(value)}
     if isinstance(distribution, CategoricalDistribution):
         numbers["probabilities"] = _array(distribution.distribution.probs)
@@ -77,7 +86,7 @@ def _of_heads(
     return numbers
 
 
-def _action_values(policy: BasePolicy, obs: dict[str, Tensor]) -> NDArray[Any] | None:
+def _action_values(policy: BasePolicy, obs: dict[str, Tensor] | Tensor) -> NDArray[Any] | None:
     """Values of each action, float [B, A]; None of an algorithm that learns none."""
     network = getattr(policy, "q_net", None)
     if network is not None:

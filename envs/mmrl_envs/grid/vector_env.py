@@ -282,7 +282,11 @@ class GridVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         """Every whole grid from above, or None without a ``render_mode``."""
         if self.render_mode is None:
             return None
-        return tuple(self.worlds.image(e) for e in range(self.num_envs))
+        return tuple(map(self.render_row, range(self.num_envs)))
+
+    def render_row(self, number: int) -> NDArray[np.uint8]:
+        """The whole grid of one environment from above, uint8 [H, W, 3]."""
+        return self.worlds.image(number)
 
     def _observation(self) -> Observation:
         return {"image": self._frames, "instruction": tuple(self.worlds.sentences)}

@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mmrl.cli import main
 from mmrl.contract import EVAL_SEED_START
+from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.run import Run
-from mmrl.viz.clips import ClipRecorder
 
 GRID = "mmrl/GoToLocal-v0"
 TINY = {
@@ -193,7 +193,7 @@ def test_a_training_with_clips_of_actions_of_any_kind(faulty, space):
 
 
 def test_a_clip_that_fails_does_not_end_the_training(faulty, monkeypatch):
-    monkeypatch.setattr(ClipRecorder, "record", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(EpisodePlayer, "play", lambda *_, **__: 1 / 0)
     match = "no clips: environment test/Faulty-v0: ZeroDivisionError.*; the training continues"
     with pytest.warns(UserWarning, match=match) as caught:
         status, run = faulty()
@@ -204,13 +204,13 @@ def test_a_clip_that_fails_does_not_end_the_training(faulty, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")
 def test_later_clips_are_tried_again(faulty, monkeypatch):
-    record, count = ClipRecorder.record, []
+    play, count = EpisodePlayer.play, []
 
     def second(self, *args, **kwargs):
         count.append(1)
-        return 1 / 0 if len(count) == 1 else record(self, *args, **kwargs)
+        return 1 / 0 if len(count) == 1 else play(self, *args, **kwargs)
 
-    monkeypatch.setattr(ClipRecorder, "record", second)
+    monkeypatch.setattr(EpisodePlayer, "play", second)
     with pytest.warns(UserWarning, match="no clips: environment test/Faulty-v0") as caught:
         status, run = faulty()
     assert status == 0
