@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mmrl.api import evaluate, load_agent, resume, train
+    from mmrl.api import evaluate, load_agent, record, resume, train
     from mmrl.models.build import build_model
     from mmrl.models.config import ModelConfig
     from mmrl.models.io import load_model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelConfig", "build_model", "evaluate", "load_agent", "load_model", "make_env",
-    "make_vec_env", "resume", "train",
+    "make_vec_env", "record", "resume", "train",
 ]  # fmt: skip
 
 _MODULES = {
@@ -32,6 +32,7 @@ _MODULES = {
     "load_model": "mmrl.models.io",
     "make_env": "mmrl.wrappers.adapters",
     "make_vec_env": "mmrl.wrappers.adapters",
+    "record": "mmrl.api",
     "resume": "mmrl.api",
     "train": "mmrl.api",
 }

@@ -33,6 +33,8 @@ from mmrl.contract import EVAL_SEED_START
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
+from mmrl.evaluation.player import EpisodePlayer
+from mmrl.evaluation.predictor import Predictor, PredictorPlayer
 from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import format_report, markdown, scalars
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
@@ -40,7 +42,8 @@ from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.generative.text.models import Translator
-from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
+from mmrl.progress import ProgressBar
+from mmrl.records import EPISODES_FOLDER, EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.text_output import format_table, printable, shortened
 from mmrl.trained_agent import TrainedAgent, env_of
@@ -266,6 +269,79 @@ def evaluate(
             env_workers=env_workers,
             recorder=recorder,
         )
+
+
+def record(
+    agent: str | os.PathLike[str] | Run | TrainedRun | TrainedAgent | Actor | Predictor,
+    env: Any = None,
+    *,
+    env_args: dict[str, Any] | None = None,
+    episodes: int = 20,
+    out: str | os.PathLike[str] | None = None,
+    first_seed: int = EVAL_SEED_START,
+    deterministic: bool = False,
+    max_episode_steps: int | None = None,
+    megabytes: float = MEGABYTES,
+    device: str = "auto",
+) -> Path:
+    """Play episodes and record them for TensorBoard's tab Rollouts, as ``mmrl record`` does.
+
+    An agent of plain stable-baselines3 will do::
+
+        mmrl.record(PPO.load("cartpole"), "CartPole-v1", out="runs/cartpole")
+
+    Args:
+        agent: an agent, the run folder of one, or anything with ``predict`` as of SB3, which plays
+            in the environment as it is.
+        env, env_args: where, as of :func:`train`; the environment of the training, if None. For an
+            agent of SB3 also its vector environment of one, such as one that stacks frames.
+        episodes: how many.
+        out: folder of the run; records go to ``episodes`` in it. The agent's run folder, if None.
+        first_seed: seed of the first episode; the others follow.
+        deterministic: take the most probable action instead of sampling.
+        max_episode_steps: longer episodes are cut there.
+        megabytes: of records at most; the oldest are thinned.
+        device: of what is loaded.
+
+    Returns:
+        The folder of the records.
+
+    Raises:
+        UserError: no such run, no ``out`` or ``env`` where they are needed, impossible numbers, an
+            environment that fails or does not fit, or a disk that is full.
+    """
+    for name, value, least in (
+        ("episodes", episodes, 1), ("first_seed", first_seed, 0),
+        ("max_episode_steps", max_episode_steps, 1),
+    ):  # fmt: skip
+        if value is not None and value < least:
+            raise UserError(f"{name}={value}: must be at least {least}")
+    if isinstance(agent, TrainedRun):
+        agent = agent.agent
+    if isinstance(agent, str | os.PathLike | Run):
+        agent = load_agent(agent, device)
+    run = agent.run if isinstance(agent, TrainedAgent) else None
+    if out is None and run is None:
+        raise UserError("out is missing: this agent has no run folder; give a folder")
+    if env is None and run is None:
+        raise UserError("env is missing: this agent does not know an environment; give its id")
+    path = (
+        run.records if run is not None and out is None else Path(cast("Any", out)) / EPISODES_FOLDER
+    )
+    folder = RecordFolder(path / EPISODES_FOLDER, megabytes=megabytes, wait=True)
+    how: dict[str, Any] = {"deterministic": deterministic}
+    player: Any
+    if not hasattr(agent, "act"):
+        player = PredictorPlayer(env, env_args, max_episode_steps=max_episode_steps)
+    else:
+        name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
+        player = EpisodePlayer(name, args, max_episode_steps=max_episode_steps)
+        how["checkpoint"] = None if run is None else run.newest_steps()
+    with ProgressBar("recording", episodes, "episodes") as bar:
+        for seed in range(first_seed, first_seed + episodes):
+            folder.add(player.play(agent, seed=seed, **how))
+            bar.advance()
+    return folder.path
 
 
 @contextmanager

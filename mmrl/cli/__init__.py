@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "imagine": "continue real episodes with a trained world model",
     "ablate": "train variants of a configuration with equal budgets and compare them",
     "tune": "search hyperparameters with Optuna",
+    "record": "record episodes step by step, for TensorBoard's tab Rollouts",
     "clip": "record episodes of a trained agent as an animated GIF",
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",

@@ -7,23 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, cast
 
-import numpy as np
-import torch
-
 from mmrl.action_labels import action_names
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.collect import find_source
 from mmrl.contract import EVAL_SEED_START
-from mmrl.data import Episode, Request, collect, find_place, open_dataset
+from mmrl.data import Request, collect, find_place, open_dataset
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
 from mmrl.generative.world_model.simulator import WorldSimulator
-from mmrl.generative.world_model.state import ImaginedStep
+from mmrl.records import RecordFolder
 from mmrl.text_output import printable
 from mmrl.training.load import load
-from mmrl.viz.clips import Clip, clips_gif, draw_frame
+from mmrl.viz.clips import clips_gif
+from mmrl.viz.imagined import imagine_episode, imagined_clip, imagined_record
 from mmrl.viz.window.imagination import ImaginedSession
 from mmrl.viz.window.player import Player, play
 from mmrl.viz.window.recording import Recording
@@ -70,6 +68,12 @@ def run(arguments: list[str]) -> int:
         "--play", type=bool, default=False, help="play an imagined episode, in a window"
     )
     parser.add_argument("--record", type=str | None, default=None, help="with --play, write a GIF")
+    parser.add_argument(
+        "--records",
+        type=bool,
+        default=False,
+        help="also record the episodes in the run folder, for 'mmrl dashboard'",
+    )
     parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     check(options)
@@ -89,9 +93,30 @@ def run(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = find_place(f"{folder}/real")
         collect(request, make_source, place)
-        clips = [imagined_clip(world, real, options, names) for real in open_dataset(place.name)]
+        imagined = [
+            imagine_episode(
+                world,
+                real,
+                context=options.context,
+                steps=options.steps,
+                temperature=options.temperature,
+                instruction=options.instruction,
+            )
+            for real in open_dataset(place.name)
+        ]
+    for one in imagined:
+        print(
+            f"{printable(one.instruction)}: {one.observed} steps observed, "
+            f"{one.end - one.observed} imagined, {one.accuracy:.1%} of the tokens correct"
+        )
+    clips = [imagined_clip(one, names) for one in imagined]
     write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
+    if options.records:
+        records = RecordFolder(Run.open(options.run).records, wait=True)
+        for one in imagined:
+            records.add(imagined_record(one, env_id, env_args, names))
+        print(f"recorded in {records.path}; see them: mmrl dashboard {printable(options.run)}")
     return 0
 
 
@@ -130,61 +155,6 @@ def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
     if not env_id:
         raise UserError(f"{options.run} does not name its environment: give --env")
     return world, env_id, dict(options.env_args if options.env else recipe["env_args"])
-
-
-def imagined_clip(
-    world: WorldSimulator, real: Episode, options: Any, names: dict[int, str]
-) -> Clip:
-    """An episode beside the imagined one, drawn; the accuracy of the tokens is printed.
-
-    Args:
-        world: the model.
-        real: the episode.
-        options: of the command.
-        names: of the actions.
-    """
-    observed = min(options.context, len(real) - 1)
-    end = min(observed + options.steps, len(real))
-    instruction = options.instruction or real.instruction
-    state = world.observe(
-        real.images[None, : observed + 1], real.actions[None, :observed], [instruction]
-    )
-    imagined, _ = world.imagine(
-        state,
-        real.actions[None, observed:end],
-        temperature=options.temperature,
-        generator=torch.Generator(world.model.device).manual_seed(real.seed),
-    )
-    same = (world.encode(real.images[observed + 1 : end + 1]) == imagined.ids[0]).float().mean()
-    print(
-        f"{printable(instruction)}: {observed} steps observed, {end - observed} imagined, "
-        f"{float(same):.1%} of the tokens correct"
-    )
-    images = np.concatenate([real.images[: observed + 1], world.decode(imagined.ids[0])])
-    frames = [
-        draw_frame(
-            [("real", real.images[k]), ("imagined" if k > observed else "observed", images[k])],
-            instruction,
-            _note(k, observed, real, imagined, names),
-            real.success if k == len(real) else None,
-        )
-        for k in range(end + 1)
-    ]
-    return Clip(instruction, real.success, frames)
-
-
-def _note(
-    k: int, observed: int, real: Episode, imagined: ImaginedStep, names: dict[int, str]
-) -> str:
-    """The action of a step, and the reward and end that the model predicts for it."""
-    if k == 0:
-        return "start"
-    note = f"step {k}: {names.get(int(real.actions[k - 1]), str(real.actions[k - 1]))}"
-    if k > observed:
-        row = k - observed - 1
-        reward, ends = imagined.rewards[0, row], imagined.ends[0, row]
-        note += f"; imagined reward {float(reward):.2f}{', end' * bool(ends)}"
-    return note
 
 
 def _names(env_id: str, env_args: dict[str, Any]) -> dict[int, str]:

@@ -10,6 +10,7 @@ from mmrl.cli.eval import DETERMINISTIC
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.records import RecordFolder
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
 from mmrl.viz.window.watcher import Watcher, watch
@@ -31,6 +32,12 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=EVAL_SEED_START, help="of the first episode")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument("--record", type=str | None, default=None, help="write a GIF at the end")
+    parser.add_argument(
+        "--records",
+        type=bool,
+        default=False,
+        help="record the episodes in the run folder, for 'mmrl dashboard'",
+    )
     parser.add_argument("--fps", type=float, default=4.0, help="steps a second")
     options = parser.parse_args(arguments)
     for name in ("episodes", "seed"):
@@ -47,9 +54,15 @@ def run(arguments: list[str]) -> int:
         closing(Session(env_id, env_args, options.seed)) as session,
         closing(Window(f"mmrl watch {options.run}", options.fps)) as window,
         recording,
+        RecordFolder(folder.records) as records,
     ):
         watcher = Watcher(
-            session, agent, episodes=options.episodes, deterministic=options.deterministic
+            session,
+            agent,
+            episodes=options.episodes,
+            deterministic=options.deterministic,
+            on_episode=records.add if options.records else None,
+            checkpoint=folder.newest_steps(),
         )
         watch(watcher, window, recording, options.fps)
     return 0

@@ -55,7 +55,7 @@ def evaluate_actor(
     }
     own: dict[str, Any] = {"first_seed": first_seed, "recorder": recorder}
     with ProgressBar("evaluating", episodes, "episodes") as bar:
-        if controls:
+        if controls or recorder is not None:
             played, acts = play_recorded(
                 actor, env, episodes, on_episodes=bar.advance, **own, **how
             )

@@ -33,7 +33,7 @@ from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.records import EPISODES
+from mmrl.records import EPISODES_FOLDER
 from mmrl.trust import check, sign
 from mmrl.yaml_text import read_yaml, to_yaml
 
@@ -75,7 +75,7 @@ class Run:
     ) -> None:
         self.path = path
         self.events = path
-        self.records = path / EPISODES
+        self.records = path / EPISODES_FOLDER
         self.checkpoints = path / "checkpoints"
         self.config = config
         self.begun_again = begun_again

@@ -14,10 +14,10 @@ from mmrl.records.episode import (
     read_summary,
     write_record,
 )
-from mmrl.records.folder import EPISODES, EVALUATION, MEGABYTES, TRAINING, RecordFolder
+from mmrl.records.folder import EPISODES_FOLDER, EVALUATION, MEGABYTES, TRAINING, RecordFolder
 
 __all__ = [
-    "EPISODES", "EVALUATION", "MEGABYTES", "TRAINING", "EpisodeBuilder", "EpisodeRecord",
+    "EPISODES_FOLDER", "EVALUATION", "MEGABYTES", "TRAINING", "EpisodeBuilder", "EpisodeRecord",
     "NewerFormatError", "RecordError", "RecordFolder", "Summary", "read_record", "read_summary",
     "write_record",
 ]  # fmt: skip

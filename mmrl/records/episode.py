@@ -45,6 +45,9 @@ STEPS: Final = "steps.json"
 THUMBNAIL: Final = "thumbnail.webp"
 SCENE: Final = "scene"
 """The camera of what the environment renders, beside what the agent sees."""
+IMAGINED: Final = "imagined"
+"""The camera of what a world model predicts, beside the true frames; those before the step
+``about["observed_steps"]`` are true as well."""
 _FRAMES: Final = "frames"
 _SHEET: Final = 4_000_000  # pixels of a sheet, where a frame is not larger itself
 _COLUMNS: Final = 8
@@ -141,7 +144,8 @@ class EpisodeRecord:
             instruction is achieved.
         about: anything else that JSON can hold: ``actions``, A names of all actions; ``words``, the
             L words that attention is over, or T lists of them; ``modalities``, M names;
-            ``relabelled_instruction``, of hindsight; ``expert_steps``, the length of an expert's
+            ``observed_steps``, after which a world model imagines; ``relabelled_instruction``, of
+            hindsight; ``expert_steps``, the length of an expert's
             episode with the same seed.
     """
 

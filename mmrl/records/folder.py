@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from mmrl.errors import UserError
 from mmrl.records.episode import SUFFIX, EpisodeRecord, RecordError, read_summary, write_record
 
-EPISODES: Final = "episodes"
+EPISODES_FOLDER: Final = "episodes"
 """The folder of a run folder that holds its records."""
 TRAINING: Final = "training"
 EVALUATION: Final = "evaluation"

@@ -22,7 +22,14 @@ from mmrl.action_labels import action_label, action_names
 from mmrl.contract import IS_SUCCESS
 from mmrl.errors import UserError
 from mmrl.evaluation.player import AboutSteps, kind_of
-from mmrl.records import EPISODES, MEGABYTES, TRAINING, EpisodeBuilder, EpisodeRecord, RecordFolder
+from mmrl.records import (
+    EPISODES_FOLDER,
+    MEGABYTES,
+    TRAINING,
+    EpisodeBuilder,
+    EpisodeRecord,
+    RecordFolder,
+)
 from mmrl.text_output import shortened
 from mmrl_agents.networks.outputs import compute_outputs
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -89,7 +96,7 @@ class RolloutRecorder(BaseCallback):
                 "RolloutRecorder: the model has no tensorboard_log; give it one, or "
                 "RolloutRecorder(out) a folder"
             )
-        self._folder = RecordFolder(out / EPISODES, **self._how)
+        self._folder = RecordFolder(out / EPISODES_FOLDER, **self._how)
         self._episode, self._waiting = None, []
         self._started, self._spent = time.perf_counter(), 0.0
         self._env = _innermost(self.training_env)

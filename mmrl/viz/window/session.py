@@ -35,7 +35,7 @@ class Session:
     Attributes:
         actions: what the actions are called; empty where they are not ``Discrete``.
         choices: the names of the actions that :meth:`act` takes by their number.
-        observation: the last one.
+        observation, info: the last ones.
         view: what the agent sees of it, uint8 [H, W, 3].
         action_space: of the agent, see :func:`mmrl.wrappers.actions.adapt_actions`.
         overview: the whole scene, uint8 [H, W, 3]; None where the environment cannot render.
@@ -54,7 +54,8 @@ class Session:
     def __init__(self, env_id: str, env_args: dict[str, Any], seed: int) -> None:
         self._env = ErrorContext(_make(env_id, env_args))
         space = self._env.action_space
-        self.env_id, self.action_space = env_id, space
+        self.env_id, self.env_args, self.action_space = env_id, env_args, space
+        self.metadata = self._env.metadata
         self._names = action_names(self._env)
         self._choices = single_actions(self._env)
         named = [self._choice_name(action) for action in self._choices]
@@ -129,7 +130,7 @@ class Session:
         self._env.close()
 
     def _look(self, observation: dict[str, Any], info: dict[str, Any]) -> None:
-        self.observation = observation
+        self.observation, self.info = observation, info
         self.view: NDArray[np.uint8] = observation_image(observation)
         self.instruction = observation.get(INSTRUCTION, "")
         self.overview: NDArray[np.uint8] | None = None

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.action_labels import first_action
-from mmrl.agent import Actor, action_probabilities, begin_episodes
+from mmrl.agent import (
+    Actor,
+    PolicyOutputs,
+    action_probabilities,
+    begin_episodes,
+    policy_outputs,
+)
 from mmrl.contract import batch_of_one
+from mmrl.evaluation.player import AboutSteps, kind_of
+from mmrl.records import EpisodeBuilder, EpisodeRecord
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.player import scene_of
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
 from mmrl.viz.window.window import CLOSED, Window
 
+WATCH: Final = "watch"
+"""The source of records."""
 _KEYS: Final = [
     ("space", "pause"),
     ("→", "one step"),
@@ -38,10 +49,19 @@ class Watcher:
         actor: the agent.
         episodes: after so many it is over; 0 for no end.
         deterministic: take the most probable action instead of sampling.
+        on_episode: takes the record of each episode that has ended.
+        checkpoint: environment steps that the agent was trained for.
     """
 
     def __init__(
-        self, session: Session, actor: Actor, *, episodes: int = 0, deterministic: bool = False
+        self,
+        session: Session,
+        actor: Actor,
+        *,
+        episodes: int = 0,
+        deterministic: bool = False,
+        on_episode: Callable[[EpisodeRecord], None] | None = None,
+        checkpoint: int | None = None,
     ) -> None:
         self.session = session
         self.shows_map = True
@@ -53,6 +73,8 @@ class Watcher:
         self._deterministic = deterministic
         self._rest = 0
         self._chosen: int | None = None
+        self._on_episode, self._checkpoint = on_episode, checkpoint
+        self._begin_record()
         self._probabilities = self._action_probabilities()
 
     def press(self, key: str) -> bool:
@@ -93,10 +115,15 @@ class Watcher:
         if self._chosen is not None:
             self._probabilities = self._action_probabilities()
         observation = batch_of_one(self.session.observation)
+        outputs = PolicyOutputs()
+        if self._on_episode is not None:
+            outputs = policy_outputs(self._actor, observation)
         actions = self._actor.act(observation, deterministic=self._deterministic)
         action = first_action(actions, self.session.action_space)
         self._chosen = self.session.number(action)
+        before = self.session.reward
         self.session.step(action)
+        self._record(action, self.session.reward - before, outputs)
         return True
 
     def scene(self) -> Scene:
@@ -111,7 +138,34 @@ class Watcher:
         self.session.next_episode()
         begin_episodes(self._actor, 1)
         self._rest, self._chosen = 0, None
+        self._begin_record()
         self._probabilities = self._action_probabilities()
+
+    def _begin_record(self) -> None:
+        session = self.session
+        self._about = AboutSteps(session.actions)
+        self._builder = EpisodeBuilder(
+            WATCH, session.env_id, env_args=session.env_args, seed=session.seed,
+            checkpoint=self._checkpoint,
+        )  # fmt: skip
+        self._builder.add_observation(session.observation, session.overview)
+
+    def _record(self, action: Any, reward: float, outputs: PolicyOutputs) -> None:
+        """Record a step, and hand the record over where it was the last one."""
+        session = self.session
+        if self._on_episode is None:
+            return
+        self._builder.add_step(
+            action, reward, label=session.last_action, info=session.info,
+            numbers=self._about.add(outputs, 0),
+        )  # fmt: skip
+        self._builder.add_observation(session.observation, session.overview)
+        if session.is_over:
+            kind = kind_of(session.metadata, self._builder.instruction)
+            about = self._about.entries
+            self._on_episode(
+                self._builder.build(session.success, instruction_kind=kind, about=about)
+            )
 
     def _action_probabilities(self) -> NDArray[np.float32] | None:
         probabilities = action_probabilities(self._actor, batch_of_one(self.session.observation))
