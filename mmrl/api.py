@@ -325,9 +325,7 @@ def record(
         raise UserError("out is missing: this agent has no run folder; give a folder")
     if env is None and run is None:
         raise UserError("env is missing: this agent does not know an environment; give its id")
-    path = (
-        run.records if run is not None and out is None else Path(cast("Any", out)) / EPISODES_FOLDER
-    )
+    path = Path(cast("Any", run.path if run is not None and out is None else out))
     folder = RecordFolder(path / EPISODES_FOLDER, megabytes=megabytes, wait=True)
     how: dict[str, Any] = {"deterministic": deterministic}
     player: Any

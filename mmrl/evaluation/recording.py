@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -23,14 +24,14 @@ class BatchRecorder:
     """Records the first episodes of the batches that are played.
 
     Args:
-        add: takes each record when its episode has ended.
+        add: takes a function that makes the record, when its episode has ended.
         count: how many.
         source, env_id, env_args, checkpoint: as of :class:`~mmrl.records.EpisodeRecord`.
     """
 
     def __init__(
         self,
-        add: Callable[[EpisodeRecord], None],
+        add: Callable[[Callable[[], EpisodeRecord]], None],
         count: int,
         *,
         source: str,
@@ -113,7 +114,7 @@ class BatchRecorder:
         if builder is not None:
             kind = kind_of(self._env.metadata, builder.instruction)
             about = self._about.pop(e).entries
-            self._add(builder.build(success, instruction_kind=kind, about=about))
+            self._add(partial(builder.build, success, instruction_kind=kind, about=about))
 
 
 def _row(observation: Mapping[str, Any], e: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from mmrl.records.episode import SCENE, EpisodeRecord
 
 OBSERVATION: Final = "observation"
 """The camera of observations without an image: their vectors, drawn."""
-_MOST_BYTES: Final = 96 * 2**20  # of the frames of a camera
-_LARGEST_SIDE: Final = 400  # pixels of a scene, which is made smaller for people
+_MOST_BYTES: Final = 256 * 2**20  # of the frames of a camera
+_CHUNK_BYTES: Final = 2**20  # of frames that are packed together
+_LARGEST_SIDE: Final = 320  # pixels of a scene, which is made smaller for people
 _MOST_ENTRIES: Final = 64  # of an array or a list of an info
 _DEEPEST: Final = 4  # levels of an info
 _LONGEST_TEXT: Final = 2_000  # characters of an info
@@ -30,8 +32,8 @@ class EpisodeBuilder:
     """Builds the record of an episode, step by step: an observation, then for each action
     :meth:`add_step` and the observation after it.
 
-    Frames are copied. Those of a camera that exceed 96 MiB are left out from there on; scenes are
-    made smaller than 400 pixels.
+    Frames are copied, and packed, so that many episodes can be built at once. Those of a camera
+    that exceed 256 MiB are left out from there on; scenes are scaled to at most 320 pixels.
 
     Args:
         source, env, env_args, seed, checkpoint: as of :class:`~mmrl.records.episode.EpisodeRecord`.
@@ -48,7 +50,7 @@ class EpisodeBuilder:
     ) -> None:
         self._source, self._env, self._seed, self._checkpoint = source, env, seed, checkpoint
         self._env_args = plain(dict(env_args or {})) or {}
-        self._frames: dict[str, list[NDArray[np.uint8]]] = {}
+        self._frames: dict[str, _PackedFrames] = {}
         self._full: set[str] = set()
         self._instructions: list[str] = []
         self._rewards: list[float] = []
@@ -152,7 +154,7 @@ class EpisodeBuilder:
             checkpoint=self._checkpoint,
             instruction_kind=instruction_kind,
             success=success,
-            frames={name: np.stack(frames) for name, frames in self._frames.items()},
+            frames={name: one.unpacked() for name, one in self._frames.items() if len(one)},
             instructions=self._instructions if any(self._instructions) else [],
             rewards=self._rewards,
             actions=actions,
@@ -163,14 +165,44 @@ class EpisodeBuilder:
         )
 
     def _add_frame(self, name: str, image: NDArray[np.uint8]) -> None:
-        frames = self._frames.setdefault(name, [])
-        same = not frames or frames[0].shape == image.shape
+        frames = self._frames.setdefault(name, _PackedFrames(image.shape))
         at_once = len(frames) == len(self._instructions)  # none was left out before
-        room = (len(frames) + 1) * image.nbytes <= _MOST_BYTES or not frames
-        if name in self._full or not (same and at_once and room):
+        room = (len(frames) + 1) * image.nbytes <= _MOST_BYTES or not len(frames)
+        if name in self._full or not (frames.shape == image.shape and at_once and room):
             self._full.add(name)
             return
-        frames.append(image.copy())
+        frames.append(image)
+
+
+class _PackedFrames:
+    """Frames uint8 of one shape, packed by zlib chunk by chunk.
+
+    Args:
+        shape: of each.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+        self._packed: list[bytes] = []
+        self._pending: list[bytes] = []
+        self._count = 0
+        self._chunk = max(1, _CHUNK_BYTES // max(1, math.prod(shape)))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, frame: NDArray[np.uint8]) -> None:
+        """Add a copy of a frame."""
+        self._pending.append(frame.tobytes())
+        self._count += 1
+        if len(self._pending) == self._chunk:
+            self._packed.append(zlib.compress(b"".join(self._pending), 1))
+            self._pending = []
+
+    def unpacked(self) -> NDArray[np.uint8]:
+        """All of them, [N, *shape]."""
+        content = b"".join([*map(zlib.decompress, self._packed), *self._pending])
+        return np.frombuffer(content, np.uint8).reshape(self._count, *self.shape)
 
 
 def _stacked(values: Sequence[NDArray[Any]]) -> NDArray[Any] | None:

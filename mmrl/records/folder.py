@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import warnings
 from bisect import insort
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ MEGABYTES: Final = 200
 """The size of a folder, by default."""
 _NEWEST: Final = 50  # records that are never removed
 _WAITING: Final = 16  # records that wait to be written; more are left out
+
+Record = EpisodeRecord | Callable[[], EpisodeRecord]
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +56,9 @@ class RecordFolder:
         purge_step: records of training of later steps, which will be written again, are removed
             before the first one is written; None to keep all.
 
+    Attributes:
+        seconds: of a processor that the thread has taken.
+
     Raises:
         UserError: less than 1 megabyte.
     """
@@ -71,8 +78,10 @@ class RecordFolder:
         self._wait, self._purge_step = wait, purge_step
         self._kept: list[_Kept] | None = None
         self._number = 0
-        self._has_failed = False
-        self._queue: queue.Queue[EpisodeRecord | None] = queue.Queue(_WAITING)
+        self._failure: str | None = None
+        self._is_warned = False
+        self.seconds = 0.0
+        self._queue: queue.Queue[Record | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
 
     @property
@@ -80,8 +89,11 @@ class RecordFolder:
         """Whether so many records wait to be written that the next one may be left out."""
         return self._queue.qsize() >= _WAITING // 2
 
-    def add(self, record: EpisodeRecord) -> None:
+    def add(self, record: Record) -> None:
         """Write a record, now or soon.
+
+        Args:
+            record: it, or a function that makes it, which is called where it is written.
 
         Raises:
             WriteError: it cannot be written; with ``wait`` alone.
@@ -94,6 +106,7 @@ class RecordFolder:
             self._thread.start()
         with suppress(queue.Full):  # what cannot be written in time is left out
             self._queue.put_nowait(record)
+        self._warn()
 
     def close(self) -> None:
         """Write what waits to be written."""
@@ -101,6 +114,12 @@ class RecordFolder:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
+        self._warn()
+
+    def _warn(self) -> None:
+        if self._failure is not None and not self._is_warned:
+            self._is_warned = True
+            warnings.warn(f"an episode was not recorded: {self._failure}", stacklevel=3)
 
     def __enter__(self) -> Self:
         return self
@@ -118,14 +137,16 @@ class RecordFolder:
 
     def _work(self) -> None:
         while (record := self._queue.get()) is not None:
+            started = time.thread_time()
             try:
                 self._write(record)
             except Exception as error:  # records are for people: nothing else depends on them
-                if not self._has_failed:
-                    self._has_failed = True
-                    warnings.warn(f"an episode was not recorded: {error}", stacklevel=1)
+                self._failure = self._failure or str(error)
+            self.seconds += time.thread_time() - started
 
-    def _write(self, record: EpisodeRecord) -> None:
+    def _write(self, record: Record) -> None:
+        if not isinstance(record, EpisodeRecord):
+            record = record()
         kept = self._known()
         step = record.checkpoint or 0
         self._number += 1

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -15,6 +16,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
@@ -90,7 +92,11 @@ class RolloutRecorder(BaseCallback):
         self._has_failed = False
 
     def _on_training_start(self) -> None:
-        out = self._out or (Path(self.logger.dir) if self.logger.dir else None)
+        outputs = self.logger.output_formats
+        has_events = any(isinstance(one, TensorBoardOutputFormat) for one in outputs)
+        out = self._out
+        if out is None and has_events and self.logger.dir:
+            out = Path(self.logger.dir)
         if out is None:
             raise UserError(
                 "RolloutRecorder: the model has no tensorboard_log; give it one, or "
@@ -104,7 +110,8 @@ class RolloutRecorder(BaseCallback):
         self._metadata = self._first_attribute("metadata") or {}
         if self._env_id is None:
             spec = self._first_attribute("spec")
-            self._env_id = str(spec.id) if spec is not None else type(self._env).__name__
+            name = _first(self._env, lambda env: type(env.unwrapped).__name__)
+            self._env_id = str(spec.id) if spec is not None else name or type(self._env).__name__
         if self._attribute is None and not isinstance(self._env, MultimodalVecEnv):
             self._attribute = next(
                 (one for one in _INSTRUCTIONS if isinstance(self._first_attribute(one), str)), None
@@ -136,7 +143,9 @@ class RolloutRecorder(BaseCallback):
     def _record(self, now: float) -> None:
         """Record this step, and choose an episode that begins with it where none is recorded."""
         dones = np.asarray(self.locals["dones"])
-        episode, budget = self._episode, _SHARE * (now - self._started) + _ALLOWANCE
+        written = 0.0 if self._folder is None else self._folder.seconds
+        episode = self._episode
+        budget = _SHARE * (now - self._started) + _ALLOWANCE - written
         if episode is not None:
             self._add(episode)
             if dones[episode.row]:
@@ -243,10 +252,10 @@ class RolloutRecorder(BaseCallback):
         builder = episode.builder
         kind = kind_of(self._metadata, builder.instruction)
         about = episode.about.entries
-        self.add(builder.build(episode.success, instruction_kind=kind, about=about))
+        self.add(partial(builder.build, episode.success, instruction_kind=kind, about=about))
 
-    def add(self, record: EpisodeRecord) -> None:
-        """Write a record of another origin beside those of the training."""
+    def add(self, record: EpisodeRecord | Callable[[], EpisodeRecord]) -> None:
+        """Write a record beside those of the training; as :meth:`RecordFolder.add`."""
         if self._folder is not None:
             self._folder.add(record)
 

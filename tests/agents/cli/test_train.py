@@ -233,7 +233,7 @@ def test_a_reward_that_is_not_finite_is_named(faulty, capsys):
 @pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")
 def test_episodes_that_do_not_end(faulty, monkeypatch, capsys):
     monkeypatch.setattr("mmrl.wrappers.episode_limit.MAX_EPISODE_STEPS", 25)
-    monkeypatch.setattr("mmrl.viz.clips.MAX_EPISODE_STEPS", 8)
+    monkeypatch.setattr("mmrl.evaluation.player.MAX_EPISODE_STEPS", 8)
     with (
         pytest.warns(UserWarning, match="did not end within 8 steps"),  # the clips
         pytest.warns(UserWarning, match="did not end within 25 steps"),
