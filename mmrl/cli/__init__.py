@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "ablate": "train variants of a configuration with equal budgets and compare them",
     "tune": "search hyperparameters with Optuna",
     "record": "record episodes step by step, for TensorBoard's tab Rollouts",
+    "dashboard": "open TensorBoard on its tab Rollouts, episode by episode",
     "clip": "record episodes of a trained agent as an animated GIF",
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
@@ -59,7 +60,7 @@ commands:
 
   mmrl train --env mmrl/GoToRedBallGrey-v0 --out runs/first
   mmrl eval runs/first
-  tensorboard --logdir runs
+  mmrl dashboard runs
 """
 
 

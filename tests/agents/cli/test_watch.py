@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import main
+from mmrl.evaluation.player import EpisodePlayer
+from mmrl.records import read_record
 from mmrl.viz.window.window import CLOSED, Window
 from mmrl_agents.algorithms.ppo import PPOAgent
 
@@ -46,6 +48,22 @@ def test_watch(keys, run_folder, tmp_path):
     assert main(["watch", str(run_folder.path), *arguments]) == 0
     with Image.open(file) as written:
         assert written.n_frames > 1
+
+
+def test_watched_episodes_are_recorded(keys, run_folder):
+    keys(*[[]] * 100)
+    arguments = ["--episodes", "1", "--fps", "500", "--records", "true"]
+    assert main(["watch", str(run_folder.path), *arguments]) == 0
+    (file,) = run_folder.records.glob("*-watch-*.episode")
+    record = read_record(file)
+    played = EpisodePlayer(GRID, run_folder.config.get("env_args"))
+    steps = len(record.rewards)
+    assert record.numbers["probabilities"].shape == (steps, 7)
+    assert record.action_names[0] in record.about["actions"]
+    assert record.frames["scene"].shape[0] == record.frames["image"].shape[0] == steps + 1
+    single = played.play(PPOAgent.load(run_folder), seed=record.seed)
+    assert record.instructions[0] == single.instructions[0]
+    assert np.array_equal(record.frames["scene"][0], single.frames["scene"][0])
 
 
 def test_probabilities_are_those_of_the_policy(run_folder, observations):

@@ -20,6 +20,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.generative.world_model.metrics import f1, predict_episodes
 from mmrl.generative.world_model.simulator import WorldSimulator
+from mmrl.records import read_record
 from mmrl.training.load import load
 from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
 from mmrl.training.trainer import Training
@@ -240,7 +241,7 @@ def test_from_episodes_to_dreams(
     call: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Fit, go on, dream: the commands."""
+    """Fit, resume, imagine: the commands."""
     monkeypatch.chdir(tmp_path)
     data = f"[{fitted}/expert, {fitted}/random]"
     options = [word for name, value in SMALL.items() for word in (f"--{name}", value)]
@@ -253,10 +254,18 @@ def test_from_episodes_to_dreams(
     assert json.loads((tmp_path / "world" / "result.json").read_text())["task"] == "world-model"
     status, out, _ = call(
         "imagine", "world", "--episodes", 2, "--context", 2, "--steps", 4, "--by", "random",
-        "--out", "imagined.gif",
+        "--out", "imagined.gif", "--records", "true",
     )  # fmt: skip
     assert status == 0
     assert "2 steps observed, 4 imagined" in out
+    records = [read_record(one) for one in sorted((tmp_path / "world" / "episodes").iterdir())]
+    assert [one.source for one in records] == ["imagination"] * 2
+    for record in records:
+        real, imagined = record.frames["image"], record.frames["imagined"]
+        assert real.shape == imagined.shape == (7, *real.shape[1:])
+        assert (real[:3] == imagined[:3]).all()  # what was observed
+        assert np.isnan(record.numbers["imagined_reward"]).tolist() == [True] * 2 + [False] * 4
+        assert record.about["observed_steps"] == 2
     assert (tmp_path / "imagined.gif").read_bytes()[:3] == b"GIF"
     assert "mmrl fit world-model" in call("imagine", "nowhere")[2]
     assert "was fitted for tokenizer" in call("imagine", fitted / "tokenizer")[2]

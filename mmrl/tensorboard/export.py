@@ -1,0 +1,135 @@
+"""A record as a file for other programs: an animated GIF, an MP4 video, JSON with PNG images."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import tempfile
+import textwrap
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
+from mmrl.records.episode import EpisodeRecord, read_record, read_steps
+from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
+
+_SIDE: Final = 256  # pixels of an image
+_GAP: Final = 12
+_MOST_FRAMES: Final = 600
+_CAMERAS: Final = 3  # that are drawn side by side
+_OUTCOMES: Final = {True: ("success", GREEN), False: ("failure", RED), None: ("the end", FAINT)}
+_FFMPEG_SECONDS: Final = 120
+
+
+def gif(path: Path) -> bytes:
+    """The episode as an animated GIF, with instruction, actions and outcome."""
+    frames = [Image.fromarray(one) for one in drawn(read_record(path))]
+    return encode_gif(frames, [*[FRAME_MS] * (len(frames) - 1), PAUSE_MS])
+
+
+def mp4(path: Path) -> bytes:
+    """The same as an MP4 video, by ffmpeg.
+
+    Raises:
+        OSError: ffmpeg is not there, or fails.
+    """
+    frames = drawn(read_record(path))
+    height, width = (side - side % 2 for side in frames[0].shape[:2])  # as the codec wants
+    still = round(PAUSE_MS / FRAME_MS)
+    pixels = b"".join(
+        one[:height, :width].tobytes() for one in [*frames, *frames[-1:] * (still - 1)]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "episode.mp4"
+        command = [
+            ffmpeg() or "ffmpeg", "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
+            "-s", f"{width}x{height}", "-r", f"{1000 / FRAME_MS:g}", "-i", "-", "-an",
+            "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(file),
+        ]  # fmt: skip
+        done = subprocess.run(command, input=pixels, capture_output=True, timeout=_FFMPEG_SECONDS)
+        if done.returncode:
+            raise OSError(f"ffmpeg failed: {done.stderr.decode(errors='replace')[-200:]}")
+        return file.read_bytes()
+
+
+def archive(path: Path) -> bytes:
+    """The episode as a zip file of ``episode.json`` and PNG images by camera."""
+    record = read_record(path)
+    about = {**asdict(record.summary()), **read_steps(path)}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("episode.json", json.dumps(about, ensure_ascii=False, indent=1))
+        for camera, frames in record.frames.items():
+            for number, frame in enumerate(frames):
+                file.writestr(f"{camera}/{number:05d}.png", png(frame))
+    return content.getvalue()
+
+
+FORMATS: Final[dict[str, tuple[Callable[[Path], bytes], str, str]]] = {
+    "gif": (gif, "image/gif", "gif"),
+    "mp4": (mp4, "video/mp4", "mp4"),
+    "zip": (archive, "application/zip", "zip"),
+}
+"""By name: the function, the media type, the ending of the file's name."""
+
+
+def formats() -> list[str]:
+    """The formats that can be written here."""
+    return [name for name in FORMATS if name != "mp4" or ffmpeg() is not None]
+
+
+def ffmpeg() -> str | None:
+    """The path of ffmpeg, where it is installed."""
+    return shutil.which("ffmpeg")
+
+
+def drawn(record: EpisodeRecord) -> list[NDArray[np.uint8]]:
+    """The frames of a clip, uint8 [H, W, 3] each."""
+    cameras = dict(list(record.frames.items())[:_CAMERAS])
+    count = len(record.rewards) + 1
+    if count > _MOST_FRAMES:
+        numbers = np.linspace(0, count - 1, _MOST_FRAMES).round().astype(int).tolist()
+    else:
+        numbers = list(range(count))
+    lines = max((len(_lines(text, len(cameras))) for text in record.instructions), default=1)
+    return [_frame(record, cameras, k, lines, is_last=k == count - 1) for k in numbers]
+
+
+def _lines(text: str, cameras: int) -> list[str]:
+    return textwrap.wrap(text, 30 * max(1, cameras))[:4] or [""]
+
+
+def _frame(
+    record: EpisodeRecord, cameras: dict[str, Any], k: int, lines: int, *, is_last: bool
+) -> NDArray[np.uint8]:
+    large, small = ImageFont.load_default(18), ImageFont.load_default(13)
+    width = _GAP + max(1, len(cameras)) * (_SIDE + _GAP)
+    top = _GAP + 18
+    sheet = Image.new("RGB", (width, top + _SIDE + _GAP + 24 * lines + 32), PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for number, (name, frames) in enumerate(cameras.items()):
+        left = _GAP + number * (_SIDE + _GAP)
+        pen.text((left, _GAP - 4), name, FAINT, small)
+        sheet.paste(fitted(frames[min(k, len(frames) - 1)], _SIDE), (left, top))
+    y = top + _SIDE + _GAP - 2
+    instruction = record.instructions[k] if record.instructions else ""
+    for line in _lines(instruction, len(cameras)):
+        pen.text((_GAP, y), line, INK, large)
+        y += 24
+    action = record.action_names[k - 1] if k and record.action_names else ""
+    note = f"step {k}: {action}" if k else "start"
+    y = top + _SIDE + _GAP - 2 + 24 * lines
+    pen.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
+    if is_last:
+        text, color = _OUTCOMES[record.success]
+        pen.text((width - _GAP, y), text, color, large, anchor="ra")
+    return np.asarray(sheet)
