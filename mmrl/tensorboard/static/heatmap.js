@@ -10,14 +10,16 @@ export function heatMap() {
     h("summary", {}, "Success by kind of instruction over training"), body);
   let before = "";
 
-  function cell(row, k, [low, high]) {
+  const named = (row, rows) => row.kind || (rows.length > 1 ? "no kind" : "all");
+
+  function cell(row, name, k, [low, high]) {
     const known = row.known[k];
     const count = row.episodes[k];
     if (!count) return h("td", { class: "empty" });
     const share = known ? row.success[k] / known : null;
     const words = share === null ? `${count} episodes, success unknown`
       : `${row.success[k]} of ${known} successful`;
-    const label = `${row.kind || "all"}, ${number(low)} to ${number(high)} steps: ${words}`;
+    const label = `${name}, ${number(low)} to ${number(high)} steps: ${words}`;
     return h("td", {}, h("button", { type: "button", class: share === null ? "cell unknown" : "cell",
       style: share === null ? "" : `--share:${share.toFixed(3)}`, "aria-label": label,
       title: label, onclick: () => update({ kind: [row.kind], step_min: String(low),
@@ -37,8 +39,8 @@ export function heatMap() {
       "aria-label": "success by kind over training" }, h("table", {},
       h("caption", { class: "hidden" }, "share of successes by kind of instruction and steps"),
       h("tbody", {}, found.rows.map((row) => h("tr", {},
-        h("th", { scope: "row" }, row.kind || "all"),
-        found.bins.map((bin, k) => cell(row, k, bin))))))),
+        h("th", { scope: "row" }, named(row, found.rows)),
+        found.bins.map((bin, k) => cell(row, named(row, found.rows), k, bin))))))),
     h("p", { class: "axis" }, h("span", {}, `${number(ends[0])}`),
       h("span", { class: "scale", "aria-hidden": "true" }, "0% ",
         h("span", { class: "ramp" }), " 100%"),

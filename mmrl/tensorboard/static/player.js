@@ -1,12 +1,17 @@
 // Plays one episode, or two in step.
 
 import { address, get } from "./api.js";
-import { h, number, outcome } from "./dom.js";
+import { h, number, outcome, svg } from "./dom.js";
 import { episodeView, load } from "./episode.js";
 import { current, link, update } from "./state.js";
 
 const FRAME_MS = 250;
+const ICONS = { start: "M2 2h2v12H2zM14 2v12L5 8z", back: "M12 2v12L3 8z", on: "M4 2v12l9-6z",
+  end: "M12 2h2v12h-2zM2 2v12l9-6z" };
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
+
+const icon = (name) => svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
+  svg("path", { d: ICONS[name] }));
 
 export function player({ formats, onClose, onNeighbour }) {
   let views = [];
@@ -19,7 +24,7 @@ export function player({ formats, onClose, onNeighbour }) {
 
   const slider = h("input", { type: "range", min: 0, max: 0, value: 0, step: 1,
     "aria-label": "step", oninput: () => { pause(); show(Number(slider.value)); } });
-  const play = h("button", { type: "button", class: "play", onclick: () => toggle() }, "▶ play");
+  const play = h("button", { type: "button", class: "play", onclick: () => toggle() }, "play");
   const counter = h("output", { class: "counter" }, "");
   const live = h("p", { class: "hidden", "aria-live": "polite" });
   const speed = h("select", { "aria-label": "speed",
@@ -45,17 +50,17 @@ export function player({ formats, onClose, onNeighbour }) {
       h("span", { class: "grow" }), compare, copied, exports_),
     heads, stage,
     h("div", { class: "controls" },
-      button("to the start", "⏮", () => { pause(); show(0); }),
-      button("one step back", "◀", () => { pause(); show(step - 1); }), play,
-      button("one step on", "▶", () => { pause(); show(step + 1); }),
-      button("to the end", "⏭", () => { pause(); show(last); }),
+      button("to the start", icon("start"), () => { pause(); show(0); }),
+      button("one step back", icon("back"), () => { pause(); show(step - 1); }), play,
+      button("one step on", icon("on"), () => { pause(); show(step + 1); }),
+      button("to the end", icon("end"), () => { pause(); show(last); }),
       slider, counter, speed, attention),
     live);
 
   function pause() {
     clearInterval(timer);
     timer = null;
-    play.textContent = "▶ play";
+    play.textContent = "play";
     play.setAttribute("aria-pressed", "false");
   }
 
@@ -66,7 +71,7 @@ export function player({ formats, onClose, onNeighbour }) {
       show(step + 1);
       if (step >= last) pause();
     }, FRAME_MS / Number(speed.value));
-    play.textContent = "⏸ pause";
+    play.textContent = "pause";
     play.setAttribute("aria-pressed", "true");
   }
 
