@@ -28,13 +28,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--port", type=int | None, default=None, help="of the server; a free one, if left out"
     )
-    parser.add_argument(
-        "--open", type=bool, default=True, help="open it in a browser, if there is a screen"
-    )
+    parser.add_argument("--no-open", type=bool, default=False, help="do not open a browser")
     options = parser.parse_args(arguments)
     address = start(options.runs, options.port)
     print(f"TensorBoard, on the tab Rollouts: {address}\nCtrl-C ends it", flush=True)
-    if options.open and sys.stdout.isatty():
+    if not options.no_open and sys.stdout.isatty():
         webbrowser.open(address)
     try:
         threading.Event().wait()

@@ -4,7 +4,8 @@
 of a run.
 """
 
-from mmrl.records.builder import EpisodeBuilder
+from typing import TYPE_CHECKING
+
 from mmrl.records.episode import (
     EpisodeRecord,
     NewerFormatError,
@@ -16,8 +17,22 @@ from mmrl.records.episode import (
 )
 from mmrl.records.folder import EPISODES_FOLDER, EVALUATION, MEGABYTES, TRAINING, RecordFolder
 
+if TYPE_CHECKING:
+    from mmrl.records.builder import EpisodeBuilder
+
 __all__ = [
     "EPISODES_FOLDER", "EVALUATION", "MEGABYTES", "TRAINING", "EpisodeBuilder", "EpisodeRecord",
     "NewerFormatError", "RecordError", "RecordFolder", "Summary", "read_record", "read_summary",
     "write_record",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """The builder, which needs Gymnasium: readers, such as TensorBoard's plug-in, do not."""
+        if name == "EpisodeBuilder":
+            from mmrl.records.builder import EpisodeBuilder
+
+            globals()[name] = EpisodeBuilder
+            return EpisodeBuilder
+        raise AttributeError(f"module 'mmrl.records' has no attribute {name!r}")

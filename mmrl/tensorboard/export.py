@@ -10,7 +10,9 @@ import tempfile
 import textwrap
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +57,12 @@ def mp4(path: Path) -> bytes:
             "-s", f"{width}x{height}", "-r", f"{1000 / FRAME_MS:g}", "-i", "-", "-an",
             "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(file),
         ]  # fmt: skip
-        done = subprocess.run(command, input=pixels, capture_output=True, timeout=_FFMPEG_SECONDS)
+        try:
+            done = subprocess.run(
+                command, input=pixels, capture_output=True, timeout=_FFMPEG_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise OSError(f"ffmpeg is not done after {_FFMPEG_SECONDS} s") from error
         if done.returncode:
             raise OSError(f"ffmpeg failed: {done.stderr.decode(errors='replace')[-200:]}")
         return file.read_bytes()
@@ -88,8 +95,12 @@ def formats() -> list[str]:
 
 
 def ffmpeg() -> str | None:
-    """The path of ffmpeg, where it is installed."""
-    return shutil.which("ffmpeg")
+    """The path of ffmpeg: on the PATH, or that of the package imageio-ffmpeg; None without."""
+    found = shutil.which("ffmpeg")
+    if found is None:
+        with suppress(ImportError, RuntimeError):  # not installed; without a binary for this system
+            found = import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    return found
 
 
 def drawn(record: EpisodeRecord) -> list[NDArray[np.uint8]]:

@@ -154,8 +154,8 @@ def heatmap(entries: Sequence[Entry]) -> dict[str, Any]:
     steps = [one.summary.checkpoint or 0 for one in entries]
     first, last = min(steps), max(steps)
     count = min(_BINS, len(set(steps)))
-    width = max(1, math.ceil((last - first + 1) / count))
-    count = math.ceil((last - first + 1) / width)
+    width = max(1, -(-(last - first + 1) // count))
+    count = -(-(last - first + 1) // width)
     kinds = Counter(one.summary.instruction_kind for one in entries)
     rows: dict[str, dict[str, Any]] = {
         kind: {"kind": kind, **{name: [0] * count for name in ("episodes", "known", "success")}}
