@@ -19,10 +19,11 @@ function path(values, x, y) {
   return drawn;
 }
 
-export function curve(name, values, steps, onStep) {
+// values: one for each observation, null where there is none
+export function curve(name, values, onStep, steps = values.length) {
   const known = values.filter((one) => one !== null && one !== undefined);
-  const low = Math.min(0, ...known);
-  const high = Math.max(0, ...known);
+  const low = known.reduce((least, one) => Math.min(least, one), 0);
+  const high = known.reduce((most, one) => Math.max(most, one), 0);
   const span = high - low || 1;
   const x = (k) => (steps > 1 ? (k / (steps - 1)) * WIDTH : WIDTH / 2);
   const y = (value) => 3 + (1 - (value - low) / span) * (HEIGHT - 6);
@@ -31,12 +32,12 @@ export function curve(name, values, steps, onStep) {
   const points = known.length < 2 && known.length
     ? [svg("circle", { class: "curve-point", cx: x(values.indexOf(known[0])), cy: y(known[0]), r: 2 })]
     : [];
-  const picture = svg(
+  const drawing = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
-      "aria-label": `${name}: from ${number(Math.min(...known))} to ${number(Math.max(...known))}`,
+      "aria-label": known.length ? `${name}: from ${number(low)} to ${number(high)}` : name,
       onclick: (event) => {
-        const box = picture.getBoundingClientRect();
+        const box = drawing.getBoundingClientRect();
         onStep(Math.round(((event.clientX - box.left) / box.width) * (steps - 1)));
       } },
     svg("line", { class: "zero", x1: 0, x2: WIDTH, y1: y(0), y2: y(0) }),
@@ -45,7 +46,7 @@ export function curve(name, values, steps, onStep) {
     cursor,
   );
   const element = h("div", { class: "chart" },
-    h("div", { class: "chart-name" }, h("span", {}, name), shown), picture);
+    h("div", { class: "chart-name" }, h("span", {}, name), shown), drawing);
   return {
     element,
     show(k) {

@@ -7,6 +7,7 @@ import { draw, drawAttention } from "./frames.js";
 
 const NAMES = { image: "what the agent sees", scene: "the whole scene", imagined: "imagined",
   observation: "the observation, as numbers" };
+const ORDER = ["scene", "image", "imagined"]; // the others follow
 const CURVES = [["value", "value"], ["advantage", "advantage"],
   ["imagined_reward", "imagined reward"]];
 
@@ -19,11 +20,15 @@ function sums(values) {
   return values.map((one) => (total += one ?? 0));
 }
 
+const rank = ([name]) => (ORDER.indexOf(name) + 1 || ORDER.length + 1);
+
+// Observation k of T + 1: what led to it is of step k - 1, what the agent does then of step k.
 export function episodeView(episode, { onStep, showsAttention }) {
   const steps = episode.steps;
   const numbers = episode.numbers ?? {};
   const about = episode.about ?? {};
-  const canvases = Object.entries(episode.cameras).map(([name, layout]) => {
+  const cameras = Object.entries(episode.cameras).sort((one, other) => rank(one) - rank(other));
+  const canvases = cameras.map(([name, layout]) => {
     const canvas = h("canvas", { width: layout.width, height: layout.height, role: "img",
       "aria-label": NAMES[name] ?? name });
     const attention = h("canvas", { class: "attention", hidden: true, "aria-hidden": "true" });
@@ -33,28 +38,31 @@ export function episodeView(episode, { onStep, showsAttention }) {
         canvas, attention), caption);
     return { name, layout, canvas, attention, caption, figure };
   });
-  const instruction = h("p", { class: "instruction" });
+  const instruction = h("h2", { class: "instruction" });
   const action = h("p", { class: "action" });
   const side = h("div", { class: "bars-of" });
+  const clauses = h("ol", { class: "clauses" });
   const facts = h("dl", { class: "facts" });
   const info = h("table", { class: "info" });
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
+  const before = (values) => [null, ...values];
   const charts = steps ? [
-    curve("reward", episode.rewards, steps, (k) => onStep(k + 1)),
-    curve("return so far", sums(episode.rewards), steps, (k) => onStep(k + 1)),
-    ...CURVES.filter(([key]) => key in numbers && !Array.isArray(numbers[key][0]))
-      .map(([key, name]) => curve(name, numbers[key].slice(0, steps), steps,
-        (k) => onStep(k + 1))),
+    curve("reward", before(episode.rewards), onStep),
+    curve("return so far", [0, ...sums(episode.rewards)], onStep),
+    ...CURVES.filter(([key]) => key in numbers)
+      .map(([key, name]) => curve(name, key === "imagined_reward" ? before(numbers[key])
+        : numbers[key], onStep, steps + 1)),
   ] : [];
-  const figures = h("div", { class: "cameras" }, canvases.map((one) => one.figure));
-  const notes = h("div", { class: "notes" }, ...known(episode));
+  const figures = h("div", { class: "cameras", "data-count": Math.min(canvases.length, 4) },
+    canvases.map((one) => one.figure));
+  const notes = h("div", { class: "notes" }, clauses, ...known(episode, onStep));
   const element = h("section", { class: "episode", "aria-label": `episode of ${episode.run}` },
-    instruction, problem,
+    instruction,
     h("div", { class: "stage" }, figures, h("div", { class: "side" }, action, side, notes)),
     h("div", { class: "charts" }, charts.map((one) => one.element)),
-    h("details", { class: "more", open: false }, h("summary", {}, "Information of this step"),
+    h("details", { class: "more" }, h("summary", {}, "Information of the step that led here"),
       info),
-    h("details", { class: "more" }, h("summary", {}, "About this episode"), facts));
+    h("details", { class: "more" }, h("summary", {}, "About this episode"), facts), problem);
   const entries = [
     ["environment", episode.env], ["run", episode.run], ["source", episode.source],
     ["trained for", episode.checkpoint === null ? "–" : `${number(episode.checkpoint)} steps`],
@@ -66,29 +74,53 @@ export function episodeView(episode, { onStep, showsAttention }) {
 
   function show(step) {
     const k = Math.max(0, Math.min(step, steps));
-    const before = Math.max(0, k - 1); // the action that led here
+    const isOver = k === steps;
+    const now = Math.min(k, steps - 1); // of what is known of actions
     for (const one of canvases) {
-      draw(one.canvas, episode.id, one.name, one.layout, k).catch((error) => {
+      draw(one.canvas, episode, one.name, one.layout, k).catch((error) => {
         problem.textContent = error.message;
         problem.hidden = false;
       });
-      const weights = one.name === "image" && showsAttention()
-        ? numbers.attention_image?.[Math.min(k, steps - 1)] : null;
-      drawAttention(one.attention, weights);
+      if (one.name === "image") {
+        drawAttention(one.attention, showsAttention() ? numbers.attention_image?.[now] : null);
+      }
       if (one.name === "imagined") {
         one.caption.textContent = k > (about.observed_steps ?? -1) ? "imagined" : "observed";
       }
+      if (k >= one.layout.frames) one.caption.textContent = `${NAMES[one.name] ?? one.name}, until ${
+        one.layout.frames - 1}`;
     }
-    instruction.replaceChildren(...words(episode, Math.min(k, steps - 1), k, showsAttention()));
-    const label = k ? episode.action_names?.[before] ?? String(episode.actions[before] ?? "") : "";
-    action.replaceChildren(h("span", { class: "quiet" }, k ? "action " : "before the first action"),
-      k ? h("strong", {}, label) : "");
-    side.replaceChildren(...outputs(episode, before, k > 0));
-    for (const one of charts) one.show(before);
-    info.replaceChildren(...rows(k ? episode.infos?.[before] : null));
-    return k ? label : "start";
+    instruction.replaceChildren(...words(episode, now, k, showsAttention()));
+    const end = `the end${episode.success === null ? "" : episode.success ? ", success" : ", failure"}`;
+    const next = isOver ? end : label(episode, k);
+    action.replaceChildren(
+      h("span", { class: "quiet" }, isOver ? "" : "next action "), h("strong", {}, next),
+      h("span", { class: "quiet small" }, k ? `after ${label(episode, k - 1)}` : "at the start"));
+    side.classList.toggle("over", isOver);
+    side.replaceChildren(...outputs(episode, now));
+    clauses.replaceChildren(...clauseMarks(episode, k));
+    for (const one of charts) one.show(k);
+    info.replaceChildren(...rows(k ? episode.infos?.[k - 1] : null));
+    return next;
   }
   return { element, show, steps, episode };
+}
+
+function label(episode, k) {
+  const action = episode.actions[k];
+  const names = episode.about?.actions ?? [];
+  return episode.action_names?.[k] || names[action]
+    || [action].flat(Infinity).slice(0, 8).map((one) => number(one)).join(", ") || "–";
+}
+
+function clauseMarks(episode, k) {
+  const done = (episode.infos ?? []).map((one) => one?.clauses_done);
+  const count = Math.max(0, ...done.filter(Array.isArray).map((one) => one.length));
+  const now = k && Array.isArray(done[k - 1]) ? done[k - 1] : [];
+  return Array.from({ length: Math.min(count, 16) }, (_, one) =>
+    h("li", { class: now[one] ? "clause done" : "clause" },
+      h("span", { "aria-hidden": "true" }, now[one] ? "✓ " : "○ "), `clause ${one + 1}`,
+      h("span", { class: "hidden" }, now[one] ? ": done" : ": not done yet")));
 }
 
 function words(episode, at, step, showsAttention) {
@@ -106,7 +138,7 @@ function words(episode, at, step, showsAttention) {
   });
 }
 
-function outputs(episode, k, taken) {
+function outputs(episode, k) {
   const numbers = episode.numbers ?? {};
   const names = episode.about?.actions ?? [];
   const action = episode.actions?.[k];
@@ -114,16 +146,16 @@ function outputs(episode, k, taken) {
   const probabilities = numbers.probabilities?.[k];
   const values = numbers.q_values?.[k];
   if (probabilities) {
-    parts.push(h("h3", {}, "action probabilities"), bars(probabilities.map((share, one) => ({
+    parts.push(h("h3", {}, "probabilities of actions"), bars(probabilities.map((share, one) => ({
       name: names[one] ?? String(one), share, text: `${Math.round((share ?? 0) * 100)}%`,
-      chosen: taken && action === one }))));
+      chosen: action === one }))));
   } else if (values) {
     const known = values.filter((one) => one !== null);
     const low = Math.min(...known);
     const span = Math.max(...known) - low || 1;
-    parts.push(h("h3", {}, "action values"), bars(values.map((value, one) => ({
+    parts.push(h("h3", {}, "values of actions"), bars(values.map((value, one) => ({
       name: names[one] ?? String(one), share: value === null ? 0 : (value - low) / span,
-      text: number(value), chosen: taken && action === one }))));
+      text: number(value), chosen: action === one }))));
   } else if (Array.isArray(action) && action.length && !Array.isArray(action[0])) {
     const most = Math.max(...action.map(Math.abs), 1e-9);
     parts.push(h("h3", {}, "action"), bars(action.slice(0, 16).map((value, one) => ({
@@ -139,9 +171,8 @@ function outputs(episode, k, taken) {
   return parts;
 }
 
-function known(episode) {
+function known(episode, onStep) {
   const about = episode.about ?? {};
-  const infos = episode.infos ?? [];
   const notes = [];
   if (about.relabelled_instruction) {
     notes.push(h("p", {}, h("span", { class: "quiet" }, "relabelled by hindsight as "),
@@ -151,16 +182,17 @@ function known(episode) {
     notes.push(h("p", {}, h("span", { class: "quiet" }, "an expert needs "),
       `${number(about.expert_steps)} steps`));
   }
-  const achieved = [...new Set(infos.flatMap((one) => one?.achieved ?? []))];
-  if (episode.success === false && achieved.length) {
+  const achieved = new Map();
+  (episode.infos ?? []).forEach((info, k) => {
+    if (!Array.isArray(info?.achieved)) return;
+    for (const one of info.achieved) if (!achieved.has(String(one))) achieved.set(String(one), k + 1);
+  });
+  if (episode.success === false && achieved.size) {
+    const shown = [...achieved].slice(0, 12);
     notes.push(h("div", {}, h("h3", {}, "achieved instead"),
-      h("ul", { class: "achieved" }, achieved.slice(0, 12).map((one) => h("li", {}, String(one))),
-        achieved.length > 12 ? h("li", { class: "quiet" }, `${achieved.length - 12} more`) : null)));
-  }
-  const done = infos.map((one) => one?.clauses_done).filter(Array.isArray);
-  if (done.length) {
-    const count = Math.max(...done.map((one) => one.filter(Boolean).length));
-    if (count) notes.push(h("p", { class: "quiet" }, `${count} clause${count > 1 ? "s" : ""} done`));
+      h("ul", { class: "achieved" }, shown.map(([text, k]) => h("li", {}, text, " ",
+        h("button", { type: "button", class: "plain", onclick: () => onStep(k) }, `step ${k}`))),
+        achieved.size > 12 ? h("li", { class: "quiet" }, `${achieved.size - 12} more`) : null)));
   }
   return notes;
 }

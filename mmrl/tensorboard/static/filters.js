@@ -1,7 +1,7 @@
 // The filters above the list.
 
 import { h, number } from "./dom.js";
-import { current, noFilters, update } from "./state.js";
+import { current, filters, noFilters, update } from "./state.js";
 
 const CHOICES = [["run", "runs", "run"], ["source", "sources", "source"],
   ["kind", "kinds", "kind of instruction"], ["env", "envs", "environment"]];
@@ -32,12 +32,14 @@ export function filterBar() {
       oninput: (event) => later({ [`${key}_${end}`]: event.target.value }) })))));
   const clear = h("button", { type: "button",
     onclick: () => update({ ...noFilters(), offset: null }) }, "clear");
+  const summary = h("summary", {}, "more filters");
+  const more = h("details", { class: "ranges" }, summary, h("div", { class: "filter-row" },
+    ...ranges, h("fieldset", {}, h("legend", {}, "seed"), seed)));
   const element = h("form", { class: "filters", role: "search", "aria-label": "episodes",
     onsubmit: (event) => event.preventDefault() },
     h("div", { class: "filter-row" }, text, success, ...CHOICES.map(([key]) => selects[key]), clear),
-    h("details", { class: "ranges" }, h("summary", {}, "numbers"),
-      h("div", { class: "filter-row" }, ...ranges,
-        h("fieldset", {}, h("legend", {}, "seed"), seed))));
+    more,
+  );
 
   function fill(facets) {
     const view = current();
@@ -58,6 +60,9 @@ export function filterBar() {
     success.value = view.success?.[0] ?? "";
     if (document.activeElement !== text) text.value = view.q ?? "";
     if (document.activeElement !== seed) seed.value = view.seed ?? "";
+    const set = ["seed", ...Object.keys(ends)].filter((one) => view[one] !== undefined).length;
+    summary.textContent = set ? `more filters (${set} set)` : "more filters";
+    clear.disabled = !Object.keys(filters(view)).length;
     for (const [name, input] of Object.entries(ends)) {
       if (document.activeElement !== input) input.value = view[name] ?? "";
     }

@@ -5,15 +5,18 @@ import { address } from "./api.js";
 const KEPT = 24; // decoded sheets
 const sheets = new Map();
 
-function sheet(id, camera, number) {
-  const key = address("sheet", { id, camera, number });
+function sheet(episode, camera, number) {
+  const key = address("sheet", { id: episode.id, camera, number, version: episode.version });
   let image = sheets.get(key);
   if (image) sheets.delete(key); // to the end: used last
   else {
     image = new Promise((resolve, reject) => {
       const one = new Image();
       one.onload = () => resolve(one);
-      one.onerror = () => reject(new Error(`the frames of ${camera} cannot be read`));
+      one.onerror = () => {
+        sheets.delete(key); // so that it is asked for again
+        reject(new Error(`the frames of ${camera} cannot be read`));
+      };
       one.src = key;
     });
   }
@@ -33,11 +36,11 @@ export function place(layout, step) {
   };
 }
 
-export async function draw(canvas, id, camera, layout, step) {
+export async function draw(canvas, episode, camera, layout, step) {
   const at = place(layout, step);
   const wanted = `${camera} ${step}`;
   canvas.dataset.wanted = wanted;
-  const image = await sheet(id, camera, at.number);
+  const image = await sheet(episode, camera, at.number);
   if (canvas.dataset.wanted !== wanted) return; // another step meanwhile
   const context = canvas.getContext("2d");
   context.drawImage(
@@ -45,7 +48,7 @@ export async function draw(canvas, id, camera, layout, step) {
   );
   canvas.dataset.step = step;
   const next = (at.number + 1) * layout.columns * layout.rows;
-  if (next < layout.frames) sheet(id, camera, at.number + 1).catch(() => {});
+  if (next < layout.frames) sheet(episode, camera, at.number + 1).catch(() => {});
 }
 
 export function drawAttention(canvas, weights) {

@@ -20,16 +20,21 @@ export function heatMap() {
     const words = share === null ? `${count} episodes, success unknown`
       : `${row.success[k]} of ${known} successful`;
     const label = `${name}, ${number(low)} to ${number(high)} steps: ${words}`;
+    const view = current();
+    const isChosen = view.kind?.[0] === row.kind && view.step_min === String(low)
+      && view.step_max === String(high);
+    const chosen = { kind: [row.kind], step_min: String(low), step_max: String(high) };
+    const none = { kind: null, step_min: null, step_max: null };
     return h("td", {}, h("button", { type: "button", class: share === null ? "cell unknown" : "cell",
       style: share === null ? "" : `--share:${share.toFixed(3)}`, "aria-label": label,
-      title: label, onclick: () => update({ kind: [row.kind], step_min: String(low),
-        step_max: String(high), offset: null }) }));
+      "aria-pressed": String(isChosen), title: label,
+      onclick: () => update({ ...(isChosen ? none : chosen), offset: null }) }));
   }
 
   async function refresh() {
     const { kind, step_min, step_max, success, ...rest } = filters(current());
     const found = await get("heatmap", rest);
-    const text = JSON.stringify(found);
+    const text = JSON.stringify([found, kind, step_min, step_max]);
     if (text === before) return;
     before = text;
     element.hidden = found.bins.length < 2;

@@ -30,7 +30,7 @@ export async function render() {
     bar.fill(found.facets);
   } });
   const one = player({ formats: () => formats, onClose: () => update(
-    { episode: null, step: null, with: null }), onNeighbour: (by) => list.neighbour(by) });
+    { episode: null, step: null, with: null, pick: null }), onNeighbour: (by) => list.neighbour(by) });
   const help = h("dialog", { "aria-label": "keys" }, h("h2", {}, "Keys"),
     h("dl", {}, KEYS.flatMap(([key, text]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, text)])),
     h("form", { method: "dialog" }, h("button", {}, "close")));
@@ -47,6 +47,7 @@ export async function render() {
     const view = current();
     const wanted = JSON.stringify([view.episode, view.with]);
     main.classList.toggle("playing", Boolean(view.episode));
+    main.classList.toggle("picking", Boolean(view.episode && view.pick));
     if (wanted !== shown) {
       shown = wanted;
       if (view.episode) {

@@ -20,8 +20,11 @@ export function episodeList({ onFound }) {
   const status = h("p", { class: "status", role: "status" }, "loading …");
   const pages = h("nav", { class: "pages", "aria-label": "pages" });
   const empty = h("div", { class: "nothing", hidden: true });
+  const picking = h("p", { class: "picking-note", hidden: true },
+    "Choose the episode to compare with. ",
+    h("button", { type: "button", onclick: () => update({ pick: null }) }, "cancel"));
   const element = h("section", { class: "episodes-list", "aria-label": "list of episodes" },
-    status, empty, table, pages);
+    picking, status, empty, table, pages);
   let shown = [];
   let before = "";
   let request = 0;
@@ -38,7 +41,7 @@ export function episodeList({ onFound }) {
     return h("tr", { class: isOpen ? "open" : "", "data-id": one.id,
       onclick: (event) => { if (!event.target.closest("button")) openEpisode(one.id); } },
       h("td", { class: "thumb" }, Object.keys(one.cameras).length
-        ? h("img", { src: address("thumbnail", { id: one.id, time: one.time }), alt: "",
+        ? h("img", { src: address("thumbnail", { id: one.id, version: one.version }), alt: "",
           loading: "lazy", width: 48, height: 48 }) : null),
       h("td", { class: "words" }, h("button", { type: "button", class: "open-episode",
         "aria-current": isOpen ? "true" : undefined, onclick: () => openEpisode(one.id) }, text),
@@ -47,14 +50,18 @@ export function episodeList({ onFound }) {
             .filter(Boolean).join(" · "))),
       h("td", { "data-label": "outcome" }, outcome(one.success)),
       h("td", { class: "figure", "data-label": "steps" }, number(one.steps)),
-      h("td", { class: "figure", "data-label": "return" }, number(one.total_reward)),
+      h("td", { class: "figure return", "data-label": "return" }, number(one.total_reward)),
       h("td", { class: "run", "data-label": "run" }, one.run),
-      h("td", { class: "figure", "data-label": "trained for" }, number(one.checkpoint)));
+      h("td", { class: "figure", "data-label": "after" }, number(one.checkpoint)));
   }
 
-  const openEpisode = (id) => update({ episode: id, step: null, with: null });
+  function openEpisode(id) {
+    const { pick } = current();
+    update(pick && pick !== id ? { episode: pick, with: id, pick: null }
+      : { episode: id, step: null, with: null, pick: null });
+  }
 
-  function say(found) {
+  function describe(found) {
     const from = Number(current().offset ?? 0);
     const parts = [found.total ? `${number(from + 1)}–${number(from + shown.length)} of ${
       number(found.total)} episodes` : "no episode is like this"];
@@ -76,14 +83,15 @@ export function episodeList({ onFound }) {
     const go = (label, to, isOn) => h("button", { type: "button", disabled: !isOn,
       onclick: () => update({ offset: to ? String(to) : null }) }, label);
     pages.replaceChildren(...(found.total > PAGE ? [
-      go("‹ earlier", Math.max(0, from - PAGE), from > 0),
+      go("‹ previous page", Math.max(0, from - PAGE), from > 0),
       h("span", {}, `page ${Math.floor(from / PAGE) + 1} of ${Math.ceil(found.total / PAGE)}`),
-      go("later ›", from + PAGE, from + PAGE < found.total)] : []));
+      go("next page ›", from + PAGE, from + PAGE < found.total)] : []));
   }
 
   async function refresh() {
     const mine = ++request;
     const view = current();
+    picking.hidden = !view.pick;
     try {
       const found = await get("episodes", { ...filters(view), sort: view.sort, order: view.order,
         offset: view.offset, limit: PAGE });
@@ -92,8 +100,14 @@ export function episodeList({ onFound }) {
       const text = JSON.stringify([found, view.episode]);
       if (text !== before) {
         before = text;
+        const focused = body.contains(document.activeElement)
+          ? document.activeElement.closest("tr").dataset.id : null;
         body.replaceChildren(...shown.map(row));
-        say(found);
+        if (focused !== null) {
+          const row = [...body.children].find((one) => one.dataset.id === focused);
+          row?.querySelector(".open-episode").focus({ preventScroll: true });
+        }
+        describe(found);
         for (const header of headers) {
           const key = header.dataset.sort;
           if (!key) continue;
@@ -108,10 +122,20 @@ export function episodeList({ onFound }) {
     }
   }
 
-  function neighbour(by) {
-    const k = shown.findIndex((one) => one.id === current().episode);
-    const next = shown[k + by];
-    if (k >= 0 && next) openEpisode(next.id);
+  async function neighbour(by) {
+    const view = current();
+    const k = shown.findIndex((one) => one.id === view.episode);
+    if (k < 0) return;
+    if (shown[k + by]) {
+      openEpisode(shown[k + by].id);
+      return;
+    }
+    const offset = Number(view.offset ?? 0) + by * PAGE;
+    if (offset < 0) return;
+    const { episodes } = await get("episodes", { ...filters(view), sort: view.sort,
+      order: view.order, offset, limit: PAGE }).catch(() => ({ episodes: [] }));
+    const next = by > 0 ? episodes[0] : episodes[episodes.length - 1];
+    if (next) update({ offset: offset || null, episode: next.id, step: null, with: null });
   }
 
   return { element, refresh, neighbour };

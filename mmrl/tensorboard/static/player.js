@@ -8,6 +8,7 @@ import { current, link, update } from "./state.js";
 const FRAME_MS = 250;
 const ICONS = { start: "M2 2h2v12H2zM14 2v12L5 8z", back: "M12 2v12L3 8z", on: "M4 2v12l9-6z",
   end: "M12 2h2v12h-2zM2 2v12l9-6z" };
+const PICK = "choose"; // no id: those end with .episode
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 
 const icon = (name) => svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" },
@@ -35,20 +36,21 @@ export function player({ formats, onClose, onNeighbour }) {
   const attention = h("label", { class: "check", hidden: true },
     h("input", { type: "checkbox", checked: true,
       onchange: (event) => { attends = event.target.checked; show(step); } }), " attention");
-  const heads = h("div", { class: "heads" });
+  const problems = h("div");
   const stage = h("div", { class: "episodes" });
   const button = (label, text, onclick) =>
     h("button", { type: "button", "aria-label": label, title: label, onclick }, text);
   const copied = h("button", { type: "button", onclick: copy }, "copy link");
   const compare = h("select", { class: "compare", "aria-label": "compare with another episode",
-    onchange: () => update({ with: compare.value }) });
+    onchange: () => update(compare.value === PICK ? { pick: loaded[0].id, with: null }
+      : { with: compare.value }) });
   const exports_ = h("span", { class: "exports" });
   const element = h("section", { class: "player", "aria-label": "player", hidden: true },
     h("div", { class: "bar-top" }, button("back to the list", "← list", () => onClose()),
       button("previous episode of the list", "‹ previous", () => onNeighbour(-1)),
       button("next episode of the list", "next ›", () => onNeighbour(1)),
       h("span", { class: "grow" }), compare, copied, exports_),
-    heads, stage,
+    problems, stage,
     h("div", { class: "controls" },
       button("to the start", icon("start"), () => { pause(); show(0); }),
       button("one step back", icon("back"), () => { pause(); show(step - 1); }), play,
@@ -99,18 +101,20 @@ export function player({ formats, onClose, onNeighbour }) {
   }
 
   async function candidates(episode) {
-    compare.replaceChildren(h("option", { value: "" }, "compare with …"));
-    if (episode.seed === null) {
-      compare.disabled = loaded.length < 2;
-      return;
-    }
-    const found = await get("episodes", { seed: episode.seed, env: episode.env, sort: "step",
-      order: "asc", limit: 100 }).catch(() => ({ episodes: [] }));
+    const mine = request;
+    const found = episode.seed === null ? { episodes: [] } : await get("episodes",
+      { seed: episode.seed, env: episode.env, sort: "step", order: "asc", limit: 100 })
+      .catch(() => ({ episodes: [] }));
+    if (mine !== request) return;
     const others = found.episodes.filter((one) => one.id !== episode.id);
-    compare.disabled = !others.length && loaded.length < 2;
-    compare.append(...others.map((one) => h("option", { value: one.id },
-      `same seed: ${one.run}, ${number(one.checkpoint)} steps, ${one.source}`)));
     const chosen = current().with;
+    compare.replaceChildren(h("option", { value: "" }, chosen ? "no comparison" : "compare with …"),
+      h("option", { value: PICK }, "an episode of the list …"));
+    if (others.length) {
+      compare.append(h("optgroup", { label: `the same seed, ${episode.seed}` },
+        others.map((one) => h("option", { value: one.id }, `${one.run}, ${
+          number(one.checkpoint)} steps, ${one.source}`))));
+    }
     if (chosen && !others.some((one) => one.id === chosen)) {
       compare.append(h("option", { value: chosen }, chosen));
     }
@@ -126,10 +130,12 @@ export function player({ formats, onClose, onNeighbour }) {
     const good = found.filter((one) => !one.error);
     loaded = good;
     element.hidden = false;
-    heads.replaceChildren(...found.map((one, k) => one.error
-      ? h("p", { class: "problem", role: "alert" }, one.error) : head(one, k)));
+    compare.replaceChildren(h("option", { value: "" }, "compare with …"));
+    problems.replaceChildren(...found.filter((one) => one.error).map((one) =>
+      h("p", { class: "problem", role: "alert" }, one.error)));
     views = good.map((one) => episodeView(one,
       { onStep: (k) => { pause(); show(k); }, showsAttention: () => attends }));
+    views.forEach((one, k) => one.element.prepend(head(good[k], k)));
     stage.replaceChildren(...views.map((one) => one.element));
     element.classList.toggle("two", views.length > 1);
     last = Math.max(0, ...views.map((one) => one.steps));
@@ -148,7 +154,7 @@ export function player({ formats, onClose, onNeighbour }) {
     pause();
     element.hidden = true;
     stage.replaceChildren();
-    heads.replaceChildren();
+    problems.replaceChildren();
     views = [];
     loaded = [];
   }

@@ -46,7 +46,11 @@ export function link() {
   return `${origin}${pathname}${search}#${["rollouts", ...parts].join("&")}`;
 }
 
+const LATER_MS = 300; // while steps follow each other: browsers bound how often an address changes
+let timer = null;
+
 function write() {
+  clearTimeout(timer);
   const to = link();
   if (to !== host().location.href) host().history.replaceState(host().history.state, "", to);
 }
@@ -57,14 +61,19 @@ export function update(changes, { quietly = false } = {}) {
     const isEmpty = value === undefined || value === null || value === "";
     if (isEmpty || (Array.isArray(value) && !value.length)) delete view[name];
   }
-  write();
-  if (!quietly) for (const one of listeners) one(view, changes);
+  clearTimeout(timer);
+  if (quietly) timer = setTimeout(write, LATER_MS);
+  else {
+    write();
+    for (const one of listeners) one(view, changes);
+  }
 }
 
 export const onChange = (listener) => listeners.add(listener);
 
 host().addEventListener("hashchange", () => {
   const now = read();
+  clearTimeout(timer);
   if (JSON.stringify(now) === JSON.stringify(view)) return;
   if (!host().location.hash.startsWith("#rollouts")) return;
   view = now;
