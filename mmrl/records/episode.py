@@ -120,6 +120,9 @@ class Summary:
     cameras: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
+_ENTRIES: Final = frozenset(one.name for one in fields(Summary))
+
+
 @dataclass
 class EpisodeRecord:
     """An episode of T actions.
@@ -479,9 +482,8 @@ def _checked_summary(path: Path, about: dict[str, Any]) -> Summary:
         raise NewerFormatError(
             f"{path}: a record of format {version}, and this version of mmrl reads up to {FORMAT}"
         )
-    known = {one.name for one in fields(Summary)}
     try:
-        summary = Summary(**{name: value for name, value in about.items() if name in known})
+        summary = Summary(**{name: value for name, value in about.items() if name in _ENTRIES})
         for name, kinds in _KINDS.items():
             if type(value := getattr(summary, name)) not in kinds:
                 raise ValueError(f"{name} is {value!r}")

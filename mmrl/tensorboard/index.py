@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from heapq import nlargest
 from pathlib import Path
 from sys import intern
-from typing import Final
+from typing import Any, Final
 
 from mmrl.records import EPISODES_FOLDER, NewerFormatError, RecordError, Summary, read_summary
 from mmrl.records.episode import SUFFIX
@@ -136,7 +135,7 @@ def _read(file: _File) -> Entry | type[RecordError]:
 
 
 def _bounded(summary: Summary) -> Summary:
-    """A summary without long texts, each frequent one kept once in memory.
+    """A summary without long texts.
 
     Raises:
         RecordError: it has impossible numbers.
@@ -145,17 +144,16 @@ def _bounded(summary: Summary) -> Summary:
         raise RecordError("impossible numbers")
     if len(summary.cameras) > _CAMERAS:
         raise RecordError(f"{len(summary.cameras)} cameras")
-    args = summary.env_args
-    total = summary.total_reward
-    return replace(
-        summary,
-        source=intern(summary.source[:_LONGEST]),
-        env=intern(summary.env[:_LONGEST]),
-        env_args=args if args and len(json.dumps(args)) <= _LARGEST else {},
-        instruction=intern(summary.instruction[:_LONGEST]),
-        instruction_kind=intern(summary.instruction_kind[:_LONGEST]),
-        total_reward=total if total is not None and abs(total) < float("inf") else None,
-    )
+    changes: dict[str, Any] = {
+        name: getattr(summary, name)[:_LONGEST]
+        for name in ("source", "env", "instruction", "instruction_kind")
+        if len(getattr(summary, name)) > _LONGEST
+    }
+    if len(repr(summary.env_args)) > _LARGEST:
+        changes["env_args"] = {}
+    if not abs(summary.total_reward or 0) < float("inf"):
+        changes["total_reward"] = None
+    return replace(summary, **changes) if changes else summary
 
 
 def _files(name: str, folder: Path) -> Iterator[_File]:

@@ -159,7 +159,7 @@ function outputs(episode, k) {
   } else if (Array.isArray(action) && action.length && !Array.isArray(action[0])) {
     const most = Math.max(...action.map(Math.abs), 1e-9);
     parts.push(h("h3", {}, "action"), bars(action.slice(0, 16).map((value, one) => ({
-      name: names[one] ?? `component ${one}`, share: Math.abs(value) / most, text: number(value),
+      name: names[one] ?? `[${one}]`, share: Math.abs(value) / most, text: number(value),
       chosen: false }))));
   }
   const weights = numbers.modality_weights?.[k];
