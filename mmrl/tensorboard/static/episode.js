@@ -113,14 +113,22 @@ function label(episode, k) {
     || [action].flat(Infinity).slice(0, 8).map((one) => number(one)).join(", ") || "–";
 }
 
+// Environments may have places for more clauses than an instruction has: what is never done is shown
+// as one rest, where the instruction as a whole failed.
 function clauseMarks(episode, k) {
-  const done = (episode.infos ?? []).map((one) => one?.clauses_done);
-  const count = Math.max(0, ...done.filter(Array.isArray).map((one) => one.length));
-  const now = k && Array.isArray(done[k - 1]) ? done[k - 1] : [];
-  return Array.from({ length: Math.min(count, 16) }, (_, one) =>
-    h("li", { class: now[one] ? "clause done" : "clause" },
-      h("span", { "aria-hidden": "true" }, now[one] ? "✓ " : "○ "), `clause ${one + 1}`,
-      h("span", { class: "hidden" }, now[one] ? ": done" : ": not done yet")));
+  const done = (episode.infos ?? []).map((one) => (Array.isArray(one?.clauses_done)
+    ? one.clauses_done : []));
+  const width = Math.max(0, ...done.map((one) => one.length));
+  if (!width) return [];
+  const ever = Array.from({ length: Math.min(width, 16) }, (_, one) => one)
+    .filter((one) => done.some((step) => step[one]));
+  const marks = ever.map((one) => [`clause ${one + 1}`, Boolean(k && done[k - 1][one])]);
+  if (episode.success === false && ever.length < width) {
+    marks.push([ever.length ? "the rest" : "no clause", false]);
+  }
+  return marks.map(([name, isDone]) => h("li", { class: isDone ? "clause done" : "clause" },
+    h("span", { "aria-hidden": "true" }, isDone ? "✓ " : "○ "), name,
+    h("span", { class: "hidden" }, isDone ? ": done" : ": not done")));
 }
 
 function words(episode, at, step, showsAttention) {
