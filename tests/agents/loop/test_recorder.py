@@ -12,8 +12,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 import mmrl
 from mmrl.errors import UserError
 from mmrl.records import read_record
+from mmrl_agents import RolloutRecorder
 from mmrl_agents.loop import recorder as recorder_module
-from mmrl_agents.loop.recorder import RolloutRecorder
 
 GRID = "mmrl/GoToObjS4-v0"
 SMALL = {
