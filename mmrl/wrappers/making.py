@@ -107,7 +107,8 @@ def make_adapted(spec: EnvSpec, kwargs: dict[str, Any], plan: Plan = None) -> gy
         UserError: arguments that it refuses, or nothing to adapt.
     """
     config, kwargs = adapter_config(kwargs)
-    return adapt_actions(adapt(make(spec, kwargs), config, plan))[0]
+    env = adapt(make(spec, kwargs), config, plan)
+    return adapt_actions(env, None if config is None else config.discrete_actions)[0]
 
 
 def adapter_config(kwargs: dict[str, Any]) -> tuple[AdapterConfig | None, dict[str, Any]]:

@@ -64,7 +64,8 @@ class ParallelVectorEnv(SyncVectorEnv):
                 env = adapt(seat, config, plan)
                 adapter = contract_adapter(env)
                 plan = None if adapter is None else adapter.plan
-                wrapped.append(ErrorContext(adapt_actions(env)[0], len(wrapped)))
+                env = adapt_actions(env, None if config is None else config.discrete_actions)[0]
+                wrapped.append(ErrorContext(env, len(wrapped)))
                 self._seats.append(seat)
         makers = [lambda env=env: env for env in wrapped]
         super().__init__(makers, autoreset_mode=AutoresetMode.SAME_STEP)
