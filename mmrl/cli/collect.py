@@ -62,7 +62,10 @@ def _collect(arguments: list[str]) -> int:
         "--env-args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
     )
     parser.add_argument(
-        "--env-adapter", type=dict[str, Any], default={}, help="of the adapter, as of 'mmrl train'"
+        "--env-adapter",
+        type=dict[str, Any],
+        default={},
+        help="of the adapter, as of 'mmrl train'; by default that of the run",
     )
     parser.add_argument("--num-envs", type=int, default=64, help="episodes played at once")
     parser.add_argument(
@@ -74,9 +77,8 @@ def _collect(arguments: list[str]) -> int:
     _check(options)
     by, make_source = find_source(options.by, options.device)
     place = find_place(options.out)
-    env_args = dict(options.env_args)
-    if options.env_adapter:
-        env_args[ADAPTER] = options.env_adapter
+    adapter = options.env_adapter or _adapter_of(options.by)
+    env_args = {**({ADAPTER: adapter} if adapter else {}), **options.env_args}
     make_env(options.env, **env_args).close()
     request = Request(
         env=options.env,
@@ -121,6 +123,12 @@ def _check(options: Any) -> None:
             f"--seed {options.seed}: seeds {options.seed} to {last} are used, and must be 0 to "
             f"{EVAL_SEED_START - 1}; evaluation is above"
         )
+
+
+def _adapter_of(by: str) -> dict[str, Any]:
+    """The configuration of the adapter with which a run was trained; empty for another source."""
+    env_args = Run.open(by).config.get("env_args") if Path(by).is_dir() else None
+    return dict((env_args or {}).get(ADAPTER) or {})
 
 
 def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:

@@ -199,6 +199,13 @@ def test_commands(tmp_path):
         assert open_dataset(out)[0].actions.shape == (3, 3)
 
 
+def test_a_replay_buffer_for_which_there_is_no_memory(begin):
+    agent, hyper, config, run = begin("dqn", "start")
+    hyper = replace(hyper, buffer_size=10**12)
+    with pytest.raises(UserError, match=r"^dqn.buffer_size=1000000000000: no memory for the repl"):
+        agent.train(config, hyper, run)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("dqn", "mixed"), ("qrdqn", "infinite")])
 def test_discrete_actions(name, kind, begin):
     agent, hyper, config, run = begin(name, kind, env_adapter={"discrete_actions": 2})
@@ -209,8 +216,10 @@ def test_discrete_actions(name, kind, begin):
     assert play_episodes(actor, config.env, 2, env_args=config.env_args).returns.tolist() == [3, 3]
 
 
+@pytest.mark.filterwarnings("ignore:.*an episode did not end within")
 def test_discrete_actions_by_command(tmp_path, capsys):
     """An environment of Gymnasium's own: refused with the option that helps, and then trained."""
+    pytest.importorskip("minari")
     run = tmp_path / "run"
     sizes = ["--dqn.num-envs", "2", "--dqn.learning-starts", "8", "--dqn.batch-size", "4"]
     more = ["--steps", "32", "--device", "cpu", "--eval-episodes", "2", "--controls", "false"]
@@ -224,6 +233,11 @@ def test_discrete_actions_by_command(tmp_path, capsys):
     table = " ".join(capsys.readouterr().out.split())
     assert "actions Box(1) from -2 to 2 Discrete(5) discretised into 5 values each" in table
     assert main(["eval", str(run), "--episodes", "1"]) == 0
+    data = str(tmp_path / "data")
+    by_run = ["--by", str(run), "--episodes", "2", "--max-episode-steps", "5", "--out", data]
+    assert main(["collect", "Pendulum-v1", *by_run]) == 0  # with the adapter of the run
+    assert open_dataset(data).spaces.action == spaces.Discrete(5)
+    capsys.readouterr()
     assert main([*dqn, "--env-adapter.discrete-actions", "5000", "--out", str(run) + "2"]) == 2
     said = capsys.readouterr().err
     assert "env_adapter.discrete_actions=5000: environment 'Pendulum-v1': " in said
