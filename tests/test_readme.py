@@ -67,8 +67,9 @@ def test_actions_block() -> None:
 
     scope: dict[str, Any] = {"env": Arm()}
     exec(block("BoundedAction(env"), scope)
-    assert scope["env"].action_space == gym.spaces.MultiDiscrete([5, 5])
-    assert scope["env"].step([0, 3])[1] == [-4, 2]
+    assert scope["env"].action_space == gym.spaces.Discrete(25)
+    assert scope["env"].env.action_space == gym.spaces.MultiDiscrete([5, 5])
+    assert scope["env"].step(3)[1] == [-4, 2]  # the components 0 and 3
 
 
 def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +23,8 @@ from mmrl_agents.hindsight.relabelling import FinalStep, Relabeller
 
 _RECENT: Final = 200  # successes and relabels over which is averaged
 _RELABELLED_AGAIN: Final = 2048  # failed episodes, the latest ones, each with two frames
+_COUNTS: Final = ("_count", "_relabelled", "_failed", "_rounds")
+_RECENTLY: Final = ("_reward", "_correct", "_failures")
 
 
 @dataclass
@@ -71,6 +75,7 @@ class HindsightReplay(FrameReplay):
         if INSTRUCTION not in self._rings:
             raise ValueError("hindsight replaces instructions: the agent has to read them")
         self.relabeller, self._tokenizer, self._goals = relabeller, tokenizer, goals
+        relabeller.undo = self.undo
         self._language = language
         self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
         self._count = 0  # transitions that were stored, relabelled ones included
@@ -91,12 +96,18 @@ class HindsightReplay(FrameReplay):
     ) -> None:
         """As :meth:`FrameReplay.add`; infos have ``is_success`` at an episode's end."""
         super().add(obs, next_obs, action, reward, done, infos)
+        self.undo.record_attributes(self, *_COUNTS)
         for e, episode in enumerate(self._episodes):
+            self.undo.record(partial(self._episodes.__setitem__, e, episode))
+            self.undo.record(episode.pop)
             episode.append(self._count + e)
         self._count += self.n_envs
         ended = np.flatnonzero(done).tolist()
         if not ended:
             return
+        for name in _RECENTLY:  # few episodes end: these are copied rather than shared
+            self.undo.record_attributes(self, name)
+            setattr(self, name, copy(getattr(self, name)))
         final_steps = [_final_step(obs, next_obs, reward, infos, e) for e in ended]
         self._reward.extend(one.reward for one in final_steps if one.success)
         self.relabeller.learn(final_steps)
@@ -134,6 +145,7 @@ class HindsightReplay(FrameReplay):
         for one, label in zip(failures, labels, strict=True):
             if label in ("", one.label):
                 continue
+            self.undo.record_attributes(one, "label", "copy")
             if label not in encoded:
                 encoded[label] = self._store_instruction(label)
             if one.label:
@@ -175,6 +187,7 @@ class HindsightReplay(FrameReplay):
         rows = self._rows(range(one.copy, one.copy + len(one.episode)))
         for numbers in self._numbers.values():
             for key, number in instruction.items():
+                self.undo.record_rows(numbers[key], rows)
                 numbers[key][rows] = number
 
     def _rows(self, transitions: Iterable[int]) -> NDArray[np.int64]:

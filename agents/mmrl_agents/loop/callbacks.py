@@ -242,11 +242,15 @@ class CheckpointCallback(BaseCallback):
         return int(self._training_state["counters"]["num_timesteps"])
 
     def save(self) -> None:
-        """Save the training as it was when the present rollout began.
+        """Save the training as it was when the present rollout began, to which the replay buffer
+        returns.
 
         Raises:
             UserError: it cannot be written.
         """
+        undo_rollout = getattr(self.model, "undo_rollout", None)
+        if undo_rollout is not None:  # its replay buffer has steps that the counters do not
+            undo_rollout()
         weights, learned = get_learned_state(self.model)
         states = self.team.gather(self._training_state)
         if states is None:
