@@ -120,6 +120,7 @@ def test_stable_baselines3_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 class Road(gym.Env[NDArray[np.uint8], np.int64]):
     """Images without a word, as CarRacing, which needs more packages."""
 
+    metadata = {"render_modes": ["rgb_array"]}
     observation_space = gym.spaces.Box(0, 255, (40, 40, 3), np.uint8)
     action_space = gym.spaces.Discrete(3)
 
