@@ -58,6 +58,10 @@ class HindsightReplay(FrameReplay):
         goals: images of what instructions ask for, where the agent observes them.
         language: of the instructions.
 
+    Attributes:
+        labels: of the failed episodes that ended with the last transitions, by the number of their
+            environment.
+
     Raises:
         ValueError: the agent does not read its instructions.
     """
@@ -82,6 +86,7 @@ class HindsightReplay(FrameReplay):
         self._reward: deque[float] = deque(maxlen=_RECENT)
         self._correct: deque[bool] = deque(maxlen=_RECENT)
         self._relabelled = self._failed = 0
+        self.labels: dict[int, str] = {}
         self._failures: deque[Failure] = deque(maxlen=_RELABELLED_AGAIN)
         self._rounds = relabeller.rounds  # of the relabeller, when failures were last relabelled
 
@@ -103,6 +108,7 @@ class HindsightReplay(FrameReplay):
             episode.append(self._count + e)
         self._count += self.n_envs
         ended = np.flatnonzero(done).tolist()
+        self.labels = {}
         if not ended:
             return
         for name in _RECENTLY:  # few episodes end: these are copied rather than shared
@@ -122,6 +128,8 @@ class HindsightReplay(FrameReplay):
             self._relabel([*self._failures, *failed])
         else:
             self._relabel(failed)
+        rows = [e for e, one in zip(ended, final_steps, strict=True) if not one.success]
+        self.labels = {e: one.label for e, one in zip(rows, failed, strict=True) if one.label}
         if self._rounds is not None:
             self._failures.extend(one for one in failed if not one.final_step.truncated)
         for e in ended:
