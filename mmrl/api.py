@@ -18,6 +18,7 @@ Ten lines train an agent, evaluate it, let it act and show it in a notebook::
 from __future__ import annotations
 
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -391,6 +392,8 @@ def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> T
             if info.adaptation:
                 log(format_table(("observation", "is", "becomes", "note"), info.adaptation))
             log(f"training {what} → {run.path}")
+            if sys.stdout.isatty():
+                log(f"look at it meanwhile: mmrl dashboard {printable(str(run.path.parent))}")
         else:
             run.resume({**request.resolved, "out": run.config["out"]}, info)
         return _train_and_evaluate(request, run, log)
@@ -443,7 +446,8 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
         with event_writer(run.events) as writer:
             write_clip(writer, "eval", clip, config.steps)
         log(f"one scene, two instructions: {path}")
-    log(f"see it: tensorboard --logdir {run.path.parent}")
+    folder = printable(str(run.path.parent))
+    log(f"see it: mmrl dashboard {folder}, or tensorboard --logdir {folder}")
     return TrainedRun(run, agent, report)
 
 

@@ -42,7 +42,8 @@ class MultimodalVecEnv(VecEnv):
     ``action_mask`` int8 [N, n] where the environments have masks. At an
     episode's end the info holds what SB3 expects (``terminal_observation``,
     ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l`` and seconds since the start
-    ``t``), ``is_success`` where it is known, and ``achieved`` where the environment reports it.
+    ``t``), its last ``instruction``, ``is_success`` where it is known, and ``achieved`` where the
+    environment reports it.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
@@ -136,6 +137,8 @@ class MultimodalVecEnv(VecEnv):
             success, known = self._batch.were_successful(infos)
             for e in ended.tolist():
                 episodes[e] = self._summary(e, infos["final_obs"][e])
+                if self._instructions[e]:
+                    episodes[e][INSTRUCTION] = self._instructions[e]
                 if known[e]:
                     episodes[e][IS_SUCCESS] = bool(success[e])
                 episodes[e]["TimeLimit.truncated"] = bool(truncated[e] and not terminated[e])

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.cli.common import constraint, format_line
-from mmrl.data import open_dataset
+from mmrl.cli.common import SUCCESS, constraint, format_line
+from mmrl.data import EpisodeDataset, open_dataset
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.generative.text.models import TextGenerator, as_input
@@ -43,6 +43,7 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--data", type=str | None, default=None, help="dataset of 'mmrl collect'")
     parser.add_argument("--episodes", type=int, default=12, help="of the dataset, the last ones")
+    parser.add_argument("--success", type=str | dict[str, Any] | None, default=None, help=SUCCESS)
     parser.add_argument("--how", type=str, default="greedy", help="greedy, beam or sample")
     parser.add_argument("--beams", type=int, default=4, help="of the beam search")
     parser.add_argument(
@@ -68,21 +69,23 @@ def run(arguments: list[str]) -> int:
         for caption in generator.generate(as_input(sized, generator), **how):
             print(format_line(caption))
         return 0
-    return _episodes(generator, options.data, options.episodes, how)
+    rollouts = open_dataset(options.data, options.success)
+    return _episodes(generator, rollouts, options.episodes, how)
 
 
-def _episodes(generator: TextGenerator, data: str, episodes: int, how: dict[str, Any]) -> int:
+def _episodes(
+    generator: TextGenerator, rollouts: EpisodeDataset, episodes: int, how: dict[str, Any]
+) -> int:
     """Caption the ends of the last episodes of a dataset."""
-    rollouts = open_dataset(data)
     frames = cast("Any", generator.encoder).frames
     chosen = [one for one in rollouts[-episodes:] if len(one.images) >= frames]
     ends = [image for one in chosen for image in one.images[-frames:]]
-    sized = _sized(ends, [f"an image of {data}"] * len(ends), generator)
+    sized = _sized(ends, [f"an image of {rollouts.place.name}"] * len(ends), generator)
     captions = generator.generate(as_input(sized, generator), **how)
     right, checked = 0, 0
     for one, caption in zip(chosen, captions, strict=True):
         true = tuple(sentence for step in one.achieved for sentence in step)
-        true = true or (one.instruction,) * one.success
+        true = true or (one.instruction,) * bool(one.success)
         correct = is_among(rollouts.language, caption.sentence, true)
         verdict = "right" if correct else "wrong" if true else "none achieved"
         checked += bool(true)

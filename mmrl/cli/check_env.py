@@ -29,9 +29,11 @@ def run(arguments: list[str]) -> int:
     """Check an environment; 1 where no agent can be trained in it."""
     parser = Parser(prog="mmrl check-env", description=_DESCRIPTION)
     parser.add_argument("env", type=str, help="id of the environment, or module:id")
-    parser.add_argument("--env-args", type=dict, default={}, help="arguments of the environment")
     parser.add_argument(
-        "--env-adapter", type=dict, default={}, help="of the adapter, as of 'mmrl train'"
+        "--env-args", type=dict[str, Any], default={}, help="arguments of the environment"
+    )
+    parser.add_argument(
+        "--env-adapter", type=dict[str, Any], default={}, help="of the adapter, as of 'mmrl train'"
     )
     parser.add_argument("--steps", type=int, default=200, help="how many random steps")
     parser.add_argument("--seed", type=int, default=0, help="of the environment and the actions")

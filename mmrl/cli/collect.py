@@ -8,6 +8,7 @@ from typing import Any
 
 from mmrl.api import load_agent
 from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.cli.common import SUCCESS
 from mmrl.cli.eval import ENV_WORKERS, MAX_EPISODE_STEPS, check_limit
 from mmrl.contract import EVAL_SEED_START
 from mmrl.data.collection import Request, collect
@@ -21,6 +22,7 @@ from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.progress import ProgressBar
 from mmrl.text_output import printable
+from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION = """\
@@ -59,6 +61,12 @@ def _collect(arguments: list[str]) -> int:
     parser.add_argument(
         "--env-args", type=dict[str, Any], default={}, help="arguments of the environment, as YAML"
     )
+    parser.add_argument(
+        "--env-adapter",
+        type=dict[str, Any],
+        default={},
+        help="of the adapter, as of 'mmrl train'; by default that of the run",
+    )
     parser.add_argument("--num-envs", type=int, default=64, help="episodes played at once")
     parser.add_argument(
         "--max-episode-steps", type=int | None, default=None, help=MAX_EPISODE_STEPS
@@ -69,13 +77,15 @@ def _collect(arguments: list[str]) -> int:
     _check(options)
     by, make_source = find_source(options.by, options.device)
     place = find_place(options.out)
-    make_env(options.env, **options.env_args).close()
+    adapter = options.env_adapter or _adapter_of(options.by)
+    env_args = {**({ADAPTER: adapter} if adapter else {}), **options.env_args}
+    make_env(options.env, **env_args).close()
     request = Request(
         env=options.env,
         episodes=options.episodes,
         by=by,
         seed=options.seed,
-        env_args=dict(options.env_args),
+        env_args=env_args,
         num_envs=options.num_envs,
         max_episode_steps=options.max_episode_steps,
     )
@@ -115,6 +125,12 @@ def _check(options: Any) -> None:
         )
 
 
+def _adapter_of(by: str) -> dict[str, Any]:
+    """The configuration of the adapter with which a run was trained; empty for another source."""
+    env_args = Run.open(by).config.get("env_args") if Path(by).is_dir() else None
+    return dict((env_args or {}).get(ADAPTER) or {})
+
+
 def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     """The source of actions: its name, and a function that makes it.
 
@@ -143,6 +159,7 @@ def _show(arguments: list[str]) -> int:
         description="Summarise a dataset: its size, success, and kinds of instructions.",
     )
     parser.add_argument("name", type=str, help="Minari id or path of the dataset")
+    parser.add_argument("--success", type=str | dict[str, Any] | None, default=None, help=SUCCESS)
     parser.add_argument(
         "--image", type=str | None, default=None, help="write first and last images as this PNG"
     )
@@ -152,7 +169,7 @@ def _show(arguments: list[str]) -> int:
         raise UserError(f"--image {target}: its folder does not exist")
     if target and target.is_dir():
         raise UserError(f"--image {target}: is a folder; name a file such as sheet.png")
-    rollouts = open_dataset(options.name)
+    rollouts = open_dataset(options.name, options.success)
     print(summary(rollouts))
     if target:
         write_bytes(target, dataset_sheet(rollouts))

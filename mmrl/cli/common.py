@@ -17,6 +17,11 @@ from mmrl.wrappers.adapters import instructions
 from mmrl.yaml_text import read_yaml, to_yaml
 
 _EPISODES: Final = 4096
+SUCCESS: Final = (
+    "what an episode's success is: an entry of its last info, terminated_with_reward, "
+    "{return_above: 0.9} or none; by default what is recorded"
+)
+"""Help for a dataset's option."""
 
 
 def decoding_options(beams: int) -> dict[str, Any]:

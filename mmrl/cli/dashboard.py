@@ -13,8 +13,8 @@ from mmrl.tensorboard.server import start
 _DESCRIPTION: Final = """\
 Open TensorBoard on its tab Rollouts: the episodes of a training, frame by frame, with instructions,
 actions and their probabilities, values, rewards and attention; success by kind of instruction over
-the training; and two episodes side by side. Curves are on the other tabs. A training may go on
-meanwhile. Ctrl-C ends it.
+the training; and two episodes side by side. Curves are on the other tabs. During a training new
+episodes appear by themselves. Ctrl-C ends it.
 
   mmrl dashboard runs                       all runs of a folder
   mmrl dashboard runs/first runs/second     two of them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import nullcontext
 from dataclasses import MISSING, fields
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.models.model import PRECISIONS
+from mmrl.models.saved_encoders import saved_encoders
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_task
 from mmrl.training.task import Evaluation, FitConfig
@@ -52,7 +54,8 @@ def run(arguments: list[str]) -> int:
     config, resolved, allow_changes = _parse(name, rest, resumed)
     check(config)
     torch.manual_seed(config.seed)
-    task = find_task(name).prepare(config)
+    with nullcontext() if resumed is None else saved_encoders(resumed.path):
+        task = find_task(name).prepare(config)
     if resumed is None:
         folder = Run.create(config.out, resolved)
     else:

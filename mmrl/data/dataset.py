@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast, overload
@@ -30,6 +30,8 @@ from mmrl.images import decoded
 from mmrl.language import NEUTRAL, InstructionLanguage, find_language
 from mmrl.registry import find_spec
 from mmrl.trust import is_trusted
+from mmrl.wrappers.adapt.success import EpisodeEnd, SuccessSource, find_success
+from mmrl.wrappers.making import usual_success
 
 _NEEDED: Final = ("total_episodes", "total_steps", "data_format")
 _ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
@@ -46,7 +48,8 @@ class Columns:
         instructions: E.
         actions: int64 [S], or float [S, A].
         rewards: float64 [S].
-        success: bool [E].
+        success: bool [E]; false where it is not known.
+        known: whether it is known, bool [E].
         seeds: int64 [E]; -1 where they are not recorded.
         achieved: S tuples of sentences.
         descriptions: S + E sentences.
@@ -58,6 +61,7 @@ class Columns:
     actions: NDArray[Any]
     rewards: NDArray[np.float64]
     success: NDArray[np.bool_]
+    known: NDArray[np.bool_]
     seeds: NDArray[np.int64]
     achieved: tuple[tuple[str, ...], ...]
     descriptions: tuple[str, ...]
@@ -81,10 +85,16 @@ class EpisodeDataset(Sequence[Episode]):
     """
 
     def __init__(
-        self, place: Place, metadata: dict[str, Any], its_spaces: Spaces, keys: dict[str, str]
+        self,
+        place: Place,
+        metadata: dict[str, Any],
+        its_spaces: Spaces,
+        keys: dict[str, str],
+        success: Any = None,
     ) -> None:
         self.place, self.metadata, self.spaces = place, metadata, its_spaces
-        self._keys = keys
+        self._keys, self._rule = keys, success
+        self._source = _source_of(success, metadata)
         self._count = int(metadata["total_episodes"])
         self.env_id, self.env_args = _environment(metadata)
         self.by = str(metadata.get("algorithm_name", ""))
@@ -113,7 +123,11 @@ class EpisodeDataset(Sequence[Episode]):
         return (self._read(k) for k in range(len(self)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self).items() if key != "_file"}
+        return {key: value for key, value in vars(self).items() if key not in ("_file", "_source")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._source = _source_of(self._rule, self.metadata)
 
     def columns(self, *, images: bool = True) -> Columns:
         """The whole dataset in memory.
@@ -134,7 +148,8 @@ class EpisodeDataset(Sequence[Episode]):
             instructions=tuple(one.instruction for one in read),
             actions=np.concatenate([one.actions for one in read]),
             rewards=np.concatenate([one.rewards for one in read]),
-            success=np.array([one.success for one in read]),
+            success=np.array([bool(one.success) for one in read]),
+            known=np.array([one.success is not None for one in read]),
             seeds=np.array([one.seed for one in read], np.int64),
             achieved=tuple(step for one in read for step in one.achieved),
             descriptions=tuple(text for one in read for text in one.descriptions),
@@ -221,13 +236,26 @@ class EpisodeDataset(Sequence[Episode]):
             instruction=read(f"observations/{text}")[0].decode() if text else "",
             actions=actions.astype(np.int64) if actions.dtype.kind in "iu" else actions,
             rewards=rewards,
-            success=_success(read, rewards),
+            success=self._success(read, rewards),
             seed=int(read.group.attrs.get("seed", -1)),
             achieved=_achieved(read, len(rewards)),
             descriptions=("",) * count if descriptions is None else _texts(descriptions),
             env_id=self.env_id,
             terminated=bool(len(rewards) and read("terminations")[-1]),
         )
+
+    def _success(self, read: Members, rewards: NDArray[np.float64]) -> bool | None:
+        """As recorded, unless a rule is given; else by the adapters' rule."""
+        if self._rule is None and "success" in read.group.attrs:
+            return bool(read.group.attrs["success"])
+        if not len(rewards):
+            return None
+        is_over = bool(read("terminations")[-1])
+        end = EpisodeEnd(_LastInfo(read), is_over, rewards[-1], float(rewards.sum()))
+        try:
+            return self._source.read(end)
+        except ValueError as error:
+            raise UserError(f"dataset {self.place.name!r}: {error}") from error
 
     def _images(self, dataset: Any) -> NDArray[np.uint8]:
         if dataset is None:
@@ -237,8 +265,15 @@ class EpisodeDataset(Sequence[Episode]):
         return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in dataset[()]])
 
 
-def open_dataset(name: str) -> EpisodeDataset:
+def open_dataset(name: str, success: Any = None) -> EpisodeDataset:
     """The dataset of that name: a Minari id, or a path.
+
+    Args:
+        name: of the dataset.
+        success: what the success of an episode is, as ``env_adapter.success`` has it: an entry of
+            the last info, "terminated_with_reward", {return_above: x} or "none". None takes what is
+            recorded: by mmrl, or under one of the usual names in the last info; it is unknown
+            without. Some packages have a rule of their own, as with their environments.
 
     Raises:
         UserError: there is none; it is not complete; or it is not what can be learned from, with
@@ -249,7 +284,7 @@ def open_dataset(name: str) -> EpisodeDataset:
     try:
         with open_hdf5(place.main) as file:
             its_spaces, keys = read_spaces(place, metadata, file)
-        rollouts = EpisodeDataset(place, metadata, its_spaces, keys)
+        rollouts = EpisodeDataset(place, metadata, its_spaces, keys, success)
         rollouts.check()
     except DAMAGE as error:
         raise UserError(f"{place.main} is damaged: {error}") from error
@@ -315,14 +350,30 @@ def _json(text: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _success(read: Members, rewards: NDArray[np.float64]) -> bool:
-    """As recorded, or else as the contract defines it."""
-    if "success" in read.group.attrs:
-        return bool(read.group.attrs["success"])
-    successes = read("infos/is_success")
-    if successes is not None:
-        return bool(successes[-1])
-    return bool(len(rewards) and read("terminations")[-1] and rewards[-1] > 0)
+class _LastInfo(Mapping[str, Any]):
+    """The info of an episode's last step, read on demand."""
+
+    def __init__(self, read: Members) -> None:
+        self._read = read
+
+    def __getitem__(self, key: str) -> Any:
+        values = self._read(f"infos/{key}")
+        if values is None or not getattr(values, "shape", ()) or not len(values):
+            raise KeyError(key)
+        return values[-1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read.group.get("infos", {}))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _source_of(given: Any, metadata: Mapping[str, Any]) -> SuccessSource:
+    """The adapters' rule for what an episode's success is."""
+    if given is None:
+        given = usual_success(_json(metadata.get("env_spec")).get("entry_point"))
+    return find_success(given, "success")
 
 
 def _texts(dataset: Any) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ class Episode:
         instruction: of the episode.
         actions: int64 [T], or float [T, A].
         rewards: float64 [T].
-        success: of the episode, as the environment reported it.
+        success: of the episode; None where it is not known.
         seed: of the episode; -1 where it is not recorded.
         achieved: for each step the instructions that it achieved first, by the environment's
             verifier; T empty tuples where it has none.
@@ -31,7 +31,7 @@ class Episode:
     instruction: str
     actions: NDArray[Any]
     rewards: NDArray[np.float64]
-    success: bool
+    success: bool | None
     seed: int
     achieved: tuple[tuple[str, ...], ...]
     descriptions: tuple[str, ...]

@@ -54,7 +54,8 @@ def play(
         seeds: N of them.
         wanted: the first so many episodes are recorded.
         on_episodes: called with how many more have ended.
-        limit: where episodes are cut that do not end, as truncated and not successful.
+        limit: where episodes are cut that do not end, as truncated and not successful; of unknown
+            success, where that of an episode that ended is not known.
 
     Returns:
         The recordings, in the order of the seeds.
@@ -100,6 +101,9 @@ def play(
         ended -= len(running)
         if ended and on_episodes is not None:
             on_episodes(ended)
+    if any(one.is_over and one.success is None for one in recordings):
+        for one in recordings:
+            one.success = one.success or None  # the environment does not say that it was not
     return recordings
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mmrl.data.dataset import EpisodeDataset
+from mmrl.data.dataset import Columns, EpisodeDataset
 from mmrl.data.episode import Episode
 from mmrl.images import GREEN, INK, PAPER, RED, png
 from mmrl.text_output import printable
+from mmrl.wrappers.adapt.config import TERMINATED
 
 _MOST_FREQUENT: Final = 8
 _KINDS: Final = 20
@@ -24,6 +25,7 @@ _GAP: Final = 10
 _CAPTION: Final = 50
 _ACROSS: Final = 4
 _HAN: Final = re.compile("[\u3400-\u9fff]")
+_OUTCOMES: Final = {True: ("success", GREEN), False: ("failure", RED), None: ("unknown", INK)}
 _CHINESE: Final = re.compile("CJK|WenQuanYi|Hei|Song|Fallback")
 
 
@@ -42,7 +44,7 @@ def summary(rollouts: EpisodeDataset) -> str:
         f"by            {printable(rollouts.by) or 'unknown'}",
         f"episodes      {len(rollouts):,}, seeds {seeds}",
         f"steps         {lengths.sum():,}, {lengths.mean():.1f} an episode",
-        f"success       {columns.success.mean():.1%}",
+        f"success       {_success(columns)}",
         f"achieved      {achieved:,} instructions, given or not",
         f"descriptions  {described:,}",
         f"on disk       {size / 1e6:.1f} MB",
@@ -50,6 +52,16 @@ def summary(rollouts: EpisodeDataset) -> str:
     kinds = Counter(map(rollouts.language.kind, columns.instructions))
     lines += _table("kind of instruction", kinds, _KINDS)
     return "\n".join(lines + _table("instruction", Counter(columns.instructions), _MOST_FREQUENT))
+
+
+def _success(columns: Columns) -> str:
+    """The share of successes among the episodes of which it is known."""
+    known = int(columns.known.sum())
+    if not known:
+        return f"unknown; --success gives a rule, such as {TERMINATED} or return_above"
+    share = f"{columns.success[columns.known].mean():.1%}"
+    whole = known == len(columns.known)
+    return share if whole else f"{share} of the {known:,} episodes of which it is known"
 
 
 def _table(title: str, counts: Counter[str], rows: int) -> list[str]:
@@ -88,7 +100,7 @@ def _cell(rollout: Episode, number: int) -> NDArray[np.uint8]:
         cell.paste(scaled, (_GAP + k * (_SIDE + _GAP), _GAP))
     draw = ImageDraw.Draw(cell)
     font = _font(rollout.instruction)
-    outcome, color = ("success", GREEN) if rollout.success else ("failure", RED)
+    outcome, color = _OUTCOMES[rollout.success]
     y = _SIDE + _GAP + 2
     for line in textwrap.wrap(rollout.instruction, 56)[:2]:
         draw.text((_GAP, y), line, INK, font)

@@ -11,6 +11,7 @@ observations are zeros, their rewards 0, and their episodes end with that of all
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -70,6 +71,46 @@ class AgentGroup:
         self._given: dict[Any, Any] = {}
         self._begun: set[Any] = set()
         self._results: dict[Any, Result] = {}
+        self._ended: dict[Any, bool] = {}  # agent → whether it terminated
+        self._last: dict[Any, dict[str, Any]] = {}
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the environment's exact state can be saved and restored."""
+        return all(callable(getattr(self.env, name, None)) for name in ("get_state", "set_state"))
+
+    def get_state(self) -> dict[str, Any]:
+        """The exact state between two steps: the environment's own, its ``np_random``, and which
+        agents wait. Of the infos of agents that wait, only plain data is kept.
+        """
+        random = self._np_random
+        return {
+            "env": self.env.get_state(),
+            "np_random": None if random is None else random.bit_generator.state,
+            "ended": dict(self._ended),
+            "last": {
+                agent: {key: value for key, value in info.items() if _is_plain(value)}
+                for agent, info in self._last.items()
+            },
+            "observations": copy.deepcopy(self.observations),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Restore a state; the environment has been reset before."""
+        self.env.set_state(state["env"])
+        random = self._np_random
+        if random is not None and state["np_random"] is not None:
+            random.bit_generator.state = state["np_random"]
+        self._ended = dict(state["ended"])
+        self._last = {agent: dict(info) for agent, info in state["last"].items()}
+        self.observations = dict(state["observations"])
+        self._given = {}
+
+    @property
+    def _np_random(self) -> np.random.Generator | None:
+        """The environment's generator under Gymnasium's name, if it has one."""
+        random = getattr(getattr(self.env, "unwrapped", self.env), "np_random", None)
+        return random if isinstance(random, np.random.Generator) else None
 
     @property
     def name(self) -> str:
@@ -118,8 +159,8 @@ class AgentGroup:
 
     def _reset(self, seed: int | None, options: dict[str, Any] | None) -> None:
         observations, infos = self.env.reset(seed=seed, options=options)
-        self._ended: dict[Any, bool] = {}  # agent → whether it terminated
-        self._last: dict[Any, dict[str, Any]] = {agent: {} for agent in self.agents}
+        self._ended = {}
+        self._last = {agent: {} for agent in self.agents}
         self._given = {}
         self._check_agents(observations)
         blank = blank_of(self.observation_space)
@@ -198,6 +239,24 @@ class AgentSeat(gym.Env[Any, Any]):
         """Close the whole environment, with its first agent."""
         if self.agent == self.group.agents[0]:
             self.group.env.close()
+
+
+class StatefulSeat(AgentSeat):
+    """An agent of a group that has a state; the first agent has that of all."""
+
+    def get_state(self) -> dict[str, Any] | None:
+        """As :meth:`AgentGroup.get_state`; None of another agent than the first."""
+        return self.group.get_state() if self.agent == self.group.agents[0] else None
+
+    def set_state(self, state: dict[str, Any] | None) -> None:
+        """As :meth:`AgentGroup.set_state`."""
+        if state is not None:
+            self.group.set_state(state)
+
+
+def make_seat(group: AgentGroup, agent: Any) -> AgentSeat:
+    """The seat of an agent, with a state where the environment has one."""
+    return (StatefulSeat if group.has_state else AgentSeat)(group, agent)
 
 
 class AgentTurns(gym.Env[Any, Any]):
@@ -279,6 +338,17 @@ def emptied(observation: Any, space: gym.Space[Any]) -> Any:
     if isinstance(space, spaces.Tuple):
         return tuple(map(emptied, observation, space.spaces))
     return observation if isinstance(space, spaces.Text) else blank_of(space)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, text, an array of numbers, or made of such."""
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.keys())) and all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "biuf"
+    return value is None or isinstance(value, bool | int | float | str | bytes | np.generic)
 
 
 def _metadata(group: AgentGroup) -> dict[str, Any]:

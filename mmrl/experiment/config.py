@@ -45,8 +45,8 @@ class TrainConfig:
         env_args: arguments of the environment, such as room_size; and speech, the synthesised
             voices of the instructions (voices, words_per_minute, pitch, noise, seconds).
         env_adapter: what of the observations is used, and as what; found by itself, if empty. Its
-            keys are image, leave_out, instruction, success, time_limit and reward_scale, see
-            :class:`~mmrl.wrappers.adapt.config.AdapterConfig`.
+            keys are those of :class:`~mmrl.wrappers.adapt.config.AdapterConfig`, such as image,
+            instruction, success and discrete_actions.
         env_workers: processes that step the environments of a training and of its evaluation, each
             a share of them, for slow simulators; 0 for this one. Batched engines do not use them.
         instruction: the agent's input: text, speech or both.

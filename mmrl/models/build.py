@@ -28,7 +28,7 @@ from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import Fusion, SingleReadout, build_fusion, check_fusion
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
-from mmrl.models.saved_encoders import resolve
+from mmrl.models.saved_encoders import resolve, saved_tokenizer
 from mmrl.models.tokens import TokensShape
 from mmrl.preprocessing.hub import (
     hub_cache,
@@ -60,7 +60,7 @@ def build_tokenizer(config: ModelConfig, words: list[str]) -> Tokenizer:
     name = encoder_configs(config)[INSTRUCTION].name
     if name in TEXT_ENCODERS or is_of_others(name):
         return WordTokenizer(words, config.instruction_length)
-    return PretrainedTokenizer(name, config.instruction_length)
+    return saved_tokenizer() or PretrainedTokenizer(name, config.instruction_length)
 
 
 def build_speech(config: ModelConfig, seconds: float) -> SpeechPreprocessor:

@@ -23,7 +23,7 @@ from mmrl.compat import import_transformers
 from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
-from mmrl.preprocessing.hub import load_pretrained
+from mmrl.preprocessing.hub import download_hint, load_pretrained
 
 RATE: Final = 16_000
 """Samples a second of every waveform in an observation."""
@@ -196,6 +196,7 @@ class PretrainedSpeech:
                 f"speech features {name!r} are neither a local folder (with "
                 "preprocessor_config.json), nor cached, nor reachable "
                 f"({str(error).splitlines()[0]}). Offline, give a folder, or use log_mel_cnn"
+                f"{download_hint(name)}"
             ) from error
         if extractor.sampling_rate != RATE:
             raise UserError(

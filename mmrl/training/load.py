@@ -10,6 +10,7 @@ from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.run import Run
+from mmrl.models.saved_encoders import saved_encoders
 from mmrl.training import find_task
 
 
@@ -35,6 +36,7 @@ def load(
             f"{path} was fitted for {found}, not for {task}: 'mmrl fit {task}' makes what is needed"
         )
     checkpoint = run.read_checkpoint()
-    module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
+    with saved_encoders(run.path):
+        module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
     put_weights(module, checkpoint.weights)
     return module.to(find_device(device)).eval()

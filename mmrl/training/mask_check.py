@@ -63,12 +63,13 @@ class RandomActions:
         return self._chosen[step - 1]
 
     def _find(self, observation: Any, info: Mapping[str, Any]) -> None:
-        given = self._config.action_masks
+        given, bins = self._config.action_masks, self._config.discrete_actions
+        space = self._env.action_space
         try:
-            source = find_action_masks(given, self._found, self._env, info, observation)
+            source = find_action_masks(given, self._found, self._env, info, observation, bins)
             if source is None:
                 return
-            self._mapping = Chain(self._env.action_space, mappings(self._env.action_space))
+            self._mapping = Chain(space, mappings(space, bins))
         except UserError:  # which adapting reports
             return
         if source.read is None:

@@ -24,6 +24,7 @@ from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
+from mmrl.models.saved_encoders import save_encoders, save_tokenizer
 from mmrl.progress import ProgressBar
 from mmrl.seeding import forked_rng, rng_state, set_rng_state
 from mmrl.training.task import Evaluation, FitConfig, Task
@@ -56,6 +57,9 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
         training.resume(run.read_checkpoint())
     run.begin()
     sign([run.config, task.recipe], run.path)
+    if not resume:
+        save_encoders(task.module, run.path)
+        save_tokenizer(task.module, run.path)
     purge = training.step + 1 if resume else 0 if run.begun_again else None
     writer = event_writer(run.events, purge_step=purge)
     checkpoints = _Checkpoints(training, config, run, writer)

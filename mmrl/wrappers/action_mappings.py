@@ -3,11 +3,12 @@
 A mapping has the agent's space, applies to one action, and has an inverse. Chained by
 :func:`mappings`, they lead from any space to one of four, which agents take as they are:
 ``Discrete`` from 0, ``MultiDiscrete`` [A] from 0, ``MultiBinary`` [A], and ``Box`` float32 [A] from
--1 to 1.
+-1 to 1. Where a ``Discrete`` is asked for, they lead there.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -21,6 +22,8 @@ from mmrl.wrappers.nested_spaces import describe, leaves, nest
 
 BINS: Final = 11
 """Values of a continuous action that is discretised; an odd number has the middle among them."""
+MOST_COMBINATIONS: Final = 4_096
+"""The most actions that combinations of several numbers may be, see :class:`Combined`."""
 UNBOUNDED: Final = 1e9
 """A bound this far away, such as the largest number of a type, is none."""
 
@@ -256,6 +259,40 @@ class Categorical(ActionMapping):
         return np.ravel(action).astype(np.int64) - self._start
 
 
+class Combined(ActionMapping):
+    """Combined actions: a ``MultiDiscrete`` [A] from 0 becomes a ``Discrete`` of all combinations
+    of its components, the last of which changes fastest.
+
+    Args:
+        source: the environment's space, with at most :data:`MOST_COMBINATIONS` combinations.
+
+    Raises:
+        UserError: there are more.
+    """
+
+    source: spaces.MultiDiscrete
+
+    def __init__(self, source: spaces.MultiDiscrete) -> None:
+        super().__init__(source)
+        self._counts = tuple(int(count) for count in source.nvec)
+        count = math.prod(self._counts)
+        if count > MOST_COMBINATIONS:
+            raise UserError(
+                f"{describe(source)} has {count:,} combinations, and may have at most "
+                f"{MOST_COMBINATIONS:,}"
+            )
+        self.space = spaces.Discrete(count)
+        self.reason = "all combinations" if len(self._counts) > 1 else "as one number"
+
+    def __call__(self, action: Any) -> Any:
+        """The number of a combination → its components, [A]."""
+        return np.array(np.unravel_index(int(action), self._counts), self.source.dtype)
+
+    def inverse(self, action: Any) -> Any:
+        """Components, [A] → the number of their combination."""
+        return np.ravel_multi_index(tuple(np.asarray(action, np.int64)), self._counts)
+
+
 class Chain(ActionMapping):
     """Mappings, one after the other.
 
@@ -336,16 +373,22 @@ class Merged(ActionMapping):
         return np.concatenate([part.inverse(leaf.value(action)) for part, leaf in parts])
 
 
-def mappings(space: Space) -> list[ActionMapping]:
+def mappings(space: Space, bins: int | None = None) -> list[ActionMapping]:
     """The mappings that an agent needs to act in a space, the environment's own first; none where
     it takes the space as it is.
 
+    Args:
+        space: of the environment's actions.
+        bins: values of each continuous number, where the agent is to have a ``Discrete``, whatever
+            the space; None for one of the four that agents take.
+
     Raises:
         UserError: a space that is not of Gymnasium's ``Discrete``, ``MultiDiscrete``,
-            ``MultiBinary``, ``Box``, ``Dict`` or ``Tuple``.
+            ``MultiBinary``, ``Box``, ``Dict`` or ``Tuple``; or more than
+            :data:`MOST_COMBINATIONS` actions.
     """
     chain: list[ActionMapping] = []
-    while (link := _next_mapping(space)) is not None:
+    while (link := _next_mapping(space, bins)) is not None:
         chain.append(link)
         space = link.space
     return chain
@@ -361,31 +404,50 @@ def nearest_to_zero(space: Space) -> Any:
     return (np.zeros(space.shape or (), space.dtype) + start).astype(space.dtype)[()]
 
 
-def _next_mapping(space: Space) -> ActionMapping | None:
+def discrete_bins(space: Space) -> int | None:
+    """How many values a continuous number may have for actions to be a ``Discrete``; None where
+    there would be too many actions.
+    """
+    for bins in (5, 3, 2):
+        try:
+            mappings(space, bins)
+        except UserError:
+            continue
+        return bins
+    return None
+
+
+def _next_mapping(space: Space, bins: int | None = None) -> ActionMapping | None:
     """What brings a space one step nearer to an agent's; None where it is one."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
-        return Merged(space)
+        return Merged(space, bins or BINS)
     if isinstance(space, spaces.Discrete):
         return ZeroBased(space) if space.start else None
     if isinstance(space, spaces.MultiDiscrete):
         if len(space.shape) != 1:
             return Flat(space)
-        return ZeroBased(space) if space.start.any() else None
+        if space.start.any():
+            return ZeroBased(space)
+        return Combined(space) if bins else None
     if isinstance(space, spaces.MultiBinary):
-        return None if isinstance(space.n, int) else Flat(space)
+        if not isinstance(space.n, int):
+            return Flat(space)
+        return Categorical(space) if bins else None
     if isinstance(space, spaces.Box):
-        return _next_of_box(space)
+        return _next_of_box(space, bins)
     raise UserError(
         f"agents cannot act in {space}: actions have to be Discrete, MultiDiscrete, MultiBinary, "
         "Box, or a Dict or Tuple of them"
     )
 
 
-def _next_of_box(space: spaces.Box) -> ActionMapping | None:
+def _next_of_box(space: spaces.Box, bins: int | None) -> ActionMapping | None:
     if len(space.shape) != 1:
         return Flat(space)
     if not _has_bounds(space):
         return Bounded(space)
+    if bins:
+        return Discretised(space, bins)
     is_unit = bool((space.low == -1).all() and (space.high == 1).all())
     return None if is_unit and space.dtype == np.float32 else Rescaled(space)
 

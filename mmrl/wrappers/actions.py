@@ -23,6 +23,7 @@ from mmrl.wrappers.action_mappings import (
     ActionMapping,
     Bounded,
     Chain,
+    Combined,
     Discretised,
     Flat,
     Merged,
@@ -158,7 +159,23 @@ class MergedAction(MappedAction):
         super().__init__(env, Merged(_of_kind(self, env, kinds), bins))
 
 
-def adapt_actions(env: gym.Env[Any, Any]) -> tuple[gym.Env[Any, Any], list[str]]:
+class CombinedAction(MappedAction):
+    """Combined actions: a ``MultiDiscrete`` [A] from 0 as a ``Discrete`` of all combinations.
+
+    Args:
+        env: a single environment.
+
+    Raises:
+        UserError: actions of another kind, or too many combinations.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env, Combined(_of_kind(self, env, (spaces.MultiDiscrete,))))
+
+
+def adapt_actions(
+    env: gym.Env[Any, Any], bins: int | None = None
+) -> tuple[gym.Env[Any, Any], list[str]]:
     """An environment in which agents can act: the very same where they can already.
 
     The actions are then ``Discrete`` from 0, ``MultiDiscrete`` [A] from 0, ``MultiBinary`` [A], or
@@ -166,14 +183,16 @@ def adapt_actions(env: gym.Env[Any, Any]) -> tuple[gym.Env[Any, Any], list[str]]
 
     Args:
         env: a single environment, with any action space.
+        bins: values of each continuous number, where the actions are to be a ``Discrete``.
 
     Returns:
         The environment, and as :func:`action_notes`.
 
     Raises:
-        UserError: actions of a kind that agents cannot take, such as text.
+        UserError: actions of a kind that agents cannot take, such as text, or too many of them for
+            a ``Discrete``.
     """
-    links = _mappings(env)
+    links = _mappings(env, bins)
     if links:
         env = MappedAction(env, Chain(env.action_space, links))
     return env, action_notes(env)
@@ -256,12 +275,13 @@ def _mapped_layers(env: Any) -> Iterator[MappedAction]:
         env = env.env
 
 
-def _mappings(env: gym.Env[Any, Any]) -> list[ActionMapping]:
+def _mappings(env: gym.Env[Any, Any], bins: int | None = None) -> list[ActionMapping]:
     try:
-        return mappings(env.action_space)
+        return mappings(env.action_space, bins)
     except UserError as error:
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        raise UserError(f"environment {name!r}: {error}") from error
+        option = f"env_adapter.discrete_actions={bins}: " if bins else ""
+        raise UserError(f"{option}environment {name!r}: {error}") from error
 
 
 def _of_kind(wrapper: MappedAction, env: gym.Env[Any, Any], kinds: tuple[type[Any], ...]) -> Any:

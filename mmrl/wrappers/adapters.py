@@ -22,8 +22,8 @@ from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapt.action_masks import engine_has_masks
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.error_context import ErrorContext
-from mmrl.wrappers.making import has_instruction, make_adapted, make_checked, plan_of
-from mmrl.wrappers.parallel_vector_env import ParallelVectorEnv
+from mmrl.wrappers.making import Plan, has_instruction, make_adapted, make_checked, plan_of
+from mmrl.wrappers.parallel_vector_env import AgentMakers, ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
 from mmrl.wrappers.worker_vector_env import WorkerVectorEnv, is_portable
 
@@ -147,7 +147,7 @@ def make_vec_env(
         num_envs: how many.
         env_workers: processes that step single environments, each a share of them, see
             :class:`~mmrl.wrappers.worker_vector_env.WorkerVectorEnv`; 0 steps them in this one. A
-            batched engine does not use them, nor does a parallel environment.
+            batched engine does not use them. All agents of a parallel environment share one.
         round_up: give the next multiple of the agents of a parallel environment, where ``num_envs``
             is none.
         kwargs: as of :func:`make_env`.
@@ -175,18 +175,28 @@ def _make_batch(
     if engine is not None:
         return engine
     first = make_adapted(spec, kwargs)
+    module = env_id.rpartition(":")[0]
     if isinstance(first.unwrapped, AgentTurns):
         first.close()
-        return ParallelVectorEnv(spec, kwargs, num_envs, round_up=round_up)
+        if not env_workers:
+            return ParallelVectorEnv(spec, kwargs, num_envs, round_up=round_up)
+        agents = AgentMakers(spec, kwargs, num_envs, round_up=round_up)
+        makers = agents.makers(_portable(plan_of(agents.example)))
+        return WorkerVectorEnv(agents.example, makers, env_workers, module, agents.agents)
     plan = plan_of(first)
     if env_workers:
-        plan = plan if is_portable(plan) else None  # each environment makes its own then
+        plan = _portable(plan)
     makers = [partial(make_checked, e, spec, kwargs, plan) for e in range(num_envs)]
     if env_workers:
-        return WorkerVectorEnv(first, makers, env_workers, env_id.rpartition(":")[0])
+        return WorkerVectorEnv(first, makers, env_workers, module)
     return SyncVectorEnv(
         [partial(ErrorContext, first, 0), *makers[1:]], autoreset_mode=AutoresetMode.SAME_STEP
     )
+
+
+def _portable(plan: Plan) -> Plan:
+    """A plan that can be handed to another process; None where each environment makes its own."""
+    return plan if is_portable(plan) else None
 
 
 def _make_engine(

@@ -18,7 +18,7 @@ from mmrl.errors import UserError
 from mmrl.wrappers.actions import action_notes, adapt_actions
 from mmrl.wrappers.adapt.action_masks import may_have_masks
 from mmrl.wrappers.adapt.adapter import ContractAdapter
-from mmrl.wrappers.adapt.config import ADAPTER, RENDER, AdapterConfig
+from mmrl.wrappers.adapt.config import ADAPTER, RENDER, TERMINATED, AdapterConfig
 from mmrl.wrappers.adapt.minigrid import MinigridAdapter, is_minigrid
 from mmrl.wrappers.adapt.plan import AdapterPlan
 from mmrl.wrappers.error_context import ErrorContext
@@ -56,6 +56,17 @@ def adapt(
 def _is_taken_as_is(env: gym.Env[Any, Any]) -> bool:
     space = env.observation_space
     return contract_violation(space) is None and has_instruction(space) and not may_have_masks(env)
+
+
+def usual_success(entry_point: Any) -> str | None:
+    """The rule for success that an environment's adapter has by default; None for what the infos
+    say.
+
+    Args:
+        entry_point: of its specification.
+    """
+    is_text = isinstance(entry_point, str)
+    return TERMINATED if is_text and entry_point.startswith("minigrid.") else None
 
 
 def plan_of(env: gym.Env[Any, Any]) -> Plan:
@@ -107,7 +118,8 @@ def make_adapted(spec: EnvSpec, kwargs: dict[str, Any], plan: Plan = None) -> gy
         UserError: arguments that it refuses, or nothing to adapt.
     """
     config, kwargs = adapter_config(kwargs)
-    return adapt_actions(adapt(make(spec, kwargs), config, plan))[0]
+    env = adapt(make(spec, kwargs), config, plan)
+    return adapt_actions(env, None if config is None else config.discrete_actions)[0]
 
 
 def adapter_config(kwargs: dict[str, Any]) -> tuple[AdapterConfig | None, dict[str, Any]]:

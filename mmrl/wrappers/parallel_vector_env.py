@@ -2,17 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from mmrl.env_apis.parallel import AgentSeat, AgentTurns
+from mmrl.env_apis.parallel import AgentGroup, AgentSeat, AgentTurns, make_seat
 from mmrl.errors import UserError
 from mmrl.wrappers.actions import adapt_actions, own_action
+from mmrl.wrappers.adapt.config import AdapterConfig
 from mmrl.wrappers.error_context import ErrorContext
-from mmrl.wrappers.making import adapt, adapter_config, contract_adapter, make
+from mmrl.wrappers.making import Plan, adapt, adapter_config, make, plan_of
+
+
+class EnvironmentCopy:
+    """One copy of a parallel environment, which is made when the first of its agents is seated;
+    another process makes its own.
+
+    Args:
+        spec: of the environment.
+        kwargs: its arguments.
+    """
+
+    def __init__(self, spec: EnvSpec, kwargs: dict[str, Any]) -> None:
+        self.spec, self._kwargs = spec, kwargs
+        self._group: AgentGroup | None = None
+
+    @property
+    def group(self) -> AgentGroup:
+        """Its agents."""
+        if self._group is None:
+            self._group = cast("AgentTurns", make(self.spec, self._kwargs).unwrapped).group
+        return self._group
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_group": None}
+
+    def seat(
+        self,
+        place: int,
+        number: int,
+        config: AdapterConfig | None,
+        plan: Plan,
+        note: Callable[[str], None] | None = None,
+    ) -> ErrorContext:
+        """One of its agents as an environment that fulfils the contract.
+
+        Args:
+            place: of the agent among all.
+            number: of the environment in the batch.
+            config: of the adapter.
+            plan, note: as of :func:`mmrl.wrappers.making.make_checked`.
+        """
+        seat = make_seat(self.group, self.group.agents[place])
+        seat.spec = self.spec
+        env = adapt(seat, config, plan)
+        env, _ = adapt_actions(env, None if config is None else config.discrete_actions)
+        return ErrorContext(env, number, note)
+
+
+class AgentMakers:
+    """What makes each environment of a batch of agents, see :class:`ParallelVectorEnv`.
+
+    Args:
+        spec, kwargs, num_envs, round_up: as there.
+
+    Attributes:
+        example: the first environment.
+        agents: how many a copy has.
+        makers: of all; those of one copy have to be called in one process.
+
+    Raises:
+        UserError: as there.
+    """
+
+    def __init__(
+        self, spec: EnvSpec, kwargs: dict[str, Any], num_envs: int, *, round_up: bool = False
+    ) -> None:
+        self._config, own = adapter_config(kwargs)
+        if self._config is not None and self._config.time_limit is not None:
+            limit = self._config.time_limit
+            raise UserError(
+                f"env_adapter.time_limit={limit}: the agents of {spec.id!r} end together; give "
+                f"the environment's own limit, such as env_args={{'max_cycles': {limit}}}"
+            )
+        first = EnvironmentCopy(spec, own)
+        self.agents = len(first.group.agents)
+        count = -(-num_envs // self.agents)
+        if num_envs % self.agents and not round_up:
+            first.group.env.close()
+            raise UserError(
+                f"num_envs={num_envs}: {spec.id!r} has {self.agents} agents, each of which is one "
+                f"of the batch; give a multiple, such as {count * self.agents}"
+            )
+        self._copies = [first, *(EnvironmentCopy(spec, own) for _ in range(count - 1))]
+        self.example = first.seat(0, 0, self._config, None)
+
+    def makers(self, plan: Plan) -> list[Callable[..., ErrorContext]]:
+        """Of each environment, with the plan of its adapter."""
+        return [
+            partial(copy.seat, place, k * self.agents + place, self._config, plan)
+            for k, copy in enumerate(self._copies)
+            for place in range(self.agents)
+        ]
 
 
 class ParallelVectorEnv(SyncVectorEnv):
@@ -37,44 +132,19 @@ class ParallelVectorEnv(SyncVectorEnv):
     def __init__(
         self, spec: EnvSpec, kwargs: dict[str, Any], num_envs: int, *, round_up: bool = False
     ) -> None:
-        config, own = adapter_config(kwargs)
-        if config is not None and config.time_limit is not None:
-            raise UserError(
-                f"env_adapter.time_limit={config.time_limit}: the agents of {spec.id!r} end "
-                "together; give the environment's own limit, such as env_args={'max_cycles': "
-                f"{config.time_limit}}}"
-            )
-        group = _turns(make(spec, own)).group
-        agents = len(group.agents)
-        copies = -(-num_envs // agents)
-        if num_envs % agents and not round_up:
-            group.env.close()
-            raise UserError(
-                f"num_envs={num_envs}: {spec.id!r} has {agents} agents, each of which is one of "
-                f"the batch; give a multiple, such as {copies * agents}"
-            )
-        groups = [group, *(_turns(make(spec, own)).group for _ in range(copies - 1))]
-        self._seats: list[AgentSeat] = []
-        plan = None
-        wrapped: list[gym.Env[Any, Any]] = []
-        for group in groups:
-            for agent in group.agents:
-                seat = AgentSeat(group, agent)
-                seat.spec = spec
-                env = adapt(seat, config, plan)
-                adapter = contract_adapter(env)
-                plan = None if adapter is None else adapter.plan
-                wrapped.append(ErrorContext(adapt_actions(env)[0], len(wrapped)))
-                self._seats.append(seat)
-        makers = [lambda env=env: env for env in wrapped]
+        made = AgentMakers(spec, kwargs, num_envs, round_up=round_up)
+        makers = made.makers(plan_of(made.example))
         super().__init__(makers, autoreset_mode=AutoresetMode.SAME_STEP)
 
     def step(self, actions: Any) -> Any:
         """As ``SyncVectorEnv.step``: all agents of an environment act at the same time."""
-        for env, seat, action in zip(self.envs, self._seats, actions, strict=True):
-            seat.group.give(seat.agent, own_action(env, action)[0])
+        give_actions(self.envs, actions)
         return super().step(actions)
 
 
-def _turns(env: gym.Env[Any, Any]) -> AgentTurns:
-    return cast("AgentTurns", env.unwrapped)
+def give_actions(envs: Sequence[gym.Env[Any, Any]], actions: Any) -> None:
+    """Give the agents among some environments their actions, before these are stepped."""
+    for env, action in zip(envs, actions, strict=True):
+        seat = env.unwrapped
+        if isinstance(seat, AgentSeat):
+            seat.group.give(seat.agent, own_action(env, action)[0])

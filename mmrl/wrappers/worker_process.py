@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from mmrl.errors import UserError
 from mmrl.trust import import_trusted
 from mmrl.wrappers.error_context import EnvironmentFailedError, environment_name
+from mmrl.wrappers.parallel_vector_env import give_actions
 from mmrl.wrappers.shared_memory import ArrayLayout, SharedArrays
 from mmrl.wrappers.single_environments import Function
 
@@ -108,6 +109,10 @@ class _RecordedBatch(SyncVectorEnv):
     def __init__(self, makers: Sequence[Callable[[], gym.Env[Any, Any]]]) -> None:
         self.infos: list[tuple[int, bytes]] = []
         super().__init__(makers, copy=False, autoreset_mode=AutoresetMode.SAME_STEP)
+
+    def step(self, actions: Any) -> Any:
+        give_actions(self.envs, actions)
+        return super().step(actions)
 
     def _add_info(
         self, vector_infos: dict[str, Any], env_info: dict[str, Any], env_num: int

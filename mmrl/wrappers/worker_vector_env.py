@@ -73,6 +73,8 @@ class WorkerVectorEnv(SingleEnvironments):
         makers: of the N environments; each is called in a worker.
         workers: how many processes, at least 1; there are never more than environments.
         module: that each worker imports before it reads the makers; "" for none.
+        together: how many environments, side by side, have to be in one process, such as the agents
+            of a parallel environment; N is a multiple.
 
     Raises:
         UserError: the makers cannot be handed to another process, an environment cannot be made
@@ -86,13 +88,15 @@ class WorkerVectorEnv(SingleEnvironments):
         makers: Sequence[Maker],
         workers: int,
         module: str = "",
+        together: int = 1,
     ) -> None:
         self.num_envs = len(makers)
         self._name = environment_name(example)
         self._describe(example)
         example.close()
-        workers = min(workers, self.num_envs)
-        bounds = [self.num_envs * k // workers for k in range(workers + 1)]
+        groups = self.num_envs // together
+        workers = min(workers, groups)
+        bounds = [groups * k // workers * together for k in range(workers + 1)]
         self._rows = list(map(slice, bounds, bounds[1:]))
         layouts: dict[Any, ArrayLayout] = {
             **observation_layouts(self.single_observation_space, self.num_envs),

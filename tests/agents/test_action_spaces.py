@@ -160,10 +160,11 @@ def test_a_policy_for_any_action_space(tiny_policy, space, seed):
     ("name", "kind", "message"),
     [
         ("dqn", "infinite", r"takes Discrete actions, and .* has Box\(6\) from -1 to 1: a2c, ppo, "
-         "sac and td3 can act there"),
+         "sac and td3 can act there, and dqn with --env-adapter.discrete-actions 3$"),
         ("td3", "mixed", r"takes Box actions, and .* has MultiDiscrete\(\[11, 11, 3\]\): a2c and "
-         "ppo can act there"),
-        ("imagination", "binary", "takes Discrete actions, .*: a2c and ppo can act there"),
+         "ppo can act there$"),
+        ("imagination", "binary", "takes Discrete actions, .*: a2c and ppo can act there, and "
+         "imagination with --env-adapter.discrete-actions 5$"),
     ],
 )  # fmt: skip
 def test_an_agent_that_cannot_act(name, kind, message, make_run, tmp_path):
@@ -196,3 +197,50 @@ def test_commands(tmp_path):
         out = str(tmp_path / f"data{number}")
         assert main(["collect", env, "--episodes", "3", "--by", by, "--out", out]) == 0
         assert open_dataset(out)[0].actions.shape == (3, 3)
+
+
+def test_a_replay_buffer_for_which_there_is_no_memory(begin):
+    agent, hyper, config, run = begin("dqn", "start")
+    hyper = replace(hyper, buffer_size=10**12)
+    with pytest.raises(UserError, match=r"^dqn.buffer_size=1000000000000: no memory for the repl"):
+        agent.train(config, hyper, run)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("dqn", "mixed"), ("qrdqn", "infinite")])
+def test_discrete_actions(name, kind, begin):
+    agent, hyper, config, run = begin(name, kind, env_adapter={"discrete_actions": 2})
+    agent.train(config, hyper, run)
+    actor = agent.load(Run.open(run.path))
+    count = {"mixed": 2 * 2 * 3, "infinite": 2**6}[kind]
+    assert env_info(None, config).action_space == spaces.Discrete(count)
+    assert play_episodes(actor, config.env, 2, env_args=config.env_args).returns.tolist() == [3, 3]
+
+
+@pytest.mark.filterwarnings("ignore:.*an episode did not end within")
+def test_discrete_actions_by_command(tmp_path, capsys):
+    """An environment of Gymnasium's own: refused with the option that helps, and then trained."""
+    pytest.importorskip("minari")
+    run = tmp_path / "run"
+    sizes = ["--dqn.num-envs", "2", "--dqn.learning-starts", "8", "--dqn.batch-size", "4"]
+    more = ["--steps", "32", "--device", "cpu", "--eval-episodes", "2", "--controls", "false"]
+    dqn = ["train", "--env", "Pendulum-v1", "--agent", "dqn", "--out", str(run), *sizes, *more]
+    assert main(dqn) == 2
+    said = capsys.readouterr().err
+    assert "has Box(1) from -1 to 1: a2c, ppo, sac and td3 can act there" in said
+    option = said.rstrip().split(" with ")[1].split()
+    assert option == ["--env-adapter.discrete-actions", "5"]
+    assert main([*dqn, *option]) == 0
+    table = " ".join(capsys.readouterr().out.split())
+    assert "actions Box(1) from -2 to 2 Discrete(5) discretised into 5 values each" in table
+    assert main(["eval", str(run), "--episodes", "1"]) == 0
+    data = str(tmp_path / "data")
+    by_run = ["--by", str(run), "--episodes", "2", "--max-episode-steps", "5", "--out", data]
+    assert main(["collect", "Pendulum-v1", *by_run]) == 0  # with the adapter of the run
+    assert open_dataset(data).spaces.action == spaces.Discrete(5)
+    capsys.readouterr()
+    assert main([*dqn, "--env-adapter.discrete-actions", "5000", "--out", str(run) + "2"]) == 2
+    said = capsys.readouterr().err
+    assert "env_adapter.discrete_actions=5000: environment 'Pendulum-v1': " in said
+    assert "has 5,000 combinations, and may have at most 4,096" in said
+    assert main(["check-env", "Pendulum-v1", *option, "--steps", "3"]) == 0
+    assert "Discrete(5)" in capsys.readouterr().out

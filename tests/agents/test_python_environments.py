@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import mmrl
 from mmrl.cli import main
@@ -120,3 +121,19 @@ def test_one_policy_for_all_agents_by_the_command(tmp_path, capsys):
     assert main(bad) == 2
     assert "num_envs=4" in capsys.readouterr().err
     assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_agents_of_a_parallel_environment_resume_exactly(tmp_path, capsys, stop, workers):
+    small = "--model.features 8 --model.text bag_of_words --ppo.num-envs 6 --ppo.n-steps 4"
+    more = "--ppo.batch-size 8 --ppo.n-epochs 1 --device cpu --clip-every 0 --eval-episodes 0"
+    command = ["train", "--env", "worlds.walkers:SavedWalkers", "--steps", "72", *small.split(),
+               *more.split(), "--env-workers", str(workers), "--out"]  # fmt: skip
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    assert "exact resume is off" not in capsys.readouterr().err
+    stop(7, KeyboardInterrupt())  # within the second rollout, with agents that wait
+    assert main([*command, str(tmp_path / "stopped")]) != 0
+    assert main(["train", "--resume", str(tmp_path / "stopped")]) == 0
+    whole, stopped = (Run.open(tmp_path / name).read_checkpoint() for name in ("whole", "stopped"))
+    assert whole.steps == stopped.steps == 72
+    assert all(torch.equal(one, stopped.weights[name]) for name, one in whole.weights.items())

@@ -35,6 +35,7 @@ class Walkers:
         self.render_mode = render_mode
         self.possible_agents = list(LENGTHS)
         self.seeds: list[int | None] = []
+        self.random = np.random.default_rng()
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         return spaces.Dict(
@@ -89,3 +90,19 @@ class Walkers:
             }
             for one in agents
         }
+
+
+class SavedWalkers(Walkers):
+    """Walkers whose exact state can be saved and restored."""
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """Of the places; whoever saves the state saves it, too."""
+        return self.random
+
+    def get_state(self) -> dict[str, Any]:
+        return {"places": dict(self.places), "steps": self.steps, "agents": list(self.agents)}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.places, self.steps = dict(state["places"]), state["steps"]
+        self.agents = list(state["agents"])

@@ -25,6 +25,7 @@ from mmrl.experiment.run import Run
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
+from mmrl.wrappers.action_mappings import discrete_bins
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl.wrappers.nested_spaces import describe
@@ -344,9 +345,11 @@ def check_actions(
         return
     agents = {name: getattr(find_agent(name), "actions", ()) for name in agent_names()}
     able = [name for name, its_kinds in agents.items() if isinstance(space, its_kinds)]
+    bins = discrete_bins(space) if spaces.Discrete in kinds else None
+    option = f", and {config.agent} with --env-adapter.discrete-actions {bins}" if bins else ""
     raise UserError(
         f"agent {config.agent!r} takes {' or '.join(kind.__name__ for kind in kinds)} actions, "
-        f"and {config.env} has {describe(space)}: {_listed(able)} can act there"
+        f"and {config.env} has {describe(space)}: {_listed(able)} can act there{option}"
     )
 
 

@@ -45,6 +45,7 @@ class DQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, stable_baselines
     """
 
     policy_aliases = {**stable_baselines3.DQN.policy_aliases, "DQNPolicy": DQNPolicy}
+    target_networks = ("q_net_target",)
 
 
 @dataclass

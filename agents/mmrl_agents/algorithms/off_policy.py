@@ -143,7 +143,13 @@ class OffPolicyAgent(SB3Agent):
         Raises:
             UserError: a replay buffer that is larger than the machine's memory.
         """
-        algorithm = super().build(config, hyper, env, parts)
+        try:
+            algorithm = super().build(config, hyper, env, parts)
+        except MemoryError as error:
+            raise UserError(
+                f"{config.agent}.buffer_size={hyper.buffer_size}: no memory for the replay buffer "
+                f"({error}): give less, or smaller images by env_adapter.image_size"
+            ) from error
         replay: FrameReplay = algorithm.replay_buffer  # type: ignore[attr-defined]
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if replay.nbytes > there:

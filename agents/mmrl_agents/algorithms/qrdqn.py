@@ -45,6 +45,7 @@ class QRDQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, sb3_contrib.QR
     """
 
     policy_aliases = {**sb3_contrib.QRDQN.policy_aliases, "QRDQNPolicy": QRDQNPolicy}
+    target_networks = ("quantile_net_target",)
 
 
 @dataclass

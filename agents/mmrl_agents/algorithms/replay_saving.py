@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
 
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.type_aliases import RolloutReturn
+from torch import nn
 
 from mmrl.errors import UserError
-from mmrl.experiment.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from mmrl.experiment.checkpoint import (
+    Checkpoint,
+    put_weights,
+    read_checkpoint,
+    weights_of,
+    write_checkpoint,
+)
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.replay import FrameReplay
+from mmrl_agents.buffers.undo import UndoLog
 from mmrl_agents.saving.folder import (
     CHECKPOINT,
     REPLAY,
@@ -24,15 +35,46 @@ class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
     """An algorithm with a replay buffer, which is saved as plain data, too.
 
     Its replay buffer is :class:`~mmrl_agents.buffers.replay.FrameReplay` unless another is given.
+    What a rollout that was not finished has changed can be undone.
+
+    Attributes:
+        target_networks: networks that follow others while a rollout is collected.
     """
 
     default_buffer = FrameReplay
+    target_networks: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, policy: Any, env: Any, *args: Any, **kwargs: Any) -> None:
         theirs = kwargs.get("optimize_memory_usage") or kwargs.get("n_steps", 1) != 1
         if kwargs.get("replay_buffer_class") is None and not theirs:
             kwargs["replay_buffer_class"] = self.default_buffer
         super().__init__(policy, env, *args, **kwargs)
+
+    def collect_rollouts(self, *args: Any, **kwargs: Any) -> RolloutReturn:
+        """As in SB3; until it has ended, :meth:`undo_rollout` can undo it."""
+        undo = self._undo
+        undo.begin()
+        rollout = super().collect_rollouts(*args, **kwargs)
+        if rollout.continue_training:
+            undo.end()
+        return rollout
+
+    def undo_rollout(self) -> None:
+        """Restore replay buffer and target networks as they were at the beginning of a rollout
+        that was stopped.
+        """
+        self._undo.undo()
+
+    def _on_step(self) -> None:
+        for name in self.target_networks:
+            self._undo.record_once(name, partial(_restores, getattr(self, name)))
+        super()._on_step()
+
+    @property
+    def _undo(self) -> UndoLog:
+        """That of the replay buffer; of another buffer than mmrl's, one that undoes nothing."""
+        buffer = self.replay_buffer
+        return buffer.undo if isinstance(buffer, FrameReplay) else UndoLog()
 
     def save_replay_buffer(self, path: Any) -> None:
         """Write the replay buffer into a folder, which is replaced only by a whole new one.
@@ -93,3 +135,9 @@ class OffPolicySaveable(Saveable, OffPolicyAlgorithm):
                 "which mmrl does not do: give replay_buffer_class=FrameReplay"
             )
         return self.replay_buffer
+
+
+def _restores(network: nn.Module) -> Callable[[], None]:
+    """What gives a network its present weights again."""
+    weights = {name: one.detach().clone() for name, one in weights_of(network).items()}
+    return partial(put_weights, network, weights)

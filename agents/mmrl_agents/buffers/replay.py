@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from mmrl.contract import GOAL, INSTRUCTION, SPEECH
 from mmrl.errors import UserError
+from mmrl_agents.buffers.undo import UndoLog
 from mmrl_agents.earlier import saved_images
 
 _NONE = -1
@@ -28,10 +30,12 @@ class Ring:
     Args:
         slots: how many arrays are stored.
         space: of one array.
+        undo: records what is overwritten.
     """
 
-    def __init__(self, slots: int, space: spaces.Space[Any]) -> None:
+    def __init__(self, slots: int, space: spaces.Space[Any], undo: UndoLog | None = None) -> None:
         self._kept = np.zeros((slots, *(space.shape or ())), space.dtype)
+        self._undo = UndoLog() if undo is None else undo
         self.count = 0
 
     def __len__(self) -> int:
@@ -45,6 +49,8 @@ class Ring:
     def put(self, arrays: NDArray[Any]) -> NDArray[np.int64]:
         """Store arrays [k, …]; their numbers, int64 [k]."""
         numbers = np.arange(self.count, self.count + len(arrays))
+        self._undo.record_attributes(self, "count")
+        self._undo.record_rows(self._kept, numbers % len(self))
         self._kept[numbers % len(self)] = arrays
         self.count += len(arrays)
         return numbers
@@ -83,6 +89,9 @@ class FrameReplay(ReplayBuffer):
         device: of the samples.
         n_envs: environments N.
         optimize_memory_usage: of SB3's buffer; not supported.
+
+    Attributes:
+        undo: what a rollout has changed so far, while one is being collected.
     """
 
     observation_space: spaces.Dict
@@ -104,8 +113,11 @@ class FrameReplay(ReplayBuffer):
         self.optimize_memory_usage, self.handle_timeout_termination = False, True
         steps = max(buffer_size // n_envs, 1)
         self.buffer_size = steps * n_envs
+        self.undo = UndoLog()
         self._rings = {
-            key: Ring(self.buffer_size // (4 if key in _SELDOM else 1) + 2 * n_envs, space)
+            key: Ring(
+                self.buffer_size // (4 if key in _SELDOM else 1) + 2 * n_envs, space, self.undo
+            )
             for key, space in observation_space.items()
         }
         self._numbers = {
@@ -158,6 +170,7 @@ class FrameReplay(ReplayBuffer):
         ended = over & ~truncated
         rows = self._claim(self.n_envs)
         for key, ring in self._rings.items():
+            self.undo.record(partial(self._present.__setitem__, key, self._present[key]))
             before = _store_changed(ring, self._present[key], obs[key])
             after = before.copy()
             after[~ended] = _store_changed(ring, before[~ended], next_obs[key][~ended])
@@ -171,6 +184,10 @@ class FrameReplay(ReplayBuffer):
     def _claim(self, count: int) -> NDArray[np.int64]:
         """The rows of new transitions, int64 [count]; the oldest ones are overwritten."""
         rows = np.arange(self.pos, self.pos + count) % self.buffer_size
+        self.undo.record_attributes(self, "pos", "full")
+        of_rows = [one for numbers in self._numbers.values() for one in numbers.values()]
+        for array in (*of_rows, *(getattr(self, name) for name in _PLAIN)):
+            self.undo.record_rows(array, rows)
         self.full = self.full or self.pos + count >= self.buffer_size
         self.pos = (self.pos + count) % self.buffer_size
         return rows

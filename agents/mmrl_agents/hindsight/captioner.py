@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -52,10 +53,13 @@ class LearnedCaptioner(Captioner):
 
     def learn(self, final_steps: Sequence[FinalStep]) -> None:
         """Record the instructions, keep the successes, and train on them."""
-        for step, sentence in zip(final_steps, self._given.record(final_steps), strict=True):
+        self.undo.record_attributes(self, "_count", "_next", "_loss", "rounds")
+        sentences = self._given.record(final_steps, self.undo)
+        for step, sentence in zip(final_steps, sentences, strict=True):
             if step.success:
                 self._keep(step.images, sentence)
         if self._count >= self._next:
+            self.undo.record(partial(self._set_learned, self._learned()))
             self._loss = self._round(self.steps if self.rounds else self.first_steps)
             self._next = int(self._count * _GROWTH) + 1
             self.rounds += 1
@@ -72,12 +76,18 @@ class LearnedCaptioner(Captioner):
 
     def _keep(self, images: NDArray[np.uint8], sentence: str) -> None:
         """Keep an example in place of the oldest, where there is no room."""
-        if len(self._images) < _KEPT:
-            self._images.append(images)
-            self._sentences.append(sentence)
-        else:
-            self._images[self._count % _KEPT] = images
-            self._sentences[self._count % _KEPT] = sentence
+        pairs: tuple[tuple[list[Any], Any], ...] = (
+            (self._images, images),
+            (self._sentences, sentence),
+        )
+        for kept, one in pairs:
+            if len(kept) < _KEPT:
+                self.undo.record(kept.pop)
+                kept.append(one)
+            else:
+                place = self._count % _KEPT
+                self.undo.record(partial(kept.__setitem__, place, kept[place]))
+                kept[place] = one
         self._count += 1
 
     def _round(self, steps: int) -> float:
@@ -97,18 +107,12 @@ class LearnedCaptioner(Captioner):
 
     def get_state(self) -> dict[str, Any]:
         """As :meth:`Relabeller.get_state`."""
-        optimizer = self._optimizer.state_dict()["state"]
         return {
             **super().get_state(),
             "images": np.stack(self._images) if self._images else None,
             "sentences": list(self._sentences),
             "counts": [self._count, self._next, self._loss, self.rounds],
-            "generator": self._rng.bit_generator.state,
-            "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
-            "optimizer": {
-                str(number): {name: value.clone() for name, value in one.items()}
-                for number, one in optimizer.items()
-            },
+            **self._learned(),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -118,6 +122,22 @@ class LearnedCaptioner(Captioner):
         self._images = [] if images is None else [*np.ascontiguousarray(channels_last(images))]
         self._sentences = list(state["sentences"])
         self._count, self._next, self._loss, self.rounds = state["counts"]
+        self._set_learned(state)
+
+    def _learned(self) -> dict[str, Any]:
+        """What a round of training changes, as plain data."""
+        optimizer = self._optimizer.state_dict()["state"]
+        return {
+            "generator": self._rng.bit_generator.state,
+            "weights": {name: one.clone() for name, one in weights_of(self.generator).items()},
+            "optimizer": {
+                str(number): {name: value.clone() for name, value in one.items()}
+                for number, one in optimizer.items()
+            },
+        }
+
+    def _set_learned(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`_learned` gave."""
         self._rng.bit_generator.state = state["generator"]
         put_weights(self.generator, state["weights"])
         whole = self._optimizer.state_dict()

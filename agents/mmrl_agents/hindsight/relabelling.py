@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mmrl.generative.text.models import TextGenerator
 from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import Tokenizer
+from mmrl_agents.buffers.undo import UndoLog
 from mmrl_agents.earlier import entry
 
 _MIN_PROBABILITY: Final = 0.1  # there may be several sentences for one achievement
@@ -46,7 +48,13 @@ class FinalStep:
 
 
 class Relabeller(Protocol):
-    """Generates instructions that failed episodes did achieve."""
+    """Generates instructions that failed episodes did achieve.
+
+    Attributes:
+        undo: records what it changes, while a rollout is being collected.
+    """
+
+    undo: UndoLog
 
     @property
     def rounds(self) -> int | None:
@@ -90,13 +98,16 @@ class Oracle:
     def __init__(self, tokenizer: Tokenizer, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
         self._given = InstructionLog(tokenizer)
+        self.undo = UndoLog()
 
     def learn(self, final_steps: Sequence[FinalStep]) -> None:
         """Record the instructions."""
-        self._given.record(final_steps)
+        self._given.record(final_steps, self.undo)
 
     def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
         """As :meth:`Relabeller.label`."""
+        bits = self._rng.bit_generator
+        self.undo.record(partial(setattr, bits, "state", bits.state))
         return [self._choose(one.achieved or ()) for one in final_steps]
 
     def _choose(self, achieved: tuple[str, ...]) -> str:
@@ -129,15 +140,19 @@ class InstructionLog:
         self._ids: dict[bytes, str] = {}
         self.sentences: set[str] = set()
 
-    def record(self, final_steps: Sequence[FinalStep]) -> list[str]:
+    def record(self, final_steps: Sequence[FinalStep], undo: UndoLog) -> list[str]:
         """Record the instructions of episodes; returns them as sentences."""
-        return [self._sentence(one.instruction) for one in final_steps]
+        return [self._sentence(one.instruction, undo) for one in final_steps]
 
-    def _sentence(self, ids: NDArray[np.int32]) -> str:
+    def _sentence(self, ids: NDArray[np.int32], undo: UndoLog) -> str:
         key = ids.tobytes()
         if key not in self._ids:
-            self._ids[key] = self._tokenizer.decode(ids)
-            self.sentences.add(self._ids[key])
+            sentence = self._tokenizer.decode(ids)
+            undo.record(partial(self._ids.pop, key))
+            if sentence not in self.sentences:
+                undo.record(partial(self.sentences.discard, sentence))
+            self._ids[key] = sentence
+            self.sentences.add(sentence)
         return self._ids[key]
 
     def get_state(self) -> list[str]:
@@ -165,10 +180,11 @@ class Captioner:
     def __init__(self, generator: TextGenerator, tokenizer: Tokenizer) -> None:
         self.generator = generator
         self._given = InstructionLog(tokenizer)
+        self.undo = UndoLog()
 
     def learn(self, final_steps: Sequence[FinalStep]) -> None:
         """Record the instructions."""
-        self._given.record(final_steps)
+        self._given.record(final_steps, self.undo)
 
     def label(self, final_steps: Sequence[FinalStep]) -> list[str]:
         """As :meth:`Relabeller.label`."""

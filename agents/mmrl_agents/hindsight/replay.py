@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +23,8 @@ from mmrl_agents.hindsight.relabelling import FinalStep, Relabeller
 
 _RECENT: Final = 200  # successes and relabels over which is averaged
 _RELABELLED_AGAIN: Final = 2048  # failed episodes, the latest ones, each with two frames
+_COUNTS: Final = ("_count", "_relabelled", "_failed", "_rounds")
+_RECENTLY: Final = ("_reward", "_correct", "_failures")
 
 
 @dataclass
@@ -54,6 +58,10 @@ class HindsightReplay(FrameReplay):
         goals: images of what instructions ask for, where the agent observes them.
         language: of the instructions.
 
+    Attributes:
+        labels: of the failed episodes that ended with the last transitions, by the number of their
+            environment.
+
     Raises:
         ValueError: the agent does not read its instructions.
     """
@@ -71,12 +79,14 @@ class HindsightReplay(FrameReplay):
         if INSTRUCTION not in self._rings:
             raise ValueError("hindsight replaces instructions: the agent has to read them")
         self.relabeller, self._tokenizer, self._goals = relabeller, tokenizer, goals
+        relabeller.undo = self.undo
         self._language = language
         self._episodes: list[list[int]] = [[] for _ in range(self.n_envs)]
         self._count = 0  # transitions that were stored, relabelled ones included
         self._reward: deque[float] = deque(maxlen=_RECENT)
         self._correct: deque[bool] = deque(maxlen=_RECENT)
         self._relabelled = self._failed = 0
+        self.labels: dict[int, str] = {}
         self._failures: deque[Failure] = deque(maxlen=_RELABELLED_AGAIN)
         self._rounds = relabeller.rounds  # of the relabeller, when failures were last relabelled
 
@@ -91,12 +101,19 @@ class HindsightReplay(FrameReplay):
     ) -> None:
         """As :meth:`FrameReplay.add`; infos have ``is_success`` at an episode's end."""
         super().add(obs, next_obs, action, reward, done, infos)
+        self.undo.record_attributes(self, *_COUNTS)
         for e, episode in enumerate(self._episodes):
+            self.undo.record(partial(self._episodes.__setitem__, e, episode))
+            self.undo.record(episode.pop)
             episode.append(self._count + e)
         self._count += self.n_envs
         ended = np.flatnonzero(done).tolist()
+        self.labels = {}
         if not ended:
             return
+        for name in _RECENTLY:  # few episodes end: these are copied rather than shared
+            self.undo.record_attributes(self, name)
+            setattr(self, name, copy(getattr(self, name)))
         final_steps = [_final_step(obs, next_obs, reward, infos, e) for e in ended]
         self._reward.extend(one.reward for one in final_steps if one.success)
         self.relabeller.learn(final_steps)
@@ -111,6 +128,8 @@ class HindsightReplay(FrameReplay):
             self._relabel([*self._failures, *failed])
         else:
             self._relabel(failed)
+        rows = [e for e, one in zip(ended, final_steps, strict=True) if not one.success]
+        self.labels = {e: one.label for e, one in zip(rows, failed, strict=True) if one.label}
         if self._rounds is not None:
             self._failures.extend(one for one in failed if not one.final_step.truncated)
         for e in ended:
@@ -134,6 +153,7 @@ class HindsightReplay(FrameReplay):
         for one, label in zip(failures, labels, strict=True):
             if label in ("", one.label):
                 continue
+            self.undo.record_attributes(one, "label", "copy")
             if label not in encoded:
                 encoded[label] = self._store_instruction(label)
             if one.label:
@@ -175,6 +195,7 @@ class HindsightReplay(FrameReplay):
         rows = self._rows(range(one.copy, one.copy + len(one.episode)))
         for numbers in self._numbers.values():
             for key, number in instruction.items():
+                self.undo.record_rows(numbers[key], rows)
                 numbers[key][rows] = number
 
     def _rows(self, transitions: Iterable[int]) -> NDArray[np.int64]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -81,13 +82,14 @@ class ImaginationConfig(PPOConfig):
 
 
 class ImaginedPPO(PPOAgent):
-    """The PPO that learns from imagined steps; it has no curriculum."""
+    """The PPO that learns from imagined steps; it has no curriculum. It acts by the action masks of
+    real environments; in imagination, all actions are valid.
+    """
 
     name = "imagination"
     parts: ClassVar[Mapping[str, type[Part]]] = {
         key: part for key, part in PPOAgent.parts.items() if key != "curriculum"
     }
-    masks = False
     Config = ImaginationConfig
 
 
@@ -163,14 +165,41 @@ class ImaginationAgent:
         checkpoint = run.read_checkpoint() if resume else None
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
-        uses_masks(config, info, learner=cls.learner)
+        masks = uses_masks(config, info, learner=cls.learner)
+        if masks:
+            print("action masks are used in real steps; imagined steps have none", file=sys.stderr)
         preprocessing = prepare(config, run, checkpoint, info)
-        rounds = _Rounds(cls.learner, config, hyper, run, preprocessing)
+        rounds = _Rounds(cls.learner, config, hyper, run, preprocessing, masks=masks)
         if checkpoint is not None:
             rounds.resume(checkpoint)
         while rounds.steps < config.steps:
             rounds.advance()
         return rounds.actor
+
+
+class RealOutcome(NamedTuple):
+    """The outcome of a round's real episodes.
+
+    Attributes:
+        success_rate: None where it is not known of all.
+        mean_return: of the episodes.
+    """
+
+    success_rate: float | None
+    mean_return: float
+
+    @classmethod
+    def of(cls, episodes: EpisodeDataset) -> Self:
+        """Of some episodes."""
+        columns = episodes.columns(images=False)
+        known = bool(columns.known.all())
+        rate = float(columns.success.mean()) if known else None
+        return cls(rate, float(columns.rewards.sum()) / len(columns.known))
+
+    def __str__(self) -> str:
+        if self.success_rate is None:
+            return f"return {self.mean_return:.2f}"
+        return f"success {self.success_rate:.1%}"
 
 
 class _Rounds:
@@ -187,10 +216,12 @@ class _Rounds:
         hyper: ImaginationConfig,
         run: Run,
         preprocessing: Preprocessing,
+        *,
+        masks: bool = False,
     ) -> None:
         self.learner, self.config, self.hyper, self.run = learner, config, hyper, run
         self._parts = learner.make_parts(hyper)
-        self.preprocessing = preprocessing
+        self.preprocessing, self._masks = preprocessing, masks
         self.steps, self._done = 0, 0
         self._algorithm: BaseAlgorithm | None = None
         self._checkpoint: Checkpoint | None = None
@@ -214,10 +245,10 @@ class _Rounds:
         torch.manual_seed(self._seed)
         played = self._play(folder / "real")
         self.steps += sum(map(len, played))
-        success = np.mean([one.success for one in played])
-        print(f"round {self._done + 1}: {self.steps:,} real steps, success {success:.1%}")
+        outcome = RealOutcome.of(played)
+        print(f"round {self._done + 1}: {self.steps:,} real steps, {outcome}")
         world = self._fit(folder)
-        algorithm = self._imagine(world, float(success))
+        algorithm = self._imagine(world, outcome)
         self._done += 1
         weights, learned = get_learned_state(algorithm)
         state = {
@@ -277,7 +308,7 @@ class _Rounds:
             fit(task.prepare(config), config, run)
         return cast("WorldSimulator", load(world.out, "world-model", self.config.device))
 
-    def _imagine(self, world: WorldSimulator, success: float) -> BaseAlgorithm:
+    def _imagine(self, world: WorldSimulator, outcome: RealOutcome) -> BaseAlgorithm:
         """Train PPO on imagined episodes."""
         rollouts: list[Episode] = []
         for number in range(self._done + 1):
@@ -285,7 +316,12 @@ class _Rounds:
         hyper, generator = self.hyper, np.random.default_rng(self._seed)
         starts = sample_starts(world, rollouts, hyper.starts, generator)
         imagined = ImaginedVectorEnv(
-            world, starts, hyper.num_envs, horizon=hyper.horizon, temperature=hyper.temperature
+            world,
+            starts,
+            hyper.num_envs,
+            horizon=hyper.horizon,
+            temperature=hyper.temperature,
+            masks=self._masks,
         )
         env = MultimodalVecEnv(imagined, self.preprocessing)
         torch.manual_seed(self._seed)
@@ -302,7 +338,9 @@ class _Rounds:
             algorithm.num_timesteps = steps
         algorithm.set_random_seed(self._seed)
         algorithm.set_logger(make_logger(self.run, steps))
-        algorithm.logger.record("real/success_rate", success)
+        if outcome.success_rate is not None:
+            algorithm.logger.record("real/success_rate", outcome.success_rate)
+        algorithm.logger.record("real/mean_return", outcome.mean_return)
         algorithm.logger.record("real/steps", self.steps)
         _learn(algorithm, hyper.imagined_steps)
         algorithm.logger.close()

@@ -13,7 +13,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS
+from mmrl.action_masks import mask_space
+from mmrl.contract import ACTION_MASK, IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.data import Episode
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import State
@@ -80,6 +81,8 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         num_envs: N.
         horizon: steps of an episode, at most.
         temperature: of sampling tokens; 0 takes the most probable ones.
+        masks: have action masks in the observations, as the real environment does. The world model
+            does not predict them: all actions are valid.
 
     Raises:
         ValueError: no start, or a number that cannot be.
@@ -97,6 +100,7 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         *,
         horizon: int = 16,
         temperature: float = 1.0,
+        masks: bool = False,
     ) -> None:
         if not len(starts) or num_envs < 1 or horizon < 1 or temperature < 0:
             raise ValueError(
@@ -108,13 +112,17 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         shape = starts.images.shape[1:]
         longest = max(map(len, starts.instructions))
         charset = "".join(sorted(set("".join(starts.instructions))))
+        self.single_action_space = spaces.Discrete(world.model.actions)
+        space = mask_space(self.single_action_space) if masks else None
         self.single_observation_space = spaces.Dict(
             {
                 IMAGE: spaces.Box(0, 255, shape, np.uint8),
                 INSTRUCTION: spaces.Text(longest, charset=charset),
+                **({} if space is None else {ACTION_MASK: space}),
             }
         )
-        self.single_action_space = spaces.Discrete(world.model.actions)
+        every = np.ones((num_envs, world.model.actions), np.int8)
+        self._masks = {ACTION_MASK: every} if masks else {}
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._rng = np.random.default_rng()
@@ -207,9 +215,13 @@ class ImaginedVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]])
         """The infos of episodes that end."""
         final = np.full(self.num_envs, None, object)
         for e in np.flatnonzero(over).tolist():
-            final[e] = {IMAGE: self._images[e], INSTRUCTION: self._instructions[e]}
+            final[e] = {
+                IMAGE: self._images[e],
+                INSTRUCTION: self._instructions[e],
+                **{key: one[e] for key, one in self._masks.items()},
+            }
         info = {IS_SUCCESS: success, f"_{IS_SUCCESS}": over}
         return {"final_obs": final, "_final_obs": over, "final_info": info, "_final_info": over}
 
     def _observation(self) -> Observation:
-        return {IMAGE: self._images, INSTRUCTION: tuple(self._instructions)}
+        return {IMAGE: self._images, INSTRUCTION: tuple(self._instructions), **self._masks}

@@ -12,8 +12,9 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from mmrl.agent import Actor
+from mmrl.contract import INSTRUCTION, IS_SUCCESS
 from mmrl.errors import UserError
-from mmrl.evaluation.player import EpisodePlayer
+from mmrl.evaluation.player import EpisodePlayer, kind_of
 from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
@@ -27,6 +28,7 @@ from mmrl_agents.loop.recorder import RolloutRecorder
 from mmrl_agents.loop.state import caches, get_learned_state, get_training_state
 from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
+from mmrl_agents.vec_env import MultimodalVecEnv
 
 
 class ProgressCallback(BaseCallback):
@@ -240,11 +242,15 @@ class CheckpointCallback(BaseCallback):
         return int(self._training_state["counters"]["num_timesteps"])
 
     def save(self) -> None:
-        """Save the training as it was when the present rollout began.
+        """Save the training as it was when the present rollout began, to which the replay buffer
+        returns.
 
         Raises:
             UserError: it cannot be written.
         """
+        undo_rollout = getattr(self.model, "undo_rollout", None)
+        if undo_rollout is not None:  # its replay buffer has steps that the counters do not
+            undo_rollout()
         weights, learned = get_learned_state(self.model)
         states = self.team.gather(self._training_state)
         if states is None:
@@ -294,6 +300,22 @@ class BufferCallback(BaseCallback):
             metrics = getattr(getattr(self.model, name, None), "metrics", dict)
             for metric, value in metrics().items():
                 self.logger.record(f"{section}/{metric}", value)
+
+
+class KindCallback(BaseCallback):
+    """Logs the success rate of each kind of instruction, where the environment's language knows
+    kinds (see :mod:`mmrl.language`), over the episodes since the last entry.
+    """
+
+    def _on_training_start(self) -> None:
+        env = self.training_env
+        self._metadata = env.env.metadata if isinstance(env, MultimodalVecEnv) else None
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            if IS_SUCCESS in info and (kind := kind_of(self._metadata, info.get(INSTRUCTION, ""))):
+                self.logger.record_mean(f"success/{kind}", float(info[IS_SUCCESS]))
+        return True
 
 
 class HyperparameterCallback(BaseCallback):
@@ -355,6 +377,7 @@ class StandardCallbacks(CallbackList):
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
             BufferCallback(),
+            KindCallback(),
             clips,
             *([] if recorder is None else [recorder]),
         ]

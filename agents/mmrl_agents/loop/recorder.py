@@ -142,6 +142,7 @@ class RolloutRecorder(BaseCallback):
 
     def _record(self, now: float) -> None:
         """Record this step, and choose an episode that begins with it where none is recorded."""
+        self._write_labelled()
         dones = np.asarray(self.locals["dones"])
         written = 0.0 if self._folder is None else self._folder.seconds
         episode = self._episode
@@ -223,21 +224,28 @@ class RolloutRecorder(BaseCallback):
         episode.builder.add_numbers(episode.about.add_all(outputs))
 
     def _finish(self, episode: _Episode) -> None:
-        """The episode has ended; it is written when its advantages are known, if they will be."""
+        """The episode has ended; it is written when advantages or hindsight's label are known."""
         self._episode = None
         self._compute(episode)
         success = self.locals["infos"][episode.row].get(IS_SUCCESS)
         episode.success = None if success is None else bool(success)
-        if episode.places:
-            self._waiting.append(episode)
-        else:
-            self._write(episode)
+        self._waiting.append(episode)
+
+    def _write_labelled(self) -> None:
+        """Write what waits for no advantages: the replay buffer has relabelled it by now."""
+        if not self._waiting or self._waiting[0].places:
+            return
+        labels = getattr(getattr(self.model, "replay_buffer", None), "labels", {})
+        for one in self._waiting:
+            self._write(one, labels.get(one.row))
+        self._waiting = []
 
     def _end_rollout(self, now: float) -> None:
         if self._episode is not None:
             self._compute(self._episode)
         buffer = getattr(self.model, "rollout_buffer", None)
         if buffer is None:
+            self._write_labelled()
             return
         advantages = np.asarray(torch.as_tensor(buffer.advantages).cpu())
         present = [] if self._episode is None else [self._episode]
@@ -248,10 +256,12 @@ class RolloutRecorder(BaseCallback):
             self._write(one)
         self._waiting = []
 
-    def _write(self, episode: _Episode) -> None:
+    def _write(self, episode: _Episode, label: str | None = None) -> None:
         builder = episode.builder
         kind = kind_of(self._metadata, builder.instruction)
         about = episode.about.entries
+        if label:
+            about["relabelled_instruction"] = label
         self.add(partial(builder.build, episode.success, instruction_kind=kind, about=about))
 
     def add(self, record: EpisodeRecord | Callable[[], EpisodeRecord]) -> None:

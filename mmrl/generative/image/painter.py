@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorNames, ColorTokenizer, build_image_tokenizer
 from mmrl.generative.image.tokenizer import PatchTokenizer
@@ -30,6 +31,7 @@ from mmrl.generative.text.decoder import TextDecoder, evaluating
 from mmrl.models.encoders.base import TextEncoder
 from mmrl.models.encoders.text import build_text_encoder
 from mmrl.models.model import autocast
+from mmrl.models.saved_encoders import resolve_name
 from mmrl.models.tokens import Tokens, TokensShape
 from mmrl.preprocessing.text import START, WordTokenizer, split_words
 
@@ -312,5 +314,8 @@ def build_painter(
         named = [reader.ids(word)[0] for word in meanings]
         names = ColorNames(named, list(meanings.values()), colors, reader.size)
         vocabulary += tuple(f"[{name}]" for name in range(colors))
-    encoder = build_text_encoder(text, vocabulary, length, **(text_args or {}))
+    text, pretrained = resolve_name(INSTRUCTION, text)
+    encoder = build_text_encoder(
+        text, vocabulary, length, pretrained=pretrained, **(text_args or {})
+    )
     return Painter(images, codes, reader, encoder, names=names, precision=precision, **decoder)

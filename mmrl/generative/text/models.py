@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.generative.text.decoder import Constraint, SentenceTrie, TextDecoder, evaluating
 from mmrl.models.encoders.base import Encoder, TextEncoder
@@ -25,6 +26,7 @@ from mmrl.models.encoders.image import build_image_encoder
 from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.models.encoders.speech import SpeechEncoder
 from mmrl.models.model import autocast
+from mmrl.models.saved_encoders import resolve_name
 from mmrl.preprocessing.speech import RATE, LogMel
 from mmrl.preprocessing.text import WordTokenizer
 
@@ -147,6 +149,7 @@ def build_captioner(
             the vocabulary, or an encoder without ``aside`` channels.
     """
     size = (int(image_size[0]), int(image_size[1]))
+    image, _ = resolve_name(IMAGE, image)
     try:
         encoder = FramesEncoder(
             build_image_encoder(image, size, pretrained=False, **(image_args or {})), frames

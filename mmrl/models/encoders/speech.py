@@ -20,12 +20,20 @@ from torch.nn import functional
 from mmrl.errors import UserError
 from mmrl.models.encoders.base import Encoder, with_parameters
 from mmrl.models.encoders.dedup import distinct_rows
+from mmrl.models.encoders.hub import UNREADABLE, first_line
 from mmrl.models.encoders.layers import sines
 from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.tokens import Tokens, TokensShape
-from mmrl.preprocessing.hub import hub_cache, load_pretrained, model_from_config
+from mmrl.preprocessing.hub import (
+    download_hint,
+    hub_cache,
+    load_weights,
+    model_from_config,
+    pretrained_config,
+)
 from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
 
+_NOT_USED: Final = "masked_spec_embed"  # of Wav2Vec2's masking, which is off; most files lack it
 _LEAST_VARIANCE: Final = 1e-4  # of a band; one that never changes stays 0
 
 
@@ -282,14 +290,16 @@ def build_speech_encoder(
         raise UserError(f"{name} takes no model.speech_args, got {', '.join(kwargs)}")
     try:
         model = (
-            load_pretrained("AutoModel", name)
+            load_weights(name, optional=_NOT_USED)
             if pretrained
-            else model_from_config(load_pretrained("AutoConfig", name))
+            else model_from_config(pretrained_config(name))
         )
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"speech encoder {name!r} is neither ours ({', '.join(SPEECH_ENCODERS)}), nor a local "
-            f"folder, nor cached in {hub_cache()}, nor reachable ({str(error).splitlines()[0]})"
+            f"folder with config.json and model.safetensors, nor cached in {hub_cache()}, nor "
+            f"reachable ({first_line(error)}). Offline: log_mel_cnn, or such a folder"
+            f"{download_hint(name)}"
         ) from error
     if model.config.model_type not in ("wav2vec2", "whisper"):
         raise UserError(

@@ -29,7 +29,9 @@ class CaptionerConfig(FitConfig):
     """Data, size and training of a captioner.
 
     Attributes:
-        data: dataset of 'mmrl collect'.
+        data: dataset of 'mmrl collect', or another Minari dataset.
+        success: what the success of an episode is, as env_adapter.success has it; what is recorded,
+            if not given.
         about: achieved, what the last step achieved; or scene, a description of the image.
         frames: images of one example, the newest last.
         without: a regular expression of captions to leave out, such as "on your".
@@ -50,6 +52,7 @@ class CaptionerConfig(FitConfig):
     """
 
     data: str = ""
+    success: str | dict[str, Any] | None = None
     about: str = "achieved"
     frames: int = 2
     without: str = ""
@@ -123,10 +126,16 @@ class CaptionerTask(Task):
         train = list(self.cases.sample(one for one in found if one.episode < first_test))
         test = [one for one in found if one.episode >= first_test]
         if not train or not test:
+            is_unknown = config.about != "scene" and all(one.success is None for one in rollouts)
             raise UserError(
                 f"data {config.data!r}: {len(train)} training and {len(test)} test examples "
-                f"with about={config.about!r} in {len(rollouts)} episodes: collect more, in an "
-                "environment that reports achievements or descriptions"
+                f"with about={config.about!r} in {len(rollouts)} episodes: "
+                + (
+                    "the success of none is known: give success=terminated_with_reward, or another "
+                    "rule"
+                    if is_unknown
+                    else "collect more, in an environment that reports achievements or descriptions"
+                )
             )
         chosen = np.random.default_rng(config.seed)
         self._train = _some(train, config.max_examples, chosen)
@@ -155,7 +164,7 @@ class CaptionerTask(Task):
     @classmethod
     def prepare(cls, config: CaptionerConfig) -> CaptionerTask:
         """As :meth:`Task.prepare`."""
-        rollouts = open_dataset(config.data)
+        rollouts = open_dataset(config.data, config.success)
         return cls(config, rollouts, rollouts.language)
 
     @staticmethod

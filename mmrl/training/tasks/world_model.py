@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmrl.contract import INSTRUCTION
 from mmrl.data import Episode, open_dataset
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
@@ -33,6 +34,7 @@ from mmrl.language import InstructionLanguage, shared_language
 from mmrl.models.build import build_tokenizer
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
+from mmrl.models.saved_encoders import resolve_name
 from mmrl.preprocessing.text import split_words
 from mmrl.training import find_task
 from mmrl.training.load import load
@@ -225,8 +227,13 @@ def build(recipe: dict[str, Any], images: ImageTokenizer) -> WorldSimulator:
     tokenizer = build_tokenizer(config, recipe["words"])
     text = None
     if recipe["text"]:
+        name, pretrained = resolve_name(INSTRUCTION, config.text)
         text = build_text_encoder(
-            config.text, tokenizer.size, config.instruction_length, **config.text_args
+            name,
+            tokenizer.size,
+            config.instruction_length,
+            pretrained=pretrained,
+            **config.text_args,
         )
     known = KnownTokens(images, recipe["codes"])
     motions = [Motion(*one) for one in recipe["motions"]]

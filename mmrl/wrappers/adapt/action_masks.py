@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from mmrl.action_masks import Mask, mask_sizes, mask_space
 from mmrl.contract import ACTION_MASK
 from mmrl.errors import UserError
-from mmrl.wrappers.action_mappings import Merged, mappings
+from mmrl.wrappers.action_mappings import Chain, Combined, Merged, mappings
 from mmrl.wrappers.adapt.config import ADAPTER, AUTO, NONE
 from mmrl.wrappers.adapt.instruction import Moment
 from mmrl.wrappers.nested_spaces import Leaf, describe, leaves
@@ -63,19 +64,25 @@ class MaskLayout:
     Of a ``Discrete`` they have [n] numbers, of a ``MultiDiscrete`` of any shape one for each value
     of each component, [sum(nvec)], or a tuple of arrays, as Gymnasium's ``sample(mask)`` takes it.
     Of a ``Dict`` or ``Tuple`` they are nested in the same way, and what is absent or None is valid;
-    or they are one vector of all parts.
+    or they are one vector of all parts. Where the agent's actions are combinations, one is valid
+    if all its components are.
 
     Args:
         space: the environment's actions.
+        bins: as of :func:`mmrl.wrappers.action_mappings.mappings`.
 
     Attributes:
+        space: the agent's actions.
         sizes: actions of each component; None where the agent's actions have no masks.
     """
 
-    def __init__(self, space: spaces.Space[Any]) -> None:
-        links = mappings(space)
+    def __init__(self, space: spaces.Space[Any], bins: int | None = None) -> None:
+        links = mappings(space, bins)
         self.space = links[-1].space if links else space
-        self.sizes = mask_sizes(self.space)
+        self._is_combined = bool(links) and isinstance(links[-1], Combined)
+        has_masks = bins is None or mask_sizes(Chain(space, mappings(space)).space) is not None
+        components = links[-1].source if self._is_combined else self.space
+        self.sizes = mask_sizes(components) if has_masks else None
         merged = links[0] if links and isinstance(links[0], Merged) else None
         parts = [] if merged is None or self.sizes is None else merged.part_sizes()
         self._parts: list[tuple[Leaf, int]] = list(
@@ -103,6 +110,8 @@ class MaskLayout:
                     "the episode ends"
                 )
             valid = valid | np.repeat(~some, self.sizes or [])
+        if self._is_combined:
+            valid = reduce(np.logical_and.outer, np.split(valid, self._starts[1:])).ravel()
         return valid.astype(np.int8)
 
     def _flat(self, mask: Any) -> NDArray[np.bool_]:
@@ -125,6 +134,7 @@ def find_action_masks(
     env: gym.Env[Any, Any],
     info: Mapping[str, Any] | None,
     sample: Any = None,
+    bins: int | None = None,
 ) -> MaskSource | None:
     """The source of an environment's action masks; None where it has none.
 
@@ -135,13 +145,14 @@ def find_action_masks(
         found: the entries of the observation.
         env: the environment; it has been reset where ``info`` is given.
         info, sample: info and observation of a reset; None where there was none.
+        bins: as of :func:`mmrl.wrappers.action_mappings.mappings`.
 
     Raises:
         UserError: the configuration names what there is not, or what is no mask.
     """
     if given == NONE:
         return None
-    layout = _layout(env.action_space)
+    layout = _layout(env.action_space, bins)
     if given not in (None, AUTO):
         return _configured(given, layout, found, env)
     if layout is None:
@@ -194,10 +205,10 @@ def engine_has_masks(batch: Any) -> bool:
     )
 
 
-def _layout(space: spaces.Space[Any]) -> MaskLayout | None:
+def _layout(space: spaces.Space[Any], bins: int | None = None) -> MaskLayout | None:
     """The layout of masks; None for actions that have none."""
     try:
-        layout = MaskLayout(space)
+        layout = MaskLayout(space, bins)
     except UserError:  # actions of no known kind, which are refused elsewhere
         return None
     return None if layout.sizes is None else layout
@@ -245,16 +256,19 @@ def _configured(
 def _source(
     name: str, layout: MaskLayout, entries: tuple[str, ...], read: Reader
 ) -> MaskSource:  # fmt: skip
+    space = mask_space(layout.space)
+    assert space is not None
+
     def convert(now: Moment, is_over: bool) -> Mask:
         given = read(now)
         if given is None:
             if is_over:
-                return np.ones(sum(layout.sizes or []), np.int8)
+                return np.ones(space.shape, np.int8)
             raise MaskError(f"there is no {name}: give it with every reset and step")
         return layout.convert(given, is_over=is_over)
 
     note = "action masks: only valid actions are chosen"
-    return MaskSource(name, mask_space(layout.space), convert, entries, note)
+    return MaskSource(name, space, convert, entries, note)
 
 
 def _of_entry(path: str) -> Reader:

@@ -37,6 +37,8 @@ class AdapterConfig:
         action_masks: where the masks of valid actions come from: "auto", which looks for them; an
             entry; "info.KEY"; "attribute.NAME", an attribute or a method without arguments; or
             "none", which does without.
+        discrete_actions: values of each continuous number of the actions, at least 2; the actions,
+            of whatever kind, are then a ``Discrete`` of all combinations.
         time_limit: steps after which an episode is truncated.
         reward_scale: by which rewards are multiplied.
     """
@@ -47,6 +49,7 @@ class AdapterConfig:
     instruction: Any = None
     success: Any = None
     action_masks: Any = None
+    discrete_actions: int | None = None
     time_limit: int | None = None
     reward_scale: float | None = None
 
@@ -76,6 +79,7 @@ class AdapterConfig:
         config = cls(**{**given, "leave_out": leave_out, "image_size": size})
         _check_number(config.time_limit, "time_limit", int)
         _check_number(config.reward_scale, "reward_scale", float)
+        _check_number(config.discrete_actions, "discrete_actions", int, least=2)
         if not isinstance(config.image, str | None):
             raise UserError(f"{ADAPTER}.image={config.image!r}: give the name of an entry")
         return config
@@ -89,9 +93,11 @@ def _is_size(value: Any) -> bool:
     )
 
 
-def _check_number(value: Any, name: str, kind: type[int | float]) -> None:
+def _check_number(value: Any, name: str, kind: type[int | float], least: int | None = None) -> None:
     if value is None:
         return
-    if isinstance(value, int | kind) and not isinstance(value, bool) and float(value) > 0:
+    is_number = isinstance(value, int | kind) and not isinstance(value, bool)
+    if is_number and (float(value) > 0 if least is None else value >= least):
         return
-    raise UserError(f"{ADAPTER}.{name}={value!r}: give a number above 0")
+    wanted = "a number above 0" if least is None else f"an integer of at least {least}"
+    raise UserError(f"{ADAPTER}.{name}={value!r}: give {wanted}")

@@ -124,7 +124,7 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
     texts = [name for name, leaf in kept.items() if is_text_space(leaf.space)]
     sample, info = env.reset(seed=0) if _needs_sample(env, kept, texts, config) else (None, None)
     source = find_instruction(config.instruction, texts, found, env, info)
-    masks = find_action_masks(config.action_masks, kept, env, info, sample)
+    masks = find_action_masks(config.action_masks, kept, env, info, sample, config.discrete_actions)
     used = (*(source.entries if source else ()), *(masks.entries if masks else ()))
     entries = [_left_out(found[name], "by the configuration") for name in config.leave_out]
     for name, leaf in kept.items():

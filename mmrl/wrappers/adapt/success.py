@@ -40,12 +40,13 @@ class SuccessSource(NamedTuple):
     note: str
 
 
-def find_success(given: Any) -> SuccessSource:
+def find_success(given: Any, option: str = f"{ADAPTER}.success") -> SuccessSource:
     """The source of an environment's success.
 
     Args:
         given: what the configuration says; None takes what the last info has under one of the
             usual names, and is unknown without.
+        option: by which it is given, for errors.
 
     Raises:
         UserError: the configuration says something else.
@@ -58,14 +59,22 @@ def find_success(given: Any) -> SuccessSource:
         return SuccessSource(_rewarded, "terminated with a positive reward")
     if isinstance(given, str):
         return SuccessSource(lambda end: read_success(end.info.get(given)), f"info[{given!r}]")
-    threshold = scalar(given.get(_ABOVE)) if isinstance(given, Mapping) else None
+    threshold = _number(given.get(_ABOVE)) if isinstance(given, Mapping) else None
     if threshold is None or set(given) != {_ABOVE}:
         raise UserError(
-            f"{ADAPTER}.success={given!r}: give an entry of the last info such as is_success, "
+            f"{option}={given!r}: give an entry of the last info such as is_success, "
             f"{TERMINATED}, {{{_ABOVE}: 0.9}}, or {NONE}"
         )
     least = threshold
     return SuccessSource(lambda end: end.total > least, f"a return above {least:g}")
+
+
+def _number(given: Any) -> float | None:
+    """A number, which a nested option of the command line has as text; None for anything else."""
+    try:
+        return float(given) if isinstance(given, str) else scalar(given)
+    except ValueError:
+        return None
 
 
 def _usual(end: EpisodeEnd) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from mmrl.errors import UserError
+from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl_agents.imagination.agent import ImaginationAgent, ImaginationConfig
@@ -79,3 +81,24 @@ def test_rounds_and_resume(tmp_path: Path, tiny: Any, observations: Any, curves:
 def test_what_cannot_be(changes: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message):
         ImaginationAgent.check(replace(HYPER, **changes))
+
+
+@pytest.mark.filterwarnings("ignore:.*did not end within")
+def test_real_actions_are_valid_ones(tmp_path: Path, tiny: Any, capsys: Any):
+    """In an environment that raises where an action is not, and does not say what success is."""
+    importlib.import_module("worlds.masked")
+    config = TrainConfig(
+        "masked/Contract-v0", str(tmp_path / "run"), agent="imagination", device="cpu", model=tiny,
+        steps=120, eval_episodes=0,
+    )  # fmt: skip
+    run = Run.create(tmp_path / "run", {**asdict(config), "imagination": asdict(HYPER)})
+    actor = ImaginationAgent.train(config, HYPER, run)
+    said = capsys.readouterr()
+    assert "action masks are used in real steps; imagined steps have none" in said.err
+    assert "real steps, return " in said.out
+    rounds = run.read_checkpoint().state["rounds"]
+    assert rounds >= 2  # the second one was played by the agent
+    for one in (actor, ImaginationAgent.load(Run.open(run.path), "cpu")):
+        assert "action_mask" in one.policy.observation_space.spaces
+        assert len(play_episodes(one, config.env, 8).returns) == 8
+        play_episodes(one, config.env, 8, deterministic=True)

@@ -148,3 +148,13 @@ def test_ppo_learns_in_imagination(world: WorldSimulator, real: EpisodeDataset):
     after = list(agent.policy.parameters())
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert len(agent.ep_info_buffer) > 0
+
+
+def test_masks_of_imagined_steps_allow_all(world: WorldSimulator, real: EpisodeDataset):
+    env = imagined(world, real, masks=True, horizon=1)
+    assert env.single_observation_space["action_mask"].shape == (7,)
+    observation, _ = env.reset(seed=0)
+    assert observation["action_mask"].tolist() == [[1] * 7] * ENVS
+    *_, infos = env.step(actions(0, 1)[0])
+    assert infos["final_obs"][0]["action_mask"].tolist() == [1] * 7
+    assert "action_mask" not in imagined(world, real).single_observation_space.spaces

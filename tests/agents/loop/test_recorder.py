@@ -12,8 +12,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 import mmrl
 from mmrl.errors import UserError
 from mmrl.records import read_record
+from mmrl_agents import RolloutRecorder
 from mmrl_agents.loop import recorder as recorder_module
-from mmrl_agents.loop.recorder import RolloutRecorder
 
 GRID = "mmrl/GoToObjS4-v0"
 SMALL = {
@@ -211,3 +211,20 @@ def test_it_works_with_this_version_of_sb3():
     for loop in (OnPolicyAlgorithm.collect_rollouts, OffPolicyAlgorithm.collect_rollouts):
         names = set(loop.__code__.co_varnames)
         assert {"actions", "new_obs", "rewards", "dones", "infos"} <= names, inspect.getfile(loop)
+
+
+def test_relabelled_instructions_are_recorded(tmp_path):
+    small = {**SMALL, "dqn": {
+        "num_envs": 4, "buffer_size": 2000, "learning_starts": 64, "batch_size": 16,
+        "hindsight": {"kind": "oracle"},
+    }}  # fmt: skip
+    args = {"room_size": 5, "num_dists": 3, "max_steps": 8}
+    mmrl.train(
+        "mmrl/PickupDist-v0", env_args=args, steps=800, out=tmp_path / "run", agent="dqn", **small
+    )
+    found = records(tmp_path / "run")
+    labels = [one.about.get("relabelled_instruction") for one in found]
+    assert any(labels)
+    for record, label in zip(found, labels, strict=True):
+        achieved = record.infos[-1].get("achieved") or []
+        assert label is None or (record.success is False and label in achieved)

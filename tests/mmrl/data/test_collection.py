@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from mmrl import files
+from mmrl.cli import main
 from mmrl.contract import IMAGE, INSTRUCTION, IS_SUCCESS
 from mmrl.data import (
     ActorSource,
@@ -279,7 +280,45 @@ def test_box_actions(collected):
         del gym.registry["test/Push-v0"]
     rollout = open_dataset("push-v0")[1]
     assert (rollout.actions.shape, rollout.actions.dtype) == ((3, 2), np.float32)
-    assert (rollout.images.max(), rollout.success) == (3, True)
+    assert (rollout.images.max(), rollout.success) == (3, None)
+    assert open_dataset("push-v0", "terminated_with_reward")[1].success is True
+
+
+class Mute(gym.Env):
+    """Does not say what success is; ends after two steps, or by some seeds never."""
+
+    observation_space = gym.spaces.Dict(
+        image=gym.spaces.Box(0, 255, (4, 4, 3), np.uint8), instruction=gym.spaces.Text(9)
+    )
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ends, self.steps = seed is None or seed % 2 == 0, 0
+        return {"image": np.zeros((4, 4, 3), np.uint8), "instruction": "go"}, {}
+
+    def step(self, action):
+        self.steps += 1
+        observation = {"image": np.zeros((4, 4, 3), np.uint8), "instruction": "go"}
+        return observation, 0.5, self.ends and self.steps == 2, False, {}
+
+
+@pytest.mark.filterwarnings("ignore:.*did not end within")
+def test_an_environment_that_does_not_say_what_success_is(minari_home, capsys):
+    gym.register("test/Mute-v0", Mute)
+    mute = ["collect", "test/Mute-v0", "--episodes", "4", "--by", "random", "--num-envs", "4",
+            "--max-episode-steps", "5", "--out"]  # fmt: skip
+    try:
+        assert main([*mute, "mute-v0"]) == 0
+        rule = ["--env-adapter.success.return_above", "0.8"]
+        assert main([*mute, "rule-v0", *rule]) == 0
+    finally:
+        del gym.registry["test/Mute-v0"]
+    assert [one.success for one in open_dataset("mute-v0")] == [None] * 4
+    assert [one.success for one in open_dataset("rule-v0")] == [True, False] * 2
+    capsys.readouterr()
+    assert main(["collect", "show", "mute-v0"]) == 0
+    assert "success       unknown; --success gives a rule" in capsys.readouterr().out
 
 
 def test_no_room_for_the_joined_file(minari_home, monkeypatch):

@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from mmrl.cli import main
 from mmrl.data import find_place, open_dataset
+from mmrl.data.summary import dataset_sheet
 from mmrl.errors import UserError
 
 LENGTHS = (3, 5)
 
 
-def strangers(name, texts=("mission",), images=("camera",), **more):
-    """A dataset that somebody else made with Minari's own functions."""
+def strangers(name, texts=("mission",), images=("camera",), infos=None, **more):
+    """A dataset that somebody else made with Minari's own functions; ``infos`` gives those of an
+    episode by its steps.
+    """
     space = spaces.Dict(
         {
             **{key: spaces.Box(0, 255, (40, 40, 3), np.uint8) for key in images},
@@ -39,7 +43,7 @@ def strangers(name, texts=("mission",), images=("camera",), **more):
             rewards=[0.0] * (steps - 1) + [float(steps == 3)],
             terminations=[False] * (steps - 1) + [True],
             truncations=[False] * steps,
-            infos={},
+            infos={} if infos is None else infos(steps),
         )
         for steps in LENGTHS
     ]
@@ -116,10 +120,54 @@ def test_a_strangers_dataset(minari_home, jpeg):
         assert rollout.images.shape == (steps + 1, 40, 40, 3)
         assert rollout.instruction == f"find {steps} things"
         assert rollout.actions.tolist() == theirs.actions
-        assert rollout.success == (steps == 3)
+        assert rollout.success is None
         assert rollout.achieved == ((),) * steps
         assert rollout.descriptions == ("",) * (steps + 1)
         assert rollout.seed == -1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_success_of_strangers_episodes(minari_home, capsys):
+    """By the rules of the adapters; what is not known is unknown."""
+    strangers("quiet-v0")
+    three = [steps == 3 for steps in LENGTHS]
+    unknown = [None] * len(LENGTHS)
+    for rule, expected in (
+        (None, unknown), ("none", unknown), ("terminated_with_reward", three),
+        ({"return_above": 0.5}, three), ({"return_above": 1}, [False] * len(LENGTHS)),
+        ("won", unknown),
+    ):  # fmt: skip
+        rollouts = open_dataset("quiet-v0", rule)
+        assert [one.success for one in rollouts] == expected
+        columns = pickle.loads(pickle.dumps(rollouts)).columns(images=False)
+        assert columns.success.tolist() == [bool(one) for one in expected]
+        assert columns.known.tolist() == [one is not None for one in expected]
+    with pytest.raises(UserError, match=r"^success={'above': 1}: give an entry of the last info"):
+        open_dataset("quiet-v0", {"above": 1})
+
+    def show(*more):
+        assert main(["collect", "show", "quiet-v0", *more]) == 0
+        return next(x for x in capsys.readouterr().out.splitlines() if x.startswith("success"))
+
+    assert show().split()[1] == "unknown;"
+    share = f"{np.mean(three):.1%}"
+    assert show("--success", "terminated_with_reward").split()[1:] == [share]
+    assert show("--success.return_above", "0.5").split()[1:] == [share]
+    assert dataset_sheet(open_dataset("quiet-v0"))[:4] == b"\x89PNG"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_success_that_a_strangers_infos_say(minari_home):
+    strangers("said-v0", infos=lambda n: {"success": [False] * n + [n != 3]})
+    assert [one.success for one in open_dataset("said-v0")] == [n != 3 for n in LENGTHS]
+    by_rule = open_dataset("said-v0", "terminated_with_reward")
+    assert [one.success for one in by_rule] == [n == 3 for n in LENGTHS]
+    strangers("scored-v0", infos=lambda n: {"won": [0] * n + [int(n == 3)]})
+    assert [one.success for one in open_dataset("scored-v0")] == [None] * len(LENGTHS)
+    assert [one.success for one in open_dataset("scored-v0", "won")] == [n == 3 for n in LENGTHS]
+    strangers("words-v0", infos=lambda n: {"success": ["no"] * (n + 1)})
+    with pytest.raises(UserError, match="dataset 'words-v0': .* must be true or false"):
+        open_dataset("words-v0")[0]
 
 
 @pytest.mark.filterwarnings("ignore")

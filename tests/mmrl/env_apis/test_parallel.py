@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 from gymnasium import spaces
-from worlds.walkers import LENGTHS, Walkers
+from worlds.walkers import LENGTHS, SavedWalkers, Walkers
 
 from mmrl.env_apis.creation import as_gymnasium
 from mmrl.env_apis.parallel import AgentGroup, blank_of, emptied
 from mmrl.errors import UserError
+from mmrl.experiment.checkpoint import round_trip
 from mmrl.wrappers.adapters import make_env, make_vec_env
 from mmrl.wrappers.making import adaptation
+from mmrl.wrappers.state import batch_state, set_batch_state, try_state
 
 PATH = "worlds.walkers:Walkers"
+SAVED = "worlds.walkers:SavedWalkers"
 NAMES = list(LENGTHS)
 
 
@@ -81,6 +84,66 @@ def test_a_batch_holds_whole_copies():
     assert env.num_envs == 6
     with pytest.raises(UserError, match=r"time_limit=9: the agents .* end together"):
         make_vec_env(PATH, 3, env_adapter={"time_limit": 9})
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("steps", [0, 2, 3, 5])
+def test_the_exact_state(workers, steps):
+    """With agents that wait, and after an end; what follows is the same in another batch."""
+
+    def step(env, count):
+        seen = [env.step(actions) for actions in rng.integers(3, size=(count, 9))]
+        return repr([(one[0], *map(np.ndarray.tolist, one[1:4]), one[4]) for one in seen])
+
+    envs = [make_vec_env(SAVED, 9, env_workers=workers) for _ in range(2)]
+    assert try_state(envs[0], round_trip) is None
+    envs[0].reset(seed=3)
+    rng = np.random.default_rng(0)
+    step(envs[0], steps)
+    state = round_trip(batch_state(envs[0]))
+    rng = np.random.default_rng(1)
+    expected = step(envs[0], 9)
+    envs[1].reset(seed=99)
+    set_batch_state(envs[1], state)
+    rng = np.random.default_rng(1)
+    assert step(envs[1], 9) == expected
+    for env in envs:
+        env.close()
+
+
+def test_without_a_state_it_is_said():
+    env = make_vec_env(PATH, 3)
+    assert try_state(env, round_trip) == "has no get_state() and set_state(state)"
+    assert batch_state(env) is None
+
+
+def test_of_infos_only_plain_data_is_kept():
+    group = AgentGroup(SavedWalkers())
+    for agent in NAMES:
+        group.begin(agent, 0, None)
+    group._last["ann"] = {"is_success": True, "map": {"a": [np.ones(2)]}, "engine": object()}
+    kept = group.get_state()["last"]["ann"]
+    assert kept["is_success"] is True
+    assert kept.keys() == {"is_success", "map"}
+    assert not AgentGroup(Walkers()).has_state
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_workers_step_whole_copies(workers):
+    one, other = make_vec_env(PATH, 9), make_vec_env(PATH, 9, env_workers=workers)
+    assert other.num_envs == 9
+    first, second = one.reset(seed=4)[0], other.reset(seed=4)[0]
+    assert first["place"].tolist() == second["place"].tolist()
+    for actions in np.random.default_rng(0).integers(3, size=(9, 9)):
+        here, there = one.step(actions), other.step(actions)
+        assert here[0]["place"].tolist() == there[0]["place"].tolist()
+        assert list(here[0]["instruction"]) == list(there[0]["instruction"])
+        for k in (1, 2, 3):
+            assert here[k].tolist() == there[k].tolist()
+        assert repr(here[4]) == repr(there[4])
+    other.close()
+    with pytest.raises(UserError, match=r"num_envs=4: .* has 3 agents.* such as 6"):
+        make_vec_env(PATH, 4, env_workers=2)
 
 
 def test_different_spaces_name_the_agent():

@@ -10,11 +10,13 @@ from mmrl.errors import UserError
 from mmrl.wrappers.action_mappings import (
     Bounded,
     Chain,
+    Combined,
     Discretised,
     Flat,
     Merged,
     Rescaled,
     ZeroBased,
+    discrete_bins,
     mappings,
 )
 from mmrl.wrappers.nested_spaces import describe
@@ -68,6 +70,36 @@ def test_discrete_actions_are_neither_lost_nor_doubled(space, seed):
     space.seed(seed)
     action = space.sample()
     assert np.array_equal(chain(chain.inverse(action)), action)
+
+
+@quick
+@given(SPACES, SEEDS)
+def test_any_space_as_one_discrete(space, seed):
+    if discrete_bins(space) is None:
+        with pytest.raises(UserError, match=r"has .* combinations, and may have at most 4,096"):
+            mappings(space, 2)
+        return
+    chain = Chain(space, mappings(space, 2))
+    assert isinstance(chain.space, spaces.Discrete)
+    assert chain.space.start == 0
+    chain.space.seed(seed)
+    for _ in range(5):
+        taken = chain(chain.space.sample())
+        assert taken in space
+        if not isinstance(space, spaces.Dict | spaces.Tuple):
+            assert np.array_equal(chain(chain.inverse(taken)), taken)
+
+
+def test_combinations_are_counted_like_arrays():
+    mapping = Combined(spaces.MultiDiscrete([2, 3]))
+    assert mapping.space == spaces.Discrete(6)
+    pairs = [mapping(k).tolist() for k in range(6)]
+    assert pairs == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+    assert [mapping.inverse(one) for one in pairs] == list(range(6))
+    assert discrete_bins(spaces.Box(-1, 1, (4,))) == 5
+    assert discrete_bins(spaces.Box(-1, 1, (7,))) == 3
+    assert discrete_bins(spaces.Box(-1, 1, (12,))) == 2
+    assert discrete_bins(spaces.Box(-1, 1, (13,))) is None
 
 
 @quick

@@ -13,6 +13,7 @@ from mmrl.evaluation.random_policy import RandomPolicy
 from mmrl.viz.clips import record_clip
 from mmrl.wrappers.actions import (
     BoundedAction,
+    CombinedAction,
     DiscretisedAction,
     FlatAction,
     MergedAction,
@@ -152,6 +153,7 @@ def test_an_engine_whose_actions_must_be_adapted_is_not_used(register):
          [0.5]),
         (RescaledAction, spaces.Box(0, 10, (1,)), spaces.Box(-1, 1, (1,)), [0], [5]),
         (DiscretisedAction, spaces.Box(0, 10, (1,)), spaces.MultiDiscrete([11]), [3], [3]),
+        (CombinedAction, spaces.MultiDiscrete([2, 3]), spaces.Discrete(6), 5, [1, 2]),
         (MergedAction, spaces.Tuple([spaces.Box(0, 10, ())]), spaces.Box(-1, 1, (1,)), [0], (5,)),
     ],
 )  # fmt: skip

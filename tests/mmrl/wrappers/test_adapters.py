@@ -1,5 +1,7 @@
 """Any environment with an image and a string fulfils the contract; others are refused."""
 
+import json
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,10 +9,11 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from mmrl.contract import IS_SUCCESS, contract_violation
+from mmrl.data import open_dataset
 from mmrl.errors import UserError
 from mmrl.wrappers.adapt.plan import make_plan
 from mmrl.wrappers.adapters import instruction_words, learn_words, make_env, make_vec_env
-from mmrl.wrappers.making import adapt, adaptation
+from mmrl.wrappers.making import adapt, adaptation, usual_success
 
 IMAGE = spaces.Box(0, 255, (8, 8, 3), np.uint8)
 TEXT = spaces.Text(10)
@@ -171,3 +174,23 @@ def test_words_are_learned_until_new_ones_are_unlikely(news, read):
 
     assert learn_words(sentences()) == {"the", *(f"word{count}" for count in news)}
     assert count == read
+
+
+def test_datasets_have_the_success_of_the_package(tmp_path):
+    """One that does not record success is read by the rule that the environment's adapter has."""
+    h5py = pytest.importorskip("h5py")
+    assert usual_success("minigrid.envs:EmptyEnv") == "terminated_with_reward"
+    assert usual_success("kitchen:Kitchen") is None
+    assert usual_success(None) is None
+    (tmp_path / "data").mkdir()
+    spec = '{"id": "Room-v0", "entry_point": "minigrid.envs:EmptyEnv"}'
+    metadata = {"total_episodes": 1, "total_steps": 2, "data_format": "hdf5", "env_spec": spec}
+    (tmp_path / "data/metadata.json").write_text(json.dumps(metadata))
+    with h5py.File(tmp_path / "data/main_data.hdf5", "w") as file:
+        episode = file.create_group("episode_0")
+        episode["observations/image"] = np.zeros((3, 16, 16, 3), np.uint8)
+        episode["actions"] = np.zeros(2, np.int64)
+        episode["rewards"] = np.array([0.0, 0.5])
+        episode["terminations"], episode["truncations"] = [False, True], [False, False]
+    assert open_dataset(str(tmp_path))[0].success is True
+    assert open_dataset(str(tmp_path), "none")[0].success is None

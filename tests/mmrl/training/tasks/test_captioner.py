@@ -50,7 +50,7 @@ def rollout(color: str, number: int, **changes: Any) -> Episode:
 def dataset(monkeypatch: pytest.MonkeyPatch) -> list[Episode]:
     """60 episodes, in which every colour is as frequent as the others."""
     made = Episodes(rollout(list(COLORS)[k % 3], k) for k in range(60))
-    monkeypatch.setattr("mmrl.training.tasks.captioner.open_dataset", lambda name: made)
+    monkeypatch.setattr("mmrl.training.tasks.captioner.open_dataset", lambda name, success: made)
     return made
 
 
@@ -118,6 +118,9 @@ def test_only_successes_are_examples_where_achievements_are_not_recorded(
     assert task._train[0].captions == ("touch the teal star",)
     with pytest.raises(UserError, match="0 training and 0 test examples.*about='scene'"):
         CaptionerTask.prepare(config(about="scene", frames=1))
+    dataset[:] = [rollout("teal", k, success=None, **silent) for k in range(20)]
+    with pytest.raises(UserError, match="success of none is known: give success=terminated_with"):
+        CaptionerTask.prepare(config())
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,48 @@ def test_layouts():
     assert MaskLayout(spaces.MultiBinary(2)).sizes is None
 
 
+def test_masks_of_combinations():
+    layout = MaskLayout(spaces.MultiDiscrete([2, 3]), bins=5)
+    assert layout.space == spaces.Discrete(6)
+    assert layout.convert([0, 1, 1, 0, 1]).tolist() == [0, 0, 0, 1, 0, 1]
+    assert layout.convert([0, 0, 0, 0, 1], is_over=True).tolist() == [0, 0, 1, 0, 0, 1]
+    mixed = MaskLayout(spaces.Dict(a=spaces.Discrete(2), b=spaces.Box(0, 1, ())), bins=2)
+    assert mixed.convert({"a": [0, 1]}).tolist() == [0, 0, 1, 1]
+    assert MaskLayout(spaces.Discrete(2), bins=5).convert([0, 1]).tolist() == [0, 1]
+    assert MaskLayout(spaces.Box(0, 1, (2,)), bins=5).sizes is None
+
+
+class Pair(gym.Env):
+    """Two numbers to choose, of which some are not allowed."""
+
+    observation_space = spaces.Box(0, 1, (1,), np.float32)
+    action_space = spaces.MultiDiscrete([2, 3])
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {"action_mask": self.mask()}
+
+    def step(self, action):
+        assert self.valid[0][action[0]]
+        assert self.valid[1][action[1]]
+        return np.zeros(1, np.float32), 0.0, False, False, {"action_mask": self.mask()}
+
+    def mask(self):
+        draws = [self.np_random.integers(2, size=n) for n in (2, 3)]
+        self.valid = [one if one.any() else one + 1 for one in draws]
+        return tuple(self.valid)
+
+
+def test_only_valid_combinations_are_chosen():
+    env = mmrl.make_env(Pair, env_adapter={"discrete_actions": 2})
+    assert env.action_space == spaces.Discrete(6)
+    assert env.observation_space["action_mask"].shape == (6,)
+    observation, _ = env.reset(seed=0)
+    for _ in range(50):
+        action = env.action_space.sample(mask=observation["action_mask"])
+        observation, *_ = env.step(action)
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [([0, 0, 1, 0, 1], "no action of component 0"), ([1, 0, 2, 0, 0], "holds 2"),

@@ -251,6 +251,9 @@ def test_rewards_are_scaled_and_time_is_limited():
         ({"time_limit": 0}, "env_adapter.time_limit=0"),
         ({"image_size": 64}, "env_adapter.image_size=64: give height and width"),
         ({"image_size": [64, 2]}, r"env_adapter.image_size=\[64, 2\].*at least 16"),
+        ({"discrete_actions": 1}, "env_adapter.discrete_actions=1: give an integer of at least 2"),
+        ({"discrete_actions": 2.5}, "env_adapter.discrete_actions=2.5"),
+        ({"discrete_actions": True}, "env_adapter.discrete_actions=True"),
         ({"reward_scale": "much"}, "env_adapter.reward_scale='much'"),
     ],
 )
