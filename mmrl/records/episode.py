@@ -59,6 +59,7 @@ _END: Final = b"PK\x05\x06"  # of its last 22 bytes, where there is no comment
 _END_SIZE: Final = 22
 _LARGEST_JSON: Final = 64 * 2**20
 _LARGEST_SHEET: Final = 32 * 2**20  # of its file
+_MOST_STEPS: Final = 10**15
 _DAMAGE: Final = (
     OSError, EOFError, ValueError, OverflowError, RuntimeError, zipfile.BadZipFile, zlib.error,
     struct.error,
@@ -273,6 +274,17 @@ def read_record(path: Path) -> EpisodeRecord:
             camera: _frames(path, file, camera, layout)
             for camera, layout in summary.cameras.items()
         }
+    return _record(path, summary, steps, frames)
+
+
+def sheet_name(camera: str, number: int) -> str:
+    """The member of a sheet of frames."""
+    return f"{_FRAMES}/{camera}/{number}.webp"
+
+
+def _record(
+    path: Path, summary: Summary, steps: dict[str, Any], frames: dict[str, Frames]
+) -> EpisodeRecord:
     try:
         record = EpisodeRecord(
             **{name: getattr(summary, name) for name in _SHARED},
@@ -286,14 +298,11 @@ def read_record(path: Path) -> EpisodeRecord:
             about=steps["about"],
         )
         _check(record)
+        if len(record.rewards) != summary.steps:
+            raise ValueError(f"{len(record.rewards)} rewards for {summary.steps} steps")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"{path}: not a record of an episode: {error!r}") from error
     return record
-
-
-def sheet_name(camera: str, number: int) -> str:
-    """The member of a sheet of frames."""
-    return f"{_FRAMES}/{camera}/{number}.webp"
 
 
 def _check(record: EpisodeRecord) -> None:
@@ -310,6 +319,11 @@ def _check(record: EpisodeRecord) -> None:
     for name, (length, right) in lengths.items():
         if length not in right:
             raise ValueError(f"{name} has {length} entries for {steps} actions")
+    for name, one in {"rewards": record.rewards, **record.numbers}.items():
+        if np.asarray(one, np.float64 if name == "rewards" else None).dtype.kind not in "biuf":
+            raise ValueError(f"{name} are no numbers")
+    if not all(isinstance(one, Mapping) for one in (record.about, *record.infos)):
+        raise ValueError("about and infos are mappings")
     for camera, frames in record.frames.items():
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
             raise ValueError(f"{camera} is {frames.dtype} {list(frames.shape)}: no uint8 images")
@@ -487,8 +501,12 @@ def _checked_summary(path: Path, about: dict[str, Any]) -> Summary:
         for name, kinds in _KINDS.items():
             if type(value := getattr(summary, name)) not in kinds:
                 raise ValueError(f"{name} is {value!r}")
+        if max(abs(summary.steps), abs(summary.checkpoint or 0)) > _MOST_STEPS:
+            raise ValueError(f"more than {_MOST_STEPS} steps")
         for layout in summary.cameras.values():
-            sizes = [int(layout[key]) for key in ("height", "width", "frames", "columns", "rows")]
+            sizes = [layout[key] for key in ("height", "width", "frames", "columns", "rows")]
+            if not all(type(size) is int for size in sizes):
+                raise ValueError(f"frames of {sizes}")
             if min(sizes) < 1 or max(sizes[:2]) > _LONGEST:
                 raise ValueError(f"frames of {sizes}")
     except (TypeError, ValueError, KeyError, AttributeError) as error:

@@ -65,18 +65,16 @@ def _log_options(folders: Sequence[str | Path]) -> list[str]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"there is no folder {path}: name runs, or a folder of runs")
+    paths = list(dict.fromkeys(path.resolve() for path in paths))
     if len(paths) == 1:
-        return ["--logdir", str(paths[0].resolve())]
+        return ["--logdir", str(paths[0])]
     names: dict[str, Path] = {}
     for path in paths:
-        whole = path.resolve()
-        if any(mark in str(whole) for mark in ",:"):
+        if any(mark in str(path) for mark in ",:"):
             raise UserError(f"{path}: a comma or a colon in a name; give the folder above it alone")
-        name = next(
-            "/".join(whole.parts[-k:]) for k in range(1, len(whole.parts) + 1)
-            if "/".join(whole.parts[-k:]) not in names
-        ).replace("/", "_")  # fmt: skip
-        names[name] = whole
+        endings = ("_".join(path.parts[-k:]) for k in range(1, len(path.parts)))
+        name = next((one for one in endings if one not in names), f"folder {len(names)}")
+        names[name] = path
     return ["--logdir_spec", ",".join(f"{name}:{path}" for name, path in names.items())]
 
 

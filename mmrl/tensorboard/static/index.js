@@ -71,4 +71,5 @@ export async function render() {
   setInterval(() => { if (!document.hidden) refresh(); }, POLL_MS);
   await refresh();
   await follow();
+  if (current().episode) window.focus(); // a link was opened: keys are the player's
 }

@@ -97,7 +97,7 @@ export function episodeList({ onFound }) {
         offset: view.offset, limit: PAGE });
       if (mine !== request) return;
       shown = found.episodes;
-      const text = JSON.stringify([found, view.episode]);
+      const text = JSON.stringify([found, view.episode, view.sort, view.order]);
       if (text !== before) {
         before = text;
         const focused = body.contains(document.activeElement)
