@@ -64,10 +64,10 @@ def views(episodes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for group in same.values()
         for first in group
         for other in group
-        if first["success"] and other["success"] is False
+        if first["success"] and first["checkpoint"] != other["checkpoint"]
     ]
     if pairs:
-        first, other = pairs[0]
+        first, other = min(pairs, key=lambda pair: bool(pair[1]["success"]))
         found["comparison"] = {"episode": other["id"], "with": first["id"], "step": 3}
     imagined = [one for one in episodes if "imagined" in one["cameras"]]
     if imagined:
@@ -80,7 +80,7 @@ def screenshot(browser: Browser, address: str, name: str, view: dict[str, Any], 
     """Take one of them."""
     size = _PHONE if name == "phone" else _DESKTOP
     scheme: Any = "dark" if name == "dark" else "light"
-    page = browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=2)
+    page = browser.new_page(viewport=size, color_scheme=scheme, device_scale_factor=1.5)
     parts = "".join(f"&p.rollouts.{key}={quote(str(one), '')}" for key, one in view.items())
     page.goto(f"{address}#rollouts{parts}")
     frame = page.frame_locator("iframe").first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -15,15 +15,16 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from mmrl.contract import IS_SUCCESS
+from mmrl.contract import INSTRUCTION, IS_SUCCESS
 from mmrl_agents.algorithms.success import ROW
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.team import ALONE, Team
 
+_SHARED: Final = ("episode", INSTRUCTION, IS_SUCCESS)  # of an episode, with the other workers
 Episodes = list[dict[str, Any]]
-"""Episodes that ended: ``episode``, with return, length and time, ``is_success``, and the ``row``
-of their environment.
+"""Episodes that ended: ``episode``, with return, length and time, ``instruction``, ``is_success``,
+and the ``row`` of their environment.
 """
 
 
@@ -101,7 +102,7 @@ class RolloutCollection(OnPolicyAlgorithm):
             return []
         start = self.team.rows(self.n_envs).start
         return [
-            {ROW: start + e, **{k: infos[e][k] for k in ("episode", IS_SUCCESS) if k in infos[e]}}
+            {ROW: start + e, **{key: infos[e][key] for key in _SHARED if key in infos[e]}}
             for e in np.flatnonzero(dones).tolist()
         ]
 

@@ -1,4 +1,6 @@
-"""The success rate of training episodes, counted from the first episode of each environment on."""
+"""The success rate of training episodes: of all, counted from the first episode of each environment
+on, and of each kind of instruction.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from mmrl.contract import IS_SUCCESS
+from mmrl.contract import INSTRUCTION, IS_SUCCESS
+from mmrl.evaluation.player import kind_of
 from mmrl_agents.team import ALONE, Team
+from mmrl_agents.vec_env import MultimodalVecEnv
 
 ROW: Final = "row"
 """Key of an episode's info: its environment's number among those of all workers."""
@@ -22,6 +26,10 @@ class SuccessStatistics(BaseAlgorithm):
     At first only short episodes have ended, and those that end early are the successful ones
     (survivorship bias). The outcomes of all first episodes are counted together when the last one
     has ended; from then on every outcome counts.
+
+    Where the environment's language knows kinds of instructions (see :mod:`mmrl.language`), the
+    success rate of each kind is logged as ``success/<kind>``, over the episodes since the last
+    entry.
     """
 
     team: Team = ALONE
@@ -42,6 +50,7 @@ class SuccessStatistics(BaseAlgorithm):
     def _update_info_buffer(
         self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None
     ) -> None:
+        self._log_kinds(infos, dones)
         first = self._first_outcomes
         if first is None or self.ep_success_buffer is None:
             return super()._update_info_buffer(infos, dones)
@@ -55,3 +64,13 @@ class SuccessStatistics(BaseAlgorithm):
             counted.extend(first[row] for row in sorted(first))
             self._first_outcomes = None
         return None
+
+    def _log_kinds(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None) -> None:
+        env = self.env
+        for e in np.flatnonzero([] if dones is None else dones).tolist():
+            text, success = infos[e].get(INSTRUCTION), infos[e].get(IS_SUCCESS)
+            if not text or success is None or not isinstance(env, MultimodalVecEnv):
+                continue
+            kind = kind_of(env.env.metadata, text)
+            if kind:
+                self.logger.record_mean(f"success/{kind}", float(success))

@@ -12,9 +12,8 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from mmrl.agent import Actor
-from mmrl.contract import INSTRUCTION, IS_SUCCESS
 from mmrl.errors import UserError
-from mmrl.evaluation.player import EpisodePlayer, kind_of
+from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.checkpoint import Checkpoint, Tree
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
@@ -28,7 +27,6 @@ from mmrl_agents.loop.recorder import RolloutRecorder
 from mmrl_agents.loop.state import caches, get_learned_state, get_training_state
 from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.vec_env import MultimodalVecEnv
 
 
 class ProgressCallback(BaseCallback):
@@ -302,22 +300,6 @@ class BufferCallback(BaseCallback):
                 self.logger.record(f"{section}/{metric}", value)
 
 
-class KindCallback(BaseCallback):
-    """Logs the success rate of each kind of instruction, where the environment's language knows
-    kinds (see :mod:`mmrl.language`), over the episodes since the last entry.
-    """
-
-    def _on_training_start(self) -> None:
-        env = self.training_env
-        self._metadata = env.env.metadata if isinstance(env, MultimodalVecEnv) else None
-
-    def _on_step(self) -> bool:
-        for info in self.locals["infos"]:
-            if IS_SUCCESS in info and (kind := kind_of(self._metadata, info.get(INSTRUCTION, ""))):
-                self.logger.record_mean(f"success/{kind}", float(info[IS_SUCCESS]))
-        return True
-
-
 class HyperparameterCallback(BaseCallback):
     """Writes the configuration into TensorBoard's hyperparameter table.
 
@@ -362,7 +344,8 @@ class StandardCallbacks(CallbackList):
         team: Team = ALONE,
         parts: Sequence[Part] = (),
     ) -> None:
-        recorder = self._recorder(config, run) if config.record_mb and team.is_first else None
+        recorder = _recorder(config, run) if config.record_mb and team.is_first else None
+        self._close = [] if recorder is None else [recorder.close]
         clips = ClipCallback(config, actor, recorder)
         self.checkpoints = CheckpointCallback(
             config,
@@ -377,22 +360,26 @@ class StandardCallbacks(CallbackList):
             ProgressCallback(show, self.checkpoints),
             CacheCallback(),
             BufferCallback(),
-            KindCallback(),
             clips,
             *([] if recorder is None else [recorder]),
         ]
         super().__init__([*(seen if team.is_first else []), self.checkpoints])
 
-    @staticmethod
-    def _recorder(config: TrainConfig, run: Run) -> RolloutRecorder:
-        return RolloutRecorder(
-            run.path,
-            megabytes=config.record_mb,
-            env_id=config.env,
-            env_args=config.env_args,
-            purge_step=run.newest_steps() if run.has_checkpoint else 0,
-        )
-
     def set_state(self, state: Tree) -> None:
         """Resume from a state that :class:`CheckpointCallback` saved."""
         self.checkpoints.set_state(state)
+
+    def close(self) -> None:
+        """Write what waits to be written, also where the training has failed."""
+        for close in self._close:
+            close()
+
+
+def _recorder(config: TrainConfig, run: Run) -> RolloutRecorder:
+    return RolloutRecorder(
+        run.path,
+        megabytes=config.record_mb,
+        env_id=config.env,
+        env_args=config.env_args,
+        purge_step=run.newest_steps() if run.has_checkpoint else 0,
+    )

@@ -164,6 +164,7 @@ def learn(algorithm: BaseAlgorithm, steps: int, callbacks: StandardCallbacks, ru
                 if (whole or alone) and checkpoints.can_save and checkpoints.steps:
                     checkpoints.save()
             finally:
+                callbacks.close()
                 algorithm.logger.close()
     stop.raise_if_asked()
     if checkpoints.stop_asked:  # by the command, which has had the signal

@@ -270,6 +270,10 @@ class RolloutRecorder(BaseCallback):
             self._folder.add(record)
 
     def _on_training_end(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits to be written; called where a training has failed, too."""
         if self._folder is not None:
             self._folder.close()
 

@@ -26,16 +26,23 @@ def kept(path):
     return [read_summary(one) for one in sorted(path.glob("*.episode"))]
 
 
+def writers():
+    """The threads that write records, of all folders."""
+    return {one for one in threading.enumerate() if one.name == "records"}
+
+
 def size_of(path):
     return sum(one.stat().st_size for one in path.glob("*"))
 
 
 def test_a_thread_writes_and_closing_waits_for_it(tmp_path):
+    before = writers()
     with RecordFolder(tmp_path / "episodes") as folder:
         for step in range(5):
             folder.add(episode(step))
+        assert writers() - before
     assert [one.checkpoint for one in kept(tmp_path / "episodes")] == list(range(5))
-    assert not any(one.name == "records" for one in threading.enumerate())
+    assert not writers() - before
 
 
 def test_names_go_on_where_the_folder_was(tmp_path):
