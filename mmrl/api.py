@@ -51,7 +51,7 @@ from mmrl.trained_agent import TrainedAgent, env_of
 from mmrl.training.load import load
 from mmrl.viz.clips import (
     Clip,
-    ClipRecorder,
+    draw_clip,
     stacked,
     write_clip,
 )
@@ -227,38 +227,30 @@ def evaluate(
     Raises:
         UserError: no such run, impossible numbers, or an environment that fails or does not fit.
     """
-    for name, value, least in (
-        ("episodes", episodes, 1),
-        ("first_seed", first_seed, 0),
-        ("max_episode_steps", max_episode_steps, 1),
-        ("env_workers", env_workers, 0),
-        ("record", record, 0),
-    ):
-        if value is not None and value < least:
-            raise UserError(f"{name}={value}: must be at least {least}")
-    if isinstance(agent, TrainedRun):
-        agent = agent.agent
-    if isinstance(agent, str | os.PathLike | Run):
-        agent = load_agent(agent, device)
-    run = agent.run if isinstance(agent, TrainedAgent) else None
+    _check_least(
+        episodes=(episodes, 1), first_seed=(first_seed, 0), record=(record, 0),
+        max_episode_steps=(max_episode_steps, 1), env_workers=(env_workers, 0),
+    )  # fmt: skip
+    actor: Any = _loaded(agent, device)
+    run = actor.run if isinstance(actor, TrainedAgent) else None
     if run is None and env is None:
         raise UserError("env is missing: this agent does not know an environment; give its id")
     name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
     more: dict[str, Any] = {"swap_instructions": swap_instructions}
     if translator is not None:
         more["translator"] = translator
-        agent = TranslatedInstructions(
-            agent, cast("Translator", load(translator, "translation", device))
+        actor = TranslatedInstructions(
+            actor, cast("Translator", load(translator, "translation", device))
         )
     if swap_instructions:
-        agent = InstructionSwap(agent)
+        actor = InstructionSwap(actor)
     if run is not None:
         more |= {"run": str(run.path), "checkpoint": run.newest_checkpoint().name}
     elif record:
         raise UserError(f"record={record}: this agent has no run folder; use mmrl.record")
     with _recording(run, record, name, args) as recorder:
         return evaluate_actor(
-            agent,
+            actor,
             name,
             args,
             episodes,
@@ -311,17 +303,12 @@ def record(
         UserError: no such run, no ``out`` or ``env`` where they are needed, impossible numbers, an
             environment that fails or does not fit, or a disk that is full.
     """
-    for name, value, least in (
-        ("episodes", episodes, 1), ("first_seed", first_seed, 0),
-        ("max_episode_steps", max_episode_steps, 1),
-    ):  # fmt: skip
-        if value is not None and value < least:
-            raise UserError(f"{name}={value}: must be at least {least}")
-    if isinstance(agent, TrainedRun):
-        agent = agent.agent
-    if isinstance(agent, str | os.PathLike | Run):
-        agent = load_agent(agent, device)
-    run = agent.run if isinstance(agent, TrainedAgent) else None
+    _check_least(
+        episodes=(episodes, 1), first_seed=(first_seed, 0),
+        max_episode_steps=(max_episode_steps, 1),
+    )  # fmt: skip
+    actor: Any = _loaded(agent, device)
+    run = actor.run if isinstance(actor, TrainedAgent) else None
     if out is None and run is None:
         raise UserError("out is missing: this agent has no run folder; give a folder")
     if env is None and run is None:
@@ -330,7 +317,7 @@ def record(
     folder = RecordFolder(path / EPISODES_FOLDER, megabytes=megabytes, wait=True)
     how: dict[str, Any] = {"deterministic": deterministic}
     player: Any
-    if not hasattr(agent, "act"):
+    if not hasattr(actor, "act"):
         player = PredictorPlayer(env, env_args, max_episode_steps=max_episode_steps)
     else:
         name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
@@ -338,9 +325,27 @@ def record(
         how["checkpoint"] = None if run is None else run.newest_steps()
     with ProgressBar("recording", episodes, "episodes") as bar:
         for seed in range(first_seed, first_seed + episodes):
-            folder.add(player.play(agent, seed=seed, **how))
+            folder.add(player.play(actor, seed=seed, **how))
             bar.advance()
     return folder.path
+
+
+def _check_least(**bounds: tuple[int | None, int]) -> None:
+    """Refuse numbers below their least; None is allowed.
+
+    Raises:
+        UserError: the first one that is.
+    """
+    for name, (value, least) in bounds.items():
+        if value is not None and value < least:
+            raise UserError(f"{name}={value}: must be at least {least}")
+
+
+def _loaded(agent: Any, device: str) -> Any:
+    """The agent itself, where its run or the folder of that is given."""
+    if isinstance(agent, TrainedRun):
+        return agent.agent
+    return load_agent(agent, device) if isinstance(agent, str | os.PathLike | Run) else agent
 
 
 @contextmanager
@@ -483,11 +488,11 @@ def _clip_with_alternative(config: TrainConfig, agent: Actor) -> Clip | None:
     """A held-out scene with its own instruction and with another; None where the environment names
     no other, or cannot be shown.
     """
-    recorder = ClipRecorder(config.env, config.env_args)
+    player = EpisodePlayer(config.env, config.env_args)
     try:
         for seed in range(EVAL_SEED_START, EVAL_SEED_START + _SCENES):
-            if clips := recorder.record_alternatives(agent, seed=seed):
-                return stacked(clips)
+            if records := player.play_alternatives(agent, seed=seed):
+                return stacked(list(map(draw_clip, records)))
     except Exception as error:  # a clip is for people: the result does not need it
         warnings.warn(f"no clip with two instructions: {shortened(error)}", stacklevel=2)
     return None

@@ -204,6 +204,30 @@ def find_language(source: Any) -> InstructionLanguage:
     return NEUTRAL if named is None else load_language(named)
 
 
+def known_kind(language: InstructionLanguage, instruction: str) -> str:
+    """The kind of an instruction; empty where the language knows no kinds, and an instruction is of
+    its own.
+    """
+    if not instruction:
+        return ""
+    kind = language.kind(instruction)
+    return "" if kind in (instruction, language.canonical(instruction)) else kind
+
+
+def kind_of(source: Any, instruction: str) -> str:
+    """As :func:`known_kind`, by the language of an environment; empty, too, for a sentence that it
+    does not know.
+
+    Args:
+        source: as of :func:`find_language`.
+        instruction: the sentence.
+    """
+    try:
+        return known_kind(find_language(source), instruction)
+    except Exception:  # a sentence that the language does not know
+        return ""
+
+
 def load_language(path: str) -> InstructionLanguage:
     """The language of a path ``module:Class``, made once.
 

@@ -10,10 +10,12 @@ from mmrl.arguments.parser import Parser
 from mmrl.cli.eval import DETERMINISTIC, check_limit
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
+from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.text_output import printable
-from mmrl.viz.clips import ClipRecorder, clips_gif, outcome, stacked
+from mmrl.viz.clip_frame import outcome
+from mmrl.viz.clips import clips_gif, draw_clip, stacked
 
 _MAX_EPISODE_STEPS: Final = (
     "cut longer episodes there; by default those of 1,000 steps, or of as many as the environment "
@@ -54,7 +56,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--out {target}: its folder does not exist")
     folder = Run.open(options.run)
     agent = load_agent(folder)
-    recorder = ClipRecorder(
+    player = EpisodePlayer(
         folder.config["env"],
         folder.config.get("env_args", {}),
         max_episode_steps=options.max_episode_steps,
@@ -63,16 +65,17 @@ def run(arguments: list[str]) -> int:
     shown = []
     for seed in seeds:
         if options.alternatives:
-            clips = recorder.record_alternatives(
+            records = player.play_alternatives(
                 agent, seed=seed, count=options.alternatives, deterministic=options.deterministic
             )
-            if not clips:
+            if not records:
                 raise UserError(
                     f"--alternatives: {folder.config['env']} names no other instruction for the "
                     f"scene of seed {seed}"
                 )
         else:
-            clips = [recorder.record(agent, seed=seed, deterministic=options.deterministic)]
+            records = [player.play(agent, seed=seed, deterministic=options.deterministic)]
+        clips = list(map(draw_clip, records))
         for clip in clips:
             print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
         shown.append(stacked(clips) if len(clips) > 1 else clips[0])

@@ -10,6 +10,7 @@ from mmrl.action_labels import action_label, action_names
 from mmrl.contract import IMAGE
 from mmrl.data.dataset import EpisodeDataset
 from mmrl.data.episode import Episode
+from mmrl.language import known_kind
 from mmrl.records import EpisodeRecord
 from mmrl.wrappers.adapters import make_env
 
@@ -36,14 +37,12 @@ def dataset_records(dataset: EpisodeDataset, numbers: range) -> Iterator[Episode
 def _record(
     dataset: EpisodeDataset, episode: Episode, number: int, labels: _Labels
 ) -> EpisodeRecord:
-    kind = dataset.language.kind(episode.instruction) if episode.instruction else ""
-    has_kinds = kind not in ("", episode.instruction)
     return EpisodeRecord(
         source=COLLECTION,
         env=dataset.env_id or dataset.place.name,
         env_args=dataset.env_args,
         seed=episode.seed if episode.seed >= 0 else None,
-        instruction_kind=kind if has_kinds else "",
+        instruction_kind=known_kind(dataset.language, episode.instruction),
         success=episode.success,
         frames={IMAGE: episode.images},
         instructions=[episode.instruction] * len(episode.images) if episode.instruction else [],

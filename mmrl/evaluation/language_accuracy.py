@@ -11,7 +11,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from mmrl.contract import ACHIEVED
-from mmrl.language import InstructionLanguage, find_language
+from mmrl.language import InstructionLanguage, find_language, known_kind
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,11 @@ def first_acts(acts: ActRecorder) -> NDArray[np.bool_]:
 def _is_first_right(acts: Sequence[Act], language: InstructionLanguage) -> bool | None:
     """Whether the first act was the one asked for; None where there was none."""
     for act in acts:
-        kind = language.kind(act.instruction)
-        has_kinds = kind not in (act.instruction, language.canonical(act.instruction))
+        kind = known_kind(language, act.instruction)
         achieved = act.achieved
-        if has_kinds:
+        if kind:
             achieved = tuple(one for one in achieved if language.kind(one) == kind)
-        if achieved or (act.success and not has_kinds):
+        if achieved or (act.success and not kind):
             wanted = language.canonical(act.instruction)
             return act.success or wanted in {language.canonical(one) for one in achieved}
     return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import gymnasium as gym
@@ -21,7 +22,7 @@ from mmrl.contract import (
     was_successful,
 )
 from mmrl.errors import UserError
-from mmrl.language import find_language
+from mmrl.language import kind_of
 from mmrl.records import EVALUATION, EpisodeBuilder, EpisodeRecord
 from mmrl.seeding import forked_rng
 from mmrl.text_output import shortened
@@ -127,9 +128,16 @@ class EpisodePlayer:
             for one in given
         ]
 
+    @cached_property
+    def _reporting_args(self) -> dict[str, Any]:
+        """The arguments with which the environment reports what is achieved, if it does; to find
+        out, it may be made once.
+        """
+        return with_info(self._env_id, self._env_args, ACHIEVED) or self._env_args
+
     @contextmanager
     def _environment(self) -> Iterator[gym.Env[Any, Any]]:
-        args = with_info(self._env_id, self._env_args, ACHIEVED) or self._env_args
+        args = self._reporting_args
         env = ErrorContext(rendering(lambda **more: make_env(self._env_id, **more, **args)))
         try:
             yield env
@@ -237,18 +245,6 @@ def action_list(env: gym.Env[Any, Any]) -> list[str]:
             for value in range(count)
         ]
     return []
-
-
-def kind_of(metadata: Mapping[str, Any] | None, instruction: str) -> str:
-    """The kind of an instruction, in the environment's language; empty where it knows no kinds."""
-    if not instruction:
-        return ""
-    try:
-        language = find_language(metadata)
-        kind = language.kind(instruction)
-        return "" if kind in (instruction, language.canonical(instruction)) else kind
-    except Exception:  # a sentence that the language does not know
-        return ""
 
 
 def rendering(make: Callable[..., Env]) -> Env:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mmrl.action_labels import action_label, action_names
 from mmrl.agent import Actor, PolicyOutputs, policy_outputs
-from mmrl.evaluation.player import AboutSteps, action_list, kind_of, rendered
+from mmrl.evaluation.player import AboutSteps, action_list, rendered
+from mmrl.language import kind_of
 from mmrl.records import EpisodeBuilder, EpisodeRecord
 from mmrl.wrappers.actions import own_action
 from mmrl.wrappers.single_environments import are_single, each

@@ -25,7 +25,8 @@ EVALUATION: Final = "evaluation"
 MEGABYTES: Final = 200
 """The size of a folder, by default."""
 _NEWEST: Final = 50  # records that are never removed
-_WAITING: Final = 16  # records that wait to be written; more are left out
+WAITING: Final = 16
+"""Records that wait to be written; with more, the caller waits."""
 
 Record = EpisodeRecord | Callable[[], EpisodeRecord]
 
@@ -81,13 +82,13 @@ class RecordFolder:
         self._failure: str | None = None
         self._is_warned = False
         self.seconds = 0.0
-        self._queue: queue.Queue[Record | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Record | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether so many records wait to be written that the next one may be left out."""
-        return self._queue.qsize() >= _WAITING // 2
+        """Whether so many records wait to be written that the caller may soon have to wait."""
+        return self._queue.qsize() >= WAITING // 2
 
     def add(self, record: Record) -> None:
         """Write a record, now or soon.
@@ -104,8 +105,7 @@ class RecordFolder:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="records", daemon=True)
             self._thread.start()
-        with suppress(queue.Full):  # what cannot be written in time is left out
-            self._queue.put_nowait(record)
+        self._queue.put(record)  # which waits, where so many wait already
         self._warn()
 
     def close(self) -> None:

@@ -7,28 +7,26 @@ import json
 import shutil
 import subprocess
 import tempfile
-import textwrap
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
+from mmrl.images import png
 from mmrl.records.episode import EpisodeRecord, read_record, read_steps
+from mmrl.viz.clip_frame import draw_frame, most_lines
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 
-_SIDE: Final = 256  # pixels of an image
-_GAP: Final = 12
 _MOST_FRAMES: Final = 600
 _CAMERAS: Final = 3  # that are drawn side by side
-_OUTCOMES: Final = {True: ("success", GREEN), False: ("failure", RED), None: ("the end", FAINT)}
+_BLANK: Final = np.full((1, 8, 8, 3), 255, np.uint8)  # of a record without frames
 _FFMPEG_SECONDS: Final = 120
 
 
@@ -105,42 +103,22 @@ def ffmpeg() -> str | None:
 
 def drawn(record: EpisodeRecord) -> list[NDArray[np.uint8]]:
     """The frames of a clip, uint8 [H, W, 3] each."""
-    cameras = dict(list(record.frames.items())[:_CAMERAS])
-    count = len(record.rewards) + 1
-    if count > _MOST_FRAMES:
-        numbers = np.linspace(0, count - 1, _MOST_FRAMES).round().astype(int).tolist()
-    else:
-        numbers = list(range(count))
-    lines = max((len(_lines(text, len(cameras))) for text in record.instructions), default=1)
-    return [_frame(record, cameras, k, lines, is_last=k == count - 1) for k in numbers]
-
-
-def _lines(text: str, cameras: int) -> list[str]:
-    return textwrap.wrap(text, 30 * max(1, cameras))[:4] or [""]
-
-
-def _frame(
-    record: EpisodeRecord, cameras: dict[str, Any], k: int, lines: int, *, is_last: bool
-) -> NDArray[np.uint8]:
-    large, small = ImageFont.load_default(18), ImageFont.load_default(13)
-    width = _GAP + max(1, len(cameras)) * (_SIDE + _GAP)
-    top = _GAP + 18
-    sheet = Image.new("RGB", (width, top + _SIDE + _GAP + 24 * lines + 32), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    for number, (name, frames) in enumerate(cameras.items()):
-        left = _GAP + number * (_SIDE + _GAP)
-        pen.text((left, _GAP - 4), name, FAINT, small)
-        sheet.paste(fitted(frames[min(k, len(frames) - 1)], _SIDE), (left, top))
-    y = top + _SIDE + _GAP - 2
-    instruction = record.instructions[k] if record.instructions else ""
-    for line in _lines(instruction, len(cameras)):
-        pen.text((_GAP, y), line, INK, large)
-        y += 24
-    action = record.action_names[k - 1] if k and record.action_names else ""
-    note = f"step {k}: {action}" if k else "start"
-    y = top + _SIDE + _GAP - 2 + 24 * lines
-    pen.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
-    if is_last:
-        text, color = _OUTCOMES[record.success]
-        pen.text((width - _GAP, y), text, color, large, anchor="ra")
-    return np.asarray(sheet)
+    cameras = list(record.frames.items())[:_CAMERAS] or [("", _BLANK)]
+    last = len(record.rewards)
+    count = min(last + 1, _MOST_FRAMES)
+    numbers = np.linspace(0, last, count).round().astype(int).tolist()
+    instructions = record.instructions or [""] * (last + 1)
+    labels = ["start", *(f"step {k + 1}: {name}" for k, name in enumerate(record.action_names))]
+    if len(labels) == 1:  # the actions have no names
+        labels += [f"step {k + 1}" for k in range(last)]
+    lines = most_lines(instructions, len(cameras))
+    return [
+        draw_frame(
+            [(name, frames[min(k, len(frames) - 1)]) for name, frames in cameras],
+            instructions[k],
+            labels[k],
+            record.success if k == last else None,
+            lines,
+        )
+        for k in numbers
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import os
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
@@ -21,15 +20,14 @@ from mmrl.agent import Actor
 from mmrl.contract import IMAGE
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.files import write_bytes
-from mmrl.images import FAINT, GREEN, INK, PAPER, RED, fitted, png
+from mmrl.images import png
 from mmrl.records import EpisodeRecord
 from mmrl.records.episode import SCENE
+from mmrl.viz.clip_frame import draw_frame, most_lines, outcome
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 
 MAX_FRAMES: Final = 200
 """Frames of a clip, by default."""
-_SIDE: Final = 256  # pixels of each of the two images
-_GAP: Final = 12
 
 
 @dataclass
@@ -69,13 +67,6 @@ class Clip:
         return png(self.frames[-1])
 
 
-def outcome(success: bool | None) -> str:
-    """The end of an episode in a word or two, "the end" where its success is not known."""
-    if success is None:
-        return "the end"
-    return "success" if success else "failure"
-
-
 def clips_gif(clips: Sequence[Clip]) -> bytes:
     """Clips one after the other as an animated GIF that plays for ever."""
     frames = [Image.fromarray(frame) for clip in clips for frame in clip.frames]
@@ -98,57 +89,6 @@ def stacked(clips: Sequence[Clip]) -> Clip:
     )
 
 
-class ClipRecorder:
-    """Plays episodes of one environment and draws them.
-
-    Args:
-        env_id, env_args, max_episode_steps: as of :class:`~mmrl.evaluation.player.EpisodePlayer`.
-        max_frames: longer episodes are shown to here.
-
-    Attributes:
-        player: plays them.
-
-    Raises:
-        UserError: a limit below 1.
-    """
-
-    def __init__(
-        self,
-        env_id: str,
-        env_args: dict[str, Any] | None = None,
-        *,
-        max_frames: int = MAX_FRAMES,
-        max_episode_steps: int | None = None,
-    ) -> None:
-        self.player = EpisodePlayer(env_id, env_args, max_episode_steps=max_episode_steps)
-        self._max_frames = max_frames
-
-    def record(
-        self,
-        actor: Actor,
-        *,
-        seed: int,
-        deterministic: bool = False,
-        instruction: str | None = None,
-    ) -> Clip:
-        """Play one episode and draw it; as :meth:`EpisodePlayer.play`."""
-        record = self.player.play(
-            actor, seed=seed, deterministic=deterministic, instruction=instruction
-        )
-        return draw_clip(record, self._max_frames)
-
-    def record_alternatives(
-        self, actor: Actor, *, seed: int, count: int = 1, deterministic: bool = False
-    ) -> list[Clip]:
-        """Play one scene with its own instruction, and with others that it could have; as
-        :meth:`EpisodePlayer.play_alternatives`.
-        """
-        records = self.player.play_alternatives(
-            actor, seed=seed, count=count, deterministic=deterministic
-        )
-        return [draw_clip(record, self._max_frames) for record in records]
-
-
 def draw_clip(record: EpisodeRecord, max_frames: int = MAX_FRAMES) -> Clip:
     """The clip of a recorded episode.
 
@@ -166,9 +106,10 @@ def draw_clip(record: EpisodeRecord, max_frames: int = MAX_FRAMES) -> Clip:
     numbers = list(range(shown)) if shown <= max_frames else [*range(max_frames - 1), shown - 1]
     labels = ["", *record.action_names] if record.action_names else [""] * shown
     instructions = record.instructions or [""] * shown
+    lines = most_lines(instructions[:shown], 1 if scenes[0] is None else 2)
     frames = [
         _draw(scenes[k], views[k], instructions[k], labels[k], k,
-              record.success if k == numbers[-1] else None)
+              record.success if k == numbers[-1] else None, lines=lines)
         for k in numbers
     ]  # fmt: skip
     return Clip(instructions[0], record.success, frames)
@@ -184,11 +125,9 @@ def record_clip(
     max_frames: int = MAX_FRAMES,
     max_episode_steps: int | None = None,
 ) -> Clip:
-    """Play one episode and draw it; see :class:`ClipRecorder`."""
-    recorder = ClipRecorder(
-        env_id, env_args, max_frames=max_frames, max_episode_steps=max_episode_steps
-    )
-    return recorder.record(actor, seed=seed, deterministic=deterministic)
+    """Play one episode and draw it, see :class:`~mmrl.evaluation.player.EpisodePlayer`."""
+    player = EpisodePlayer(env_id, env_args, max_episode_steps=max_episode_steps)
+    return draw_clip(player.play(actor, seed=seed, deterministic=deterministic), max_frames)
 
 
 def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:
@@ -218,45 +157,11 @@ def _draw(
     action: str,
     step: int,
     success: bool | None,
+    *,
+    lines: int = 1,
 ) -> NDArray[np.uint8]:
     """One frame: the scene, what the agent sees of it, and the words underneath."""
     images = [("the scene", scene)] if scene is not None else []
     images.append(("what the agent sees", view))
     note = f"step {step}: {action}" if action else "start"
-    return draw_frame(images, instruction, note, success)
-
-
-def draw_frame(
-    images: Sequence[tuple[str, NDArray[np.uint8]]],
-    instruction: str,
-    note: str,
-    success: bool | None = None,
-) -> NDArray[np.uint8]:
-    """One frame of a clip, uint8 [H, W, 3]: images side by side, and the words underneath.
-
-    Args:
-        images: captions and uint8 [H, W, 3].
-        instruction: of the episode.
-        note: what happens.
-        success: of the episode, at its end.
-    """
-    large, small = ImageFont.load_default(18), ImageFont.load_default(13)
-    width = _GAP + len(images) * (_SIDE + _GAP)
-    lines = textwrap.wrap(instruction, max(16, width // 10)) or [""]
-    top = _GAP + 18
-    height = top + _SIDE + _GAP + 24 * len(lines) + 30
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    for k, (caption, image) in enumerate(images):
-        left = _GAP + k * (_SIDE + _GAP)
-        draw.text((left, _GAP - 4), caption, FAINT, small)
-        sheet.paste(fitted(image, _SIDE), (left, top))
-    y = top + _SIDE + _GAP - 2
-    for line in lines:
-        draw.text((_GAP, y), line, INK, large)
-        y += 24
-    draw.text((_GAP, y), textwrap.shorten(note, width // 12, placeholder=" …"), FAINT, large)
-    if success is not None:
-        color = GREEN if success else RED
-        draw.text((width - _GAP, y + 2), outcome(success), color, large, anchor="ra")
-    return np.asarray(sheet)
+    return draw_frame(images, instruction, note, success, lines)

@@ -15,7 +15,8 @@ from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.generative.world_model.state import ImaginedStep
 from mmrl.records import EpisodeRecord
 from mmrl.records.episode import IMAGINED
-from mmrl.viz.clips import Clip, draw_frame
+from mmrl.viz.clip_frame import draw_frame
+from mmrl.viz.clips import Clip
 
 IMAGINATION: Final = "imagination"
 """The source of these records."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from mmrl.contract import INSTRUCTION, IS_SUCCESS
-from mmrl.evaluation.player import kind_of
+from mmrl.language import kind_of
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 

@@ -23,7 +23,8 @@ from torch import Tensor
 from mmrl.action_labels import action_label, action_names
 from mmrl.contract import IS_SUCCESS
 from mmrl.errors import UserError
-from mmrl.evaluation.player import AboutSteps, kind_of
+from mmrl.evaluation.player import AboutSteps
+from mmrl.language import kind_of
 from mmrl.records import (
     EPISODES_FOLDER,
     MEGABYTES,
@@ -32,6 +33,7 @@ from mmrl.records import (
     EpisodeRecord,
     RecordFolder,
 )
+from mmrl.records.folder import WAITING
 from mmrl.text_output import shortened
 from mmrl_agents.networks.outputs import compute_outputs
 from mmrl_agents.vec_env import MultimodalVecEnv
@@ -158,7 +160,7 @@ class RolloutRecorder(BaseCallback):
             self._begin(int(begun[self.n_calls % len(begun)]))
 
     def _begin(self, row: int) -> None:
-        if self._folder is None or self._folder.is_busy:
+        if self._folder is None or self._folder.is_busy or len(self._waiting) >= WAITING // 2:
             return
         builder = EpisodeBuilder(
             TRAINING, self._env_id or "", env_args=self._env_args, checkpoint=self.num_timesteps

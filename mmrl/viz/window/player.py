@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmrl.viz.clips import outcome
+from mmrl.viz.clip_frame import outcome
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session

@@ -17,7 +17,8 @@ from mmrl.agent import (
     policy_outputs,
 )
 from mmrl.contract import batch_of_one
-from mmrl.evaluation.player import AboutSteps, kind_of
+from mmrl.evaluation.player import AboutSteps
+from mmrl.language import kind_of
 from mmrl.records import EpisodeBuilder, EpisodeRecord
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.player import scene_of

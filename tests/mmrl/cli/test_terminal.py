@@ -98,8 +98,9 @@ def test_clips(call, tmp_path, monkeypatch):
     monkeypatch.setattr(clip.Run, "open", lambda _: run)
     monkeypatch.setattr(clip, "load_agent", lambda _: None)
     made = SimpleNamespace(success=True, instruction=STEERING)
-    recorder = SimpleNamespace(record=lambda *_, **__: made)
-    monkeypatch.setattr(clip, "ClipRecorder", lambda *_, **__: recorder)
+    player = SimpleNamespace(play=lambda *_, **__: None)
+    monkeypatch.setattr(clip, "EpisodePlayer", lambda *_, **__: player)
+    monkeypatch.setattr(clip, "draw_clip", lambda _: made)
     monkeypatch.setattr(clip, "clips_gif", lambda _: b"")
     status, out, _ = call("clip", "run", "--out", tmp_path / "clip.gif")
     assert status == 0

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mmrl.agent import ActorWrapper, PolicyOutputs
-from mmrl.evaluation.player import EpisodePlayer, action_list, kind_of
+from mmrl.evaluation.player import EpisodePlayer, action_list
+from mmrl.language import kind_of
 from mmrl.wrappers.adapters import make_env
 
 SEED = 3  # of an episode that asks for the right side

@@ -13,8 +13,10 @@ from worlds import shapes
 
 from mmrl.action_labels import action_names
 from mmrl.errors import UserError
+from mmrl.evaluation.player import EpisodePlayer
+from mmrl.records import EpisodeRecord
 from mmrl.viz import clips
-from mmrl.viz.clips import ClipRecorder, clips_gif, record_clip, write_clip
+from mmrl.viz.clips import clips_gif, draw_clip, record_clip, write_clip
 from mmrl.wrappers.adapters import make_env
 
 GRID = "mmrl/GoToObjS4-v0"
@@ -26,9 +28,9 @@ def drawn(monkeypatch):
     seen = []
     draw = clips._draw
 
-    def watch(*args):
+    def watch(*args, lines=1):
         seen.append(args)
-        return draw(*args)
+        return draw(*args, lines=lines)
 
     monkeypatch.setattr(clips, "_draw", watch)
     return seen
@@ -168,11 +170,11 @@ def _later(self):
 )
 def test_rendering_that_fails(render, reason, screen, scripted, drawn, monkeypatch):
     monkeypatch.setattr(gym.registry[screen].entry_point, "render", render)
-    recorder = ClipRecorder(screen)
+    player = EpisodePlayer(screen)
     with pytest.warns(UserWarning, match=f"environment test/Screen-v0: .*{reason}") as caught:
-        clip = recorder.record(scripted(lambda *_: 0), seed=0)
+        clip = draw_clip(player.play(scripted(lambda *_: 0), seed=0))
     assert len(caught) == 1
-    recorder.record(scripted(lambda *_: 0), seed=1)  # without a second warning
+    player.play(scripted(lambda *_: 0), seed=1)  # without a second warning
     assert len(clip.frames) == 5
     assert all(frame[0] is None for frame in drawn)
 
@@ -191,12 +193,12 @@ def test_render_modes_that_are_not_declared(modes, screen, scripted, drawn, monk
 
 
 def test_an_episode_that_does_not_end(screen, scripted, monkeypatch):
-    monkeypatch.setattr(clips, "_draw", lambda *_: np.zeros((8, 8, 3), np.uint8))
-    recorder = ClipRecorder(screen, {"limit": 10**9})
+    monkeypatch.setattr(clips, "_draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
+    player = EpisodePlayer(screen, {"limit": 10**9})
     actor = scripted(lambda *_: 0)
     with pytest.warns(UserWarning, match="did not end within 1,000 steps"):
-        made = [recorder.record(actor, seed=0)]
-    made.append(recorder.record(actor, seed=1))  # without a second warning
+        made = [draw_clip(player.play(actor, seed=0))]
+    made.append(draw_clip(player.play(actor, seed=1)))  # without a second warning
     assert actor.calls == 2_000
     assert [len(clip.frames) for clip in made] == [200, 200]
     assert not any(clip.success for clip in made)
@@ -279,13 +281,14 @@ def asked():
 
 
 def test_one_scene_with_two_instructions(asked, drawn, scripted):
-    recorder = ClipRecorder(asked)
-    own, other = recorder.record_alternatives(scripted(lambda *_: 1), seed=5)
+    player = EpisodePlayer(asked)
+    records = player.play_alternatives(scripted(lambda *_: 1), seed=5)
+    own, other = map(draw_clip, records)
     views = [frame[1] for frame in drawn if frame[3] == ""]
     assert np.array_equal(*views)  # the same scene
     assert own.instruction != other.instruction
-    again = recorder.record(scripted(lambda *_: 1), seed=5, instruction=other.instruction)
-    assert again.instruction == other.instruction
+    again = player.play(scripted(lambda *_: 1), seed=5, instruction=other.instruction)
+    assert again.instructions[0] == other.instruction
     both = clips.stacked([own, other])
     assert len(both.frames) == max(len(own.frames), len(other.frames))
     heights = own.frames[0].shape[0] + other.frames[0].shape[0]
@@ -309,14 +312,26 @@ def test_the_instruction_decides_what_success_is(scripted):
         script = iter(actions)
         return scripted(lambda *_: next(script))
 
-    recorder = ClipRecorder("mmrl/OpenDoorColorStrict-v0")
+    player = EpisodePlayer("mmrl/OpenDoorColorStrict-v0")
     for name in names:
-        assert recorder.record(expert(name), seed=3, instruction=name).success
-    assert not recorder.record(expert(names[0]), seed=3, instruction=names[1]).success
+        assert player.play(expert(name), seed=3, instruction=name).success
+    assert not player.play(expert(names[0]), seed=3, instruction=names[1]).success
 
 
 def test_an_environment_that_takes_no_instruction(scripted):
-    recorder = ClipRecorder("shapes/Touch-v0")
-    assert recorder.record_alternatives(scripted(lambda *_: 0), seed=0) == []
+    player = EpisodePlayer("shapes/Touch-v0")
+    assert player.play_alternatives(scripted(lambda *_: 0), seed=0) == []
     with pytest.raises(UserError, match="takes no instruction: it needs an option of reset"):
-        recorder.record(scripted(lambda *_: 0), seed=0, instruction="touch the small teal star")
+        player.play(scripted(lambda *_: 0), seed=0, instruction="touch the small teal star")
+
+
+def test_frames_have_one_height_where_the_instruction_changes():
+    words = ["wait", "now put the very long thing that nobody needs beside the other one"]
+    frames = {"image": np.zeros((3, 8, 8, 3), np.uint8)}
+    record = EpisodeRecord(
+        "evaluation", "Kitchen-v0", frames, [*words, "wait"], [0.0, 1.0], np.zeros(2)
+    )
+    clip = draw_clip(record)
+    assert len({frame.shape for frame in clip.frames}) == 1
+    with Image.open(io.BytesIO(clips_gif([clip]))) as image:
+        assert image.n_frames == 3
