@@ -83,6 +83,23 @@ def action_label(action: Any, space: spaces.Space[Any], names: Names | None = No
     return str(action)
 
 
+def all_labels(space: spaces.Space[Any], names: Names | None = None) -> list[str]:
+    """The labels of all actions of a ``Discrete``, or of a ``MultiDiscrete`` [A], component by
+    component; nothing of others.
+    """
+    names = names or {}
+    if isinstance(space, spaces.Discrete):
+        first = int(space.start)
+        return [action_label(first + k, space, names) for k in range(int(space.n))]
+    if isinstance(space, spaces.MultiDiscrete) and len(space.shape or ()) == 1:
+        return [
+            f"{names.get(k, k)}: {value}"
+            for k, count in enumerate(space.nvec.tolist())
+            for value in range(count)
+        ]
+    return []
+
+
 def short_number(value: float) -> str:
     """A number in few characters."""
     return f"{value + 0:.2f}" if 0.01 <= abs(value) < 1000 else f"{value + 0:.3g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -12,8 +12,8 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.action_labels import action_label, action_names, first_action
-from mmrl.agent import Actor, PolicyOutputs, begin_episodes, policy_outputs
+from mmrl.action_labels import action_label, action_names, all_labels, first_action
+from mmrl.agent import Actor, begin_episodes, policy_outputs
 from mmrl.contract import (
     ACHIEVED,
     ALTERNATIVES,
@@ -93,10 +93,9 @@ class EpisodePlayer:
         )
         with self._environment() as env:
             options = _with_instruction(env, instruction)
-            success, about = self._play(env, actor, seed, deterministic, options, builder)
-            return builder.build(
-                success, instruction_kind=kind_of(env.metadata, builder.instruction), about=about
-            )
+            success = self._play(env, actor, seed, deterministic, options, builder)
+            kind = kind_of(env.metadata, builder.instruction)
+            return builder.build(success, instruction_kind=kind)
 
     def play_alternatives(
         self, actor: Actor, *, seed: int, count: int = 1, deterministic: bool = False
@@ -153,12 +152,12 @@ class EpisodePlayer:
         deterministic: bool,
         options: dict[str, Any] | None,
         builder: EpisodeBuilder,
-    ) -> tuple[bool | None, dict[str, Any]]:
-        """Play an episode: its success, and what is recorded about it."""
+    ) -> bool | None:
+        """Play an episode: its success, None where it is not known."""
         observation, _ = env.reset(seed=seed, options=options)
         begin_episodes(actor, 1)
         longest = self._given or min(declared_limit(env) or _MAX_STEPS, MAX_EPISODE_STEPS)
-        names, about = action_names(env), AboutSteps(action_list(env))
+        names, builder.actions = action_names(env), action_list(env)
         scene = self._render(env, renders=env.render_mode == "rgb_array")
         builder.add_observation(observation, scene)
         while True:
@@ -173,15 +172,15 @@ class EpisodePlayer:
                 float(reward),
                 label=action_label(*own_action(env, action), names),
                 info=info,
-                numbers=about.add(outputs, 0),
             )
+            builder.add_outputs(outputs, [0])
             scene = self._render(env, renders=scene is not None)
             builder.add_observation(observation, scene)
             if terminated or truncated:
-                return was_successful(info), about.entries
+                return was_successful(info)
             if builder.steps >= longest:
                 self._limit.cut(env, longest)
-                return False, about.entries
+                return False
 
     def _render(self, env: gym.Env[Any, Any], *, renders: bool) -> NDArray[np.uint8] | None:
         """What the environment renders; None where that is not possible, or was not before."""
@@ -197,54 +196,14 @@ class EpisodePlayer:
         return scene
 
 
-class AboutSteps:
-    """What a record tells about the policy's outputs of all steps.
-
-    Args:
-        actions: the names of all actions, where they are known.
-    """
-
-    def __init__(self, actions: Sequence[str] = ()) -> None:
-        self._actions = list(actions)
-        self._words: list[list[str]] = []
-        self._modalities: list[str] = []
-
-    def add(self, outputs: PolicyOutputs, row: int) -> dict[str, Any]:
-        """The numbers of one row of a batch, of the next step."""
-        if len(outputs.words):
-            self._words.append(list(outputs.words[row]))
-        self._modalities = list(outputs.modalities)
-        return {name: values[row] for name, values in outputs.numbers.items()}
-
-    def add_all(self, outputs: PolicyOutputs) -> dict[str, NDArray[Any]]:
-        """The numbers of all rows, of as many steps."""
-        self._words.extend(map(list, outputs.words))
-        self._modalities = list(outputs.modalities)
-        return outputs.numbers
-
-    @property
-    def entries(self) -> dict[str, Any]:
-        """Entries of :attr:`mmrl.records.EpisodeRecord.about`."""
-        same = len(set(map(tuple, self._words))) == 1
-        words = self._words[0] if same else self._words
-        entries = {"actions": self._actions, "words": words, "modalities": self._modalities}
-        return {name: one for name, one in entries.items() if one}
-
-
 def action_list(env: gym.Env[Any, Any]) -> list[str]:
-    """The names of all actions of a ``Discrete``, or of a ``MultiDiscrete`` component by component;
-    nothing of others.
+    """The names of all actions of an environment, as :func:`~mmrl.action_labels.all_labels`; of a
+    ``Discrete`` those that the environment itself gets.
     """
     space, names = env.action_space, action_names(env)
     if isinstance(space, gym.spaces.Discrete):
         return [action_label(*own_action(env, k), names) for k in range(int(space.n))]
-    if isinstance(space, gym.spaces.MultiDiscrete) and space.shape and len(space.shape) == 1:
-        return [
-            f"{names.get(k, k)}: {value}"
-            for k, count in enumerate(space.nvec.tolist())
-            for value in range(count)
-        ]
-    return []
+    return all_labels(space, names)
 
 
 def rendering(make: Callable[..., Env]) -> Env:

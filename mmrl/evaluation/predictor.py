@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from mmrl.action_labels import action_label, action_names
 from mmrl.contract import IS_SUCCESS, read_success
 from mmrl.errors import UserError
-from mmrl.evaluation.player import AboutSteps, action_list, rendered, rendering
+from mmrl.evaluation.player import action_list, rendered, rendering
 from mmrl.records import EVALUATION, EpisodeBuilder, EpisodeRecord
 
 _MAX_STEPS: Final = 10_000
-_INSTRUCTIONS: Final = ("mission", "instruction")  # attributes of environments
+INSTRUCTIONS: Final = ("mission", "instruction")
+"""Attributes of environments that hold an instruction beside the observations."""
 
 
 class Predictor(Protocol):
@@ -75,6 +76,7 @@ class PredictorPlayer:
         """
         env = self._env
         builder = EpisodeBuilder(EVALUATION, self._env_id, env_args=self._args, seed=seed)
+        builder.actions = action_list(env)
         try:
             observation, _ = env.reset(seed=seed)
             builder.add_observation(observation, self._scene(), self._instruction())
@@ -100,7 +102,7 @@ class PredictorPlayer:
                 f"environment {self._env_id} (seed {seed}, step {builder.steps}): "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return builder.build(success, about=AboutSteps(action_list(env)).entries)
+        return builder.build(success)
 
     def close(self) -> None:
         """Close the environment."""
@@ -110,7 +112,7 @@ class PredictorPlayer:
         return rendered(self._env)[0] if self._env.render_mode == "rgb_array" else None
 
     def _instruction(self) -> str:
-        for name in _INSTRUCTIONS:
+        for name in INSTRUCTIONS:
             if self._env.has_wrapper_attr(name):
                 value = self._env.get_wrapper_attr(name)
                 if isinstance(value, str):

@@ -12,9 +12,9 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from mmrl.action_labels import action_label, action_names
+from mmrl.action_labels import action_label, action_names, all_labels
 from mmrl.agent import Actor, PolicyOutputs, policy_outputs
-from mmrl.evaluation.player import AboutSteps, action_list, rendered
+from mmrl.evaluation.player import action_list, rendered
 from mmrl.language import kind_of
 from mmrl.records import EpisodeBuilder, EpisodeRecord
 from mmrl.wrappers.actions import own_action
@@ -44,7 +44,6 @@ class BatchRecorder:
         self._how: dict[str, Any] = {"env_args": env_args, "checkpoint": checkpoint}
         self._source, self._env_id = source, env_id
         self._builders: dict[int, EpisodeBuilder] = {}
-        self._about: dict[int, AboutSteps] = {}
         self._outputs = PolicyOutputs()
 
     @property
@@ -68,9 +67,9 @@ class BatchRecorder:
             e: EpisodeBuilder(self._source, self._env_id, seed=seeds[e], **self._how) for e in rows
         }
         actions = _actions(env) if count else []
-        self._about = {e: AboutSteps(actions) for e in rows}
         scenes = _scenes(env, rows)
         for e, builder in self._builders.items():
+            builder.actions = actions
             builder.add_observation(_row(observation, e), scenes.get(e))
 
     def look(self, actor: Actor, observation: Mapping[str, Any]) -> None:
@@ -104,8 +103,8 @@ class BatchRecorder:
                 float(rewards[e]),
                 label=labels[e],
                 info=_info(infos.get("final_info", {}) if over[e] else infos, e),
-                numbers=self._about[e].add(self._outputs, e),
             )
+            builder.add_outputs(self._outputs, [e])
             seen = infos["final_obs"][e] if over[e] else _row(observation, e)
             builder.add_observation(seen, scenes.get(e))
 
@@ -114,8 +113,7 @@ class BatchRecorder:
         builder = self._builders.pop(e, None)
         if builder is not None:
             kind = kind_of(self._env.metadata, builder.instruction)
-            about = self._about.pop(e).entries
-            self._add(partial(builder.build, success, instruction_kind=kind, about=about))
+            self._add(partial(builder.build, success, instruction_kind=kind))
 
 
 def _row(observation: Mapping[str, Any], e: int) -> dict[str, Any]:
@@ -161,10 +159,7 @@ def _actions(env: VectorEnv[Any, Any, Any]) -> list[str]:
     """As :func:`~mmrl.evaluation.player.action_list`, of the environments of a batch."""
     if are_single(env):
         return each(env, action_list)[0]
-    space = env.single_action_space
-    if not isinstance(space, gym.spaces.Discrete):
-        return []
-    return [action_label(k, space, action_names(env)) for k in range(int(space.n))]
+    return all_labels(env.single_action_space, action_names(env))
 
 
 def _labels(env: VectorEnv[Any, Any, Any], actions: Any, rows: Sequence[int]) -> dict[int, str]:

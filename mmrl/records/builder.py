@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmrl.agent import PolicyOutputs
 from mmrl.contract import ACTION_MASK, INSTRUCTION, SPEECH
 from mmrl.observation_image import observation_image
 from mmrl.records.episode import SCENE, EpisodeRecord
@@ -37,6 +38,9 @@ class EpisodeBuilder:
 
     Args:
         source, env, env_args, seed, checkpoint: as of :class:`~mmrl.records.episode.EpisodeRecord`.
+
+    Attributes:
+        actions: the names of all actions, where they are known.
     """
 
     def __init__(
@@ -58,6 +62,9 @@ class EpisodeBuilder:
         self._labels: list[str] = []
         self._infos: list[dict[str, Any]] = []
         self._numbers: dict[str, list[NDArray[Any]]] = {}
+        self._words: list[list[str]] = []
+        self._modalities: list[str] = []
+        self.actions: Sequence[str] = ()
 
     @property
     def steps(self) -> int:
@@ -95,7 +102,6 @@ class EpisodeBuilder:
         *,
         label: str = "",
         info: Mapping[str, Any] | None = None,
-        numbers: Mapping[str, Any] | None = None,
     ) -> None:
         """Add an action and what came of it.
 
@@ -104,20 +110,29 @@ class EpisodeBuilder:
             reward: of the step.
             label: the action's name.
             info: of the step; what JSON cannot hold, and what is long, is left out.
-            numbers: as of :class:`~mmrl.records.episode.EpisodeRecord`, of this step. Those that
-                are not given at each step, or not with the same shape, are left out; vectors are
-                filled up to the longest one with nan.
         """
-        for name, value in (numbers or {}).items():
-            if value is not None:
-                self._numbers.setdefault(name, []).append(np.asarray(value))
         self._actions.append(flat_action(action))
         self._rewards.append(float(reward))
         self._labels.append(label)
         self._infos.append(plain_info(info or {}))
 
+    def add_outputs(self, outputs: PolicyOutputs, rows: Iterable[int]) -> None:
+        """Add what a policy computed for further steps.
+
+        Args:
+            outputs: of a batch.
+            rows: of the batch, one a step.
+        """
+        rows = list(rows)
+        self.add_numbers({name: one[rows] for name, one in outputs.numbers.items()})
+        self._words += [list(outputs.words[row]) for row in rows if len(outputs.words)]
+        self._modalities = list(outputs.modalities)
+
     def add_numbers(self, numbers: Mapping[str, Iterable[Any]]) -> None:
-        """Add numbers of further steps, for those that are known only later, such as advantages.
+        """Add numbers of further steps, which may be behind the actions, such as advantages.
+
+        Those that are not there for each step at the end, or not with the same shape, are left out;
+        vectors are filled up to the longest one with nan.
 
         Args:
             numbers: by name, of some steps each, in their order.
@@ -161,8 +176,15 @@ class EpisodeBuilder:
             action_names=self._labels if any(self._labels) else [],
             numbers=numbers,
             infos=self._infos if any(self._infos) else [],
-            about=plain(dict(about or {})) or {},
+            about=plain({**self._about(), **(about or {})}) or {},
         )
+
+    def _about(self) -> dict[str, Any]:
+        words: Any = self._words
+        if len(set(map(tuple, words))) == 1:
+            words = words[0]
+        known = {"actions": list(self.actions), "words": words, "modalities": self._modalities}
+        return {name: one for name, one in known.items() if one}
 
     def _add_frame(self, name: str, image: NDArray[np.uint8]) -> None:
         frames = self._frames.setdefault(name, _PackedFrames(image.shape))

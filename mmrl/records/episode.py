@@ -32,11 +32,18 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
-from mmrl.images import decoded
+from mmrl.records.sheets import (
+    LONGEST,
+    Frames,
+    layout_of,
+    pack_sheets,
+    sheet_count,
+    thumbnail,
+    unpack_sheets,
+)
 
 FORMAT: Final = 1
 SUFFIX: Final = ".episode"
@@ -49,10 +56,6 @@ IMAGINED: Final = "imagined"
 """The camera of what a world model predicts, beside the true frames; those before the step
 ``about["observed_steps"]`` are true as well."""
 _FRAMES: Final = "frames"
-_SHEET: Final = 4_000_000  # pixels of a sheet, where a frame is not larger itself
-_COLUMNS: Final = 8
-_LONGEST: Final = 16_383  # pixels of a WebP image's side
-_THUMBNAIL_SIDE: Final = 96  # pixels
 _BEGINNING: Final = 4096  # bytes, more than most summaries have
 _LOCAL_HEADER: Final = struct.Struct("<4s5H3I2H")  # of a zip file's member
 _END: Final = b"PK\x05\x06"  # of its last 22 bytes, where there is no comment
@@ -79,8 +82,6 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
     "cameras": (dict,),
 }  # fmt: skip
 """The types of a summary's entries."""
-
-Frames = NDArray[np.uint8]
 
 
 class RecordError(UserError):
@@ -177,7 +178,7 @@ class EpisodeRecord:
             instruction=self.instructions[0] if self.instructions else "",
             steps=len(self.rewards),
             total_reward=total if math.isfinite(total) else None,
-            cameras={name: _layout(frames) for name, frames in self.frames.items()},
+            cameras={name: layout_of(frames) for name, frames in self.frames.items()},
         )
 
 
@@ -209,10 +210,11 @@ def write_record(path: Path, record: EpisodeRecord) -> None:
         _add(file, SUMMARY, _json(about), compressed=False)
         _add(file, STEPS, _json(steps), compressed=True)
         if record.frames:
-            _add(file, THUMBNAIL, _thumbnail(record.frames), compressed=False)
+            last = record.frames.get(SCENE, next(iter(record.frames.values())))[-1]
+            _add(file, THUMBNAIL, thumbnail(last), compressed=False)
         for camera, frames in record.frames.items():
-            for number, sheet in enumerate(_sheets(frames, summary.cameras[camera])):
-                _add(file, sheet_name(camera, number), _webp(sheet), compressed=False)
+            for number, sheet in enumerate(pack_sheets(frames, summary.cameras[camera])):
+                _add(file, sheet_name(camera, number), sheet, compressed=False)
     write_bytes(path, content.getvalue())
 
 
@@ -329,65 +331,21 @@ def _check(record: EpisodeRecord) -> None:
             raise ValueError(f"{camera} is {frames.dtype} {list(frames.shape)}: no uint8 images")
         if not 1 <= len(frames) <= steps + 1 or not all(frames.shape[1:3]):
             raise ValueError(f"{camera} has {len(frames)} frames for {steps} actions")
-        if max(frames.shape[1:3]) > _LONGEST:
+        if max(frames.shape[1:3]) > LONGEST:
             raise ValueError(f"{camera} has frames of {list(frames.shape[1:3])} pixels")
         if not camera or "/" in camera or camera.startswith("."):
             raise ValueError(f"{camera!r} cannot be the name of a camera")
 
 
-def _layout(frames: Frames) -> dict[str, int]:
-    count, height, width, _ = frames.shape
-    columns = max(1, min(_COLUMNS, count, _LONGEST // width))
-    rows = max(1, min(_SHEET // (columns * width * height), _LONGEST // height))
-    return {
-        "height": height, "width": width, "frames": count, "columns": columns, "rows": rows
-    }  # fmt: skip
-
-
-def _sheets(frames: Frames, layout: Mapping[str, int]) -> list[Frames]:
-    """Frames [N, H, W, 3] on sheets, row by row; what is left of the last row is black."""
-    columns, height, width = layout["columns"], layout["height"], layout["width"]
-    each = columns * layout["rows"]
-    made = []
-    for start in range(0, len(frames), each):
-        some = frames[start : start + each]
-        rows = math.ceil(len(some) / columns)
-        whole = np.zeros((rows * columns, height, width, 3), np.uint8)
-        whole[: len(some)] = some
-        grid = whole.reshape(rows, columns, height, width, 3).swapaxes(1, 2)
-        made.append(grid.reshape(rows * height, columns * width, 3))
-    return made
-
-
 def _frames(path: Path, file: zipfile.ZipFile, camera: str, layout: Mapping[str, int]) -> Frames:
-    height, width, count = layout["height"], layout["width"], layout["frames"]
-    columns, each = layout["columns"], layout["columns"] * layout["rows"]
-    parts = []
-    for number, start in enumerate(range(0, count, each)):
-        wanted = min(each, count - start)
-        rows = math.ceil(wanted / columns)
-        content = _member(path, file, sheet_name(camera, number), _LARGEST_SHEET)
-        try:
-            sheet = decoded(io.BytesIO(content))
-            if sheet.shape[:2] != (rows * height, columns * width):
-                raise ValueError(f"a sheet of {sheet.shape[1]} × {sheet.shape[0]} pixels")
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{path}: frames of {camera}: {error}") from error
-        grid = sheet.reshape(rows, height, columns, width, 3).swapaxes(1, 2)
-        parts.append(grid.reshape(-1, height, width, 3)[:wanted])
-    return np.concatenate(parts)
-
-
-def _thumbnail(frames: Mapping[str, Frames]) -> bytes:
-    image = Image.fromarray(frames.get(SCENE, next(iter(frames.values())))[-1])
-    image.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BOX)
-    return _webp(np.asarray(image))
-
-
-def _webp(sheet: Frames) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(sheet).save(content, "WEBP", lossless=True, method=4, quality=75)
-    return content.getvalue()
+    contents = (
+        _member(path, file, sheet_name(camera, number), _LARGEST_SHEET)
+        for number in range(sheet_count(layout))
+    )
+    try:
+        return unpack_sheets(contents, layout)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: frames of {camera}: {error}") from error
 
 
 def _add(file: zipfile.ZipFile, name: str, content: bytes, *, compressed: bool) -> None:
@@ -507,7 +465,7 @@ def _checked_summary(path: Path, about: dict[str, Any]) -> Summary:
             sizes = [layout[key] for key in ("height", "width", "frames", "columns", "rows")]
             if not all(type(size) is int for size in sizes):
                 raise ValueError(f"frames of {sizes}")
-            if min(sizes) < 1 or max(sizes[:2]) > _LONGEST:
+            if min(sizes) < 1 or max(sizes[:2]) > LONGEST:
                 raise ValueError(f"frames of {sizes}")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RecordError(f"{path}: not a record of an episode: {error!r}") from error

@@ -13,17 +13,16 @@ from typing import Any, Final, cast
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from torch import Tensor
 
-from mmrl.action_labels import action_label, action_names
+from mmrl.action_labels import action_label, action_names, all_labels
 from mmrl.contract import IS_SUCCESS
 from mmrl.errors import UserError
-from mmrl.evaluation.player import AboutSteps
+from mmrl.evaluation.predictor import INSTRUCTIONS
 from mmrl.language import kind_of
 from mmrl.records import (
     EPISODES_FOLDER,
@@ -42,7 +41,6 @@ _SHARE: Final = 0.01  # of the time
 _ALLOWANCE: Final = 0.5  # seconds at the beginning
 _GRACE: Final = 2.0  # seconds more, before a slow episode is given up
 _BATCH: Final = 64  # steps whose outputs are computed together
-_INSTRUCTIONS: Final = ("mission", "instruction")  # attributes of environments
 
 
 class RolloutRecorder(BaseCallback):
@@ -116,7 +114,7 @@ class RolloutRecorder(BaseCallback):
             self._env_id = str(spec.id) if spec is not None else name or type(self._env).__name__
         if self._attribute is None and not isinstance(self._env, MultimodalVecEnv):
             self._attribute = next(
-                (one for one in _INSTRUCTIONS if isinstance(self._first_attribute(one), str)), None
+                (one for one in INSTRUCTIONS if isinstance(self._first_attribute(one), str)), None
             )
 
     def _on_step(self) -> bool:
@@ -165,8 +163,8 @@ class RolloutRecorder(BaseCallback):
         builder = EpisodeBuilder(
             TRAINING, self._env_id or "", env_args=self._env_args, checkpoint=self.num_timesteps
         )
-        names = _all_names(self.training_env.action_space, self._names)
-        self._episode = _Episode(row, builder, AboutSteps(names))
+        builder.actions = all_labels(self.training_env.action_space, self._names)
+        self._episode = _Episode(row, builder)
         seen = _row_of(self.locals["new_obs"], row)
         builder.add_observation(seen, self._scene(row), self._instruction(row))
 
@@ -223,7 +221,7 @@ class RolloutRecorder(BaseCallback):
         env = self._env
         tokenizer = env.preprocessing.tokenizer if isinstance(env, MultimodalVecEnv) else None
         outputs = compute_outputs(policy, cast("Any", encoded), **memory, tokenizer=tokenizer)
-        episode.builder.add_numbers(episode.about.add_all(outputs))
+        episode.builder.add_outputs(outputs, range(len(seen)))
 
     def _finish(self, episode: _Episode) -> None:
         """The episode has ended; it is written when advantages or hindsight's label are known."""
@@ -261,9 +259,7 @@ class RolloutRecorder(BaseCallback):
     def _write(self, episode: _Episode, label: str | None = None) -> None:
         builder = episode.builder
         kind = kind_of(self._metadata, builder.instruction)
-        about = episode.about.entries
-        if label:
-            about["relabelled_instruction"] = label
+        about = {"relabelled_instruction": label} if label else {}
         self.add(partial(builder.build, episode.success, instruction_kind=kind, about=about))
 
     def add(self, record: EpisodeRecord | Callable[[], EpisodeRecord]) -> None:
@@ -307,7 +303,7 @@ class _Episode:
 
     Attributes:
         row: of its environment.
-        builder, about: of the record.
+        builder: of the record.
         seen: of the steps whose outputs are not computed yet, the observation, the state of the
             memory, and whether the episode began.
         places: of the steps whose advantages are not known yet, in the rollout buffer.
@@ -316,7 +312,6 @@ class _Episode:
 
     row: int
     builder: EpisodeBuilder
-    about: AboutSteps
     seen: list[tuple[Any, Tensor | None, bool]] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     success: bool | None = None
@@ -348,9 +343,3 @@ def _action_names(env: Any) -> dict[int, Any]:
         return action_names(env)
     except Exception:  # an attribute "actions" of another kind
         return {}
-
-
-def _all_names(space: spaces.Space[Any], names: dict[int, Any]) -> list[str]:
-    if not isinstance(space, spaces.Discrete):
-        return []
-    return [action_label(k + int(space.start), space, names) for k in range(int(space.n))]

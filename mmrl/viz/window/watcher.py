@@ -17,7 +17,6 @@ from mmrl.agent import (
     policy_outputs,
 )
 from mmrl.contract import batch_of_one
-from mmrl.evaluation.player import AboutSteps
 from mmrl.language import kind_of
 from mmrl.records import EpisodeBuilder, EpisodeRecord
 from mmrl.viz.window.drawing import Scene, draw
@@ -144,11 +143,11 @@ class Watcher:
 
     def _begin_record(self) -> None:
         session = self.session
-        self._about = AboutSteps(session.actions)
         self._builder = EpisodeBuilder(
             WATCH, session.env_id, env_args=session.env_args, seed=session.seed,
             checkpoint=self._checkpoint,
         )  # fmt: skip
+        self._builder.actions = session.actions
         self._builder.add_observation(session.observation, session.overview)
 
     def _record(self, action: Any, reward: float, outputs: PolicyOutputs) -> None:
@@ -156,17 +155,12 @@ class Watcher:
         session = self.session
         if self._on_episode is None:
             return
-        self._builder.add_step(
-            action, reward, label=session.last_action, info=session.info,
-            numbers=self._about.add(outputs, 0),
-        )  # fmt: skip
+        self._builder.add_step(action, reward, label=session.last_action, info=session.info)
+        self._builder.add_outputs(outputs, [0])
         self._builder.add_observation(session.observation, session.overview)
         if session.is_over:
             kind = kind_of(session.metadata, self._builder.instruction)
-            about = self._about.entries
-            self._on_episode(
-                self._builder.build(session.success, instruction_kind=kind, about=about)
-            )
+            self._on_episode(self._builder.build(session.success, instruction_kind=kind))
 
     def _action_probabilities(self) -> NDArray[np.float32] | None:
         probabilities = action_probabilities(self._actor, batch_of_one(self.session.observation))

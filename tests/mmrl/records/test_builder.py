@@ -22,7 +22,8 @@ def test_an_episode_is_recorded(tmp_path):
     for step in range(3):
         buffer[:] = step + 1  # an environment that draws into one buffer
         numbers = {"value": np.float32(step), "probabilities": np.array([0.25, 0.75])}
-        builder.add_step(step, 0.5, label=f"act {step}", info={"n": step}, numbers=numbers)
+        builder.add_step(step, 0.5, label=f"act {step}", info={"n": step})
+        builder.add_numbers({name: [one] for name, one in numbers.items()})
         builder.add_observation({"image": buffer, "instruction": f"now {step}"}, camera(9 + step))
     write_record(tmp_path / "a.episode", builder.build(True, about={"actions": ["a", "b"]}))
     record = read_record(tmp_path / "a.episode")
@@ -73,8 +74,9 @@ def test_numbers_that_do_not_fit_are_left_out():
     for step in range(3):
         rows = np.ones((2, 2 + step))  # another shape each time
         words = np.full(step + 1, 0.5)  # a longer one each time
-        once = {"once": 1} if step == 1 else {}
-        builder.add_step(0, 0, numbers={"rows": rows, "words": words, "none": None, **once})
+        once = {"once": [1]} if step == 1 else {}
+        builder.add_step(0, 0)
+        builder.add_numbers({"rows": [rows], "words": [words], **once})
         builder.add_observation(camera(0))
     builder.add_numbers({"advantage": [1, 2]})
     builder.add_numbers({"advantage": [3]})
