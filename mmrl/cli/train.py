@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mmrl.api import plan_training, run_training
 from mmrl.arguments.request import check, parse
+from mmrl.run_training import plan_training, run_training
 
 __all__ = ["check", "parse", "run"]
 

@@ -206,7 +206,7 @@ def test_interrupt_before_there_is_anything_to_keep(call, monkeypatch, tmp_path)
         def train(config, hyper, run):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("mmrl.api.find_agent", lambda name: Agent)
+    monkeypatch.setattr("mmrl.run_training.find_agent", lambda name: Agent)
     status, _, err = call("train", "--env", ENV, "--out", tmp_path / "run")
     assert status == 130
     assert "interrupted" in err
@@ -222,7 +222,7 @@ def test_agent_of_a_stranger_trains(call, monkeypatch, tmp_path, scripted):
             run.save_checkpoint(Checkpoint(config.steps, {}, {}))
             return scripted(lambda image, instruction: 2)
 
-    monkeypatch.setattr("mmrl.api.find_agent", lambda name: Agent)
+    monkeypatch.setattr("mmrl.run_training.find_agent", lambda name: Agent)
     arguments = ("--env", ENV, "--out", tmp_path / "run", "--eval_episodes", "5", "--steps", "7")
     status, out, _ = call("train", *arguments)
     assert status == 0
