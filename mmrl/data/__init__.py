@@ -2,17 +2,25 @@
 
 from mmrl.data.collection import Collection, Request, collect
 from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
-from mmrl.data.episode import Episode
+from mmrl.data.episode import Demonstration, Episode
 from mmrl.data.location import Place, find_place
-from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
+from mmrl.data.play import (
+    ActorSource,
+    ExpertLabelledSource,
+    ExpertSource,
+    RandomSource,
+    Source,
+)
 from mmrl.data.spaces import Spaces
 
 __all__ = [
     "ActorSource",
     "Collection",
     "Columns",
+    "Demonstration",
     "Episode",
     "EpisodeDataset",
+    "ExpertLabelledSource",
     "ExpertSource",
     "Place",
     "RandomSource",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast, overload
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data.collection import OURS
-from mmrl.data.episode import Episode
+from mmrl.data.episode import Demonstration, Episode
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
+from mmrl.data.recorder import EXPERT_ACTION
 from mmrl.data.spaces import Spaces, read_spaces
 from mmrl.errors import UserError
 from mmrl.images import decoded
@@ -155,6 +156,22 @@ class EpisodeDataset(Sequence[Episode]):
             descriptions=tuple(text for one in read for text in one.descriptions),
         )
 
+    def demonstration(self, index: int, keys: Iterable[str]) -> Demonstration:
+        """An episode as imitation learning reads it: all observations, and the expert's labels
+        instead of the actions where it has some.
+
+        Args:
+            index: of the episode.
+            keys: of the images and vectors, under the contract's names.
+
+        Raises:
+            UserError: it lacks something, or cannot be read.
+        """
+        try:
+            return self._demonstration(self._members(index), keys)
+        except DAMAGE as error:
+            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
     def check(self) -> None:
         """Look whether all episodes are there, and what the first one holds.
 
@@ -243,6 +260,30 @@ class EpisodeDataset(Sequence[Episode]):
             env_id=self.env_id,
             terminated=bool(len(rewards) and read("terminations")[-1]),
         )
+
+    def _demonstration(self, read: Members, keys: Iterable[str]) -> Demonstration:
+        labels = read(f"infos/{EXPERT_ACTION}")
+        actions = (read("actions") if labels is None else labels)[()]
+        steps = len(actions)
+        text = self._keys.get(INSTRUCTION)
+        texts = ("",) * steps if text is None else _texts(read(f"observations/{text}"))
+        return Demonstration(
+            {key: self._observations(read, key)[:steps] for key in keys},
+            texts[:steps],
+            actions,
+            self._success(read, read("rewards")[()].astype(np.float64)),
+        )
+
+    def _observations(self, read: Members, key: str) -> NDArray[Any]:
+        """All T + 1 images or vectors of an episode under one of the contract's names."""
+        values = read(f"observations/{self._keys.get(key, key)}")
+        if values is None:
+            has = ", ".join(read.group["observations"])
+            raise UserError(
+                f"dataset {self.place.name!r} lacks {key!r}, which the environment has: it has "
+                f"{has}"
+            )
+        return self._images(values) if key == IMAGE else values[()]
 
     def _success(self, read: Members, rewards: NDArray[np.float64]) -> bool | None:
         """As recorded, unless a rule is given; else by the adapters' rule."""

@@ -1,4 +1,4 @@
-"""One recorded episode."""
+"""One recorded episode: as it was, and as imitation learning reads it."""
 
 from __future__ import annotations
 
@@ -40,3 +40,23 @@ class Episode:
 
     def __len__(self) -> int:
         return len(self.rewards)
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What a demonstrator did in T steps, or would have done.
+
+    Attributes:
+        observations: images and vectors before each step, by their keys, [T, …].
+        instructions: T.
+        actions: [T], or [T, A].
+        success: of the episode; None where it is not known.
+    """
+
+    observations: dict[str, NDArray[Any]]
+    instructions: tuple[str, ...]
+    actions: NDArray[Any]
+    success: bool | None
+
+    def __len__(self) -> int:
+        return len(self.actions)

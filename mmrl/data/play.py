@@ -22,7 +22,9 @@ from mmrl.wrappers.optional_methods import find_expert
 
 
 class Source(Protocol):
-    """Chooses the actions of recorded episodes."""
+    """Chooses the actions of recorded episodes. One that has an attribute ``labels`` after
+    :meth:`actions`, an expert's actions [N] for the same observations, has them recorded.
+    """
 
     def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """Get ready for N episodes that begin now, all at once."""
@@ -74,12 +76,15 @@ def play(
     running = list(range(wanted))
     while running:
         actions = source.actions(env, observation)
+        labels = getattr(source, "labels", None)
         observation, rewards, terminated, truncated, infos = batch.step(actions)
         over = terminated | truncated
         success, known = batch.were_successful(infos) if over.any() else (over, over)
         for e in running:
             recording = recordings[e]
             recording.actions.append(np.array(actions[e]))  # a source may reuse its array
+            if labels is not None:
+                recording.expert_actions.append(np.array(labels[e]))
             recording.rewards.append(float(rewards[e]))
             recording.terminated.append(bool(terminated[e]))
             recording.truncated.append(bool(truncated[e]))
@@ -186,3 +191,46 @@ class ActorSource:
     ) -> NDArray[Any]:
         """What the agent does, [N]."""
         return self._actor.act(observation, deterministic=False)
+
+
+class ExpertLabelledSource:
+    """An agent, or at random the expert instead, whose every step is labelled with the expert's
+    action: the data of DAgger (Ross et al., 2011).
+
+    Args:
+        actor: the agent; None where the expert takes all steps.
+        beta: the probability that a step is the expert's.
+
+    Attributes:
+        labels: the expert's actions in the last step, [N].
+    """
+
+    labels: NDArray[Any]
+
+    def __init__(self, actor: Actor | None, beta: float = 0.0) -> None:
+        self._expert = ExpertSource()
+        self._agent = None if actor is None else ActorSource(actor)
+        self._beta = beta
+
+    def begin(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """Notify the agent that episodes begin, and find the expert.
+
+        Raises:
+            UserError: the environment has none.
+        """
+        self._rng = np.random.default_rng(action_seed(seeds[0]))
+        self._expert.begin(env, seeds)
+        if self._agent is not None:
+            self._agent.begin(env, seeds)
+
+    def actions(
+        self, env: VectorEnv[Any, Any, Any], observation: Mapping[str, Any]
+    ) -> NDArray[Any]:
+        """The agent's actions, or the expert's, [N]."""
+        self.labels = np.array(self._expert.actions(env, observation))
+        if self._agent is None:
+            return self.labels
+        chosen = np.array(self._agent.actions(env, observation))
+        by_expert = self._rng.random(len(chosen)) < self._beta
+        chosen[by_expert] = self.labels[by_expert]
+        return chosen

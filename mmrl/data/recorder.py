@@ -16,6 +16,8 @@ CHUNK_BYTES: Final = 64 * 1024
 """About so much of the images is packed together."""
 _LEVEL: Final = 1
 _SMALL: Final = 1024  # bytes that are not worth packing
+EXPERT_ACTION: Final = "expert_action"
+"""The entry of the infos with what an expert would have done in each step."""
 
 
 class Frames:
@@ -70,6 +72,7 @@ class Recording:
         instructions: T + 1; "" where the environment gives none.
         descriptions: T + 1; "" where the environment gives none.
         actions, rewards, terminated, truncated, achieved: of T steps.
+        expert_actions: of T steps, where an expert labels them; else empty.
         success: whether it ended in one; None where it has not ended, or it is not known.
     """
 
@@ -79,6 +82,7 @@ class Recording:
     instructions: list[str] = field(default_factory=list)
     descriptions: list[str] = field(default_factory=list)
     actions: list[Any] = field(default_factory=list)
+    expert_actions: list[Any] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     terminated: list[bool] = field(default_factory=list)
     truncated: list[bool] = field(default_factory=list)
@@ -120,6 +124,9 @@ class Recording:
         _write(group, "terminations", np.array(self.terminated))
         _write(group, "truncations", np.array(self.truncated))
         infos = group.create_group("infos")
+        if self.expert_actions:
+            labels = np.stack([np.asarray(action) for action in self.expert_actions])
+            _write(infos, EXPERT_ACTION, labels)
         if self.success is not None:
             group.attrs["success"] = self.success
             _write(infos, "is_success", np.arange(steps + 1) == (steps if self.success else -1))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 Batch = dict[str, Tensor]
 
@@ -108,3 +111,22 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self) -> Evaluation:
         """Evaluate the module on held-out examples."""
+
+    def build_optimizer(self, config: FitConfig) -> Optimizer:
+        """AdamW over the weights that are trained; the trainer sets its learning rate."""
+        trained = [weight for weight in self.module.parameters() if weight.requires_grad]
+        return torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def before_step(self, step: int) -> None:  # noqa: B027 - nothing by default
+        """Make more data, for example; called before gradient step number ``step`` + 1."""
+
+    def should_stop(self, evaluation: Evaluation) -> bool:
+        """Whether training ends early after an evaluation before its end."""
+        return False
+
+    def get_state(self) -> dict[str, Any]:
+        """Further plain data for checkpoints; :meth:`set_state` gets it."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - nothing by default
+        """Resume from a checkpoint's state, which has what :meth:`get_state` gave."""

@@ -80,6 +80,9 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
                 if stop:
                     checkpoints.save()
                     stop.raise_if_asked()
+                is_new = step % config.evaluate_every == 0
+                if evaluation is not None and is_new and task.should_stop(evaluation):
+                    break
         checkpoints.save()
     finally:
         writer.close()
@@ -147,10 +150,7 @@ class Training:
         task.module.to(self._device)
         torch.manual_seed(config.seed)
         self._generator = np.random.default_rng(config.seed)
-        trained = [weight for weight in task.module.parameters() if weight.requires_grad]
-        self._optimizer = torch.optim.AdamW(
-            trained, lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._optimizer = task.build_optimizer(config)
         self._started = time.monotonic()
 
     def advance(self) -> dict[str, float]:
@@ -161,6 +161,7 @@ class Training:
         """
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.learning_rate * schedule(self.step, self.config.steps)
+        self.task.before_step(self.step)
         module = self.task.module.train()
         batch = self.task.batch(self._generator)
         losses = self.task.losses({name: one.to(self._device) for name, one in batch.items()})
@@ -196,6 +197,7 @@ class Training:
                 "optimizer": moments,
                 "generator": self._generator.bit_generator.state,
                 **rng_state(),
+                **self.task.get_state(),
             },
         )
 
@@ -212,6 +214,7 @@ class Training:
         self._optimizer.load_state_dict(whole)
         self._generator.bit_generator.state = state["generator"]
         set_rng_state(state)
+        self.task.set_state(state)
         self.step = checkpoint.steps
 
 

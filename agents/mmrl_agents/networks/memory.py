@@ -213,14 +213,22 @@ class MemoryPart(Part):
 
     def check(self, hyper: Any) -> None:
         """As :meth:`Part.check`."""
-        if self.config.kind not in MEMORIES:
-            raise unknown(self.key, self.config.kind, MEMORIES)
+        self.check_kind()
         if hyper.batch_size % hyper.n_steps:
             section = self.key.rpartition(".")[0]
             raise UserError(
                 f"{section}.batch_size={hyper.batch_size}: with a memory, minibatches are whole "
                 f"rollouts of some environments: give a multiple of n_steps={hyper.n_steps}"
             )
+
+    def check_kind(self) -> None:
+        """Refuse an unknown kind.
+
+        Raises:
+            UserError: it is.
+        """
+        if self.config.kind not in MEMORIES:
+            raise unknown(self.key, self.config.kind, MEMORIES)
 
     def policy_kwargs(self) -> dict[str, Any]:
         """As :meth:`Part.policy_kwargs`."""

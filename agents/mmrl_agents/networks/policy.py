@@ -223,14 +223,17 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
             state: of the memory before the first step, float [N, S]; None without a memory.
             starts: whether an episode begins there, bool [T, N]; None without a memory.
         """
-        features = self._encode(obs)
-        if state is not None and starts is not None:
-            assert self.memory is not None
-            sequences = features.unflatten(0, starts.shape)
-            features = self.memory.sequences(sequences, state, starts).flatten(0, 1)
+        features = self._encode_sequences(obs, state, starts)
         values, distribution = self._heads(features, obs)
         log_probs, entropies = distribution.log_prob(actions), distribution.entropy()
         return ActionEvaluation(values, log_probs, entropies, features)
+
+    def distributions(
+        self, obs: PyTorchObs, state: Tensor | None = None, starts: Tensor | None = None
+    ) -> Distribution:
+        """The actor's distribution over actions; arguments as of :meth:`evaluate`."""
+        features = self._encode_sequences(obs, state, starts)
+        return self._distribution(self.mlp_extractor.forward_actor(features), obs)
 
     def evaluate_actions(
         self, obs: PyTorchObs, actions: Tensor
@@ -314,6 +317,17 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     def _encode(self, obs: PyTorchObs) -> Tensor:
         features: Tensor = self.features_extractor(obs)
         return features
+
+    def _encode_sequences(
+        self, obs: PyTorchObs, state: Tensor | None, starts: Tensor | None
+    ) -> Tensor:
+        """Features [T · N, F]; arguments as of :meth:`evaluate`."""
+        features = self._encode(obs)
+        if state is None or starts is None:
+            return features
+        assert self.memory is not None
+        sequences = features.unflatten(0, starts.shape)
+        return self.memory.sequences(sequences, state, starts).flatten(0, 1)
 
     def _recall(self, features: Tensor, state: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
         if self.memory is None:

@@ -1,0 +1,187 @@
+"""Demonstrations in memory, from which minibatches of steps and of sequences are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmrl.contract import INSTRUCTION
+from mmrl.data import Demonstration
+from mmrl.preprocessing.pipeline import Preprocessing
+
+
+class Sequences(NamedTuple):
+    """Steps of episodes as a memory reads them.
+
+    Attributes:
+        rows: numbers of steps in the buffer, int64 [T, N].
+        starts: whether an episode begins there, bool [T, N].
+        padding: which steps are there to fill up only, bool [T, N].
+    """
+
+    rows: NDArray[np.int64]
+    starts: NDArray[np.bool_]
+    padding: NDArray[np.bool_]
+
+
+class DemonstrationBuffer:
+    """The steps of demonstrations, end to end; each distinct instruction is encoded once.
+
+    Args:
+        sensors: the spaces of images and vectors, by their keys.
+        preprocessing: of the instructions.
+    """
+
+    def __init__(self, sensors: Mapping[str, spaces.Box], preprocessing: Preprocessing) -> None:
+        self._sensors = {key: _Column(space.shape, space.dtype) for key, space in sensors.items()}
+        self._preprocessing = preprocessing
+        self._actions: _Column | None = None
+        self._sentences = _Column((), np.int64)
+        self._numbers: dict[str, int] = {}
+        self._encoded: dict[str, _Column] = {
+            key: _Column(space.shape, space.dtype) for key, space in preprocessing.spaces.items()
+        }
+        self._starts = [0]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @property
+    def episodes(self) -> int:
+        """How many demonstrations there are."""
+        return len(self._starts) - 1
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The first step of each episode, and the number of all steps, int64 [E + 1]."""
+        return np.array(self._starts)
+
+    @property
+    def actions(self) -> NDArray[Any]:
+        """The actions of all steps, [S] or [S, A]."""
+        assert self._actions is not None
+        return self._actions.values
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Add an episode, which has at least one step."""
+        for key, column in self._sensors.items():
+            column.extend(demonstration.observations[key])
+        if self._actions is None:
+            self._actions = _Column(demonstration.actions.shape[1:], demonstration.actions.dtype)
+        self._actions.extend(demonstration.actions)
+        numbers = [self._number(sentence) for sentence in demonstration.instructions]
+        self._sentences.extend(np.array(numbers, np.int64))
+        self._starts.append(len(self) + len(demonstration))
+
+    def _number(self, sentence: str) -> int:
+        """Of a distinct instruction."""
+        if sentence not in self._numbers:
+            self._numbers[sentence] = len(self._numbers)
+            encoded = self._preprocessing.encode({INSTRUCTION: [sentence]}, 0)
+            for key, column in self._encoded.items():
+                column.extend(encoded[key][None])
+        return self._numbers[sentence]
+
+    def observations(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """The observations of steps by their numbers, by key, tensors [n, …]."""
+        seen = {key: column.values[rows] for key, column in self._sensors.items()}
+        sentences = self._sentences.values[rows]
+        read = {key: column.values[sentences] for key, column in self._encoded.items()}
+        return {key: torch.from_numpy(one) for key, one in {**seen, **read}.items()}
+
+    def sample(
+        self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Random steps of some episodes, each step as probable as any other, int64 [count]."""
+        first = self.starts[episodes]
+        lengths = self.starts[episodes + 1] - first
+        return _expand(first, lengths, rng.integers(int(lengths.sum()), size=count))
+
+    def sample_sequences(
+        self, episodes: NDArray[np.int64], count: int, length: int, rng: np.random.Generator
+    ) -> Sequences:
+        """Random episodes packed end to end into N = ``count`` sequences of T = ``length`` steps.
+
+        Of an episode that is longer than a sequence a random part is taken, before which the
+        memory is empty; the last episode of a sequence is cut.
+        """
+        columns = [self._pack(episodes, length, rng) for _ in range(count)]
+        rows, starts = (np.stack(one, 1) for one in zip(*columns, strict=True))
+        return Sequences(rows, starts, np.zeros_like(starts))
+
+    def _pack(
+        self, episodes: NDArray[np.int64], length: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        rows, cuts = np.empty(length, np.int64), np.zeros(length, np.bool_)
+        at = 0
+        while at < length:
+            episode = int(episodes[rng.integers(len(episodes))])
+            first, end = self._starts[episode], self._starts[episode + 1]
+            if end - first > length:
+                first += int(rng.integers(end - first - length + 1))
+            taken = min(end - first, length - at)
+            rows[at : at + taken] = np.arange(first, first + taken)
+            cuts[at] = True
+            at += taken
+        return rows, cuts
+
+    def whole(self, episodes: NDArray[np.int64], length: int) -> Sequences:
+        """Whole episodes packed end to end, in order, into sequences of at least ``length`` steps,
+        which are padded to the same length.
+        """
+        longest = max(length, int(np.diff(self.starts)[episodes].max()))
+        columns: list[list[int]] = []
+        for episode in episodes.tolist():
+            steps = range(self._starts[episode], self._starts[episode + 1])
+            if not columns or len(columns[-1]) + len(steps) > longest:
+                columns.append([])
+            columns[-1] += steps
+        rows = np.full((longest, len(columns)), -1)
+        for row, packed in zip(rows.T, columns, strict=True):
+            row[: len(packed)] = packed
+        padding = rows < 0
+        return Sequences(np.maximum(rows, 0), np.isin(rows, self.starts[:-1]) | padding, padding)
+
+
+def _expand(
+    first: NDArray[np.int64], lengths: NDArray[np.int64], flat: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Positions in ranges laid end to end → the numbers in the ranges."""
+    ends = np.cumsum(lengths)
+    where = np.searchsorted(ends, flat, side="right")
+    return first[where] + flat - (ends - lengths)[where]
+
+
+class _Column:
+    """An array that grows at its end.
+
+    Args:
+        shape: of one row.
+        dtype: of its values.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self._room = np.empty((256, *shape), dtype)
+        self._count = 0
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """All rows, without a copy."""
+        return self._room[: self._count]
+
+    def extend(self, rows: NDArray[Any]) -> None:
+        """Add rows at the end."""
+        needed = self._count + len(rows)
+        if needed > len(self._room):
+            room = np.empty((max(needed, 2 * len(self._room)), *self._room.shape[1:]),
+                            self._room.dtype)  # fmt: skip
+            room[: self._count] = self.values
+            self._room = room
+        self._room[self._count : needed] = rows
+        self._count = needed

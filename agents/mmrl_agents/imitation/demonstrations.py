@@ -1,0 +1,176 @@
+"""Reads demonstrations into memory, of datasets or of an environment's expert."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from mmrl.agent import Actor
+from mmrl.contract import EVAL_SEED_START, sensors
+from mmrl.data import (
+    Demonstration,
+    EpisodeDataset,
+    ExpertLabelledSource,
+    Request,
+    collect,
+    find_place,
+    open_dataset,
+)
+from mmrl.errors import UserError
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import EnvInfo
+from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.wrappers.nested_spaces import describe
+from mmrl_agents.imitation.buffer import DemonstrationBuffer
+from mmrl_agents.imitation.config import BCConfig
+
+
+class Split(NamedTuple):
+    """Numbers of episodes, int64 each: those that are learned from, and those to validate with."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+class Demonstrations:
+    """The demonstrations of a training, split into those to learn from and those to validate with.
+
+    Args:
+        config, hyper: the configuration.
+        info: of the environment.
+        preprocessing: of the instructions.
+
+    Attributes:
+        buffer: their steps.
+        failed: episodes that were left out, as they are known to have failed.
+    """
+
+    def __init__(
+        self, config: TrainConfig, hyper: BCConfig, info: EnvInfo, preprocessing: Preprocessing
+    ) -> None:
+        self._config, self._hyper, self._info = config, hyper, info
+        self._sensors = sensors(info.observation_space)
+        self.buffer = DemonstrationBuffer(self._sensors, preprocessing)
+        self.failed = 0
+        self._validation: list[NDArray[np.bool_]] = []
+
+    @property
+    def split(self) -> Split:
+        """Which episodes are learned from, and which are held out."""
+        held_out = np.concatenate(self._validation)
+        return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+    def add(self, dataset: EpisodeDataset, most: int, *, successful_only: bool) -> None:
+        """Read the episodes of a dataset.
+
+        Args:
+            dataset: it.
+            most: how many at most; 0 for all.
+            successful_only: leave out those that are known to have failed.
+
+        Raises:
+            UserError: it is of another environment, or cannot be read.
+        """
+        self._check_actions(dataset)
+        before = self.buffer.episodes
+        for number in range(min(most or len(dataset), len(dataset))):
+            demonstration = dataset.demonstration(number, self._sensors)
+            self._check_observations(dataset, demonstration)
+            if successful_only and demonstration.success is False:
+                self.failed += 1
+            elif len(demonstration):
+                self.buffer.add(demonstration)
+        self._hold_out(self.buffer.episodes - before)
+
+    def play_expert(
+        self, folder: Path, episodes: int, seed: int, actor: Actor | None = None, beta: float = 0.0
+    ) -> EpisodeDataset:
+        """Play episodes in which the expert acts, or labels what an agent does; or read them, where
+        they were played.
+
+        Args:
+            folder: where they are kept, a Minari dataset.
+            episodes: how many.
+            seed: of the first one.
+            actor: the agent; None for the expert.
+            beta: probability that a step is the expert's.
+
+        Raises:
+            UserError: the environment has no expert, or fails.
+        """
+        request = Request(
+            self._config.env,
+            episodes,
+            "expert" if actor is None else f"agent labelled by expert, beta {beta:g}",
+            seed=seed % (EVAL_SEED_START - episodes),
+            env_args=self._config.env_args,
+            num_envs=min(self._hyper.num_envs, episodes),
+        )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        place = find_place(str(folder))
+        collect(
+            request,
+            lambda: ExpertLabelledSource(actor, beta),
+            place,
+            env_workers=self._config.env_workers,
+        )
+        return open_dataset(str(folder))
+
+    def report_failed(self) -> None:
+        """Print how many episodes were left out, if any."""
+        if self.failed:
+            print(f"{self.failed:,} episodes that failed are left out", file=sys.stderr)
+
+    def check(self) -> None:
+        """Refuse to learn from nothing.
+
+        Raises:
+            UserError: no episode is left.
+        """
+        if not len(self.split.train):
+            raise UserError(
+                f"there is no demonstration to learn from: {self.failed:,} episodes failed and are "
+                f"left out, {len(self.split.validation):,} are held out to validate with"
+            )
+
+    def _hold_out(self, count: int) -> None:
+        """Choose which of so many new episodes are held out."""
+        rng = np.random.default_rng([self._config.seed, len(self._validation)])
+        held_out = np.zeros(count, np.bool_)
+        held_out[: round(self._hyper.validation * count)] = True
+        self._validation.append(rng.permutation(held_out))
+
+    def _check_actions(self, dataset: EpisodeDataset) -> None:
+        its, ours = dataset.spaces.action, self._info.action_space
+        same = type(its) is type(ours) and its.shape == ours.shape
+        if isinstance(its, spaces.Discrete) and isinstance(ours, spaces.Discrete):
+            same = its.n <= ours.n
+        if not same:
+            raise UserError(
+                f"dataset {dataset.place.name!r} has the actions {describe(its)}, and "
+                f"{self._config.env} has {describe(ours)}"
+            )
+
+    def _check_observations(self, dataset: EpisodeDataset, demonstration: Demonstration) -> None:
+        for key, space in self._sensors.items():
+            shape = demonstration.observations[key].shape[1:]
+            if shape != space.shape:
+                raise UserError(
+                    f"dataset {dataset.place.name!r} has {key!r} of shape {list(shape)}, and "
+                    f"{self._config.env} of {list(space.shape)}"
+                )
+
+
+def open_datasets(names: Sequence[str]) -> list[EpisodeDataset]:
+    """Datasets by their names.
+
+    Raises:
+        UserError: there is none of a name.
+    """
+    return [open_dataset(name) for name in names]
