@@ -39,7 +39,11 @@ def prepare(
     space = info.observation_space
     if checkpoint is not None:
         return load_preprocessing(config, run, checkpoint, space)
-    preprocessing = build_preprocessing(config, info)
+    preprocessing = (
+        Preprocessing.load(Run.open(config.init).path)
+        if config.init
+        else build_preprocessing(config, info)
+    )
     preprocessing = with_goals(preprocessing, config.model, space, config.env)
     if keep:
         run.save_preprocessing(preprocessing)

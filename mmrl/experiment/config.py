@@ -40,7 +40,9 @@ class TrainConfig:
         out: run folder, which must not exist yet.
         agent: name of the agent, or a dotted path to your own class; its hyperparameters are the
             section of that name, or of the class's.
-        steps: environment steps to train for.
+        steps: environment steps to train for; of bc and dagger, gradient steps.
+        init: run folder of an agent with the same model, whose weights and vocabulary the training
+            begins with, such as one that was cloned; new weights, if empty.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
         env_args: arguments of the environment, such as room_size; and speech, the synthesised
             voices of the instructions (voices, words_per_minute, pitch, noise, seconds).
@@ -70,6 +72,7 @@ class TrainConfig:
     out: str
     agent: str = "ppo"
     steps: int = 500_000
+    init: str = ""
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
     env_adapter: dict[str, Any] = field(default_factory=dict)

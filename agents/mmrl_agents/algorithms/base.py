@@ -32,6 +32,7 @@ from mmrl.wrappers.nested_spaces import describe
 from mmrl.wrappers.single_environments import are_single
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
+from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.loop.callbacks import StandardCallbacks
 from mmrl_agents.loop.learn import announce, learn, make_logger, profiled
 from mmrl_agents.loop.learn import resume as resume_training
@@ -149,6 +150,12 @@ class SB3Agent(ABC):
             **kwargs, "learning_rate": LinearDecay(hyper.learning_rate, hyper.final_learning_rate)
         }  # fmt: skip
 
+    @classmethod  # noqa: B027 - nothing by default
+    def attach_initial(
+        cls, algorithm: BaseAlgorithm, hyper: Any, config: TrainConfig, run: Run
+    ) -> None:
+        """Give the algorithm the policy that it began with, where it is kept near to it."""
+
     @classmethod
     def data_kwargs(cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv) -> dict[str, Any]:
         """The algorithm's arguments that depend on the environment, such as its buffer."""
@@ -225,8 +232,12 @@ class SB3Agent(ABC):
             announce(env.try_state(), config.env)
         with nullcontext() if checkpoint is None else saved_encoders(run.path):
             algorithm = cls.build(config, hyper, env, parts)
-        if checkpoint is None and team.is_first:
-            save_encoders(algorithm.policy, run.path)
+        if checkpoint is None:
+            if config.init:
+                begin_with(algorithm.policy, config, run, keep=team.is_first)
+            if team.is_first:
+                save_encoders(algorithm.policy, run.path)
+        cls.attach_initial(algorithm, hyper, config, run)
         algorithm.set_logger(
             make_logger(run, None if checkpoint is None else checkpoint.steps, team)
         )

@@ -87,12 +87,16 @@ class RolloutCollection(OnPolicyAlgorithm):
             values = self.policy.values(
                 obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
             )
+        self._penalize(rollout)
         rollout.compute_returns_and_advantage(last_values=values, dones=dones)
         self._exchange_episodes(ended)
         self.logger.record("time/episodes", self._episode_num)
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _penalize(self, rollout: MultimodalRolloutBuffer) -> None:
+        """Change the rewards of a rollout before returns are computed."""
 
     def _record_episodes(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_]) -> Episodes:
         """Record the episodes that end with this step; return those of a team for later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +11,22 @@ from typing import Any, ClassVar, Final, NoReturn, cast
 import stable_baselines3
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
 from mmrl.errors import UserError
+from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.run import Run
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.algorithms.divergence import diverged
 from mmrl_agents.algorithms.on_policy import RolloutCollection
+from mmrl_agents.algorithms.reference import ReferencePolicy
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.rollout import Minibatch, MultimodalRolloutBuffer, Transitions
 from mmrl_agents.curriculum.part import CurriculumPart
+from mmrl_agents.initial_weights import put_initial_weights
 from mmrl_agents.networks.auxiliary.part import AuxiliaryPart
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.networks.policy import ActionEvaluation, MultimodalPolicy
@@ -51,6 +57,9 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         min_advantage_std: normalised advantages are divided by their standard deviation, but at
             least by this.
         final_ent_coef: ``ent_coef`` at the end, to which it changes linearly; None leaves it.
+        kl_coef: at the start, weight of a penalty on rewards: log π(a|s) - log π₀(a|s), where π₀ is
+            :attr:`reference` (Ziegler et al., 2019). It changes linearly to 0.
+        critic_warmup: environment steps at the start in which the critic's head alone learns.
         team: the workers that train together; ``env`` is this one's part,
             ``batch_size`` counts the transitions of all.
         kwargs: SB3's other arguments.
@@ -61,6 +70,8 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
 
     policy_aliases = {**stable_baselines3.PPO.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
     default_buffer = MultimodalRolloutBuffer
+    reference: ReferencePolicy | None = None
+    """The policy that this one is kept near to by ``kl_coef``."""
 
     def __init__(
         self,
@@ -69,10 +80,13 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         *,
         min_advantage_std: float = 0.0,
         final_ent_coef: float | None = None,
+        kl_coef: float = 0.0,
+        critic_warmup: int = 0,
         team: Team = ALONE,
         **kwargs: Any,
     ) -> None:
         self.min_advantage_std, self.final_ent_coef = min_advantage_std, final_ent_coef
+        self.kl_coef, self.critic_warmup = kl_coef, critic_warmup
         self.team = team
         ours = {
             "rollout_buffer_class": MultimodalRolloutBuffer,
@@ -123,8 +137,20 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
             norm = clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
             if not bool(norm.isfinite()):
                 self._raise_diverged("gradient's norm", norm, logs)
+            if self.num_timesteps <= self.critic_warmup:
+                _keep_critic_gradients(self.policy)
             self.policy.optimizer.step()
         return True
+
+    def _penalize(self, rollout: MultimodalRolloutBuffer) -> None:
+        """Subtract the divergence from the reference from the rewards of a rollout."""
+        if self.reference is None:
+            return
+        # SB3 updates its own share after the rollout only
+        weight = self.kl_coef * max(1 - self.num_timesteps / self._total_timesteps, 0.0)
+        divergence = rollout.log_probs - self.reference.log_probs(rollout)
+        rollout.rewards -= weight * divergence
+        self.logger.record("train/reference_kl", float(divergence.mean()))
 
     def _raise_diverged(self, what: str, value: Tensor, logs: list[dict[str, Tensor]]) -> NoReturn:
         """Stop at a number that is not finite, and report the numbers of the update."""
@@ -269,6 +295,14 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         return batch.actions
 
 
+def _keep_critic_gradients(policy: MultimodalPolicy) -> None:
+    """Remove all gradients but those of the critic's own layers."""
+    critic = {*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()}
+    for weight in policy.parameters():
+        if weight not in critic:
+            weight.grad = None
+
+
 def _select(
     rows: Tensor, batch: Transitions, evaluation: ActionEvaluation | None
 ) -> tuple[Transitions, ActionEvaluation | None]:
@@ -300,6 +334,10 @@ class PPOConfig:
         ent_coef: weight of the entropy bonus, at the start.
         final_ent_coef: at the end; it changes linearly. If empty, it stays.
         vf_coef: weight of the value loss.
+        kl_coef: weight of a penalty on rewards for leaving the policy that ``init`` names; it
+            changes linearly to 0.
+        critic_warmup: environment steps at the start in which the critic's head alone learns, since
+            a cloned policy has an untrained one.
         max_grad_norm: gradients are scaled down to it.
         memory: none, lstm, gru or frame_stack; or a mapping such as {kind: gru, size: 64}, see
             :class:`~mmrl_agents.networks.memory.MemoryConfig`.
@@ -329,6 +367,8 @@ class PPOConfig:
     ent_coef: float = 0.01
     final_ent_coef: float | None = None
     vf_coef: float = 0.5
+    kl_coef: float = 0.0
+    critic_warmup: int = 0
     max_grad_norm: float = 0.5
     memory: PartOptions = None
     memory_args: dict[str, Any] = field(default_factory=dict)
@@ -393,4 +433,27 @@ class PPOAgent(SB3Agent):
             raise UserError(
                 f"{cls.name}.min_advantage_std={hyper.min_advantage_std}: must be at least 0"
             )
+        for name in ("kl_coef", "critic_warmup"):
+            if not 0 <= getattr(hyper, name) < math.inf:
+                raise UserError(f"{cls.name}.{name}={getattr(hyper, name)}: must be at least 0")
         super().check(hyper)
+
+    @classmethod
+    def attach_initial(
+        cls, algorithm: BaseAlgorithm, hyper: PPOConfig, config: TrainConfig, run: Run
+    ) -> None:
+        """As :meth:`SB3Agent.attach_initial`.
+
+        Raises:
+            UserError: there is no such policy.
+        """
+        if not hyper.kl_coef:
+            return
+        if not config.init:
+            raise UserError(
+                f"{cls.name}.kl_coef={hyper.kl_coef}: from which policy? Name its run folder: init"
+            )
+        ppo = cast("PPO", algorithm)
+        initial = copy.deepcopy(ppo.policy)
+        put_initial_weights(initial, run)
+        ppo.reference = ReferencePolicy(initial, ppo.n_envs)

@@ -45,6 +45,7 @@ from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive,
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.earlier import entry
 from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
+from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
 from mmrl_agents.loop.progress import Progress, TrainingProgressBar
@@ -329,6 +330,8 @@ class _Rounds:
         with nullcontext() if is_first else saved_encoders(self.run.path):
             algorithm = self.learner.build(self.config, hyper, env, self._parts)
         if is_first:
+            if self.config.init:
+                begin_with(algorithm.policy, self.config, self.run)
             save_encoders(algorithm.policy, self.run.path)
         steps = None
         if self._checkpoint is not None:

@@ -20,6 +20,7 @@ from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
 from mmrl_agents.imitation.cloning import CloningTask
 from mmrl_agents.imitation.config import BCConfig
 from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
+from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.preprocessing import prepare
@@ -98,6 +99,8 @@ class BCAgent(SB3Agent):
         space = info.observation_space
         with nullcontext() if checkpoint is None else saved_encoders(run.path):
             policy = cls.build_policy(config, hyper, preprocessing, space, info.action_space)
+        if checkpoint is None and config.init:
+            begin_with(policy, config, run)
         actor = SB3Actor(policy, preprocessing)
         demonstrations = Demonstrations(config, hyper, info, preprocessing)
         task = cls.make_task(config, hyper, run, actor, demonstrations)

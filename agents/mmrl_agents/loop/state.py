@@ -37,6 +37,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
     """
     log = algorithm.logger
     auxiliary = getattr(algorithm.policy, "auxiliary", None)
+    reference = getattr(algorithm, "reference", None)
     of_parts = {part.name: part.get_state() for part in parts}
     return {
         **{name: state for name, state in of_parts.items() if state is not None},
@@ -49,6 +50,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
             "starts": algorithm._last_episode_starts.copy(),
             "memory": _memory(algorithm),
         },
+        "reference_memory": None if reference is None else reference.state.clone(),
         "auxiliary_memory": None if auxiliary is None else auxiliary.get_state(),
         "recent": {
             "episodes": list(algorithm.ep_info_buffer),
@@ -99,6 +101,8 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
     if state.get("auxiliary_memory") is not None:
         algorithm.policy.auxiliary.set_state(state["auxiliary_memory"])
     exact = state["env"] is not None
+    if exact and state.get("reference_memory") is not None:
+        algorithm.reference.state = state["reference_memory"].to(algorithm.device)
     if exact:
         env.set_state(state["env"])
         algorithm._last_obs = in_order(

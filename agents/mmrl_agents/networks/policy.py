@@ -235,6 +235,19 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         features = self._encode_sequences(obs, state, starts)
         return self._distribution(self.mlp_extractor.forward_actor(features), obs)
 
+    def unroll(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> tuple[Distribution, Tensor]:
+        """As :meth:`distributions`, step by step, and the state of the memory after the last one,
+        float [N, S].
+        """
+        features = self._encode(obs)
+        if self.memory is not None:
+            steps = []
+            for now, begins in zip(features.unflatten(0, starts.shape), starts, strict=True):
+                after, state = self.memory(now, state, begins)
+                steps.append(after)
+            features = torch.cat(steps)
+        return self._distribution(self.mlp_extractor.forward_actor(features), obs), state
+
     def evaluate_actions(
         self, obs: PyTorchObs, actions: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
