@@ -12,7 +12,9 @@ from mmrl.registry import find_agent
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINED = sorted(
-    path for one in ("", "levels/", "foreign/") for path in CONFIGS.glob(f"{one}*.yaml")
+    path
+    for one in ("", "levels/", "foreign/", "imitation/")
+    for path in CONFIGS.glob(f"{one}*.yaml")
 )
 FITTED = sorted(CONFIGS.glob("fit/*.yaml"))
 

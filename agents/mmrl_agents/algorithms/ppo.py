@@ -339,7 +339,8 @@ class PPOConfig:
         critic_warmup: environment steps at the start in which the critic's head alone learns, since
             a cloned policy has an untrained one.
         max_grad_norm: gradients are scaled down to it.
-        memory: none, lstm, gru or frame_stack; or a mapping such as {kind: gru, size: 64}, see
+        memory: none, lstm, gru, frame_stack or transformer; or a mapping such as
+            {kind: gru, size: 64}, see
             :class:`~mmrl_agents.networks.memory.MemoryConfig`.
         memory_args: earlier spelling of the memory's options.
         auxiliary: loss that the features learn from beside rewards: none; reward_prediction, which

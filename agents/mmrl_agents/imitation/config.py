@@ -27,7 +27,8 @@ class BCConfig:
         evaluate_every: gradient steps between validations.
         patience: validations without a lower loss after which training stops, with the weights of
             the best one; 0 trains to the end.
-        memory: none, lstm, gru or frame_stack; or a mapping such as {kind: gru, size: 64}, see
+        memory: none, lstm, gru, frame_stack or transformer; or a mapping such as
+            {kind: gru, size: 64}, see
             :class:`~mmrl_agents.networks.memory.MemoryConfig`.
         memory_args: options of the memory.
         num_envs: episodes that are played at once.

@@ -96,7 +96,7 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
     Args:
         model: what the model is made of.
         optimizer: its name, arguments and penalties.
-        memory: lstm, gru, frame_stack, or None.
+        memory: lstm, gru, frame_stack, transformer, or None.
         memory_args: its arguments, see :mod:`mmrl_agents.networks.memory`.
         auxiliary: reward_prediction or world_model, an auxiliary loss on the features; or None.
         auxiliary_args: its arguments, see :mod:`mmrl_agents.networks.auxiliary`.

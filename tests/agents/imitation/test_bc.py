@@ -57,7 +57,9 @@ def success_of(actor, config, episodes=60):
     return played.success.mean()
 
 
-@pytest.mark.parametrize(("env", "memory"), [(LEVER, None), (LEVER, "gru"), (SLIDER, "lstm")])
+@pytest.mark.parametrize(
+    ("env", "memory"), [(LEVER, None), (LEVER, "gru"), (SLIDER, "lstm"), (LEVER, "transformer")]
+)
 def test_the_expert_is_imitated(env, memory, make, curves):
     hyper = replace(HYPER, memory=memory, evaluate_every=60)
     config, _, run = make(env=env, steps=180, hyper=hyper)

@@ -7,9 +7,15 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from mmrl.errors import UserError
-from mmrl_agents.networks.memory import MEMORIES, build_memory, segments
+from mmrl_agents.networks.memory import MEMORIES, build_memory
+from mmrl_agents.networks.memory.recurrent import segments
 
-ARGS = {"lstm": {"size": 5}, "gru": {"size": 5}, "frame_stack": {"frames": 3}}
+ARGS = {
+    "lstm": {"size": 5},
+    "gru": {"size": 5},
+    "frame_stack": {"frames": 3},
+    "transformer": {"size": 8, "layers": 2, "heads": 2, "window": 3},
+}
 
 
 def one_after_the_other(memory, features, state, starts):
@@ -85,6 +91,8 @@ def test_segments():
         ("gru", {"frames": 2}, "do not fit gru"),
         ("lstm", {"size": -1}, "do not fit lstm"),
         ("frame_stack", {"frames": 1}, "2 or more"),
+        ("transformer", {"size": 6, "heads": 4}, "heads divide size"),
+        ("transformer", {"window": 0}, "at least 1"),
     ],
 )
 def test_refusals(name, args, words):
