@@ -1,7 +1,7 @@
 """How many demonstrations imitation from pixels needs until 99% of held-out episodes succeed.
 
     python benchmarks/imitation.py --levels GoToRedBall --jobs 2
-    python benchmarks/imitation.py --levels GoToLocal --agents bc --demonstrations 30000 --steps 12000
+    python benchmarks/imitation.py --levels GoToLocal --demonstrations 10000 --steps 8000
 
 Each agent (``configs/imitation/bc.yaml``, ``dagger.yaml``) learns from several numbers of episodes
 of the expert, with several seeds, by the ``mmrl train`` command; further options are handed to it.

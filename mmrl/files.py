@@ -114,6 +114,18 @@ def write_atomically(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it; nothing happens where it is there.
+
+    Raises:
+        WriteError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(folder, error) from error
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically.
 

@@ -29,7 +29,14 @@ from mmrl.data.recorder import Recording
 from mmrl.data.spaces import ACTION_SPACE, OBSERVATION_SPACE
 from mmrl.env_apis.registration import env_id_of
 from mmrl.errors import UserError
-from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
+from mmrl.files import (
+    DRAFT,
+    atomic_file,
+    make_folder,
+    remove_drafts,
+    write_bytes,
+    write_json,
+)
 from mmrl.registry import find_spec
 from mmrl.seeding import forked_rng
 from mmrl.trust import sign
@@ -187,7 +194,7 @@ class _Workshop:
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
                 "nothing was overwritten. Give another --out, or remove it"
             )
-        _make(self.path)
+        make_folder(self.path)
         write_json(saved, asdict(self.request))
         for folder in (self.path, self.place.data):
             remove_drafts(folder)
@@ -230,7 +237,7 @@ class _Workshop:
         Raises:
             UserError: a part is damaged, or the disk is full; the parts are kept.
         """
-        _make(self.place.data)
+        make_folder(self.place.data)
         self.place.main.unlink(missing_ok=True)  # of a call that ended before the metadata
         self._check_room()
         spaces_, steps = self._spaces(), 0
@@ -314,18 +321,6 @@ def _serialized_spaces(env: VectorEnv[Any, Any, Any]) -> str:
     kept = spaces.Dict({**sensors(source), **text})
     action: gym.Space[Any] = env.single_action_space
     return json.dumps({OBSERVATION_SPACE: serialize(kept), ACTION_SPACE: serialize(action)})
-
-
-def _make(folder: Path) -> None:
-    """Make a folder.
-
-    Raises:
-        WriteError: it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(folder, error) from error
 
 
 def _damaged(what: str, error: Exception) -> UserError:
