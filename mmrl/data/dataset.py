@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast, overload
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data.collection import OURS
-from mmrl.data.episode import Demonstration, Episode
+from mmrl.data.episode import Demonstration, Episode, RecordedEpisode
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
 from mmrl.data.recorder import EXPERT_ACTION
@@ -169,6 +170,30 @@ class EpisodeDataset(Sequence[Episode]):
         """
         try:
             return self._demonstration(self._members(index), keys)
+        except DAMAGE as error:
+            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether mmrl has collected it: observations and actions are as agents take them."""
+        return isinstance(self.metadata.get(OURS), dict)
+
+    def recorded(self, index: int) -> RecordedEpisode:
+        """An episode as it was recorded, whoever did it.
+
+        Raises:
+            UserError: it lacks something, or cannot be read.
+        """
+        try:
+            read = self._members(index)
+            labels, actions = read(f"infos/{EXPERT_ACTION}"), read("actions")[()]
+            return RecordedEpisode(
+                _unpacked(read, "observations", self.spaces.recorded),
+                actions if labels is None else labels[()],
+                read("rewards")[()].astype(np.float64),
+                bool(len(actions) and read("terminations")[-1]),
+                self._success(read, read("rewards")[()].astype(np.float64)),
+            )
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
@@ -415,6 +440,29 @@ def _source_of(given: Any, metadata: Mapping[str, Any]) -> SuccessSource:
     if given is None:
         given = usual_success(_json(metadata.get("env_spec")).get("entry_point"))
     return find_success(given, "success")
+
+
+def _unpacked(read: Members, path: str, space: gym.Space[Any]) -> Any:
+    """The T + 1 observations of a space, nested as it is.
+
+    Raises:
+        UserError: a part of them is not there.
+    """
+    if isinstance(space, spaces.Dict):
+        return {key: _unpacked(read, f"{path}/{key}", one) for key, one in space.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(
+            _unpacked(read, f"{path}/_index_{k}", one) for k, one in enumerate(space.spaces)
+        )
+    dataset = read(path)
+    if dataset is None:
+        raise UserError(f"{read.group.name} lacks {path}")
+    values = dataset[()]
+    if isinstance(space, spaces.Text):
+        return np.array([text.decode() for text in values], object)
+    if values.dtype == object:  # images that are kept as JPEG
+        return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in values])
+    return values
 
 
 def _texts(dataset: Any) -> tuple[str, ...]:

@@ -60,3 +60,22 @@ class Demonstration:
 
     def __len__(self) -> int:
         return len(self.actions)
+
+
+@dataclass(frozen=True)
+class RecordedEpisode:
+    """An episode of T steps in the spaces in which it was recorded.
+
+    Attributes:
+        observations: T + 1 of each part, nested as the space is.
+        actions: of T steps; an expert's labels, where there are some.
+        rewards: float64 [T].
+        terminated: whether its last step ended it, and not a limit of steps.
+        success: of the episode; None where it is not known.
+    """
+
+    observations: Any
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    terminated: bool
+    success: bool | None

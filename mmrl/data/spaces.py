@@ -25,10 +25,17 @@ _MOST: Final = 2**28  # numbers in one observation
 
 
 class Spaces(NamedTuple):
-    """What observations and actions are."""
+    """What observations and actions are.
 
-    observation: spaces.Dict  # image and instruction, as far as they are there
+    Attributes:
+        observation: image and instruction, as far as they are there.
+        action: as it was recorded.
+        recorded: the observations as they were recorded.
+    """
+
+    observation: spaces.Dict
     action: gym.Space[Any]
+    recorded: gym.Space[Any]
 
 
 def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spaces, dict[str, str]]:
@@ -51,10 +58,10 @@ def read_spaces(place: Place, metadata: dict[str, Any], file: Any) -> tuple[Spac
     if action is None:
         action = _inferred_action(place, file, count)
     if not isinstance(space, spaces.Dict):
-        return Spaces(spaces.Dict({}), action), {}
+        return Spaces(spaces.Dict({}), action, space), {}
     keys = _keys(place, space)
     ours = spaces.Dict({name: space[key] for name, key in keys.items()})
-    return Spaces(ours, action), keys
+    return Spaces(ours, action, space), keys
 
 
 def _keys(place: Place, space: spaces.Dict) -> dict[str, str]:

@@ -70,5 +70,5 @@ class Slider(Lever):
         return np.array([2 * super().expert_action() - 1], np.float32)
 
 
-gym.register("levers/Lever-v0", Lever)
-gym.register("levers/Slider-v0", Slider)
+gym.register("levers/Lever-v0", "worlds.levers:Lever")
+gym.register("levers/Slider-v0", "worlds.levers:Slider")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -22,10 +23,12 @@ from mmrl.data import (
     find_place,
     open_dataset,
 )
+from mmrl.data.replayed_env import AdaptedEpisodes
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.wrappers.adapt.config import ADAPTER, AdapterConfig
 from mmrl.wrappers.nested_spaces import describe
 from mmrl_agents.imitation.buffer import DemonstrationBuffer
 from mmrl_agents.imitation.config import BCConfig
@@ -77,10 +80,15 @@ class Demonstrations:
         Raises:
             UserError: it is of another environment, or cannot be read.
         """
-        self._check_actions(dataset)
+        episodes: EpisodeDataset | AdaptedEpisodes = dataset
+        if not dataset.is_ours:
+            episodes = AdaptedEpisodes(dataset, self._adapter)
+            self._check_actions(dataset, episodes.action_space)
+        else:
+            self._check_actions(dataset, dataset.spaces.action)
         before = self.buffer.episodes
         for number in range(min(most or len(dataset), len(dataset))):
-            demonstration = dataset.demonstration(number, self._sensors)
+            demonstration = episodes.demonstration(number, self._sensors)
             self._check_observations(dataset, demonstration)
             if successful_only and demonstration.success is False:
                 self.failed += 1
@@ -146,8 +154,14 @@ class Demonstrations:
         held_out[: round(self._hyper.validation * count)] = True
         self._validation.append(rng.permutation(held_out))
 
-    def _check_actions(self, dataset: EpisodeDataset) -> None:
-        its, ours = dataset.spaces.action, self._info.action_space
+    @property
+    def _adapter(self) -> AdapterConfig | None:
+        """The configuration of the environment's adapter; None where there is none."""
+        given = self._config.env_args.get(ADAPTER)
+        return None if given is None else AdapterConfig.read(given)
+
+    def _check_actions(self, dataset: EpisodeDataset, its: gym.Space[Any]) -> None:
+        ours = self._info.action_space
         same = type(its) is type(ours) and its.shape == ours.shape
         if isinstance(its, spaces.Discrete) and isinstance(ours, spaces.Discrete):
             same = its.n <= ours.n
