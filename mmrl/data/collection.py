@@ -19,7 +19,6 @@ from typing import Any, Final
 
 import gymnasium as gym
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv
 
 from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, sensors
 from mmrl.data.hdf5 import DAMAGE, check_members, hdf5_bytes, hdf5_writer, member, open_hdf5
@@ -43,7 +42,7 @@ from mmrl.trust import sign
 from mmrl.wrappers.adapters import make_vec_env, with_info
 from mmrl.wrappers.episode_limit import EpisodeLimit
 
-_REQUEST: Final = "request.json"
+REQUEST: Final = "request.json"
 OURS: Final = "mmrl"
 """The key in Minari's metadata under which the request is kept."""
 _MARGIN: Final = 1 << 20  # bytes that the joined file may have beyond its parts
@@ -117,12 +116,12 @@ def collect(
     """
     minari_module("minari")
     if place.metadata.is_file():
-        _check_same(_complete_request(place), request, place)
+        check_same(_complete_request(place), request, place)
         shutil.rmtree(place.collecting, ignore_errors=True)
         if on_kept is not None:
             on_kept(request.episodes)
         return Collection(place, 0, request.episodes)
-    work = _Workshop(place, request)
+    work = Workshop(place, request)
     kept = work.open()
     if on_kept is not None:
         on_kept(kept)
@@ -134,7 +133,7 @@ def collect(
 
 
 def _play_parts(
-    work: _Workshop,
+    work: Workshop,
     missing: list[int],
     source: Source,
     on_episodes: OnEpisodes | None,
@@ -145,6 +144,7 @@ def _play_parts(
     limit = EpisodeLimit(request.max_episode_steps)
     args = with_info_keys(request.env, request.env_args)
     env = make_vec_env(request.env, size, env_workers=env_workers, **args)
+    its_spaces = (env.single_observation_space, env.single_action_space)
     try:
         with forked_rng():
             for number in missing:
@@ -152,7 +152,7 @@ def _play_parts(
                 seeds = range(first, first + size)
                 wanted = len(work.episodes(number))
                 recordings = play(env, source, seeds, wanted, on_episodes, limit=limit)
-                work.write(number, recordings, env)
+                work.write(number, recordings, its_spaces)
     finally:
         env.close()
 
@@ -167,7 +167,7 @@ def with_info_keys(env_id: str, env_args: dict[str, Any]) -> dict[str, Any]:
     return args
 
 
-class _Workshop:
+class Workshop:
     """The folder of a dataset that is being collected.
 
     Args:
@@ -186,9 +186,9 @@ class _Workshop:
         Raises:
             UserError: they were collected by another request, or something else is there.
         """
-        saved = self.path / _REQUEST
+        saved = self.path / REQUEST
         if saved.is_file():
-            _check_same(_read_request(saved), self.request, self.place)
+            check_same(read_request(saved), self.request, self.place)
         elif self.place.path.exists() and self._holds_something():
             raise UserError(
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
@@ -213,19 +213,26 @@ class _Workshop:
 
     def missing(self) -> list[int]:
         """The parts that are yet to be played."""
-        return [k for k in self._numbers if not self._part(k).is_file()]
+        return [k for k in self._numbers if not self.has_part(k)]
+
+    def has_part(self, number: int) -> bool:
+        """Whether a part is there."""
+        return self._part(number).is_file()
 
     def write(
-        self, number: int, recordings: list[Recording], env: VectorEnv[Any, Any, Any]
+        self,
+        number: int,
+        recordings: list[Recording],
+        its_spaces: tuple[gym.Space[Any], gym.Space[Any]],
     ) -> None:
-        """Write a part.
+        """Write a part, with the observation and action spaces of a single environment.
 
         Raises:
             WriteError: it cannot be written; the parts before it are kept.
         """
 
         def fill(file: Any) -> None:
-            file.attrs["spaces"] = _serialized_spaces(env)
+            file.attrs["spaces"] = _serialized_spaces(*its_spaces)
             for episode, recording in zip(self.episodes(number), recordings, strict=True):
                 recording.write(file, episode, self.request.env)
 
@@ -312,14 +319,12 @@ class _Workshop:
         return metadata
 
 
-def _serialized_spaces(env: VectorEnv[Any, Any, Any]) -> str:
-    """The spaces of a batch's single environments as Minari's metadata has them."""
+def _serialized_spaces(observation: gym.Space[Any], action: gym.Space[Any]) -> str:
+    """The spaces of an environment as Minari's metadata has them."""
     serialize = minari_module("minari.serialization").serialize_space
-    source = env.single_observation_space
-    assert isinstance(source, spaces.Dict)
-    text = {key: one for key, one in source.spaces.items() if key == INSTRUCTION}
-    kept = spaces.Dict({**sensors(source), **text})
-    action: gym.Space[Any] = env.single_action_space
+    assert isinstance(observation, spaces.Dict)
+    text = {key: one for key, one in observation.spaces.items() if key == INSTRUCTION}
+    kept = spaces.Dict({**sensors(observation), **text})
     return json.dumps({OBSERVATION_SPACE: serialize(kept), ACTION_SPACE: serialize(action)})
 
 
@@ -329,7 +334,12 @@ def _damaged(what: str, error: Exception) -> UserError:
     )
 
 
-def _read_request(path: Path) -> dict[str, Any]:
+def read_request(path: Path) -> dict[str, Any]:
+    """The request of an unfinished dataset.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         read = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -341,7 +351,7 @@ def _read_request(path: Path) -> dict[str, Any]:
 
 def _complete_request(place: Place) -> dict[str, Any]:
     """The request of a dataset that is complete."""
-    ours = _read_request(place.metadata).get(OURS)
+    ours = read_request(place.metadata).get(OURS)
     if not isinstance(ours, dict):
         raise UserError(
             f"{place.path} is a dataset that mmrl has not collected; nothing was overwritten. "
@@ -350,7 +360,12 @@ def _complete_request(place: Place) -> dict[str, Any]:
     return ours
 
 
-def _check_same(before: dict[str, Any], request: Request, place: Place) -> None:
+def check_same(before: dict[str, Any], request: Request, place: Place) -> None:
+    """Refuse to add to what was collected by another request.
+
+    Raises:
+        UserError: it was, with what is different.
+    """
     now = json.loads(json.dumps(asdict(request)))
     differences = [
         f"{key}: {before.get(key)} → {now.get(key)}"

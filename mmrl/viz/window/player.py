@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mmrl.viz.clip_frame import outcome
+from mmrl.viz.window.demonstrator import Demonstrator
 from mmrl.viz.window.drawing import Scene, draw
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
@@ -21,8 +22,16 @@ ACTION_KEYS: Final = {
 }
 """The key of an action by its name; other actions get 1, 2, 3, …, 0 in their order."""
 _DIGITS: Final = "1234567890"
-_CAPS: Final = {"left": "←", "right": "→", "up": "↑", "return": "enter", "escape": "esc"}
+_CAPS: Final = {
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "return": "enter",
+    "escape": "esc",
+    "backspace": "⌫",
+}
 _RESTART, _NEXT, _MAP, _QUIT = "r", "n", "tab", ("escape", "q", CLOSED)
+_UNDO, _SUCCESS, _DISCARD = "backspace", "m", "x"
 
 
 def keys_of(actions: list[str]) -> dict[str, int]:
@@ -48,10 +57,19 @@ class Player:
     Args:
         session: what is played.
         shows_map: begin with the whole scene in large.
+        demonstrator: records the episodes, if given; then one key takes a step back, one marks the
+            episode as a success, and one discards it.
     """
 
-    def __init__(self, session: Session, *, shows_map: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        shows_map: bool = False,
+        demonstrator: Demonstrator | None = None,
+    ) -> None:
         self.session = session
+        self._demonstrator = demonstrator
         self.shows_map = shows_map
         self.is_over = False
         self._keys = keys_of(session.choices)
@@ -60,16 +78,43 @@ class Player:
         """Do what a key means; whether there is something new to be seen."""
         if key in _QUIT:
             self.is_over = True
+            self._keep()
             return False
         if key == _MAP:
             self.shows_map = not self.shows_map
         elif key == _RESTART:
             self.session.restart()
+            self._begin()
         elif key == _NEXT or (self.session.is_over and key == "return"):
-            self.session.next_episode()
+            self._keep()
+            self._next()
+        elif self._demonstrator is not None and key in (_UNDO, _SUCCESS, _DISCARD):
+            return self._demonstrate(key)
         else:
             return self._act(key)
         return True
+
+    def _demonstrate(self, key: str) -> bool:
+        """Take a step back, mark the episode as a success, or discard it."""
+        assert self._demonstrator is not None
+        if key == _UNDO:
+            return self._demonstrator.undo()
+        if key == _SUCCESS and not self._demonstrator.keep(is_success=True):
+            return False
+        self._next()
+        return True
+
+    def _keep(self) -> None:
+        if self._demonstrator is not None:
+            self._demonstrator.keep()
+
+    def _next(self) -> None:
+        self.session.next_episode()
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._demonstrator is not None:
+            self._demonstrator.begin()
 
     def _act(self, key: str) -> bool:
         """Take the action of a key, where there is one that is valid now."""
@@ -78,6 +123,8 @@ class Player:
         if not self.session.allows(self._keys[key]):
             return False
         self.session.act(self._keys[key])
+        if self._demonstrator is not None:
+            self._demonstrator.record()
         return True
 
     def scene(self) -> Scene:
@@ -87,7 +134,12 @@ class Player:
         if self.session.overview is not None:
             keys.append((_MAP, "map"))
         keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]
-        return scene_of(self.session, self.shows_map, keys, "enter: next episode")
+        recorded = None
+        if self._demonstrator is not None:
+            keys += [(cap(_UNDO), "undo"), (_SUCCESS, "success"), (_DISCARD, "discard")]
+            recorded = f"{self._demonstrator.episodes} episodes"
+        hint = "enter: next episode"
+        return scene_of(self.session, self.shows_map, keys, hint, recorded=recorded)
 
 
 def scene_of(
@@ -96,6 +148,7 @@ def scene_of(
     keys: list[tuple[str, str]],
     hint: str,
     bars: list[tuple[str, float, bool]] | None = None,
+    recorded: str | None = None,
 ) -> Scene:
     """The scene of a session.
 
@@ -105,6 +158,7 @@ def scene_of(
         keys: the legend.
         hint: what to do at an episode's end.
         bars: of the actions.
+        recorded: how much was recorded so far.
     """
     images = [(session.view, "what the agent sees")]
     if session.overview is not None:
@@ -119,6 +173,8 @@ def scene_of(
     if session.clauses_done is not None:
         status.append(("clauses done", str(session.clauses_done)))
     status += [("reward", f"{session.reward:.3f}"), ("seed", str(session.seed))]
+    if recorded is not None:
+        status.append(("recorded", recorded))
     banner = None
     if session.is_over:
         banner = (f"{outcome(session.success)} · {hint}", session.success is not False)

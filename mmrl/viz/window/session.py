@@ -45,6 +45,9 @@ class Session:
         reward: summed over this episode.
         clauses_done: how many parts of the instruction are done; None where it is not reported.
         last_action: its name, or "".
+        action: the last one; None at the beginning.
+        last_reward: of the last step.
+        terminated, truncated: whether the episode has ended, and how.
         success: of the episode, at its end; None until then.
 
     Raises:
@@ -71,6 +74,11 @@ class Session:
         """The seed of this episode."""
         return self._seed
 
+    @property
+    def spaces(self) -> tuple[gym.Space[Any], gym.Space[Any]]:
+        """The observation and the action space."""
+        return self._env.observation_space, self.action_space
+
     def require_discrete(self) -> None:
         """Refuse actions that have no numbers.
 
@@ -88,6 +96,8 @@ class Session:
         observation, info = self._env.reset(seed=self._seed)
         self.instruction: str = observation.get(INSTRUCTION, "")
         self.steps, self.reward, self.last_action = 0, 0.0, ""
+        self.action, self.last_reward = None, 0.0
+        self.terminated = self.truncated = False
         self.is_over = False
         self.success: bool | None = None
         self.limit = _limit(self._env)
@@ -119,7 +129,9 @@ class Session:
             return
         observation, reward, terminated, truncated, info = self._env.step(action)
         self.steps += 1
-        self.reward += float(reward)
+        self.action, self.last_reward = action, float(reward)
+        self.reward += self.last_reward
+        self.terminated, self.truncated = bool(terminated), bool(truncated)
         self.last_action = self._label(action)
         self._look(observation, info)
         if terminated or truncated:

@@ -360,7 +360,7 @@ def test_a_disk_that_fills_up(minari_home, monkeypatch, failing):
 def test_a_damaged_part_is_named(minari_home, monkeypatch):
     place, request = find_place("torn-v0"), Request(GRID, 6, "expert", num_envs=4)
     with monkeypatch.context() as patched:
-        patched.setattr(collecting._Workshop, "finish", lambda self: None)
+        patched.setattr(collecting.Workshop, "finish", lambda self: None)
         collect(request, ExpertSource, place)
     part = place.collecting / "part_000001.hdf5"
     with h5py.File(part, "a") as file:
