@@ -48,6 +48,20 @@ class InstructionLanguage(Protocol):
         """Whether an instruction or a description mentions a held-out combination."""
         ...
 
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """Splits of instructions for agents: the name of each, and what it holds out."""
+        ...
+
+    def in_split(self, split: str, instruction: str) -> bool:
+        """Whether an instruction is one of those that a split holds out.
+
+        Args:
+            split: a name of :attr:`splits`.
+            instruction: to look at.
+        """
+        ...
+
     def kind(self, instruction: str) -> str:
         """What kind of instruction it is, such as its verbs: to group results by."""
         ...
@@ -125,6 +139,15 @@ class NeutralLanguage:
         return ()
 
     def is_held_out(self, sentence: str) -> bool:
+        """False."""
+        return False
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def in_split(self, split: str, instruction: str) -> bool:
         """False."""
         return False
 

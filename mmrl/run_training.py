@@ -19,12 +19,13 @@ from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.evaluation.recording import BatchRecorder
-from mmrl.evaluation.report import format_report, markdown, scalars
+from mmrl.evaluation.report import HELD_OUT, format_report, markdown, scalars
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
+from mmrl.splits import split_argument
 from mmrl.text_output import format_table, printable, shortened
 from mmrl.trained_agent import TrainedAgent
 from mmrl.viz.clips import (
@@ -141,6 +142,8 @@ def _train_and_evaluate(request: TrainRequest, run: Run, log: Callable[[str], No
                 env_workers=config.env_workers,
                 recorder=recorder,
             )
+        if config.split:
+            report[HELD_OUT] = _evaluate_held_out(config, agent)
         run.save_result(report)
         _write_events(run, report, config.steps)
         log(format_report(report))
@@ -172,6 +175,18 @@ def _distributed(config: TrainConfig) -> DistributedAgent:
     if not hasattr(agent, "train_together"):
         raise UserError(f"--workers: agent {config.agent!r} learns in one process")
     return cast("DistributedAgent", agent)
+
+
+def _evaluate_held_out(config: TrainConfig, agent: Actor) -> dict[str, Any]:
+    """The evaluation of the instructions that the split holds out, without controls."""
+    return evaluate_actor(
+        agent,
+        config.env,
+        {**config.env_args, **split_argument(config.split, held_out=True)},
+        config.eval_episodes,
+        {"split": config.split},
+        env_workers=config.env_workers,
+    )
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:

@@ -13,6 +13,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.report import format_report
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
+from mmrl.splits import SPLIT, split_argument
 from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
@@ -53,6 +54,12 @@ ENV_WORKERS: Final = (
 )
 CONTROLS: Final = "play controls, too; false leaves them out"
 RECORD: Final = "so many of the episodes are recorded in the run folder, for 'mmrl dashboard'"
+SPLIT_HELP: Final = (
+    "episodes whose instructions a split holds out, such as sentences, or a name that the "
+    "environment's language has; 'none' for all instructions, also of an agent that was trained on "
+    "one side of a split"
+)
+_WHOLE: Final = "none"
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
     "--env-args '{language: zh}'"
@@ -76,6 +83,7 @@ def run(arguments: list[str]) -> int:
         default={},
         help="its arguments, such as --env-args.room-size 6; beside, or instead of, the run's",
     )
+    parser.add_argument("--split", type=str, default="", help=SPLIT_HELP)
     parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
     parser.add_argument(
@@ -104,7 +112,7 @@ def run(arguments: list[str]) -> int:
     report = evaluate(
         folder,
         options.env,
-        env_args=options.env_args,
+        env_args={**options.env_args, **_split_argument(options.split)},
         episodes=options.episodes,
         first_seed=options.first_seed,
         deterministic=options.deterministic,
@@ -123,6 +131,13 @@ def run(arguments: list[str]) -> int:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")
     return 0
+
+
+def _split_argument(name: str) -> dict[str, Any]:
+    """The environment's argument for ``--split``."""
+    if not name:
+        return {}
+    return {SPLIT: None} if name == _WHOLE else split_argument(name, held_out=True)
 
 
 def check_limit(max_episode_steps: int | None) -> None:

@@ -5,7 +5,6 @@ test.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -78,10 +77,3 @@ def training_seeds(count: int, seed: int) -> list[int]:
 def held_out_seeds(count: int) -> list[int]:
     """Seeds of episodes to test with."""
     return list(range(EVAL_SEED_START, EVAL_SEED_START + count))
-
-
-def is_test_sentence(sentence: str, share: float) -> bool:
-    """Whether a sentence belongs to the share of all sentences that is never learnt from: by its
-    hash, so that it is the same everywhere and at all times.
-    """
-    return int.from_bytes(sha256(sentence.encode()).digest()[:8]) < share * 2**64

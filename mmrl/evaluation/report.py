@@ -17,6 +17,7 @@ from typing import Any, Final
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import Episodes
 from mmrl.registry import find_spec
+from mmrl.splits import SPLIT
 from mmrl.text_output import printable
 
 _PACKAGES = (
@@ -33,6 +34,8 @@ _PACKAGES = (
 
 CONTROLS: Final = "controls"
 """The key of the controls in a report."""
+HELD_OUT: Final = "held_out"
+"""The key of the evaluation of held-out instructions in a report."""
 WITHOUT_READING: Final = (
     "This level can be solved without reading: with another episode's instruction the agent "
     "succeeds as often."
@@ -149,7 +152,7 @@ def format_report(report: dict[str, Any]) -> str:
     Args:
         report: as :func:`result` makes it; of earlier versions, too.
     """
-    rows = _rows(report) if report.get(CONTROLS) else []
+    rows = [*_held_out_row(report), *(_rows(report) if report.get(CONTROLS) else [])]
     name = max((len(row[0]) for row in rows), default=0)
     value = max((len(row[1]) for row in rows), default=0)
     lines = [f"  {row[0]:<{name}}  {row[1]:>{value}}  {row[2]}".rstrip() for row in rows]
@@ -186,6 +189,7 @@ def scalars(report: dict[str, Any]) -> dict[str, float]:
         **rates,
         "spl": expert.get("spl"),
         "expert_steps": expert.get("mean_length"),
+        "held_out_success_rate": report.get(HELD_OUT, {}).get("success_rate"),
         "language_accuracy": controls.get("language_accuracy", {}).get("rate"),
     }
     return {f"eval/{name}": one for name, one in numbers.items() if one is not None}
@@ -193,7 +197,7 @@ def scalars(report: dict[str, Any]) -> dict[str, float]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The result of an evaluation as a table in Markdown, under its one line."""
-    rows = _rows(report) if report.get(CONTROLS) else []
+    rows = [*_held_out_row(report), *(_rows(report) if report.get(CONTROLS) else [])]
     if report["success_rate"] is not None:
         rows = [("success", *_share(report, "success_rate", report)), *rows]
     lines = [f"| {name} | {value} | {note} |" for name, value, note in rows]
@@ -221,8 +225,26 @@ def _headline(report: dict[str, Any]) -> str:
         f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
         f"{report['mean_length']:.1f} steps on average"
         + (", with swapped instructions" if report.get("swap_instructions") else "")
+        + _side(report)
         + (f", {cut} of them cut at {report['max_episode_steps']:,} steps" if cut else "")
     )
+
+
+def _side(report: dict[str, Any]) -> str:
+    """Which side of a split the instructions are on, if on one."""
+    split = (report.get("env_args") or {}).get(SPLIT)
+    if not isinstance(split, Mapping):
+        return ""
+    side = "held out" if split.get("held_out") else "trained on"
+    return f", instructions {side} by split {printable(str(split.get('name')))}"
+
+
+def _held_out_row(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The measure of the instructions that a split holds out, where they were evaluated apart."""
+    held_out = report.get(HELD_OUT)
+    if not held_out:
+        return []
+    return [(f"held out: {printable(held_out['split'])}", *_measure(held_out, report))]
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -11,6 +11,7 @@ from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
 from mmrl.records import MEGABYTES
 from mmrl.registry import agent_section
+from mmrl.splits import split_argument
 from mmrl.wrappers.adapt.config import ADAPTER
 
 
@@ -49,6 +50,9 @@ class TrainConfig:
         env_adapter: what of the observations is used, and as what; found by itself, if empty. Its
             keys are those of :class:`~mmrl.wrappers.adapt.config.AdapterConfig`, such as image,
             instruction, success and discrete_actions.
+        split: of the instructions: those that it holds out are never trained on, and are evaluated
+            apart at the end. "sentences", or a name that the environment's language has; all
+            instructions are trained on, if empty.
         env_workers: processes that step the environments of a training and of its evaluation, each
             a share of them, for slow simulators; 0 for this one. Batched engines do not use them.
         instruction: the agent's input: text, speech or both.
@@ -76,6 +80,7 @@ class TrainConfig:
     seed: int = 0
     env_args: dict[str, Any] = field(default_factory=dict)
     env_adapter: dict[str, Any] = field(default_factory=dict)
+    split: str = ""
     env_workers: int = 0
     instruction: str = "text"
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -93,6 +98,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.env_adapter:
             self.env_args = {**self.env_args, ADAPTER: self.env_adapter}
+        if self.split:
+            self.env_args = {**self.env_args, **split_argument(self.split)}
 
 
 def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[TrainConfig, Any]:

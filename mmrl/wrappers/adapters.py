@@ -16,8 +16,10 @@ from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, SPEECH, contract_v
 from mmrl.env_apis.parallel import AgentTurns
 from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
+from mmrl.language import find_language
 from mmrl.preprocessing.text import split_words
 from mmrl.registry import find_spec
+from mmrl.splits import SPLIT, Split
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapt.action_masks import engine_has_masks
 from mmrl.wrappers.adapt.config import ADAPTER
@@ -25,6 +27,7 @@ from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.making import Plan, has_instruction, make_adapted, make_checked, plan_of
 from mmrl.wrappers.parallel_vector_env import AgentMakers, ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
+from mmrl.wrappers.split import SplitEnv, SplitVectorEnv
 from mmrl.wrappers.worker_vector_env import WorkerVectorEnv, is_portable
 
 SAMPLES: Final = 512
@@ -45,13 +48,19 @@ def make_env(env: EnvLike, **kwargs: Any) -> gym.Env[Any, Any]:
             specification or an object, see :func:`mmrl.env_apis.registration.env_id_of`.
         kwargs: the environment's own arguments, ``render_mode`` among them; ``env_adapter``, the
             fields of an :class:`~mmrl.wrappers.adapt.config.AdapterConfig`; and ``speech``,
-            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions spoken.
+            arguments of :class:`mmrl.wrappers.speech.Speakers`, to have the instructions spoken;
+            and ``split``, as of :meth:`mmrl.splits.Split.read`, to have the instructions of one
+            side of a split only.
 
     Raises:
         UserError: unknown id, arguments that it refuses, or nothing to adapt.
     """
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    made = make_adapted(find_spec(env_id_of(env)), kwargs)
+    env_id = env_id_of(env)
+    split = _split(env_id, kwargs.pop(SPLIT, None))
+    made = make_adapted(find_spec(env_id), kwargs)
+    if split is not None:
+        made = SplitEnv(made, split)
     return made if speakers is None else SpokenInstructions(made, speakers)
 
 
@@ -183,8 +192,16 @@ def make_vec_env(
     if env_workers < 0:
         raise UserError(f"env_workers={env_workers}: must be at least 0")
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    batch = _make_batch(env_id_of(env), num_envs, env_workers, round_up, kwargs)
+    env_id = env_id_of(env)
+    split = _split(env_id, kwargs.pop(SPLIT, None))
+    batch = _make_batch(env_id, num_envs, env_workers, round_up, kwargs)
+    if split is not None:
+        batch = SplitVectorEnv(batch, split)
     return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
+
+
+def _split(env_id: str, given: Any) -> Split | None:
+    return None if given is None else Split.read(given, find_language(env_id))
 
 
 def _speakers(arguments: dict[str, Any] | None) -> Speakers | None:

@@ -39,8 +39,14 @@ class CurriculumPart(Part):
         """As :meth:`Part.make_batch`.
 
         Raises:
-            UserError: levels are to be edited, and the environment cannot.
+            UserError: levels are to be edited, and the environment cannot; or there is a split.
         """
+        if config.split:
+            batch.close()
+            raise UserError(
+                f"split={config.split}: {self.key}={self.config.kind} chooses the levels itself, "
+                "and does not know the split; give no curriculum"
+            )
         if self.config.properties.edits and not edits_levels(batch):
             batch.close()
             raise UserError(

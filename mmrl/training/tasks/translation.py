@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 import numpy as np
 import torch
 
-from mmrl.data.splits import held_out_seeds, is_test_sentence, training_seeds
+from mmrl.data.splits import held_out_seeds, training_seeds
 from mmrl.errors import UserError
 from mmrl.generative.text.models import Translator
 from mmrl.models.encoders.bert import small_bert
 from mmrl.preprocessing.text import WordTokenizer, split_words
+from mmrl.splits import is_test_sentence
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 from mmrl.wrappers.adapters import instruction_words, instructions
 

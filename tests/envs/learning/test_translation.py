@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from mmrl.data.splits import is_test_sentence
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
+from mmrl.splits import is_test_sentence
 from mmrl.training.load import load
 from mmrl.training.tasks.translation import TranslationConfig, TranslationTask, held_out_pairs
 from mmrl.training.trainer import Training, fit

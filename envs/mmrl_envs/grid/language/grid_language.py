@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,15 @@ class GridLanguage:
     def is_held_out(self, sentence: str) -> bool:
         """As :func:`~mmrl_envs.grid.language.splits.mentions_held_out`."""
         return splits.mentions_held_out(sentence)
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """As :data:`~mmrl_envs.grid.language.splits.SPLITS`."""
+        return {name: split.holds_out for name, split in splits.SPLITS.items()}
+
+    def in_split(self, split: str, instruction: str) -> bool:
+        """As :data:`~mmrl_envs.grid.language.splits.SPLITS`."""
+        return bool(splits.SPLITS[split].pattern.search(instruction.lower()))
 
     def kind(self, instruction: str) -> str:
         """As :func:`~mmrl_envs.grid.language.kinds.instruction_kind`."""

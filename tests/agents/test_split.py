@@ -1,0 +1,64 @@
+"""Agents that are trained on one side of a split, and evaluated on both."""
+
+import json
+
+import pytest
+
+import mmrl
+from mmrl.cli import main
+from mmrl.data import open_dataset
+from mmrl.errors import UserError
+from mmrl.language import find_language
+from mmrl.splits import Split
+from mmrl_agents.vec_env import MultimodalVecEnv
+
+GRID = "mmrl/GoToObjS4-v0"
+PPO = {"num_envs": 8, "n_steps": 8, "batch_size": 32, "n_epochs": 1}
+MODEL = {"image_args": {"width": 8}, "text": "bag_of_words", "features": 16}
+SPLIT = Split(find_language(GRID), "pairs")
+
+
+def train(out, **options):
+    return mmrl.train(
+        env=GRID, steps=128, out=out, split="pairs", model=MODEL, eval_episodes=8, controls=False,
+        clip_every=0, **{"ppo": PPO, **options},
+    )  # fmt: skip
+
+
+def test_no_held_out_instruction_is_trained_on(tmp_path, monkeypatch, capsys):
+    seen = set()
+    observe = MultimodalVecEnv._observe
+
+    def observing(self, observation):
+        seen.update(observation["instruction"])
+        return observe(self, observation)
+
+    monkeypatch.setattr(MultimodalVecEnv, "_observe", observing)
+    run = train(tmp_path / "run")
+    assert len(seen) > 5
+    assert all(map(SPLIT.allows, seen))
+    report = json.loads((run.path / "result.json").read_text())
+    assert report["env_args"]["split"] == {"name": "pairs", "held_out": False}
+    assert report["held_out"]["env_args"]["split"] == {"name": "pairs", "held_out": True}
+    assert report["held_out"]["episodes"] == 8
+    printed = capsys.readouterr().out
+    assert "instructions trained on by split pairs" in printed
+    assert "held out: pairs" in printed
+    assert main(["eval", str(run.path), "--split", "pairs", "--episodes", "4"]) == 0
+    assert "instructions held out by split pairs" in capsys.readouterr().out
+    assert main(["eval", str(run.path), "--split", "none", "--episodes", "4"]) == 0
+    assert "by split" not in capsys.readouterr().out
+    assert main(["eval", str(run.path), "--split", "pear"]) == 2
+    assert "split 'pear'" in capsys.readouterr().err
+
+
+def test_demonstrations_are_of_one_side(tmp_path):
+    bc = {"demonstrations": 20, "batch_size": 16, "num_envs": 8}
+    run = train(tmp_path / "run", agent="bc", bc=bc, ppo={})
+    dataset = open_dataset(str(run.path / "demonstrations"))
+    assert all(SPLIT.allows(dataset[k].instruction) for k in range(len(dataset)))
+
+
+def test_a_curriculum_is_refused(tmp_path):
+    with pytest.raises(UserError, match="split=pairs: ppo.curriculum=plr chooses the levels"):
+        train(tmp_path / "run", ppo={**PPO, "curriculum": "plr"})
