@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from mmrl.api import EPISODES, evaluate
+from mmrl.api import EPISODES, evaluate, load_agent
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.contract import EVAL_SEED_START
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
+from mmrl.evaluation.factors import evaluate_factors, format_factors, read_factors
 from mmrl.evaluation.report import format_report
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
@@ -37,6 +38,7 @@ them out.
   mmrl eval runs/first --env mmrl/GoToLocal-v0 --episodes 1000 --json result.json
   mmrl eval runs/first --controls false              the success rate alone
   mmrl eval runs/first --swap-instructions           swapped instructions in all episodes
+  mmrl eval runs/first --factor theme=paper,neon     one argument changed at a time, as a table
   mmrl eval runs/first --record 50                   50 of them to look at, by 'mmrl dashboard'
 """
 DETERMINISTIC: Final = "take the most probable action instead of sampling as in training"
@@ -60,6 +62,10 @@ SPLIT_HELP: Final = (
     "one side of a split"
 )
 _WHOLE: Final = "none"
+FACTOR: Final = (
+    "name=value,value: evaluate with this argument of the environment changed, a line of a table "
+    "for each value, without controls (repeatable)"
+)
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
     "--env-args '{language: zh}'"
@@ -83,6 +89,7 @@ def run(arguments: list[str]) -> int:
         default={},
         help="its arguments, such as --env-args.room-size 6; beside, or instead of, the run's",
     )
+    parser.add_argument("--factor", type=str, action="append", help=FACTOR)
     parser.add_argument("--split", type=str, default="", help=SPLIT_HELP)
     parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
@@ -109,26 +116,55 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--json {options.json}: its folder does not exist")
     if options.json and Path(options.json).is_dir():
         raise UserError(f"--json {options.json}: is a folder; name a file")
+    factors = read_factors(options.factor or [])
+    env_args = {**options.env_args, **_split_argument(options.split)}
+    how: dict[str, Any] = {
+        "episodes": options.episodes,
+        "first_seed": options.first_seed,
+        "deterministic": options.deterministic,
+        "max_episode_steps": options.max_episode_steps,
+        "swap_instructions": options.swap_instructions,
+        "translator": options.translator,
+        "env_workers": options.env_workers,
+        "device": options.device,
+    }
+    if factors:
+        return _evaluate_factors(options, folder, factors, env_args, how)
     report = evaluate(
         folder,
         options.env,
-        env_args={**options.env_args, **_split_argument(options.split)},
-        episodes=options.episodes,
-        first_seed=options.first_seed,
-        deterministic=options.deterministic,
-        max_episode_steps=options.max_episode_steps,
-        swap_instructions=options.swap_instructions,
+        env_args=env_args,
         controls=options.controls,
-        translator=options.translator,
-        env_workers=options.env_workers,
         record=options.record,
-        device=options.device,
+        **how,
     )
     print(format_report(report))
     if options.record:
         print(f"recorded; see them: mmrl dashboard {printable(options.run)}")
     if options.json:
         write_json(Path(options.json), report)
+        print(f"written to {options.json}")
+    return 0
+
+
+def _evaluate_factors(
+    options: Any,
+    run: Run,
+    factors: list[tuple[str, Any]],
+    env_args: dict[str, Any],
+    how: dict[str, Any],
+) -> int:
+    """Evaluate with one argument of the environment changed at a time, without controls."""
+    agent = load_agent(run, options.device)
+    reports = evaluate_factors(
+        factors,
+        lambda changed: evaluate(
+            agent, options.env, env_args={**env_args, **changed}, controls=False, **how
+        ),
+    )
+    print(format_factors(reports))
+    if options.json:
+        write_json(Path(options.json), {"factors": reports})
         print(f"written to {options.json}")
     return 0
 

@@ -52,6 +52,20 @@ def test_no_held_out_instruction_is_trained_on(tmp_path, monkeypatch, capsys):
     assert "split 'pear'" in capsys.readouterr().err
 
 
+def test_factors_of_variation(tmp_path, capsys):
+    run = train(tmp_path / "run")
+    file = tmp_path / "factors.json"
+    arguments = ["--factor", "theme=paper", "--factor", "max_steps=3,5", "--json", str(file)]
+    assert main(["eval", str(run.path), "--episodes", "4", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("| ")]) == 5
+    reports = json.loads(file.read_text())["factors"]
+    assert [report["value"] for report in reports] == [None, "paper", 3, 5]
+    assert reports[2]["mean_length"] <= 3
+    assert main(["eval", str(run.path), "--factor", "nothing=1"]) == 2
+    assert "nothing" in capsys.readouterr().err
+
+
 def test_demonstrations_are_of_one_side(tmp_path):
     bc = {"demonstrations": 20, "batch_size": 16, "num_envs": 8}
     run = train(tmp_path / "run", agent="bc", bc=bc, ppo={})
