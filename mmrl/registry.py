@@ -2,13 +2,17 @@
 
 A package offers environments by naming a module that registers them when imported, agents by
 naming an :class:`mmrl.experiment.agent.Agent`, and encoders and fusions by naming their classes, in
-its ``pyproject.toml``::
+its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters, help is
+printed without importing the agent::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
 
     [project.entry-points."mmrl.agents"]
     my_agent = "my_package.agents:MyAgent"
+
+    [project.entry-points."mmrl.agent_configs"]
+    my_agent = "my_package.configs:MyConfig"
 
     [project.entry-points."mmrl.encoders"]
     my_words = "my_package.encoders:MyWords"
@@ -46,6 +50,7 @@ from mmrl.trust import import_trusted, packages_path, split_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
+AGENT_CONFIGS: Final = "mmrl.agent_configs"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
 
@@ -236,3 +241,16 @@ def find_agent(name: str) -> Any:
             "for what an agent needs"
         )
     return found
+
+
+def find_config(name: str) -> type[Any]:
+    """The dataclass of an agent's hyperparameters; the agent is imported only where no entry point
+    of the group ``mmrl.agent_configs`` has its name.
+
+    Raises:
+        UserError: as :func:`find_agent`.
+    """
+    if name in _entries(AGENTS) and name in _entries(AGENT_CONFIGS):
+        config: type[Any] = find_offered(AGENT_CONFIGS, name, "the hyperparameters of agent")
+        return config
+    return find_agent(name).Config

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from mmrl.agent import Actor
-from mmrl.arguments.request import TrainRequest, check_resume
-from mmrl.arguments.resuming import ending
+from mmrl.arguments.checks import check_resume, probe_environment
+from mmrl.arguments.request import TrainRequest
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
@@ -22,6 +22,7 @@ from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import format_report, markdown, scalars
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.ending import ending
 from mmrl.experiment.run import Run
 from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
@@ -81,7 +82,7 @@ def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> T
         UserError: what cannot work; nothing was written then, or a checkpoint was saved.
         KeyboardInterrupt: the user interrupted; a checkpoint was saved.
     """
-    info = request.probe()
+    info = probe_environment(request)
     config, resume = request.config, request.resume
     if resume is None:
         run = Run.create(config.out, request.resolved, info)
@@ -109,7 +110,7 @@ def plan_training(request: TrainRequest) -> str:
     Raises:
         UserError: as :func:`run_training`, or an agent that learns in one process.
     """
-    request.probe()
+    probe_environment(request)
     agent = _distributed(request.config)
     return agent.plan_together(request.config, request.hyper, *request.cluster)
 

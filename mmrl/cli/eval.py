@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from mmrl.api import EPISODES, evaluate
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.contract import EVAL_SEED_START
+from mmrl.contract import EVAL_EPISODES, EVAL_SEED_START
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
-from mmrl.evaluation.report import format_report
-from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.text_output import printable
 
@@ -68,7 +65,7 @@ def run(arguments: list[str]) -> int:
         earlier={"misled": "swap_instructions"},
     )
     parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
-    parser.add_argument("--episodes", type=int, default=EPISODES, help="how many")
+    parser.add_argument("--episodes", type=int, default=EVAL_EPISODES, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
         "--env-args",
@@ -96,6 +93,10 @@ def run(arguments: list[str]) -> int:
     if options.record < 0:
         raise UserError(f"--record {options.record}: must be at least 0")
     check_limit(options.max_episode_steps)
+    from mmrl.api import evaluate  # here: help needs no torch
+    from mmrl.evaluation.report import format_report
+    from mmrl.experiment.run import Run
+
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
@@ -12,6 +12,9 @@ from mmrl.models.config import ModelConfig
 from mmrl.records import MEGABYTES
 from mmrl.registry import agent_section
 from mmrl.wrappers.adapt.config import ADAPTER
+
+CHANNELS: Final = ("text", "speech", "both")
+"""How an agent gets its instructions: written, spoken, or both."""
 
 
 @dataclass
@@ -113,3 +116,18 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
     except TypeError as error:
         raise UserError(f"this configuration is of another version of mmrl: {error}") from error
+
+
+def flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration by dotted names."""
+    return dict(_flatten(config))
+
+
+def _flatten(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in section.items():
+        if isinstance(value, dict):
+            pairs += _flatten(value, f"{prefix}{key}.")
+        else:
+            pairs.append((prefix + key, value))
+    return pairs

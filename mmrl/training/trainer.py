@@ -27,7 +27,8 @@ from mmrl.interrupts import graceful_stop
 from mmrl.models.saved_encoders import save_encoders, save_tokenizer
 from mmrl.progress import ProgressBar
 from mmrl.seeding import forked_rng, rng_state, set_rng_state
-from mmrl.training.task import Evaluation, FitConfig, Task
+from mmrl.training.config import FitConfig
+from mmrl.training.task import Evaluation, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
 

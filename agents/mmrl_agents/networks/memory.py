@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mmrl.errors import UserError, unknown
-from mmrl_agents.parts import KIND, Part
+from mmrl_agents.choices import KIND
+from mmrl_agents.parts import Part
 
 
 class Memory(nn.Module, ABC):
