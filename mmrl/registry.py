@@ -1,9 +1,9 @@
 """Finds environments, agents, encoders and fusions: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, agents by
-naming an :class:`mmrl.experiment.agent.Agent`, and encoders and fusions by naming their classes, in
-its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters, help is
-printed without importing the agent::
+naming an :class:`mmrl.experiment.agent.Agent`, and encoders, fusions and loggers by naming their
+classes, in its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters,
+help is printed without importing the agent::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -20,8 +20,11 @@ printed without importing the agent::
     [project.entry-points."mmrl.fusions"]
     my_fusion = "my_package.fusions:MyFusion"
 
-Without a package, agents, encoders and fusions are named by a dotted path, ``my_module.MyAgent`` or
-``my_module:MyAgent``.
+    [project.entry-points."mmrl.loggers"]
+    my_logger = "my_package.loggers:MyLogger"
+
+Without a package, agents, encoders, fusions and loggers are named by a dotted path,
+``my_module.MyAgent`` or ``my_module:MyAgent``.
 """
 
 from __future__ import annotations
@@ -53,6 +56,7 @@ AGENTS: Final = "mmrl.agents"
 AGENT_CONFIGS: Final = "mmrl.agent_configs"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
+LOGGERS: Final = "mmrl.loggers"
 
 OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""

@@ -24,6 +24,7 @@ from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.ending import ending
 from mmrl.experiment.run import Run
+from mmrl.loggers import open_loggers
 from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.text_output import format_table, printable, shortened
@@ -176,12 +177,18 @@ def _distributed(config: TrainConfig) -> DistributedAgent:
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:
-    """Write the evaluation for TensorBoard, beside the training's curves."""
+    """Write the evaluation where the training's curves are."""
+    numbers = scalars(report)
     writer = event_writer(run.events)
-    for tag, value in scalars(report).items():
+    for tag, value in numbers.items():
         writer.add_scalar(tag, value, steps)
     writer.add_text("eval/report", markdown(report), steps)
     writer.close()
+    try:
+        with open_loggers(run.config.get("logger"), run.path, run.flat_config(), steps) as loggers:
+            loggers.log(numbers, steps)
+    except UserError as error:  # such as a network that is down by now
+        warnings.warn(str(error), stacklevel=2)
 
 
 def _clip_with_alternative(config: TrainConfig, agent: Actor) -> Clip | None:

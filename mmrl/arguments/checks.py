@@ -12,6 +12,7 @@ from mmrl.device import find_device
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.experiment.env_info import EnvInfo, probe
+from mmrl.loggers import check_loggers
 from mmrl.models.fusion import check_fusion
 from mmrl.registry import agent_section
 from mmrl.wrappers.adapters import make_env
@@ -65,6 +66,7 @@ def check_settings(config: TrainConfig) -> None:
         raise UserError(
             f"seed={config.seed}: must be 0 to {EVAL_SEED_START - 1}; evaluation is above"
         )
+    check_loggers(config.logger)
     find_device(config.device)
     check_fusion(config.model.fusion)
     if config.instruction not in CHANNELS:

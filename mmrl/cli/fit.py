@@ -14,6 +14,7 @@ from mmrl.arguments.parser import Parser
 from mmrl.arguments.resuming import as_argument, changes, check_code, named_run
 from mmrl.device import find_device
 from mmrl.errors import UserError
+from mmrl.loggers import check_loggers
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_config, find_task
 from mmrl.training.config import FitConfig
@@ -147,6 +148,7 @@ def check(config: FitConfig) -> None:
         raise UserError(f"label_smoothing={config.label_smoothing}: must be 0 to below 1")
     if config.precision not in PRECISIONS:
         raise UserError(f"precision {config.precision!r}: choose from {', '.join(PRECISIONS)}")
+    check_loggers(config.logger)
     find_device(config.device)
 
 

@@ -66,6 +66,8 @@ class TrainConfig:
             end.
         checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
+        logger: where numbers go beside TensorBoard's event files, one name or several: csv, jsonl,
+            trackio, mlflow, wandb, or a dotted path to your own, see :mod:`mmrl.loggers`.
         profile: print where the time goes, and write a trace of an update for TensorBoard.
     """
 
@@ -88,6 +90,7 @@ class TrainConfig:
     checkpoint_every: int = 100_000
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3
+    logger: list[str] | str | None = None
     profile: bool = False
 
     def __post_init__(self) -> None:

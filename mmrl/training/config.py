@@ -24,6 +24,8 @@ class FitConfig:
         checkpoint_every: steps between checkpoints; 0 for none between the first step and the end.
         checkpoint_minutes: minutes between checkpoints, if sooner; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
+        logger: where numbers go beside TensorBoard's event files, one name or several: csv, jsonl,
+            trackio, mlflow, wandb, or a dotted path to your own.
     """
 
     out: str
@@ -40,3 +42,4 @@ class FitConfig:
     checkpoint_every: int = 1_000
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 2
+    logger: list[str] | str | None = None
