@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -107,7 +108,7 @@ def _append(file: Path, text: str) -> None:
         OSError: such as that of a full disk.
     """
     with file.open("ab") as content:
-        before = content.tell()
+        before = os.fstat(content.fileno()).st_size
         try:
             content.write(text.encode())
             content.flush()
