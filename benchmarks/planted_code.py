@@ -169,6 +169,7 @@ def plant_configs(shop: Workshop) -> None:
         "fusion of a module": lambda c: c["model"].update(fusion="payload.Fusion"),
         "fusion subprocess.Popen": lambda c: c["model"].update(fusion="subprocess.Popen"),
         "agent of a module": lambda c: c.update(agent="payload.Agent"),
+        "logger of a module": lambda c: c.update(logger=["csv", "payload.Log"]),
         "encoder of a module": lambda c: c["model"].update(text="payload.Words"),
         "encoder of a module, by key": lambda c: c["model"].update(
             encoders={"image": {"name": "payload.Retina"}}
@@ -184,6 +185,7 @@ def plant_configs(shop: Workshop) -> None:
         "environment of a module in the run": "import run.payload",
         "fusion of a module": "import payload",
         "agent of a module": "import payload",
+        "logger of a module": "import payload",
         "encoder of a module": "import payload",
         "encoder of a module, by key": "import payload",
         "fusion subprocess.Popen": f"import subprocess; subprocess.Popen(['touch', '{shop.mark}'])"

@@ -21,11 +21,11 @@ import os
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from mmrl.agent import Actor
 from mmrl.arguments.request import request_of
-from mmrl.contract import EVAL_SEED_START
+from mmrl.contract import EVAL_EPISODES, EVAL_SEED_START
 from mmrl.env_apis.registration import EnvLike, env_id_of, is_same_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
@@ -40,9 +40,6 @@ from mmrl.registry import find_agent
 from mmrl.run_training import TrainedRun, batch_recorder, run_training
 from mmrl.trained_agent import TrainedAgent, env_of
 from mmrl.training.load import load
-
-EPISODES: Final = 512
-"""Held-out episodes of an evaluation, by default."""
 
 
 def train(
@@ -138,7 +135,7 @@ def evaluate(
     env: EnvLike | None = None,
     *,
     env_args: dict[str, Any] | None = None,
-    episodes: int = EPISODES,
+    episodes: int = EVAL_EPISODES,
     first_seed: int = EVAL_SEED_START,
     deterministic: bool = False,
     max_episode_steps: int | None = None,

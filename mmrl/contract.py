@@ -58,6 +58,8 @@ ALTERNATIVES: Final = "alternative_instructions"
 Optional."""
 EVAL_SEED_START: Final = 1_000_000_000
 """Episodes with seeds from here on are for evaluation; those of training stay below."""
+EVAL_EPISODES: Final = 512
+"""Held-out episodes of an evaluation, by default."""
 
 
 def contract_violation(space: spaces.Space[object]) -> str | None:

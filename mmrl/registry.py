@@ -1,8 +1,9 @@
 """Finds environments, agents, encoders and fusions: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, agents by
-naming an :class:`mmrl.experiment.agent.Agent`, and encoders and fusions by naming their classes, in
-its ``pyproject.toml``::
+naming an :class:`mmrl.experiment.agent.Agent`, and encoders, fusions and loggers by naming their
+classes, in its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters,
+help is printed without importing the agent::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -10,14 +11,20 @@ its ``pyproject.toml``::
     [project.entry-points."mmrl.agents"]
     my_agent = "my_package.agents:MyAgent"
 
+    [project.entry-points."mmrl.agent_configs"]
+    my_agent = "my_package.configs:MyConfig"
+
     [project.entry-points."mmrl.encoders"]
     my_words = "my_package.encoders:MyWords"
 
     [project.entry-points."mmrl.fusions"]
     my_fusion = "my_package.fusions:MyFusion"
 
-Without a package, agents, encoders and fusions are named by a dotted path, ``my_module.MyAgent`` or
-``my_module:MyAgent``.
+    [project.entry-points."mmrl.loggers"]
+    my_logger = "my_package.loggers:MyLogger"
+
+Without a package, agents, encoders, fusions and loggers are named by a dotted path,
+``my_module.MyAgent`` or ``my_module:MyAgent``.
 """
 
 from __future__ import annotations
@@ -46,8 +53,10 @@ from mmrl.trust import import_trusted, packages_path, split_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
+AGENT_CONFIGS: Final = "mmrl.agent_configs"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
+LOGGERS: Final = "mmrl.loggers"
 
 OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""
@@ -236,3 +245,16 @@ def find_agent(name: str) -> Any:
             "for what an agent needs"
         )
     return found
+
+
+def find_config(name: str) -> type[Any]:
+    """The dataclass of an agent's hyperparameters; the agent is imported only where no entry point
+    of the group ``mmrl.agent_configs`` has its name.
+
+    Raises:
+        UserError: as :func:`find_agent`.
+    """
+    if name in _entries(AGENTS) and name in _entries(AGENT_CONFIGS):
+        config: type[Any] = find_offered(AGENT_CONFIGS, name, "the hyperparameters of agent")
+        return config
+    return find_agent(name).Config

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from mmrl.agent import Actor
-from mmrl.arguments.request import TrainRequest, check_resume
-from mmrl.arguments.resuming import ending
+from mmrl.arguments.checks import check_resume, probe_environment
+from mmrl.arguments.request import TrainRequest
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
@@ -22,7 +22,9 @@ from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import HELD_OUT, format_report, markdown, scalars
 from mmrl.experiment.agent import DistributedAgent
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.ending import ending
 from mmrl.experiment.run import Run
+from mmrl.loggers import open_loggers
 from mmrl.records import EVALUATION, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.splits import split_argument
@@ -82,7 +84,7 @@ def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> T
         UserError: what cannot work; nothing was written then, or a checkpoint was saved.
         KeyboardInterrupt: the user interrupted; a checkpoint was saved.
     """
-    info = request.probe()
+    info = probe_environment(request)
     config, resume = request.config, request.resume
     if resume is None:
         run = Run.create(config.out, request.resolved, info)
@@ -110,7 +112,7 @@ def plan_training(request: TrainRequest) -> str:
     Raises:
         UserError: as :func:`run_training`, or an agent that learns in one process.
     """
-    request.probe()
+    probe_environment(request)
     agent = _distributed(request.config)
     return agent.plan_together(request.config, request.hyper, *request.cluster)
 
@@ -190,12 +192,18 @@ def _evaluate_held_out(config: TrainConfig, agent: Actor) -> dict[str, Any]:
 
 
 def _write_events(run: Run, report: dict[str, Any], steps: int) -> None:
-    """Write the evaluation for TensorBoard, beside the training's curves."""
+    """Write the evaluation where the training's curves are."""
+    numbers = scalars(report)
     writer = event_writer(run.events)
-    for tag, value in scalars(report).items():
+    for tag, value in numbers.items():
         writer.add_scalar(tag, value, steps)
     writer.add_text("eval/report", markdown(report), steps)
     writer.close()
+    try:
+        with open_loggers(run.config.get("logger"), run.path, run.flat_config(), steps) as loggers:
+            loggers.log(numbers, steps)
+    except UserError as error:  # such as a network that is down by now
+        warnings.warn(str(error), stacklevel=2)
 
 
 def _clip_with_alternative(config: TrainConfig, agent: Actor) -> Clip | None:

@@ -25,6 +25,15 @@ def printable(text: str, *, breaks: bool = False) -> str:
     return pattern.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def is_text(text: str) -> bool:
+    """Whether a text can be written as UTF-8; a file's name whose bytes are others cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shortened(text: object) -> str:
     """A text in one line of bounded length, for a warning."""
     return textwrap.shorten(str(text), _LONGEST_REASON, placeholder=" …")

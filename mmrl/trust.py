@@ -44,13 +44,13 @@ SIGNATURE: Final = "code.json"
 _OURS: Final = ("mmrl", "mmrl_envs", "mmrl_agents")
 _IDS: Final = ("env", "env_id", "language")
 """Keys of a configuration whose value may be ``module:Id`` or ``module:Class``."""
-_PATHS: Final = ("agent", "fusion", "task")
+_PATHS: Final = ("agent", "fusion", "logger", "task")
 """Keys of a configuration whose value may be a dotted path to a class."""
 _ENCODERS: Final = ("image", "text", "speech", "vector")
 """The same, but for the arguments of environments, which may have such keys, too."""
 _ROW: Final = re.compile(r"(?:^|\.)encoders\..+\.name$")
 """The same, in a table of encoders by observation key."""
-_TAKE_PATHS: Final = ("fit", "--over", "--agent", "--model.encoders")
+_TAKE_PATHS: Final = ("fit", "--over", "--agent", "--logger", "--model.encoders")
 """What stands before a dotted path on the command line, beside the options of these keys."""
 _OF_ENVIRONMENTS: Final = re.compile(r"(?:^|\.)env_(?:args|adapter)\.")
 _MODULE: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -237,11 +237,22 @@ def _entries(tree: Any, within: str = "") -> Iterator[tuple[str, str]]:
         for key, value in tree.items():
             if isinstance(value, str):
                 yield f"{within}{key}", value
+            elif isinstance(value, list | tuple):
+                yield from _listed(f"{within}{key}", value)
             else:
                 yield from _entries(value, f"{within}{key}.")
     elif isinstance(tree, list | tuple):
         for value in tree:
             yield from _entries(value, within)
+
+
+def _listed(key: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """All text values of a list; those that it holds itself by the list's key."""
+    for value in values:
+        if isinstance(value, str):
+            yield key, value
+        else:
+            yield from _entries(value, f"{key}.")
 
 
 def _module_of(key: str, value: str) -> str | None:
@@ -273,7 +284,7 @@ def _named(arguments: Sequence[str]) -> Iterator[str]:
             *_PATHS,
             *_ENCODERS,
         )
-        is_list = option == "--over" or ".encoders" in option
+        is_list = option in ("--over", "--logger") or ".encoders" in option
         for piece in re.split(r"[,={}\[\]\s\"']|: ", value) if is_list else [value]:
             if found := _ID.fullmatch(piece) or (dotted and _PATH.fullmatch(piece)):
                 yield found[1]

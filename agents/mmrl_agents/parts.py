@@ -1,37 +1,23 @@
 """Parts that an agent is composed of: a memory, an auxiliary loss, a curriculum, hindsight.
 
-A part is configured by one hyperparameter, see :func:`read_choice`, and gives the arguments that
-the environments, the policy and the algorithm need for it. Agents name their parts in
-:attr:`mmrl_agents.algorithms.base.SB3Agent.parts`.
+A part is configured by one hyperparameter, see :func:`mmrl_agents.choices.read_choice`, and gives
+the arguments that the environments, the policy and the algorithm need for it. Agents name their
+parts in :attr:`mmrl_agents.algorithms.base.SB3Agent.parts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, ClassVar, Final, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from gymnasium.vector import VectorEnv
 
-from mmrl.errors import UserError, unknown
+from mmrl.errors import unknown
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
+from mmrl_agents.choices import KIND, PartOptions, read_choice
 from mmrl_agents.vec_env import MultimodalVecEnv
-
-NONE: Final = "none"
-KIND: Final = "kind"
-
-PartOptions = str | dict[str, Any] | None
-"""How a hyperparameter chooses a part: the name of its kind, a mapping of ``kind`` and options, or
-None (or "none") for no such part.
-"""
-
-
-class Choice(NamedTuple):
-    """A kind of a part, and options that go with it."""
-
-    kind: str
-    options: dict[str, Any]
 
 
 class Part:
@@ -120,36 +106,3 @@ class Part:
 
     def set_state(self, state: Any) -> None:
         """Resume from what :meth:`get_state` gave."""
-
-
-def is_chosen(value: PartOptions) -> bool:
-    """Whether a hyperparameter chooses a part."""
-    return (value.get(KIND) if isinstance(value, dict) else value) not in (None, NONE)
-
-
-def read_choice(
-    key: str, value: PartOptions, args: Mapping[str, Any] | None, kinds: tuple[str, ...]
-) -> Choice | None:
-    """The kind and options that a hyperparameter gives; None for no part.
-
-    Args:
-        key: of the hyperparameter, such as "ppo.memory".
-        value: a name, or a mapping of ``kind`` and options.
-        args: further options; the ``…_args`` of earlier configurations.
-        kinds: that there are.
-
-    Raises:
-        UserError: options without a kind.
-    """
-    given = {KIND: value} if value is None or isinstance(value, str) else dict(value)
-    kind = given.pop(KIND, None)
-    options = {**given, **(args or {})}
-    if kind is not None and not isinstance(kind, str):
-        raise UserError(f"{key}.{KIND}={kind!r}: must be a name, one of {', '.join(kinds)}")
-    if kind not in (None, NONE):
-        return Choice(kind, options)
-    if options:
-        raise UserError(
-            f"{key}: options {options} of which {key}? Give {key}.{KIND}: {', '.join(kinds)}"
-        )
-    return None

@@ -20,7 +20,9 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from mmrl.errors import UserError
+from mmrl.experiment.config import flat
 from mmrl.experiment.renamed import announce, present_key, rename_keys
+from mmrl.text_output import is_text, printable
 from mmrl.yaml_text import read_yaml, to_yaml
 
 # A value is data: no class is imported or made of it, whatever is in a file.
@@ -142,7 +144,17 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         return super().parse_string(content, *args, **kwargs)
 
     def plain_values(self, parsed: Any) -> dict[str, Any]:
-        """What was parsed as a configuration file has it: nested dictionaries of plain values."""
+        """What was parsed as a configuration file has it: nested dictionaries of plain values.
+
+        Raises:
+            UserError: a text that is not UTF-8, such as the name of a folder.
+        """
+        for key, value in flat(parsed.as_dict()).items():
+            if isinstance(value, str) and not is_text(value):
+                raise UserError(
+                    f"{key} {printable(value)}: is not UTF-8, and cannot be kept in a "
+                    "configuration: give another name"
+                )
         values: dict[str, Any] = read_yaml(self.dump(parsed, skip_none=False, skip_validation=True))
         return values
 

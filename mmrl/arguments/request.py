@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.resuming import as_argument, changes, check_code, check_value, named_run
-from mmrl.contract import EVAL_SEED_START
-from mmrl.device import find_device
-from mmrl.errors import UserError, unknown
-from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.env_info import CHANNELS, EnvInfo, probe
+from mmrl.arguments.resuming import as_argument, check_code, check_value, named_run
+from mmrl.errors import UserError
+from mmrl.experiment.config import TrainConfig, flat
 from mmrl.experiment.renamed import announce, rename_keys
-from mmrl.experiment.run import Run, flat
-from mmrl.models.fusion import check_fusion
-from mmrl.registry import agent_names, agent_section, find_agent
-from mmrl.wrappers.adapters import make_env
+from mmrl.registry import agent_names, agent_section, find_agent, find_config
+
+if TYPE_CHECKING:
+    from mmrl.experiment.run import Run
 
 _DESCRIPTION: Final = """\
 Train an agent on an environment with an image and an instruction.
@@ -47,8 +45,6 @@ without. --dry-run prints the plan and stops.
 _NOT_THE_EXPERIMENT: Final = {
     "config", "resume", "allow_changes", "workers", "address", "dry_run", "trust_code",
 }  # fmt: skip
-_FIXED: Final = ("agent", "instruction")
-"""Keys that cannot change when a training is resumed."""
 
 
 @dataclass
@@ -79,21 +75,6 @@ class TrainRequest:
     def cluster(self) -> tuple[int, str | None]:
         """How many workers, and where."""
         return max(self.workers, 1), self.address
-
-    def probe(self) -> EnvInfo:
-        """Check the configuration, and probe the environment: read what the resumed run has kept,
-        or build the environment once. Its arguments become the configuration's.
-
-        Raises:
-            UserError: what cannot work, before anything is written.
-        """
-        check_settings(self.config)
-        kept = None if self.resume is None else self.resume.env_info
-        if kept is None or not kept.is_of(self.config):
-            kept = probe(self.config, words=self.resume is None)
-        self.config = replace(self.config, env_args=kept.env_args)
-        self.resolved["env_args"] = kept.env_args
-        return kept
 
 
 def parse(arguments: list[str]) -> TrainRequest:
@@ -173,9 +154,24 @@ def train_parser(agents: tuple[str, ...]) -> Parser:
                 f"agent {name!r}: its hyperparameters would be the section {section!r}, which is "
                 "taken: give the class another name"
             )
-        taken.add(section)
-        parser.add_class_arguments(find_agent(name).Config, section)
+        config = _config_of(name)
+        if config is not None:
+            taken.add(section)
+            parser.add_class_arguments(config, section)
     return parser
+
+
+def _config_of(agent: str) -> type[Any] | None:
+    """The hyperparameters of an agent; None, with a warning, where it is that of an installed
+    package and cannot be imported.
+    """
+    try:
+        return find_config(agent)
+    except UserError as error:
+        if agent not in agent_names():
+            raise
+        warnings.warn(str(error), stacklevel=2)
+        return None
 
 
 def _request(parser: Parser, parsed: Any) -> TrainRequest:
@@ -186,68 +182,3 @@ def _request(parser: Parser, parsed: Any) -> TrainRequest:
     objects = parser.instantiate_classes(parsed)
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k in known})
     return TrainRequest(config, objects[section], resolved)
-
-
-def check(config: TrainConfig) -> None:
-    """Refuse what cannot work before anything is written.
-
-    Raises:
-        UserError: as :func:`check_settings`; no such environment, or arguments that it refuses.
-    """
-    check_settings(config)
-    make_env(config.env, **config.env_args).close()
-
-
-def check_settings(config: TrainConfig) -> None:
-    """As :func:`check`, of all but the environment.
-
-    Raises:
-        UserError: unknown fusion or channel, impossible numbers, no such device.
-    """
-    if config.steps < 1:
-        raise UserError(f"steps={config.steps}: must be at least 1")
-    if config.keep_checkpoints < 1:
-        raise UserError(f"keep_checkpoints={config.keep_checkpoints}: must be at least 1")
-    for name in ("env_workers", "eval_episodes", "clip_every", "checkpoint_every"):
-        if getattr(config, name) < 0:
-            raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
-    if config.record_mb != 0 and not config.record_mb >= 1:
-        raise UserError(f"record_mb={config.record_mb}: must be 0 for no records, or at least 1")
-    if not 0 <= config.seed < EVAL_SEED_START:
-        raise UserError(
-            f"seed={config.seed}: must be 0 to {EVAL_SEED_START - 1}; evaluation is above"
-        )
-    find_device(config.device)
-    check_fusion(config.model.fusion)
-    if config.instruction not in CHANNELS:
-        raise unknown("instruction", config.instruction, CHANNELS)
-
-
-def check_resume(request: TrainRequest) -> list[str]:
-    """Make sure that a run can be resumed by a request; nothing in it is changed.
-
-    Returns:
-        What differs from its configuration, a line each.
-
-    Raises:
-        UserError: the configuration has changed and changes are not allowed, or a key that cannot
-            change.
-    """
-    run = request.resume
-    assert run is not None
-    agent = agent_section(request.config.agent)
-    defaults = {**asdict(TrainConfig("", "")), agent: asdict(type(request.hyper)())}
-    differences = changes(run, request.resolved, defaults, "model", "optimizer", agent)
-    if differences and not request.allow_changes:
-        raise UserError(
-            f"{run.path} was trained with another configuration; nothing was changed:\n  "
-            + "\n  ".join(differences)
-            + "\nIf that is meant, add --allow-changes"
-        )
-    for key in _FIXED:
-        if run.config.get(key, request.resolved[key]) != request.resolved[key]:
-            raise UserError(
-                f"{key}: {run.config[key]} → {request.resolved[key]}: a run that is resumed keeps "
-                f"its {key}; nothing was changed. Begin a new one with another --out"
-            )
-    return differences

@@ -1,18 +1,20 @@
-"""Run folders that arguments name: which one is resumed, what has changed since, and its end."""
+"""Run folders that arguments name: which one is resumed, and what has changed since."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from mmrl.errors import UserError
-from mmrl.experiment.run import Run, Status, flat
+from mmrl.experiment.config import flat
 from mmrl.trust import check
+
+if TYPE_CHECKING:
+    from mmrl.experiment.run import Run
 
 
 def named_run(arguments: list[str]) -> Run | None:
@@ -24,7 +26,11 @@ def named_run(arguments: list[str]) -> Run | None:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
     named = first.parse_known_args(arguments)[0].resume
-    return None if named is None else Run.open(named)
+    if named is None:
+        return None
+    from mmrl.experiment.run import Run  # here: help is printed without torch
+
+    return Run.open(named)
 
 
 def as_argument(run: Run) -> str:
@@ -89,25 +95,3 @@ def check_value(key: str, value: Any) -> None:
             f"{key}={value!r}: is of type {type(value).__name__}; give numbers, texts, lists and "
             "mappings, and write dates in quotes"
         )
-
-
-@contextmanager
-def ending(run: Run, resume: str) -> Iterator[None]:
-    """A block that trains: how it ended is written into the run folder.
-
-    Args:
-        run: where it is kept.
-        resume: the command by which it is resumed after an interrupt.
-    """
-    try:
-        yield
-        run.end(Status.FINISHED)
-    except KeyboardInterrupt:
-        run.end(Status.INTERRUPTED)
-        with suppress(UserError, OSError):
-            print(f"\ninterrupted: {run.newest_checkpoint()} was saved")
-            print(f"resume with: {resume}")
-        raise
-    except Exception as error:
-        run.end(Status.FAILED, f"{type(error).__name__}: {error}")
-        raise

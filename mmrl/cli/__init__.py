@@ -86,6 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(COMMANDS)}"
         print(f"mmrl: unknown command {name!r}: {hint}", file=sys.stderr)
         return 2
+    try:
+        os.getcwd()
+    except FileNotFoundError:  # torch would end the process
+        print(f"mmrl {name}: the working directory was removed: go to another", file=sys.stderr)
+        return 2
     leave_working_directory_out()
     read_command_line(given)
     for variable, value in WAITING.items():  # read when torch is loaded

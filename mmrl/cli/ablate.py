@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mmrl.arguments.checks import check
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.request import check, parse
+from mmrl.arguments.request import parse
 from mmrl.cli.common import claim
 from mmrl.cli.processes import Trainings, last_line, named_code
 from mmrl.errors import UserError

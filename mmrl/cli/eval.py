@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from mmrl.api import EPISODES, evaluate, load_agent
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.contract import EVAL_SEED_START
+from mmrl.contract import EVAL_EPISODES, EVAL_SEED_START
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
-from mmrl.evaluation.factors import evaluate_factors, format_factors, read_factors
-from mmrl.evaluation.report import format_report
-from mmrl.experiment.run import Run
 from mmrl.files import write_json
-from mmrl.splits import SPLIT, split_argument
 from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
@@ -81,7 +76,7 @@ def run(arguments: list[str]) -> int:
         earlier={"misled": "swap_instructions"},
     )
     parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
-    parser.add_argument("--episodes", type=int, default=EPISODES, help="how many")
+    parser.add_argument("--episodes", type=int, default=EVAL_EPISODES, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
         "--env-args",
@@ -111,6 +106,11 @@ def run(arguments: list[str]) -> int:
     if options.record < 0:
         raise UserError(f"--record {options.record}: must be at least 0")
     check_limit(options.max_episode_steps)
+    from mmrl.api import evaluate  # here: help needs no torch
+    from mmrl.evaluation.factors import read_factors
+    from mmrl.evaluation.report import format_report
+    from mmrl.experiment.run import Run
+
     folder = Run.open(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")
@@ -149,12 +149,15 @@ def run(arguments: list[str]) -> int:
 
 def _evaluate_factors(
     options: Any,
-    run: Run,
+    run: Any,
     factors: list[tuple[str, Any]],
     env_args: dict[str, Any],
     how: dict[str, Any],
 ) -> int:
     """Evaluate with one argument of the environment changed at a time, without controls."""
+    from mmrl.api import evaluate, load_agent
+    from mmrl.evaluation.factors import evaluate_factors, format_factors
+
     agent = load_agent(run, options.device)
     reports = evaluate_factors(
         factors,
@@ -171,6 +174,8 @@ def _evaluate_factors(
 
 def _split_argument(name: str) -> dict[str, Any]:
     """The environment's argument for ``--split``."""
+    from mmrl.splits import SPLIT, split_argument
+
     if not name:
         return {}
     return {SPLIT: None} if name == _WHOLE else split_argument(name, held_out=True)

@@ -6,22 +6,22 @@ import argparse
 import time
 from contextlib import nullcontext
 from dataclasses import MISSING, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import torch
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
-from mmrl.arguments.resuming import as_argument, changes, check_code, ending, named_run
+from mmrl.arguments.resuming import as_argument, changes, check_code, named_run
 from mmrl.device import find_device
 from mmrl.errors import UserError
-from mmrl.experiment.run import Run
-from mmrl.models.model import PRECISIONS
-from mmrl.models.saved_encoders import saved_encoders
+from mmrl.loggers import check_loggers
 from mmrl.text_output import printable
-from mmrl.training import TASKS, find_task
-from mmrl.training.task import Evaluation, FitConfig
-from mmrl.training.trainer import fit
+from mmrl.training import TASKS, find_config, find_task
+from mmrl.training.config import FitConfig
+
+if TYPE_CHECKING:
+    from mmrl.experiment.run import Run
+    from mmrl.training.task import Evaluation
 
 _NOT_THE_TASK: Final = {"config", "resume", "allow_changes", "trust_code"}
 _CHANGEABLE: Final = frozenset(one.name for one in fields(FitConfig)) - {"seed"}
@@ -46,13 +46,20 @@ event files with losses, held-out metrics and samples, checkpoints, and result.j
 def run(arguments: list[str]) -> int:
     """Fit what the arguments ask for."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        lines = "\n".join(f"  {name:<13}{find_task(name).summary}" for name in TASKS)
+        lines = "\n".join(f"  {name:<13}{task.summary}" for name, task in TASKS.items())
         print(_HELP.format(tasks=lines), end="")
         return 0
     name, *rest = arguments
     resumed = named_run(rest)
     config, resolved, allow_changes = _parse(name, rest, resumed)
     check(config)
+    import torch
+
+    from mmrl.experiment.ending import ending
+    from mmrl.experiment.run import Run
+    from mmrl.models.saved_encoders import saved_encoders
+    from mmrl.training.trainer import fit
+
     torch.manual_seed(config.seed)
     with nullcontext() if resumed is None else saved_encoders(resumed.path):
         task = find_task(name).prepare(config)
@@ -91,11 +98,11 @@ def _parse(
     name: str, arguments: list[str], resumed: Run | None
 ) -> tuple[Any, dict[str, Any], bool]:
     """As :func:`parse`; and whether a configuration that is resumed may change."""
-    task = find_task(name)
+    config, summary = find_config(name)
     parser = Parser(
         prog=f"mmrl fit {name}",
         usage=f"mmrl fit {name} --out OUT [options]",
-        description=f"{task.summary[0].upper()}{task.summary[1:]}.",
+        description=f"{summary[0].upper()}{summary[1:]}.",
     )
     parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
     parser.add_argument("--resume", type=str | None, default=None, help="run folder to resume")
@@ -106,7 +113,7 @@ def _parse(
         help="resume with other steps, learning rate, or the like",
     )
     parser.add_argument("--task", type=str, default=name, help=argparse.SUPPRESS)
-    parser.add_class_arguments(task.Config)
+    parser.add_class_arguments(config)
     if resumed is not None:
         arguments = [as_argument(resumed), *arguments]
     parsed = parser.parse_args(arguments)
@@ -117,7 +124,7 @@ def _parse(
     check_code(parsed, resolved)
     objects = parser.instantiate_classes(parsed)
     options = {k: v for k, v in vars(objects).items() if k not in {*_NOT_THE_TASK, "task"}}
-    return task.Config(**options), {"task": name, **resolved}, parsed.allow_changes
+    return config(**options), {"task": name, **resolved}, parsed.allow_changes
 
 
 def check(config: FitConfig) -> None:
@@ -126,6 +133,8 @@ def check(config: FitConfig) -> None:
     Raises:
         UserError: impossible numbers, no such precision or device.
     """
+    from mmrl.models.model import PRECISIONS  # here: help is printed without torch
+
     for name in ("steps", "batch_size", "evaluate_every", "keep_checkpoints"):
         if getattr(config, name) < 1:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 1")
@@ -139,6 +148,7 @@ def check(config: FitConfig) -> None:
         raise UserError(f"label_smoothing={config.label_smoothing}: must be 0 to below 1")
     if config.precision not in PRECISIONS:
         raise UserError(f"precision {config.precision!r}: choose from {', '.join(PRECISIONS)}")
+    check_loggers(config.logger)
     find_device(config.device)
 
 

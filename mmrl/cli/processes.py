@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Final
 
 from mmrl.experiment.config import TrainConfig
+from mmrl.loggers import logger_names
 from mmrl.trust import split_path
 
 _PATIENCE: Final = 30.0  # seconds to save a checkpoint in, as schedulers give
@@ -85,6 +86,9 @@ def named_code(config: TrainConfig) -> list[str]:
     for part in ("fusion", "image", "text", "speech", "vector"):
         names[f"model.{part}"] = getattr(model, part)
     named = [f"--{key}={name}" for key, name in names.items() if split_path(name) is not None]
+    loggers = logger_names(config.logger)
+    if any(split_path(name) is not None for name in loggers):
+        named.append(f"--logger={json.dumps(loggers)}")
     if any(split_path(row.name) is not None for row in model.encoders.values()):
         rows = {key: asdict(row) for key, row in model.encoders.items()}
         named.append(f"--model.encoders={json.dumps(rows)}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from mmrl.arguments.request import check, parse
-from mmrl.run_training import plan_training, run_training
-
-__all__ = ["check", "parse", "run"]
+from mmrl.arguments.request import parse
 
 
 def run(arguments: list[str]) -> int:
     """Train by the arguments."""
     request = parse(arguments)
+    from mmrl.run_training import plan_training, run_training  # here: help needs no torch
+
     if request.dry_run:
         print(plan_training(request))
     else:

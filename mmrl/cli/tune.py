@@ -10,8 +10,9 @@ from typing import Any, Final
 from rich.console import Console
 
 from mmrl.api import load_agent
+from mmrl.arguments.checks import check
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.request import check, parse
+from mmrl.arguments.request import parse
 from mmrl.cli.common import claim
 from mmrl.cli.processes import Trainings, last_line, named_code
 from mmrl.errors import UserError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
@@ -13,6 +13,9 @@ from mmrl.records import MEGABYTES
 from mmrl.registry import agent_section
 from mmrl.splits import split_argument
 from mmrl.wrappers.adapt.config import ADAPTER
+
+CHANNELS: Final = ("text", "speech", "both")
+"""How an agent gets its instructions: written, spoken, or both."""
 
 
 @dataclass
@@ -69,6 +72,8 @@ class TrainConfig:
             end.
         checkpoint_minutes: minutes between checkpoints, if that comes first; 0 for steps alone.
         keep_checkpoints: how many of the newest are kept.
+        logger: where numbers go beside TensorBoard's event files, one name or several: csv, jsonl,
+            trackio, mlflow, wandb, or a dotted path to your own, see :mod:`mmrl.loggers`.
         profile: print where the time goes, and write a trace of an update for TensorBoard.
     """
 
@@ -93,6 +98,7 @@ class TrainConfig:
     checkpoint_every: int = 100_000
     checkpoint_minutes: float = 10.0
     keep_checkpoints: int = 3
+    logger: list[str] | str | None = None
     profile: bool = False
 
     def __post_init__(self) -> None:
@@ -123,3 +129,18 @@ def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[T
         return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
     except TypeError as error:
         raise UserError(f"this configuration is of another version of mmrl: {error}") from error
+
+
+def flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration by dotted names."""
+    return dict(_flatten(config))
+
+
+def _flatten(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in section.items():
+        if isinstance(value, dict):
+            pairs += _flatten(value, f"{prefix}{key}.")
+        else:
+            pairs.append((prefix + key, value))
+    return pairs

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import gymnasium as gym
 import numpy as np
@@ -20,17 +20,13 @@ from gymnasium import spaces
 from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
+from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.files import write_json
 from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
 from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
 
-if TYPE_CHECKING:
-    from mmrl.experiment.config import TrainConfig
-
 FILE: Final = "env_info.json"
-CHANNELS: Final = ("text", "speech", "both")
-"""How an agent gets its instructions: written, spoken, or both."""
 _MOST: Final = 2**26  # numbers in one observation
 _UNREADABLE: Final = (
     OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,

@@ -27,6 +27,7 @@ from mmrl.experiment.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from mmrl.experiment.config import flat
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import RunLock
 from mmrl.experiment.renamed import announce, rename_keys
@@ -377,18 +378,3 @@ def _is_whole(folder: Path) -> bool:
     except DamagedCheckpointError:
         return False
     return True
-
-
-def flat(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration by dotted names."""
-    return dict(_flatten(config))
-
-
-def _flatten(section: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
-    for key, value in section.items():
-        if isinstance(value, dict):
-            pairs += _flatten(value, f"{prefix}{key}.")
-        else:
-            pairs.append((prefix + key, value))
-    return pairs

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -24,10 +24,12 @@ from mmrl.experiment.checkpoint import Checkpoint, put_weights, weights_of
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_json
 from mmrl.interrupts import graceful_stop
+from mmrl.loggers import Loggers, open_loggers
 from mmrl.models.saved_encoders import save_encoders, save_tokenizer
 from mmrl.progress import ProgressBar
 from mmrl.seeding import forked_rng, rng_state, set_rng_state
-from mmrl.training.task import Evaluation, FitConfig, Task
+from mmrl.training.config import FitConfig
+from mmrl.training.task import Evaluation, Task
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
 
@@ -63,6 +65,10 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
     purge = training.step + 1 if resume else 0 if run.begun_again else None
     writer = event_writer(run.events, purge_step=purge)
     checkpoints = _Checkpoints(training, config, run, writer)
+    curves = _Curves(
+        writer,
+        open_loggers(config.logger, run.path, run.flat_config(), training.step if resume else None),
+    )
     evaluation: Evaluation | None = None
     try:
         bar = ProgressBar(f"fitting {task.name}", config.steps, "steps")
@@ -73,9 +79,9 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
                 bar.advance(note=f"loss {losses['loss']:.4f}")
                 step = training.step
                 if step % _LOGGED_EVERY == 0 or step == config.steps:
-                    training.log(writer, losses)
+                    curves.write(training.numbers(losses), step)
                 if step % config.evaluate_every == 0 or step == config.steps:
-                    evaluation = _evaluate(task, writer, step)
+                    evaluation = _evaluate(task, curves, step)
                 checkpoints.save_if_due()
                 if stop:
                     checkpoints.save()
@@ -85,7 +91,7 @@ def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Eva
                     break
         checkpoints.save()
     finally:
-        writer.close()
+        curves.close()
     evaluation = evaluation or _evaluated(task, training.step)
     report = {"task": task.name, "steps": training.step, **evaluation.metrics}
     write_json(run.path / "result.json", {**report, **provenance(started)})
@@ -177,12 +183,13 @@ class Training:
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def log(self, writer: SummaryWriter, losses: dict[str, float]) -> None:
-        """Write the losses, the learning rate and the speed."""
-        for name, value in losses.items():
-            writer.add_scalar(f"fit/{name}", value, self.step)
-        writer.add_scalar("fit/learning_rate", self._optimizer.param_groups[0]["lr"], self.step)
-        writer.add_scalar("time/seconds", time.monotonic() - self._started, self.step)
+    def numbers(self, losses: dict[str, float]) -> dict[str, float]:
+        """The losses, the learning rate and the time, to be logged."""
+        return {
+            **{f"fit/{name}": value for name, value in losses.items()},
+            "fit/learning_rate": self._optimizer.param_groups[0]["lr"],
+            "time/seconds": time.monotonic() - self._started,
+        }
 
     def checkpoint(self) -> Checkpoint:
         """All that is needed to resume, and to use the module without its data."""
@@ -232,10 +239,27 @@ def _evaluated(task: Task, step: int) -> Evaluation:
         return task.evaluate()
 
 
-def _evaluate(task: Task, writer: SummaryWriter, step: int) -> Evaluation:
-    evaluation = _evaluated(task, step)
-    for name, value in evaluation.metrics.items():
-        writer.add_scalar(f"held_out/{name}", value, step)
+class _Curves(NamedTuple):
+    """Where the numbers of a training go."""
+
+    writer: SummaryWriter
+    loggers: Loggers
+
+    def write(self, scalars: dict[str, float], step: int) -> None:
+        """Log numbers by their names."""
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, step)
+        self.loggers.log(scalars, step)
+
+    def close(self) -> None:
+        """Have all of it written."""
+        self.writer.close()
+        self.loggers.close()
+
+
+def _evaluate(task: Task, curves: _Curves, step: int) -> Evaluation:
+    evaluation, writer = _evaluated(task, step), curves.writer
+    curves.write({f"held_out/{name}": one for name, one in evaluation.metrics.items()}, step)
     for name, image in evaluation.images.items():
         writer.add_image(f"held_out/{name}", image, step, dataformats="HWC")
     if evaluation.samples:

@@ -6,6 +6,7 @@ import gymnasium as gym
 import pytest
 
 from mmrl import registry as plugins
+from mmrl.arguments import request
 from mmrl.errors import UserError
 from mmrl.known_packages import KNOWN, known_package
 
@@ -100,3 +101,29 @@ def test_an_unknown_environment_has_a_short_message():
     with pytest.raises(UserError, match="name that, too: module:Zzzzz-v0") as caught:
         plugins.find_spec("Zzzzz-v0")
     assert len(str(caught.value)) < 800
+
+
+def test_hyperparameters_are_those_of_the_agents():
+    for name in plugins.agent_names():
+        assert plugins.find_config(name) is plugins.find_agent(name).Config
+
+
+def test_hyperparameters_of_an_agent_without_an_entry_of_their_own(tmp_path, monkeypatch, entries):
+    (tmp_path / "whole_agent.py").write_text("class Mine:\n    class Config: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    entries(plugins.AGENTS, mine="whole_agent:Mine")
+    assert plugins.find_config("mine").__qualname__ == "Mine.Config"
+
+
+def test_an_agent_that_cannot_be_imported_leaves_the_others_alone(monkeypatch):
+    broken = {**plugins._entries(plugins.AGENTS)}
+    broken["broken"] = EntryPoint("broken", "no_such_module:Agent", plugins.AGENTS)
+    original = plugins._entries
+    monkeypatch.setattr(
+        plugins, "_entries", lambda asked: broken if asked == plugins.AGENTS else original(asked)
+    )
+    arguments = ["--env", "mmrl/GoToObjS4-v0", "--out", "unused"]
+    with pytest.warns(UserWarning, match="agent 'broken' cannot be imported: ModuleNotFoundError"):
+        assert request.parse(arguments).config.agent == "ppo"
+    with pytest.raises(UserError, match="agent 'broken' cannot be imported"):
+        request.parse([*arguments, "--agent", "broken"])

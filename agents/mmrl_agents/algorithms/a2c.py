@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import stable_baselines3
@@ -12,6 +11,7 @@ from mmrl_agents.algorithms.divergence import check_update
 from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
+from mmrl_agents.configs import A2CConfig
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 
@@ -39,35 +39,6 @@ class A2C(Saveable, RolloutCollection, stable_baselines3.A2C):
         """
         super().train()
         check_update(self)
-
-
-@dataclass
-class A2CConfig:
-    """Hyperparameters of A2C, named as in stable-baselines3.
-
-    Attributes:
-        num_envs: environments stepped together.
-        n_steps: steps of each environment between updates.
-        learning_rate: at the start.
-        final_learning_rate: at the end; it decays linearly.
-        gamma: discount.
-        gae_lambda: of the advantage estimator.
-        ent_coef: weight of the entropy bonus.
-        vf_coef: weight of the value loss.
-        max_grad_norm: gradients are scaled down to it.
-        normalize_advantage: to mean 0 and variance 1.
-    """
-
-    num_envs: int = 64
-    n_steps: int = 8
-    learning_rate: float = 7e-4
-    final_learning_rate: float = 1e-4
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    ent_coef: float = 0.01
-    vf_coef: float = 0.5
-    max_grad_norm: float = 0.5
-    normalize_advantage: bool = True
 
 
 class A2CAgent(SB3Agent):

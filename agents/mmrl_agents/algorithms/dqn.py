@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import stable_baselines3
 from gymnasium import spaces
 from stable_baselines3.dqn import policies
@@ -13,12 +11,11 @@ from mmrl_agents.algorithms.masked_values import MaskedExploration, MaskedValues
 from mmrl_agents.algorithms.off_policy import (
     MultimodalNetworks,
     OffPolicyAgent,
-    ReplayConfig,
     UncastNetwork,
 )
 from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.configs import DQNConfig
 from mmrl_agents.hindsight.part import HindsightPart
-from mmrl_agents.parts import NONE, PartOptions
 
 
 class QNetwork(MaskedValues, UncastNetwork, policies.QNetwork):
@@ -46,36 +43,6 @@ class DQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, stable_baselines
 
     policy_aliases = {**stable_baselines3.DQN.policy_aliases, "DQNPolicy": DQNPolicy}
     target_networks = ("q_net_target",)
-
-
-@dataclass
-class DQNConfig(ReplayConfig):
-    """Hyperparameters of DQN: those of every replay, and the exploration.
-
-    Attributes:
-        target_update_interval: steps between the times that the target network follows.
-        exploration_fraction: of the training, until fewest actions are random.
-        exploration_initial_eps: share of random actions at the start.
-        exploration_final_eps: at the end.
-        max_grad_norm: gradients are scaled down to it.
-        hindsight: what relabels failed episodes with an instruction that they did achieve: none;
-            oracle, the environment's verifier; learned, a captioner that is trained on the agent's
-            own successes; or a run folder of 'mmrl fit captioner'. As a mapping: {kind: oracle}.
-    """
-
-    num_envs: int = 16
-    learning_starts: int = 2_000
-    train_freq: int = 4
-    gradient_steps: int = 4
-    learning_rate: float = 3e-4
-    gamma: float = 0.97
-    tau: float = 0.02
-    target_update_interval: int = 16
-    exploration_fraction: float = 0.3
-    exploration_initial_eps: float = 1.0
-    exploration_final_eps: float = 0.05
-    max_grad_norm: float = 10.0
-    hindsight: PartOptions = NONE
 
 
 class DQNAgent(OffPolicyAgent):

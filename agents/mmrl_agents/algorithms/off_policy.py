@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from gymnasium import spaces
@@ -100,35 +99,6 @@ class ContinuousNetworks(MultimodalNetworks):
         """Critics, with a model of their own if none is given."""
         arguments = self._update_features_extractor(self.critic_kwargs, features_extractor)
         return ContinuousCritic(**arguments).to(self.device)
-
-
-@dataclass
-class ReplayConfig:
-    """Hyperparameters of all off-policy algorithms, named as in stable-baselines3.
-
-    Attributes:
-        num_envs: environments stepped together.
-        buffer_size: transitions in the replay buffer; a frame of 56 × 56 pixels takes 9.4 kB.
-        learning_starts: steps before the first update.
-        batch_size: transitions in a gradient step.
-        train_freq: steps of each environment between updates.
-        gradient_steps: in an update.
-        learning_rate: at the start.
-        final_learning_rate: at the end; it decays linearly.
-        gamma: discount.
-        tau: how far the target networks follow at once.
-    """
-
-    num_envs: int = 8
-    buffer_size: int = 50_000
-    learning_starts: int = 1_000
-    batch_size: int = 128
-    train_freq: int = 1
-    gradient_steps: int = 2
-    learning_rate: float = 7e-4
-    final_learning_rate: float = 1e-4
-    gamma: float = 0.98
-    tau: float = 0.01
 
 
 class OffPolicyAgent(SB3Agent):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NoReturn, cast
 
 import stable_baselines3
@@ -25,22 +24,19 @@ from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.reference import ReferencePolicy
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.rollout import Minibatch, MultimodalRolloutBuffer, Transitions
+from mmrl_agents.configs import PPOConfig
 from mmrl_agents.curriculum.part import CurriculumPart
 from mmrl_agents.initial_weights import put_initial_weights
 from mmrl_agents.networks.auxiliary.part import AuxiliaryPart
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.networks.policy import ActionEvaluation, MultimodalPolicy
-from mmrl_agents.parts import NONE, Part, PartOptions, is_chosen
+from mmrl_agents.parts import Part
 from mmrl_agents.team import ALONE, Team
 
 AUXILIARY: Final = "auxiliary_loss"
 LOGGED: Final = (
     "loss", "policy_gradient_loss", "value_loss", "entropy_loss", "approx_kl", "clip_fraction",
 )  # fmt: skip
-
-
-_LARGEST: Final = 512
-_SMALLEST: Final = 64
 
 
 class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
@@ -312,91 +308,6 @@ def _select(
         parts = {name: one[rows] for name, one in evaluation._asdict().items() if one is not None}
         evaluation = evaluation._replace(**parts)
     return batch._replace(**numbers), evaluation
-
-
-@dataclass
-class PPOConfig:
-    """Hyperparameters of PPO, named as in stable-baselines3.
-
-    Attributes:
-        num_envs: environments stepped together.
-        n_steps: steps of each environment between updates.
-        batch_size: transitions in a gradient step; None for :func:`default_batch_size`.
-        n_epochs: passes over the collected transitions.
-        learning_rate: at the start.
-        final_learning_rate: at the end; it decays linearly.
-        gamma: discount.
-        gae_lambda: of the advantage estimator.
-        min_advantage_std: the least that normalised advantages are divided by; 0 for their standard
-            deviation, however small. Where rewards are rare, nearly all advantages of an update may
-            be noise of the value function, and 0.1 keeps it small beside rewards up to 1.
-        clip_range: of the probability ratio.
-        ent_coef: weight of the entropy bonus, at the start.
-        final_ent_coef: at the end; it changes linearly. If empty, it stays.
-        vf_coef: weight of the value loss.
-        kl_coef: weight of a penalty on rewards for leaving the policy that ``init`` names; it
-            changes linearly to 0.
-        critic_warmup: environment steps at the start in which the critic's head alone learns, since
-            a cloned policy has an untrained one.
-        max_grad_norm: gradients are scaled down to it.
-        memory: none, lstm, gru, frame_stack or transformer; or a mapping such as
-            {kind: gru, size: 64}, see
-            :class:`~mmrl_agents.networks.memory.MemoryConfig`.
-        memory_args: earlier spelling of the memory's options.
-        auxiliary: loss that the features learn from beside rewards: none; reward_prediction, which
-            predicts whether an action is rewarded; or world_model, which predicts the next step;
-            or a mapping such as {kind: world_model, weight: 0.5}, see
-            :class:`~mmrl_agents.networks.auxiliary.part.AuxiliaryConfig`.
-        auxiliary_args: earlier spelling of its options.
-        curriculum: which levels are played: none, always new ones; plr, which replays those that
-            there is still something to learn from; robust_plr, which learns from replays alone; or
-            accel, which also edits levels; or a mapping such as {kind: plr, score: max_mc}, see
-            :class:`~mmrl_agents.curriculum.config.CurriculumConfig`.
-        curriculum_args: earlier spelling of its options.
-    """
-
-    num_envs: int = 64
-    n_steps: int = 32
-    batch_size: int | None = None
-    n_epochs: int = 4
-    learning_rate: float = 7e-4
-    final_learning_rate: float = 1e-4
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    min_advantage_std: float = 0.0
-    clip_range: float = 0.2
-    ent_coef: float = 0.01
-    final_ent_coef: float | None = None
-    vf_coef: float = 0.5
-    kl_coef: float = 0.0
-    critic_warmup: int = 0
-    max_grad_norm: float = 0.5
-    memory: PartOptions = None
-    memory_args: dict[str, Any] = field(default_factory=dict)
-    auxiliary: PartOptions = None
-    auxiliary_args: dict[str, Any] = field(default_factory=dict)
-    curriculum: PartOptions = NONE
-    curriculum_args: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.batch_size is None:
-            whole = is_chosen(self.memory)
-            self.batch_size = default_batch_size(self.num_envs, self.n_steps, whole=whole)
-
-
-def default_batch_size(num_envs: int, n_steps: int, *, whole: bool = False) -> int:
-    """The minibatch size that goes with a rollout: the largest divisor of its transitions up to
-    512; all of them, where that were less than 64.
-
-    Args:
-        num_envs: environments.
-        n_steps: steps of each.
-        whole: only multiples of ``n_steps``, as a memory needs them.
-    """
-    collected, unit = num_envs * n_steps, max(n_steps, 1) if whole else 1
-    sizes = range(unit, max(unit, _LARGEST) + 1, unit)
-    size = max((one for one in sizes if collected % one == 0), default=collected)
-    return size if size >= _SMALLEST else collected
 
 
 class PPOAgent(SB3Agent):

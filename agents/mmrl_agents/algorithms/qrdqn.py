@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sb3_contrib
@@ -13,10 +12,10 @@ from sb3_contrib.qrdqn import policies
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
-from mmrl_agents.algorithms.dqn import DQNConfig
 from mmrl_agents.algorithms.masked_values import MaskedExploration, MaskedValues
 from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent, UncastNetwork
 from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.configs import QRDQNConfig
 from mmrl_agents.hindsight.part import HindsightPart
 from mmrl_agents.parts import Part
 
@@ -46,17 +45,6 @@ class QRDQN(CheckedUpdates, OffPolicySaveable, MaskedExploration, sb3_contrib.QR
 
     policy_aliases = {**sb3_contrib.QRDQN.policy_aliases, "QRDQNPolicy": QRDQNPolicy}
     target_networks = ("quantile_net_target",)
-
-
-@dataclass
-class QRDQNConfig(DQNConfig):
-    """Hyperparameters of QR-DQN: those of DQN, and the quantiles.
-
-    Attributes:
-        n_quantiles: of the return's distribution.
-    """
-
-    n_quantiles: int = 50
 
 
 class QRDQNAgent(OffPolicyAgent):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import stable_baselines3
 from gymnasium import spaces
 from stable_baselines3.sac import policies
@@ -12,10 +10,10 @@ from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.off_policy import (
     ContinuousNetworks,
     OffPolicyAgent,
-    ReplayConfig,
     UncastNetwork,
 )
 from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.configs import SACConfig
 
 
 class Actor(UncastNetwork, policies.Actor):
@@ -39,17 +37,6 @@ class SAC(CheckedUpdates, OffPolicySaveable, stable_baselines3.SAC):
     """
 
     policy_aliases = {**stable_baselines3.SAC.policy_aliases, "SACPolicy": SACPolicy}
-
-
-@dataclass
-class SACConfig(ReplayConfig):
-    """Hyperparameters of SAC: those of every replay, and the entropy.
-
-    Attributes:
-        ent_coef: weight of the entropy: a number, or auto to learn it.
-    """
-
-    ent_coef: str | float = "auto"
 
 
 class SACAgent(OffPolicyAgent):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.off_policy import (
     ContinuousNetworks,
     OffPolicyAgent,
-    ReplayConfig,
     UncastNetwork,
 )
 from mmrl_agents.algorithms.replay_saving import OffPolicySaveable
+from mmrl_agents.configs import TD3Config
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 
@@ -46,19 +45,6 @@ class TD3(CheckedUpdates, OffPolicySaveable, stable_baselines3.TD3):
     """
 
     policy_aliases = {**stable_baselines3.TD3.policy_aliases, "TD3Policy": TD3Policy}
-
-
-@dataclass
-class TD3Config(ReplayConfig):
-    """Hyperparameters of TD3: those of every replay, and what keeps the actor in bounds.
-
-    Attributes:
-        policy_delay: updates of the critics to one of the actor.
-        action_noise: standard deviation of the noise on actions, where 1 is half their range.
-    """
-
-    policy_delay: int = 2
-    action_noise: float = 0.2
 
 
 class TD3Agent(OffPolicyAgent):

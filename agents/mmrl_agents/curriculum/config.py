@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from mmrl.errors import UserError, unknown
+from mmrl_agents.choices import NONE
 from mmrl_agents.curriculum.scores import find_score
-from mmrl_agents.parts import NONE
 
 _TYPES: Final[dict[str, tuple[Any, str]]] = {
     "int": (int, "a whole number"),

@@ -6,9 +6,9 @@ import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple, Self, cast
+from typing import ClassVar, Final, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -35,14 +35,18 @@ from mmrl.experiment.run import Run
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.training.config import FitConfig
 from mmrl.training.load import load
-from mmrl.training.task import FitConfig, Task
-from mmrl.training.tasks.tokenizer import TokenizerConfig, TokenizerTask
-from mmrl.training.tasks.world_model import WorldModelConfig, WorldModelTask
+from mmrl.training.task import Task
+from mmrl.training.tasks.configs import TokenizerConfig, WorldModelConfig
+from mmrl.training.tasks.tokenizer import TokenizerTask
+from mmrl.training.tasks.world_model import WorldModelTask
 from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive, uses_masks
-from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
+from mmrl_agents.algorithms.ppo import PPOAgent
+from mmrl_agents.choices import NONE
+from mmrl_agents.configs import ImaginationConfig
 from mmrl_agents.earlier import entry
 from mmrl_agents.imagination.vector_env import ImaginedVectorEnv, sample_starts
 from mmrl_agents.initial_weights import begin_with
@@ -50,36 +54,11 @@ from mmrl_agents.loop.callbacks import ProgressCallback
 from mmrl_agents.loop.learn import make_logger
 from mmrl_agents.loop.progress import Progress, TrainingProgressBar
 from mmrl_agents.loop.state import get_learned_state, set_learned_state
-from mmrl_agents.parts import NONE, Part
+from mmrl_agents.parts import Part
 from mmrl_agents.preprocessing import prepare
 from mmrl_agents.vec_env import MultimodalVecEnv
 
 _NEVER: Final = 1_000_000_000  # steps: evaluated at the end only
-
-
-@dataclass
-class ImaginationConfig(PPOConfig):
-    """Hyperparameters of the agent that learns in imagination, and of its PPO, which has no
-    curriculum: imagined episodes begin at steps of real ones.
-
-    Attributes:
-        episodes: real ones that are played in a round, in the first one by a random policy.
-        tokenizer: options of 'mmrl fit tokenizer', such as steps.
-        world: options of 'mmrl fit world-model'.
-        imagined_steps: imagined steps of PPO in a round.
-        starts: steps of real episodes at which imagined ones begin in a round.
-        horizon: steps of an imagined episode, at most.
-        temperature: at which the world model's tokens are sampled.
-    """
-
-    final_learning_rate: float = 7e-4
-    episodes: int = 300
-    tokenizer: dict[str, Any] = field(default_factory=lambda: {"steps": 500})
-    world: dict[str, Any] = field(default_factory=lambda: {"steps": 1_000})
-    imagined_steps: int = 131_072
-    starts: int = 256
-    horizon: int = 32
-    temperature: float = 1.0
 
 
 class ImaginedPPO(PPOAgent):

@@ -17,8 +17,8 @@ from mmrl.training.task import FitConfig
 from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.config import BCConfig
 from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
 from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.networks.memory import MemoryPart

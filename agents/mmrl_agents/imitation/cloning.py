@@ -16,7 +16,7 @@ from mmrl.experiment.checkpoint import put_weights, weights_of
 from mmrl.training.task import Batch, Evaluation, FitConfig, Task
 from mmrl.viz.confusion import confusion_image
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.imitation.config import BCConfig
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.demonstrations import Demonstrations
 from mmrl_agents.networks.policy import MultimodalPolicy
 

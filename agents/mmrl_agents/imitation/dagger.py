@@ -10,9 +10,9 @@ from mmrl.experiment.run import Run
 from mmrl.seeding import forked_rng
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.configs import DAggerConfig
 from mmrl_agents.imitation.bc import BCAgent, demonstration_seed
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.config import DAggerConfig
 from mmrl_agents.imitation.demonstrations import Demonstrations
 
 

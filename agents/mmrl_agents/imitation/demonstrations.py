@@ -30,8 +30,8 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.wrappers.adapt.config import ADAPTER, AdapterConfig
 from mmrl.wrappers.nested_spaces import describe
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.buffer import DemonstrationBuffer
-from mmrl_agents.imitation.config import BCConfig
 
 
 class Split(NamedTuple):

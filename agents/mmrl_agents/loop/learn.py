@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
 from mmrl.errors import UserError
@@ -19,6 +20,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_atomically, write_json
 from mmrl.interrupts import graceful_stop
+from mmrl.loggers import TENSORBOARD, Loggers, open_loggers
 from mmrl.viz.tensorboard import event_writer
 from mmrl.wrappers.error_context import EnvironmentFailedError
 from mmrl_agents.earlier import entry
@@ -43,7 +45,8 @@ class DivergedError(Exception):
 
 
 def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logger:
-    """Writes TensorBoard's events. Of a team, the first worker writes.
+    """Writes TensorBoard's events, and to the loggers of the configuration. Of a team, the first
+    worker writes.
 
     Args:
         run: whose.
@@ -56,7 +59,8 @@ def make_logger(run: Run, steps: int | None = None, team: Team = ALONE) -> Logge
     # a team may restart before any checkpoint
     again = steps is not None or team.size > 1 or run.begun_again
     writer = event_writer(run.events, purge_step=(steps or 0) + 1 if again else None)
-    return Logger(None, [_TensorBoard(writer)])
+    loggers = open_loggers(run.config.get("logger"), run.path, run.flat_config(), steps)
+    return Logger(None, [_TensorBoard(writer), _OtherLoggers(loggers)])
 
 
 class _TensorBoard(TensorBoardOutputFormat):
@@ -65,6 +69,30 @@ class _TensorBoard(TensorBoardOutputFormat):
     def __init__(self, writer: SummaryWriter) -> None:
         self.writer = writer
         self._is_closed = False
+
+
+class _OtherLoggers(KVWriter):
+    """An output of SB3's logger that passes on what TensorBoard gets, if it is a number."""
+
+    def __init__(self, loggers: Loggers) -> None:
+        self._loggers = loggers
+
+    def write(
+        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
+    ) -> None:
+        """Log the numbers of an update."""
+        scalars = {
+            name: float(value)
+            for name, value in key_values.items()
+            if isinstance(value, int | float | np.number)
+            and TENSORBOARD not in (key_excluded.get(name) or ())
+        }
+        if scalars:
+            self._loggers.log(scalars, step)
+
+    def close(self) -> None:
+        """Have all of it written."""
+        self._loggers.close()
 
 
 def announce(inexact: str | None, env_id: str) -> None:

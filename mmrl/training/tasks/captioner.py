@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,55 +17,12 @@ from mmrl.errors import UserError, unknown
 from mmrl.generative.text.models import TextGenerator, build_captioner
 from mmrl.language import NEUTRAL, InstructionLanguage, is_among
 from mmrl.preprocessing.text import split_words
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import CaptionerConfig
 
 ABOUT: Final = ("achieved", "scene")
 _TESTED: Final = 512  # held-out examples of an evaluation
-
-
-@dataclass
-class CaptionerConfig(FitConfig):
-    """Data, size and training of a captioner.
-
-    Attributes:
-        data: dataset of 'mmrl collect', or another Minari dataset.
-        success: what the success of an episode is, as env_adapter.success has it; what is recorded,
-            if not given.
-        about: achieved, what the last step achieved; or scene, a description of the image.
-        frames: images of one example, the newest last.
-        without: a regular expression of captions to leave out, such as "on your".
-        held_out_pairs: leave out whatever mentions a pair of words that the environment's language
-            holds out, in what was achieved or in the descriptions of the images.
-        test_share: share of the episodes, the last ones, held out for evaluation.
-        max_examples: kept in memory, a random choice from all episodes.
-        image: the encoder of an image.
-        image_args: its arguments.
-        width: of the decoder.
-        layers: of the decoder.
-        heads: of its attention.
-        dropout: of the decoder.
-        word_dropout: share of the previous words that are masked in training.
-        named: words, such as those for colours, that the decoder generates from colour channels
-            alone, so that they generalise to things that never had this colour; needs an encoder
-            with such channels, as luma_chroma.
-    """
-
-    data: str = ""
-    success: str | dict[str, Any] | None = None
-    about: str = "achieved"
-    frames: int = 2
-    without: str = ""
-    held_out_pairs: bool = False
-    test_share: float = 0.05
-    max_examples: int = 30_000
-    image: str = "small_resnet"
-    image_args: dict[str, Any] = field(default_factory=dict)
-    width: int = 128
-    layers: int = 2
-    heads: int = 4
-    dropout: float = 0.0
-    word_dropout: float = 0.0
-    named: list[str] = field(default_factory=list)
 
 
 class Example(NamedTuple):
@@ -103,11 +59,7 @@ class CaptionerTask(Task):
         UserError: options out of range, or too few episodes.
     """
 
-    name, summary, Config = (
-        "captioner",
-        "a captioner: the last images of an episode → what was achieved, or a description",
-        CaptionerConfig,
-    )
+    name, summary, Config = "captioner", TASKS["captioner"].summary, CaptionerConfig
     module: TextGenerator
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 
 import numpy as np
@@ -18,54 +17,14 @@ from mmrl.generative.image.painter import Painter, build_painter
 from mmrl.generative.image.tokenizer import PatchTokenizer
 from mmrl.language import LANGUAGE, NEUTRAL, language_path
 from mmrl.preprocessing.text import split_words
+from mmrl.training import TASKS
 from mmrl.training.load import load
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import PainterConfig
 from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _TESTED: Final = 256
 _SHOWN: Final = 8
-
-
-@dataclass
-class PainterConfig(FitConfig):
-    """Data, size and training of a painter.
-
-    Attributes:
-        data: dataset that 'mmrl collect' made in an environment with descriptions, best of all that
-            is in view; or several, [one, another].
-        tokenizer: run folder that 'mmrl fit tokenizer' made.
-        held_out_pairs: leave out images whose description mentions a pair of words that the
-            environment's language holds out.
-        test_share: share of the episodes, a random choice, held out for evaluation.
-        unasked: share of the examples with an empty prompt, for classifier-free guidance.
-        places: share of the things that are prompted for with their place, where the environment's
-            language can do without.
-        length: the longest prompt, in words and marks.
-        text: text encoder, as for 'mmrl train'.
-        text_args: its arguments.
-        named: words for colours, to be anonymised, so that things are painted in colours that they
-            never had; needs a tokenizer with colours apart. Which colour each word is, is found in
-            the data.
-        width: of the decoder.
-        layers: of the decoder.
-        heads: of its attention.
-        dropout: of the decoder.
-    """
-
-    data: str | list[str] = ""
-    tokenizer: str = ""
-    held_out_pairs: bool = False
-    test_share: float = 0.05
-    unasked: float = 0.15
-    places: float = 0.0
-    length: int = 48
-    text: str = "word_cnn"
-    text_args: dict[str, Any] = field(default_factory=dict)
-    named: list[str] = field(default_factory=list)
-    width: int = 128
-    layers: int = 2
-    heads: int = 4
-    dropout: float = 0.0
 
 
 class PainterTask(Task):
@@ -81,7 +40,7 @@ class PainterTask(Task):
     """
 
     name = "painter"
-    summary = "a painter: sentences → images, for 'mmrl paint'"
+    summary = TASKS["painter"].summary
     Config = PainterConfig
     module: Painter
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Final, Self
 
 import numpy as np
@@ -23,51 +23,13 @@ from mmrl.preprocessing.text import split_words
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.metrics import ranking
 from mmrl.retrieval.queries import Neighbours, Queries
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import RetrievalConfig
 from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
 _AT_ONCE: Final = 256
 _SHOWN: Final = 8
-
-
-@dataclass
-class RetrievalConfig(FitConfig):
-    """Data, size and training of a shared embedding.
-
-    Attributes:
-        data: dataset that 'mmrl collect' made in an environment with descriptions; or several,
-            [one, another].
-        held_out_pairs: leave out whatever mentions a pair of words that the environment's language
-            holds out; how well those are found is measured apart.
-        test_share: share of the episodes, a random choice, held out for evaluation.
-        scenes: images of a test, at most, no two with the same description.
-        partial: share of the queries that are some phrases of a description.
-        near: share of each batch that are hard negatives of another: descriptions of one layout,
-            such as other things at the same places.
-        width: of the embeddings.
-        hidden: width of the layers that make them of tokens.
-        image: image encoder, as for 'mmrl train'.
-        image_args: its arguments.
-        image_size: height and width that images are resized to; as they are, if empty.
-        text: text encoder, as for 'mmrl train'.
-        text_args: its arguments.
-        instruction_length: the longest query, in tokens.
-    """
-
-    data: str | list[str] = ""
-    held_out_pairs: bool = False
-    test_share: float = 0.1
-    scenes: int = 1_000
-    partial: float = 0.5
-    near: float = 0.5
-    width: int = 256
-    hidden: int = 256
-    image: str = "small_resnet"
-    image_args: dict[str, Any] = field(default_factory=lambda: {"width": 64})
-    image_size: tuple[int, int] | None = None
-    text: str = "word_cnn"
-    text_args: dict[str, Any] = field(default_factory=dict)
-    instruction_length: int = 64
 
 
 class RetrievalTask(Task):
@@ -92,7 +54,7 @@ class RetrievalTask(Task):
     """
 
     name = "retrieval"
-    summary = "a shared embedding of images and sentences, for 'mmrl index' and 'mmrl search'"
+    summary = TASKS["retrieval"].summary
     Config = RetrievalConfig
 
     def __init__(self, config: RetrievalConfig, scenes: Scenes) -> None:

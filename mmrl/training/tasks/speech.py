@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
@@ -17,7 +16,10 @@ from mmrl.generative.text.models import Recogniser
 from mmrl.models.encoders.speech import SpeechTransformer
 from mmrl.preprocessing.speech import LogMel
 from mmrl.preprocessing.text import WordTokenizer
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.config import FitConfig
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import SpeechConfig
 from mmrl.training.utterances import Utterance, augment, synthesise, transcribe
 from mmrl.wrappers.adapters import instruction_words, instructions
 from mmrl.wrappers.speech import Speakers
@@ -25,64 +27,11 @@ from mmrl.wrappers.speech import Speakers
 _SAMPLES: Final = 3  # of each test
 
 
-@dataclass
-class SpeechConfig(FitConfig):
-    """Data, augmentation and size of a speech recogniser.
-
-    Attributes:
-        env, env_args: the environment whose instructions are spoken.
-        utterances: for training.
-        voices: of eSpeak NG, for training and a test.
-        unknown_voices: for a test alone.
-        words_per_minute: slowest and fastest.
-        pitch: lowest and highest, 0 to 99.
-        noise: white noise is added with a random standard deviation between 0 and this, where full
-            scale is 1 and speech has about 0.1.
-        clean: share of the examples with 10 to 100,000 times less noise than that; a model trained
-            on noisy speech alone fails on clean speech.
-        pause: seconds of silence before and after an utterance, at most.
-        seconds: longest utterance, pauses included.
-        test_sentences: utterances of each test.
-        mels: bands of the spectrum.
-        width, heads: of both transformers.
-        encoder_layers, decoder_layers: theirs.
-        dropout: of both.
-        length: longest sentence, in words, start mark and end included.
-    """
-
-    env: str = "mmrl/GoToLocal-v0"
-    env_args: dict[str, Any] = field(default_factory=dict)
-    utterances: int = 4_000
-    voices: list[str] = field(
-        default_factory=lambda: ["en-us", "en", "en-us+f3", "en+m4", "en-gb-scotland"]
-    )
-    unknown_voices: list[str] = field(default_factory=lambda: ["en-029", "en-us+f5", "en+m7"])
-    words_per_minute: list[int] = field(default_factory=lambda: [140, 220])
-    pitch: list[int] = field(default_factory=lambda: [30, 70])
-    noise: float = 0.05
-    clean: float = 0.25
-    pause: float = 0.2
-    seconds: float = 4.0
-    test_sentences: int = 256
-    mels: int = 40
-    width: int = 128
-    heads: int = 4
-    encoder_layers: int = 2
-    decoder_layers: int = 2
-    dropout: float = 0.1
-    length: int = 64
-
-    def speakers(self, voices: list[str], noise: float = 0.0) -> Speakers:
-        """The speakers of the instructions, without pauses."""
-        seconds = self.seconds - 2 * self.pause
-        return Speakers(voices, self.words_per_minute, self.pitch, noise, seconds)
-
-
 class SpeechTask(Task):
     """Speech → text, see :class:`SpeechConfig`."""
 
     name: ClassVar[str] = "speech"
-    summary: ClassVar[str] = "a recogniser: spoken instructions → text"
+    summary: ClassVar[str] = TASKS["speech"].summary
     Config: ClassVar[type[FitConfig]] = SpeechConfig
     module: Recogniser
 
@@ -121,7 +70,7 @@ class SpeechTask(Task):
         }
         seeds = training_seeds(config.utterances, config.seed)
         sentences = instructions(config.env, seeds, **config.env_args)
-        speakers = config.speakers(config.voices)
+        speakers = _speakers(config, config.voices)
         return cls(config, recipe, synthesise(sentences, speakers, config.seed))
 
     @staticmethod
@@ -181,7 +130,9 @@ class SpeechTask(Task):
             config.env, held_out_seeds(config.test_sentences), **config.env_args
         )
         return {
-            f"{whose}_{how}": synthesise(sentences, config.speakers(voices, noise), EVAL_SEED_START)
+            f"{whose}_{how}": synthesise(
+                sentences, _speakers(config, voices, noise), EVAL_SEED_START
+            )
             for whose, voices in {"known": config.voices, "unknown": config.unknown_voices}.items()
             for how, noise in {"clean": 0.0, "noisy": config.noise}.items()
             if voices
@@ -215,3 +166,9 @@ def check(config: SpeechConfig) -> None:
         raise UserError(
             f"width={config.width}: must be even, and divisible by heads={config.heads}"
         )
+
+
+def _speakers(config: SpeechConfig, voices: list[str], noise: float = 0.0) -> Speakers:
+    """The speakers of the instructions, without pauses."""
+    seconds = config.seconds - 2 * config.pause
+    return Speakers(voices, config.words_per_minute, config.pitch, noise, seconds)

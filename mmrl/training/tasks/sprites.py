@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,7 +14,9 @@ from torch import Tensor
 from mmrl.errors import UserError
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import decoded
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import SpritesConfig
 
 _STYLES: Final = 8
 _GROUND: Final = 235
@@ -23,33 +24,11 @@ _SHOWN: Final = 12  # names on a sheet
 _ENLARGED: Final = 2
 
 
-@dataclass
-class SpritesConfig(FitConfig):
-    """Data, augmentation and size of a sprite painter.
-
-    Attributes:
-        data: sets of sprites, [one, another, …]: folders of PNG files, or .npz files, as the grid
-            worlds take them.
-        style: dimensions of a style, the latent.
-        style_weight: of the KL divergence; more makes new styles safer, and more alike.
-        shift: augmentation, pixels by which images are shifted at most.
-        shade: augmentation, share by which they are lightened or darkened at most.
-        hidden: width of the layers.
-    """
-
-    data: str | list[str] = ""
-    style: int = 4
-    style_weight: float = 0.02
-    shift: int = 0
-    shade: float = 0.1
-    hidden: int = 256
-
-
 class SpritesTask(Task):
     """See :class:`SpritesConfig`."""
 
     name = "sprites"
-    summary = "a painter of sprites: names → small images, a set in a new style each time"
+    summary = TASKS["sprites"].summary
     Config = SpritesConfig
     module: SpritePainter
 

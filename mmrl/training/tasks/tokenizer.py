@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
@@ -15,46 +14,14 @@ from mmrl.data.frames import distinct, patches_of, read_frames
 from mmrl.errors import UserError
 from mmrl.generative.image.color import ColorTokenizer, build_image_tokenizer, find_factors
 from mmrl.generative.image.tokenizer import ImageTokenizer, PatchTokenizer, check_tiling
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import TokenizerConfig
 
 _SHOWN: Final = 6  # images
 _KNOWN: Final = 4_096  # patches that a reconstruction may be taken for
 _GAP: Final = 4
 _COMPARED: Final = 1_000  # patches, each with each
-
-
-@dataclass
-class TokenizerConfig(FitConfig):
-    """Data, size and training of an image tokenizer.
-
-    Attributes:
-        data: dataset that 'mmrl collect' made, or several, [one, another].
-        patch: pixels a side.
-        colors_apart: factor patches into shapes and colours, and have codes of the two; levels,
-            hidden and layers are ignored then.
-        levels: of the quantiser; their product is the number of codes.
-        hidden: width of the layers of encoder and decoder.
-        layers: of each.
-        rarity: 1 samples different patches uniformly, 0 by their frequency, between these by a
-            power of it.
-        held_out_pairs: leave out images whose description mentions a pair of words that the
-            environment's language holds out.
-        test_share: share of the episodes, the last ones, held out for evaluation.
-        max_frames: images that are used, at most, spread over all episodes.
-        tolerance: a patch counts as exact if no pixel is off by more, of 255.
-    """
-
-    data: str | list[str] = ""
-    patch: int = 8
-    colors_apart: bool = False
-    levels: list[int] = field(default_factory=lambda: [8, 5, 5, 5])
-    hidden: int = 256
-    layers: int = 2
-    rarity: float = 0.75
-    held_out_pairs: bool = False
-    test_share: float = 0.1
-    max_frames: int = 20_000
-    tolerance: int = 16
 
 
 class TokenizerTask(Task):
@@ -65,7 +32,7 @@ class TokenizerTask(Task):
     """
 
     name = "tokenizer"
-    summary = "images → codes of their patches, and back, for painters and world models"
+    summary = TASKS["tokenizer"].summary
     Config = TokenizerConfig
     module: PatchTokenizer
 

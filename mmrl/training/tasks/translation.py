@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
@@ -16,42 +15,13 @@ from mmrl.generative.text.models import Translator
 from mmrl.models.encoders.bert import small_bert
 from mmrl.preprocessing.text import WordTokenizer, split_words
 from mmrl.splits import is_test_sentence
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training import TASKS
+from mmrl.training.config import FitConfig
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import TranslationConfig
 from mmrl.wrappers.adapters import instruction_words, instructions
 
 _SAMPLES: Final = 6
-
-
-@dataclass
-class TranslationConfig(FitConfig):
-    """Data, size and training of a translator.
-
-    Attributes:
-        env, env_args: an environment that takes ``language``; episodes of one seed have the same
-            instruction in each.
-        source, target: languages.
-        episodes: whose instructions are the training data.
-        held_out_share: share of all sentences that are held out for evaluation, by their hash.
-        test_sentences: sentences of an evaluation.
-        width, heads: of both transformers.
-        encoder_layers, decoder_layers: theirs.
-        dropout: of the decoder.
-        length: longest sentence, in words or Chinese characters, start mark and end included.
-    """
-
-    env: str = "mmrl/BossLevel-v0"
-    env_args: dict[str, Any] = field(default_factory=dict)
-    source: str = "zh"
-    target: str = "en"
-    episodes: int = 20_000
-    held_out_share: float = 0.1
-    test_sentences: int = 256
-    width: int = 128
-    heads: int = 4
-    encoder_layers: int = 2
-    decoder_layers: int = 2
-    dropout: float = 0.0
-    length: int = 112
 
 
 class Pair(NamedTuple):
@@ -65,7 +35,7 @@ class TranslationTask(Task):
     """Text → text, see :class:`TranslationConfig`."""
 
     name: ClassVar[str] = "translation"
-    summary: ClassVar[str] = "a translator: instructions in one language → in another"
+    summary: ClassVar[str] = TASKS["translation"].summary
     Config: ClassVar[type[FitConfig]] = TranslationConfig
     module: Translator
 

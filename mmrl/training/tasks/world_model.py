@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -36,10 +36,12 @@ from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
 from mmrl.models.saved_encoders import resolve_name
 from mmrl.preprocessing.text import split_words
-from mmrl.training import find_task
+from mmrl.training import TASKS, find_task
+from mmrl.training.config import FitConfig
 from mmrl.training.load import load
 from mmrl.training.relabelling import Relabelling
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training.task import Batch, Evaluation, Task
+from mmrl.training.tasks.configs import WorldModelConfig
 from mmrl.trust import is_trusted
 from mmrl.viz.contact_sheet import imagination_strip
 
@@ -47,49 +49,6 @@ HORIZONS: Final = (1, 5, 15)
 _TESTED: Final = 256  # held-out episodes of an evaluation
 _RELABELLED: Final = "relabelled_"  # prefix of the relabelled steps in a batch
 _STREAM: Final = 0x3D  # keeps the generator of evaluations apart from others
-
-
-@dataclass
-class WorldModelConfig(FitConfig):
-    """Data, size and training of a world model.
-
-    Attributes:
-        data: dataset that 'mmrl collect' made, or several, [one, another].
-        tokenizer: run folder of 'mmrl fit tokenizer'.
-        test_share: share of each dataset's episodes, the last ones, held out for evaluation.
-        relabelled: steps per gradient step that are relabelled with another instruction, where the
-            environment's verifier recorded what was achieved; 0 for none.
-        window: steps of a training segment.
-        frames: images that the transformer attends to.
-        remember: find motions of the view, and remember what was last observed at each place; if
-            False, the memory is the last image alone.
-        margin: places around the view that are remembered, in tokens.
-        text: text encoder, as for 'mmrl train'; if empty, the model reads no instruction.
-        text_args: its arguments.
-        instruction_length: the longest instruction, in tokens.
-        width, heads: of the transformers.
-        layers: of the transformer that predicts images.
-        outcome_layers: of the head that predicts reward and end.
-    """
-
-    data: str | list[str] = ""
-    tokenizer: str = ""
-    test_share: float = 0.05
-    relabelled: int = 64
-    window: int = 8
-    frames: int = 8
-    remember: bool = True
-    margin: int = 7
-    text: str = "word_gru"
-    text_args: dict[str, Any] = field(default_factory=dict)
-    instruction_length: int = 64
-    width: int = 64
-    heads: int = 4
-    layers: int = 2
-    outcome_layers: int = 2
-    batch_size: int = 16
-    steps: int = 1_000
-    learning_rate: float = 2e-3
 
 
 class WorldModelTask(Task):
@@ -106,7 +65,7 @@ class WorldModelTask(Task):
     """
 
     name: ClassVar[str] = "world-model"
-    summary: ClassVar[str] = "a world model: images, instruction, action → next image, reward, end"
+    summary: ClassVar[str] = TASKS["world-model"].summary
     Config: ClassVar[type[FitConfig]] = WorldModelConfig
     module: WorldSimulator
 

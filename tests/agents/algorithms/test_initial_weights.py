@@ -13,8 +13,8 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl_agents.algorithms.ppo import PPOAgent, PPOConfig
 from mmrl_agents.algorithms.reference import ReferencePolicy
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.bc import BCAgent
-from mmrl_agents.imitation.config import BCConfig
 from mmrl_agents.networks.policy import MultimodalPolicy
 
 importlib.import_module("worlds.levers")

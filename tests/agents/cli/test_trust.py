@@ -91,11 +91,12 @@ def test_fusions_that_a_file_names(place, capsys):
     [
         {"agent": "evil.Agent", "Agent": {}},
         {"model": {"text": "evil.Words"}},
+        {"logger": ["csv", "evil.Log"]},
         {"model": {"encoders": {"image": {"name": "evil:Retina"}}}},
     ],
-    ids=["agent", "text encoder", "encoder of a key"],
+    ids=["agent", "text encoder", "logger", "encoder of a key"],
 )
-def test_agents_and_encoders_that_a_file_names(place, capsys, change):
+def test_agents_encoders_and_loggers_that_a_file_names(place, capsys, change):
     def plant(config):
         model = {**config["model"], **change.get("model", {})}
         config.update({**change, "model": model})

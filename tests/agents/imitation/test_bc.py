@@ -12,9 +12,9 @@ from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.bc import BCAgent
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.config import BCConfig
 
 importlib.import_module("worlds.levers")
 LEVER, SLIDER = "levers/Lever-v0", "levers/Slider-v0"

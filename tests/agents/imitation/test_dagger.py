@@ -12,8 +12,8 @@ from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
+from mmrl_agents.configs import DAggerConfig
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.config import DAggerConfig
 from mmrl_agents.imitation.dagger import DAggerAgent
 
 importlib.import_module("worlds.levers")

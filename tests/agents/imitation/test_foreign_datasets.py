@@ -14,8 +14,8 @@ from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl.wrappers.adapters import make_env
+from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.bc import BCAgent
-from mmrl_agents.imitation.config import BCConfig
 
 minari = pytest.importorskip("minari")
 EpisodeBuffer = importlib.import_module("minari.data_collector").EpisodeBuffer

@@ -71,7 +71,7 @@ def test_the_version_of_numba_is_bounded():
 
 
 def test_cached_kernels_are_stamped_by_our_locators():
-    assert caching.CacheImpl._locator_classes[:3] == jit._OURS, REASON
+    assert caching.CacheImpl._locator_classes[:4] == jit._OURS, REASON
     locator = rng.seed_rng._cache._impl._locator
     assert isinstance(locator, jit._ImportAwareLocator), REASON
     assert locator.get_source_stamp() == jit._sources_hash(Path(rng.__file__)), REASON

@@ -1,6 +1,7 @@
 """A wrong command line is reported, exits with 2, and leaves nothing behind."""
 
 import json
+import os
 import warnings
 
 import pytest
@@ -237,3 +238,29 @@ def test_commands_have_their_files():
 
     for name in COMMANDS:
         assert find_spec(f"{cli.__name__}.{name.replace('-', '_')}") is not None
+
+
+def test_a_working_directory_that_was_removed(call, monkeypatch, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    status, _, error = call("train", "--env", ENV, "--out", "run")
+    assert (status, error) == (2, "mmrl train: the working directory was removed: go to another\n")
+    assert call("--version")[0] == 0
+
+
+@pytest.mark.parametrize("command", [["train", "--env", ENV], ["fit", "captioner"]])
+def test_names_that_are_not_utf_8(call, tmp_path, command):
+    status, _, error = call(*command, "--out", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    assert status == 2
+    assert "caf\\udce9: is not UTF-8" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["train", "--env", ENV], ["fit", "captioner"]])
+def test_names_that_are_too_long(call, tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, error = call(*command, "--out", "x" * 300, "--device", "cpu")
+    assert status == 2
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []

@@ -93,6 +93,16 @@ def test_it_learns_and_writes_losses_metrics_and_samples(tmp_path: Path) -> None
     assert [event.step for event in events.Scalars("held_out/error")] == list(range(30, 301, 30))
 
 
+def test_loggers_get_the_curves(tmp_path: Path) -> None:
+    options = config(tmp_path, steps=40, logger=["jsonl"])
+    run = create(tmp_path / "fit")
+    fit(LineTask(options), options, run)
+    rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["step"], "fit/loss" in row, "held_out/error" in row) for row in rows] == [
+        (20, True, False), (30, False, True), (40, True, False), (40, False, True)
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> LineTask:
     """What a training makes that nothing interrupts."""

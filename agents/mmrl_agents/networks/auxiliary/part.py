@@ -8,10 +8,11 @@ from typing import Any, Final
 from gymnasium import spaces
 
 from mmrl.errors import UserError, unknown
+from mmrl_agents.choices import KIND
 from mmrl_agents.networks.auxiliary.base import AuxiliaryLoss
 from mmrl_agents.networks.auxiliary.next_step import NextStepLoss
 from mmrl_agents.networks.auxiliary.reward_prediction import RewardPredictionLoss
-from mmrl_agents.parts import KIND, Part
+from mmrl_agents.parts import Part
 
 AUXILIARIES: Final[dict[str, type[AuxiliaryLoss]]] = {
     "reward_prediction": RewardPredictionLoss,

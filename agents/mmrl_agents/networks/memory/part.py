@@ -9,11 +9,12 @@ from typing import Any, Final
 from torch import nn
 
 from mmrl.errors import UserError, unknown
+from mmrl_agents.choices import KIND
 from mmrl_agents.networks.memory.base import Memory
 from mmrl_agents.networks.memory.frame_stack import FrameStack
 from mmrl_agents.networks.memory.recurrent import Recurrent
 from mmrl_agents.networks.memory.transformer import TransformerMemory
-from mmrl_agents.parts import KIND, Part
+from mmrl_agents.parts import Part
 
 MEMORIES: Final[dict[str, Callable[..., Memory]]] = {
     "lstm": lambda width, **args: Recurrent(width, nn.LSTM, **args),

@@ -27,6 +27,9 @@ import numpy as np
 from numba.core import caching, codegen
 from numba.core.registry import CPUDispatcher
 
+from mmrl_envs.grid.core.compile_notice import CompileNotice
+from mmrl_envs.grid.core.kernel_cache import KernelCache, temporary_folder
+
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
@@ -89,8 +92,29 @@ class _InTree(_ImportAwareLocator, caching.InTreeCacheLocator):  # type: ignore[
 class _UserWide(_ImportAwareLocator, caching.UserWideCacheLocator):  # type: ignore[misc]
     """The user's cache folder, where the package is installed read-only."""
 
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
+        has_home = os.path.expanduser("~") != "~"
+        return super().from_function(py_func, py_file) if has_home else None
 
-_OURS = [_UserProvided, _InTree, _UserWide]
+
+class _Temporary(_ImportAwareLocator, caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """A temporary folder, where neither the package's nor the user's can be written."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        self._py_file = py_file
+        self._lineno = py_func.__code__.co_firstlineno
+        subpath = self.get_suitable_cache_subpath(py_file)
+        self._cache_path = os.path.join(temporary_folder() or "", subpath)
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
+        if temporary_folder() is None or not Path(py_file).is_relative_to(_root()):
+            return None
+        return super(caching.UserProvidedCacheLocator, cls).from_function(py_func, py_file)
+
+
+_OURS = [_UserProvided, _InTree, _UserWide, _Temporary]
 caching.CacheImpl._locator_classes = _OURS + [
     locator for locator in caching.CacheImpl._locator_classes if locator not in _OURS
 ]
@@ -154,10 +178,12 @@ class _CompileLock:
             yield
             return
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(ImportError, OSError):
-                self._lock(_cache_of(signed).cache_path, stack)
+            if isinstance(_cache_of(signed), KernelCache):
+                with contextlib.suppress(ImportError, OSError):
+                    self._lock(_cache_of(signed).cache_path, stack)
             self._is_held = True
             stack.callback(setattr, self, "_is_held", False)
+            stack.callback(_NOTICE.end)
             yield
 
     @staticmethod
@@ -177,6 +203,7 @@ class _CompileLock:
 
 
 _LOCK: Final = _CompileLock()
+_NOTICE: Final = CompileNotice()
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]  # numba has no types
@@ -184,11 +211,25 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]  # numba has no types
 
     def compile(self, sig: Any) -> Any:
         """Compile for a signature, or load what this process or another one has compiled."""
-        cache = _cache_of(self)
-        if cache._index_key(sig, self.targetctx.codegen()) in cache._cache_file._load_index():
+        if self._is_kept(sig):
             return super().compile(sig)
         with _LOCK.hold(), _final_optimization(self._optimize):
-            return super().compile(sig)
+            if self._is_kept(sig):  # by the process that has held the lock
+                return super().compile(sig)
+            _NOTICE.begin()
+            compiled = super().compile(sig)
+            _NOTICE.advance()
+            return compiled
+
+    def enable_caching(self) -> None:
+        """Cache on disk, where there is a folder for it."""
+        with contextlib.suppress(RuntimeError):  # no locator finds one
+            self._cache = KernelCache(self.py_func)
+
+    def _is_kept(self, sig: Any) -> bool:
+        """Whether the cache has a signature."""
+        cache = _cache_of(self)
+        return isinstance(cache, KernelCache) and cache.has(sig, self.targetctx.codegen())
 
     _optimize = staticmethod(_optimize_kernel)
 
