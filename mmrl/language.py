@@ -26,6 +26,8 @@ from mmrl.trust import import_trusted
 
 LANGUAGE: Final = "language"
 """The key of an environment's metadata under which it names its language, ``module:Class``."""
+_OPTIONAL: Final = ("splits", "in_split")
+"""What a language may lack: it then has no splits of its own."""
 _PATH: Final = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
@@ -50,7 +52,9 @@ class InstructionLanguage(Protocol):
 
     @property
     def splits(self) -> Mapping[str, str]:
-        """Splits of instructions for agents: the name of each, and what it holds out."""
+        """Splits of instructions for agents: the name of each, and what it holds out. A language
+        may lack this and :meth:`in_split`.
+        """
         ...
 
     def in_split(self, split: str, instruction: str) -> bool:
@@ -314,7 +318,9 @@ def _load(path: Any) -> InstructionLanguage:
 
 
 def _members() -> list[str]:
-    return [name for name in vars(InstructionLanguage) if not name.startswith("_")]
+    """What every language has to have."""
+    names = (name for name in vars(InstructionLanguage) if not name.startswith("_"))
+    return [name for name in names if name not in _OPTIONAL]
 
 
 def _registered_metadata(env_id: str) -> Any:

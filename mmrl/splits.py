@@ -60,7 +60,8 @@ class Split:
 
 def split_names(language: InstructionLanguage) -> dict[str, str]:
     """The splits of a language, and what each holds out."""
-    return {**language.splits, SENTENCES: f"{SHARE:.0%} of all instructions, by their hash"}
+    own = getattr(language, "splits", {})
+    return {**own, SENTENCES: f"{SHARE:.0%} of all instructions, by their hash"}
 
 
 def split_argument(name: str, *, held_out: bool = False) -> dict[str, Any]:

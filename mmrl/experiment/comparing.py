@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.evaluation.comparison import ComparedArm, ScoredRun
+from mmrl.experiment.config import flat
 from mmrl.experiment.run import CONFIG
-from mmrl.records.builder import flat
 from mmrl.yaml_text import read_yaml
 
 RESULT: Final = "result.json"
