@@ -39,8 +39,11 @@ COMMANDS: Final = {
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
     "envs": "list the installed environments",
+    "recipes": "list the configurations that come with the packages, or show one",
     "new-env": "write a package with an environment to start from",
     "check-env": "check whether agents can be trained in an environment",
+    "doctor": "check this installation: versions, devices, what is missing",
+    "completion": "print the completion of commands and options for a shell",
 }
 
 WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}

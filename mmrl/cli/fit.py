@@ -18,6 +18,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.models.model import PRECISIONS
 from mmrl.models.saved_encoders import saved_encoders
+from mmrl.recipes import CONFIG_HELP, with_config_files
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_task
 from mmrl.training.task import Evaluation, FitConfig
@@ -49,7 +50,7 @@ def run(arguments: list[str]) -> int:
         lines = "\n".join(f"  {name:<13}{find_task(name).summary}" for name in TASKS)
         print(_HELP.format(tasks=lines), end="")
         return 0
-    name, *rest = arguments
+    name, *rest = with_config_files(arguments)
     resumed = named_run(rest)
     config, resolved, allow_changes = _parse(name, rest, resumed)
     check(config)
@@ -97,7 +98,7 @@ def _parse(
         usage=f"mmrl fit {name} --out OUT [options]",
         description=f"{task.summary[0].upper()}{task.summary[1:]}.",
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--config", action=ActionConfigFile, help=CONFIG_HELP)
     parser.add_argument("--resume", type=str | None, default=None, help="run folder to resume")
     parser.add_argument(
         "--allow-changes",

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.optional_packages import needed_for
 from mmrl.preprocessing.speech import resample
 
 _SYNCHRONOUS: Final = 2
@@ -43,12 +44,8 @@ class _Library:
     """
 
     def __init__(self) -> None:
-        try:
+        with needed_for("spoken instructions", "speech"):
             import espeakng_loader
-        except ModuleNotFoundError as error:
-            raise UserError(
-                "spoken instructions need eSpeak NG: pip install 'multimodal-rl[speech]'"
-            ) from error
         self.functions: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self.rate = int(self.functions.espeak_Initialize(_SYNCHRONOUS, 0, data, 0))
