@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -66,8 +67,10 @@ class Recipe:
     @property
     def summary(self) -> str:
         """The first line of its comment, without the mark; empty where it has none."""
-        first = self.file.read_text(encoding="utf-8").partition("\n")[0]
-        return first.removeprefix("#").strip() if first.startswith("#") else ""
+        with suppress(OSError, ValueError):
+            first = self.file.read_text(encoding="utf-8").partition("\n")[0]
+            return first.removeprefix("#").strip() if first.startswith("#") else ""
+        return ""
 
     def is_called(self, name: str) -> bool:
         """Whether a name is this one's, whole or in part."""
@@ -115,7 +118,9 @@ def find_recipe(name: str) -> Recipe:
         here = [one.name for one in recipes if one.is_called(near.stem)]
         if here:
             raise UserError(f"there is no file {name!r}; there is the recipe {here[0]!r}")
-        raise unknown("recipe or file", name, (one.name for one in recipes))
+        is_whole = re.search(r"[:/]", name) is not None
+        known = {one.name if is_whole else one.name.rpartition("/")[2] for one in recipes}
+        raise unknown("recipe or file", name, known)
     if len(found) > 1:
         names = [one.name if len({r.package for r in found}) == 1 else one.whole_name
                  for one in found]  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 from mmrl import __version__
@@ -75,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         interrupt, such as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    write_any_character()
     if not given or given[0] in ("-h", "--help"):
         lines = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
         print(_HELP.format(commands=lines), end="")
@@ -110,6 +112,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     return status
+
+
+def write_any_character() -> None:
+    """Have standard output take every character: one that its encoding lacks, such as an arrow on
+    an old Windows, becomes a question mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="replace")
 
 
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Final
 
@@ -19,6 +20,7 @@ and, with a task in place of the agent, 'mmrl fit'. A name stands wherever a con
   mmrl recipes show demo                  the YAML of one, to read or to begin with
   mmrl train --config demo --out runs/demo
 """
+_LONGEST: Final = 80  # characters of a summary
 _COLUMNS: Final = ("recipe", "environment or data", "agent or task", "steps", "what")
 
 
@@ -32,7 +34,7 @@ def run(arguments: list[str]) -> int:
         if not options.name:
             raise UserError("name the recipe to show: 'mmrl recipes' lists them")
         text = find_recipe(options.name).file.read_text(encoding="utf-8")
-        print(printable(text, breaks=True), end="")
+        print(printable(text.rstrip(), breaks=True))
     elif options.action == "list":
         print(format_recipes([one for one in all_recipes() if options.name in one.name]))
     else:
@@ -60,5 +62,5 @@ def _row(recipe: Recipe) -> list[str]:
         ", ".join(map(str, data)) if isinstance(data, list) else str(data),
         str(config.get("agent", config.get("task", ""))),
         f"{steps:,}" if isinstance(steps, int) else str(steps),
-        recipe.summary,
+        textwrap.shorten(recipe.summary, _LONGEST, placeholder=" …"),
     ]

@@ -35,6 +35,12 @@ _CALLBACK: Final = ctypes.CFUNCTYPE(
 )
 
 
+def unload(handle: int) -> None:
+    """Unload a library that ctypes has loaded: Python has a function of its own for Windows."""
+    close = getattr(_ctypes, "dlclose", None) or _ctypes.FreeLibrary  # type: ignore[attr-defined]
+    close(handle)
+
+
 class _Library:
     """eSpeak NG, loaded anew for each sentence, so that a waveform depends on nothing else.
 
@@ -76,7 +82,7 @@ class _Library:
     def close(self) -> None:
         """Unload it, and with it its state."""
         self.functions.espeak_Terminate()
-        _ctypes.dlclose(self.functions._handle)
+        unload(self.functions._handle)
 
 
 @contextmanager
