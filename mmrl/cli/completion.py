@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="mmrl completion", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("shell", type=str, help="bash, zsh, tcsh, fish or powershell")
     shell = parser.parse_args(arguments).shell
-    with needed_for("mmrl completion", "completion"):
+    with needed_for("the script of a shell", "completion"):
         import shtab
     if shell not in shtab.SUPPORTED_SHELLS:
         raise unknown("shell", shell, shtab.SUPPORTED_SHELLS)

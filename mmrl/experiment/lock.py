@@ -117,7 +117,7 @@ class RunLock:
     def _is_stale(self, owner: dict[str, Any]) -> bool:
         now = _this_process()
         is_here = owner.get("host") == now["host"] and owner.get("boot") == now["boot"]
-        if is_here and os.name != "nt":  # there, processes are not looked up
+        if is_here and _looks_processes_up():
             pid = owner.get("pid")
             return not isinstance(pid, int) or _started(pid) != owner.get("started")
         with suppress(OSError):
@@ -160,9 +160,16 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _looks_processes_up() -> bool:
+    """Whether processes of this machine can be looked up: not on Windows, where ``kill(pid, 0)``
+    would interrupt them.
+    """
+    return os.name != "nt"
+
+
 def _exists(pid: int) -> str | None:
     """Whether a process exists, where there is no /proc: an empty text if so, or else None."""
-    if Path("/proc/self").exists() or os.name == "nt":  # there, kill(pid, 0) would interrupt it
+    if Path("/proc/self").exists() or not _looks_processes_up():
         return None
     try:
         os.kill(pid, 0)

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from mmrl.errors import UserError
 from mmrl.optional_packages import EXTRAS, import_pyplot, is_installed, needed_for
@@ -63,3 +64,23 @@ def test_without_pygame(monkeypatch):
     monkeypatch.setitem(sys.modules, "pygame", None)
     with pytest.raises(UserError, match=r"a window: .*pip install 'multimodal-rl\[play\]'"):
         Window("a test", 30)
+
+
+def test_bounds_take_the_versions_that_were_tested_together():
+    text = (Path(__file__).parents[2] / "constraints.txt").read_text("utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==(.+)$", text.lower().replace("_", "-"), re.MULTILINE))
+    declared = [
+        *PROJECT["project"]["dependencies"],
+        *(line for lines in DECLARED.values() for line in lines),
+    ]
+    for one in map(Requirement, declared):
+        if one.name != "multimodal-rl":
+            name = one.name.lower().replace("_", "-")
+            assert pins[name] in one.specifier, one
+
+
+@pytest.mark.parametrize("name", ["numba", "stable-baselines3", "sb3-contrib", "tensorboard"])
+def test_packages_whose_internals_are_used_have_an_upper_bound(name):
+    (one,) = [one for one in map(Requirement, PROJECT["project"]["dependencies"])
+              if one.name == name]  # fmt: skip
+    assert any(bound.operator == "<" for bound in one.specifier)

@@ -1,5 +1,6 @@
 """A wrong command line is reported, exits with 2, and leaves nothing behind."""
 
+import io
 import json
 import warnings
 
@@ -237,3 +238,11 @@ def test_commands_have_their_files():
 
     for name in COMMANDS:
         assert find_spec(f"{cli.__name__}.{name.replace('-', '_')}") is not None
+
+
+def test_an_encoding_without_a_character_does_not_end_a_command(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    cli.write_any_character()
+    print("runs → 5 × 3", flush=True)
+    assert written.getvalue().decode("cp1252").splitlines() == ["runs ? 5 × 3"]
