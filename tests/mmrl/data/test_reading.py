@@ -161,7 +161,7 @@ def test_without_matplotlib_chinese_is_drawn_as_boxes(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.font_manager", None)
     summary._chinese_font.cache_clear()
     with pytest.warns(UserWarning, match=r"pip install 'multimodal-rl\[plots\]'"):
-        assert summary._font("去门") is not None
+        assert summary._font("你好") is not None
     summary._chinese_font.cache_clear()
 
 
