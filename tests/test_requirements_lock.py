@@ -1,4 +1,4 @@
-"""``requirements.lock``: the versions of ``constraints.txt``, with hashes, and nothing of a machine."""
+"""``requirements.lock``: the versions of ``constraints.txt``, with hashes, and no place."""
 
 import re
 import tomllib

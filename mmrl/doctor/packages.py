@@ -7,7 +7,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Final
 
-import mmrl
 from mmrl.doctor.findings import Finding, Status
 from mmrl.doctor.probe import CHECK, DEVICES
 from mmrl.doctor.probing import run_probes
@@ -73,7 +72,7 @@ def _installation() -> Finding:
         text = "not installed" if found is None else f"{found} offers no {' and no '.join(missing)}"
         fix = f"pip install {_PACKAGE}, or in a checkout: pip install --no-deps -e ."
         return Finding("packages", _PACKAGE, Status.BROKEN, text, fix)
-    place = Path(mmrl.__file__).parent
+    place = Path(__file__).parents[1]
     return Finding("packages", _PACKAGE, Status.OK, f"{found} in {place}")
 
 
