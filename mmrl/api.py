@@ -18,6 +18,7 @@ Ten lines train an agent, evaluate it, let it act and show it in a notebook::
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -273,7 +274,7 @@ def record(
         name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
         player = EpisodePlayer(name, args, max_episode_steps=max_episode_steps)
         how["checkpoint"] = None if run is None else run.newest_steps()
-    with ProgressBar("recording", episodes, "episodes") as bar:
+    with closing(player), ProgressBar("recording", episodes, "episodes") as bar:
         for seed in range(first_seed, first_seed + episodes):
             folder.add(player.play(actor, seed=seed, **how))
             bar.advance()

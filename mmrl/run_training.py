@@ -187,11 +187,11 @@ def _clip_with_alternative(config: TrainConfig, agent: Actor) -> Clip | None:
     """A held-out scene with its own instruction and with another; None where the environment names
     no other, or cannot be shown.
     """
-    player = EpisodePlayer(config.env, config.env_args)
     try:
-        for seed in range(EVAL_SEED_START, EVAL_SEED_START + _SCENES):
-            if records := player.play_alternatives(agent, seed=seed):
-                return stacked(list(map(draw_clip, records)))
+        with EpisodePlayer(config.env, config.env_args) as player:
+            for seed in range(EVAL_SEED_START, EVAL_SEED_START + _SCENES):
+                if records := player.play_alternatives(agent, seed=seed):
+                    return stacked(list(map(draw_clip, records)))
     except Exception as error:  # a clip is for people: the result does not need it
         warnings.warn(f"no clip with two instructions: {shortened(error)}", stacklevel=2)
     return None

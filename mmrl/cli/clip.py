@@ -56,29 +56,27 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--out {target}: its folder does not exist")
     folder = Run.open(options.run)
     agent = load_agent(folder)
-    player = EpisodePlayer(
-        folder.config["env"],
-        folder.config.get("env_args", {}),
-        max_episode_steps=options.max_episode_steps,
-    )
+    env = folder.config["env"]
     seeds = range(options.first_seed, options.first_seed + options.episodes)
+    how = {"deterministic": options.deterministic}
     shown = []
-    for seed in seeds:
-        if options.alternatives:
-            records = player.play_alternatives(
-                agent, seed=seed, count=options.alternatives, deterministic=options.deterministic
+    with EpisodePlayer(
+        env, folder.config.get("env_args", {}), max_episode_steps=options.max_episode_steps
+    ) as player:
+        for seed in seeds:
+            records = (
+                player.play_alternatives(agent, seed=seed, count=options.alternatives, **how)
+                if options.alternatives
+                else [player.play(agent, seed=seed, **how)]
             )
             if not records:
                 raise UserError(
-                    f"--alternatives: {folder.config['env']} names no other instruction for the "
-                    f"scene of seed {seed}"
+                    f"--alternatives: {env} names no other instruction for the scene of seed {seed}"
                 )
-        else:
-            records = [player.play(agent, seed=seed, deterministic=options.deterministic)]
-        clips = list(map(draw_clip, records))
-        for clip in clips:
-            print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
-        shown.append(stacked(clips) if len(clips) > 1 else clips[0])
+            clips = list(map(draw_clip, records))
+            for clip in clips:
+                print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
+            shown.append(stacked(clips) if len(clips) > 1 else clips[0])
     write_bytes(target, clips_gif(shown))
     print(f"written to {target}")
     return 0

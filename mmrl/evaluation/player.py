@@ -5,8 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -27,7 +26,7 @@ from mmrl.records import EVALUATION, EpisodeBuilder, EpisodeRecord
 from mmrl.seeding import forked_rng
 from mmrl.text_output import shortened
 from mmrl.wrappers.actions import own_action
-from mmrl.wrappers.adapters import make_env, with_info
+from mmrl.wrappers.adapters import make_reporting_env
 from mmrl.wrappers.episode_limit import MAX_EPISODE_STEPS, EpisodeLimit, declared_limit
 from mmrl.wrappers.error_context import ErrorContext, environment_name
 
@@ -39,7 +38,8 @@ class EpisodePlayer:
     """Plays episodes of one environment and records them; each kind of trouble is warned of once.
 
     The whole scene is recorded beside what the agent sees where the environment renders arrays
-    uint8 [H, W, 3].
+    uint8 [H, W, 3]. The environment is made for the first episode and kept until :meth:`close`, or
+    until it fails: closing one may end others that share a display with it.
 
     Args:
         env_id, env_args: which environment.
@@ -64,6 +64,20 @@ class EpisodePlayer:
         self._given = max_episode_steps
         self._limit = EpisodeLimit(max_episode_steps)
         self._is_warned = False
+        self._env: gym.Env[Any, Any] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the environment, if there is one; the next episode makes it anew."""
+        env, self._env = self._env, None
+        if env is not None:
+            with suppress(Exception):  # the records are made; closing cannot spoil them
+                env.close()
 
     def play(
         self,
@@ -127,22 +141,19 @@ class EpisodePlayer:
             for one in given
         ]
 
-    @cached_property
-    def _reporting_args(self) -> dict[str, Any]:
-        """The arguments with which the environment reports what is achieved, if it does; to find
-        out, it may be made once.
-        """
-        return with_info(self._env_id, self._env_args, ACHIEVED) or self._env_args
-
     @contextmanager
     def _environment(self) -> Iterator[gym.Env[Any, Any]]:
-        args = self._reporting_args
-        env = ErrorContext(rendering(lambda **more: make_env(self._env_id, **more, **args)))
+        """The environment, which reports what is achieved if it can."""
+        if self._env is None:
+            self._env = ErrorContext(rendering(self._make))
         try:
-            yield env
-        finally:
-            with suppress(Exception):  # the record is made; closing cannot spoil it
-                env.close()
+            yield self._env
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self, **more: Any) -> gym.Env[Any, Any]:
+        return make_reporting_env(self._env_id, ACHIEVED, **more, **self._env_args)
 
     def _play(
         self,

@@ -57,6 +57,7 @@ class PredictorPlayer:
         self._args = env_args or {}
         self._longest = max_episode_steps or _MAX_STEPS
         self._env = _made(env, self._args)
+        self._is_given = isinstance(env, gym.Env) or hasattr(env, "step_async")
         spec = self._env.spec
         self._env_id = str(spec.id) if spec is not None else type(self._env.unwrapped).__name__
         self._names = action_names(self._env)
@@ -105,8 +106,9 @@ class PredictorPlayer:
         return builder.build(success)
 
     def close(self) -> None:
-        """Close the environment."""
-        self._env.close()
+        """Close the environment, unless it was given as an object."""
+        if not self._is_given:
+            self._env.close()
 
     def _scene(self) -> NDArray[np.uint8] | None:
         return rendered(self._env)[0] if self._env.render_mode == "rgb_array" else None

@@ -126,8 +126,8 @@ def record_clip(
     max_episode_steps: int | None = None,
 ) -> Clip:
     """Play one episode and draw it, see :class:`~mmrl.evaluation.player.EpisodePlayer`."""
-    player = EpisodePlayer(env_id, env_args, max_episode_steps=max_episode_steps)
-    return draw_clip(player.play(actor, seed=seed, deterministic=deterministic), max_frames)
+    with EpisodePlayer(env_id, env_args, max_episode_steps=max_episode_steps) as player:
+        return draw_clip(player.play(actor, seed=seed, deterministic=deterministic), max_frames)
 
 
 def write_clip(writer: SummaryWriter, tag: str, clip: Clip, step: int) -> None:

@@ -106,6 +106,30 @@ def with_info(env_id: str, env_args: dict[str, Any], key: str) -> dict[str, Any]
     return {**env_args, option: True}
 
 
+def make_reporting_env(env_id: str, key: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    """One environment as of :func:`make_env`, with an optional entry in its infos where it has
+    one, as :func:`with_info` finds out, but without building another one.
+
+    Args:
+        env_id: of the environment.
+        key: of the entry.
+        kwargs: as of :func:`make_env`.
+
+    Raises:
+        UserError: as :func:`make_env`.
+    """
+    declared = declared_info_keys(env_id)
+    option = (_INFO_OPTIONS if declared is None else declared).get(key)
+    if option is None or option in kwargs:
+        return make_env(env_id, **kwargs)
+    try:
+        return make_env(env_id, **{option: True}, **copy.deepcopy(kwargs))
+    except UserError:
+        if declared is not None:
+            raise
+        return make_env(env_id, **kwargs)
+
+
 def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
     """Whether an environment takes an argument that turns on an entry of its infos: by what its
     class declares, see :func:`info_keys`; an environment that declares nothing is built with it.

@@ -119,6 +119,7 @@ class ClipCallback(BaseCallback):
     def _on_training_end(self) -> None:
         if self._config.clip_every:
             self._write()
+        self._player.close()
 
     def _write(self) -> None:
         try:

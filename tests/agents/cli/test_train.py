@@ -136,9 +136,14 @@ class Faulty(gym.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
     action_space = spaces.Discrete(2)
 
-    def __init__(self, render_mode=None, action_space=None, reward=1.0, length=3):
+    closed = 0  # of all of them, which share a display if they do
+
+    def __init__(
+        self, render_mode=None, action_space=None, reward=1.0, length=3, shares_display=False
+    ):
         self.render_mode, self.reward, self.length = render_mode, reward, length
         self.action_space = action_space or self.action_space
+        self.shares_display, self.opened = shares_display, Faulty.closed
 
     def look(self):
         return {"image": np.full((16, 16, 3), self.steps % 250, np.uint8), "instruction": "go"}
@@ -149,9 +154,14 @@ class Faulty(gym.Env):
         return self.look(), {}
 
     def step(self, action):
+        if self.shares_display and self.opened < Faulty.closed:
+            raise RuntimeError("display Surface quit")
         self.steps += 1
         reward = self.reward if self.steps == 2 else 0.0
         return self.look(), reward, self.steps == self.length, False, {}
+
+    def close(self):
+        Faulty.closed += 1
 
     def render(self):
         raise RuntimeError("no GL context")
@@ -161,9 +171,9 @@ class Faulty(gym.Env):
 def faulty(config, tmp_path):
     """Trains in an environment with some faults; the run's folder."""
 
-    def train(**faults):
+    def train(steps=64, **faults):
         gym.register("test/Faulty-v0", Faulty, kwargs=faults, disable_env_checker=True)
-        file = config(env="test/Faulty-v0", steps=64, clip_every=1, eval_episodes=2)
+        file = config(env="test/Faulty-v0", steps=steps, clip_every=1, eval_episodes=2)
         try:
             status = main(["train", "--config", file, "--out", str(tmp_path / "run")])
         finally:
@@ -219,6 +229,15 @@ def test_later_clips_are_tried_again(faulty, monkeypatch):
     events = EventAccumulator(str(run), {"images": 0})
     events.Reload()
     assert events.Images("rollout/clip")
+
+
+@pytest.mark.filterwarnings("ignore:environment test/Faulty-v0. render")
+def test_no_environment_is_closed_beside_those_of_the_training(faulty):
+    status, run = faulty(steps=192, shares_display=True)
+    assert status == 0
+    events = EventAccumulator(str(run), {"images": 0})
+    events.Reload()
+    assert len(events.Images("rollout/clip")) > 2
 
 
 def test_a_reward_that_is_not_finite_is_named(faulty, capsys):

@@ -1,5 +1,6 @@
 """Untrusted texts do not steer the terminal, whichever command prints them."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import gymnasium as gym
@@ -99,7 +100,7 @@ def test_clips(call, tmp_path, monkeypatch):
     monkeypatch.setattr(clip, "load_agent", lambda _: None)
     made = SimpleNamespace(success=True, instruction=STEERING)
     player = SimpleNamespace(play=lambda *_, **__: None)
-    monkeypatch.setattr(clip, "EpisodePlayer", lambda *_, **__: player)
+    monkeypatch.setattr(clip, "EpisodePlayer", lambda *_, **__: nullcontext(player))
     monkeypatch.setattr(clip, "draw_clip", lambda _: made)
     monkeypatch.setattr(clip, "clips_gif", lambda _: b"")
     status, out, _ = call("clip", "run", "--out", tmp_path / "clip.gif")

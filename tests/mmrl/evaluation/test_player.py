@@ -79,3 +79,15 @@ def test_names_of_all_actions():
     env.metadata = {**env.metadata, "actions": ["push left", "push right"]}
     assert action_list(env) == ["push left", "push right"]
     assert action_list(gym.make("Pendulum-v1")) == []
+
+
+def test_one_environment_plays_all_episodes(screen, scripted):
+    with EpisodePlayer(screen) as player:
+        first, again = (player.play(scripted(lambda *_: 0), seed=seed) for seed in (0, 0))
+        env = player._env
+        player.play(scripted(lambda *_: 0), seed=1)
+        assert player._env is env
+        with pytest.raises(ZeroDivisionError):
+            player.play(scripted(lambda *_: 1 // 0), seed=0)
+        assert player._env is None  # one that failed is made anew
+    assert np.array_equal(first.frames["image"], again.frames["image"])

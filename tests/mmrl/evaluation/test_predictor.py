@@ -78,6 +78,18 @@ class Constant:
         return np.array(self.action), state
 
 
+@pytest.mark.parametrize("is_given", [True, False])
+def test_an_environment_that_was_given_stays_open(is_given):
+    closed = []
+
+    class Closing(Mission):
+        def close(self):
+            closed.append(self)
+
+    PredictorPlayer(Closing() if is_given else Closing).close()
+    assert len(closed) == (not is_given)
+
+
 def test_missions_success_and_failures():
     record = PredictorPlayer(Mission()).play(Constant(0), seed=0)
     assert record.instructions == ["press the left"] * 2
