@@ -63,7 +63,7 @@ class _Built(Exception):  # noqa: N818  # no error: it carries a parser out of a
         self.parser = parser
 
 
-_is_wanted: Final = ContextVar("_is_wanted", default=False)
+_wants_parser: Final = ContextVar("_wants_parser", default=False)
 
 
 def parser_of(run: Callable[[list[str]], Any], arguments: list[str]) -> Parser:
@@ -73,13 +73,13 @@ def parser_of(run: Callable[[list[str]], Any], arguments: list[str]) -> Parser:
         run: the command.
         arguments: that lead to the parser, such as the name of a task.
     """
-    token = _is_wanted.set(True)
+    token = _wants_parser.set(True)
     try:
         run(arguments)
     except _Built as built:
         return built.parser
     finally:
-        _is_wanted.reset(token)
+        _wants_parser.reset(token)
     raise TypeError(f"{run.__module__} builds no parser")
 
 
@@ -113,7 +113,7 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         within a choice extend its short form, which a file may give: ``memory: gru`` and
         ``--ppo.memory.size 8``.
         """
-        if _is_wanted.get():
+        if _wants_parser.get():
             raise _Built(self)
         if args is None:
             return super().parse_args(None, *more, **kwargs)

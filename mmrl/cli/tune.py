@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +104,7 @@ def _study(folder: Path, options: Any) -> Any:
         UserError: Optuna is not installed, or the folder holds another search.
     """
     with needed_for("mmrl tune", "tune"):
+        import_module("matplotlib")  # for the plot, which comes after hours
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failure is one line
     settings = {"config": Path(options.config).read_text(), "steps": options.steps}

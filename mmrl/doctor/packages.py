@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Final
@@ -16,40 +17,34 @@ _PACKAGE: Final = "multimodal-rl"
 _DEVICES: Final = "devices"
 _IMPORTED_AS: Final = {"pillow": "PIL", "pyyaml": "yaml"}
 """Modules that are not called as their package is, but for dashes."""
+_REQUIREMENT: Final = re.compile(r"([\w.-]+)\s*(?:\[[^\]]*\])?([^;]*)")
+_NAME: Final = re.compile("[-_.]+")
 _OFFERED: Final = ("mmrl.environments", "mmrl.agents", "mmrl.recipes")
 
 
 def examine_packages() -> list[Finding]:
     """Whether what mmrl needs is there, in versions that fit, and can be imported."""
-    needed = needed_packages()
+    needed = requirements(_PACKAGE)
     modules = {name: module_of(name) for name in needed if _version(name) is not None}
     checks = {f"{CHECK}{name}": name for name in entry_points("mmrl.checks")}
     results = run_probes([*modules.values(), DEVICES, *checks])
-    packages = [_package(name, bounds, results) for name, bounds in needed.items()]
+    failing = {name for name in needed if "error" in results.get(module_of(name), {"error": ""})}
     return [
         _installation(),
-        *packages,
+        *(_package(name, bounds, results, failing) for name, bounds in needed.items()),
         *_devices(results[DEVICES]),
         *(_check(label, results[name]) for name, label in checks.items()),
     ]
 
 
-def needed_packages() -> dict[str, str]:
-    """The packages without which mmrl does not work, and their versions' bounds."""
+def requirements(package: str) -> dict[str, str]:
+    """The packages without which an installed one does not work, and their versions' bounds."""
     try:
-        lines = requires(_PACKAGE) or []
+        lines = requires(package) or []
     except PackageNotFoundError:
         return {}
-    needed = {}
-    for line in lines:
-        requirement, _, marker = line.partition(";")
-        if "extra" not in marker:
-            name = requirement
-            for mark in "[<>=!~ (":
-                name = name.partition(mark)[0]
-            bounds = requirement.removeprefix(name).strip()
-            needed[name] = bounds.partition("]")[2] if bounds.startswith("[") else bounds
-    return needed
+    found = (_REQUIREMENT.match(line) for line in lines if "extra" not in line.partition(";")[2])
+    return {_NAME.sub("-", one[1]).lower(): one[2].strip(" ()") for one in found if one}
 
 
 def module_of(package: str) -> str:
@@ -76,15 +71,15 @@ def _installation() -> Finding:
     return Finding("packages", _PACKAGE, Status.OK, f"{found} in {place}")
 
 
-def _package(name: str, bounds: str, results: Mapping[str, Mapping[str, Any]]) -> Finding:
-    found = _version(name)
-    fix = f"pip install '{name}{bounds}'"
+def _package(
+    name: str, bounds: str, results: Mapping[str, Mapping[str, Any]], failing: Set[str]
+) -> Finding:
+    found, fix = _version(name), f"pip install '{name}{bounds}'"
     if found is None:
         return Finding("packages", name, Status.BROKEN, "not installed", fix)
     result = results[module_of(name)]
     if "error" in result:
-        again = fix.replace("install", "install --force-reinstall --no-deps")
-        return Finding("packages", name, Status.BROKEN, f"{found}: {result['error']}", again)
+        return _broken(name, found, result["error"], failing)
     if not _fits(found, bounds):
         text = f"{found} is installed, {bounds} is needed"
         return Finding("packages", name, Status.WARNING, text, fix)
@@ -93,6 +88,16 @@ def _package(name: str, bounds: str, results: Mapping[str, Mapping[str, Any]]) -
         fix = "install torch and torchvision together, from one index"
         return Finding("packages", name, Status.WARNING, text, fix)
     return Finding("packages", name, Status.OK, found)
+
+
+def _broken(name: str, found: str, error: str, failing: Set[str]) -> Finding:
+    """A package that cannot be imported: because of another one, or by itself."""
+    causes = sorted(requirements(name).keys() & failing)
+    if causes:
+        text = f"{found} needs {' and '.join(causes)}, see there"
+        return Finding("packages", name, Status.BROKEN, text)
+    again = f"pip install --force-reinstall --no-deps {name}=={found.partition('+')[0]}"
+    return Finding("packages", name, Status.BROKEN, f"{found}: {error}", again)
 
 
 def _fits(found: str, bounds: str) -> bool:

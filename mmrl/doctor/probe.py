@@ -1,14 +1,13 @@
 """A process that tries what may fail or crash: imports, devices, checks of other packages.
 
-It is run as ``python -m mmrl.doctor.probe NAME …`` and prints JSON lines on its standard output,
-what modules print being dropped: ``{"name": …}`` before it tries something, and the result after.
+:mod:`mmrl.doctor.probing` starts it. It prints JSON lines on its standard output, what modules
+print being dropped: ``{"name": …}`` before it tries something, and the result after.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 from importlib import import_module
 from typing import Any, Final, TextIO
 
@@ -85,7 +84,3 @@ def main(names: list[str]) -> None:
     for name in names:
         print(json.dumps({"name": name}), file=answers, flush=True)
         print(json.dumps(probe(name)), file=answers, flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

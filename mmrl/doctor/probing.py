@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 _PATIENCE: Final = 300.0  # seconds
-_PROBE: Final = "mmrl.doctor.probe"
+_PROGRAM: Final = "import sys; from mmrl.doctor.probe import main; main(sys.argv[1:])"
 
 
 def run_probes(names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -28,7 +28,7 @@ def run_probes(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def _run_once(names: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The results up to the first crash; at least one."""
-    command = [sys.executable, "-P", "-m", _PROBE, *names]
+    command = [sys.executable, "-P", "-c", _PROGRAM, *names]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
         output, end = done.stdout, _end(done.returncode, done.stderr)

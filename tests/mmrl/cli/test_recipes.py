@@ -1,5 +1,7 @@
 """``mmrl recipes``, and recipes where a configuration is taken."""
 
+import sys
+
 import pytest
 
 from mmrl.recipes import all_recipes
@@ -46,6 +48,14 @@ def test_wrong_names(call, tmp_path, monkeypatch, arguments, hint):
     assert status == 2
     assert hint in err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_search_without_a_plot_does_not_begin(call, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    status, _, err = call("tune", "demo", "--trials", "1", "--out", tmp_path / "search")
+    assert status == 2
+    assert "needs the package 'matplotlib': pip install 'multimodal-rl[tune]'" in err
+    assert not (tmp_path / "search").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from mmrl.doctor import extras, packages, system
 from mmrl.doctor.extras import examine_extras
 from mmrl.doctor.findings import Finding, Status, format_findings, is_broken
-from mmrl.doctor.packages import examine_packages, module_of, needed_packages
+from mmrl.doctor.packages import examine_packages, module_of, requirements
 from mmrl.doctor.probe import DEVICES
 from mmrl.doctor.system import examine_system
 
@@ -51,7 +51,7 @@ def test_all_works(probed):
 
 def test_the_packages_are_those_of_the_project():
     declared = {re.split(r"[^\w-]", line)[0] for line in PROJECT["project"]["dependencies"]}
-    needed = needed_packages()
+    needed = requirements("multimodal-rl")
     assert needed.keys() == declared
     assert needed["numba"] == "<0.69,>=0.61"
     assert needed["jsonargparse"] == "<5,>=4.53"
@@ -65,9 +65,23 @@ def test_a_package_that_cannot_be_imported(probed, name):
     one = found(findings, name)
     assert one.status == Status.BROKEN
     assert "libgomp.so.1 is missing" in one.text
-    assert re.fullmatch(rf"pip install --force-reinstall --no-deps '{name}[<>=.,\d]+'", one.fix)
+    assert re.fullmatch(rf"pip install --force-reinstall --no-deps {name}==[.\d]+", one.fix)
     assert found(findings, "devices").status == Status.WARNING
     assert is_broken(findings)
+
+
+def test_what_needs_a_broken_package_is_not_the_cause(probed):
+    crash = {"error": "crashes Python by SIGABRT"}
+    probed(torch=crash, torchvision=crash, stable_baselines3=crash, sb3_contrib=crash)
+    findings = examine_packages()
+    assert found(findings, "torch").fix
+    for name, cause in (
+        ("torchvision", "torch"), ("stable-baselines3", "torch"),
+        ("sb3-contrib", "stable-baselines3"),
+    ):  # fmt: skip
+        one = found(findings, name)
+        assert one.text.endswith(f"needs {cause}, see there")
+        assert (one.status, one.fix) == (Status.BROKEN, "")
 
 
 def test_a_package_that_is_not_installed(probed, monkeypatch):

@@ -38,7 +38,7 @@ def test_what_hangs_is_an_error(modules, monkeypatch):
 
 
 def test_a_python_that_does_not_start(monkeypatch):
-    monkeypatch.setattr(probing, "_PROBE", "no.such.module")
+    monkeypatch.setattr(probing, "_PROGRAM", "import no_such_module")
     found = run_probes(["json", "math"])
     assert "Python itself fails" in found["json"]["error"]
     assert found.keys() == {"json", "math"}
