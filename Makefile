@@ -1,5 +1,6 @@
 # make demo   train an agent and look at it      make test   everything that must hold
 # make check  format, lint, types, import rules      make house  rooms and the arrows between them
+# make dist   wheel and sdist, checked               make lock   requirements.lock, after other pins
 # Each makes .venv first if it is missing.
 
 PYTHON ?= python3
@@ -18,7 +19,7 @@ test: export HF_HUB_OFFLINE = 1
 # Each of the processes that test has a core.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test check house clean
+.PHONY: demo test check house dist lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -35,6 +36,21 @@ check: $(STAMP)
 
 house: $(STAMP)
 	$(BIN)/python benchmarks/house.py
+
+dist: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt build twine
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+# torch and what it brings depend on the device: they are left out.
+lock: $(STAMP)
+	$(BIN)/pip install --quiet uv
+	(grep '^#' requirements.lock; $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate -c constraints.txt --extra all \
+	    --no-emit-package torch --no-emit-package torchvision --no-emit-package triton \
+	    pyproject.toml | sed -E "/^(nvidia|cuda)-|== 'emscripten'/,/[^\\]$$/d") > requirements.new
+	mv requirements.new requirements.lock
 
 # torch first, at the pinned version: the others would bring another build of it.
 $(STAMP): pyproject.toml constraints.txt

@@ -8,14 +8,19 @@ from ctypes.util import find_library
 from functools import cache
 
 
+def has_screen() -> bool:
+    """Whether windows can be opened: always, but on Linux without a display."""
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return platform.system() != "Linux" or bool(display)
+
+
 def use_headless_rendering() -> None:
     """Have graphics libraries draw in memory where there is no screen: Linux without ``DISPLAY``.
 
     SDL (pygame), pyglet (Miniworld) and MuJoCo read a variable of the environment when they are
     imported. Those that are set already stay; MuJoCo's is set where EGL is installed.
     """
-    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if platform.system() != "Linux" or has_screen:
+    if has_screen():
         return
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGLET_HEADLESS", "true")

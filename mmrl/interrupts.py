@@ -1,9 +1,12 @@
-"""Interrupts: Ctrl-C, SIGTERM (a scheduler's preemption) and SIGHUP (a closed terminal) alike."""
+"""Interrupts: Ctrl-C, SIGTERM (a scheduler's preemption), SIGHUP (a closed terminal) and Windows's
+SIGBREAK alike.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -12,7 +15,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
 )
 
 
@@ -107,6 +112,22 @@ def graceful_stop(
 
     with _handled(stop, SIGNALS):
         yield request
+
+
+def own_group() -> dict[str, Any]:
+    """Arguments of ``subprocess.Popen`` for a process that a terminal's Ctrl-C does not reach, and
+    that :func:`ask_to_end` does.
+    """
+    if hasattr(signal, "CTRL_BREAK_EVENT"):  # Windows
+        return {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    return {"start_new_session": True}
+
+
+def ask_to_end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process of :func:`own_group` to end, which it may do after saving; Windows's own
+    ``terminate`` would leave it no time to.
+    """
+    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
 
 
 @contextmanager

@@ -35,7 +35,6 @@ import warnings
 from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, distributions
 from operator import attrgetter
 from types import ModuleType
 from typing import Any, Final
@@ -44,12 +43,14 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from mmrl.display import use_headless_rendering
+from mmrl.entry_points import entry_points
 from mmrl.env_apis.creation import Creator
 from mmrl.env_apis.old_gym import OldGymMaker, old_gym_limit, old_gym_spec
 from mmrl.env_apis.registration import NAMESPACE, target_spec, unregistered
 from mmrl.errors import UserError, unknown
 from mmrl.known_packages import known_module, known_package
-from mmrl.trust import import_trusted, packages_path, split_path
+from mmrl.optional_packages import needed_for
+from mmrl.trust import import_trusted, split_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
@@ -63,17 +64,6 @@ OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", 
 
 
 @cache
-def _entries(group: str) -> dict[str, EntryPoint]:
-    """Those of installed packages, the first of a name."""
-    return {
-        entry.name: entry
-        for distribution in reversed(list(distributions(path=packages_path())))
-        for entry in distribution.entry_points
-        if entry.group == group
-    }
-
-
-@cache
 def load_environments() -> dict[str, list[str]]:
     """Import every module that offers environments; one that cannot be imported is skipped with a
     warning.
@@ -82,7 +72,7 @@ def load_environments() -> dict[str, list[str]]:
         The ids that each entry point registered, by the entry point's name.
     """
     offered = {}
-    for name, entry in _entries(ENVIRONMENTS).items():
+    for name, entry in entry_points(ENVIRONMENTS).items():
         try:
             module = entry.load().__name__.split(".")[0]
         except Exception as error:  # of any kind, from another package
@@ -135,13 +125,8 @@ def find_spec(env_id: str) -> EnvSpec:
             ) from error
     for prefix, (package, extra) in OPTIONAL.items():
         if name.startswith(prefix):
-            try:
+            with needed_for(f"environment {name!r}", extra):
                 import_module(package)
-            except ImportError as error:
-                raise UserError(
-                    f"environment {name!r} needs the package {package!r}: "
-                    f"pip install 'multimodal-rl[{extra}]'"
-                ) from error
     if name in gym.registry and module.partition(".")[0] != "gym":
         return gym.registry[name]
     if found is not None and (target := _attribute(found, name)) is not None:
@@ -187,7 +172,7 @@ def _environments_in(module: ModuleType) -> list[str]:
 
 def is_offered(group: str, name: str) -> bool:
     """Whether a name is that of an entry point, or a dotted path; nothing is imported."""
-    return name in _entries(group) or split_path(name) is not None
+    return name in entry_points(group) or split_path(name) is not None
 
 
 def find_offered(group: str, name: str, what: str, ours: Iterable[str] = ()) -> Any:
@@ -202,7 +187,7 @@ def find_offered(group: str, name: str, what: str, ours: Iterable[str] = ()) -> 
     Raises:
         UserError: there is none, or its module cannot be imported.
     """
-    entries = _entries(group)
+    entries = entry_points(group)
     path = None if name in entries else split_path(name)
     if name not in entries and path is None:
         raise unknown(what, name, {*entries, *ours})
@@ -220,14 +205,14 @@ def _imported(module: str, attribute: str) -> Any:
 
 def agent_names() -> list[str]:
     """The names of all installed agents."""
-    return sorted(_entries(AGENTS))
+    return sorted(entry_points(AGENTS))
 
 
 def agent_section(name: str) -> str:
     """The key of an agent's hyperparameters in configurations: its name; for a dotted path the
     name of the class.
     """
-    path = None if name in _entries(AGENTS) else split_path(name)
+    path = None if name in entry_points(AGENTS) else split_path(name)
     return name if path is None else path[1]
 
 
@@ -239,7 +224,7 @@ def find_agent(name: str) -> Any:
     """
     found = find_offered(AGENTS, name, "agent")
     lacking = [one for one in ("Config", "train", "load") if not hasattr(found, one)]
-    if name not in _entries(AGENTS) and lacking:
+    if name not in entry_points(AGENTS) and lacking:
         raise UserError(
             f"agent {name!r} has no {' and no '.join(lacking)}: see mmrl.experiment.agent.Agent "
             "for what an agent needs"
@@ -254,7 +239,7 @@ def find_config(name: str) -> type[Any]:
     Raises:
         UserError: as :func:`find_agent`.
     """
-    if name in _entries(AGENTS) and name in _entries(AGENT_CONFIGS):
+    if name in entry_points(AGENTS) and name in entry_points(AGENT_CONFIGS):
         config: type[Any] = find_offered(AGENT_CONFIGS, name, "the hyperparameters of agent")
         return config
     return find_agent(name).Config

@@ -44,6 +44,7 @@ KNOWN: Final[dict[str, frozenset[str]]] = {
     "mmrl/wrappers/adapt/minigrid.py": frozenset(["minigrid", "tile"]),  # of that package
     "mmrl/wrappers/making.py": frozenset(["minigrid"]),
     "mmrl/registry.py": frozenset(["minigrid", "babyai"]),  # the extras that bring packages
+    "mmrl/optional_packages.py": frozenset(["minigrid", "babyai"]),  # the same
     "mmrl/evaluation/report.py": frozenset(["minigrid"]),  # versions that results name
     "mmrl/cli/paint.py": frozenset(["theme"]),  # an option: all sprites in one style
     "tests/mmrl/wrappers/test_adapters.py": frozenset(["minigrid", "babyai"]),

@@ -12,7 +12,8 @@ import argparse
 import json
 import re
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn, get_args, get_origin
 
@@ -56,6 +57,34 @@ class Formatter(DefaultHelpFormatter):  # type: ignore[misc]
         return plain(str(super()._get_help_string(action)))
 
 
+class _Built(Exception):  # noqa: N818  # no error: it carries a parser out of a command
+    """The parser that a command has built."""
+
+    def __init__(self, parser: Parser) -> None:
+        super().__init__()
+        self.parser = parser
+
+
+_wants_parser: Final = ContextVar("_wants_parser", default=False)
+
+
+def parser_of(run: Callable[[list[str]], Any], arguments: list[str]) -> Parser:
+    """The parser that a command builds; the command ends there.
+
+    Args:
+        run: the command.
+        arguments: that lead to the parser, such as the name of a task.
+    """
+    token = _wants_parser.set(True)
+    try:
+        run(arguments)
+    except _Built as built:
+        return built.parser
+    finally:
+        _wants_parser.reset(token)
+    raise TypeError(f"{run.__module__} builds no parser")
+
+
 class AsWritten(Formatter, RawDescriptionHelpFormatter):
     """Help whose description keeps its lines."""
 
@@ -86,6 +115,8 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         within a choice extend its short form, which a file may give: ``memory: gru`` and
         ``--ppo.memory.size 8``.
         """
+        if _wants_parser.get():
+            raise _Built(self)
         if args is None:
             return super().parse_args(None, *more, **kwargs)
         given = self._normalized(args)

@@ -16,6 +16,7 @@ from mmrl.arguments.resuming import as_argument, check_code, check_value, named_
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig, flat
 from mmrl.experiment.renamed import announce, rename_keys
+from mmrl.recipes import CONFIG_HELP, with_config_files
 from mmrl.registry import agent_names, agent_section, find_agent, find_config
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 _DESCRIPTION: Final = """\
 Train an agent on an environment with an image and an instruction.
 
-A YAML file gives any of the options below (--config configs/demo.yaml), its keys with underscores;
-options that follow it override it. The run folder holds the resolved configuration, TensorBoard's
-event files, checkpoints, and result.json with the success rate on held-out episodes.
+A YAML file, or a recipe of 'mmrl recipes' by its name, gives any of the options below
+(--config demo), its keys with underscores; options that follow it override it. The run folder holds
+the resolved configuration, TensorBoard's event files, checkpoints, and result.json with the success
+rate on held-out episodes.
 
   mmrl train --env mmrl/GoToRedBallGrey-v0 --out runs/first
-  mmrl train --config configs/demo.yaml --model.fusion film --seed 1 --out runs/film
+  mmrl train --config demo --model.fusion film --seed 1 --out runs/film
   mmrl train --resume runs/first                            continue an interrupted training
 
 A resumed training ends with the same weights as one that was not interrupted. Options that follow
@@ -81,8 +83,9 @@ def parse(arguments: list[str]) -> TrainRequest:
     """The request in the arguments of ``mmrl train``.
 
     Raises:
-        UserError: an agent that there is not, or no run to resume.
+        UserError: an agent or a recipe that there is not, or no run to resume.
     """
+    arguments = with_config_files(arguments)
     resumed = named_run(arguments)
     if resumed is not None:
         arguments = [as_argument(resumed), *arguments]
@@ -131,7 +134,7 @@ def train_parser(agents: tuple[str, ...]) -> Parser:
         prog="mmrl train", description=_DESCRIPTION, formatter_class=AsWritten,
         usage="mmrl train --env ENV --out OUT [options]",
     )  # fmt: skip
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--config", action=ActionConfigFile, help=CONFIG_HELP)
     parser.add_argument("--resume", type=str | None, default=None, help="run folder to resume")
     parser.add_argument(
         "--allow-changes", type=bool, default=False, help="resume with another configuration"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 from mmrl import __version__
@@ -40,8 +41,11 @@ COMMANDS: Final = {
     "play": "play an environment by hand, in a window",
     "watch": "watch a trained agent act, with its action probabilities",
     "envs": "list the installed environments",
+    "recipes": "list the configurations that come with the packages, or show one",
     "new-env": "write a package with an environment to start from",
     "check-env": "check whether agents can be trained in an environment",
+    "doctor": "check this installation: versions, devices, what is missing",
+    "completion": "print the completion of commands and options for a shell",
 }
 
 WAITING: Final = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000"}
@@ -73,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         interrupt, such as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    write_any_character()
     if not given or given[0] in ("-h", "--help"):
         lines = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
         print(_HELP.format(commands=lines), end="")
@@ -113,6 +118,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return 2
     return status
+
+
+def write_any_character() -> None:
+    """Have standard output take every character: one that its encoding lacks, such as an arrow on
+    an old Windows, becomes a question mark.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            stream.reconfigure(errors="replace")
 
 
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")

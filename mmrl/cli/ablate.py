@@ -15,14 +15,16 @@ from mmrl.cli.processes import Trainings, last_line, named_code
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop
+from mmrl.optional_packages import install_line, is_installed
 from mmrl.progress import ProgressBar
+from mmrl.recipes import find_config
 from mmrl.yaml_text import read_yaml
 
 _DESCRIPTION = """\
 Train variants of a configuration with the same budget and several seeds, and write a table
 (Markdown and CSV) and a plot with intervals:
 
-  mmrl ablate configs/demo.yaml --over model.fusion=concat,film,gated
+  mmrl ablate demo --over model.fusion=concat,film,gated
       --over optimizer.name=adamw,sgd[ppo.learning_rate=0.05] --seeds 3 --out ablations/demo
 
 Each --over changes one key at a time, the rest staying as configured; --product trains every
@@ -34,7 +36,7 @@ again to resume: finished trainings are kept, interrupted ones continue from the
 def run(arguments: list[str]) -> int:
     """Train what is missing, then write the tables."""
     parser = Parser(prog="mmrl ablate", description=_DESCRIPTION, formatter_class=AsWritten)
-    parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
+    parser.add_argument("config", type=str, help="YAML file of 'mmrl train', or a recipe")
     parser.add_argument("--over", type=str, action="append", help="key=value,value,… (repeatable)")
     parser.add_argument("--out", type=str, required=True, help="folder of all runs and the tables")
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0")
@@ -49,8 +51,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(
             "--over is missing: name what to vary, such as --over model.fusion=film,concat"
         )
-    if not Path(options.config).is_file():
-        raise UserError(f"{options.config}: there is no such file")
+    options.config = find_config(options.config)
     arms = plan(options.over, product=options.product)
     common = [f"--config={options.config}"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
@@ -71,9 +72,11 @@ def run(arguments: list[str]) -> int:
         "command": f"mmrl ablate {shlex.join(arguments)}",
         "config": read_yaml(configured),
     }
-    write_tables(folder, rows, title, about)
+    written = write_tables(folder, rows, title, about)
     print(markdown([row.summary() for row in rows], title))
-    print(f"written to {folder}/ablation.md, .csv, .json and .png")
+    print(f"written: {', '.join(map(str, written))}")
+    if not is_installed("matplotlib"):
+        print(f"for a plot: {install_line('plots')}, then call this again")
     return 0
 
 

@@ -15,6 +15,7 @@ from mmrl.arguments.resuming import as_argument, changes, check_code, named_run
 from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.loggers import check_loggers
+from mmrl.recipes import CONFIG_HELP, with_config_files
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_config, find_task
 from mmrl.training.config import FitConfig
@@ -49,7 +50,7 @@ def run(arguments: list[str]) -> int:
         lines = "\n".join(f"  {name:<13}{task.summary}" for name, task in TASKS.items())
         print(_HELP.format(tasks=lines), end="")
         return 0
-    name, *rest = arguments
+    name, *rest = with_config_files(arguments)
     resumed = named_run(rest)
     config, resolved, allow_changes = _parse(name, rest, resumed)
     check(config)
@@ -104,7 +105,7 @@ def _parse(
         usage=f"mmrl fit {name} --out OUT [options]",
         description=f"{summary[0].upper()}{summary[1:]}.",
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these")
+    parser.add_argument("--config", action=ActionConfigFile, help=CONFIG_HELP)
     parser.add_argument("--resume", type=str | None, default=None, help="run folder to resume")
     parser.add_argument(
         "--allow-changes",

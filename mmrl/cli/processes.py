@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Final
 
 from mmrl.experiment.config import TrainConfig
+from mmrl.interrupts import ask_to_end, own_group
 from mmrl.loggers import logger_names
 from mmrl.trust import split_path
 
@@ -43,18 +44,18 @@ class Trainings:
                 [sys.executable, "-P", "-m", "mmrl", "train", *arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                **own_group(),
                 env={**os.environ, "OMP_NUM_THREADS": str(self._threads)},
             )
             self._running.add(process)
         if self.stopped:
-            process.terminate()
+            ask_to_end(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> int:
         """Have a training end, by force if it does not; its exit status."""
         if process.poll() is None:
-            process.terminate()
+            ask_to_end(process)
             try:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
@@ -74,7 +75,7 @@ class Trainings:
         self.stopped = True
         for process in list(self._running):
             if process.poll() is None:
-                process.terminate()
+                ask_to_end(process)
 
 
 def named_code(config: TrainConfig) -> list[str]:

@@ -14,7 +14,7 @@ from mmrl.training.load import load
 _DESCRIPTION = """\
 Transcribe WAV files, each with the probability of its transcript.
 
-  mmrl fit speech --config configs/fit/speech.yaml --out runs/speech
+  mmrl fit speech --config speech --out runs/speech
   mmrl transcribe runs/speech command.wav
   mmrl transcribe runs/speech command.wav --env mmrl/GoToLocal-v0    only instructions of that one
 

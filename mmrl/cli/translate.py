@@ -14,7 +14,7 @@ from mmrl.training.load import load
 _DESCRIPTION = """\
 Translate sentences, each with the probability of its translation.
 
-  mmrl fit translation --config configs/fit/translation.yaml --out runs/zh-en
+  mmrl fit translation --config translation --out runs/zh-en
   mmrl translate runs/zh-en 走到那个红色的球
   mmrl translate runs/zh-en < sentences.txt    one a line
 """

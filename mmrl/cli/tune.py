@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ from mmrl.experiment.tuning import (
 )
 from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
+from mmrl.optional_packages import needed_for
+from mmrl.recipes import find_config
 from mmrl.registry import find_agent
 from mmrl.trust import sign
 from mmrl.yaml_text import read_yaml, to_yaml
@@ -39,7 +42,7 @@ Search hyperparameters with Optuna: every trial is a training of the configurati
 values, compared on validation episodes; trials that are worse than half of the others at the same
 step are stopped early.
 
-  mmrl tune configs/demo.yaml --trials 40 --steps 100000 --out searches/demo
+  mmrl tune demo --trials 40 --steps 100000 --out searches/demo
       --over ppo.learning_rate=1e-4..3e-3:log --over ppo.n_epochs=1..8:int
       --over model.fusion=film,concat
 
@@ -53,7 +56,7 @@ _POLL: Final = 2.0  # seconds between looks at a trial's curve
 def run(arguments: list[str]) -> int:
     """Run trials, then write the table, the plot and the best configuration."""
     parser = Parser(prog="mmrl tune", description=_DESCRIPTION, formatter_class=AsWritten)
-    parser.add_argument("config", type=str, help="YAML file of 'mmrl train'")
+    parser.add_argument("config", type=str, help="YAML file of 'mmrl train', or a recipe")
     parser.add_argument("--trials", type=int, required=True, help="how many, earlier ones included")
     parser.add_argument("--out", type=str, required=True, help="folder of the study and its runs")
     parser.add_argument(
@@ -68,8 +71,7 @@ def run(arguments: list[str]) -> int:
     for name in ("trials", "episodes", "jobs"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
-    if not Path(options.config).is_file():
-        raise UserError(f"{options.config}: there is no such file")
+    options.config = find_config(options.config)
     common = [f"--config={options.config}", "--eval-episodes=0"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     config = parse([*common, "--out=unused"]).config
@@ -102,10 +104,9 @@ def _study(folder: Path, options: Any) -> Any:
     Raises:
         UserError: Optuna is not installed, or the folder holds another search.
     """
-    try:
+    with needed_for("mmrl tune", "tune"):
+        import_module("matplotlib")  # for the plot, which comes after hours
         import optuna
-    except ImportError as error:
-        raise UserError("mmrl tune needs optuna: pip install 'multimodal-rl[tune]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failure is one line
     settings = {"config": Path(options.config).read_text(), "steps": options.steps}
     claim(folder, "search.yaml", settings, "a search")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
+from mmrl.optional_packages import needed_for
 
 DATA: Final = "data"
 """Minari's folder for what a dataset holds."""
@@ -57,15 +59,9 @@ def minari_module(name: str) -> Any:
     Raises:
         UserError: it is not installed.
     """
-    from importlib import import_module
-
-    try:
+    with needed_for("a dataset", "data"):
         import_module("h5py")
         return import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"datasets need the package {error.name!r}: pip install 'multimodal-rl[data]'"
-        ) from error
 
 
 def find_place(name: str) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import warnings
 from collections import Counter
 from functools import cache
 from typing import Final
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mmrl.data.dataset import Columns, EpisodeDataset
 from mmrl.data.episode import Episode
 from mmrl.images import GREEN, INK, PAPER, RED, png
+from mmrl.optional_packages import install_line
 from mmrl.text_output import printable
 from mmrl.wrappers.adapt.config import TERMINATED
 
@@ -112,8 +114,15 @@ def _cell(rollout: Episode, number: int) -> NDArray[np.uint8]:
 @cache
 def _chinese_font() -> str | None:
     """The file of a font with Chinese characters, where the machine has one."""
-    from matplotlib.font_manager import fontManager
-
+    try:
+        from matplotlib.font_manager import fontManager
+    except ImportError:
+        warnings.warn(
+            f"Chinese characters are drawn as boxes: matplotlib finds fonts that have them; "
+            f"{install_line('plots')}",
+            stacklevel=2,
+        )
+        return None
     return next((one.fname for one in fontManager.ttflist if _CHINESE.search(one.name)), None)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
-from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import Episodes
+from mmrl.machine import load, processor
 from mmrl.registry import find_spec
 from mmrl.splits import SPLIT
 from mmrl.text_output import printable
@@ -76,19 +76,14 @@ def _distributions() -> Mapping[str, list[str]]:
 
 def machine() -> dict[str, Any]:
     """Processor, number of cores, load of the last minute, operating system, and the GPUs that
-    torch finds where it was imported.
+    torch finds where it was imported; the load is None where the system does not report it.
     """
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        model = names[0].split(":", 1)[1].strip() if names else model
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     cards = [cuda.get_device_name(k) for k in range(cuda.device_count())] if cuda else []
     return {
-        "cpu": model,
+        "cpu": processor(),
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
+        "load": None if (now := load()) is None else round(now, 2),
         "system": f"{platform.system()} {platform.machine()}",
         **({"gpus": cards} if cards else {}),
     }

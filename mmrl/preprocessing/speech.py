@@ -22,6 +22,7 @@ from torch import Tensor
 from mmrl.compat import import_transformers
 from mmrl.errors import UserError
 from mmrl.files import write_json
+from mmrl.optional_packages import needed_for
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.hub import download_hint, load_pretrained
 
@@ -70,13 +71,8 @@ def resample(waveform: NDArray[Any], rate: int) -> NDArray[np.float32]:
         waveform = waveform.astype(np.float32) / 32768
     if rate == RATE:
         return np.asarray(waveform, np.float32)
-    try:
+    with needed_for(f"speech at {rate} Hz, which is resampled to {RATE}", "speech"):
         from scipy.signal import resample_poly
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"speech at {rate} Hz has to be resampled to {RATE}, which needs scipy: "
-            "pip install 'multimodal-rl[speech]'"
-        ) from error
     shared = gcd(RATE, rate)
     return np.asarray(resample_poly(waveform, RATE // shared, rate // shared), np.float32)
 
@@ -265,10 +261,8 @@ def read_wav(path: str | Path) -> NDArray[np.float32]:
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: there is no such file")
-    try:
+    with needed_for("a WAV file", "speech"):
         from scipy.io import wavfile
-    except ModuleNotFoundError as error:
-        raise UserError("WAV files need scipy: pip install 'multimodal-rl[speech]'") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of notes beside the sound
         try:

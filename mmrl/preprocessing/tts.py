@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
+from mmrl.optional_packages import needed_for
 from mmrl.preprocessing.speech import resample
 
 _SYNCHRONOUS: Final = 2
@@ -34,6 +35,12 @@ _CALLBACK: Final = ctypes.CFUNCTYPE(
 )
 
 
+def unload(handle: int) -> None:
+    """Unload a library that ctypes has loaded: Python has a function of its own for Windows."""
+    close = getattr(_ctypes, "dlclose", None) or _ctypes.FreeLibrary  # type: ignore[attr-defined]
+    close(handle)
+
+
 class _Library:
     """eSpeak NG, loaded anew for each sentence, so that a waveform depends on nothing else.
 
@@ -43,12 +50,8 @@ class _Library:
     """
 
     def __init__(self) -> None:
-        try:
+        with needed_for("spoken instructions", "speech"):
             import espeakng_loader
-        except ModuleNotFoundError as error:
-            raise UserError(
-                "spoken instructions need eSpeak NG: pip install 'multimodal-rl[speech]'"
-            ) from error
         self.functions: Any = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self.rate = int(self.functions.espeak_Initialize(_SYNCHRONOUS, 0, data, 0))
@@ -79,7 +82,7 @@ class _Library:
     def close(self) -> None:
         """Unload it, and with it its state."""
         self.functions.espeak_Terminate()
-        _ctypes.dlclose(self.functions._handle)
+        unload(self.functions._handle)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mmrl.errors import UserError
 from mmrl.files import atomic_folder
+from mmrl.optional_packages import needed_for
 
 EXACT_LIMIT: Final = 50_000
 """Up to so many images are compared exhaustively; more are searched approximately by a graph (HNSW,
@@ -206,11 +207,6 @@ def _graph(embeddings: NDArray[np.float32]) -> Any:
 
 
 def _faiss() -> Any:
-    try:
+    with needed_for(f"a search among more than {EXACT_LIMIT:,} images", "search"):
         import faiss
-    except ImportError as error:
-        raise UserError(
-            f"more than {EXACT_LIMIT:,} images are searched by faiss, which is not installed: "
-            "pip install 'multimodal-rl[search]'"
-        ) from error
     return faiss

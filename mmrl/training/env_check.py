@@ -23,6 +23,7 @@ from mmrl.env_apis.registration import EnvLike, env_id_of
 from mmrl.errors import UserError
 from mmrl.evaluation.player import rendered
 from mmrl.experiment.plain_data import round_trip
+from mmrl.machine import resident_memory
 from mmrl.observation_image import observation_image
 from mmrl.registry import find_spec
 from mmrl.seeding import action_seed
@@ -306,9 +307,9 @@ def _check_adapted(
     on_step: Callable[[int], None] | None,
 ) -> None:
     """What an agent gets: the adapted environment, its speed, memory and episodes."""
-    before = _resident()
+    before = resident_memory() or 0
     with closing(make_vec_env(env_id, 1, round_up=True, **args)) as batch:
-        report.megabytes = max(_resident() - before, 0.0)
+        report.megabytes = max((resident_memory() or 0) - before, 0) / 1e6
         report.resumes_exactly = try_state(batch, round_trip) is None
     with closing(make_env(env_id, **args)) as env:
         report.adaptation = adaptation(env)
@@ -342,12 +343,3 @@ def _check_adapted(
 def _success(info: Mapping[str, Any]) -> bool | None:
     value = info[IS_SUCCESS] if IS_SUCCESS in info else info.get("success")
     return None if value is None else bool(np.all(value))
-
-
-def _resident() -> float:
-    """Megabytes of memory that this process has; 0 where that cannot be said."""
-    try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * 4096 / 1e6
-    except (OSError, ValueError, IndexError):
-        return 0.0

@@ -94,7 +94,7 @@ def load_goals(path: str | Path, image_size: tuple[int, int], env_id: str = "") 
     if not (Path(path) / CONFIG).is_file():
         raise UserError(
             f"model.goal_image: there is no painter in {path}; 'mmrl fit painter --out {path} …' "
-            "makes one, and configs/fit/painter.yaml says of what"
+            "makes one, and 'mmrl recipes show painter' says of what"
         )
     painter = cast("Painter", load(path, "painter", "cpu"))
     size = painter.tokenizer.image_size

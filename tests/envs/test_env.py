@@ -1,11 +1,12 @@
 """The single environment: Gymnasium's own checker, its conventions, the window, determinism."""
 
+import sys
 import warnings
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.error import ResetNeeded
+from gymnasium.error import DependencyNotInstalled, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -275,3 +276,11 @@ def test_window_fits_a_long_sentence(monkeypatch):
     assert columns[0] > 0
     assert columns[-1] < 95
     window.close()
+
+
+def test_a_window_without_pygame(monkeypatch):
+    from mmrl_envs.grid.rendering.window import Window
+
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    with pytest.raises(DependencyNotInstalled, match=r"pip install 'multimodal-rl\[play\]'"):
+        Window("a test", 30)

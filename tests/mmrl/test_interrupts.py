@@ -58,3 +58,30 @@ def test_other_threads_change_nothing():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+class Process:
+    """A process that notes which signals it is sent."""
+
+    def __init__(self):
+        self.signals = []
+
+    def send_signal(self, signum):
+        self.signals.append(signum)
+
+
+@pytest.mark.skipif(hasattr(signal, "CTRL_BREAK_EVENT"), reason="this is Windows")
+def test_a_process_with_a_session_of_its_own():
+    process = Process()
+    interrupts.ask_to_end(process)
+    assert process.signals == [signal.SIGTERM]
+    assert interrupts.own_group() == {"start_new_session": True}
+
+
+def test_a_process_on_windows(monkeypatch):
+    monkeypatch.setattr(signal, "CTRL_BREAK_EVENT", 1, raising=False)
+    monkeypatch.setattr(interrupts.subprocess, "CREATE_NEW_PROCESS_GROUP", 512, raising=False)
+    process = Process()
+    interrupts.ask_to_end(process)
+    assert process.signals == [1]
+    assert interrupts.own_group() == {"creationflags": 512}

@@ -19,10 +19,10 @@ def entries(monkeypatch):
         found = {name: EntryPoint(name, value, group) for name, value in entry_points.items()}
         plugins.load_environments.cache_clear()
         monkeypatch.setattr(
-            plugins, "_entries", lambda asked: found if asked == group else original(asked)
+            plugins, "entry_points", lambda asked: found if asked == group else original(asked)
         )
 
-    original = plugins._entries
+    original = plugins.entry_points
     yield install
     plugins.load_environments.cache_clear()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import OptimizerConfig, TrainConfig
+from mmrl.machine import total_memory
 from mmrl.models.config import ModelConfig
 from mmrl_agents.algorithms.base import SB3Agent, check_positive
 from mmrl_agents.buffers.replay import FrameReplay
@@ -121,8 +121,8 @@ class OffPolicyAgent(SB3Agent):
                 f"({error}): give less, or smaller images by env_adapter.image_size"
             ) from error
         replay: FrameReplay = algorithm.replay_buffer  # type: ignore[attr-defined]
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if replay.nbytes > there:
+        there = total_memory()
+        if there is not None and replay.nbytes > there:
             raise UserError(
                 f"{config.agent}.buffer_size={hyper.buffer_size}: a replay buffer of "
                 f"{replay.nbytes / _GIGABYTE:.1f} GB, where there are {there / _GIGABYTE:.1f} GB "

@@ -16,6 +16,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import probe
 from mmrl.experiment.preprocessing import build_preprocessing
+from mmrl.optional_packages import needed_for
 from mmrl.training.goal_images import with_goals
 
 _OBJECT_STORE: Final = 128 * 2**20  # bytes; little goes through it
@@ -106,13 +107,9 @@ def import_ray() -> Any:
         UserError: it is not installed.
     """
     os.environ.update(_SETTINGS)
-    try:
+    with needed_for("--workers", "ray"):
         import ray
         import ray.train
-    except ImportError as error:
-        raise UserError(
-            "--workers needs Ray: pip install 'multimodal-rl[ray]', or train without --workers"
-        ) from error
     return ray
 
 

@@ -298,7 +298,8 @@ def _work_folder(run: Run, cluster: Cluster) -> Iterator[Path]:
 def _temporary_folder() -> Path:
     """Of the system; a socket in it must not have a path of more than 107 bytes."""
     folder = tempfile.gettempdir()
-    return Path(folder if len(os.fsencode(folder)) <= _LONGEST_TEMPORARY_FOLDER else "/tmp")
+    is_short = os.name == "nt" or len(os.fsencode(folder)) <= _LONGEST_TEMPORARY_FOLDER
+    return Path(folder if is_short else "/tmp")
 
 
 def _newest(run: Run) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmrl.display import use_headless_rendering
-from mmrl.errors import UserError
+from mmrl.optional_packages import needed_for
 
 CLOSED: Final = "close"
 """The name of the key that stands for the window's own closing."""
@@ -32,10 +32,8 @@ class Window:
     def __init__(self, title: str, fps: float) -> None:
         use_headless_rendering()
         os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-        try:
+        with needed_for("a window", "play"):
             import pygame
-        except ImportError as error:
-            raise UserError(f"a window needs pygame: pip install pygame-ce ({error})") from error
         self._pygame: Any = pygame
         pygame.display.init()
         self._title = title

@@ -1,5 +1,6 @@
 """A wrong command line is reported, exits with 2, and leaves nothing behind."""
 
+import io
 import json
 import os
 import warnings
@@ -264,3 +265,11 @@ def test_names_that_are_too_long(call, tmp_path, command, monkeypatch):
     assert status == 2
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoding_without_a_character_does_not_end_a_command(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    cli.write_any_character()
+    print("runs → 5 × 3", flush=True)
+    assert written.getvalue().decode("cp1252").splitlines() == ["runs ? 5 × 3"]

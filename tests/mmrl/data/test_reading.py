@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 
 import gymnasium as gym
 import h5py
@@ -12,7 +13,7 @@ import pytest
 from gymnasium import spaces
 
 from mmrl.cli import main
-from mmrl.data import find_place, open_dataset
+from mmrl.data import find_place, open_dataset, summary
 from mmrl.data.summary import dataset_sheet
 from mmrl.errors import UserError
 
@@ -154,6 +155,14 @@ def test_the_success_of_strangers_episodes(minari_home, capsys):
     assert show("--success", "terminated_with_reward").split()[1:] == [share]
     assert show("--success.return_above", "0.5").split()[1:] == [share]
     assert dataset_sheet(open_dataset("quiet-v0"))[:4] == b"\x89PNG"
+
+
+def test_without_matplotlib_chinese_is_drawn_as_boxes(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.font_manager", None)
+    summary._chinese_font.cache_clear()
+    with pytest.warns(UserWarning, match=r"pip install 'multimodal-rl\[plots\]'"):
+        assert summary._font("你好") is not None
+    summary._chinese_font.cache_clear()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -316,8 +325,6 @@ def test_names(minari_home, tmp_path, monkeypatch, collected):
 
 
 def test_without_minari(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(UserError, match=r"pip install 'multimodal-rl\[data\]'"):
         find_place("some-v0")

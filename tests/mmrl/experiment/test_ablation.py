@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -79,13 +80,23 @@ def test_rows_and_tables(tmp_path):
     assert area_under_curve(tmp_path / arm.folder / "seed-0") == pytest.approx(0.375)
     row = read_row(arm, tmp_path, range(3))
     assert row == Row("x=a", [0.5, 0.7], [pytest.approx(0.375), 1.0], [5.0, 5.0])
-    write_tables(tmp_path, [row], "a task")
+    assert [one.suffix for one in write_tables(tmp_path, [row], "a task")] == [
+        ".md", ".csv", ".json", ".png",
+    ]  # fmt: skip
     (line,) = csv.DictReader((tmp_path / "ablation.csv").open())
     low, high = mean_interval([0.5, 0.7], 0.0, 1.0)
     assert (line["arm"], line["seeds"], line["success"]) == ("x=a", "2", "0.6")
     assert (float(line["success_low"]), float(line["success_high"])) == (low, high)
     assert "| x=a | 2 | 60.0% |" in (tmp_path / "ablation.md").read_text()
     assert (tmp_path / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tables_without_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    row = Row("x=a", [0.5, 0.7], [0.4, 1.0], [5.0, 5.0])
+    written = write_tables(tmp_path, [row], "a task")
+    assert sorted(tmp_path.iterdir()) == sorted(written)
+    assert {one.suffix for one in written} == {".md", ".csv", ".json"}
 
 
 def test_intervals_of_shares_stay_within_0_and_1():

@@ -71,6 +71,17 @@ def test_which_locks_are_stale(tmp_path, changes, stale):
             RunLock(tmp_path).check()
 
 
+def test_where_processes_cannot_be_looked_up_a_lock_is_stale_after_a_while(tmp_path, monkeypatch):
+    owner(tmp_path, started="before")
+    RunLock(tmp_path).check()
+    monkeypatch.setattr(lock, "_looks_processes_up", lambda: False)  # as on Windows
+    with pytest.raises(LockedError):
+        RunLock(tmp_path).check()
+    old = time.time() - STALE_SECONDS - 1
+    os.utime(tmp_path / LOCK, (old, old))
+    RunLock(tmp_path).check()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]"])
 def test_an_unreadable_lock_is_stale_after_a_while(tmp_path, content):
     (tmp_path / LOCK).write_text(content)

@@ -59,3 +59,11 @@ def test_nor_does_terminating_it_help():
     finally:
         tts._ctypes.dlclose(library.functions._handle)
     assert np.array_equal(fresh(), first), f"{REASON}: dlclose does not unload it"
+
+
+def test_windows_has_a_function_of_its_own_to_unload(monkeypatch):
+    unloaded = []
+    monkeypatch.delattr(tts._ctypes, "dlclose", raising=False)
+    monkeypatch.setattr(tts._ctypes, "FreeLibrary", unloaded.append, raising=False)
+    tts.unload(7)
+    assert unloaded == [7]

@@ -178,16 +178,15 @@ class _CompileLock:
             yield
             return
         with contextlib.ExitStack() as stack:
-            if isinstance(_cache_of(signed), KernelCache):
-                with contextlib.suppress(ImportError, OSError):
-                    self._lock(_cache_of(signed).cache_path, stack)
+            with contextlib.suppress(ImportError, OSError):
+                self._lock(cache_folder(), stack)
             self._is_held = True
             stack.callback(setattr, self, "_is_held", False)
             stack.callback(_NOTICE.end)
             yield
 
     @staticmethod
-    def _lock(folder: str, stack: contextlib.ExitStack) -> None:
+    def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
         """Wait for the lock of a folder, and keep it until the stack is unwound.
 
         Raises:
@@ -196,7 +195,7 @@ class _CompileLock:
         """
         import fcntl
 
-        os.makedirs(folder, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
         stack.callback(os.close, handle)
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -288,3 +287,16 @@ def device_function(function: Kernel) -> Kernel:
 def signed(number: Any) -> int:
     """A number of any integer type as int64: numba makes floats of mixtures with unsigned ones."""
     return np.int64(number)  # type: ignore[return-value]  # compiled
+
+
+def cache_folder() -> Path:
+    """Where the machine code of this package's kernels is kept; folders for other files are beside
+    it.
+
+    Raises:
+        OSError: no folder can be written.
+    """
+    cache = _cache_of(signed)
+    if not isinstance(cache, KernelCache):
+        raise OSError("no folder for compiled kernels can be written")
+    return Path(cache.cache_path)

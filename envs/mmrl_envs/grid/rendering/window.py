@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 
 import numpy as np
+from gymnasium.error import DependencyNotInstalled
 from numpy.typing import NDArray
 
 _FOOTER = 48
@@ -22,17 +24,21 @@ class Window:
     Args:
         title: of the window.
         fps: images a second at most.
+
+    Raises:
+        DependencyNotInstalled: pygame is missing.
     """
 
     def __init__(self, title: str, fps: int) -> None:
-        if (
-            os.name == "posix"
-            and os.uname().sysname == "Linux"
-            and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-        ):
+        has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if platform.system() == "Linux" and not has_screen:
             os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-        import pygame
-
+        try:
+            import pygame
+        except ImportError as error:
+            raise DependencyNotInstalled(
+                "render_mode='human' needs pygame: pip install 'multimodal-rl[play]'"
+            ) from error
         self._pygame = pygame
         pygame.display.init()
         pygame.font.init()

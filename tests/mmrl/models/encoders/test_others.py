@@ -83,7 +83,7 @@ def test_every_kind_by_dotted_path():
 
 def test_by_entry_point(monkeypatch):
     entry = EntryPoint("letters", f"{HERE}:Letters", registry.ENCODERS)
-    monkeypatch.setattr(registry, "_entries", lambda group: {"letters": entry})
+    monkeypatch.setattr(registry, "entry_points", lambda group: {"letters": entry})
     assert is_of_others("letters")
     assert isinstance(build_text_encoder("letters", 7, 9, width=3), Letters)
     assert not is_of_others("digits")
