@@ -1,8 +1,9 @@
 """Finds environments, agents, encoders and fusions: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, agents by
-naming an :class:`mmrl.experiment.agent.Agent`, and encoders and fusions by naming their classes, in
-its ``pyproject.toml``::
+naming an :class:`mmrl.experiment.agent.Agent`, encoders and fusions by naming their classes, and
+trained agents by naming the package that holds them, see :mod:`mmrl.sharing.zoo`, in its
+``pyproject.toml``::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -12,6 +13,9 @@ its ``pyproject.toml``::
 
     [project.entry-points."mmrl.encoders"]
     my_words = "my_package.encoders:MyWords"
+
+    [project.entry-points."mmrl.zoo"]
+    my_package = "my_package.zoo"
 
     [project.entry-points."mmrl.fusions"]
     my_fusion = "my_package.fusions:MyFusion"
@@ -48,6 +52,7 @@ ENVIRONMENTS: Final = "mmrl.environments"
 AGENTS: Final = "mmrl.agents"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
+ZOO: Final = "mmrl.zoo"
 
 OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""
@@ -62,6 +67,11 @@ def _entries(group: str) -> dict[str, EntryPoint]:
         for entry in distribution.entry_points
         if entry.group == group
     }
+
+
+def entry_points_of(group: str) -> dict[str, EntryPoint]:
+    """The entry points of a group by their names, of installed packages."""
+    return dict(_entries(group))
 
 
 @cache

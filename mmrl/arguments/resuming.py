@@ -19,12 +19,16 @@ def named_run(arguments: list[str]) -> Run | None:
     """The run that ``--resume`` names: its configuration is read before all other arguments.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it was exported.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
     named = first.parse_known_args(arguments)[0].resume
-    return None if named is None else Run.open(named)
+    if named is None:
+        return None
+    run = Run.open(named)
+    run.check_resumable()
+    return run
 
 
 def as_argument(run: Run) -> str:

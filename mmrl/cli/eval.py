@@ -11,8 +11,8 @@ from mmrl.contract import EVAL_SEED_START
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.evaluation.report import format_report
-from mmrl.experiment.run import Run
 from mmrl.files import write_json
+from mmrl.sharing.locate import open_run
 from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
@@ -52,6 +52,7 @@ ENV_WORKERS: Final = (
     "not use them"
 )
 CONTROLS: Final = "play controls, too; false leaves them out"
+RUN: Final = "run folder that 'mmrl train' or 'mmrl export' made, zoo:name, or user/name of the hub"
 RECORD: Final = "so many of the episodes are recorded in the run folder, for 'mmrl dashboard'"
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
@@ -67,7 +68,7 @@ def run(arguments: list[str]) -> int:
         formatter_class=AsWritten,
         earlier={"misled": "swap_instructions"},
     )
-    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--episodes", type=int, default=EPISODES, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
@@ -96,7 +97,7 @@ def run(arguments: list[str]) -> int:
     if options.record < 0:
         raise UserError(f"--record {options.record}: must be at least 0")
     check_limit(options.max_episode_steps)
-    folder = Run.open(options.run)
+    folder = open_run(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")
     if options.json and Path(options.json).is_dir():

@@ -89,7 +89,7 @@ class Tokens:
 
     def _kept(self) -> Tensor:
         """The values, 0 where the mask is False; not a copy if it is True everywhere."""
-        if self._distinct_mask.all():
+        if not torch.compiler.is_exporting() and self._distinct_mask.all():
             return self._distinct
         return torch.where(self._distinct_mask.unsqueeze(-1), self._distinct, 0)
 

@@ -374,6 +374,7 @@ class PPOAgent(SB3Agent):
     }  # fmt: skip
     teams = True
     masks = True
+    training_only = ("auxiliary.",)
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy
