@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from mmrl.data.location import DATA, METADATA
 from mmrl.errors import UserError
@@ -185,7 +185,7 @@ def _check_sizes(path: Path, sizes: dict[str, int], name: HubName) -> None:
 def _progress(name: HubName, size: int, what: str = "downloading") -> Iterator[None]:
     """One line, and the hub's own progress bars for much data alone."""
     bars: Any = import_module("huggingface_hub.utils.tqdm")
-    print(f"{what} {name} ({size / 1e6:.1f} MB)", file=sys.stderr)
+    print(f"{what} {name} ({max(size / 1e6, 0.1):.1f} MB)", file=sys.stderr)
     if size > _SHOWN or bars.are_progress_bars_disabled():
         yield
         return
