@@ -239,7 +239,7 @@ def _training(run: Run, checkpoint: Checkpoint, result: dict[str, Any] | None) -
 def _encoders(checkpoint: Checkpoint, model: dict[str, Any]) -> list[str]:
     """Observation keys that have weights, with the names of their encoders."""
     found = (_ENCODER.search(name) for name in checkpoint.weights)
-    keys = dict.fromkeys(one[1] for one in found if one)
+    keys = sorted({one[1] for one in found if one})
     own = {key: (row or {}).get("name") for key, row in (model.get("encoders") or {}).items()}
     usual = {IMAGE: "image", INSTRUCTION: "text", SPEECH: "speech"}
     return [f"{key}: {own.get(key) or model.get(usual.get(key, 'vector'))}" for key in keys]

@@ -42,7 +42,7 @@ class PolicyGraph:
     """A policy as a function of tensors.
 
     Attributes:
-        module: the inputs in their order → a tuple of outputs, each [B, …].
+        module: inputs by name → a tuple of outputs, each [B, …].
         examples: B → inputs by their names, each [B, …], of random values.
         outputs: names of the outputs.
         description: what goes in and comes out, as plain data.
@@ -106,17 +106,18 @@ def save_onnx(graph: PolicyGraph, file: Path) -> None:
         try:
             program = torch.onnx.export(
                 graph.module.eval(),
-                tuple(examples.values()),
+                kwargs={"inputs": examples},
                 input_names=list(examples),
                 output_names=list(graph.outputs),
-                dynamic_shapes=(tuple({0: batch} for _ in examples),),
+                dynamic_shapes={"inputs": {name: {0: batch} for name in examples}},
                 opset_version=_OPSET,
                 dynamo=True,
                 external_data=False,
                 verbose=False,
             )
         except Exception as error:  # of any kind, from torch's exporter
-            raise UserError(f"--onnx: this policy cannot be a graph: {shortened(error)}") from error
+            reason = shortened(error.__cause__ or error)
+            raise UserError(f"--onnx: this policy cannot be a graph: {reason}") from error
     assert program is not None
     program.save(file)
 
@@ -138,8 +139,11 @@ def check_parity(graph: PolicyGraph, file: Path) -> float:
     for count in _BATCHES:
         inputs = graph.examples(count)
         with torch.no_grad():
-            ours = graph.module(*inputs.values())
-        theirs = session.run(list(graph.outputs), {k: v.numpy() for k, v in inputs.items()})
+            ours = graph.module(inputs)
+        try:
+            theirs = session.run(list(graph.outputs), {k: v.numpy() for k, v in inputs.items()})
+        except Exception as error:  # of any kind, from onnxruntime
+            raise UserError(f"--onnx: onnxruntime cannot run it: {shortened(error)}") from error
         for name, one, other in zip(graph.outputs, ours, theirs, strict=True):
             scale = max(1.0, float(one.abs().max()))
             difference = float(np.abs(one.numpy() - other).max()) / scale

@@ -38,25 +38,20 @@ _TORCH = {"uint8": torch.uint8, "int8": torch.int8, "int32": torch.int32, "int64
 
 
 class _Graph(nn.Module):
-    """A function of the tensors of an observation, in the order of its keys.
+    """A function of the tensors of an observation, and of a memory's state, by their names.
 
     Args:
         policy: that it computes.
-        keys: of the inputs.
     """
 
     outputs: tuple[str, ...]
 
-    def __init__(self, policy: BasePolicy, keys: list[str]) -> None:
+    def __init__(self, policy: BasePolicy) -> None:
         super().__init__()
-        self.policy, self.keys = policy, keys
+        self.policy = policy
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Inputs [B, …] → outputs [B, …]."""
-        return self.compute(dict(zip(self.keys, inputs, strict=True)))
-
-    def compute(self, obs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """The outputs in their order."""
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """Inputs [B, …] → outputs [B, …] in their order."""
         raise NotImplementedError
 
 
@@ -67,8 +62,8 @@ class ActorCriticGraph(_Graph):
 
     policy: MultimodalPolicy
 
-    def __init__(self, policy: MultimodalPolicy, keys: list[str]) -> None:
-        super().__init__(policy, keys)
+    def __init__(self, policy: MultimodalPolicy) -> None:
+        super().__init__(policy)
         self.is_gaussian = isinstance(policy.action_dist, DiagGaussianDistribution)
         if not self.is_gaussian and not isinstance(policy.action_dist, _LOGITS):
             kind = type(policy.action_dist).__name__
@@ -77,9 +72,10 @@ class ActorCriticGraph(_Graph):
         state = () if policy.memory is None else (NEXT_STATE,)
         self.outputs = (*heads, "value", *state)
 
-    def compute(self, obs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """As :meth:`_Graph.compute`."""
-        policy, state = self.policy, obs.pop(STATE, None)
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """As :meth:`_Graph.forward`."""
+        policy, state = self.policy, inputs.get(STATE)
+        obs = {key: one for key, one in inputs.items() if key != STATE}
         features = policy.features_extractor(obs)
         if policy.memory is not None:
             features, state = policy.memory.step(features, cast("Tensor", state))
@@ -99,12 +95,12 @@ class ActionValueGraph(_Graph):
 
     outputs = ("q_values",)
 
-    def compute(self, obs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """As :meth:`_Graph.compute`."""
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """As :meth:`_Graph.forward`."""
         network: Any = getattr(self.policy, "q_net", None)
         if network is not None:
-            return (network(obs),)
-        return (cast("Any", self.policy).quantile_net(obs).mean(1),)
+            return (network(inputs),)
+        return (cast("Any", self.policy).quantile_net(inputs).mean(1),)
 
 
 class ContinuousActorGraph(_Graph):
@@ -112,19 +108,19 @@ class ContinuousActorGraph(_Graph):
 
     outputs = ("action",)
 
-    def __init__(self, policy: BasePolicy, keys: list[str]) -> None:
-        super().__init__(policy, keys)
+    def __init__(self, policy: BasePolicy) -> None:
+        super().__init__(policy)
         space = cast("spaces.Box", policy.action_space)
         self.register_buffer("low", torch.from_numpy(np.asarray(space.low, np.float32)))
         self.register_buffer("high", torch.from_numpy(np.asarray(space.high, np.float32)))
 
-    def compute(self, obs: dict[str, Tensor]) -> tuple[Tensor, ...]:
-        """As :meth:`_Graph.compute`."""
+    def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """As :meth:`_Graph.forward`."""
         actor: Any = cast("Any", self.policy).actor
         if isinstance(self.policy, SACPolicy):
-            scaled = torch.tanh(actor.get_action_dist_params(obs)[0])
+            scaled = torch.tanh(actor.get_action_dist_params(inputs)[0])
         else:
-            scaled = actor(obs)
+            scaled = actor(inputs)
         low, high = cast("Tensor", self.low), cast("Tensor", self.high)
         return (low + (scaled + 1) / 2 * (high - low),)
 
@@ -141,23 +137,20 @@ def make_policy_graph(policy: BasePolicy, preprocessing: Preprocessing) -> Polic
     """
     policy.set_training_mode(False)
     space = cast("spaces.Dict", policy.observation_space)
-    keys = list(space.spaces)
     memory = getattr(policy, "memory", None)
-    if memory is not None:
-        keys.append(STATE)
-    graph = _graph_of(policy, keys)
+    graph = _graph_of(policy)
     examples = partial(_examples, space, 0 if memory is None else memory.state_size)
     described = _describe(policy, graph, examples(1), preprocessing)
     return PolicyGraph(graph, examples, graph.outputs, described)
 
 
-def _graph_of(policy: BasePolicy, keys: list[str]) -> _Graph:
+def _graph_of(policy: BasePolicy) -> _Graph:
     if isinstance(policy, MultimodalPolicy):
-        return ActorCriticGraph(policy, keys)
+        return ActorCriticGraph(policy)
     if isinstance(policy, SACPolicy | TD3Policy):
-        return ContinuousActorGraph(policy, keys)
+        return ContinuousActorGraph(policy)
     if hasattr(policy, "q_net") or hasattr(policy, "quantile_net"):
-        return ActionValueGraph(policy, keys)
+        return ActionValueGraph(policy)
     raise UserError(f"--onnx: a {type(policy).__name__} cannot be a graph: leave --onnx out")
 
 
@@ -189,7 +182,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Inputs, outputs, words and actions as plain data."""
     with torch.no_grad():
-        outputs = graph(*inputs.values())
+        outputs = graph(inputs)
     described: dict[str, Any] = {
         "inputs": {key: _tensor(one) for key, one in inputs.items()},
         "outputs": {k: _tensor(one) for k, one in zip(graph.outputs, outputs, strict=True)},

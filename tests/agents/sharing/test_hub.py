@@ -10,13 +10,7 @@ import pytest
 import mmrl
 from mmrl.cli import main
 from mmrl.errors import UserError
-from tests.fake_hub import TOKEN, environment, fake_hub
-from tests.worlds.lamps import SMALL, Lamps
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return mmrl.train(Lamps, steps=64, out=tmp_path_factory.mktemp("runs") / "lamps", **SMALL)
+from tests.fake_hub import environment, fake_hub
 
 
 @pytest.fixture
@@ -128,7 +122,20 @@ def test_damage_is_noticed(trained, hub, tmp_path):
         mmrl.load_agent("ann/lamps")
 
 
-def test_another_process_evaluates_by_name(trained, hub, tmp_path):
+_ACT = """
+import sys
+import numpy as np
+import mmrl
+rng = np.random.default_rng(0)
+images = rng.integers(0, 256, (16, 24, 24, 3), dtype=np.uint8)
+seen = {"image": images, "instruction": ["press left", "press right"] * 8}
+for name in sys.argv[1:]:
+    agent = mmrl.load_agent(name, trust_code=True)
+    print(agent.probabilities(seen).tobytes().hex())
+"""
+
+
+def test_another_process_and_folder_acts_alike(trained, hub, tmp_path):
     """A real process, elsewhere: its huggingface_hub knows the hub by its environment alone."""
     mmrl.push(trained, "ann/lamps", preview=False)
     files = hub.files("ann/lamps")
@@ -136,13 +143,14 @@ def test_another_process_evaluates_by_name(trained, hub, tmp_path):
         files[name] = files[name].replace(
             trained.config["env"].encode(), b"tests.worlds.lamps:Lamps"
         )
+    exported = mmrl.export(trained, tmp_path / "exported", preview=False)
     there = tmp_path / "there"
     there.mkdir()
-    paths = os.pathsep.join(filter(None, sys.path))
-    variables = {**os.environ, **environment(hub, tmp_path / "other", TOKEN), "PYTHONPATH": paths}
-    command = ["eval", "ann/lamps", "--episodes", "4", "--controls", "false", "--trust-code"]
-    done = subprocess.run([sys.executable, "-m", "mmrl", *command], cwd=there, env=variables,
-                          capture_output=True, text=True)  # fmt: skip
+    variables = {**os.environ, **environment(hub, tmp_path / "other"),
+                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", _ACT, "ann/lamps", str(exported)], cwd=there,
+                          env=variables, capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "4 held-out episodes of tests.worlds.lamps:Lamps" in done.stdout
+    ours = trained.agent.probabilities(observations()).tobytes().hex()
+    assert done.stdout.split() == [ours, ours]
     assert list(there.iterdir()) == []
