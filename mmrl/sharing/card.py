@@ -27,6 +27,7 @@ _MEASURES: Final = (("success_rate", "success rate", 1), ("mean_return", "mean r
 """Key of a result, its name, and digits."""
 _TYPES: Final = {"success_rate": "success_rate", "mean_return": "mean_reward"}
 """What the hub calls them."""
+_NO_MEASURES: Final = ("steps", "wall_seconds")
 _ENCODER: Final = re.compile(r"(?:^|\.)encoders\.(\w+)\.")
 _RUN_NO_CODE: Final = (
     "Weights are safetensors and everything else is YAML, JSON and plain arrays: opening the "
@@ -116,9 +117,10 @@ def _model_index(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
 def _metrics(result: dict[str, Any]) -> list[dict[str, Any]]:
     metrics = []
     for key, name, digits in _MEASURES:
-        if result.get(key) is None:
+        interval = result.get(f"{key}_95")
+        if result.get(key) is None or interval is None:
             continue
-        low, high = (round(one, digits + 2) for one in result[f"{key}_95"])
+        low, high = (round(one, digits + 2) for one in interval)
         note = f"{name} on {result['episodes']} held-out episodes, 95% interval {low} to {high}"
         value = round(result[key], digits + 3)
         metrics.append({"type": _TYPES[key], "value": value, "name": note, "verified": False})
@@ -262,8 +264,11 @@ def _limits(run: Run, result: dict[str, Any] | None) -> str:
 def _task_sections(run: Run, checkpoint: Checkpoint, result: dict[str, Any] | None) -> list[str]:
     """Of what ``mmrl fit`` trained."""
     task = printable(str(run.config["task"]))
-    numbers = {k: v for k, v in (result or {}).items() if isinstance(v, int | float)}
-    rows = [(key.replace("_", " "), f"{value:g}") for key, value in numbers.items()]
+    rows = [
+        (key.replace("_", " "), f"{value:g}")
+        for key, value in (result or {}).items()
+        if isinstance(value, int | float) and key not in _NO_MEASURES
+    ]
     return [
         f"What `mmrl fit {task}` trained, with [mmrl](#use), multimodal reinforcement learning.",
         "## Results\n\n" + (table(("measure on held-out examples", ""), rows) if rows

@@ -86,7 +86,10 @@ def export_run(
     checkpoint = _for_inference(opened)
     if half:
         checkpoint = replace(checkpoint, weights=_half(checkpoint.weights))
-    found = read_result(opened.path / RESULT if result is None else Path(result))
+    file = opened.path / RESULT if result is None else Path(result)
+    found = read_result(file)
+    if found is None and result is not None:
+        raise UserError(f"--result {file}: there is no such file")
     if found is None:
         log(f"the card has no results: {opened.path} was not evaluated; see --result")
     with atomic_folder(target) as draft:
@@ -94,10 +97,13 @@ def export_run(
         if onnx:
             log(write_onnx(exported, draft))
         has_preview = preview and "env" in opened.config and _write_preview(exported, log)
-        card = model_card(
-            exported, checkpoint, found, name=target.name, licence=licence,
-            has_preview=has_preview, is_rounded=half and result is None,
-        )  # fmt: skip
+        try:
+            card = model_card(
+                exported, checkpoint, found, name=target.name, licence=licence,
+                has_preview=has_preview, is_rounded=half and result is None,
+            )  # fmt: skip
+        except (LookupError, TypeError, ValueError) as error:
+            raise UserError(f"{file} is no result of an evaluation: {error!r}") from error
         (draft / CARD).write_text(card)
     return target
 

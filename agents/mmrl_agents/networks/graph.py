@@ -6,7 +6,7 @@ Shapes: B batch, A components of an action, n actions, S state of a memory.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -30,11 +30,9 @@ from mmrl.sharing.onnx import PolicyGraph
 from mmrl_agents.networks.masking import mask_logits
 from mmrl_agents.networks.policy import MultimodalPolicy
 
-STATE = "state"
-NEXT_STATE = "next_state"
-_LOGITS = (CategoricalDistribution, MultiCategoricalDistribution, BernoulliDistribution)
-_TORCH = {"uint8": torch.uint8, "int8": torch.int8, "int32": torch.int32, "int64": torch.int64,
-          "float16": torch.float16, "float32": torch.float32}  # fmt: skip
+STATE: Final = "memory_state"
+NEXT_STATE: Final = f"next_{STATE}"
+_LOGITS: Final = (CategoricalDistribution, MultiCategoricalDistribution, BernoulliDistribution)
 
 
 class _Graph(nn.Module):
@@ -133,11 +131,14 @@ def make_policy_graph(policy: BasePolicy, preprocessing: Preprocessing) -> Polic
         preprocessing: that it was trained with.
 
     Raises:
-        UserError: it is of another algorithm, or its distribution has no logits and no mean.
+        UserError: it is of another algorithm, its distribution has no logits and no mean, or an
+            observation has the name of the memory.
     """
     policy.set_training_mode(False)
     space = cast("spaces.Dict", policy.observation_space)
     memory = getattr(policy, "memory", None)
+    if memory is not None and STATE in space.spaces:
+        raise UserError(f"--onnx: an observation is called {STATE!r}, as the memory is: rename it")
     graph = _graph_of(policy)
     examples = partial(_examples, space, 0 if memory is None else memory.state_size)
     described = _describe(policy, graph, examples(1), preprocessing)
@@ -171,7 +172,7 @@ def _examples(space: spaces.Dict, state_size: int, count: int) -> dict[str, Tens
             values[:, max(1, one.shape[-1] // 2) :] = 0
         elif key == ACTION_MASK:
             values[:, 0] = 1
-        made[key] = torch.from_numpy(values).to(_TORCH[one.dtype.name])
+        made[key] = torch.from_numpy(values.astype(one.dtype))
     if state_size:
         made[STATE] = torch.from_numpy(rng.normal(0, 0.3, (count, state_size))).float()
     return made
@@ -189,7 +190,7 @@ def _describe(
         "actions": _actions(policy.action_space),
     }
     if STATE in inputs:
-        described["memory"] = "state is zeros where an episode begins, then next_state"
+        described["memory"] = f"{STATE} is zeros where an episode begins, then {NEXT_STATE}"
     words = getattr(preprocessing.spaces.get(INSTRUCTION), "words", ())
     if words:
         described["words"] = list(words)

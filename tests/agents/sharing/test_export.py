@@ -97,14 +97,18 @@ def test_the_command_and_what_it_refuses(trained, tmp_path, capsys, monkeypatch)
     before = (tmp_path / "there" / "README.md").read_text()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years")
+    for name, text in (("README.md", "no JSON"), ("list.json", "[1]"), ("other.json", '{"a": 1}')):
+        (tmp_path / name).write_text(text)
     for arguments, message in (
         (["there"], "there exists already: give another folder, or --force"),
         (["mine", "--force"], "mine is no exported run: --force replaces nothing else"),
         ([str(trained.path), "--force"], "is the run itself"),
         (["no/where"], "no/where: its folder does not exist"),
-        (["new", "--result", "README.md"], "README.md"),
+        (["new", "--result", "README.md"], "README.md cannot be read"),
+        (["new", "--result", "list.json"], "list.json is no result of an evaluation"),
+        (["new", "--result", "other.json"], "other.json is no result of an evaluation: KeyError"),
+        (["new", "--result", "none.json"], "--result none.json: there is no such file"),
     ):
-        (tmp_path / "README.md").write_text("no JSON")
         assert main(["export", str(trained.path), *arguments]) == 2
         assert message in capsys.readouterr().err
     assert (tmp_path / "there" / "README.md").read_text() == before

@@ -98,7 +98,7 @@ def test_recurrent(tmp_path):
     state = np.zeros((4, 4), np.float32)
     actor.begin(4)
     for step in range(3):
-        logits, value, state = run.run(None, {**joints(step), "state": state})
+        logits, value, state = run.run(None, {**joints(step), "memory_state": state})
         ours = actor.policy_outputs(joints(step)).numbers["value"]
         np.testing.assert_allclose(value, ours, atol=1e-5)
         actions = actor.act(joints(step), deterministic=True)
