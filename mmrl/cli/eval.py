@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
     )
     print(format_report(report))
     if options.record:
-        print(f"recorded; see them: mmrl dashboard {printable(options.run)}")
+        print(f"recorded; see them: mmrl dashboard {printable(str(folder.path))}")
     if options.json:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")

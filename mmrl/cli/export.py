@@ -20,6 +20,7 @@ with a GIF and the results with their 95% intervals. The folder is a run folder:
   mmrl export gotolocal/expert-v0 ./expert          a dataset, with a dataset card
   mmrl push first-agent user/first-agent            upload it
 """
+FORCE: Final = "replace the folder, if it is an exported run or a dataset"
 
 
 def run(arguments: list[str]) -> int:
@@ -33,9 +34,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("what", type=str, help="run folder, or a Minari dataset")
     parser.add_argument("folder", type=str, help="folder to write")
     add_options(parser)
-    parser.add_argument(
-        "--force", type=bool, default=False, help="replace the folder, if an export is there"
-    )
+    parser.add_argument("--force", type=bool, default=False, help=FORCE)
     options = parser.parse_args(arguments)
     target = export(options.what, options.folder, force=options.force, **given(options))
     size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())

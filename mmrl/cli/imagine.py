@@ -18,7 +18,7 @@ from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.records import RecordFolder
-from mmrl.sharing.locate import find_run_folder, open_run
+from mmrl.sharing.locate import find_run_folder
 from mmrl.text_output import printable
 from mmrl.training.load import load
 from mmrl.viz.clips import clips_gif
@@ -114,10 +114,11 @@ def run(arguments: list[str]) -> int:
     write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
     if options.records:
-        records = RecordFolder(open_run(options.run).records, wait=True)
+        run_folder = find_run_folder(options.run)
+        records = RecordFolder(Run.open(run_folder).records, wait=True)
         for one in imagined:
             records.add(imagined_record(one, env_id, env_args, names))
-        print(f"recorded in {records.path}; see them: mmrl dashboard {printable(options.run)}")
+        print(f"recorded in {records.path}; see them: mmrl dashboard {printable(str(run_folder))}")
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.cli.export import FORCE
 from mmrl.sharing.share import pull
 from mmrl.text_output import printable
 
@@ -28,9 +29,7 @@ def run(arguments: list[str]) -> int:
         "folder", nargs="?", default=None, help="folder to write; by default its name, here"
     )
     parser.add_argument("--dataset", type=bool, default=False, help="it is a dataset")
-    parser.add_argument(
-        "--force", type=bool, default=False, help="replace the folder, if it exists"
-    )
+    parser.add_argument("--force", type=bool, default=False, help=FORCE)
     options = parser.parse_args(arguments)
     target = pull(options.name, options.folder, dataset=options.dataset, force=options.force)
     shown = printable(str(target))

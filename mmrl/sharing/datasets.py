@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from mmrl.contract import IMAGE
 from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
-from mmrl.data.location import DATA, METADATA
+from mmrl.data.location import DATA
 from mmrl.data.summary import dataset_sheet
 from mmrl.errors import UserError
 from mmrl.evaluation.statistics import wilson_interval
 from mmrl.files import atomic_folder
 from mmrl.sharing.card import CARD, LIBRARY, card, describe_briefly, table
-from mmrl.sharing.export import check_folder
+from mmrl.sharing.target import check_target
 from mmrl.text_output import printable
 
 SHEET: Final = "sheet.png"
@@ -57,7 +57,7 @@ def export_dataset(
     dataset = open_dataset(name)
     if folder.exists() and folder.samefile(dataset.place.path):
         raise UserError(f"{folder} is the dataset itself: give another folder")
-    check_folder(folder, force=force, mark=is_dataset, what="dataset")
+    check_target(folder, force=force)
     with atomic_folder(folder) as draft:
         (draft / DATA).mkdir()
         for file in (dataset.place.metadata, dataset.place.main):
@@ -68,11 +68,6 @@ def export_dataset(
         text = dataset_card(dataset, name=folder.name, licence=licence, has_sheet=has_sheet)
         (draft / CARD).write_text(text)
     return folder
-
-
-def is_dataset(folder: Path) -> bool:
-    """Whether a folder is a Minari dataset."""
-    return (folder / DATA / METADATA).is_file()
 
 
 def dataset_card(

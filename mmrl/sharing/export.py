@@ -33,6 +33,7 @@ from mmrl.registry import find_agent
 from mmrl.sharing.card import CARD, PREVIEW, model_card
 from mmrl.sharing.locate import open_run
 from mmrl.sharing.onnx import write_onnx
+from mmrl.sharing.target import check_target
 from mmrl.text_output import shortened
 from mmrl.viz.clips import clips_gif, draw_clip
 
@@ -67,7 +68,7 @@ def export_run(
         preview: play episodes for a GIF.
         licence: for the card, by its name on the hub, such as mit.
         result: a file of ``mmrl eval --json``; that of the training, if None.
-        force: replace the folder, if an export is there.
+        force: replace the folder, if it is an exported run or a dataset.
         trust_code: import code that the run names; see :mod:`mmrl.trust`.
         log: takes lines on what is left out.
 
@@ -81,7 +82,9 @@ def export_run(
     """
     opened = run if isinstance(run, Run) else open_run(run, trust_code=trust_code)
     target = Path(folder)
-    _check_target(target, opened, force=force)
+    if target.exists() and target.samefile(opened.path):
+        raise UserError(f"{target} is the run itself: give another folder")
+    check_target(target, force=force)
     _check_whole(opened)
     checkpoint = _for_inference(opened)
     if half:
@@ -123,41 +126,6 @@ def read_result(file: Path) -> dict[str, Any] | None:
     if not isinstance(read, dict):
         raise UserError(f"{file} is no result of an evaluation")
     return {key: value for key, value in read.items() if key not in _OF_THIS_MACHINE}
-
-
-def check_folder(target: Path, *, force: bool, mark: Callable[[Path], bool], what: str) -> None:
-    """Make sure that writing a folder loses nothing.
-
-    Args:
-        target: the folder.
-        force: whether one that ``mark`` knows may be replaced.
-        mark: whether a folder is what is written here.
-        what: its name for people.
-
-    Raises:
-        UserError: it exists, or the folder that it is to be in does not.
-    """
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"{target}: its folder does not exist")
-    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-        return
-    if not force:
-        raise UserError(f"{target} exists already: give another folder, or --force to replace it")
-    if not mark(target):
-        raise UserError(f"{target} is no {what}: --force replaces nothing else")
-
-
-def _check_target(target: Path, run: Run, *, force: bool) -> None:
-    if target.exists() and target.samefile(run.path):
-        raise UserError(f"{target} is the run itself: give another folder")
-    check_folder(target, force=force, mark=_is_exported, what="exported run")
-
-
-def _is_exported(folder: Path) -> bool:
-    try:
-        return Run(folder, {}).status is Status.EXPORTED
-    except OSError:
-        return False
 
 
 def _check_whole(run: Run) -> None:

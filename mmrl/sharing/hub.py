@@ -10,7 +10,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -20,6 +20,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG
 from mmrl.files import atomic_folder
 from mmrl.sharing.names import HubName
+from mmrl.sharing.target import check_target
 from mmrl.text_output import printable, shortened
 from mmrl.trust import SIGNATURE
 
@@ -68,7 +69,8 @@ def download(name: HubName, kind: str = MODEL) -> Path:
         sizes = _wanted(name, {one.rfilename: one.size for one in listed})
         if _NEEDED[kind] not in sizes:
             raise UserError(f"{name} is no {_CALLED[kind]} of mmrl: it lacks {_NEEDED[kind]}")
-        with _progress(name, sum(sizes.values())):
+        missing = _missing(name, kind, str(info.sha), sizes)
+        with _progress(name, sum(missing), "downloading") if missing else nullcontext():
             path = Path(
                 huggingface_hub.snapshot_download(
                     name.repo, revision=name.revision, repo_type=kind, allow_patterns=list(sizes)
@@ -87,17 +89,14 @@ def pull(
         name: of the repository.
         folder: to write; one of its name in the working directory, if None.
         kind: MODEL or DATASET.
-        force: replace the folder, if it exists.
+        force: replace the folder, if it is an exported run or a dataset.
 
     Raises:
         UserError: as :func:`download`, or the folder exists.
         WriteError: the folder cannot be written; what was there is as it was.
     """
     target = folder or Path(name.repo.partition("/")[2])
-    if not target.absolute().parent.is_dir():
-        raise UserError(f"{target}: its folder does not exist")
-    if target.exists() and not force:
-        raise UserError(f"{target} exists already: give another folder, or --force to replace it")
+    check_target(target, force=force)
     source = download(name, kind)
     with atomic_folder(target) as draft:
         shutil.copytree(source, draft, dirs_exist_ok=True)  # what links point to
@@ -150,6 +149,19 @@ def _cached(name: HubName, kind: str) -> Path:
     )
 
 
+def _missing(name: HubName, kind: str, commit: str, sizes: dict[str, int]) -> list[int]:
+    """The sizes of the files that are not in the cache."""
+    import huggingface_hub
+
+    def is_there(file: str) -> bool:
+        found = huggingface_hub.try_to_load_from_cache(
+            name.repo, file, revision=commit, repo_type=kind
+        )
+        return isinstance(found, str)
+
+    return [size for file, size in sizes.items() if not is_there(file)]
+
+
 def _wanted(name: HubName, listed: dict[str, int | None]) -> dict[str, int]:
     """The files to download and their sizes; others are named in one line.
 
@@ -182,7 +194,7 @@ def _check_sizes(path: Path, sizes: dict[str, int], name: HubName) -> None:
 
 
 @contextmanager
-def _progress(name: HubName, size: int, what: str = "downloading") -> Iterator[None]:
+def _progress(name: HubName, size: int, what: str) -> Iterator[None]:
     """One line, and the hub's own progress bars for much data alone."""
     bars: Any = import_module("huggingface_hub.utils.tqdm")
     print(f"{what} {name} ({max(size / 1e6, 0.1):.1f} MB)", file=sys.stderr)

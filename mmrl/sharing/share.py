@@ -10,7 +10,7 @@ from typing import Any
 
 from mmrl.data.location import find_place
 from mmrl.errors import UserError
-from mmrl.experiment.run import CONFIG, Run, Status
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.sharing.datasets import export_dataset
 from mmrl.sharing.export import export_run
 from mmrl.sharing.hub import DATASET, MODEL
@@ -18,6 +18,7 @@ from mmrl.sharing.hub import pull as pull_repository
 from mmrl.sharing.hub import push as push_folder
 from mmrl.sharing.locate import find_run_folder
 from mmrl.sharing.names import parse_hub_name
+from mmrl.sharing.target import is_exported
 
 Named = str | os.PathLike[str]
 
@@ -47,7 +48,7 @@ def export(
         preview: play episodes of a run for a GIF.
         licence: for the card, by its name on the hub, such as mit.
         result: of a run: a file of ``mmrl eval --json``; that of the training, if None.
-        force: replace the folder, if an export is there.
+        force: replace the folder, if it is an exported run or a dataset.
         trust_code: import code that a run names; see :mod:`mmrl.trust`.
         log: takes lines on what is left out.
 
@@ -89,7 +90,7 @@ def push(
     """
     target = parse_hub_name(name)
     path = what.path if isinstance(what, Run) else find_run_folder(what)
-    if Run(path, {}).status is Status.EXPORTED:
+    if is_exported(path):
         if set(options) - {"log"}:
             raise UserError(f"{path} is exported already: give options to 'mmrl export'")
         return push_folder(path, target, private=private)
@@ -109,7 +110,7 @@ def pull(
         name: user/name, or user/name@revision.
         folder: to write; one of its name in the working directory, if None.
         dataset: whether it is a dataset.
-        force: replace the folder, if it exists.
+        force: replace the folder, if it is an exported run or a dataset.
 
     Returns:
         The folder.

@@ -101,7 +101,10 @@ def test_the_command_and_what_it_refuses(trained, tmp_path, capsys, monkeypatch)
         (tmp_path / name).write_text(text)
     for arguments, message in (
         (["there"], "there exists already: give another folder, or --force"),
-        (["mine", "--force"], "mine is no exported run: --force replaces nothing else"),
+        (
+            ["mine", "--force"],
+            "mine is neither an exported run nor a dataset: --force replaces nothing",
+        ),
         ([str(trained.path), "--force"], "is the run itself"),
         (["no/where"], "no/where: its folder does not exist"),
         (["new", "--result", "README.md"], "README.md cannot be read"),

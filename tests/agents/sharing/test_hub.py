@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +123,7 @@ def test_damage_is_noticed(trained, hub, tmp_path):
         mmrl.load_agent("ann/lamps")
 
 
+ROOT = Path(__file__).parents[3]
 _ACT = """
 import sys
 import numpy as np
@@ -147,7 +149,7 @@ def test_another_process_and_folder_acts_alike(trained, hub, tmp_path):
     there = tmp_path / "there"
     there.mkdir()
     variables = {**os.environ, **environment(hub, tmp_path / "other"),
-                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # fmt: skip
+                 "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}  # fmt: skip
     done = subprocess.run([sys.executable, "-c", _ACT, "ann/lamps", str(exported)], cwd=there,
                           env=variables, capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
