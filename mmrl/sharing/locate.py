@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mmrl.experiment.run import Run
+from mmrl.data.location import find_place
+from mmrl.errors import UserError
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.sharing.hub import download
 from mmrl.sharing.names import ZOO, is_hub_name, parse_hub_name
 from mmrl.sharing.zoo import find_agent_folder
@@ -31,6 +33,19 @@ def find_run_folder(name: str | os.PathLike[str]) -> Path:
     if text.startswith(ZOO):
         return find_agent_folder(text.removeprefix(ZOO))
     return download(parse_hub_name(text)) if is_hub_name(text) else Path(text)
+
+
+def names_dataset(name: str | os.PathLike[str]) -> bool:
+    """Whether a name is that of a dataset on this machine, and of no run: a Minari id looks like a
+    name of the hub.
+    """
+    text = os.fspath(name)
+    if (Path(text) / CONFIG).is_file():
+        return False
+    try:
+        return find_place(text).metadata.is_file()
+    except UserError:
+        return False
 
 
 def open_run(name: str | os.PathLike[str], *, trust_code: bool = False) -> Run:

@@ -8,15 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmrl.data.location import find_place
 from mmrl.errors import UserError
-from mmrl.experiment.run import CONFIG, Run
+from mmrl.experiment.run import Run
 from mmrl.sharing.datasets import export_dataset
 from mmrl.sharing.export import export_run
 from mmrl.sharing.hub import DATASET, MODEL
 from mmrl.sharing.hub import pull as pull_repository
 from mmrl.sharing.hub import push as push_folder
-from mmrl.sharing.locate import find_run_folder
+from mmrl.sharing.locate import find_run_folder, names_dataset
 from mmrl.sharing.names import parse_hub_name
 from mmrl.sharing.target import is_exported
 
@@ -60,7 +59,7 @@ def export(
             exists.
         WriteError: the folder cannot be written; what was there is as it was.
     """
-    if isinstance(what, Run) or not _is_dataset(os.fspath(what)):
+    if isinstance(what, Run) or not names_dataset(what):
         return export_run(
             what, folder, half=half, onnx=onnx, preview=preview, licence=licence, result=result,
             force=force, trust_code=trust_code, log=log,
@@ -89,12 +88,13 @@ def push(
         UserError: as :func:`export`, options for what is exported already, or the hub refuses.
     """
     target = parse_hub_name(name)
-    path = what.path if isinstance(what, Run) else find_run_folder(what)
-    if is_exported(path):
-        if set(options) - {"log"}:
-            raise UserError(f"{path} is exported already: give options to 'mmrl export'")
-        return push_folder(path, target, private=private)
-    is_dataset = not isinstance(what, Run) and _is_dataset(os.fspath(what))
+    is_dataset = not isinstance(what, Run) and names_dataset(what)
+    if not is_dataset:
+        path = what.path if isinstance(what, Run) else find_run_folder(what)
+        if is_exported(path):
+            if set(options) - {"log"}:
+                raise UserError(f"{path} is exported already: give options to 'mmrl export'")
+            return push_folder(path, target, private=private)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / target.repo.partition("/")[2]
         exported = export(what, folder, trust_code=trust_code, **options)
@@ -122,13 +122,3 @@ def pull(
     repository = parse_hub_name(name)
     target = None if folder is None else Path(folder)
     return pull_repository(repository, target, kind=DATASET if dataset else MODEL, force=force)
-
-
-def _is_dataset(name: str) -> bool:
-    """Whether a name is that of a dataset on this machine, and of no run."""
-    if (Path(name) / CONFIG).is_file():
-        return False
-    try:
-        return find_place(name).metadata.is_file()
-    except UserError:
-        return False

@@ -1,5 +1,7 @@
 """Datasets with a card: exported, pushed and pulled, and read again."""
 
+import shutil
+
 import numpy as np
 import pytest
 from huggingface_hub import DatasetCard
@@ -65,3 +67,16 @@ def test_round_trip(collected, tmp_path, monkeypatch, capsys):
     pulled = open_dataset(str(tmp_path / "lamps-random"))
     ours = open_dataset(str(collected)).columns()
     np.testing.assert_array_equal(pulled.columns().images, ours.images)
+
+
+def test_a_minari_id_is_not_looked_for_on_the_hub(collected, tmp_path, monkeypatch):
+    """It looks like a name of the hub; what is here comes first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    shutil.copytree(collected, tmp_path / "minari" / "lamps" / "random-v0")
+    with fake_hub(monkeypatch, tmp_path / "cache") as hub:
+        mmrl.export("lamps/random-v0", "out")
+        assert main(["record", "lamps/random-v0", "--episodes", "2", "--out", "runs"]) == 0
+        assert hub.requests == []
+        mmrl.push("lamps/random-v0", "ann/lamps-random")
+        assert not any("lamps/random-v0" in path for _, path in hub.requests)
