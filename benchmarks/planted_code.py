@@ -126,6 +126,7 @@ RUN_COMMANDS = [
     ["clip", "run", "--episodes=1", "--out=clip.gif"],
     ["watch", "run", "--seed=1"],
     ["collect", "mmrl/GoToObjS4-v0", "--episodes=2", "--by=run", "--out=./by-run"],
+    ["export", "run", "exported"],
     ["train", "--resume=run"],
     ["train", "--resume=run", "--allow-changes", "--steps=256"],
     ["train", "--resume=run", "--dry-run", "--workers=2"],
@@ -139,6 +140,7 @@ YAML_COMMANDS = [
 ]
 DATA_COMMANDS = [
     ["collect", "show", "./data"],
+    ["export", "./data", "exported"],
     ["caption", "captioner", "--data=./data"],
     ["index", "./data", "--model=retrieval"],
     ["fit", "captioner", "--data=./data", *FIT, "--out=new"],
@@ -238,7 +240,7 @@ def plant_checkpoints(shop: Workshop) -> None:
     forge_manifest(checkpoint)
     control = "import numpy as np, glob; dict(np.load(glob.glob('run/checkpoints/*/state.npz')[0],"
     shop.add(
-        "run folder: pickled checkpoint", place, RUN_COMMANDS[:7], control + "allow_pickle=True))"
+        "run folder: pickled checkpoint", place, RUN_COMMANDS[:8], control + "allow_pickle=True))"
     )
 
     place = shop.place("generator", "world", "data")

@@ -15,23 +15,27 @@ if TYPE_CHECKING:
     from mmrl.models.build import build_model
     from mmrl.models.config import ModelConfig
     from mmrl.models.io import load_model
+    from mmrl.sharing.share import export, pull, push
     from mmrl.wrappers.adapters import make_env, make_vec_env
 
     __version__: str
 
 __all__ = [
-    "ModelConfig", "build_model", "evaluate", "load_agent", "load_model", "make_env",
-    "make_vec_env", "record", "resume", "train",
+    "ModelConfig", "build_model", "evaluate", "export", "load_agent", "load_model", "make_env",
+    "make_vec_env", "pull", "push", "record", "resume", "train",
 ]  # fmt: skip
 
 _MODULES = {
     "ModelConfig": "mmrl.models.config",
     "build_model": "mmrl.models.build",
     "evaluate": "mmrl.api",
+    "export": "mmrl.sharing.share",
     "load_agent": "mmrl.api",
     "load_model": "mmrl.models.io",
     "make_env": "mmrl.wrappers.adapters",
     "make_vec_env": "mmrl.wrappers.adapters",
+    "pull": "mmrl.sharing.share",
+    "push": "mmrl.sharing.share",
     "record": "mmrl.api",
     "resume": "mmrl.api",
     "train": "mmrl.api",

@@ -38,6 +38,7 @@ from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.run_training import TrainedRun, batch_recorder, run_training
+from mmrl.sharing.locate import find_run_folder, open_run
 from mmrl.trained_agent import TrainedAgent, env_of
 from mmrl.training.load import load
 
@@ -92,6 +93,7 @@ def resume(
         UserError: as :func:`train`; no such run, or changes that are not allowed.
     """
     opened = run if isinstance(run, Run) else Run.open(os.fspath(run))
+    opened.check_resumable()
     if env is not None:
         name = env_id_of(env)
         if is_same_name(name, opened.config["env"]):  # of another process: no change
@@ -114,7 +116,8 @@ def load_agent(
     """The agent of a run, from its newest checkpoint.
 
     Args:
-        run: the run folder, or what :func:`train` returned.
+        run: the run folder, or what :func:`train` returned; ``zoo:name`` of an installed package;
+            or ``user/name`` of the hub, see :mod:`mmrl.sharing.locate`.
         device: auto (a CUDA GPU where there is one), cpu, cuda, cuda:1 or mps.
         trust_code: import code that the run names; see :mod:`mmrl.trust`.
 
@@ -122,7 +125,7 @@ def load_agent(
         UserError: no such run, or one without a checkpoint.
         UntrustedCodeError: it names code that is not trusted.
     """
-    opened = run if isinstance(run, Run) else Run.open(os.fspath(run), trust_code=trust_code)
+    opened = run if isinstance(run, Run) else open_run(run, trust_code=trust_code)
     if "env" not in opened.config:
         raise UserError(
             f"{opened.path} was made by 'mmrl fit {opened.config['task']}': it holds no agent"
@@ -188,7 +191,7 @@ def evaluate(
     if translator is not None:
         more["translator"] = translator
         actor = TranslatedInstructions(
-            actor, cast("Translator", load(translator, "translation", device))
+            actor, cast("Translator", load(find_run_folder(translator), "translation", device))
         )
     if swap_instructions:
         actor = InstructionSwap(actor)

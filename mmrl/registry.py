@@ -1,9 +1,10 @@
 """Finds environments, agents, encoders and fusions: ours and those of other packages.
 
 A package offers environments by naming a module that registers them when imported, agents by
-naming an :class:`mmrl.experiment.agent.Agent`, and encoders, fusions and loggers by naming their
-classes, in its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters,
-help is printed without importing the agent::
+naming an :class:`mmrl.experiment.agent.Agent`, encoders, fusions and loggers by naming their
+classes, and trained agents by naming the package that holds them, see :mod:`mmrl.sharing.zoo`, in
+its ``pyproject.toml``. Where it also names the dataclass of an agent's hyperparameters, help is
+printed without importing the agent::
 
     [project.entry-points."mmrl.environments"]
     my_package = "my_package.envs"
@@ -16,6 +17,9 @@ help is printed without importing the agent::
 
     [project.entry-points."mmrl.encoders"]
     my_words = "my_package.encoders:MyWords"
+
+    [project.entry-points."mmrl.zoo"]
+    my_package = "my_package.zoo"
 
     [project.entry-points."mmrl.fusions"]
     my_fusion = "my_package.fusions:MyFusion"
@@ -58,6 +62,7 @@ AGENT_CONFIGS: Final = "mmrl.agent_configs"
 ENCODERS: Final = "mmrl.encoders"
 FUSIONS: Final = "mmrl.fusions"
 LOGGERS: Final = "mmrl.loggers"
+ZOO: Final = "mmrl.zoo"
 
 OPTIONAL: Final = {"BabyAI-": ("minigrid", "babyai"), "MiniGrid-": ("minigrid", "babyai")}
 """Ids of well-known packages that our extras bring: prefix → (module, extra)."""

@@ -16,6 +16,8 @@ from mmrl.contract import ACTION_MASK, rows_of
 from mmrl.errors import UserError
 from mmrl.preprocessing.image import size_of
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.sharing.onnx import PolicyGraph
+from mmrl_agents.networks.graph import make_policy_graph
 from mmrl_agents.networks.outputs import compute_outputs
 
 
@@ -78,6 +80,14 @@ class SB3Actor:
             state = torch.from_numpy(self._state[0]).to(policy.device)
         tokens = self.preprocessing.tokenizer
         return compute_outputs(policy, cast("Any", encoded), state, tokenizer=tokens)
+
+    def policy_graph(self) -> PolicyGraph:
+        """The policy as a function of tensors, for :mod:`mmrl.sharing.onnx`.
+
+        Raises:
+            UserError: it cannot be one.
+        """
+        return make_policy_graph(self.policy, self.preprocessing)
 
     def _fits(self, observation: Mapping[str, Any]) -> bool:
         """Whether the memory's state is of as many episodes."""

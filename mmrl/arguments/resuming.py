@@ -21,7 +21,7 @@ def named_run(arguments: list[str]) -> Run | None:
     """The run that ``--resume`` names: its configuration is read before all other arguments.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it was exported.
     """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--resume")
@@ -30,7 +30,9 @@ def named_run(arguments: list[str]) -> Run | None:
         return None
     from mmrl.experiment.run import Run  # here: help is printed without torch
 
-    return Run.open(named)
+    run = Run.open(named)
+    run.check_resumable()
+    return run
 
 
 def as_argument(run: Run) -> str:

@@ -19,6 +19,7 @@ from mmrl.images import decoded
 from mmrl.language import is_among
 from mmrl.models.encoders.image_base import FramesEncoder
 from mmrl.retrieval.images import SMALLEST, Resizer
+from mmrl.sharing.locate import find_run_folder
 from mmrl.text_output import printable
 from mmrl.training.load import load
 
@@ -59,7 +60,9 @@ def run(arguments: list[str]) -> int:
         )
     if bool(options.images) == (options.data is not None):
         raise UserError("give image files, or a dataset by --data")
-    generator = cast("TextGenerator", load(options.run, "captioner", options.device))
+    generator = cast(
+        "TextGenerator", load(find_run_folder(options.run), "captioner", options.device)
+    )
     how: dict[str, Any] = {"how": options.how, "beams": options.beams}
     if options.env is not None:
         how["allowed"] = constraint(generator, options.env)

@@ -7,12 +7,12 @@ from typing import Final
 
 from mmrl.api import load_agent
 from mmrl.arguments.parser import Parser
-from mmrl.cli.eval import DETERMINISTIC, check_limit
+from mmrl.cli.eval import DETERMINISTIC, RUN, check_limit
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.evaluation.player import EpisodePlayer
-from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
+from mmrl.sharing.locate import open_run
 from mmrl.text_output import printable
 from mmrl.viz.clip_frame import outcome
 from mmrl.viz.clips import clips_gif, draw_clip, stacked
@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         description="Play held-out episodes with the newest checkpoint of a run and write them "
         "as one animated GIF: the scene, what the agent sees of it, the instruction, the actions.",
     )
-    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--out", type=str, default="clip.gif", help="file to write")
     parser.add_argument("--episodes", type=int, default=3, help="how many")
     parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> int:
     target = Path(options.out)
     if not target.resolve().parent.is_dir():
         raise UserError(f"--out {target}: its folder does not exist")
-    folder = Run.open(options.run)
+    folder = open_run(options.run)
     agent = load_agent(folder)
     env = folder.config["env"]
     seeds = range(options.first_seed, options.first_seed + options.episodes)

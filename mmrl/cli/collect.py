@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mmrl.api import load_agent
 from mmrl.arguments.parser import AsWritten, Parser
@@ -18,9 +18,9 @@ from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.summary import dataset_sheet, summary
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
-from mmrl.experiment.run import Run
 from mmrl.files import write_bytes
 from mmrl.progress import ProgressBar
+from mmrl.sharing.locate import find_run_folder, open_run
 from mmrl.text_output import printable
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.adapters import make_env
@@ -38,6 +38,7 @@ that a step has achieved (whether they were given or not), and a description of 
 ~/.minari/datasets, or a path (one that begins with . or /, or in a folder that exists). Call the
 same command again to resume an interrupted collection.
 """
+_SOURCES: Final[dict[str, Callable[[], Source]]] = {"expert": ExpertSource, "random": RandomSource}
 
 
 def run(arguments: list[str]) -> int:
@@ -127,7 +128,7 @@ def _check(options: Any) -> None:
 
 def _adapter_of(by: str) -> dict[str, Any]:
     """The configuration of the adapter with which a run was trained; empty for another source."""
-    env_args = Run.open(by).config.get("env_args") if Path(by).is_dir() else None
+    env_args = None if by in _SOURCES else open_run(by).config.get("env_args")
     return dict((env_args or {}).get(ADAPTER) or {})
 
 
@@ -137,13 +138,11 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     Raises:
         UserError: it is neither expert nor random, nor a run folder.
     """
-    if by == "expert":
-        return by, ExpertSource
-    if by == "random":
-        return by, RandomSource
-    if not Path(by).is_dir():
+    if by in _SOURCES:
+        return by, _SOURCES[by]
+    if not find_run_folder(by).is_dir():
         raise UserError(f"--by {by}: expert, random, or a run folder, and there is no such folder")
-    folder = Run.open(by)
+    folder = open_run(by)
     checkpoint = folder.newest_checkpoint()
 
     def load() -> Source:

@@ -50,6 +50,7 @@ ENV_WORKERS: Final = (
     "not use them"
 )
 CONTROLS: Final = "play controls, too; false leaves them out"
+RUN: Final = "run folder that 'mmrl train' or 'mmrl export' made, zoo:name, or user/name of the hub"
 RECORD: Final = "so many of the episodes are recorded in the run folder, for 'mmrl dashboard'"
 SPLIT_HELP: Final = (
     "episodes whose instructions a split holds out, such as sentences, or a name that the "
@@ -75,7 +76,7 @@ def run(arguments: list[str]) -> int:
         formatter_class=AsWritten,
         earlier={"misled": "swap_instructions"},
     )
-    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--episodes", type=int, default=EVAL_EPISODES, help="how many")
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument(
@@ -109,9 +110,9 @@ def run(arguments: list[str]) -> int:
     from mmrl.api import evaluate  # here: help needs no torch
     from mmrl.evaluation.factors import read_factors
     from mmrl.evaluation.report import format_report
-    from mmrl.experiment.run import Run
+    from mmrl.sharing.locate import open_run
 
-    folder = Run.open(options.run)
+    folder = open_run(options.run)
     if options.json and not Path(options.json).resolve().parent.is_dir():
         raise UserError(f"--json {options.json}: its folder does not exist")
     if options.json and Path(options.json).is_dir():
@@ -140,7 +141,7 @@ def run(arguments: list[str]) -> int:
     )
     print(format_report(report))
     if options.record:
-        print(f"recorded; see them: mmrl dashboard {printable(options.run)}")
+        print(f"recorded; see them: mmrl dashboard {printable(str(folder.path))}")
     if options.json:
         write_json(Path(options.json), report)
         print(f"written to {options.json}")

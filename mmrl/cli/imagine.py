@@ -18,6 +18,7 @@ from mmrl.experiment.run import CONFIG, Run
 from mmrl.files import write_bytes
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.records import RecordFolder
+from mmrl.sharing.locate import find_run_folder
 from mmrl.text_output import printable
 from mmrl.training.load import load
 from mmrl.viz.clips import clips_gif
@@ -113,10 +114,11 @@ def run(arguments: list[str]) -> int:
     write_bytes(Path(options.out), clips_gif(clips))
     print(f"written to {options.out}")
     if options.records:
-        records = RecordFolder(Run.open(options.run).records, wait=True)
+        run_folder = find_run_folder(options.run)
+        records = RecordFolder(Run.open(run_folder).records, wait=True)
         for one in imagined:
             records.add(imagined_record(one, env_id, env_args, names))
-        print(f"recorded in {records.path}; see them: mmrl dashboard {printable(options.run)}")
+        print(f"recorded in {records.path}; see them: mmrl dashboard {printable(str(run_folder))}")
     return 0
 
 
@@ -142,15 +144,16 @@ def find_world(options: Any) -> tuple[WorldSimulator, str, dict[str, Any]]:
     Raises:
         UserError: it is not trained yet, or its environment is not recorded.
     """
-    if not (Path(options.run) / CONFIG).is_file():
+    folder = find_run_folder(options.run)
+    if not (folder / CONFIG).is_file():
         raise UserError(
             f"there is no world model in {options.run}. First:\n"
             "  mmrl collect ENV --episodes 1000 --by random --out ./data\n"
             "  mmrl fit tokenizer --data ./data --out runs/tokenizer\n"
             f"  mmrl fit world-model --data ./data --tokenizer runs/tokenizer --out {options.run}"
         )
-    world = cast("WorldSimulator", load(options.run, "world-model", options.device))
-    recipe = Run.open(options.run).read_checkpoint().state["recipe"]
+    world = cast("WorldSimulator", load(folder, "world-model", options.device))
+    recipe = Run.open(folder).read_checkpoint().state["recipe"]
     env_id = options.env or recipe["env"]
     if not env_id:
         raise UserError(f"{options.run} does not name its environment: give --env")

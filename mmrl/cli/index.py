@@ -13,6 +13,7 @@ from mmrl.progress import ProgressBar
 from mmrl.retrieval import SharedEmbedding
 from mmrl.retrieval.images import Images, index_images, open_images
 from mmrl.retrieval.index import ImageIndex
+from mmrl.sharing.locate import find_run_folder
 from mmrl.text_output import printable
 from mmrl.training.load import load
 
@@ -62,8 +63,9 @@ def open_model(path: str, device: str) -> tuple[SharedEmbedding, dict[str, Any]]
     Raises:
         UserError: no such run, or one of another task.
     """
-    module = cast("SharedEmbedding", load(path, "retrieval", device))
-    folder = Run.open(path)
+    found = find_run_folder(path)
+    module = cast("SharedEmbedding", load(found, "retrieval", device))
+    folder = Run.open(found)
     weights = weights_checksum(folder.newest_checkpoint())
     return module, {"model": str(folder.path.resolve()), "weights": weights}
 

@@ -17,6 +17,7 @@ from mmrl.files import write_bytes
 from mmrl.generative.image.painter import Painter
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import png
+from mmrl.sharing.locate import find_run_folder
 from mmrl.training.load import load
 from mmrl.viz.contact_sheet import SheetImage, contact_sheet
 
@@ -90,7 +91,7 @@ def _write_image(options: Any, target: Path) -> None:
 
 
 def _scenes(options: Any) -> NDArray[np.uint8]:
-    painter = cast("Painter", load(options.run, "painter", options.device))
+    painter = cast("Painter", load(find_run_folder(options.run), "painter", options.device))
     return painter.paint(
         [options.sentence] * options.count,
         seed=options.seed,
@@ -101,14 +102,14 @@ def _scenes(options: Any) -> NDArray[np.uint8]:
 
 def _sprites(options: Any) -> NDArray[np.uint8]:
     """As many styles of one sprite, uint8 [B, S, S, 4]."""
-    painter = cast("SpritePainter", load(options.run, "sprites", options.device))
+    painter = cast("SpritePainter", load(find_run_folder(options.run), "sprites", options.device))
     styles = painter.styles(options.count, options.seed) * options.temperature
     return painter.paint([options.sprite] * options.count, styles)
 
 
 def _write_theme(options: Any, target: Path) -> None:
     """All sprites in one style."""
-    painter = cast("SpritePainter", load(options.run, "sprites", options.device))
+    painter = cast("SpritePainter", load(find_run_folder(options.run), "sprites", options.device))
     style = painter.styles(1, options.seed) * options.temperature
     made = painter.paint(painter.names, style.expand(len(painter.names), -1))
     buffer = io.BytesIO()

@@ -16,6 +16,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, RecordFolder
+from mmrl.sharing.locate import find_run_folder, names_dataset
 from mmrl.text_output import printable
 
 _DESCRIPTION: Final = """\
@@ -56,9 +57,11 @@ def run(arguments: list[str]) -> int:
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} {options[name]}: must be at least {least}")
     check_limit(options.max_episode_steps)
-    if (Path(options.run) / CONFIG).is_file():
+    name = options.run
+    found = Path(name) if names_dataset(name) else find_run_folder(name)
+    if (found / CONFIG).is_file():
         folder = record(
-            Run.open(options.run),
+            Run.open(found),
             options.env,
             env_args=options.env_args,
             episodes=options.episodes,

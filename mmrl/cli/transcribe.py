@@ -8,6 +8,7 @@ from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import constraint, decoding_options, format_line
 from mmrl.device import AUTO, DEVICES
 from mmrl.preprocessing.speech import read_wav
+from mmrl.sharing.locate import find_run_folder
 from mmrl.text_output import printable
 from mmrl.training.load import load
 
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     how = decoding_options(options.beams)
     sounds = [read_wav(path) for path in options.files]
-    recogniser: Any = load(options.run, "speech", options.device)
+    recogniser: Any = load(find_run_folder(options.run), "speech", options.device)
     if options.env is not None:
         how["allowed"] = constraint(recogniser, options.env, **options.env_args)
     for path, sound in zip(options.files, sounds, strict=True):

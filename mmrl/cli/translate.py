@@ -9,6 +9,7 @@ from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.cli.common import decoding_options, format_line
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
+from mmrl.sharing.locate import find_run_folder
 from mmrl.training.load import load
 
 _DESCRIPTION = """\
@@ -33,7 +34,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--device", type=str, default=AUTO, help=DEVICES)
     options = parser.parse_args(arguments)
     how = decoding_options(options.beams)
-    translator: Any = load(options.run, "translation", options.device)
+    translator: Any = load(find_run_folder(options.run), "translation", options.device)
     for sentence in options.sentences or (each.strip() for each in sys.stdin):
         if not sentence.strip():
             if options.sentences:

@@ -6,11 +6,11 @@ from contextlib import closing
 
 from mmrl.api import load_agent
 from mmrl.arguments.parser import Parser
-from mmrl.cli.eval import DETERMINISTIC
+from mmrl.cli.eval import DETERMINISTIC, RUN
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.experiment.run import Run
 from mmrl.records import RecordFolder
+from mmrl.sharing.locate import open_run
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
 from mmrl.viz.window.watcher import Watcher, watch
@@ -26,7 +26,7 @@ def run(arguments: list[str]) -> int:
         "the speed, tab switches between the whole scene and what the agent sees, n is the next "
         "episode, escape ends.",
     )
-    parser.add_argument("run", type=str, help="run folder that 'mmrl train' made")
+    parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--env", type=str | None, default=None, help="another environment")
     parser.add_argument("--episodes", type=int, default=0, help="how many; 0 for no end")
     parser.add_argument("--seed", type=int, default=EVAL_SEED_START, help="of the first episode")
@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
     if options.fps <= 0:
         raise UserError(f"--fps {options.fps}: must be above 0")
     recording = Recording(options.record)
-    folder = Run.open(options.run)
+    folder = open_run(options.run)
     agent = load_agent(folder)
     env_id = options.env or folder.config["env"]
     env_args = {} if options.env else folder.config.get("env_args", {})

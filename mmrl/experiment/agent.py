@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mmrl.agent import Actor
 
 if TYPE_CHECKING:
+    from mmrl.experiment.checkpoint import Checkpoint
     from mmrl.experiment.config import TrainConfig
     from mmrl.experiment.run import Run
 
@@ -33,6 +34,19 @@ class Agent(Protocol):
     @staticmethod
     def load(run: Run, device: str = "auto") -> Actor:
         """The agent of a run, from its newest checkpoint."""
+        ...
+
+
+class ExportableAgent(Agent, Protocol):
+    """An agent that says what of a checkpoint acting needs; one of another agent is exported
+    whole.
+    """
+
+    @classmethod
+    def for_inference(cls, checkpoint: Checkpoint) -> Checkpoint:
+        """The checkpoint without what only training needs; :meth:`load` takes it like a whole
+        one.
+        """
         ...
 
 

@@ -138,14 +138,22 @@ def weights_of(module: nn.Module) -> dict[str, Tensor]:
     return dict(module.named_parameters()) | dict(module.named_buffers())
 
 
-def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
+def put_weights(
+    module: nn.Module, weights: dict[str, Tensor], *, optional: tuple[str, ...] = ()
+) -> None:
     """Give a module weights as :func:`weights_of` one like it gave them.
+
+    Args:
+        module: whose parameters and buffers are set, in their own precision.
+        weights: by name.
+        optional: beginnings of names that may be missing; those weights stay as they are.
 
     Raises:
         UserError: they are another module's; nothing was changed.
     """
     own = weights_of(module)
     weights = rename_weights(weights, own)
+    own = {k: one for k, one in own.items() if k in weights or not k.startswith(optional)}
     wrong = [
         f"{name} is missing" if name not in weights
         else f"{name} is unknown" if name not in own

@@ -2,7 +2,8 @@
 
 ``status.json`` holds the status of the training: it is ``starting`` until the first step is taken,
 ``training`` until it is ``finished``, has ``failed`` or was ``interrupted``. Once a step was taken
-the folder is never removed; while it holds no checkpoint, the same command begins in it again.
+the folder is never removed; while it holds no checkpoint, the same command begins in it again. A
+folder of ``mmrl export`` is ``exported``: it acts like the run, and cannot be resumed.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Status(StrEnum):
     FINISHED = "finished"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    EXPORTED = "exported"
 
 
 class Run:
@@ -188,6 +190,19 @@ class Run:
             return (self.path / STATUS).read_bytes()
         except OSError:
             return b""
+
+    def check_resumable(self) -> None:
+        """Refuse a folder of ``mmrl export``.
+
+        Raises:
+            UserError: it is one.
+        """
+        if self.status is Status.EXPORTED:
+            raise UserError(
+                f"{self.path} was exported, without what resuming needs (optimiser, environments): "
+                f"begin a training like it by 'mmrl {'fit' if 'task' in self.config else 'train'} "
+                f"--config {self.path / CONFIG} --out …'"
+            )
 
     def lock(self) -> RunLock:
         """For a ``with`` block in which no other process may write into the folder."""

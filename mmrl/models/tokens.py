@@ -85,11 +85,12 @@ class Tokens:
 
     def zeros(self, *shape: int) -> Tensor:
         """Zeros [B, *shape], with the dtype and on the device of the values."""
-        return self._distinct.new_zeros(len(self), *shape)
+        rows = self._distinct if self._rows is None else self._rows
+        return self._distinct.new_zeros(rows.shape[0], *shape)
 
     def _kept(self) -> Tensor:
         """The values, 0 where the mask is False; not a copy if it is True everywhere."""
-        if self._distinct_mask.all():
+        if not torch.compiler.is_exporting() and self._distinct_mask.all():
             return self._distinct
         return torch.where(self._distinct_mask.unsqueeze(-1), self._distinct, 0)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmrl.evaluation.comparison import ComparedArm, performance_profile
+from mmrl.optional_packages import import_pyplot
 
 _POINTS = 61
 
@@ -19,12 +20,11 @@ def comparison_plot(arms: Sequence[ComparedArm], title: str) -> bytes:
     Args:
         arms: at least one.
         title: above it.
+
+    Raises:
+        UserError: matplotlib is not installed.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = import_pyplot()
     height = max(2.6, 1.3 + 0.4 * len(arms))
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, height), layout="constrained")
     pooled = [[s for scores in arm.scores.values() for s in scores] for arm in arms]

@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import get_device
 
 from mmrl.contract import ACTION_MASK, sensors
 from mmrl.errors import UserError
-from mmrl.experiment.checkpoint import put_weights
+from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
 from mmrl.experiment.run import Run
@@ -59,6 +59,7 @@ class SB3Agent(ABC):
         teams: whether several workers can train it together.
         actions: the kinds of action spaces that it takes.
         masks: whether it chooses valid actions only, where there are action masks.
+        training_only: beginnings of the names of weights that only training needs.
         Algorithm: SB3's, or one made of it.
         Policy: its policy.
     """
@@ -71,6 +72,7 @@ class SB3Agent(ABC):
         spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box,
     )  # fmt: skip
     masks: ClassVar[bool] = False
+    training_only: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
     Policy: ClassVar[type[BasePolicy]]
@@ -272,8 +274,19 @@ class SB3Agent(ABC):
             policy = cls.build_policy(
                 config, hyper, preprocessing, info.observation_space, info.action_space
             )
-        put_weights(policy, checkpoint.weights)
+        put_weights(policy, checkpoint.weights, optional=cls.training_only)
         return SB3Actor(policy.to(get_device(device)), preprocessing)
+
+    @classmethod
+    def for_inference(cls, checkpoint: Checkpoint) -> Checkpoint:
+        """As :meth:`mmrl.experiment.agent.ExportableAgent.for_inference`."""
+        kept = {
+            name: one
+            for name, one in checkpoint.weights.items()
+            if not name.startswith(cls.training_only)
+        }
+        state = {"fingerprints": checkpoint.state["fingerprints"]}
+        return Checkpoint(checkpoint.steps, kept, state)
 
     @classmethod
     def build_policy(

@@ -104,6 +104,10 @@ class ContinuousNetworks(MultimodalNetworks):
 class OffPolicyAgent(SB3Agent):
     """An off-policy algorithm for the command line."""
 
+    training_only = (
+        "q_net_target.", "quantile_net_target.", "actor_target.", "critic.", "critic_target.",
+    )  # fmt: skip
+
     @classmethod
     def build(
         cls, config: TrainConfig, hyper: Any, env: MultimodalVecEnv, parts: Sequence[Part]

@@ -326,6 +326,7 @@ class PPOAgent(SB3Agent):
     }  # fmt: skip
     teams = True
     masks = True
+    training_only = ("auxiliary.",)
     Config = PPOConfig
     Algorithm = PPO
     Policy = MultimodalPolicy

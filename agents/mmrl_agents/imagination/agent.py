@@ -114,6 +114,11 @@ class ImaginationAgent:
         cls.learner.check(hyper)
 
     @classmethod
+    def for_inference(cls, checkpoint: Checkpoint) -> Checkpoint:
+        """As :meth:`SB3Agent.for_inference`."""
+        return cls.learner.for_inference(checkpoint)
+
+    @classmethod
     def load(cls, run: Run, device: str = "auto") -> SB3Actor:
         """As :meth:`SB3Agent.load`."""
         return cls.learner.load(run, device)

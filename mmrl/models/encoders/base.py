@@ -106,8 +106,9 @@ class Encoder(nn.Module, ABC):
             grid: (rows, columns) on which the tokens lie.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
-            if self.cache is None or not self.is_frozen:
+            if not self.uses_cache or torch.compiler.is_exporting():
                 return Tokens(*encode(rows), grid)
+            assert self.cache is not None
             keys, state = self.cache_keys(rows), self._state(rows.device)
             tokens = self.cache.lookup(rows, keys, encode, state)
         tokens.grid = grid
@@ -256,6 +257,8 @@ class TextEncoder(Encoder):
         Raises:
             ValueError: a token outside the vocabulary.
         """
+        if torch.compiler.is_exporting():  # one graph for all batches: nothing depends on values
+            return Tokens(*self.encode(ids.long(), ids != PADDING))
         for token in map(int, ids.aminmax()):
             if not 0 <= token < self.vocabulary:
                 raise ValueError(

@@ -68,7 +68,7 @@ class PatchEmbedding(nn.Conv2d):
         if torch.is_autocast_enabled(device):
             precision = torch.get_autocast_dtype(device)
         values = functional.linear(patches.to(precision), weight, bias)
-        return values.unflatten(0, (len(pixels), rows, columns)).permute(0, 3, 1, 2)
+        return values.unflatten(0, (pixels.shape[0], rows, columns)).permute(0, 3, 1, 2)
 
 
 class PixelBody(nn.Module):

@@ -65,7 +65,7 @@ class SpeechEncoder(Encoder):
 
     def forward(self, features: Tensor) -> Tokens:
         """Floats [B, …], as the preprocessing makes them → Tokens [B, K, D]."""
-        if self.uses_cache:
+        if self.uses_cache or torch.compiler.is_exporting():  # a graph is for any batch
             return self.apply_cached(features, lambda some: self.encode(some.float()))
         rows, where = distinct_rows(features.flatten(1))
         utterances = rows.unflatten(1, features.shape[1:]).float()

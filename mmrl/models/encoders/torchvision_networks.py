@@ -192,7 +192,7 @@ class VisionTransformerBody(nn.Module):
         maps = self.patches(pixels)
         values = maps.flatten(2).transpose(1, 2)
         whole, positions = self.tokens
-        values = torch.cat([whole.expand(len(values), -1, -1), values], dim=1) + positions
+        values = torch.cat([whole.expand(values.shape[0], -1, -1), values], dim=1) + positions
         values = self.norm(self.layers(self.dropout(values)))[:, 1:]
         return values.transpose(1, 2).unflatten(2, maps.shape[2:])
 

@@ -158,6 +158,8 @@ class WordGRU(TextEncoder):
 
     def encode(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """As :meth:`TextEncoder.encode`, K = L."""
+        if torch.compiler.is_exporting():  # states before the padding do not depend on it
+            return self.gru(self.vectors(ids))[0], mask
         lengths = mask.sum(1).clamp_min(1).cpu()
         packed = pack_padded_sequence(
             self.vectors(ids), lengths, batch_first=True, enforce_sorted=False

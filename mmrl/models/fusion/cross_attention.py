@@ -46,8 +46,8 @@ class Reader(nn.Module):
         """
         kept = torch.where(tokens.mask.unsqueeze(-1), tokens.values, 0)
         memory = self.project(kept) + self.position
-        memory = torch.cat([self.nothing.expand(len(query), 1, -1), memory], dim=1)
-        hidden = torch.cat([tokens.mask.new_zeros(len(query), 1), ~tokens.mask], dim=1)
+        memory = torch.cat([self.nothing.expand(query.shape[0], 1, -1), memory], dim=1)
+        hidden = torch.cat([tokens.mask.new_zeros(query.shape[0], 1), ~tokens.mask], dim=1)
         read, weights = self.attention(
             query.unsqueeze(1), memory, memory, key_padding_mask=hidden, need_weights=True
         )
