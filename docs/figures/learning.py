@@ -1,0 +1,329 @@
+"""Tables of what agents learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import mean
+from typing import Any, Final
+
+from figures.reading import (
+    average,
+    below,
+    count,
+    counts,
+    lines,
+    percent,
+    percents,
+    read,
+    with_span,
+)
+
+_LEVELS: Final = (
+    "GoToRedBallGrey", "GoToRedBall", "GoToObj", "GoToLocal", "GoToLocalS5N2", "GoToLocalS6N3",
+    "GoToDoor", "GoToRedBlueBall", "OpenRedDoor", "OpenDoorColor", "PickupDist", "OneRoomS8",
+    "GoToObjMazeS4R2", "ActionObjDoor", "PutNextLocal", "BossLevel",
+    "GoToRedBallStrict", "GoToObjStrict", "GoToLocalStrict", "GoToLocalS5N2Strict",
+    "GoToLocalS6N3Strict", "GoToDoorStrict", "OpenDoorColorStrict", "PickupDistStrict",
+    "ActionObjDoorStrict", "PutNextLocalStrict", "BossLevelStrict",
+)  # fmt: skip
+_SMALLER: Final = {
+    "the demo: PickupDistStrict, `room_size: 5, num_dists: 2`":
+        "PickupDistStrict, room_size 5, num_dists 2",
+    "which of four doors: OpenDoorColorStrict, `room_size: 4`": "OpenDoorColorStrict, room_size 4",
+    "which of eight objects: PickupDistStrict, `room_size: 7, num_dists: 8`":
+        "PickupDistStrict, room_size 7, num_dists 8",
+}  # fmt: skip
+_SPOKEN: Final = {
+    "as trained": "as trained: 5 voices, noise 0.01",
+    "clean": "without noise",
+    "noise 0.05": "noise 0.05",
+    "noise 0.1": "noise 0.1, ten times as loud as in training",
+    "unheard voices": "three voices not used in training",
+    "deaf": "audio muted",
+    "misled": "another episode's instruction",
+}
+_STRICT: Final = ("pickup_dist_strict", "go_to_local_medium_strict", "open_door_color_strict")
+_CONTROLS: Final = ("random_policy", "swapped_instructions", "empty_instruction")
+_BABYAI: Final = {"go_to_red_ball_grey": 34_000, "go_to_red_ball": 172_000, "go_to_local": 242_000}
+"""Episodes from pixels that BabyAI 1.1 needs (Hui et al., 2020), by our result file."""
+
+
+def random_policy() -> str:
+    """What random policies get."""
+    found = read("random_policy")["levels"]
+    names = {**{one: one for one in _LEVELS}, **_SMALLER}
+    rows = (
+        [shown, *(with_span(one["success"], one["95"]) for one in found[key].values())]
+        for shown, key in names.items()
+    )
+    return lines("| level | random walk | uniform |", "lrr", rows)
+
+
+def demo() -> str:
+    """The demo's seeds and controls."""
+
+    def row(run: Any) -> list[str]:
+        controls = run["controls"]
+        return [
+            str(run["seed"]),
+            with_span(run["success_rate"], run["success_rate_95"]),
+            *(
+                percent(controls[one]["success_rate"])
+                for one in ("swapped_instructions", "empty_instruction", "random_policy")
+            ),
+            f"{run['mean_length']:.1f} ({controls['expert']['mean_length']:.1f})",
+            f"{controls['expert']['spl']:.2f}",
+            percent(controls["language_accuracy"]["rate"]),
+            f"{run['training_seconds']:.0f} s",
+        ]
+
+    header = (
+        "| seed | success | swapped instructions | empty instruction | random policy "
+        "| steps (the expert's) | SPL | language accuracy | training |"
+    )
+    return lines(header, "llrrrrrrr", map(row, read("learning-demo")["runs"]))
+
+
+def _buttons_rows() -> Iterable[list[str]]:
+    for run in read("learning-buttons")["runs"]:
+        shares = (run["controls"][one]["success_rate"] for one in reversed(_CONTROLS))
+        success = with_span(run["success_rate"], run["success_rate_95"])
+        yield [str(run["seed"]), success, *map(percent, shares), f"{run['training_seconds']:.0f} s"]
+
+
+def buttons() -> str:
+    """The tutorial's own environment."""
+    header = (
+        "| seed | success on 512 held-out episodes | empty instruction | swapped instructions "
+        "| random policy | training |"
+    )
+    return lines(header, "llrrrr", _buttons_rows())
+
+
+def buttons_zh() -> str:
+    """The same in Chinese."""
+    header = "| 种子 | 512 个留出回合的成功率 | 空指令 | 错配指令 | 随机策略 | 训练用时 |"
+    rows = (
+        [cell.replace(" to ", " ~ ").replace(" s", " 秒") for cell in row]
+        for row in _buttons_rows()
+    )
+    return lines(header, "llrrrr", rows)
+
+
+def episodes() -> str:
+    """Episodes to 99%."""
+
+    def cell(run: Any) -> str:
+        if run["reached"]:
+            return count(run["reached"]["episodes"])
+        last = run["points"][-1]
+        rate, steps = percent(run["final_success"]), round(last["steps"], -6)
+        return f"{rate} after {count(last['episodes'])} ({count(steps)} steps)"
+
+    def row(name: str, published: int) -> list[str]:
+        level = read(f"episodes-{name}")["config"]["env"].removeprefix("mmrl/")[:-3]
+        file = f"../benchmarks/results/episodes-{name}.json"
+        runs = read(f"episodes-{name}")["runs"]
+        runs = sorted(runs, key=lambda run: run["reached"] is None)
+        cells = [cell(run) for run in runs]
+        if runs[-1]["reached"] is None:
+            cells[-1] = f"and {cells[-1]}"
+        return [f"{level} ([file]({file}))", ", ".join(cells), count(published)]
+
+    rows = (row(name, published) for name, published in _BABYAI.items())
+    return lines("| level | training episodes | BabyAI 1.1 |", "lrr", rows)
+
+
+def _recipe(name: str) -> tuple[list[str], Any]:
+    one = read("recipes")["recipes"][name]
+    level = one["config"]["env"].removeprefix("mmrl/").removesuffix("-v0")
+    success = percents(run["success_rate"] for run in one["runs"])
+    return [f"`{name}`", level, count(one["config"]["steps"]), success], one["runs"]
+
+
+def recipes() -> str:
+    """The recipes of plain levels."""
+    walk = read("random_policy")["levels"]
+
+    def row(name: str) -> list[str]:
+        cells, runs = _recipe(name)
+        seconds = average(runs, "training_seconds")
+        return [*cells, percent(walk[cells[1]]["walk"]["success"]), f"{seconds:.0f} s"]
+
+    found = read("recipes")["recipes"]
+    names = sorted(found.keys() - set(_STRICT), key=lambda one: (steps_of(one), found_at(one)))
+    header = (
+        "| recipe | level | steps | success on held-out episodes, by seed | random walk "
+        "| training |"
+    )
+    return lines(header, "llrlrr", map(row, names))
+
+
+def steps_of(recipe: str) -> int:
+    """The environment steps of a recipe."""
+    steps: int = read("recipes")["recipes"][recipe]["config"]["steps"]
+    return steps
+
+
+def found_at(recipe: str) -> int:
+    """The place of a recipe in the file."""
+    return list(read("recipes")["recipes"]).index(recipe)
+
+
+def recipes_strict() -> str:
+    """The recipes of strict levels, with their controls."""
+
+    def row(name: str) -> list[str]:
+        cells, runs = _recipe(name)
+        steps = average(runs, "mean_length")
+        expert = average(runs, "controls", "expert", "mean_length")
+        return [
+            *cells,
+            *(percent(average(runs, "controls", one, "success_rate")) for one in _CONTROLS),
+            f"{steps:.1f} ({expert:.1f})",
+            f"{average(runs, 'controls', 'expert', 'spl'):.2f}",
+            percent(average(runs, "controls", "language_accuracy", "rate")),
+        ]
+
+    header = (
+        "| recipe | level | steps | success, by seed | random policy | swapped instructions "
+        "| empty instruction | steps (the expert's) | SPL | language accuracy |"
+    )
+    return lines(header, "llrlrrrrrr", map(row, _STRICT))
+
+
+def spoken() -> str:
+    """Agents that follow speech."""
+    files = [read("spoken")["summary"], read("listening")["summary"]]
+
+    def cell(found: Any, test: str) -> str:
+        one = found.get(test)
+        return "" if one is None else with_span(one["mean"], one["interval_95"])
+
+    rows = ([shown, *(cell(one, test) for one in files)] for test, shown in _SPOKEN.items())
+    return lines("| test | GoToRedBallGrey | which of four doors |", "lll", rows)
+
+
+def hindsight() -> str:
+    """Hindsight by who relabels."""
+
+    def row(arm: str, one: Any) -> list[str]:
+        low, high = one["mean_area_95"]
+        needed = [
+            count(episodes) if episodes else f"not in {count(played)}"
+            for episodes, played in zip(one["episodes_to_target"], _played(arm), strict=True)
+        ]
+        return [
+            arm,
+            f"{one['mean_area']:.3f} ({low:.3f} to {high:.3f})",
+            percent(one["share_of_oracle"]),
+            ", ".join(needed),
+            percents(one["held_out"]),
+        ]
+
+    header = (
+        "| relabelled by | area | share of the oracle's "
+        "| episodes to 80% of the last 100, by seed | held-out success, by seed |"
+    )
+    arms = read("hindsight")["comparison"]["arms"]
+    return lines(header, "llrll", (row(arm, one) for arm, one in arms.items()))
+
+
+def _played(arm: str) -> list[int]:
+    """The training episodes of each seed of an arm."""
+    runs = [run for run in read("hindsight")["runs"] if run["arm"] == arm]
+    return [run["curve"][-1][0] for run in sorted(runs, key=lambda run: run["seed"])]
+
+
+def imagination() -> str:
+    """Real episodes to 90%, with and without a world model."""
+    names = {"ppo": "PPO", "auxiliary": "PPO, auxiliary loss", "imagination": "in imagination"}
+    ends = {
+        "ppo": "after 81,920 steps",
+        "auxiliary": "after 81,920",
+        "imagination": "after 300 episodes",
+    }
+
+    def row(arm: str, one: Any) -> list[str]:
+        low, high = one["mean_episodes_95"]
+        mean_episodes = count(one["mean_episodes"])
+        if low != high:
+            mean_episodes += f" ({count(low)} to {count(high)})"
+        return [
+            names[arm],
+            counts(one["episodes"]),
+            mean_episodes,
+            count(one["mean_steps"]),
+            f"{one['mean_seconds']:.0f} s",
+            f"{percents(one['final_success'])} {ends[arm]}",
+        ]
+
+    header = (
+        "| arm | real episodes to 90%, by seed | mean | real steps | wall time on one core "
+        "| success at the end |"
+    )
+    found = read("imagination")["comparison"]
+    return lines(header, "llrrrl", (row(arm, one) for arm, one in found.items()))
+
+
+def curriculum() -> str:
+    """Curricula compared with always new scenes."""
+
+    def cells(one: Any, key: str) -> list[str]:
+        gain = one.get(f"{key}_gain")
+        shown = ""
+        if gain is not None:
+            low, high = (100 * end for end in gain["interval_95"])
+            shown = f"{100 * gain['mean']:.1f} ({low:.1f} to {high:.1f})"
+        text = with_span(one[key]["mean"], one[key]["interval_95"])
+        return [text.replace("100.0%", "100%"), shown]
+
+    rows = []
+    for level, arms in read("curriculum")["comparison"].items():
+        for k, arm in enumerate(("uniform", "plr", "accel")):
+            one = arms[arm]
+            rows.append([level * (k == 0), arm, *cells(one, "area"), *cells(one, "success")])
+    header = "| level | scenes | area | gain | success at the end | gain |"
+    return lines(header, "llllll", rows)
+
+
+def themes() -> str:
+    """Success in a theme that training did not have."""
+    found = read("themes")["comparison"]
+    rows = (
+        [held_out, *(percents(found[held_out][arm][held_out]["of"]) for arm in found[held_out])]
+        for held_out in ("neon", "paper")
+    )
+    return lines("| held out | default | sprites | given |", "llll", rows)
+
+
+def training_times() -> str:
+    """How long trainings take."""
+    rows = [
+        ["the tutorial's buttons", *_time("learning-buttons")],
+        ["`make demo`", *_time("learning-demo")],
+    ]
+    for name in ("go_to_obj", "go_to_local_small", "go_to_local_medium", "open_door_color"):
+        cells, runs = _recipe(name)
+        rows.append(
+            [f"[`{name}`](../configs/levels/{name}.yaml)", cells[2], _minutes(runs), cells[3]]
+        )
+    rows.append(["[`spoken`](../configs/spoken.yaml)", "200,000", *_spoken_time("spoken")])
+    rows.append(["[`listening`](../configs/listening.yaml)", "800,000", *_spoken_time("listening")])
+    return lines("| training | steps | mean time | held-out success, by seed |", "lrrl", rows)
+
+
+def _time(name: str) -> list[str]:
+    found = read(name)
+    success = percents(run["success_rate"] for run in found["runs"])
+    return [count(found["config"]["steps"]), _minutes(found["runs"]), success]
+
+
+def _spoken_time(name: str) -> list[str]:
+    runs = read(name)["runs"]
+    return [_minutes(runs), percents(below(run, "as trained", "success_rate") for run in runs)]
+
+
+def _minutes(runs: Iterable[Any]) -> str:
+    seconds = mean(run["training_seconds"] for run in runs)
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"

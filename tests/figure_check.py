@@ -1,0 +1,55 @@
+"""Finds the figures of a page, and which of them statements and generated tables account for."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from figures.tables import without
+
+ROOT = Path(__file__).parents[1]
+_FIGURE = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?%?(?![\w])")
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_TARGET = re.compile(r"(?<=\])\([^)]*\)")
+_SOURCES = ("benchmarks/results/", "measured.md#")
+
+
+def flat(text: str) -> str:
+    """A text on one line."""
+    return " ".join(text.split())
+
+
+def figures(page: str, text: str, statements: Iterable[str]) -> list[str]:
+    """The figures of a page that no statement accounts for.
+
+    Looked at are paragraphs and lines of tables with a link to a result file or to the page of
+    results; of that page, all.
+
+    Args:
+        page: its path.
+        text: of the page.
+        statements: what it has to have.
+    """
+    parts = re.split(r"\n\s*\n|\n(?=\|)", without(text))
+    if page != "docs/measured.md":
+        parts = [one for one in parts if any(source in one for source in _SOURCES)]
+    left = "\n".join(flat(one) for one in parts if not one.startswith("#"))
+    left = _CODE.sub(lambda match: "`" * len(match[0]), left)
+    known = bytearray(len(left))
+    for one in map(flat, statements):
+        for match in re.finditer(re.escape(one), left):
+            known[match.start() : match.end()] = b"1" * len(one)
+    for match in _TARGET.finditer(left):
+        known[match.start() : match.end()] = b"1" * len(match[0])
+    found = _FIGURE.finditer(left)
+    return sorted(match[0].strip(",") for match in found if not known[match.start()])
+
+
+def listing(pages: dict[str, list[str]]) -> str:
+    """Figures by page, as the file has them."""
+    lines = []
+    for page, found in pages.items():
+        counted = Counter(found)
+        shown = (f"{one}×{n}" if n > 1 else one for one, n in counted.items())
+        lines.append(f"{page} ({len(found)}): {' '.join(shown)}".rstrip())
+    return "\n".join(lines) + "\n"
