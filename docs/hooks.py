@@ -1,4 +1,5 @@
-"""Brings files outside of docs/ that pages link to into the site, and rewrites the links.
+"""Brings files outside of docs/ that pages link to into the site, rewrites the links, and fills in
+the help of the commands.
 
 In the repository pages link to source files, results and the pages at its root by relative paths,
 as GitHub shows them. In the site these are pages and files under ``source/``, and the root's own
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from command_help import all_commands
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -30,6 +32,7 @@ PROJECT: Final = {
 }
 """Pages at the repository's root, by their place in the site."""
 
+HELP: Final = "<!-- help of all commands -->"
 _LINK: Final = re.compile(r"(?<=\]\()([^)\s#]+)(?=[)#\s])")
 _FENCE: Final = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _CODE: Final = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".txt": "text"}
@@ -64,6 +67,10 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
     """Rewrite links to what is elsewhere in the site than in the repository."""
     place = page.file.src_uri
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation", "toc"]
+    if HELP in markdown:
+        markdown = markdown.replace(HELP, all_commands())
     here = posixpath.dirname(_origins[place])
 
     def rewritten(match: re.Match[str]) -> str:
