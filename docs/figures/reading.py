@@ -9,6 +9,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Final
 
+README: Final = "README.md"
+MEASURED: Final = "docs/measured.md"
+Statement = tuple[str, str]
+"""A page, and a text that it has to have."""
 RESULTS: Final = Path(__file__).parents[2] / "benchmarks" / "results"
 
 

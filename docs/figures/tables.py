@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Final
 
-from figures import generative, learning, speed
+from figures import tables_generative, tables_learning, tables_methods, tables_speed
 
 _BLOCK: Final = re.compile(
     r"(<!-- table: (?P<name>\w+) -->\n)(?P<table>.*?)(<!-- end of table -->)", re.DOTALL
@@ -20,7 +20,7 @@ def table(name: str) -> str:
     Raises:
         KeyError: there is none.
     """
-    for module in (speed, learning, generative):
+    for module in (tables_speed, tables_learning, tables_methods, tables_generative):
         found = _function(module, name)
         if found is not None:
             return found()

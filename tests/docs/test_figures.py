@@ -1,25 +1,22 @@
 """Figures of the pages are those of the result files; what is not checked is listed."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from figure_check import ROOT, figures, flat, listing
-from figures.chinese import CHINESE
-from figures.more_statements import MORE
 from figures.reading import percent, rounded, span
-from figures.statements import STATEMENTS
+from figures.statements import ALL, by_page
 from figures.tables import names, refreshed, table
 
 PAGES = {
     path.relative_to(ROOT).as_posix(): path
     for path in (ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(ROOT.glob("docs/**/*.md")))
 }
-ALL = (*STATEMENTS, *MORE, *CHINESE)
 UNCHECKED = Path(__file__).with_name("unchecked_figures.txt")
 
 
-@pytest.mark.parametrize("made", ALL, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("made", ALL, ids=lambda one: f"{one.__module__[13:]}-{one.__name__}")
 def test_sentences_have_the_figures_of_the_files(made) -> None:
     missing = [
         f"{page}: {text}"
@@ -37,12 +34,10 @@ def test_tables_are_those_of_the_files(page: str) -> None:
 
 def test_what_is_not_checked_is_listed_and_gets_less() -> None:
     """A new figure gets a statement; what got one leaves the list."""
-    statements = defaultdict(list)
-    for made in ALL:
-        for page, text in made():
-            statements[page].append(text)
+    statements = by_page()
     found = {
-        page: figures(page, path.read_text(), statements[page]) for page, path in PAGES.items()
+        page: figures(page, path.read_text(), statements.get(page, []))
+        for page, path in PAGES.items()
     }
     left = listing({page: one for page, one in found.items() if one})
     assert left == UNCHECKED.read_text()

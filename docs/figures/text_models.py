@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from figures.reading import count, counts, percent, read, span
-from figures.statements import MEASURED, README, Statement
+from figures.reading import MEASURED, README, Statement, count, counts, percent, read, span
 
 
 def expert() -> Iterator[Statement]:
@@ -210,7 +209,7 @@ def one_file() -> Iterator[Statement]:
     yield page, f"{min(chance):.0%} to {max(chance):.0%} by random actions"
 
 
-MORE: Final[tuple[Callable[[], Iterator[Statement]], ...]] = (
+MODELS: Final[tuple[Callable[[], Iterator[Statement]], ...]] = (
     expert, equality, resume, packages, recording, imagination, world_model, translation,
     image_search, curricula, sentence_encoder, frozen_features, one_file,
 )  # fmt: skip

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from statistics import mean
 from typing import Final
 
-from figures.reading import count, percent, read
-from figures.statements import Statement
+from figures.reading import Statement, count, percent, read
 
 PAGE: Final = "README.zh-CN.md"
 
