@@ -1,8 +1,8 @@
 """Screenshots of the documentation site, by a headless Chromium.
 
-    make docs && python docs/screenshots.py OUT
+    make docs && python docs/screenshots.py docs
 
-OUT gets ``site_light.png``, ``site_dark.png`` and ``site_phone.png``. It needs playwright and a
+The folder gets ``site_light.png``, ``site_dark.png`` and ``site_phone.png``. It needs playwright and a
 Chromium, see CONTRIBUTING.md.
 """
 
