@@ -2,8 +2,8 @@
 
     make docs && python docs/screenshots.py docs
 
-The folder gets ``site_light.png``, ``site_dark.png`` and ``site_phone.png``. It needs playwright and a
-Chromium, see CONTRIBUTING.md.
+The folder gets ``site_light.png``, ``site_dark.png`` and ``site_phone.png``. It needs playwright
+and a Chromium, see CONTRIBUTING.md.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import mean
 from typing import Any, Final
 
 from figures.reading import (
@@ -197,32 +196,41 @@ def spoken() -> str:
 
 
 def training_times() -> str:
-    """How long trainings take."""
+    """How long trainings take, and what they reach beside a random policy."""
     rows = [
-        ["the tutorial's buttons", *_time("learning-buttons")],
-        ["`make demo`", *_time("learning-demo")],
+        ["the tutorial's buttons", *_own_time("learning-buttons")],
+        ["`make demo`", *_own_time("learning-demo")],
     ]
     for name in ("go_to_obj", "go_to_local_small", "go_to_local_medium", "open_door_color"):
         cells, runs = _recipe(name)
-        rows.append(
-            [f"[`{name}`](../configs/levels/{name}.yaml)", cells[2], _minutes(runs), cells[3]]
-        )
-    rows.append(["[`spoken`](../configs/spoken.yaml)", "200,000", *_spoken_time("spoken")])
-    rows.append(["[`listening`](../configs/listening.yaml)", "800,000", *_spoken_time("listening")])
-    return lines("| training | steps | mean time | held-out success, by seed |", "lrrl", rows)
+        link = f"[`{name}`](../configs/levels/{name}.yaml)"
+        rows.append([link, cells[2], _minutes(runs), cells[3], _walk(cells[1])])
+    for name, level in (
+        ("spoken", "GoToRedBallGrey"),
+        ("listening", "OpenDoorColorStrict, room_size 4"),
+    ):
+        link, found = f"[`{name}`](../configs/{name}.yaml)", read(name)
+        success = percents(below(run, "as trained", "success_rate") for run in found["runs"])
+        steps = count(found["config"]["steps"])
+        rows.append([link, steps, _minutes(found["runs"]), success, _walk(level)])
+    header = "| training | steps | mean time | held-out success, by seed | random policy |"
+    return lines(header, "lrrlr", rows)
 
 
-def _time(name: str) -> list[str]:
+def _own_time(name: str) -> list[str]:
+    """The cells of a training whose evaluation has controls."""
     found = read(name)
-    success = percents(run["success_rate"] for run in found["runs"])
-    return [count(found["config"]["steps"]), _minutes(found["runs"]), success]
+    runs = found["runs"]
+    success = percents(run["success_rate"] for run in runs)
+    chance = percent(average(runs, "controls", "random_policy", "success_rate"))
+    return [count(found["config"]["steps"]), _minutes(runs), success, chance]
 
 
-def _spoken_time(name: str) -> list[str]:
-    runs = read(name)["runs"]
-    return [_minutes(runs), percents(below(run, "as trained", "success_rate") for run in runs)]
+def _walk(level: str) -> str:
+    """What a random walk gets on a level."""
+    return percent(read("random_policy")["levels"][level]["walk"]["success"])
 
 
 def _minutes(runs: Iterable[Any]) -> str:
-    seconds = mean(run["training_seconds"] for run in runs)
+    seconds = average(runs, "training_seconds")
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
