@@ -159,3 +159,15 @@ def test_it_fits_a_phone(site: Path, browser: Any) -> None:
         assert screenshot.startswith(b"\x89PNG")
         assert len(screenshot) < 150_000
         assert not reader.problems
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_without_a_mouse_or_colours(site: Path, browser: Any, scheme: str) -> None:
+    """axe-core finds nothing serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with serve(site) as address:
+        reader = Reader(browser, address, viewport=DESKTOP, color_scheme=scheme)
+        reader.open("tutorial.html")
+        found = axe.run(reader.page).response["violations"]
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert not [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in serious]
