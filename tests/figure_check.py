@@ -45,12 +45,11 @@ def figures(page: str, text: str, statements: Iterable[str]) -> list[str]:
     if page != "docs/measured.md":
         parts = [one for one in parts if any(source in one for source in _SOURCES)]
     left = "\n".join(flat(one) for one in parts if not one.startswith("#"))
-    left = _CODE.sub(lambda match: "`" * len(match[0]), left)
     known = bytearray(len(left))
     for one in map(flat, statements):
         for match in re.finditer(re.escape(one), left):
             known[match.start() : match.end()] = b"1" * len(one)
-    for match in _TARGET.finditer(left):
+    for match in (*_TARGET.finditer(left), *_CODE.finditer(left)):
         known[match.start() : match.end()] = b"1" * len(match[0])
     found = _FIGURE.finditer(left)
     return sorted(match[0].strip(",") for match in found if not known[match.start()])

@@ -9,8 +9,9 @@ from typing import Final
 
 from figures import tables_generative, tables_learning, tables_methods, tables_speed
 
+_BEGIN: Final = "<!-- table: "
 _BLOCK: Final = re.compile(
-    r"(<!-- table: (?P<name>\w+) -->\n)(?P<table>.*?)(<!-- end of table -->)", re.DOTALL
+    rf"({re.escape(_BEGIN)}(?P<name>\w+) -->\n)(?P<table>(?:\|.*\n|\n)*)(<!-- end of table -->)"
 )
 
 
@@ -34,12 +35,24 @@ def _function(module: ModuleType, name: str) -> Callable[[], str] | None:
 
 
 def names(page: str) -> list[str]:
-    """The names of a page's tables."""
-    return [match["name"] for match in _BLOCK.finditer(page)]
+    """The names of a page's tables.
+
+    Raises:
+        ValueError: between the comments of one there is something else than a table.
+    """
+    found = [match["name"] for match in _BLOCK.finditer(page)]
+    if len(found) != page.count(_BEGIN):
+        raise ValueError(f"a table holds text, or has no end; whole are: {', '.join(found)}")
+    return found
 
 
 def refreshed(page: str) -> str:
-    """A page with its tables as they have to be."""
+    """A page with its tables as they have to be.
+
+    Raises:
+        ValueError: as :func:`names`.
+    """
+    names(page)
     return _BLOCK.sub(lambda match: f"{match[1]}\n{table(match['name'])}\n\n{match[4]}", page)
 
 

@@ -125,7 +125,7 @@ def episodes() -> str:
         cells = [cell(run) for run in runs]
         if runs[-1]["reached"] is None:
             cells[-1] = f"and {cells[-1]}"
-        return [f"{level} ([file]({file}))", ", ".join(cells), count(published)]
+        return [f"{level}, {len(runs)} seeds ([file]({file}))", ", ".join(cells), count(published)]
 
     rows = (row(name, published) for name, published in _BABYAI.items())
     return lines("| level | training episodes | BabyAI 1.1 |", "lrr", rows)

@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Final
 
 from figures.reading import Statement, count, percent, read
+from mmrl.evaluation.statistics import interquartile_mean
 
 PAGE: Final = "README.zh-CN.md"
 
@@ -48,7 +49,8 @@ def learning() -> Iterator[Statement]:
     random = percent(walk["success"])
     yield PAGE, f"| {heard} | 静音：{muted}；错配指令：{misled}；随机策略：{random}（"
     needed = [run["reached"]["episodes"] for run in read("episodes-go_to_red_ball")["runs"]]
-    yield PAGE, f"| {_listed(map(count, needed))} | BabyAI 1.1"
+    middle, worst = count(interquartile_mean(needed)), count(max(needed))
+    yield PAGE, f"{len(needed)} 个种子 | 四分位均值 {middle}，最差 {worst} | BabyAI 1.1：172,000"
     arms = read("imagination")["comparison"]
     imagined, plain = (_listed(map(count, arms[arm]["episodes"])) for arm in ("imagination", "ppo"))
     yield PAGE, f"| 在想象中学习：{imagined} | 不用世界模型的 PPO：{plain}，"

@@ -12,12 +12,13 @@ from figures.reading import (
     Statement,
     average,
     count,
-    counts,
     percent,
     percents,
     read,
+    rounded,
     span,
 )
+from mmrl.evaluation.statistics import interquartile_mean
 
 
 def env_speed() -> Iterator[Statement]:
@@ -123,8 +124,15 @@ def recipes() -> Iterator[Statement]:
     yield MEASURED, f"instruction {swapped[0]}, {swapped[1]} and {swapped[2]}; a random policy "
     chance = average(strict, "controls", "random_policy", "success_rate")
     yield MEASURED, f"a random policy {percent(chance)}"
-    needed = [run["reached"]["episodes"] for run in read("episodes-go_to_red_ball")["runs"]]
-    yield README, f"| {counts(needed)} | BabyAI 1.1: 172,000"
+    runs = read("episodes-go_to_red_ball")["runs"]
+    needed = [run["reached"]["episodes"] for run in runs]
+    steps = [run["reached"]["steps"] for run in runs]
+    middle, worst = count(interquartile_mean(needed)), count(max(needed))
+    yield README, f"99%, {len(needed)} seeds | IQM {middle}, worst {worst} | BabyAI 1.1: 172,000"
+    yield MEASURED, f"interquartile mean {middle}, worst {worst} episodes, after"
+    yield MEASURED, f"after {rounded(min(steps), 2)} to {rounded(max(steps))} steps;"
+    final = [run["final_success"] for run in runs]
+    yield MEASURED, f"they succeed in {percent(min(final))} to {percent(max(final))}. A random walk"
     former = read("learning-minigrid")["runs"][0]
     took = f"{count(former['steps'])} steps and {former['training_seconds']:.0f} s"
     yield MEASURED, f"{percent(former['success_rate'])} after {took}"

@@ -45,7 +45,9 @@ def test_a_table_that_was_edited_by_hand_is_written_anew() -> None:
     assert f"-->\n\n{table('workers')}\n\n<!--" in refreshed(page)
     assert refreshed(refreshed(page)) == refreshed(page)
     with pytest.raises(KeyError):
-        table("_time")
+        table("_minutes")
+    with pytest.raises(ValueError, match="holds text"):
+        refreshed("<!-- table: workers -->\n| x |\n\nA sentence.\n\n<!-- end of table -->\n")
 
 
 def test_how_numbers_are_written() -> None:
