@@ -47,6 +47,7 @@ _places: dict[str, str] = {}
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     """Add what pages link to."""
     _origins.clear()
+    _places.clear()
     for file in files:
         _origins[file.src_uri] = f"docs/{file.src_uri}"
     for path, place in PROJECT.items():

@@ -122,7 +122,7 @@ def test_kinds_of_blocks() -> None:
     assert text.count("<!-- not run: ") == len(marked) + text.count("`<!-- not run: ")
 
 
-def test_blocks_are_told_apart() -> None:
+def test_commands_and_output_are_distinguished() -> None:
     shell = Block("a.md", "", "mmrl train --env A \\\n  --out b  # why\ncd c && make d\n", None)
     assert shell.is_shell
     assert shell.commands() == [

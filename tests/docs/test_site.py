@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from page_blocks import ROOT
@@ -43,6 +44,19 @@ def test_it_has_all_pages_and_loads_nothing_from_elsewhere(site: Path) -> None:
         text = page.read_text()
         assert not re.findall(r"<(?:script|img|iframe)[^>]+src=\"?https?:", text), page
         assert not re.findall(r"<link[^>]+stylesheet[^>]+href=\"?https?:", text), page
+
+
+def links_of(page: Path) -> list[str]:
+    """The files that the text of a page links to or shows."""
+    article = page.read_text().partition("<article")[2].partition("</article>")[0]
+    return [unquote(one) for one in re.findall(r'(?:href|src)="([^"#:]+)["#]', article)]
+
+
+def test_every_link_within_it_leads_somewhere(site: Path) -> None:
+    pages = [one for one in site.rglob("*.html") if one.name != "404.html"]
+    links = [(page, link) for page in pages for link in links_of(page)]
+    assert len(links) > 1000
+    assert not [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()]
 
 
 def test_files_of_the_repository_and_help_are_in_it(site: Path) -> None:
