@@ -1,6 +1,7 @@
 # make demo   train an agent and look at it      make test   everything that must hold
 # make check  format, lint, types, import rules      make house  rooms and the arrows between them
 # make dist   wheel and sdist, checked               make lock   requirements.lock, after other pins
+# make docs   the documentation, into site/          make notebooks  the three, run from top to bottom
 # Each makes .venv first if it is missing.
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ test: export HF_HUB_OFFLINE = 1
 # Each of the processes that test has a core.
 test: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test check house dist lock clean
+.PHONY: demo test check docs notebooks house dist lock clean
 .DEFAULT_GOAL := demo
 
 demo: $(STAMP)
@@ -33,6 +34,14 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Warnings are errors; links and anchors are checked. To read it: python -m http.server -d site
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebooks: $(STAMP)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[notebooks]'
+	folder=$$(mktemp -d) && cp docs/notebooks/*.ipynb $$folder && $(BIN)/jupyter execute $$folder/*.ipynb
 
 house: $(STAMP)
 	$(BIN)/python benchmarks/house.py

@@ -1,6 +1,5 @@
 """The Python of the README and of the pages does what they say."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +7,26 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from page_blocks import blocks
 
 from mmrl.cli import main
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    text
-    for page in PAGES
-    for text in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-]
+PYTHON = [one for one in blocks() if one.kind == "python" and one.why is None]
+CHINESE = [one for one in PYTHON if one.page.endswith("zh-CN.md")]
+BLOCKS = [one.text for one in PYTHON if one not in CHINESE]
 SMALL = "ModelConfig(features=16, image_args={'width': 8}, "
+TESTED = (
+    'gym.register("Kitchen-v0"', "class Lamp(gym.Env)", "BoundedAction(env", 'mmrl.train(env="mmrl',
+    "import mmrl_envs", "expert_actions", "agent.learn", "RolloutRecorder()", "import read_record",
+    "ModelConfig.image_text", "swapped_instructions", "class KitchenLanguage",
+)  # fmt: skip
+"""A part of each block that a test of this file runs."""
+IN_THE_TUTORIAL = (
+    "class Buttons(gym.Env)",
+    "room_size=5, num_dists=2",
+    'load_agent("runs/buttons")',
+)
+"""Those that tests/docs/test_tutorial.py runs."""
 
 
 def block(containing: str) -> str:
@@ -28,7 +36,27 @@ def block(containing: str) -> str:
 
 
 def test_every_block_is_tested() -> None:
-    assert len(BLOCKS) == 10
+    tested = {block(part) for part in (*TESTED, *IN_THE_TUTORIAL)}
+    assert set(BLOCKS) - tested == {"import mmrl\n"}
+
+
+def without_comments(text: str) -> list[str]:
+    return [line.partition("  #")[0].rstrip() for line in text.splitlines()]
+
+
+def test_blocks_of_chinese_pages_are_those_of_the_english_ones() -> None:
+    assert len(CHINESE) == 4
+    english = [without_comments(text) for text in BLOCKS]
+    assert all(without_comments(one.text) in english for one in CHINESE)
+
+
+def test_a_language_overrides_what_it_needs() -> None:
+    scope: dict[str, Any] = {}
+    exec(block("class KitchenLanguage"), scope)
+    language = scope["KitchenLanguage"]()
+    assert language.kind("open the fridge") == "open"
+    assert language.canonical("open the refrigerator") == "open the fridge"
+    assert not language.is_held_out("open the fridge")
 
 
 def test_your_own_environment_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +114,12 @@ def test_the_public_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert int(scope["action"]) in range(7)  # type: ignore[call-overload]
     assert (tmp_path / "runs/a/result.json").is_file()
     assert "<img" in scope["clip"]._repr_html_()  # type: ignore[attr-defined]
+    evaluation = block("swapped_instructions").replace("runs/local", "runs/a")
+    evaluation = evaluation.replace("episodes=256", "episodes=4").replace(
+        "=False", "=False, episodes=4"
+    )
+    exec(evaluation.replace("=True", "=True, episodes=4"), scope)
+    assert scope["report"]["episodes"] == 4  # type: ignore[index]
 
 
 def test_gymnasium_block() -> None:
