@@ -11,8 +11,6 @@ import io
 import json
 import re
 import shutil
-import warnings
-import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -46,7 +44,12 @@ from mmrl.models.inputs import ModelInputs
 from mmrl.models.io import load_model, save_model
 from mmrl.preprocessing.image_processor import ImageSteps, load_steps, save_steps
 from mmrl.preprocessing.speech import LogMel, load_speech, read_wav
-from mmrl.preprocessing.text import HashingTokenizer, PretrainedTokenizer, WordTokenizer, load_tokenizer
+from mmrl.preprocessing.text import (
+    HashingTokenizer,
+    PretrainedTokenizer,
+    WordTokenizer,
+    load_tokenizer,
+)
 from mmrl.records.episode import EpisodeRecord, read_record, read_summary, write_record
 from mmrl.retrieval.index import ImageIndex
 from mmrl.training.load import load
@@ -121,7 +124,7 @@ class Kind(NamedTuple):
     form: str
     read: Callable[[Path], Any]
     free: str = "(?!)"
-    after: Callable[[Path], Any] = lambda folder: None
+    after: Callable[[Path], Any] | None = None
     tolerant: bool = False
     writes: bool = False
 
@@ -229,6 +232,11 @@ def _texts(folder: Path) -> None:
         shutil.copy(file, folder / "arm/seed-0" / "events.out.tfevents.1.host")
 
 
+def _read_result(folder: Path) -> Any:
+    row = read_row(Arm("arm", ()), folder, [0])
+    return None if row is None else row.summary()
+
+
 def _media(folder: Path) -> None:
     from PIL import Image
     from scipy.io import wavfile
@@ -263,8 +271,9 @@ def _search(name: str) -> Callable[[Path], Any]:
 
 
 def _hub(folder: Path) -> None:
-    from mmrl.compat import import_transformers
     from tiny_hub import save
+
+    from mmrl.compat import import_transformers
 
     save("bert", folder / "bert")
     save("vit", folder / "vit")
@@ -362,12 +371,14 @@ EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
 
 _OPEN: Final = r"env_args|env_adapter|.*_args|optimizer\.args|model\.encoders|extra|dqn|a2c|sac|td3"
 
+_MINARI: Final = r"env_spec|mmrl.env_args|mmrl :=|minari_version|dataset_size|description|jpeg|ex"
+
 KINDS: Final = (
     Kind("run: config.yaml", "run", "run/config.yaml", "yaml", _agent, _OPEN),
     Kind("run: status.json", "run", "run/status.json", "json",
          lambda f: Run.open(f / "run").status, ".*", tolerant=True),
     Kind("run: env_info.json", "run", "run/env_info.json", "json",
-         lambda f: EnvInfo.load(f / "run"), "env_args"),
+         lambda f: EnvInfo.load(f / "run"), "env_args|info_keys :=|actions :="),
     Kind("run: tokenizer.json", "run", "run/tokenizer.json", "json", _agent),
     Kind("checkpoint: manifest.json", "run", f"{CHECKPOINT}/manifest.json", "json",
          lambda f: read_checkpoint(f / CHECKPOINT)),
@@ -378,7 +389,7 @@ KINDS: Final = (
     Kind("checkpoint: weights.safetensors", "run", f"{CHECKPOINT}/weights.safetensors",
          "safetensors", _agent, after=_sign(CHECKPOINT)),
     Kind("recipe of mmrl train", "recipes", "train.yaml", "yaml", _train_request, _OPEN),
-    Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request),
+    Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request, "data"),
     Kind("ablation.yaml, search.yaml", "recipes", "claimed.yaml", "yaml",
          lambda f: claim(f, "claimed.yaml", {"config": "env: x", "steps": 16}, "a search")),
     Kind("fitted: recipe in state.json", "sprites", "fitted/checkpoints/step_1/state.json", "json",
@@ -389,7 +400,7 @@ KINDS: Final = (
     Kind("theme .npz", "theme", "theme.npz", "npz", _read_theme("theme.npz")),
     Kind("theme: floor.png", "theme", "theme/floor.png", "png", _read_theme("theme")),
     Kind("dataset: metadata.json", "dataset", "data/data/metadata.json", "json",
-         lambda f: open_dataset(f"{f}/data").columns(), "env_spec|mmrl.env_args|extra"),
+         lambda f: open_dataset(f"{f}/data").columns(), _MINARI),
     Kind("dataset: main_data.hdf5", "dataset", "data/data/main_data.hdf5", "hdf5",
          lambda f: open_dataset(f"{f}/data").columns()),
     Kind("collection: request.json", "parts", "data/.collecting/request.json", "json",
@@ -409,10 +420,10 @@ KINDS: Final = (
     Kind("word vectors", "texts", "vectors.txt", "lines",
          lambda f: read_word_vectors(f / "vectors.txt", SENTENCE.split())),
     Kind("result.json of an ablation", "texts", "arm/seed-0/result.json", "json",
-         lambda f: read_row(Arm("arm", ()), f, [0]).summary(),
+         _read_result,
          "mean_return|success_rate_95|episodes|extra"),
     Kind("event file", "texts", "arm/seed-0/events.out.tfevents.1.host", "bytes",
-         lambda f: read_row(Arm("arm", ()), f, [0]).summary(), tolerant=True),
+         _read_result, tolerant=True),
     Kind("index.json", "index", "index/index.json", "json", _search("index"), "extra"),
     Kind("entries.json", "index", "index/entries.json", "json", _search("index")),
     Kind("embeddings.npy", "index", "index/embeddings.npy", "npy", _search("index")),

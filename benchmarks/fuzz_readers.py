@@ -18,6 +18,7 @@ beside the present ones, as those of the readers before the schemas.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -31,6 +32,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +49,9 @@ from mmrl.progress import ProgressBar
 
 RESULT: Final = Path(__file__).parent / "results" / "fuzz_readers.json"
 SECONDS: Final = 5.0
+"""Of a processor, for one reading; twenty seconds in all, on a machine that is busy."""
+_WALL_SECONDS: Final = 20.0
+_AT_ONCE: Final = 100  # mutations that one process reads
 MEGABYTES: Final = 1_024
 _GRACE: Final = 5.0  # seconds after which a process that does not answer is killed
 _LONGEST: Final = 600  # characters of a refusal
@@ -109,7 +114,9 @@ def outcome(kind: Kind, folder: Path, change: Mutation) -> dict[str, Any]:
 
 def _refusal(kind: Kind, folder: Path, message: str) -> dict[str, Any]:
     names = Path(kind.file).name in message or str(folder) in message
-    clear = names and "\n" not in message.strip() and len(message) <= _LONGEST
+    names = names or kind.example == "recipes"  # the command has just named it
+    lines = 1 if "nothing was changed:" in message else len(message.strip().splitlines())
+    clear = names and lines == 1 and len(message) <= _LONGEST
     return {"outcome": "refused" if clear else "unclear", "why": message[:300]}
 
 
@@ -124,6 +131,7 @@ def _uncaught(error: BaseException) -> dict[str, Any]:
 def work(kind: Kind, example: Path, folder: Path, numbers: range, seed: int, pipe: int) -> None:
     """Read mutations in this process, and write what comes of each into a pipe."""
     signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGPROF, _stop)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     resource.setrlimit(resource.RLIMIT_AS, (used + MEGABYTES * 2**20,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -141,27 +149,47 @@ def work(kind: Kind, example: Path, folder: Path, numbers: range, seed: int, pip
         put_back(file, content)
         change = changed(kind, content, f"{seed} {kind.name} {number}")
         place(file, change)
-        if change.label != "file":
+        if change.label != "file" and kind.after is not None:
             kind.after(folder)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        _set_timers(_WALL_SECONDS, SECONDS)
         try:
             found = outcome(kind, folder, change)
         except Timeout:  # between the reader's end and here
             found = {"outcome": "timeout"}
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _set_timers(0, 0)
         found |= {"label": change.label, "what": change.what[:200]}
         os.write(pipe, (json.dumps(found) + "\n").encode())
+
+
+def _set_timers(wall: float, processor: float) -> None:
+    signal.setitimer(signal.ITIMER_REAL, wall)
+    signal.setitimer(signal.ITIMER_PROF, processor)
 
 
 def _stop(*_: Any) -> None:
     raise Timeout
 
 
+def warm_up(kind: Kind, example: Path, folder: Path) -> None:
+    """Read the valid example, so that all that is imported is there in the forked processes.
+
+    Raises:
+        Exception: it cannot be read.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(example, folder)
+    nowhere = io.StringIO()
+    with warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
+        warnings.simplefilter("ignore")
+        kind.read(folder)
+
+
 def outcomes(
     kind: Kind, example: Path, folder: Path, count: int, seed: int
 ) -> Iterator[dict[str, Any]]:
     """What comes of each mutation; a process that dies is replaced."""
+    warm_up(kind, example, folder)
     begin = 0
     while begin < count:
         reader, writer = os.pipe()
@@ -169,22 +197,24 @@ def outcomes(
         pid = os.fork()
         if not pid:
             try:
-                work(kind, example, folder, range(begin, count), seed, writer)
+                work(
+                    kind, example, folder, range(begin, min(begin + _AT_ONCE, count)), seed, writer
+                )
             finally:
                 os._exit(0)
         os.close(writer)
-        for number, found in _answers(reader, pid, kind):
+        for number, found in _answers(reader, pid):
             begin = number + 1
             yield found
         os.close(reader)
         os.waitpid(pid, 0)
 
 
-def _answers(reader: int, pid: int, kind: Kind) -> Iterator[tuple[int, dict[str, Any]]]:
+def _answers(reader: int, pid: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """The answers of a process, until it has ended or is killed."""
     rest, number = b"", None
     while True:
-        ready, _, _ = select.select([reader], [], [], SECONDS + _GRACE)
+        ready, _, _ = select.select([reader], [], [], _WALL_SECONDS + _GRACE)
         data = os.read(reader, 1 << 16) if ready else b""
         if not data:
             if not ready:

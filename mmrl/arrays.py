@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from mmrl.schema import FileError, check_regular
+from mmrl.text_output import shortened
 
 MOST: Final = 2**28
 """Bytes that a compressed file of arrays unpacks to, at most."""
@@ -45,7 +46,7 @@ def read_npz(path: Path, most: int = MOST) -> dict[str, NDArray[Any]]:
         total = sum(one.file_size for one in members)
         if total > max(most, size):
             raise FileError(f"{path}: unpacks to {total:,} bytes, and at most {most:,} are read")
-        return {one.filename.removesuffix(".npy"): _member(path, file, one) for one in members}
+        return {one.filename.removesuffix(".npy"): _member(file, one) for one in members}
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -61,7 +62,7 @@ def read_npy(path: Path) -> NDArray[Any]:
         return np.asarray(npy.read_array(file, allow_pickle=False))
 
 
-def _member(path: Path, file: zipfile.ZipFile, about: zipfile.ZipInfo) -> NDArray[Any]:
+def _member(file: zipfile.ZipFile, about: zipfile.ZipInfo) -> NDArray[Any]:
     if about.compress_type not in _METHODS:
         raise ValueError(f"{about.filename} is packed by method {about.compress_type}")
     with file.open(about) as content:
@@ -94,4 +95,6 @@ def _damaged(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise FileError(f"{path}: is damaged: {error or type(error).__name__}") from error
+        raise FileError(
+            f"{path}: is damaged: {shortened(error) or type(error).__name__}"
+        ) from error

@@ -28,9 +28,9 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from mmrl.errors import UserError, unknown
-from mmrl.schema_errors import explain
-from mmrl.text_output import printable, shortened
+from mmrl.errors import UserError
+from mmrl.schema_errors import explain, unknown_key
+from mmrl.text_output import shortened
 from mmrl.yaml_text import read_yaml as parse
 
 T = TypeVar("T")
@@ -56,11 +56,11 @@ _MISFITS: Final = (
 )  # fmt: skip
 
 
-class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Schema(msgspec.Struct, forbid_unknown_fields=True):
     """The keys of a file and their types; a file with other keys is refused."""
 
 
-class OpenSchema(msgspec.Struct, frozen=True):
+class OpenSchema(msgspec.Struct):
     """As :class:`Schema`, of a file to which others add keys of their own, such as Minari."""
 
 
@@ -93,8 +93,7 @@ def read_content(path: Path, most: int = LARGEST) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would block
         with open(handle, "rb") as file:
-            _checked_size(path, os.fstat(handle), most)
-            return file.read(most + 1)
+            return file.read(_checked_size(path, os.fstat(handle), most))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
@@ -174,7 +173,7 @@ def convert(value: Any, kind: type[T], source: str) -> T:
         known = {one.name for one in fields(kind)}
         for key in value:
             if key not in known:
-                raise FileError(f"{source}: {unknown('key', printable(str(key)), known)}")
+                raise FileError(f"{source}: {unknown_key(str(key), known)}")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -189,14 +188,18 @@ def well_formed(source: str | Path) -> Iterator[None]:
     can declare it, such as the state of an optimiser, the error is of the file.
 
     Raises:
-        FileError: in place of the errors that a wrong value leads to.
+        FileError: in place of the errors that a wrong value leads to, and of a UserError that does
+            not name the file.
     """
     try:
         yield
+    except UserError as error:
+        if type(error) is not UserError or str(source) in str(error):
+            raise
+        raise FileError(f"{source}: {error}") from error
     except _MISFITS as error:
-        raise FileError(
-            f"{source}: is damaged, or does not fit: {shortened(f'{type(error).__name__}: {error}')}"
-        ) from error
+        why = shortened(f"{type(error).__name__}: {error}")
+        raise FileError(f"{source}: is damaged, or does not fit: {why}") from error
 
 
 def _checked_size(path: str | Path, about: os.stat_result, most: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from msgspec import inspect
@@ -11,7 +11,9 @@ from msgspec import inspect
 from mmrl.errors import unknown
 from mmrl.text_output import printable
 
-_PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL)
+_PLACE: Final = re.compile(
+    r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?$", re.DOTALL
+)
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`")
 _EXPECTED: Final = re.compile(r"Expected `([^`]*)`(.*?)(?:, got `?([\w ]+)`?)?$")
@@ -54,7 +56,12 @@ def _of_field(how: str, name: str, steps: list[str], value: Any, kind: Any) -> s
     if how == "missing required":
         return f"{within}lacks {name!r}"
     known = [one.encode_name for one in getattr(_type_at(kind, steps), "fields", ())]
-    return f"{within}{unknown('key', printable(name), known)}"
+    return f"{within}{unknown_key(name, known)}"
+
+
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """The error of a key that a file may not have, with the nearest ones."""
+    return str(unknown("key", printable(name), known)).rstrip(".")
 
 
 def _steps(path: str) -> list[str]:

@@ -11,11 +11,18 @@ from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.resuming import as_argument, changes, check_code, check_value, named_run
+from mmrl.arguments.resuming import (
+    as_argument,
+    changes,
+    check_code,
+    check_value,
+    named_run,
+    source_of,
+)
 from mmrl.contract import EVAL_SEED_START
 from mmrl.device import find_device
 from mmrl.errors import UserError, unknown
-from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import CHANNELS, EnvInfo, probe
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.experiment.run import Run, flat
@@ -183,6 +190,7 @@ def _request(parser: Parser, parsed: Any) -> TrainRequest:
     section = agent_section(parsed.agent)
     plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}
     resolved = {key: value for key, value in plain.items() if key in {*known, section}}
+    read_config(resolved, find_agent(parsed.agent).Config, source_of(parsed))  # no blank values
     objects = parser.instantiate_classes(parsed)
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k in known})
     return TrainRequest(config, objects[section], resolved)

@@ -12,12 +12,13 @@ import torch
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
-from mmrl.arguments.resuming import as_argument, changes, check_code, ending, named_run
+from mmrl.arguments.resuming import as_argument, changes, check_code, ending, named_run, source_of
 from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.experiment.run import Run
 from mmrl.models.model import PRECISIONS
 from mmrl.models.saved_encoders import saved_encoders
+from mmrl.schema import convert
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_task
 from mmrl.training.task import Evaluation, FitConfig
@@ -115,8 +116,10 @@ def _parse(
     plain = parser.plain_values(parsed)
     resolved = {key: value for key, value in plain.items() if key not in _NOT_THE_TASK}
     check_code(parsed, resolved)
+    names = resolved.keys() - {"task"}
+    convert({name: resolved[name] for name in names}, task.Config, source_of(parsed))
     objects = parser.instantiate_classes(parsed)
-    options = {k: v for k, v in vars(objects).items() if k not in {*_NOT_THE_TASK, "task"}}
+    options = {name: one for name, one in vars(objects).items() if name in names}
     return task.Config(**options), {"task": name, **resolved}, parsed.allow_changes
 
 

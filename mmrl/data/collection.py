@@ -31,6 +31,7 @@ from mmrl.env_apis.registration import env_id_of
 from mmrl.errors import UserError
 from mmrl.files import DRAFT, WriteError, atomic_file, remove_drafts, write_bytes, write_json
 from mmrl.registry import find_spec
+from mmrl.schema import Count, FileError, OpenSchema, Size, convert, read_json
 from mmrl.seeding import forked_rng
 from mmrl.trust import sign
 from mmrl.wrappers.adapters import make_vec_env, with_info
@@ -69,6 +70,18 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", env_id_of(self.env))
+
+
+class SavedRequest(OpenSchema):
+    """A :class:`Request` as files of this and earlier versions hold it."""
+
+    env: str
+    env_args: dict[str, Any] = {}
+    episodes: Count | None = None
+    by: str = ""
+    seed: Count = 0
+    num_envs: Size | None = None
+    max_episode_steps: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +194,9 @@ class _Workshop:
         """
         saved = self.path / _REQUEST
         if saved.is_file():
-            _check_same(_read_request(saved), self.request, self.place)
+            before = _read_request(saved)
+            convert(before, SavedRequest, str(saved))
+            _check_same(before, self.request, self.place)
         elif self.place.path.exists() and self._holds_something():
             raise UserError(
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
@@ -249,8 +264,9 @@ class _Workshop:
         with open_hdf5(path) as part:
             try:
                 read = json.loads(part.attrs["spaces"])
-                return {key: str(read[key]) for key in (OBSERVATION_SPACE, ACTION_SPACE)}
-            except DAMAGE as error:
+                convert(read, dict[str, str], f"{path}, spaces")
+                return {key: read[key] for key in (OBSERVATION_SPACE, ACTION_SPACE)}
+            except (*DAMAGE, RecursionError, FileError) as error:
                 raise _damaged(f"{path} is", error) from error
 
     def _check_room(self) -> None:
@@ -336,12 +352,9 @@ def _damaged(what: str, error: Exception) -> UserError:
 
 def _read_request(path: Path) -> dict[str, Any]:
     try:
-        read = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}; remove its folder to start over"
-        ) from error
-    return read if isinstance(read, dict) else {}
+        return read_json(path, dict[str, Any])
+    except FileError as error:
+        raise UserError(f"{error}; remove its folder to start over") from error
 
 
 def _complete_request(place: Place) -> dict[str, Any]:

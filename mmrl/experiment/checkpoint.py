@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -68,11 +68,13 @@ class Checkpoint:
         steps: environment steps so far.
         weights: tensors by name.
         state: all the rest, plain data.
+        source: the folder that it was read from, for errors; or what else it is.
     """
 
     steps: int
     weights: dict[str, Tensor]
     state: Tree
+    source: str = field(default="a new checkpoint", compare=False)
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -139,14 +141,15 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     manifest, file = _checked(folder), folder / STATE
     if manifest.encoding not in (_BY_PATH, ENCODING):
         raise UserError(
-            f"{folder}: a checkpoint of encoding {manifest.encoding}: this version of mmrl reads up "
-            f"to {ENCODING}; install the one that wrote it"
+            f"{folder}: a checkpoint of encoding {manifest.encoding}: this version of mmrl reads "
+            f"up to {ENCODING}; install the one that wrote it"
         )
     try:
         arrays = read_npz(folder / ARRAYS)
         tree = parse_json(read_content(file, _LARGEST_STATE), str(file))
         decoded = decode if manifest.encoding == ENCODING else _decode_by_path
-        return Checkpoint(manifest.steps, load_file(folder / WEIGHTS), decoded(tree, arrays))
+        weights = load_file(folder / WEIGHTS)
+        return Checkpoint(manifest.steps, weights, decoded(tree, arrays), str(folder))
     except FileError as error:
         raise DamagedCheckpointError(f"{folder} is damaged: {error}") from error
     except _UNREADABLE as error:

@@ -32,7 +32,7 @@ from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.records import EPISODES_FOLDER
-from mmrl.schema import FileError, Schema, convert, parse_json, read_yaml
+from mmrl.schema import FileError, Schema, convert, parse_json, read_content, read_yaml
 from mmrl.trust import check, sign
 from mmrl.yaml_text import to_yaml
 
@@ -191,8 +191,8 @@ class Run:
 
     def _status_file(self) -> bytes:
         try:
-            return (self.path / STATUS).read_bytes()
-        except OSError:
+            return read_content(self.path / STATUS)
+        except FileError:
             return b""
 
     def lock(self) -> RunLock:

@@ -20,14 +20,19 @@ from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.preprocessing.hub import hub_cache, load_pretrained
 from mmrl.preprocessing.image import ImageNormalizer
-from mmrl.schema import Finite, read_json
+from mmrl.schema import Finite, read_json, well_formed
 
 FILE: Final = "image_steps.json"
 """Beside the configuration of a model that was saved here."""
 Side = Annotated[int, Meta(ge=1, le=2**13)]
 """Pixels."""
 Channels = Annotated[tuple[Finite, ...], Meta(min_length=1, max_length=4)]
-_INTERPOLATIONS: Final[dict[int, Any]] = {0: "nearest-exact", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+_INTERPOLATIONS: Final[dict[int, Any]] = {
+    0: "nearest-exact",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+}
 """By Pillow's numbers, as in the files."""
 _STRETCHED_FROM: Final = 384  # ConvNeXt and ResNet: no cropping of images of this size or more
 
@@ -140,7 +145,8 @@ def load_steps(name: str) -> ImageSteps:
             f"preprocessor_config.json, nor cached in {hub_cache()}, nor reachable "
             f"({(str(error).splitlines() or [repr(error)])[0]}). Put that file of the model there"
         ) from error
-    return steps_of(processor, name)
+    with well_formed(f"{name}, preprocessor_config.json"):
+        return steps_of(processor, name)
 
 
 def save_steps(steps: ImageSteps, folder: Path) -> None:

@@ -28,12 +28,13 @@ from mmrl.preprocessing.hub import (
     download_hint,
     hub_cache,
     id_offset,
+    in_a_line,
     load_pretrained,
     model_path,
     pretrained_config,
     tower_config,
 )
-from mmrl.schema import OpenSchema, Schema, Size, read_json
+from mmrl.schema import OpenSchema, Schema, read_json
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
@@ -236,6 +237,8 @@ class PretrainedTokenizer(CachingTokenizer):
         self.name = name
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
+            with in_a_line(name):  # a damaged file may be noticed only in use
+                _ = self._tokenizer("a")["input_ids"], self._tokenizer.unk_token_id
         except (OSError, ValueError) as error:
             raise UserError(
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "

@@ -21,10 +21,12 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import CONFIG, Run
+from mmrl.models.memory import bound_of, bounded_memory
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
+from mmrl.schema import well_formed
 from mmrl.wrappers.action_mappings import discrete_bins
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
@@ -253,11 +255,13 @@ class SB3Agent(ABC):
                 not adapted.
         """
         checkpoint = run.read_checkpoint()
-        config, hyper = read_config(run.config, cls.Config)
+        config, hyper = read_config(run.config, cls.Config, str(run.path / CONFIG))
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
-        with saved_encoders(run.path):
+        weights = bound_of(sum(one.nbytes for one in checkpoint.weights.values()))
+        source = str(run.path / CONFIG)
+        with saved_encoders(run.path), bounded_memory(weights, source), well_formed(source):
             policy = cls.build_policy(
                 config, hyper, preprocessing, info.observation_space, info.action_space
             )
