@@ -24,6 +24,7 @@ import yaml
 from gymnasium import spaces
 
 import mmrl
+from mmrl import trust
 from mmrl.cli import main
 from mmrl.cli.caption import read_image
 from mmrl.cli.common import claim
@@ -34,6 +35,7 @@ from mmrl.data import RandomSource, Request, collect, find_place, open_dataset
 from mmrl.experiment.ablation import Arm, read_row
 from mmrl.experiment.checkpoint import read_checkpoint
 from mmrl.experiment.env_info import EnvInfo
+from mmrl.experiment.lock import LockedError, RunLock
 from mmrl.experiment.run import Run
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
@@ -52,8 +54,14 @@ from mmrl.preprocessing.text import (
 )
 from mmrl.records.episode import EpisodeRecord, read_record, read_summary, write_record
 from mmrl.retrieval.index import ImageIndex
+from mmrl.training import find_task
 from mmrl.training.load import load
 from mmrl.training.tasks.sprites import read_images
+from mmrl.training.trainer import fit
+from mmrl.wrappers.adapters import make_vec_env
+from mmrl_agents.algorithms.ppo import PPO
+from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.vec_env import MultimodalVecEnv
 
 SENTENCE: Final = "press the left"
 SMALL: Final = [
@@ -128,6 +136,11 @@ class Kind(NamedTuple):
     tolerant: bool = False
     writes: bool = False
 
+    @property
+    def share(self) -> float:
+        """Of all mutations, beside the 1 of a kind whose reader is quick."""
+        return 0.1 if self.writes else 1.0
+
     def is_free(self, key: str) -> bool:
         """Whether any plain data is right under a key."""
         return re.match(self.free, key) is not None
@@ -135,6 +148,20 @@ class Kind(NamedTuple):
 
 def _run(folder: Path) -> None:
     _command("train", "--env=fuzz_kinds:Press", *SMALL, f"--out={folder / 'run'}")
+    gone = {"host": "somewhere", "boot": "", "pid": 1, "started": "", "since": "yesterday"}
+    (folder / "locked").mkdir()
+    (folder / "locked/lock.json").write_text(json.dumps(gone))
+    module = {"fuzz_kinds": str(Path(__file__).resolve())}
+    (folder / "run/code.json").write_text(json.dumps({"modules": module, "signature": "00"}))
+
+
+def _algorithm(folder: Path) -> None:
+    model = ModelConfig(image_args={"width": 4}, text="bag_of_words", features=4)
+    batch = make_vec_env("fuzz_kinds:Press", 2)
+    env = MultimodalVecEnv(batch, WordTokenizer(SENTENCE.split(), 8))
+    settings: dict[str, Any] = {"n_steps": 8, "batch_size": 8, "policy_kwargs": {"model": model}}
+    PPO(MultimodalPolicy, env, device="cpu", **settings).save(folder / "ppo")
+    env.close()
 
 
 def _command(*arguments: str) -> None:
@@ -326,6 +353,17 @@ def _read_study(folder: Path) -> Any:
     return study
 
 
+def _read_lock(folder: Path) -> Any:
+    with suppress(LockedError):  # right for a file that is new
+        RunLock(folder / "locked").check()
+
+
+def _resume_fit(folder: Path) -> Any:
+    run = Run.open(folder / "fitted")
+    config, _ = parse_fit("sprites", [f"--data={folder}/sprites.npz"], run)
+    return fit(find_task("sprites").prepare(config), config, run, resume=True)
+
+
 def _resume(folder: Path) -> Any:
     return mmrl.resume(folder / "run", verbose=False)
 
@@ -366,7 +404,7 @@ def _fit_request(folder: Path) -> Any:
 EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
     "run": _run, "recipes": _recipes, "dataset": _dataset, "parts": _parts, "sprites": _sprites,
     "theme": _theme, "model": _model, "texts": _texts, "media": _media, "index": _index,
-    "hub": _hub, "weights": _weights, "study": _tuned,
+    "algorithm": _algorithm, "hub": _hub, "weights": _weights, "study": _tuned,
 }  # fmt: skip
 
 _OPEN: Final = r"env_args|env_adapter|.*_args|optimizer\.args|model\.encoders|extra|dqn|a2c|sac|td3"
@@ -388,6 +426,15 @@ KINDS: Final = (
          after=_sign(CHECKPOINT), writes=True),
     Kind("checkpoint: weights.safetensors", "run", f"{CHECKPOINT}/weights.safetensors",
          "safetensors", _agent, after=_sign(CHECKPOINT)),
+    Kind("run: lock.json", "run", "locked/lock.json", "json", _read_lock, ".*",
+         tolerant=True),
+    Kind("run: code.json", "run", "run/code.json", "json",
+         lambda f: trust.is_trusted({"env": "fuzz_kinds:Press"}, f / "run/config.yaml"), ".*",
+         tolerant=True),
+    Kind("algorithm: state.json", "algorithm", "ppo/checkpoint/state.json", "json",
+         lambda f: PPO.load(f / "ppo", device="cpu"), ".*", _sign("ppo/checkpoint")),
+    Kind("fitted: state of mmrl fit --resume", "sprites", "fitted/checkpoints/step_1/state.json",
+         "json", _resume_fit, ".*", _sign("fitted/checkpoints/step_1"), writes=True),
     Kind("recipe of mmrl train", "recipes", "train.yaml", "yaml", _train_request, _OPEN),
     Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request, "data"),
     Kind("ablation.yaml, search.yaml", "recipes", "claimed.yaml", "yaml",

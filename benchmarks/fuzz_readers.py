@@ -297,7 +297,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT, help="file for the result")
     add_folder(parser)
     options = parser.parse_args()
-    kinds = [one for one in KINDS if not options.only or options.only in one.name]
+    kinds: list[Kind] = [one for one in KINDS if not options.only or options.only in one.name]
+    shares = sum(one.share for one in kinds)
     started = time.monotonic()
     with work_folder(options) as folder, ProgressBar("mutations", options.mutations) as bar:
         rows = []
@@ -306,7 +307,7 @@ def main() -> None:
             if not example.is_dir():
                 example.mkdir()
                 EXAMPLES[kind.example](example)
-            count = options.mutations // len(kinds)
+            count = max(round(options.mutations * kind.share / shares), 1)
             rows.append(measure(kind, example, folder / "work", count, options, bar))
             bar.console.print(table(rows[-1:], []).splitlines()[2], highlight=False)
     old = json.loads(options.out.read_text()) if options.out.is_file() else {}

@@ -194,7 +194,7 @@ def well_formed(source: str | Path) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        if type(error) is not UserError or str(source) in str(error):
+        if type(error) not in (UserError, FileError) or str(source) in str(error):
             raise
         raise FileError(f"{source}: {error}") from error
     except _MISFITS as error:

@@ -57,7 +57,7 @@ class _Bound(TorchDispatchMode):
     """Adds up the tensors that torch is asked for."""
 
     def __init__(self, most: int, source: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._left, self._most, self._source = most, most, source
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

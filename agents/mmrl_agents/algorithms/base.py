@@ -235,13 +235,18 @@ class SB3Agent(ABC):
         actor = SB3Actor(algorithm.policy, preprocessing)
         bar = TrainingProgressBar(config.steps)
         callbacks = StandardCallbacks(config, run, actor, show or bar, team, parts)
+        has_begun = False
         try:
             if checkpoint is not None:
                 resume_training(algorithm, checkpoint, callbacks, config, team, parts)
-            if algorithm.num_timesteps < config.steps:
+            has_begun = algorithm.num_timesteps < config.steps
+            if has_begun:
                 with profiled(algorithm, callbacks, run, wanted=config.profile):
                     learn(algorithm, config.steps, callbacks, run)
         finally:
+            if not has_begun:  # learn() closes them
+                callbacks.close()
+                algorithm.logger.close()
             bar.close()
             env.close()
         return actor
@@ -265,7 +270,8 @@ class SB3Agent(ABC):
             policy = cls.build_policy(
                 config, hyper, preprocessing, info.observation_space, info.action_space
             )
-        put_weights(policy, checkpoint.weights)
+        with well_formed(checkpoint.source):
+            put_weights(policy, checkpoint.weights)
         return SB3Actor(policy.to(get_device(device)), preprocessing)
 
     @classmethod

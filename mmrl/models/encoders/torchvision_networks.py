@@ -82,8 +82,8 @@ def torchvision_encoder(
         OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError, SafetensorError,
     ) as error:  # fmt: skip
         raise UserError(
-            f"weights {weights!r} of {name} cannot be loaded ({shortened(error)}). Offline, put the "
-            f"file into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
+            f"weights {weights!r} of {name} cannot be loaded ({shortened(error)}). Offline, put "
+            f"the file into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
     body = body_of(whole, stage)
     size = fixed_size(whole)
