@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import re
-import shutil
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -22,9 +21,11 @@ import numpy as np
 import torch
 import yaml
 from gymnasium import spaces
+from torch.utils.tensorboard import SummaryWriter
 
 import mmrl
 from mmrl import trust
+from mmrl.arguments.request import check_settings, parse
 from mmrl.cli import main
 from mmrl.cli.caption import read_image
 from mmrl.cli.common import claim
@@ -70,6 +71,7 @@ SMALL: Final = [
     "--ppo.num-envs=2", "--ppo.n-steps=8", "--ppo.batch-size=16", "--ppo.n-epochs=1",
 ]  # fmt: skip
 _FIT: Final = ["--steps=1", "--batch-size=4", "--device=cpu"]
+EVENTS: Final = "arm/seed-0/events.out.tfevents.1.host"
 CHECKPOINT: Final = "run/checkpoints/step_16"
 
 
@@ -174,8 +176,7 @@ def _command(*arguments: str) -> None:
 
 
 def _recipes(folder: Path) -> None:
-    _run(folder)
-    config = yaml.safe_load((folder / "run/config.yaml").read_text())
+    config = parse(["--env=fuzz_kinds:Press", *SMALL, "--out=new"]).resolved
     (folder / "train.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "fit.yaml").write_text("data: [a, b]\nsteps: 3\nlearning_rate: 0.1\nstyle: 4\n")
     (folder / "claimed.yaml").write_text("config: 'env: x'\nsteps: 16\n")
@@ -250,13 +251,15 @@ def _texts(folder: Path) -> None:
     save_steps(ImageSteps((8, 8), None, None, "bilinear", (0.5,) * 3, (0.5,) * 3), folder)
     words = "\n".join(f"{word} 0.1 0.2 0.3" for word in SENTENCE.split())
     (folder / "vectors.txt").write_text(f"{words}\n")
-    _command("train", "--env=fuzz_kinds:Press", *SMALL, f"--out={folder / 'run'}")
     result = {"env": "x", "success_rate": 0.5, "training_seconds": 2.0, "mean_return": 0.5,
               "success_rate_95": [0.1, 0.9], "episodes": 9}  # fmt: skip
     (folder / "arm/seed-0").mkdir(parents=True)
     (folder / "arm/seed-0/result.json").write_text(json.dumps(result))
-    for file in folder.glob("run/events*"):
-        shutil.copy(file, folder / "arm/seed-0" / "events.out.tfevents.1.host")
+    writer = SummaryWriter(folder / "arm/seed-0")
+    for step in range(3):
+        writer.add_scalar("rollout/success_rate", step / 3, step)
+    writer.close()
+    next(folder.glob("arm/seed-0/events*")).rename(folder / EVENTS)
 
 
 def _read_result(folder: Path) -> Any:
@@ -388,8 +391,6 @@ def _sign(checkpoint: str) -> Callable[[Path], None]:
 
 
 def _train_request(folder: Path) -> Any:
-    from mmrl.arguments.request import check_settings, parse
-
     request = parse([f"--config={folder / 'train.yaml'}", f"--out={folder / 'new'}"])
     check_settings(request.config)
     return request
@@ -463,13 +464,14 @@ KINDS: Final = (
     Kind("tokenizer.json of hashes", "texts", "hashing/tokenizer.json", "json",
          lambda f: load_tokenizer(f / "hashing").encode(SENTENCE)),
     Kind("speech.json", "texts", "speech.json", "json", lambda f: load_speech(f).space),
-    Kind("image_steps.json", "texts", "image_steps.json", "json", lambda f: load_steps(str(f))),
+    Kind("image_steps.json", "texts", "image_steps.json", "json", lambda f: load_steps(str(f)),
+         "(size|shortest|crop) :="),
     Kind("word vectors", "texts", "vectors.txt", "lines",
          lambda f: read_word_vectors(f / "vectors.txt", SENTENCE.split())),
     Kind("result.json of an ablation", "texts", "arm/seed-0/result.json", "json",
          _read_result,
          "mean_return|success_rate_95|episodes|extra"),
-    Kind("event file", "texts", "arm/seed-0/events.out.tfevents.1.host", "bytes",
+    Kind("event file", "texts", EVENTS, "bytes",
          _read_result, tolerant=True),
     Kind("index.json", "index", "index/index.json", "json", _search("index"), "extra"),
     Kind("entries.json", "index", "index/entries.json", "json", _search("index")),

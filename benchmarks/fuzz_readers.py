@@ -6,10 +6,10 @@
 Valid examples of all kinds are made with tiny models in a temporary folder. Each mutation changes
 one file of a copy: bits, cuts, types, keys, numbers, nesting, encodings, shapes that no machine
 holds, and things that are no files. The reader runs in a forked process with a limit on time and
-memory. A kind's row counts what was accepted, what was refused in one line that names the file,
-what was refused otherwise, and what was not caught: another exception, a crash, a timeout, memory.
-``wrong type`` counts accepted files of which one declared value has another JSON type; the
-strictness of free keys, such as an environment's own arguments, is left out.
+memory, which needs POSIX. A row counts what was accepted, what was refused in one line that names
+the file, what was refused otherwise, and what was not caught: another exception, a crash, a
+timeout, memory. ``wrong type`` counts accepted files of which one declared value has another JSON
+type; free keys, such as an environment's own arguments, are left out.
 
 ``benchmarks/results/fuzz_readers.json`` has the rows and examples; with ``--before`` they are kept
 beside the present ones, as those of the readers before the schemas.

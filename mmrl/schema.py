@@ -50,6 +50,7 @@ Positive = Annotated[float, Meta(gt=0, le=1e300)]
 """A finite number above 0."""
 
 
+_NO_FILE: Final = "is no regular file; give one, no folder, device or pipe"
 _MISFITS: Final = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError,
     RuntimeError, MemoryError,
@@ -91,9 +92,8 @@ def read_content(path: Path, most: int = LARGEST) -> bytes:
         FileError: as :func:`check_regular`, or it cannot be read.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe would block
-        with open(handle, "rb") as file:
-            return file.read(_checked_size(path, os.fstat(handle), most))
+        with open(path, "rb", opener=_open_at_once) as file:
+            return file.read(_checked_size(path, os.fstat(file.fileno()), most))
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
@@ -202,9 +202,14 @@ def well_formed(source: str | Path) -> Iterator[None]:
         raise FileError(f"{source}: is damaged, or does not fit: {why}") from error
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _checked_size(path: str | Path, about: os.stat_result, most: int | None) -> int:
     if not stat.S_ISREG(about.st_mode):
-        raise FileError(f"{path}: is no regular file; give one, no folder, device or pipe")
+        raise FileError(f"{path}: {_NO_FILE}")
     if most is not None and about.st_size > most:
         raise FileError(f"{path}: has {about.st_size:,} bytes, and at most {most:,} are read")
     return about.st_size
@@ -213,6 +218,8 @@ def _checked_size(path: str | Path, about: os.stat_result, most: int | None) -> 
 def _unreadable(path: str | Path, error: Exception) -> FileError:
     if isinstance(error, FileNotFoundError):
         return FileError(f"{path}: there is no such file")
+    if isinstance(error, IsADirectoryError):
+        return FileError(f"{path}: {_NO_FILE}")
     return FileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
 
 

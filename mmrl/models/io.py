@@ -140,7 +140,9 @@ def load_model(folder: str | Path, *, trust_code: bool = False) -> MultimodalMod
         with bounded_memory(bound_of(size), str(file)), well_formed(file):
             model = _build(about, folder)
         load_weights(model, str(folder / WEIGHTS))
-    except (FileError, OSError, RuntimeError, SafetensorError) as error:
+    except FileError as error:
+        raise UserError(f"{folder} is no whole model of mmrl: {error}") from error
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{folder} is no whole model of mmrl: {shortened(error)}") from error
     now = preprocessing_of(model)
     for name, trained in about["preprocessing"].items():

@@ -9,18 +9,14 @@ from math import prod
 from typing import Any, Final
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from mmrl.schema import FileError
 
-_MAKERS: Final = frozenset(
-    {"empty", "zeros", "ones", "full", "rand", "randn", "randint", "empty_strided"}
-)
-"""Operators of torch whose first list of numbers is the shape of a new tensor."""
+_MAKERS: Final = frozenset({"empty", "zeros", "ones", "full", "rand", "randn"})
+"""Functions of torch that make a tensor of a shape."""
 _RANGES: Final = frozenset({"arange", "linspace", "eye"})
-"""Operators whose numbers bound the length of a new tensor."""
-
-
+"""Functions whose numbers bound the length of what they make."""
 _MOST: Final = 8  # bytes in memory for one in a file of weights
 _MARGIN: Final = 2**30
 
@@ -53,31 +49,40 @@ def bounded_memory(most: int, source: str) -> Iterator[None]:
         yield
 
 
-class _Bound(TorchDispatchMode):
+class _Bound(TorchFunctionMode):
     """Adds up the tensors that torch is asked for."""
 
     def __init__(self, most: int, source: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._left, self._most, self._source = most, most, source
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = func.overloadpacket.__name__
+        name = getattr(func, "__name__", "")
         if name in _MAKERS or name in _RANGES:
-            self._take(name, args, kwargs)
+            self._take(_count(name, args, kwargs), kwargs)
         return func(*args, **kwargs)
 
-    def _take(self, name: str, args: Any, kwargs: Any) -> None:
-        if name in _MAKERS:
-            shape = next((one for one in args if isinstance(one, list | tuple)), ())
-            count = prod(int(one) for one in shape)
-        else:
-            count = max((abs(int(one)) for one in args if isinstance(one, int | float)), default=0)
-        if getattr(kwargs.get("device"), "type", "cpu") == "meta":
+    def _take(self, count: int, options: Any) -> None:
+        device = torch.device(options.get("device") or torch.get_default_device())
+        if device.type == "meta":  # takes none
             return
-        self._left -= count * (kwargs.get("dtype") or torch.get_default_dtype()).itemsize
+        self._left -= count * (options.get("dtype") or torch.get_default_dtype()).itemsize
         if self._left < 0:
             raise FileError(
                 f"{self._source}: its sizes would take more than {self._most:,} bytes of memory: "
                 "it is damaged, or a size in it is wrong"
             )
+
+
+def _count(name: str, args: Any, kwargs: Any) -> int:
+    """How many numbers a new tensor has; 0 where the arguments are wrong, which torch reports."""
+    numbers = [*args, *(kwargs[key] for key in ("size", "end", "n", "steps") if key in kwargs)]
+    shapes = [one for one in numbers if isinstance(one, tuple | list)]
+    plain = [one for one in numbers if isinstance(one, int | float)]
+    try:
+        if name in _RANGES:
+            return max((abs(int(one)) for one in plain), default=0)
+        return prod(int(one) for one in (shapes[0] if shapes else plain))
+    except (TypeError, ValueError, OverflowError):
+        return 0
