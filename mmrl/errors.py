@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 _MOST: Final = 24  # names that are listed
+_LONGEST: Final = 80  # characters of a name
 
 
 class UserError(Exception):
@@ -24,7 +25,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
         name: the name that was given.
         known: the names that exist.
     """
-    names = sorted(known)
+    names, name = sorted(known), name[:_LONGEST]
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(repr(one) for one in near)}?"

@@ -57,6 +57,8 @@ def open_image(source: Path | IO[bytes]) -> Image.Image:
         OSError: it cannot be read, or is no image of :data:`FORMATS`.
         ValueError: it has more pixels than :data:`MOST_PIXELS`, or a damaged header.
     """
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise ValueError(f"{source} is no regular file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow thinks of strange files

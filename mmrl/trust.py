@@ -37,6 +37,7 @@ from typing import Any, Final
 from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.known_packages import known_module
+from mmrl.schema import FileError, Schema, read_json, read_text
 
 SIGNATURE: Final = "code.json"
 """The file in a folder that tells where its code was found, signed by whoever wrote it."""
@@ -56,6 +57,13 @@ _OF_ENVIRONMENTS: Final = re.compile(r"(?:^|\.)env_(?:args|adapter)\.")
 _MODULE: Final = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _ID: Final = re.compile(rf"({_MODULE}):\S+")
 _PATH: Final = re.compile(rf"({_MODULE})[.:]([^\W\d]\w*)")
+
+
+class _Signature(Schema):
+    """What :data:`SIGNATURE` holds: where each module was found, and the signature of that."""
+
+    modules: dict[str, str]
+    signature: str
 
 
 class UntrustedCodeError(UserError):
@@ -361,14 +369,15 @@ def _signed(folder: Path) -> dict[str, str]:
     user's.
     """
     try:
-        read = json.loads((folder / SIGNATURE).read_text())
-        modules, signature = read["modules"], read["signature"]
-        key = _key()
-        if key is None or not hmac.compare_digest(_mac(key, modules), signature):
-            return {}
-        return {str(module): str(place) for module, place in modules.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        read = read_json(folder / SIGNATURE, _Signature)
+    except FileError:
         return {}
+    key = _key()
+    if key is None or not hmac.compare_digest(
+        _mac(key, read.modules).encode(), read.signature.encode(errors="replace")
+    ):
+        return {}
+    return read.modules
 
 
 def _mac(key: bytes, modules: dict[str, str]) -> str:
@@ -392,6 +401,6 @@ def _key(*, create: bool = False) -> bytes | None:
                 pass
             finally:
                 draft.unlink()
-        return bytes.fromhex(file.read_text())
-    except (OSError, ValueError, RuntimeError):  # no home, or one that cannot be written
+        return bytes.fromhex(read_text(file))
+    except (OSError, ValueError, RuntimeError, FileError):  # no home, or one that cannot be written
         return None

@@ -12,7 +12,14 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.preprocessing import build_preprocessing
 from mmrl.experiment.run import Run
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.schema import OpenSchema, convert
 from mmrl.training.goal_images import with_goals
+
+
+class _State(OpenSchema):
+    """What a checkpoint holds of the preprocessing."""
+
+    fingerprints: dict[str, str]
 
 
 def prepare(
@@ -65,5 +72,5 @@ def load_preprocessing(
         UserError: it is not the one that the checkpoint was trained with.
     """
     preprocessing = with_goals(Preprocessing.load(run.path), config.model, space, config.env)
-    preprocessing.check(checkpoint.state["fingerprints"])
+    preprocessing.check(convert(checkpoint.state, _State, checkpoint.source).fingerprints)
     return preprocessing

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from mmrl.registry import agent_names
+from mmrl.schema import FileError, parse_yaml, read_text
 from mmrl.trust import check, split_path
-from mmrl.yaml_text import read_yaml
 
 _OPTIONS: Final = ("--agent", "--config")
 
@@ -57,8 +55,8 @@ def _agent_of(config: str) -> Any:
     """
     try:
         file = Path(config) if "\n" not in config and Path(config).is_file() else None
-        read = read_yaml(config if file is None else file.read_text())
-    except (OSError, ValueError, yaml.YAMLError):
+        read = parse_yaml(config if file is None else read_text(file), config)
+    except (OSError, ValueError, FileError):
         return None
     agent = read.get("agent") if isinstance(read, dict) else None
     if file is not None and isinstance(agent, str):

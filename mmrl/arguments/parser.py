@@ -15,14 +15,15 @@ from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final, NoReturn, get_args, get_origin
 
-import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import flat
 from mmrl.experiment.renamed import announce, present_key, rename_keys
+from mmrl.schema import FileError, parse_yaml, read_text
 from mmrl.text_output import is_text, printable
 from mmrl.yaml_text import read_yaml, to_yaml
 
@@ -103,6 +104,7 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         kwargs.setdefault("formatter_class", Formatter)
         super().__init__(*args, **kwargs)
         self._earlier = dict(earlier or {})
+        self._file: str | None = None
         self.add_argument(
             "--trust-code",
             action="store_true",
@@ -163,16 +165,41 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         """As ``jsonargparse.ArgumentParser.parse_string``, with earlier names of keys; every
         configuration file is read by this.
         """
-        try:
-            config = read_yaml(content)
-        except yaml.YAMLError:
-            config = None  # the error is reported by the parser itself
-        if isinstance(config, dict):
-            config, renamed = rename_keys(config)
-            if renamed:
-                announce(renamed, self.prog)
-                content = to_yaml(config)
+        config = parse_yaml(content, self._file or "the configuration")
+        if not isinstance(config, dict):
+            self.error(f"the configuration is {config!r:.60}, and must be a mapping")
+        self._check_sections(config)
+        config, renamed = rename_keys(config)
+        if renamed:
+            announce(renamed, self.prog)
+            content = to_yaml(config)
         return super().parse_string(content, *args, **kwargs)
+
+    def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:
+        """As ``jsonargparse.ArgumentParser.parse_path``, with the file's name in errors.
+
+        Raises:
+            FileError: it is no regular file, not UTF-8, or no YAML.
+        """
+        content = read_text(Path(path))
+        self._file = str(path)
+        try:
+            return self.parse_string(content, *args, **kwargs)
+        finally:
+            self._file = None
+
+    def _check_sections(self, config: Mapping[Any, Any]) -> None:
+        """Make sure that what the parser takes for keys are such.
+
+        Raises:
+            UserError: a key that is no text, or a section that is no mapping.
+        """
+        sections = {action.dest.partition(".")[0] for action in self._actions if "." in action.dest}
+        for key, value in config.items():
+            if not isinstance(key, str) or not key:
+                self.error(f"key {key!r}: must be a text")
+            if key in sections and not isinstance(value, dict):
+                self.error(f"{key} is {value!r:.60}, and must be a mapping of its options")
 
     def plain_values(self, parsed: Any) -> dict[str, Any]:
         """What was parsed as a configuration file has it: nested dictionaries of plain values.
@@ -209,8 +236,10 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         for wrong in _KEY.findall(text):
             near = self._nearest(wrong)
             if near:
-                hint = f"\nunknown key {wrong!r}: did you mean {' or '.join(map(repr, near))}?"
-        raise UserError(f"{text}{hint}\n'{self.prog} --help' lists the options.") from ex
+                hint = f"; unknown key {wrong!r}: did you mean {' or '.join(map(repr, near))}?"
+        if self._file is not None:
+            raise FileError(f"{self._file}: {text}{hint}") from ex
+        raise UserError(f"{text}{hint} ('{self.prog} --help' lists the options)") from ex
 
     def _nearest(self, wrong: str) -> list[str]:
         known: list[Any] = [action.dest for action in self._actions]

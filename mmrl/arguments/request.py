@@ -12,9 +12,9 @@ from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
-from mmrl.arguments.resuming import as_argument, check_code, check_value, named_run
+from mmrl.arguments.resuming import as_argument, check_code, check_value, named_run, source_of
 from mmrl.errors import UserError
-from mmrl.experiment.config import TrainConfig, flat
+from mmrl.experiment.config import TrainConfig, flat, read_config
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.recipes import CONFIG_HELP, with_config_files
 from mmrl.registry import agent_names, agent_section, find_agent, find_config
@@ -182,6 +182,7 @@ def _request(parser: Parser, parsed: Any) -> TrainRequest:
     section = agent_section(parsed.agent)
     plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}
     resolved = {key: value for key, value in plain.items() if key in {*known, section}}
+    read_config(resolved, find_agent(parsed.agent).Config, source_of(parsed))  # no blank values
     objects = parser.instantiate_classes(parsed)
     config = TrainConfig(**{k: v for k, v in vars(objects).items() if k in known})
     return TrainRequest(config, objects[section], resolved)

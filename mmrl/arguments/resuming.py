@@ -40,6 +40,12 @@ def as_argument(run: Run) -> str:
     return f"--config={yaml.safe_dump(run.config, sort_keys=False)}"
 
 
+def source_of(parsed: Any) -> str:
+    """The files that a parser's result is from, for errors."""
+    files = [str(one) for one in parsed.get("config") or () if one is not None]
+    return ", ".join(files) or "the configuration"
+
+
 def changes(
     run: Run, resolved: Mapping[str, Any], defaults: Mapping[str, Any], *sections: str
 ) -> list[str]:

@@ -18,6 +18,7 @@ from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import install_line, is_installed
 from mmrl.progress import ProgressBar
 from mmrl.recipes import find_config
+from mmrl.schema import read_text
 from mmrl.yaml_text import read_yaml
 
 _DESCRIPTION = """\
@@ -62,7 +63,7 @@ def run(arguments: list[str]) -> int:
         if not config.eval_episodes:
             raise UserError("eval_episodes=0: nothing would be compared")
     folder, seeds = Path(options.out), range(options.seeds)
-    configured = Path(options.config).read_text()
+    configured = read_text(Path(options.config))
     settings = {"config": configured, "steps": options.steps}
     claim(folder, "ablation.yaml", settings, "an ablation")
     _train_all(arms, folder, seeds, common, options.jobs)

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from mmrl.errors import UserError
 from mmrl.files import write_atomically
 from mmrl.generative.text.decoder import Constraint
 from mmrl.generative.text.models import GeneratedText, TextGenerator
+from mmrl.schema import read_yaml
 from mmrl.text_output import printable
 from mmrl.wrappers.adapters import instructions
-from mmrl.yaml_text import read_yaml, to_yaml
+from mmrl.yaml_text import to_yaml
 
 _EPISODES: Final = 4096
 SUCCESS: Final = (
@@ -65,12 +64,8 @@ def claim(folder: Path, name: str, settings: Mapping[str, Any], what: str) -> No
         UserError: it holds something else, or cannot be read or written.
     """
     file = folder / name
-    if file.is_file():
-        try:
-            before = read_yaml(file.read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if before != settings:
+    if file.exists():
+        if read_yaml(file, dict[str, Any]) != settings:
             raise UserError(
                 f"{folder} holds {what} of another configuration or budget: give another --out, or "
                 "remove it"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from jsonargparse import ActionConfigFile
 
 from mmrl.arguments.parser import Parser
-from mmrl.arguments.resuming import as_argument, changes, check_code, named_run
+from mmrl.arguments.resuming import as_argument, changes, check_code, named_run, source_of
 from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.loggers import check_loggers
 from mmrl.recipes import CONFIG_HELP, with_config_files
+from mmrl.schema import convert
 from mmrl.text_output import printable
 from mmrl.training import TASKS, find_config, find_task
 from mmrl.training.config import FitConfig
@@ -123,8 +124,10 @@ def _parse(
     plain = parser.plain_values(parsed)
     resolved = {key: value for key, value in plain.items() if key not in _NOT_THE_TASK}
     check_code(parsed, resolved)
+    names = resolved.keys() - {"task"}
+    convert({name: resolved[name] for name in names}, config, source_of(parsed))
     objects = parser.instantiate_classes(parsed)
-    options = {k: v for k, v in vars(objects).items() if k not in {*_NOT_THE_TASK, "task"}}
+    options = {name: one for name, one in vars(objects).items() if name in names}
     return config(**options), {"task": name, **resolved}, parsed.allow_changes
 
 

@@ -34,8 +34,10 @@ from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import needed_for
 from mmrl.recipes import find_config
 from mmrl.registry import find_agent
+from mmrl.schema import FileError, check_regular, read_text, read_yaml
+from mmrl.text_output import shortened
 from mmrl.trust import sign
-from mmrl.yaml_text import read_yaml, to_yaml
+from mmrl.yaml_text import to_yaml
 
 _DESCRIPTION = """\
 Search hyperparameters with Optuna: every trial is a training of the configuration with other
@@ -50,6 +52,7 @@ Without --over, the search space is the agent's own suggestion. The folder holds
 the trials' runs, a table, a plot, and best.yaml, ready for 'mmrl train --config'. Call it again
 with the same folder to resume or to add trials; several calls at once share the work.
 """
+_STUDY: Final = "study.db"
 _POLL: Final = 2.0  # seconds between looks at a trial's curve
 
 
@@ -108,26 +111,38 @@ def _study(folder: Path, options: Any) -> Any:
         import_module("matplotlib")  # for the plot, which comes after hours
         import optuna
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a failure is one line
-    settings = {"config": Path(options.config).read_text(), "steps": options.steps}
+    settings = {"config": read_text(Path(options.config)), "steps": options.steps}
     claim(folder, "search.yaml", settings, "a search")
+    file = folder / _STUDY
+    if file.exists():
+        check_regular(file)
+    try:
+        study = _opened(optuna, file)
+        # every process that joins or resumes samples with a seed of its own
+        study.sampler = optuna.samplers.TPESampler(seed=options.seed + len(study.trials))
+    except Exception as error:  # of any kind: of SQLite, SQLAlchemy, or Optuna
+        why = shortened(f"{type(error).__name__}: {error}")
+        raise FileError(f"{file}: is damaged, or no study: {why}. Give another --out") from error
+    return study
+
+
+def _opened(optuna: Any, file: Path) -> Any:
+    """The study in a file, which is made where there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         storage = optuna.storages.RDBStorage(
-            f"sqlite:///{folder / 'study.db'}",
+            f"sqlite:///{file}",
             heartbeat_interval=30,  # a trial whose process has died does not count as running
             grace_period=120,
             engine_kwargs={"connect_args": {"timeout": 60}},
         )
-    study = optuna.create_study(
+    return optuna.create_study(
         study_name="mmrl",
         storage=storage,
         load_if_exists=True,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    # every process that joins or resumes samples with a seed of its own
-    study.sampler = optuna.samplers.TPESampler(seed=options.seed + len(study.trials))
-    return study
 
 
 class Search:
@@ -229,7 +244,8 @@ class Search:
         if not whole:
             raise UserError(f"no trial in {self._folder} has ended: give more --trials")
         best = max(whole, key=lambda one: one.success)
-        config = read_yaml((self._folder / f"trial-{best.number:04d}" / CONFIG).read_text())
+        file = self._folder / f"trial-{best.number:04d}" / CONFIG
+        config = read_yaml(file, dict[str, Any])
         for key in ("out", "eval_episodes"):
             config.pop(key, None)
         write_atomically(

@@ -37,6 +37,7 @@ from mmrl.files import (
     write_json,
 )
 from mmrl.registry import find_spec
+from mmrl.schema import Count, FileError, OpenSchema, Size, convert, read_json
 from mmrl.seeding import forked_rng
 from mmrl.trust import sign
 from mmrl.wrappers.adapters import make_vec_env, with_info
@@ -75,6 +76,18 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", env_id_of(self.env))
+
+
+class SavedRequest(OpenSchema):
+    """A :class:`Request` as files of this and earlier versions hold it."""
+
+    env: str
+    env_args: dict[str, Any] = {}
+    episodes: Count | None = None
+    by: str = ""
+    seed: Count = 0
+    num_envs: Size | None = None
+    max_episode_steps: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -188,7 +201,8 @@ class Workshop:
         """
         saved = self.path / REQUEST
         if saved.is_file():
-            check_same(read_request(saved), self.request, self.place)
+            before = read_request(saved)
+            check_same(before, self.request, self.place)
         elif self.place.path.exists() and self._holds_something():
             raise UserError(
                 f"{self.place.path} exists already and is no unfinished dataset of ours; "
@@ -263,8 +277,9 @@ class Workshop:
         with open_hdf5(path) as part:
             try:
                 read = json.loads(part.attrs["spaces"])
-                return {key: str(read[key]) for key in (OBSERVATION_SPACE, ACTION_SPACE)}
-            except DAMAGE as error:
+                convert(read, dict[str, str], f"{path}, spaces")
+                return {key: read[key] for key in (OBSERVATION_SPACE, ACTION_SPACE)}
+            except (*DAMAGE, RecursionError, FileError) as error:
                 raise _damaged(f"{path} is", error) from error
 
     def _check_room(self) -> None:
@@ -341,12 +356,11 @@ def read_request(path: Path) -> dict[str, Any]:
         UserError: it cannot be read.
     """
     try:
-        read = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read: {error}; remove its folder to start over"
-        ) from error
-    return read if isinstance(read, dict) else {}
+        request = read_json(path, dict[str, Any])
+        convert(request, SavedRequest, str(path))
+        return request
+    except FileError as error:
+        raise UserError(f"{error}; remove its folder to start over") from error
 
 
 def _complete_request(place: Place) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
-from mmrl.data.collection import OURS
+from mmrl.data.collection import OURS, SavedRequest
 from mmrl.data.episode import Demonstration, Episode, RecordedEpisode
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
@@ -31,12 +31,25 @@ from mmrl.errors import UserError
 from mmrl.images import decoded
 from mmrl.language import NEUTRAL, InstructionLanguage, find_language
 from mmrl.registry import find_spec
+from mmrl.schema import Count, FileError, OpenSchema, convert, read_json
 from mmrl.trust import is_trusted
 from mmrl.wrappers.adapt.success import EpisodeEnd, SuccessSource, find_success
 from mmrl.wrappers.making import usual_success
 
-_NEEDED: Final = ("total_episodes", "total_steps", "data_format")
+_SMALLEST: Final = 64  # bytes of an episode
 _ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
+
+
+class _Metadata(OpenSchema):
+    """What is needed of Minari's ``metadata.json``, to which packages add keys of their own."""
+
+    total_episodes: Count
+    total_steps: Count
+    data_format: str
+    dataset_id: str | None = None
+    algorithm_name: str | None = None
+    observation_space: str | dict[str, Any] | None = None
+    action_space: str | dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +156,7 @@ class EpisodeDataset(Sequence[Episode]):
         if images:
             _ = self.image_space
         read = [self._read(k, images=images) for k in range(len(self))]
+        self._check_alike(read)
         lengths = [len(one) for one in read]
         return Columns(
             starts=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -196,6 +210,21 @@ class EpisodeDataset(Sequence[Episode]):
             )
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
+    def _check_alike(self, episodes: Sequence[Episode]) -> None:
+        """Make sure that episodes can be put end to end.
+
+        Raises:
+            FileError: one has images or actions of another size than the first.
+        """
+        for number, one in enumerate(episodes):
+            for name in ("images", "actions"):
+                here, first = (getattr(each, name).shape[1:] for each in (one, episodes[0]))
+                if here != first:
+                    raise FileError(
+                        f"{self.place.main}: the {name} of episode {number} are {list(here)}, and "
+                        f"must be {list(first)}, as those of episode 0"
+                    )
 
     def check(self) -> None:
         """Look whether all episodes are there, and what the first one holds.
@@ -360,24 +389,22 @@ def open_dataset(name: str, success: Any = None) -> EpisodeDataset:
 def _metadata(place: Place) -> dict[str, Any]:
     if not place.metadata.is_file():
         raise UserError(_why_not(place))
-    try:
-        metadata = json.loads(place.metadata.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{place.metadata} cannot be read: {error}") from error
-    if not isinstance(metadata, dict):
-        raise UserError(f"{place.metadata} is no metadata of a Minari dataset: {metadata!r}")
-    missing = [key for key in _NEEDED if key not in metadata]
-    if missing:
-        raise UserError(f"{place.metadata} lacks {', '.join(missing)}")
-    for key in ("total_episodes", "total_steps"):
-        if type(metadata[key]) is not int or metadata[key] < 0:
-            raise UserError(f"{place.metadata}: {key} is {metadata[key]!r}, and must be a number")
+    metadata = read_json(place.metadata, dict[str, Any])
+    convert(metadata, _Metadata, str(place.metadata))
+    if isinstance(metadata.get(OURS), dict):
+        convert(metadata[OURS], SavedRequest, f"{place.metadata}: {OURS}")
     if metadata["data_format"] != "hdf5":
         raise UserError(
             f"dataset {place.name!r} is kept as {metadata['data_format']!r}: only hdf5 is read"
         )
     if not place.main.is_file():
         raise UserError(f"dataset {place.name!r} lacks {place.main}")
+    most = place.main.stat().st_size // _SMALLEST
+    if metadata["total_episodes"] > most:
+        raise FileError(
+            f"{place.metadata}: total_episodes is {metadata['total_episodes']}, and {place.main} "
+            f"has room for {most} at most: it is damaged"
+        )
     return metadata
 
 

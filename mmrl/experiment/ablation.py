@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from mmrl.errors import UserError
 from mmrl.evaluation.report import known_success, machine, versions
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.files import write_atomically, write_bytes, write_json
 from mmrl.optional_packages import import_pyplot, is_installed
+from mmrl.schema import Finite, OpenSchema, convert, read_json
 
 _VALUE: Final = re.compile(r"(?P<value>[^\[\]]*)(?:\[(?P<more>[^\[\]]*)\])?")
 BASE: Final = "as configured"
@@ -102,6 +104,15 @@ def plan(axes: Sequence[str], *, product: bool) -> list[Arm]:
     return arms
 
 
+class _Result(OpenSchema):
+    """What a table needs of ``result.json``."""
+
+    training_seconds: Annotated[float, Meta(ge=0, le=1e12)]
+    success_rate: Annotated[float, Meta(ge=0, le=1)] | None
+    mean_return: Finite | None = None
+    env: str = ""
+
+
 @dataclass(frozen=True)
 class Row:
     """What an arm reached.
@@ -137,7 +148,7 @@ class Row:
 def read_row(arm: Arm, folder: Path, seeds: Sequence[int]) -> Row | None:
     """What an arm has reached so far; None before its first run has ended."""
     results = [
-        (json.loads((run / "result.json").read_text()), area_under_curve(run))
+        (_read_result(run / "result.json"), area_under_curve(run))
         for seed in seeds
         if ((run := folder / arm.folder / f"seed-{seed}") / "result.json").is_file()
     ]
@@ -149,6 +160,12 @@ def read_row(arm: Arm, folder: Path, seeds: Sequence[int]) -> Row | None:
         [area for _, area in results],
         [result["training_seconds"] for result, _ in results],
     )
+
+
+def _read_result(path: Path) -> dict[str, Any]:
+    result = read_json(path, dict[str, Any])
+    convert(result, _Result, str(path))
+    return result
 
 
 def area_under_curve(run: Path) -> float:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -21,10 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mmrl.arrays import read_npz
 from mmrl.errors import UserError
 from mmrl.experiment.plain_data import Tree, check_plain, decode, encode, round_trip
 from mmrl.experiment.renamed import rename_weights
 from mmrl.files import as_os_error, atomic_folder
+from mmrl.schema import Count, FileError, Schema, check_regular, parse_json, read_content, read_json
+from mmrl.text_output import shortened
 
 __all__ = [
     "Checkpoint", "DamagedCheckpointError", "Tree", "check_checkpoint", "check_plain",
@@ -39,14 +41,23 @@ ARRAYS: Final = "state.npz"
 ENCODING: Final = 2
 """Of states, see :mod:`mmrl.experiment.plain_data`."""
 _BY_PATH: Final = 1
+_LARGEST_STATE: Final = 2**31  # bytes
 _UNREADABLE: Final = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, SafetensorError,
-    zipfile.BadZipFile,
+    OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError,
+    RuntimeError, SafetensorError,
 )  # fmt: skip
 
 
 class DamagedCheckpointError(UserError):
     """A checkpoint that is not what was written."""
+
+
+class _Manifest(Schema):
+    """What ``manifest.json`` holds."""
+
+    steps: Count
+    sha256: dict[str, str]
+    encoding: int = _BY_PATH
 
 
 @dataclass(frozen=True)
@@ -57,11 +68,13 @@ class Checkpoint:
         steps: environment steps so far.
         weights: tensors by name.
         state: all the rest, plain data.
+        source: the folder that it was read from, for errors; or what else it is.
     """
 
     steps: int
     weights: dict[str, Tensor]
     state: Tree
+    source: str = field(default="a new checkpoint", compare=False)
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -92,18 +105,22 @@ def check_checkpoint(folder: Path) -> int:
     Raises:
         DamagedCheckpointError: a file is missing, was cut or altered.
     """
+    return _checked(folder).steps
+
+
+def _checked(folder: Path) -> _Manifest:
+    for name in (MANIFEST, WEIGHTS, STATE, ARRAYS):
+        if not (folder / name).exists():
+            raise DamagedCheckpointError(f"{folder} is damaged: {name} is missing")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = read_json(folder / MANIFEST, _Manifest)
         for name in (WEIGHTS, STATE, ARRAYS):
-            if _checksum(folder / name) != manifest["sha256"][name]:
+            check_regular(folder / name)
+            if _checksum(folder / name) != manifest.sha256.get(name):
                 raise DamagedCheckpointError(f"{folder} is damaged: {name} is not what was written")
-        return int(manifest["steps"])
-    except FileNotFoundError as error:
-        raise DamagedCheckpointError(
-            f"{folder} is damaged: {Path(error.filename).name} is missing"
-        ) from error
-    except _UNREADABLE as error:
-        raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
+    except (FileError, OSError) as error:
+        raise DamagedCheckpointError(f"{folder} is damaged: {error}") from error
+    return manifest
 
 
 def weights_checksum(folder: Path) -> str:
@@ -112,8 +129,7 @@ def weights_checksum(folder: Path) -> str:
     Raises:
         DamagedCheckpointError: as :func:`check_checkpoint`.
     """
-    check_checkpoint(folder)
-    return str(json.loads((folder / MANIFEST).read_text())["sha256"][WEIGHTS])
+    return _checked(folder).sha256[WEIGHTS]
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -122,15 +138,23 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         DamagedCheckpointError: a file is missing, was cut or altered.
     """
-    steps = check_checkpoint(folder)
+    manifest, file = _checked(folder), folder / STATE
+    if manifest.encoding not in (_BY_PATH, ENCODING):
+        raise UserError(
+            f"{folder}: a checkpoint of encoding {manifest.encoding}: this version of mmrl reads "
+            f"up to {ENCODING}; install the one that wrote it"
+        )
     try:
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = dict(file)
-        encoding = json.loads((folder / MANIFEST).read_text()).get("encoding", _BY_PATH)
-        state = _decode_state(json.loads((folder / STATE).read_text()), arrays, encoding)
-        return Checkpoint(steps, load_file(folder / WEIGHTS), state)
+        arrays = read_npz(folder / ARRAYS)
+        tree = parse_json(read_content(file, _LARGEST_STATE), str(file))
+        decoded = decode if manifest.encoding == ENCODING else _decode_by_path
+        weights = load_file(folder / WEIGHTS)
+        return Checkpoint(manifest.steps, weights, decoded(tree, arrays), str(folder))
+    except FileError as error:
+        raise DamagedCheckpointError(f"{folder} is damaged: {error}") from error
     except _UNREADABLE as error:
-        raise DamagedCheckpointError(f"{folder} is damaged: {error!r}") from error
+        why = shortened(f"{type(error).__name__}: {error}")
+        raise DamagedCheckpointError(f"{folder} is damaged: {why}") from error
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
@@ -169,22 +193,6 @@ def put_weights(
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
-
-
-def _decode_state(tree: Any, arrays: dict[str, NDArray[Any]], encoding: Any) -> Tree:
-    """The state of a checkpoint.
-
-    Raises:
-        UserError: it was written by a later version.
-    """
-    if encoding == ENCODING:
-        return decode(tree, arrays)
-    if encoding == _BY_PATH:
-        return _decode_by_path(tree, arrays)
-    raise UserError(
-        f"a checkpoint of encoding {encoding!r}: this version of mmrl reads up to {ENCODING}; "
-        "install the one that wrote it"
-    )
 
 
 def _decode_by_path(tree: Any, arrays: dict[str, NDArray[Any]]) -> Tree:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from mmrl.errors import UserError
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
 from mmrl.records import MEGABYTES
 from mmrl.registry import agent_section
+from mmrl.schema import convert, well_formed
 from mmrl.splits import split_argument
 from mmrl.wrappers.adapt.config import ADAPTER
 
@@ -108,27 +108,35 @@ class TrainConfig:
             self.env_args = {**self.env_args, **split_argument(self.split)}
 
 
-def read_config(plain: Mapping[str, Any], hyperparameters: type[Any]) -> tuple[TrainConfig, Any]:
+def read_config(
+    plain: Mapping[str, Any], hyperparameters: type[Any], source: str = "the configuration"
+) -> tuple[TrainConfig, Any]:
     """The configuration of a run, and its agent's hyperparameters.
 
     Args:
         plain: as it is in the run's YAML file; what it does not name has its default.
         hyperparameters: the agent's dataclass.
+        source: the file that it is from, for errors.
 
     Raises:
-        UserError: it has unknown keys.
+        FileError: it has unknown keys, or values of another type.
     """
     given, _ = rename_keys(plain)
     agent = agent_section(given.get("agent", TrainConfig.agent))
+    hyper = _hyperparameters(given.pop(agent, {}), hyperparameters, f"{source}: {agent}")
+    model = convert(given.pop("model", {}), ModelConfig, f"{source}: model")
+    optimizer = convert(given.pop("optimizer", {}), OptimizerConfig, f"{source}: optimizer")
+    config = convert({"out": "", **given}, TrainConfig, source)
+    return replace(config, model=model, optimizer=optimizer), hyper
+
+
+def _hyperparameters(given: Any, kind: type[Any], source: str) -> Any:
+    """Those of an agent, which may be of a user's own types that msgspec does not know."""
     try:
-        hyper = hyperparameters(**given.pop(agent, {}))
-        model = ModelConfig(**given.pop("model", {}))
-        if model.image_size is not None:
-            model = replace(model, image_size=(model.image_size[0], model.image_size[1]))
-        optimizer = OptimizerConfig(**given.pop("optimizer", {}))
-        return TrainConfig(**{"out": "", **given, "model": model, "optimizer": optimizer}), hyper
-    except TypeError as error:
-        raise UserError(f"this configuration is of another version of mmrl: {error}") from error
+        return convert(given, kind, source)
+    except TypeError:
+        with well_formed(source):
+            return kind(**given)
 
 
 def flat(config: dict[str, Any]) -> dict[str, Any]:

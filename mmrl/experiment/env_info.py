@@ -22,17 +22,28 @@ from mmrl.contract import SPEECH, contract_violation
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.files import write_json
+from mmrl.schema import Schema, read_json, well_formed
 from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
 from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
 
 FILE: Final = "env_info.json"
 _MOST: Final = 2**26  # numbers in one observation
-_UNREADABLE: Final = (
-    OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError, ArithmeticError,
-    RecursionError,
-)  # fmt: skip
 Plain = dict[str, Any]
+
+
+class _Saved(Schema):
+    """What ``env_info.json`` holds."""
+
+    env: str
+    env_args: Plain
+    observation_space: Plain
+    action_space: Plain
+    instruction_words: tuple[str, ...] | None
+    info_keys: dict[str, str | None] | None
+    actions: dict[str, str] | None
+    language: str | None
+    adaptation: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,19 +106,21 @@ class EnvInfo:
         if not file.is_file():
             return None
         try:
-            plain = json.loads(file.read_text())
-            for key in ("observation_space", "action_space"):
-                plain[key] = space_from_plain(plain[key])
-            if (wrong := contract_violation(plain["observation_space"])) is not None:
-                raise ValueError(wrong)
-            words = plain["instruction_words"]
-            plain["instruction_words"] = None if words is None else tuple(words)
-            plain["adaptation"] = tuple(map(tuple, plain.get("adaptation", ())))
-            return cls(**plain)
-        except _UNREADABLE as error:
+            return cls._of(read_json(file, _Saved), file)
+        except UserError as error:
             raise UserError(
-                f"{file} cannot be read: {error!r}; remove it, and the environment is built instead"
+                f"{error}; remove the file, and the environment is built instead"
             ) from error
+
+    @classmethod
+    def _of(cls, saved: _Saved, file: Path) -> EnvInfo:
+        with well_formed(file):
+            observation = space_from_plain(saved.observation_space)
+            action = space_from_plain(saved.action_space)
+            if (wrong := contract_violation(observation)) is not None:
+                raise ValueError(wrong)
+        plain = {name: getattr(saved, name) for name in saved.__struct_fields__}
+        return cls(**{**plain, "observation_space": observation, "action_space": action})
 
 
 def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:

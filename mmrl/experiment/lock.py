@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 
 from mmrl.errors import UserError
 from mmrl.files import WriteError
+from mmrl.schema import FileError, OpenSchema, convert, read_json, read_text
 
 LOCK: Final = "lock.json"
 STALE_SECONDS: Final = 300.0
@@ -28,6 +29,16 @@ _TRIES: Final = 3
 
 class LockedError(UserError):
     """Another training writes into a run folder now."""
+
+
+class _Owner(OpenSchema):
+    """What a lock names."""
+
+    host: str | None = None
+    boot: str | None = None
+    pid: int | str | None = None
+    started: str | None = None
+    since: str | None = None
 
 
 class RunLock:
@@ -78,8 +89,8 @@ class RunLock:
         trace: TracebackType | None,
     ) -> None:
         self._released.set()
-        with suppress(OSError):
-            if self._file.read_text() == self._owner:
+        with suppress(OSError, FileError):
+            if read_text(self._file) == self._owner:
                 self._file.unlink()
 
     def _take(self) -> None:
@@ -104,15 +115,11 @@ class RunLock:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            owner = json.loads(self._file.read_text())
-        except FileNotFoundError:
-            return None
-        except (
-            OSError,
-            ValueError,
-        ):  # its owner was killed as it wrote, or the disk is full
-            return {}
-        return owner if isinstance(owner, dict) else {}
+            owner = read_json(self._file, dict[str, Any])
+            convert(owner, _Owner, str(self._file))
+        except FileError:  # none, or its owner was killed as it wrote, or the disk is full
+            return {} if self._file.exists() else None
+        return owner
 
     def _is_stale(self, owner: dict[str, Any]) -> bool:
         now = _this_process()
@@ -175,6 +182,6 @@ def _exists(pid: int) -> str | None:
         os.kill(pid, 0)
     except PermissionError:
         return ""
-    except OSError:
+    except (OSError, OverflowError):
         return None
     return ""

@@ -8,7 +8,6 @@ folder of ``mmrl export`` is ``exported``: it acts like the run, and cannot be r
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import warnings
@@ -18,10 +17,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import (
+    STATE,
     Checkpoint,
     DamagedCheckpointError,
     check_checkpoint,
@@ -36,8 +34,9 @@ from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.records import EPISODES_FOLDER
+from mmrl.schema import FileError, Schema, convert, parse_json, read_content, read_yaml
 from mmrl.trust import check, sign
-from mmrl.yaml_text import read_yaml, to_yaml
+from mmrl.yaml_text import to_yaml
 
 CONFIG: Final = "config.yaml"
 RESULT: Final = "result.json"
@@ -54,6 +53,14 @@ class Status(StrEnum):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     EXPORTED = "exported"
+
+
+class _StatusFile(Schema):
+    """What ``status.json`` holds."""
+
+    status: Status
+    since: str = ""
+    why: str | None = None
 
 
 class Run:
@@ -136,13 +143,12 @@ class Run:
         file = path / CONFIG
         if not file.is_file():
             raise UserError(f"{path} is no run folder: it has no {CONFIG}")
-        try:
-            config = read_yaml(file.read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise UserError(f"{file} cannot be read: {error}") from error
-        if not isinstance(config, dict) or not {"env", "task"} & config.keys():
+        config = read_yaml(file, dict[str, Any])
+        if not {"env", "task"} & config.keys():
             raise UserError(f"{file} is no configuration of a training: it names no env or task")
         check(config, file, trust_code=trust_code)
+        for key in ("env", "task", "agent"):
+            convert(config.get(key, ""), str, f"{file}: {key}")
         config, renamed = rename_keys(config)
         announce(renamed, str(path))
         if isinstance(config.get("model"), dict):
@@ -153,8 +159,9 @@ class Run:
     def status(self) -> Status | None:
         """The status of its training; None for older folders, which have no such file."""
         try:
-            return Status(json.loads(self._status_file())["status"])
-        except (ValueError, KeyError, TypeError):
+            plain = parse_json(self._status_file(), STATUS)
+            return convert(plain, _StatusFile, STATUS).status
+        except FileError:
             return None
 
     def set_status(self, status: Status, why: str | None = None) -> None:
@@ -187,8 +194,8 @@ class Run:
 
     def _status_file(self) -> bytes:
         try:
-            return (self.path / STATUS).read_bytes()
-        except OSError:
+            return read_content(self.path / STATUS)
+        except FileError:
             return b""
 
     def check_resumable(self) -> None:
@@ -334,10 +341,11 @@ class Run:
             UserError: there is none.
             UntrustedCodeError: it names code that is not trusted.
         """
-        checkpoint = read_checkpoint(self._newest())
-        if isinstance(checkpoint.state, dict):
-            recipe = checkpoint.state.get("recipe", {})
-            check(recipe, self.checkpoints, trust_code=self._trust_code, signature=self.path)
+        folder = self._newest()
+        checkpoint = read_checkpoint(folder)
+        state = convert(checkpoint.state, dict[str, Any], str(folder / STATE))
+        recipe = convert(state.get("recipe", {}), dict[str, Any], f"{folder / STATE}: recipe")
+        check(recipe, self.checkpoints, trust_code=self._trust_code, signature=self.path)
         return checkpoint
 
     def _newest(self) -> Path:

@@ -27,6 +27,7 @@ from mmrl.models.encoders.speech import build_speech_preprocessor
 from mmrl.models.encoders.text import TEXT_ENCODERS
 from mmrl.models.fusion import Fusion, SingleReadout, build_fusion, check_fusion
 from mmrl.models.inputs import ModelInputs
+from mmrl.models.memory import bounded_memory, machine_memory
 from mmrl.models.model import PRECISIONS, MultimodalModel
 from mmrl.models.saved_encoders import resolve, saved_tokenizer
 from mmrl.models.tokens import TokensShape
@@ -106,12 +107,16 @@ def build_model(
     if inputs is None:
         inputs, tokenizer = _sentences_and_images(config, pretrained)
     table = used_encoders(config, inputs)
-    with loading_once():
+    with loading_once(), bounded_memory(machine_memory(), "the model's configuration"):
         encoders = _build_encoders(config, *resolve(table, pretrained), inputs)
-    fusion = _build_fusion(config, {key: encoder.shape for key, encoder in encoders.items()})
-    model = MultimodalModel(
-        encoders, fusion, tokenizer=tokenizer, dropout=config.dropout, precision=config.precision
-    )
+        fusion = _build_fusion(config, {key: encoder.shape for key, encoder in encoders.items()})
+        model = MultimodalModel(
+            encoders,
+            fusion,
+            tokenizer=tokenizer,
+            dropout=config.dropout,
+            precision=config.precision,
+        )
     _freeze(encoders, table, config)
     if config.channels_last:
         _set_channels_last(encoders, table)

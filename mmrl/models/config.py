@@ -9,11 +9,12 @@ flat fields (``image``, ``image_args``, ``text``, …) are the short spelling of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from mmrl.contract import GOAL, IMAGE, INSTRUCTION, SPEECH
-from mmrl.errors import UserError, unknown
+from mmrl.errors import UserError
+from mmrl.schema import convert
 
 
 @dataclass
@@ -126,7 +127,7 @@ class ModelConfig:
     @classmethod
     def from_saved(cls, **saved: Any) -> Self:
         """As the class, with the fields of a configuration that was saved, see :func:`complete`."""
-        return cls(**complete(saved))
+        return convert(complete(saved), cls, "config")
 
     @classmethod
     def image_text(
@@ -190,13 +191,9 @@ def _read_row(key: str, row: EncoderConfig | Mapping[str, Any]) -> EncoderConfig
     """
     if isinstance(row, EncoderConfig):
         return row
-    known = {one.name for one in fields(EncoderConfig)}
     if not isinstance(row, Mapping) or "name" not in row:
         raise UserError(f"model.encoders.{key}={row!r}: give {{name: …}}, such as small_resnet")
-    for option in row:
-        if option not in known:
-            raise unknown(f"option of model.encoders.{key}", str(option), known)
-    return EncoderConfig(**row)
+    return convert(dict(row), EncoderConfig, f"model.encoders.{key}")
 
 
 def _pair(size: Sequence[int] | None) -> tuple[int, int] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_model as load_weights
@@ -18,16 +18,72 @@ from mmrl.models.build import build_model, build_recipe, used_encoders
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.kinds import is_hub_model
 from mmrl.models.inputs import ModelInputs
+from mmrl.models.memory import bound_of, bounded_memory
 from mmrl.models.model import MultimodalModel
 from mmrl.models.saved_encoders import ENCODERS, save_encoders
 from mmrl.preprocessing.encoded import fingerprint
 from mmrl.preprocessing.image import ImageNormalizer
 from mmrl.preprocessing.text import Tokenizer, load_tokenizer
+from mmrl.schema import (
+    FileError,
+    OpenSchema,
+    Schema,
+    Size,
+    check_regular,
+    convert,
+    read_json,
+    well_formed,
+)
+from mmrl.text_output import shortened
 from mmrl.trust import check, sign
 
 MODEL: Final = "model.json"
 WEIGHTS: Final = "model.safetensors"
 _FORMER_FOLDERS: Final = {INSTRUCTION: "text", SPEECH: "heard"}
+
+
+class _AnyModel(OpenSchema):
+    """What every ``model.json`` holds."""
+
+    kind: Literal["config", "names"]
+
+
+class _Inputs(Schema):
+    """Those of :meth:`mmrl.models.inputs.ModelInputs.to_json`."""
+
+    shapes: dict[str, tuple[Size, ...]]
+    vocabularies: dict[str, Size | tuple[str, ...]]
+
+
+class _ConfigModel(Schema):
+    """What is built by :func:`mmrl.models.build.build_model`, in this and earlier versions."""
+
+    kind: str
+    config: dict[str, Any]
+    preprocessing: dict[str, str]
+    inputs: _Inputs | None = None
+    image_size: tuple[Size, Size] | None = None
+    vocabulary: Size | tuple[str, ...] | None = None
+    speech: tuple[Size, ...] | None = None
+    goal: tuple[Size, Size] | None = None
+
+
+class _NamesModel(Schema):
+    """What ``MultimodalModel.from_names`` of earlier versions has built."""
+
+    kind: str
+    preprocessing: dict[str, str]
+    image: str
+    fusion: str
+    image_features: Size
+    image_weights: str | None
+    image_size: tuple[Size, Size]
+    length: Size
+    precision: str
+    text: str | None = None
+
+
+_MODELS: Final[dict[str, Any]] = {"config": _ConfigModel, "names": _NamesModel}
 
 
 def save_model(model: MultimodalModel, folder: str | Path) -> None:
@@ -75,16 +131,19 @@ def load_model(folder: str | Path, *, trust_code: bool = False) -> MultimodalMod
         UserError: there is none, a file is damaged, or its preprocessing is not the one that it
             was trained with.
     """
-    folder = Path(folder)
+    folder, file = Path(folder), Path(folder) / MODEL
     try:
-        about = json.loads((folder / MODEL).read_text())
-        check(about, folder / MODEL, trust_code=trust_code)
-        model = _build(about, folder)
+        about = read_json(file, dict[str, Any])
+        convert(about, _MODELS[convert(about, _AnyModel, str(file)).kind], str(file))
+        check(about, file, trust_code=trust_code)
+        size = check_regular(folder / WEIGHTS)
+        with bounded_memory(bound_of(size), str(file)), well_formed(file):
+            model = _build(about, folder)
         load_weights(model, str(folder / WEIGHTS))
-    except (
-        OSError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError,
-    ) as error:  # fmt: skip
-        raise UserError(f"{folder} is no whole model of mmrl: {error!r}") from error
+    except FileError as error:
+        raise UserError(f"{folder} is no whole model of mmrl: {error}") from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{folder} is no whole model of mmrl: {shortened(error)}") from error
     now = preprocessing_of(model)
     for name, trained in about["preprocessing"].items():
         if now.get(name) != trained:

@@ -7,7 +7,6 @@ folder that names code, and :func:`model_path` finds models that come as package
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +17,8 @@ from typing import Any, Final
 from mmrl.compat import import_transformers
 from mmrl.errors import UserError
 from mmrl.optional_packages import needed_for
+from mmrl.schema import FileError, check_regular, parse_json, read_content, read_json
+from mmrl.text_output import shortened
 
 _CODE: Final = "auto_map"
 """Where a configuration names classes in Python files of its own."""
@@ -29,6 +30,9 @@ _WITHOUT_WEIGHTS: Final = (
     "AutoImageProcessor",
     "AutoTokenizer",
 )
+_MOST: Final = 2**24  # a size in a configuration, such as of a vocabulary or a layer
+_NO_SIZES: Final = frozenset({"model_max_length", "rope_theta"})
+_CONFIGURATIONS: Final = ("config.json", "preprocessor_config.json", "tokenizer_config.json")
 _PICKLED: Final = "pytorch_model*.bin*"
 _loaded: ContextVar[dict[str, Any] | None] = ContextVar("loaded", default=None)
 
@@ -91,13 +95,44 @@ def load_pretrained(kind: str, name: str, **arguments: Any) -> Any:
     folder = Path(name)
     options: dict[str, Any] = {"trust_remote_code": False, **arguments}
     if folder.is_dir():
+        _check_files(folder)
         check_code(folder)
     if kind not in _WITHOUT_WEIGHTS:
         _check_weights(folder)
         options["use_safetensors"] = True
     transformers = import_transformers()
-    with _quiet(transformers):
+    with _quiet(transformers), in_a_line(name):
         return getattr(transformers, kind).from_pretrained(name, **options)
+
+
+@contextmanager
+def in_a_line(name: str) -> Iterator[None]:
+    """A block of transformers, which raises errors of any kind for files that are damaged.
+
+    Raises:
+        ValueError: in place of all but OSError, ValueError, RuntimeError and UserError.
+    """
+    try:
+        yield
+    except (OSError, ValueError, UserError):
+        raise
+    except Exception as error:
+        why = shortened(f"{type(error).__name__}: {error}")
+        raise ValueError(f"a file of {name} is damaged, or of another version: {why}") from error
+
+
+def _check_files(folder: Path) -> None:
+    """Make sure that a model's configurations are mappings, and that the sizes in them can be.
+
+    Raises:
+        UserError: one is not.
+    """
+    for file in filter(Path.exists, (folder / name for name in _CONFIGURATIONS)):
+        for key, value in _settings(read_json(file, dict[str, Any])):
+            if key not in _NO_SIZES and type(value) is int and abs(value) > _MOST:
+                raise FileError(f"{file}: {key} is {value}, and must be at most {_MOST:,}")
+    for file in sorted(folder.glob("*.safetensors")):
+        check_regular(file)
 
 
 def model_from_config(config: Any, kind: str = "AutoModel") -> Any:
@@ -173,11 +208,7 @@ def check_code(folder: Path) -> None:
         UserError: it does.
     """
     for file in sorted(folder.glob("*config.json")):
-        try:
-            settings = [*_settings(json.loads(file.read_text()))]
-        except (OSError, ValueError, RecursionError):
-            continue  # transformers reports what is wrong with it
-        for key, value in settings:
+        for key, value in _settings(parse_json(read_content(file), str(file))):
             if key == _CODE and value:
                 raise UserError(
                     f"{file} names Python code of its own ({_CODE}), which is never run: give a "

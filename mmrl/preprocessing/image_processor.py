@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+from msgspec import Meta
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -20,10 +20,19 @@ from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.preprocessing.hub import hub_cache, load_pretrained
 from mmrl.preprocessing.image import ImageNormalizer
+from mmrl.schema import Finite, read_json, well_formed
 
 FILE: Final = "image_steps.json"
 """Beside the configuration of a model that was saved here."""
-_INTERPOLATIONS: Final = {0: "nearest-exact", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+Side = Annotated[int, Meta(ge=1, le=2**13)]
+"""Pixels."""
+Channels = Annotated[tuple[Finite, ...], Meta(min_length=1, max_length=4)]
+_INTERPOLATIONS: Final[dict[int, Any]] = {
+    0: "nearest-exact",
+    1: "lanczos",
+    2: "bilinear",
+    3: "bicubic",
+}
 """By Pillow's numbers, as in the files."""
 _STRETCHED_FROM: Final = 384  # ConvNeXt and ResNet: no cropping of images of this size or more
 
@@ -40,12 +49,12 @@ class ImageSteps:
         mean, std: by channel, of pixels from 0 to 1.
     """
 
-    size: tuple[int, int] | None
-    shortest: int | None
-    crop: tuple[int, int] | None
-    interpolation: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    size: tuple[Side, Side] | None
+    shortest: Side | None
+    crop: tuple[Side, Side] | None
+    interpolation: Literal["nearest-exact", "lanczos", "bilinear", "bicubic"]
+    mean: Channels
+    std: Channels
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of resized images, before they are cropped."""
@@ -126,8 +135,8 @@ def load_steps(name: str) -> ImageSteps:
         UserError: it has none, or one that is more than to resize, crop and normalise.
     """
     file = Path(name) / FILE
-    if file.is_file():
-        return _from_json(json.loads(file.read_text()))
+    if file.exists():
+        return read_json(file, ImageSteps)
     try:
         processor = load_pretrained("AutoImageProcessor", name)
     except (OSError, ValueError) as error:
@@ -136,19 +145,13 @@ def load_steps(name: str) -> ImageSteps:
             f"preprocessor_config.json, nor cached in {hub_cache()}, nor reachable "
             f"({(str(error).splitlines() or [repr(error)])[0]}). Put that file of the model there"
         ) from error
-    return steps_of(processor, name)
+    with well_formed(f"{name}, preprocessor_config.json"):
+        return steps_of(processor, name)
 
 
 def save_steps(steps: ImageSteps, folder: Path) -> None:
     """Write them beside a saved configuration."""
     write_json(folder / FILE, asdict(steps))
-
-
-def _from_json(plain: Mapping[str, Any]) -> ImageSteps:
-    fields: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
-    }
-    return ImageSteps(**fields)
 
 
 def steps_of(processor: Any, name: str) -> ImageSteps:

@@ -6,16 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import warnings
 from functools import cached_property
 from math import gcd
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
+from msgspec import Meta
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,12 +25,23 @@ from mmrl.files import write_json
 from mmrl.optional_packages import needed_for
 from mmrl.preprocessing.encoded import EncodedSpace, fingerprint
 from mmrl.preprocessing.hub import download_hint, load_pretrained
+from mmrl.schema import FileError, OpenSchema, Schema, check_regular, read_json
+from mmrl.text_output import shortened
 
 RATE: Final = 16_000
 """Samples a second of every waveform in an observation."""
 
 FILE: Final = "speech.json"
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+"""Of the longest utterance."""
+_LONGEST_FILE: Final = 2**31  # bytes
 _LOWEST: Final = 1e-10  # power of silence
+_HIGHEST_RATE: Final = 1_000_000
+_NO_WAV: Final = (
+    OSError, ValueError, EOFError, struct.error, ArithmeticError, LookupError, TypeError,
+    NameError, MemoryError,
+)  # fmt: skip
+"""What scipy raises for a file that is damaged, or none."""
 _RANGE: Final = 8.0  # powers of ten below an utterance's loudest that are kept, as in Whisper
 
 
@@ -234,6 +245,28 @@ class PretrainedSpeech:
         write_json(folder / FILE, settings)
 
 
+class _AnySpeech(OpenSchema):
+    """What every ``speech.json`` holds."""
+
+    kind: Literal["log_mel", "pretrained"]
+
+
+class _LogMel(Schema):
+    """That of a :class:`LogMel`."""
+
+    kind: str
+    seconds: Seconds
+    mels: Annotated[int, Meta(ge=1, le=4096)]
+
+
+class _Pretrained(Schema):
+    """That of a :class:`PretrainedSpeech`, beside the extractor's own files."""
+
+    kind: str
+    seconds: Seconds
+    path: Annotated[str, Meta(pattern=r"^\w[\w.-]*$")]
+
+
 def load_speech(folder: Path) -> SpeechPreprocessor:
     """The speech preprocessing that was saved in a folder.
 
@@ -241,13 +274,11 @@ def load_speech(folder: Path) -> SpeechPreprocessor:
         UserError: there is none, or it cannot be read.
     """
     path = folder / FILE
-    try:
-        saved = json.loads(path.read_text())
-        if saved["kind"] == "log_mel":
-            return LogMel(saved["seconds"], saved["mels"])
-        return PretrainedSpeech(str(folder / saved["path"]), saved["seconds"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no speech preprocessing of mmrl: {error!r}") from error
+    if read_json(path, _AnySpeech).kind == "log_mel":
+        mel = read_json(path, _LogMel)
+        return LogMel(mel.seconds, mel.mels)
+    saved = read_json(path, _Pretrained)
+    return PretrainedSpeech(str(folder / saved.path), saved.seconds)
 
 
 def read_wav(path: str | Path) -> NDArray[np.float32]:
@@ -259,19 +290,23 @@ def read_wav(path: str | Path) -> NDArray[np.float32]:
     Raises:
         UserError: there is no such file, it is no WAV file, or there is no sound in it.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path}: there is no such file")
+    check_regular(path, _LONGEST_FILE)
     with needed_for("a WAV file", "speech"):
         from scipy.io import wavfile
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of notes beside the sound
         try:
             rate, samples = wavfile.read(path)
-        except (ValueError, EOFError, struct.error) as error:
-            raise UserError(f"{path} is no WAV file: {error}. Convert it to WAV (PCM)") from error
+        except _NO_WAV as error:
+            why = shortened(error)
+            raise FileError(f"{path}: is no WAV file: {why}. Convert it to WAV (PCM)") from error
     if not samples.size:
-        raise UserError(f"{path}: there is no sound in it")
+        raise FileError(f"{path}: there is no sound in it")
+    if not 1 <= rate <= _HIGHEST_RATE:
+        raise FileError(f"{path}: its rate is {rate} Hz, and must be 1 to {_HIGHEST_RATE}")
     waveform = _floats(samples)
+    if not np.isfinite(waveform).all():
+        raise FileError(f"{path}: has samples that are not finite. Convert it to WAV (PCM)")
     return resample(waveform if waveform.ndim == 1 else waveform.mean(1), rate)
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from mmrl.errors import UserError
@@ -27,11 +28,13 @@ from mmrl.preprocessing.hub import (
     download_hint,
     hub_cache,
     id_offset,
+    in_a_line,
     load_pretrained,
     model_path,
     pretrained_config,
     tower_config,
 )
+from mmrl.schema import OpenSchema, Schema, read_json
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
@@ -42,6 +45,8 @@ _WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|')+|[^\w\s]")
 _NO_SPACE: Final = re.compile(rf" (?=[,.;:!?，。；：！？])|(?<=[{_HAN}，。；：！？]) (?=[{_HAN}])")
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
+Length = Annotated[int, Meta(ge=1, le=2**20)]
+"""Ids in an encoded sentence."""
 _CACHED: Final = 1 << 16  # sentences whose ids are kept
 
 
@@ -232,6 +237,8 @@ class PretrainedTokenizer(CachingTokenizer):
         self.name = name
         try:
             self._tokenizer = load_pretrained("AutoTokenizer", model_path(name))
+            with in_a_line(name):  # a damaged file may be noticed only in use
+                _ = self._tokenizer("a")["input_ids"], self._tokenizer.unk_token_id
         except (OSError, ValueError) as error:
             raise UserError(
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
@@ -332,6 +339,37 @@ class HashingTokenizer:
         write_atomically(folder / FILE, text + "\n")
 
 
+class _AnyTokenizer(OpenSchema):
+    """What every ``tokenizer.json`` holds."""
+
+    kind: Literal["words", "hashing", "pretrained"]
+
+
+class _Words(Schema):
+    """That of a :class:`WordTokenizer`."""
+
+    kind: str
+    length: Length
+    words: tuple[str, ...]
+
+
+class _Hashing(Schema):
+    """That of a :class:`HashingTokenizer`."""
+
+    kind: str
+    length: Length
+    size: Annotated[int, Meta(gt=len(_SPECIALS), le=2**31 - 1)]
+
+
+class _Pretrained(Schema):
+    """That of a :class:`PretrainedTokenizer`, beside the tokenizer's own files."""
+
+    kind: str
+    length: Length
+    path: Annotated[str, Meta(pattern=r"^\w[\w.-]*$")]
+    offset: Annotated[int, Meta(ge=0, le=1)] = 0
+
+
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer that was saved in a folder.
 
@@ -339,13 +377,12 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         UserError: there is none, or it cannot be read.
     """
     path = folder / FILE
-    try:
-        saved = json.loads(path.read_text())
-        if saved["kind"] == "words":
-            return WordTokenizer(saved["words"], saved["length"])
-        if saved["kind"] == "hashing":
-            return HashingTokenizer(saved["size"], saved["length"])
-        name, offset = str(folder / saved["path"]), int(saved.get("offset", 0))
-        return PretrainedTokenizer(name, saved["length"], offset)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no tokenizer of mmrl: {error!r}") from error
+    kind = read_json(path, _AnyTokenizer).kind
+    if kind == "words":
+        words = read_json(path, _Words)
+        return WordTokenizer(words.words, words.length)
+    if kind == "hashing":
+        hashing = read_json(path, _Hashing)
+        return HashingTokenizer(hashing.size, hashing.length)
+    saved = read_json(path, _Pretrained)
+    return PretrainedTokenizer(str(folder / saved.path), saved.length, saved.offset)

@@ -44,6 +44,7 @@ from mmrl.records.sheets import (
     thumbnail,
     unpack_sheets,
 )
+from mmrl.schema import FileError, check_regular, convert, parse_json
 
 FORMAT: Final = 1
 SUFFIX: Final = ".episode"
@@ -378,8 +379,9 @@ def _json(value: Any) -> bytes:
 
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
+        check_regular(path)
         return zipfile.ZipFile(path)
-    except _DAMAGE as error:
+    except (*_DAMAGE, FileError) as error:
         raise RecordError(f"{path}: not a record of an episode: {error}") from error
 
 
@@ -401,13 +403,12 @@ def _member(path: Path, file: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _read_json(path: Path, file: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    source = f"{path}: {name}"
     try:
-        value = json.loads(_member(path, file, name, _LARGEST_JSON))
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: {name} is damaged: {error}") from error
-    if not isinstance(value, dict):
-        raise RecordError(f"{path}: {name} is no mapping")
-    return value
+        content = _member(path, file, name, _LARGEST_JSON)
+        return convert(parse_json(content, source), dict[str, Any], source)
+    except FileError as error:
+        raise RecordError(str(error)) from error
 
 
 def _first_member(path: Path) -> dict[str, Any] | None:
@@ -418,11 +419,12 @@ def _first_member(path: Path) -> dict[str, Any] | None:
         RecordError: there is no such file, or it cannot be read.
     """
     try:
+        check_regular(path)
         with path.open("rb", buffering=0) as file:
             start = file.read(_BEGINNING)
             file.seek(max(file.seek(0, io.SEEK_END) - _END_SIZE, 0))
             end = file.read(_END_SIZE)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, FileError) as error:
         raise RecordError(f"{path}: not a record of an episode: {error}") from error
     if len(start) < _LOCAL_HEADER.size or not end.startswith(_END):
         return None

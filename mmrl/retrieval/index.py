@@ -11,14 +11,28 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
+from msgspec import UNSET, Meta, UnsetType
 from numpy.typing import NDArray
 
+from mmrl.arrays import read_npy
 from mmrl.errors import UserError
 from mmrl.files import atomic_folder
 from mmrl.optional_packages import needed_for
+from mmrl.schema import (
+    Count,
+    FileError,
+    OpenSchema,
+    Schema,
+    check_regular,
+    convert,
+    parse_json,
+    read_content,
+    read_json,
+    well_formed,
+)
 
 EXACT_LIMIT: Final = 50_000
 """Up to so many images are compared exhaustively; more are searched approximately by a graph (HNSW,
@@ -33,14 +47,38 @@ _NEIGHBOURS: Final = 32  # M of HNSW
 _EF_CONSTRUCTION: Final = 200
 _EF_SEARCH: Final = 256
 
-_DAMAGE: Final = (
-    OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, MemoryError
-)  # fmt: skip
+_LARGEST_ENTRIES: Final = 2**31  # bytes
 
 Entry = dict[str, Any]
 """Identifies an image: by its ``file``; or by ``episode`` and ``step`` of a dataset, with the
 ``description`` there.
 """
+
+
+class _Manifest(OpenSchema):
+    """What ``index.json`` holds, beside what its maker adds."""
+
+    width: Annotated[int, Meta(ge=1, le=2**16)]
+    exact: bool
+    images: Count | None = None
+    pictures: Count | None = None  # its earlier name
+    model: str | UnsetType = UNSET
+    weights: str | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+
+
+class _FileEntry(Schema):
+    """An image of a folder."""
+
+    file: str
+
+
+class _StepEntry(Schema):
+    """An image of a dataset."""
+
+    episode: Count
+    step: Count
+    description: str
 
 
 def caption(entry: Entry) -> str:
@@ -148,19 +186,31 @@ class ImageIndex:
         if not (folder / MANIFEST).is_file():
             raise UserError(f"{folder} is no index of images: 'mmrl index' makes one")
         try:
-            about = json.loads((folder / MANIFEST).read_text())
-            entries = json.loads((folder / ENTRIES).read_text())
-            _check_entries(entries)
-            embeddings = np.load(folder / EMBEDDINGS, allow_pickle=False)
-            count = about["images"] if "images" in about else about["pictures"]  # its earlier name
-            shape = (count, about["width"])
-            if embeddings.shape != shape or embeddings.dtype != np.float32:
-                raise ValueError(f"embeddings {embeddings.dtype} {list(embeddings.shape)}")
-            index = cls(embeddings, entries, about, exact_limit=len(entries))
-            if not about["exact"]:
-                index._graph = _faiss().read_index(str(folder / GRAPH))
-        except _DAMAGE as error:
-            raise UserError(f"{folder} is a damaged index: {error!r}. Make it again") from error
+            return cls._read(folder)
+        except FileError as error:
+            raise UserError(f"{folder} is a damaged index: {error}. Make it again") from error
+
+    @classmethod
+    def _read(cls, folder: Path) -> ImageIndex:
+        about = read_json(folder / MANIFEST, dict[str, Any])
+        manifest = convert(about, _Manifest, str(folder / MANIFEST))
+        entries = _read_entries(folder / ENTRIES)
+        embeddings = read_npy(folder / EMBEDDINGS)
+        count = manifest.pictures if manifest.images is None else manifest.images
+        if count is None:
+            raise FileError(f"{folder / MANIFEST}: lacks 'images'")
+        if embeddings.shape != (count, manifest.width) or embeddings.dtype != np.float32:
+            raise FileError(
+                f"{folder / EMBEDDINGS} is {embeddings.dtype} {list(embeddings.shape)}, and must "
+                f"be float32 {[count, manifest.width]}"
+            )
+        if not np.isfinite(embeddings).all():
+            raise FileError(f"{folder / EMBEDDINGS} has numbers that are not finite")
+        if len(entries) != count:
+            raise FileError(f"{folder / ENTRIES} has {len(entries)} entries of {count} images")
+        index = cls(embeddings, entries, about, exact_limit=len(entries))
+        if not manifest.exact:
+            index._graph = _read_graph(folder / GRAPH, embeddings.shape)
         return index
 
 
@@ -170,31 +220,21 @@ def is_within(file: str) -> bool:
     return not (path.anchor or ".." in path.parts or "\0" in file or not path.parts)
 
 
-def _check_entries(entries: Any) -> None:
-    """Refuse malformed entries, and files outside the folder of the images.
+def _read_entries(path: Path) -> list[Entry]:
+    """The entries of the images, none of which is outside their folder.
 
     Raises:
-        ValueError: the first one.
+        FileError: the first that is no image of a folder or of a dataset.
     """
-    if not isinstance(entries, list):
-        raise ValueError(f"{ENTRIES} is no list")
-    for entry in entries:
-        if not (_is_file(entry) or _is_step(entry)):
-            raise ValueError(f"{entry!r} is no image of a folder or of a dataset")
-
-
-def _is_file(entry: Any) -> bool:
-    file = entry.get("file") if isinstance(entry, dict) else None
-    return isinstance(file, str) and is_within(file)
-
-
-def _is_step(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict)
-        and "file" not in entry
-        and isinstance(entry.get("description"), str)
-        and all(type(entry.get(k)) is int and entry[k] >= 0 for k in ("episode", "step"))
-    )
+    plain = parse_json(read_content(path, _LARGEST_ENTRIES), str(path))
+    entries = convert(plain, list[Entry], str(path))
+    for number, entry in enumerate(entries):
+        place = f"{path}: entry {number}"
+        if "file" not in entry:
+            convert(entry, _StepEntry, place)
+        elif not is_within(convert(entry, _FileEntry, place).file):
+            raise FileError(f"{place}: file {entry['file']!r} is no file within the folder")
+    return entries
 
 
 def _graph(embeddings: NDArray[np.float32]) -> Any:
@@ -210,3 +250,18 @@ def _faiss() -> Any:
     with needed_for(f"a search among more than {EXACT_LIMIT:,} images", "search"):
         import faiss
     return faiss
+
+
+def _read_graph(path: Path, shape: tuple[int, ...]) -> Any:
+    """The graph of embeddings [N, D].
+
+    Raises:
+        FileError: it is damaged, or of others.
+    """
+    faiss = _faiss()
+    check_regular(path)
+    with well_formed(path):
+        graph = faiss.read_index(str(path))
+        if not isinstance(graph, faiss.IndexHNSWFlat) or (graph.ntotal, graph.d) != shape:
+            raise ValueError(f"it is no graph of {list(shape)} embeddings")
+    return graph

@@ -10,7 +10,9 @@ from mmrl.device import find_device
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import put_weights
 from mmrl.experiment.run import Run
+from mmrl.models.memory import bound_of, bounded_memory
 from mmrl.models.saved_encoders import saved_encoders
+from mmrl.schema import well_formed
 from mmrl.training import find_task
 
 
@@ -36,7 +38,9 @@ def load(
             f"{path} was fitted for {found}, not for {task}: 'mmrl fit {task}' makes what is needed"
         )
     checkpoint = run.read_checkpoint()
-    with saved_encoders(run.path):
-        module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
-    put_weights(module, checkpoint.weights)
+    weights = sum(one.nbytes for one in checkpoint.weights.values())
+    with saved_encoders(run.path), well_formed(checkpoint.source):
+        with bounded_memory(bound_of(weights), f"{checkpoint.source}: recipe"):
+            module: nn.Module = find_task(task).build(checkpoint.state["recipe"])
+        put_weights(module, checkpoint.weights)
     return module.to(find_device(device)).eval()

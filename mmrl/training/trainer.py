@@ -27,6 +27,7 @@ from mmrl.interrupts import graceful_stop
 from mmrl.loggers import Loggers, open_loggers
 from mmrl.models.saved_encoders import save_encoders, save_tokenizer
 from mmrl.progress import ProgressBar
+from mmrl.schema import well_formed
 from mmrl.seeding import forked_rng, rng_state, set_rng_state
 from mmrl.training.config import FitConfig
 from mmrl.training.task import Evaluation, Task
@@ -212,16 +213,16 @@ class Training:
         """Continue from a checkpoint.
 
         Raises:
-            UserError: it is of another task or module.
+            UserError: it is of another task or module, or damaged.
         """
-        put_weights(self.task.module, checkpoint.weights)
-        state = checkpoint.state
-        whole = self._optimizer.state_dict()
-        whole["state"] = {int(number): one for number, one in state["optimizer"].items()}
-        self._optimizer.load_state_dict(whole)
-        self._generator.bit_generator.state = state["generator"]
-        set_rng_state(state)
-        self.task.set_state(state)
+        state, whole = checkpoint.state, self._optimizer.state_dict()
+        with well_formed(checkpoint.source):
+            put_weights(self.task.module, checkpoint.weights)
+            whole["state"] = {int(number): one for number, one in state["optimizer"].items()}
+            self._optimizer.load_state_dict(whole)
+            self._generator.bit_generator.state = state["generator"]
+            set_rng_state(state)
+            self.task.set_state(state)
         self.step = checkpoint.steps
 
 

@@ -21,10 +21,12 @@ from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import CONFIG, Run
+from mmrl.models.memory import bound_of, bounded_memory
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.registry import agent_names, find_agent
+from mmrl.schema import well_formed
 from mmrl.wrappers.action_mappings import discrete_bins
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
@@ -246,13 +248,18 @@ class SB3Agent(ABC):
         actor = SB3Actor(algorithm.policy, preprocessing)
         bar = TrainingProgressBar(config.steps)
         callbacks = StandardCallbacks(config, run, actor, show or bar, team, parts)
+        has_begun = False
         try:
             if checkpoint is not None:
                 resume_training(algorithm, checkpoint, callbacks, config, team, parts)
-            if algorithm.num_timesteps < config.steps:
+            has_begun = algorithm.num_timesteps < config.steps
+            if has_begun:
                 with profiled(algorithm, callbacks, run, wanted=config.profile):
                     learn(algorithm, config.steps, callbacks, run)
         finally:
+            if not has_begun:  # learn() closes them
+                callbacks.close()
+                algorithm.logger.close()
             bar.close()
             env.close()
         return actor
@@ -266,15 +273,18 @@ class SB3Agent(ABC):
                 not adapted.
         """
         checkpoint = run.read_checkpoint()
-        config, hyper = read_config(run.config, cls.Config)
+        config, hyper = read_config(run.config, cls.Config, str(run.path / CONFIG))
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
-        with saved_encoders(run.path):
+        weights = bound_of(sum(one.nbytes for one in checkpoint.weights.values()))
+        source = str(run.path / CONFIG)
+        with saved_encoders(run.path), bounded_memory(weights, source), well_formed(source):
             policy = cls.build_policy(
                 config, hyper, preprocessing, info.observation_space, info.action_space
             )
-        put_weights(policy, checkpoint.weights, optional=cls.training_only)
+        with well_formed(checkpoint.source):
+            put_weights(policy, checkpoint.weights, optional=cls.training_only)
         return SB3Actor(policy.to(get_device(device)), preprocessing)
 
     @classmethod

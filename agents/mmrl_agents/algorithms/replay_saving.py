@@ -18,6 +18,7 @@ from mmrl.experiment.checkpoint import (
     weights_of,
     write_checkpoint,
 )
+from mmrl.schema import well_formed
 from mmrl_agents.algorithms.saving import Saveable
 from mmrl_agents.buffers.replay import FrameReplay
 from mmrl_agents.buffers.undo import UndoLog
@@ -27,7 +28,6 @@ from mmrl_agents.saving.folder import (
     find_folder,
     new_folder,
     refuse_pickle,
-    well_formed,
 )
 
 

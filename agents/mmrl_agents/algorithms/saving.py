@@ -36,6 +36,7 @@ from mmrl.models.config import ModelConfig
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.schema import well_formed
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
 from mmrl_agents.algorithms.observations import (
@@ -56,7 +57,6 @@ from mmrl_agents.saving.folder import (
     find_folder,
     new_folder,
     refuse_pickle,
-    well_formed,
 )
 from mmrl_agents.saving.packing import pack, pack_known, unpack
 from mmrl_agents.saving.policy import OF_THE_MODEL, SaveablePolicy

@@ -35,6 +35,7 @@ from mmrl.experiment.run import Run
 from mmrl.generative.world_model.simulator import WorldSimulator
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl.schema import Count, OpenSchema, convert, well_formed
 from mmrl.training.config import FitConfig
 from mmrl.training.load import load
 from mmrl.training.task import Task
@@ -162,6 +163,12 @@ class ImaginationAgent:
         return rounds.actor
 
 
+class _State(OpenSchema):
+    """What a checkpoint holds of the rounds."""
+
+    rounds: Count
+
+
 class RealOutcome(NamedTuple):
     """The outcome of a round's real episodes.
 
@@ -221,7 +228,7 @@ class _Rounds:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Resume after the round of a checkpoint."""
         self._checkpoint, self.steps = checkpoint, checkpoint.steps
-        self._done = checkpoint.state["rounds"]
+        self._done = convert(checkpoint.state, _State, checkpoint.source).rounds
 
     def advance(self) -> None:
         """One more round."""
@@ -320,8 +327,9 @@ class _Rounds:
         steps = None
         if self._checkpoint is not None:
             state = self._checkpoint.state
-            steps = entry(state, "imagined_steps")
-            set_learned_state(algorithm, self._checkpoint.weights, entry(state, "learned"))
+            with well_formed(self._checkpoint.source):
+                steps = entry(state, "imagined_steps")
+                set_learned_state(algorithm, self._checkpoint.weights, entry(state, "learned"))
             algorithm.num_timesteps = steps
         algorithm.set_random_seed(self._seed)
         algorithm.set_logger(make_logger(self.run, steps))

@@ -21,6 +21,7 @@ from mmrl.experiment.run import Run
 from mmrl.files import WriteError, write_atomically, write_json
 from mmrl.interrupts import graceful_stop
 from mmrl.loggers import TENSORBOARD, Loggers, open_loggers
+from mmrl.schema import well_formed
 from mmrl.viz.tensorboard import event_writer
 from mmrl.wrappers.error_context import EnvironmentFailedError
 from mmrl_agents.earlier import entry
@@ -132,15 +133,11 @@ def resume(
         UserError: the checkpoint is of another training.
     """
     state = checkpoint.state
-    try:
+    with well_formed(checkpoint.source):
         set_learned_state(algorithm, checkpoint.weights, entry(state, "learned"))
         own = part_of(state, team)
         exact = set_training_state(algorithm, own, config.seed + checkpoint.steps, parts)
         callbacks.set_state(state["callbacks"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(
-            f"the checkpoint of {checkpoint.steps:,} steps does not fit this training: {error}"
-        ) from error
     if not exact and team.is_first:
         workers = 1 + len(state.get("others", ()))
         why = (

@@ -116,12 +116,3 @@ def new_folder(path: Any, file: str, about: Mapping[str, Any]) -> Iterator[Path]
 
 def _is_empty(folder: Path) -> bool:
     return folder.is_dir() and not any(folder.iterdir())
-
-
-@contextmanager
-def well_formed(folder: Path) -> Iterator[None]:
-    """Raise a UserError for the errors of a damaged description."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        raise UserError(f"{folder} is damaged, or does not fit: {error!r}") from error

@@ -17,6 +17,7 @@ from mmrl.experiment.checkpoint import (
     write_checkpoint,
 )
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
+from mmrl.schema import well_formed
 from mmrl.trust import sign
 from mmrl_agents.saving.folder import (
     CHECKPOINT,
@@ -26,7 +27,6 @@ from mmrl_agents.saving.folder import (
     find_folder,
     new_folder,
     refuse_pickle,
-    well_formed,
 )
 from mmrl_agents.saving.packing import pack_known, unpack
 

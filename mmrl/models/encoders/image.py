@@ -25,6 +25,7 @@ from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.encoders.torchvision_networks import torchvision_encoder, torchvision_names
 from mmrl.preprocessing.hub import download_hint, hub_cache
 from mmrl.preprocessing.image import ImageNormalizer
+from mmrl.text_output import shortened
 
 
 def small_resnet(
@@ -159,7 +160,9 @@ def build_image_encoder(
         try:
             return IMAGE_ENCODERS[name](size, resize=resize is not None, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+            raise UserError(
+                f"model.image_args {kwargs} do not fit {name}: {shortened(error)}"
+            ) from error
     if is_of_others(name):
         if weights:
             raise UserError(f"{name} loads its own weights: leave model.image_weights empty")
@@ -178,7 +181,9 @@ def build_image_encoder(
         return build(name, size, pretrained=pretrained, resize=resize is not None, **kwargs)
     except UNREADABLE as error:
         if name in theirs:
-            raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+            raise UserError(
+                f"model.image_args {kwargs} do not fit {name}: {shortened(error)}"
+            ) from error
         raise UserError(
             f"image encoder {name!r} is neither a local folder with config.json, "
             f"preprocessor_config.json and model.safetensors, nor cached in {hub_cache()}, nor "
@@ -186,4 +191,6 @@ def build_image_encoder(
             f"such as resnet18{download_hint(name)}"
         ) from error
     except TypeError as error:
-        raise UserError(f"model.image_args {kwargs} do not fit {name}: {error}") from error
+        raise UserError(
+            f"model.image_args {kwargs} do not fit {name}: {shortened(error)}"
+        ) from error

@@ -22,6 +22,7 @@ from typing import Any
 from mmrl.errors import UserError
 from mmrl.models.tokens import TokensShape
 from mmrl.registry import ENCODERS, find_offered, is_offered
+from mmrl.text_output import shortened
 
 
 def is_of_others(name: str) -> bool:
@@ -59,7 +60,9 @@ def build_other(
         inspect.signature(make).bind(*given, **fixed, **args)
         encoder = make(*given, **fixed, **args)
     except (TypeError, ValueError) as error:
-        raise UserError(f"model.{kind}_args {dict(args)} do not fit {name}: {error}") from error
+        raise UserError(
+            f"model.{kind}_args {dict(args)} do not fit {name}: {shortened(error)}"
+        ) from error
     if not isinstance(getattr(encoder, "shape", None), TokensShape):
         raise UserError(
             f"{kind} encoder {name!r} has no shape: set self.shape = TokensShape(width, grid)"

@@ -24,6 +24,7 @@ from mmrl.models.encoders.image_base import ImageEncoder
 from mmrl.models.encoders.layers import with_small_maps
 from mmrl.models.encoders.torchvision_weights import read_weights
 from mmrl.preprocessing.image import IMAGENET_MEAN, IMAGENET_STD, ImageNormalizer
+from mmrl.text_output import shortened
 
 _HEADS: Final = (
     "avgpool", "flatten", "dropout", "fc", "classifier", "head", "heads", "aux1", "aux2",
@@ -81,8 +82,8 @@ def torchvision_encoder(
         OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError, SafetensorError,
     ) as error:  # fmt: skip
         raise UserError(
-            f"weights {weights!r} of {name} cannot be loaded ({error}). Offline, put the file "
-            f"into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
+            f"weights {weights!r} of {name} cannot be loaded ({shortened(error)}). Offline, put "
+            f"the file into {torch.hub.get_dir()}/checkpoints, or leave model.image_weights empty"
         ) from error
     body = body_of(whole, stage)
     size = fixed_size(whole)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -17,6 +18,11 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from mmrl.errors import UserError
 from mmrl.models.encoders.base import TextEncoder, Vocabulary, size_of
 from mmrl.preprocessing.text import PADDING
+from mmrl.schema import check_regular
+from mmrl.text_output import shortened
+
+_LARGEST: Final = 1e30
+_WIDEST: Final = 2**16  # numbers of a vector
 
 
 def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDArray[np.float32]]:
@@ -33,6 +39,7 @@ def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDA
     Raises:
         UserError: no such file, a line of another width, or none of the words is in it.
     """
+    check_regular(path)
     wanted, found = set(words), {}
     width = None
     try:
@@ -41,19 +48,33 @@ def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDA
                 word, *values = line.rstrip().split(" ")
                 if number == 1 and len(values) == 1:
                     continue
-                width = width or len(values)
+                width = width or min(len(values), _WIDEST)
                 if len(values) != width:
                     raise UserError(
                         f"{path}, line {number}: {len(values)} numbers where the first word has "
                         f"{width}"
                     )
                 if word in wanted:
-                    found[word] = np.array([float(value) for value in values], np.float32)
+                    found[word] = _vector(values, f"{path}, line {number}")
     except (OSError, ValueError) as error:
         raise UserError(f"word vectors {path} cannot be read: {error}") from error
     if not found:
         raise UserError(f"word vectors {path}: none of the {len(wanted)} words is in it")
     return found
+
+
+def _vector(values: list[str], place: str) -> NDArray[np.float32]:
+    """Finite numbers, float32 [width].
+
+    Raises:
+        ValueError: they are none.
+    """
+    vector = np.array([float(value) for value in values])
+    if not len(vector) or not (np.abs(vector) < _LARGEST).all():
+        raise ValueError(
+            f"{place}: numbers below {_LARGEST:.0e} are needed, not {shortened(values[:3])}"
+        )
+    return vector.astype(np.float32)
 
 
 def word_embedding(vocabulary: Vocabulary, width: int, vectors: str | None) -> nn.Embedding:

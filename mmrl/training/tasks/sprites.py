@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmrl.arrays import read_npz
 from mmrl.errors import UserError
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import decoded
@@ -122,11 +123,11 @@ def read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
     """
     try:
         if path.is_dir():
-            found = {file.stem: decoded(file, "RGBA") for file in sorted(path.glob("*.png"))}
+            images = {file.stem: decoded(file, "RGBA") for file in sorted(path.glob("*.png"))}
         else:
-            with np.load(path, allow_pickle=False) as read:
-                found = {name: _with_opacity(one) for name, one in read.items()}
-    except (OSError, ValueError, SyntaxError) as error:
+            images = read_npz(path)
+        found = {name: _with_opacity(one, name) for name, one in images.items()}
+    except (OSError, ValueError, UserError) as error:
         raise UserError(f"{path} is no set of sprites: {error}") from error
     if not found:
         raise UserError(f"{path} holds no images")
@@ -139,9 +140,12 @@ def composited(images: NDArray[np.uint8], ground: int) -> NDArray[np.uint8]:
     return (images[..., :3] * share + ground * (1 - share)).round().astype(np.uint8)
 
 
-def _with_opacity(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (3, 4):
-        raise ValueError(f"{image.dtype} {list(image.shape)}: must be uint8 [S, S, 3 or 4]")
+def _with_opacity(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    square = image.ndim == 3 and image.shape[0] == image.shape[1] > 0
+    if image.dtype != np.uint8 or not square or image.shape[2] not in (3, 4):
+        raise ValueError(
+            f"{name} is {image.dtype} {list(image.shape)}, and must be uint8 [S, S, 3 or 4]"
+        )
     if image.shape[2] == 4:
         return image
     return np.concatenate([image, np.full_like(image[..., :1], 255)], 2)

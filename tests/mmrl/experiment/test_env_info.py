@@ -85,7 +85,7 @@ def test_spoken_instructions_are_part_of_it():
 )  # fmt: skip
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(UserError, match=f"{FILE} cannot be read.*remove it"):
+    with pytest.raises(UserError, match=rf"{FILE}: .*remove the file"):
         EnvInfo.load(tmp_path)
 
 

@@ -109,9 +109,9 @@ def test_place_that_cannot_be_written(tmp_path):
     ("content", "words"),
     [
         (None, "is no run folder"),
-        ("a: [", "cannot be read"),
-        ("", "names no env"),
-        ("- 1", "names no env"),
+        ("a: [", "no YAML"),
+        ("", "must be a mapping"),
+        ("- 1", "must be a mapping"),
         ("steps: 3", "names no env"),
     ],
 )

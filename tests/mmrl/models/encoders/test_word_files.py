@@ -42,7 +42,7 @@ def test_encoders_begin_with_them(tmp_path, name):
         ("bell 1 0 0\nred 0 1\n", "line 2: 2 numbers where the first word has 3"),
         ("bell a b c\n", "cannot be read"),
         ("Paris 1 2 3\n", "none of the 2 words"),
-        (None, "cannot be read"),
+        (None, "there is no such file"),
     ],
 )
 def test_what_is_no_such_file(tmp_path, content, words):

@@ -12,12 +12,18 @@ does not see; the floor, where there is none. Where an image is transparent, the
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Final
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -39,6 +45,14 @@ _THINGS: Final = {
 }
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _MOST_PIXELS: Final = 2**26
+_LARGEST: Final = 2**28  # bytes that an archive unpacks to
+_LONGEST: Final = 200  # characters of a reason
+_DAMAGE: Final = (
+    OSError, EOFError, ValueError, SyntaxError, RuntimeError, LookupError, TypeError,
+    AttributeError, OverflowError, MemoryError, TokenError, zipfile.BadZipFile, zlib.error,
+    struct.error,
+)  # fmt: skip
+"""What Pillow, zipfile and numpy raise for a damaged file."""
 _NAMES_OF: Final = {color: name for name, color in MINIGRID.colors.items()}
 NEEDED: Final = (
     "floor",
@@ -67,8 +81,9 @@ def read_sprites(path: Path) -> Sprites:
     """
     try:
         found = _of_folder(path) if path.is_dir() else _of_archive(path)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"theme={str(path)!r} cannot be read: {error}") from error
+    except _DAMAGE as error:
+        why = " ".join(str(error).split())[:_LONGEST] or type(error).__name__
+        raise ValueError(f"theme={str(path)!r} cannot be read: {why}") from error
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise ValueError(
@@ -175,6 +190,8 @@ def _decoded(file: Path) -> NDArray[np.uint8]:
     Raises:
         OSError, ValueError, SyntaxError: it is none, damaged, or larger than any tile.
     """
+    if not file.is_file():
+        raise ValueError(f"{file.name} is no regular file")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
@@ -191,5 +208,23 @@ def _decoded(file: Path) -> NDArray[np.uint8]:
 
 
 def _of_archive(file: Path) -> Sprites:
-    with np.load(file, allow_pickle=False) as read:
-        return dict(read.items())
+    """The arrays of an archive, whose sizes are checked before memory is asked for."""
+    if file.exists() and not file.is_file():
+        raise ValueError("it is neither a folder nor a regular file")
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        total = sum(one.file_size for one in members)
+        if total > _LARGEST:
+            raise ValueError(f"it unpacks to {total:,} bytes, and at most {_LARGEST:,} are read")
+        return {one.filename.removesuffix(".npy"): _array(archive, one) for one in members}
+
+
+def _array(archive: zipfile.ZipFile, about: zipfile.ZipInfo) -> NDArray[np.uint8]:
+    with archive.open(about) as content:
+        if npy.read_magic(content) != (1, 0):
+            raise ValueError(f"{about.filename} has another header than an image")
+        shape, _, dtype = npy.read_array_header_1_0(content)
+        if prod(shape) * dtype.itemsize != about.file_size - content.tell():
+            raise ValueError(f"{about.filename} declares {list(shape)}, which it does not hold")
+    with archive.open(about) as content:
+        return np.asarray(npy.read_array(content, allow_pickle=False))
