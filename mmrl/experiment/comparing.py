@@ -11,7 +11,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.comparison import ComparedArm, ScoredRun
 from mmrl.experiment.config import flat
 from mmrl.experiment.run import CONFIG
-from mmrl.yaml_text import read_yaml
+from mmrl.schema import Count, Finite, OpenSchema, convert, parse_yaml, read_json, read_text
 
 RESULT: Final = "result.json"
 _OF_A_SEED: Final = frozenset(
@@ -23,6 +23,21 @@ _OF_A_SEED: Final = frozenset(
 """What may differ between the runs of one arm."""
 _PROTOCOL: Final = ("episodes", "seeds", "actions", "split", "max_episode_steps")
 """What has to be the same in all evaluations that are compared."""
+
+
+class EvaluationResult(OpenSchema):
+    """What ``result.json`` has to hold."""
+
+    mean_return: Finite
+    success_rate: Finite | None = None
+    controls: dict[str, Any] | None = None
+
+
+class TrainedIn(OpenSchema):
+    """What ``config.yaml`` has to hold."""
+
+    env: str
+    seed: Count = 0
 
 
 def find_runs(paths: Sequence[str]) -> list[ScoredRun]:
@@ -53,16 +68,14 @@ def read_run(folder: Path) -> ScoredRun:
     file = folder / RESULT
     if not file.is_file():
         raise UserError(f"{folder} has no {RESULT}: it was not evaluated; 'mmrl eval' does that")
-    try:
-        config, result = read_yaml((folder / CONFIG).read_text()), json.loads(file.read_text())
-        settings = flat(config)
-        env, seed = str(settings.pop("env")), int(settings.get("seed", 0))
-        if not isinstance(result.get("mean_return"), float | int):
-            raise ValueError("it has no mean_return")
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{folder} cannot be read as an evaluated run: {error}") from error
+    result = read_json(file, dict[str, Any])
+    convert(result, EvaluationResult, str(file))
+    config = parse_yaml(read_text(folder / CONFIG), str(folder / CONFIG))
+    settings = flat(convert(config, dict[str, Any], str(folder / CONFIG)))
+    trained = convert(settings, TrainedIn, str(folder / CONFIG))
+    env, seed = str(settings.pop("env")), trained.seed
     kept = {key: value for key, value in settings.items() if key not in _OF_A_SEED}
-    protocol = {key: result[key] for key in _PROTOCOL if key in result}
+    protocol: dict[str, Any] = {key: result[key] for key in _PROTOCOL if key in result}
     return ScoredRun(str(folder), env, seed, kept, protocol, result)
 
 

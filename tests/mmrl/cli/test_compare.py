@@ -69,9 +69,10 @@ def test_other_evaluations_are_compared_by_force(make):
     ("content", "message"),
     [
         (None, "was not evaluated"),
-        ("{", "cannot be read as an evaluated run"),
-        ("[]", "cannot be read as an evaluated run"),
-        ('{"success_rate": 1.0}', "has no mean_return"),
+        ("{", "result.json: "),
+        ("[]", "result.json: "),
+        ('{"success_rate": 1.0}', "lacks 'mean_return'"),
+        ('{"mean_return": "much"}', "mean_return"),
     ],
 )
 def test_damaged_results(make, tmp_path, capsys, content, message):
