@@ -18,9 +18,11 @@ _BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _PROGRAMS = {
-    "cd", "export", "git", "hf", "jupyter", "make", "mmrl", "pip", "pytest", "python", "ray",
-    "tensorboard",
+    "apptainer", "apt-get", "brew", "cd", "conda", "curl", "docker", "export", "git", "hf",
+    "jupyter", "make", "mmrl", "pip", "pipx", "podman", "pytest", "python", "ray", "ssh", "sudo",
+    "tensorboard", "uv", "uvx",
 }  # fmt: skip
+_SHELLS = ("", "bash", "console", "sh", "shell")
 
 
 class Block(NamedTuple):
@@ -34,7 +36,7 @@ class Block(NamedTuple):
     @property
     def is_shell(self) -> bool:
         """Whether it holds commands, and no output."""
-        return not self.kind and self.text.split(maxsplit=1)[0] in _PROGRAMS
+        return self.kind in _SHELLS and self.text.split(maxsplit=1)[0] in _PROGRAMS
 
     def commands(self) -> list[list[str]]:
         """The commands of a shell block, a list of words each."""

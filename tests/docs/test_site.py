@@ -55,7 +55,7 @@ def links_of(page: Path) -> list[str]:
 def test_every_link_within_it_leads_somewhere(site: Path) -> None:
     pages = [one for one in site.rglob("*.html") if one.name != "404.html"]
     links = [(page, link) for page in pages for link in links_of(page)]
-    assert len(links) > 1000
+    assert len(links) > 400
     assert not [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()]
 
 
