@@ -127,7 +127,10 @@ def ask_to_end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process of :func:`own_group` to end, which it may do after saving; Windows's own
     ``terminate`` would leave it no time to.
     """
-    process.send_signal(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
+    if hasattr(signal, "CTRL_BREAK_EVENT"):
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        process.terminate()
 
 
 @contextmanager

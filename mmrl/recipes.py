@@ -51,7 +51,7 @@ class Recipe:
     file: Path
 
     @property
-    def whole_name(self) -> str:
+    def qualified_name(self) -> str:
         """The name with the package's, which is unambiguous: ``package:levels/easy``."""
         return f"{self.package}:{self.name}"
 
@@ -74,7 +74,7 @@ class Recipe:
 
     def is_called(self, name: str) -> bool:
         """Whether a name is this one's, whole or in part."""
-        return name in (self.name, self.whole_name) or self.name.endswith(f"/{name}")
+        return name in (self.name, self.qualified_name) or self.name.endswith(f"/{name}")
 
 
 def all_recipes() -> list[Recipe]:
@@ -114,18 +114,22 @@ def find_recipe(name: str) -> Recipe:
         one for one in recipes if one.is_called(name)
     ]
     if not found:
-        near = Path(name.replace("\\", "/"))
-        here = [one.name for one in recipes if one.is_called(near.stem)]
-        if here:
-            raise UserError(f"there is no file {name!r}; there is the recipe {here[0]!r}")
-        is_whole = re.search(r"[:/]", name) is not None
-        known = {one.name if is_whole else one.name.rpartition("/")[2] for one in recipes}
-        raise unknown("recipe or file", name, known)
+        raise _no_recipe(name, recipes)
     if len(found) > 1:
-        names = [one.name if len({r.package for r in found}) == 1 else one.whole_name
-                 for one in found]  # fmt: skip
-        raise UserError(f"several recipes are called {name!r}: give one of {', '.join(names)}")
+        names = ", ".join(one.qualified_name for one in found)
+        raise UserError(f"several recipes are called {name!r}: give one of {names}")
     return found[0]
+
+
+def _no_recipe(name: str, recipes: Sequence[Recipe]) -> UserError:
+    """The error for a name that no recipe has, and no file."""
+    stem = Path(name.replace("\\", "/")).stem
+    for one in recipes:
+        if one.is_called(stem):
+            return UserError(f"there is no file {name!r}; there is the recipe {one.name!r}")
+    is_whole = re.search(r"[:/]", name) is not None
+    known = {one.name if is_whole else one.name.rpartition("/")[2] for one in recipes}
+    return unknown("recipe or file", name, known)
 
 
 def find_config(name: str) -> str:

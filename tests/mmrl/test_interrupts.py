@@ -69,6 +69,9 @@ class Process:
     def send_signal(self, signum):
         self.signals.append(signum)
 
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
 
 @pytest.mark.skipif(hasattr(signal, "CTRL_BREAK_EVENT"), reason="this is Windows")
 def test_a_process_with_a_session_of_its_own():

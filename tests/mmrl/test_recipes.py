@@ -36,7 +36,7 @@ def _packages(tmp_path, monkeypatch):
 
 
 def names():
-    return [one.whole_name for one in all_recipes()]
+    return [one.qualified_name for one in all_recipes()]
 
 
 def test_all():

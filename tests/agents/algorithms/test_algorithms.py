@@ -12,6 +12,7 @@ from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.run import Run
 from mmrl.registry import agent_names, find_agent
 from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms import off_policy
 from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent
 from mmrl_agents.vec_env import MultimodalVecEnv
 
@@ -195,11 +196,13 @@ def test_impossible_hyperparameters(begin, name, changes, words):
 
 def test_a_replay_larger_than_the_machine(begin, monkeypatch):
     agent, hyper, config, run = begin("dqn")
-    monkeypatch.setattr("os.sysconf", lambda name: 1000)
+    monkeypatch.setattr(off_policy, "total_memory", lambda: 1000)
     with pytest.raises(
         UserError, match=r"dqn.buffer_size=200: a replay buffer of 0\.0 GB.*or less"
     ):
         agent.train(config, hyper, run)
+    monkeypatch.setattr(off_policy, "total_memory", lambda: None)  # a system that does not say it
+    agent.train(config, hyper, run)
 
 
 @pytest.mark.parametrize(("name", "env"), [("sac", GRID), ("td3", GRID), ("dqn", "reach")])
