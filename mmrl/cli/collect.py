@@ -148,7 +148,8 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     def load() -> Source:
         return ActorSource(load_agent(folder, device))
 
-    return f"{folder.path}, {checkpoint.name}", load
+    shown = folder.path if Path(by).exists() else by  # zoo:name, user/name
+    return f"{shown}, {checkpoint.name}", load
 
 
 def _show(arguments: list[str]) -> int:

@@ -118,7 +118,7 @@ def push(folder: Path, name: HubName, *, kind: str = MODEL, private: bool = Fals
     Raises:
         UserError: the hub cannot be reached, or does not let this user write there.
     """
-    with _explained(name, kind):
+    with _explained(name, kind, uploads=True):
         import huggingface_hub
 
         api = huggingface_hub.HfApi(library_name="mmrl")
@@ -215,17 +215,17 @@ def _is_out_of_reach(error: BaseException) -> bool:
 
 
 @contextmanager
-def _explained(name: HubName, kind: str) -> Iterator[None]:
+def _explained(name: HubName, kind: str, *, uploads: bool = False) -> Iterator[None]:
     """Within the block, an error of the hub is a :class:`UserError` of one line."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # of any kind: of the hub, of its HTTP client, of the disk
-        raise UserError(_reason(name, kind, error)) from error
+        raise UserError(_reason(name, kind, error, uploads=uploads)) from error
 
 
-def _reason(name: HubName, kind: str, error: Exception) -> str:
+def _reason(name: HubName, kind: str, error: Exception, *, uploads: bool) -> str:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -242,6 +242,8 @@ def _reason(name: HubName, kind: str, error: Exception) -> str:
         return f"{name}: the hub does not let you do this ({status}): log in by 'hf auth login'"
     offline = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)
     if isinstance(error, offline) or _is_out_of_reach(error):
+        if uploads:
+            return f"{name}: the hub cannot be reached: it needs a network, and no HF_HUB_OFFLINE"
         return (
             f"there is no folder {name}, and the hub cannot be reached, nor is {name} in its "
             "cache: give a folder, or call this once with a network and without HF_HUB_OFFLINE"

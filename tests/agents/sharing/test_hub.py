@@ -71,6 +71,8 @@ def test_without_a_network_the_copy_of_before_is_used(trained, hub, tmp_path, mo
     assert len(hub.requests) == asked
     with pytest.raises(UserError, match="the hub cannot be reached, nor is ann/other in its cache"):
         mmrl.load_agent("ann/other")
+    with pytest.raises(UserError, match="ann/other: the hub cannot be reached: it needs a network"):
+        mmrl.push(trained, "ann/other", preview=False)
 
 
 def test_private_and_missing(trained, hub, monkeypatch, tmp_path):
