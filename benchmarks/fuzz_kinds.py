@@ -408,7 +408,8 @@ EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
     "algorithm": _algorithm, "hub": _hub, "weights": _weights, "study": _tuned,
 }  # fmt: skip
 
-_OPEN: Final = r"env_args|env_adapter|.*_args|optimizer\.args|model\.encoders|extra|dqn|a2c|sac|td3"
+_NULLABLE: Final = r"model\.\w*(trained|weights|size|features|goal_image) :=|.* := 'true'"
+_OPEN: Final = rf"{_NULLABLE}|env_args|env_adapter|.*_args|.*\.args|model\.encoders|.*auxiliary :="
 
 _MINARI: Final = r"env_spec|mmrl.env_args|mmrl :=|minari_version|dataset_size|description|jpeg|ex"
 

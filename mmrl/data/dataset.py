@@ -292,9 +292,28 @@ class EpisodeDataset(Sequence[Episode]):
 
     def _read(self, index: int, *, images: bool = True) -> Episode:
         try:
-            return self._decode(self._members(index), images)
+            read = self._members(index)
+            self._check_shapes(read, index)
+            return self._decode(read, images)
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
+    def _check_shapes(self, read: Members, index: int) -> None:
+        """Make sure that an episode's arrays are of one number of steps.
+
+        Raises:
+            FileError: one is not.
+        """
+        steps = (read("rewards").shape or (-1,))[0]
+        for name in (*_ARRAYS, *(f"observations/{theirs}" for theirs in self._keys.values())):
+            shape = read(name).shape
+            length = steps + name.startswith("observations/")
+            if not shape or shape[0] != length or (name == "rewards" and len(shape) != 1):
+                raise FileError(
+                    f"{self.place.main}, episode {index}: {name} is {list(shape or ())}, and must "
+                    f"be [{max(length, 0)}{'' if name == 'rewards' else ', …'}] of {max(steps, 0)} "
+                    "steps"
+                )
 
     def _decode(self, read: Members, images: bool) -> Episode:
         actions = read("actions")[()]

@@ -21,6 +21,7 @@ from mmrl.files import write_json
 from mmrl.preprocessing.hub import hub_cache, load_pretrained
 from mmrl.preprocessing.image import ImageNormalizer
 from mmrl.schema import Finite, read_json, well_formed
+from mmrl.text_output import shortened
 
 FILE: Final = "image_steps.json"
 """Beside the configuration of a model that was saved here."""
@@ -143,7 +144,7 @@ def load_steps(name: str) -> ImageSteps:
         raise UserError(
             f"{name} has no image preprocessing: it is neither a folder with "
             f"preprocessor_config.json, nor cached in {hub_cache()}, nor reachable "
-            f"({(str(error).splitlines() or [repr(error)])[0]}). Put that file of the model there"
+            f"({shortened(error)}). Put that file of the model there"
         ) from error
     with well_formed(f"{name}, preprocessor_config.json"):
         return steps_of(processor, name)

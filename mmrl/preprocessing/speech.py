@@ -202,7 +202,7 @@ class PretrainedSpeech:
             raise UserError(
                 f"speech features {name!r} are neither a local folder (with "
                 "preprocessor_config.json), nor cached, nor reachable "
-                f"({str(error).splitlines()[0]}). Offline, give a folder, or use log_mel_cnn"
+                f"({shortened(error)}). Offline, give a folder, or use log_mel_cnn"
                 f"{download_hint(name)}"
             ) from error
         if extractor.sampling_rate != RATE:

@@ -35,6 +35,7 @@ from mmrl.preprocessing.hub import (
     tower_config,
 )
 from mmrl.schema import OpenSchema, Schema, read_json
+from mmrl.text_output import shortened
 
 PADDING: Final = 0
 UNKNOWN: Final = 1
@@ -242,7 +243,7 @@ class PretrainedTokenizer(CachingTokenizer):
         except (OSError, ValueError) as error:
             raise UserError(
                 f"tokenizer {name!r} is neither a local folder with tokenizer.json, nor cached in "
-                f"{hub_cache()}, nor reachable ({str(error).splitlines()[0]}). Offline: a folder, "
+                f"{hub_cache()}, nor reachable ({shortened(error)}). Offline: a folder, "
                 "text: minilm (pretrained, as a package), or text: small_bert (trained here)"
                 f"{download_hint(name)}"
             ) from error

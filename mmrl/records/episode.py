@@ -45,6 +45,7 @@ from mmrl.records.sheets import (
     unpack_sheets,
 )
 from mmrl.schema import FileError, check_regular, convert, parse_json
+from mmrl.text_output import shortened
 
 FORMAT: Final = 1
 SUFFIX: Final = ".episode"
@@ -304,7 +305,9 @@ def _record(
         if len(record.rewards) != summary.steps:
             raise ValueError(f"{len(record.rewards)} rewards for {summary.steps} steps")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RecordError(f"{path}: not a record of an episode: {error!r}") from error
+        raise RecordError(
+            f"{path}: not a record of an episode: {shortened(repr(error))}"
+        ) from error
     return record
 
 
@@ -382,7 +385,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         check_regular(path)
         return zipfile.ZipFile(path)
     except (*_DAMAGE, FileError) as error:
-        raise RecordError(f"{path}: not a record of an episode: {error}") from error
+        raise RecordError(f"{path}: not a record of an episode: {shortened(error)}") from error
 
 
 def _member(path: Path, file: zipfile.ZipFile, name: str, most: int) -> bytes:
@@ -398,7 +401,7 @@ def _member(path: Path, file: zipfile.ZipFile, name: str, most: int) -> bytes:
     except KeyError as error:
         raise RecordError(f"{path}: has no {name}") from error
     except _DAMAGE as error:
-        raise RecordError(f"{path}: {name} is damaged: {error}") from error
+        raise RecordError(f"{path}: {name} is damaged: {shortened(error)}") from error
     return content
 
 
@@ -425,7 +428,7 @@ def _first_member(path: Path) -> dict[str, Any] | None:
             file.seek(max(file.seek(0, io.SEEK_END) - _END_SIZE, 0))
             end = file.read(_END_SIZE)
     except (OSError, ValueError, FileError) as error:
-        raise RecordError(f"{path}: not a record of an episode: {error}") from error
+        raise RecordError(f"{path}: not a record of an episode: {shortened(error)}") from error
     if len(start) < _LOCAL_HEADER.size or not end.startswith(_END):
         return None
     signature, _, flags, method, _, _, crc, size, whole, name, extra = _LOCAL_HEADER.unpack_from(
@@ -470,5 +473,7 @@ def _checked_summary(path: Path, about: dict[str, Any]) -> Summary:
             if min(sizes) < 1 or max(sizes[:2]) > LONGEST:
                 raise ValueError(f"frames of {sizes}")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise RecordError(f"{path}: not a record of an episode: {error!r}") from error
+        raise RecordError(
+            f"{path}: not a record of an episode: {shortened(repr(error))}"
+        ) from error
     return summary

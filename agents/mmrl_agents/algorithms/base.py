@@ -274,11 +274,12 @@ class SB3Agent(ABC):
         """
         checkpoint = run.read_checkpoint()
         config, hyper = read_config(run.config, cls.Config, str(run.path / CONFIG))
-        info = env_info(run.env_info, config)
+        source = str(run.path / CONFIG)
+        with well_formed(source):
+            info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)
         preprocessing = load_preprocessing(config, run, checkpoint, info.observation_space)
         weights = bound_of(sum(one.nbytes for one in checkpoint.weights.values()))
-        source = str(run.path / CONFIG)
         with saved_encoders(run.path), bounded_memory(weights, source), well_formed(source):
             policy = cls.build_policy(
                 config, hyper, preprocessing, info.observation_space, info.action_space

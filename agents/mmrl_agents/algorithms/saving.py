@@ -37,6 +37,7 @@ from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.image import is_image, size_of
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.schema import well_formed
+from mmrl.text_output import shortened
 from mmrl.training.goal_images import with_goals
 from mmrl.trust import sign
 from mmrl_agents.algorithms.observations import (
@@ -274,9 +275,9 @@ class Saveable(SuccessStatistics):
     ) -> Self:
         """The algorithm of a description, with new weights."""
         if state["algorithm"] != _library_class(cls).__name__:
+            theirs = shortened(state["algorithm"])
             raise UserError(
-                f"{folder} is of {state['algorithm']}, not of {cls.__name__}: load it by "
-                f"{state['algorithm']}.load"
+                f"{folder} is of {theirs}, not of {cls.__name__}: load it by {theirs}.load"
             )
         known = _setting_names(cls).union(_BUFFERS)
         settings = {name: unpack(one) for name, one in state["settings"].items() if name in known}

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
+from mmrl.schema import check_regular
 
 _HASH: Final = torch.hub.HASH_REGEX  # in a file's name: the beginning of the SHA-256 of its content
 _SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".bin")
@@ -36,6 +37,7 @@ def read_weights(name: str, weights: str) -> dict[str, Tensor]:
     """
     if Path(weights).suffix not in _SUFFIXES:
         return published_weights(name, weights)
+    check_regular(weights)
     if Path(weights).suffix == ".safetensors":
         return load_file(weights)
     return _tensors(Path(weights).read_bytes(), weights)
