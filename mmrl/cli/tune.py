@@ -31,7 +31,7 @@ from mmrl.experiment.tuning import (
 from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import needed_for
-from mmrl.recipes import find_config
+from mmrl.recipes import find_config_file
 from mmrl.registry import find_agent
 from mmrl.trust import sign
 from mmrl.yaml_text import read_yaml, to_yaml
@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> int:
     for name in ("trials", "episodes", "jobs"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
-    options.config = find_config(options.config)
+    options.config = find_config_file(options.config)
     common = [f"--config={options.config}", "--eval-episodes=0"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     config = parse([*common, "--out=unused"]).config
