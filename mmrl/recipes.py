@@ -132,7 +132,7 @@ def _no_recipe(name: str, recipes: Sequence[Recipe]) -> UserError:
     return unknown("recipe or file", name, known)
 
 
-def find_config(name: str) -> str:
+def find_config_file(name: str) -> str:
     """The path of a configuration: a file that exists as it is, or else the recipe of that name.
 
     Args:
@@ -149,16 +149,16 @@ def with_config_files(arguments: Sequence[str]) -> list[str]:
     is no name, such as YAML itself, stays.
 
     Raises:
-        UserError: as :func:`find_config`.
+        UserError: as :func:`find_config_file`.
     """
     found: list[str] = []
     before = ""
     for argument in arguments:
         option, equals, value = argument.partition("=")
         if equals and option == _OPTION and _NAME.fullmatch(value):
-            argument = f"{option}={find_config(value)}"
+            argument = f"{option}={find_config_file(value)}"
         elif before == _OPTION and _NAME.fullmatch(argument):
-            argument = find_config(argument)
+            argument = find_config_file(argument)
         found.append(argument)
         before = argument
     return found

@@ -35,7 +35,7 @@ def files(folder, pattern="*"):
 
 
 def test_recipes_are_in_it(wheel):
-    recipes = {f"mmrl_agents/{name}" for name in files("configs")}
+    recipes = {name.replace("configs/", "mmrl_agents/recipe_files/") for name in files("configs")}
     assert recipes
     assert recipes <= set(wheel.namelist())
 

@@ -22,5 +22,5 @@ def kernel_cache() -> str:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return f"in {folder}"
-    except (OSError, RuntimeError) as error:  # numba's own, where it finds no folder
+    except (OSError, RuntimeError, AttributeError) as error:  # numba finds no folder, or has none
         raise OSError(f"{fix} ({error})") from error

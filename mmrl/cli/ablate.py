@@ -17,7 +17,7 @@ from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import install_line, is_installed
 from mmrl.progress import ProgressBar
-from mmrl.recipes import find_config
+from mmrl.recipes import find_config_file
 from mmrl.schema import read_text
 from mmrl.yaml_text import read_yaml
 
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
         raise UserError(
             "--over is missing: name what to vary, such as --over model.fusion=film,concat"
         )
-    options.config = find_config(options.config)
+    options.config = find_config_file(options.config)
     arms = plan(options.over, product=options.product)
     common = [f"--config={options.config}"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]

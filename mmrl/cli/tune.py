@@ -32,7 +32,7 @@ from mmrl.experiment.tuning import (
 from mmrl.files import write_atomically
 from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import needed_for
-from mmrl.recipes import find_config
+from mmrl.recipes import find_config_file
 from mmrl.registry import find_agent
 from mmrl.schema import FileError, check_regular, read_text, read_yaml
 from mmrl.text_output import shortened
@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
     for name in ("trials", "episodes", "jobs"):
         if getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)}: must be at least 1")
-    options.config = find_config(options.config)
+    options.config = find_config_file(options.config)
     common = [f"--config={options.config}", "--eval-episodes=0"]
     common += [] if options.steps is None else [f"--steps={options.steps}"]
     config = parse([*common, "--out=unused"]).config

@@ -12,7 +12,9 @@ def test_where_kernels_are_kept():
     assert kernel_cache() == f"in {jit.cache_folder()}"
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no locator"), PermissionError("read-only")])
+@pytest.mark.parametrize(
+    "error", [RuntimeError("no locator"), PermissionError("read-only"), AttributeError("path")]
+)
 def test_kernels_that_cannot_be_kept(monkeypatch, error):
     def refuse():
         raise error

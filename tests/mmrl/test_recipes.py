@@ -7,7 +7,7 @@ import pytest
 
 from mmrl import recipes
 from mmrl.errors import UserError
-from mmrl.recipes import all_recipes, find_config, find_recipe, with_config_files
+from mmrl.recipes import all_recipes, find_config_file, find_recipe, with_config_files
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +60,7 @@ def test_a_file_that_is_no_configuration_is_listed(tmp_path):
 
 @pytest.mark.parametrize("name", ["animals/feed", "feed", "farm:animals/feed"])
 def test_names(tmp_path, name):
-    assert find_config(name) == str(tmp_path / "farm/recipes/animals/feed.yaml")
+    assert find_config_file(name) == str(tmp_path / "farm/recipes/animals/feed.yaml")
 
 
 @pytest.mark.parametrize(
@@ -76,19 +76,19 @@ def test_names(tmp_path, name):
 )
 def test_wrong_names(name, hint):
     with pytest.raises(UserError, match=hint) as raised:
-        find_config(name)
+        find_config_file(name)
     assert "\n" not in str(raised.value)
 
 
 def test_a_file_comes_first(tmp_path):
     (tmp_path / "feed").write_text("steps: 1\n")
-    assert find_config("feed") == "feed"
-    assert find_config("farm/recipes/plow.yaml") == "farm/recipes/plow.yaml"
+    assert find_config_file("feed") == "feed"
+    assert find_config_file("farm/recipes/plow.yaml") == "farm/recipes/plow.yaml"
 
 
 def test_a_folder_does_not_hide_a_recipe(tmp_path):
     (tmp_path / "feed").mkdir()
-    assert find_config("feed").endswith("feed.yaml")
+    assert find_config_file("feed").endswith("feed.yaml")
 
 
 def test_arguments(tmp_path):
