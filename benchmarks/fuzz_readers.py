@@ -284,6 +284,17 @@ def _failed(row: dict[str, Any]) -> int:
     return sum(row[name] for name in OUTCOMES[3:])
 
 
+def save(rows: list[Any], options: argparse.Namespace, started: float) -> None:
+    """Write what there is so far, and the table beside it."""
+    old = json.loads(options.out.read_text()) if options.out.is_file() else {}
+    before = rows if options.before else old.get("before", [])
+    write_json(options.out, {
+        "seed": options.seed, "seconds_limit": SECONDS, "megabytes_limit": MEGABYTES,
+        "total": _total(rows), "rows": rows, "before": before, **provenance(started),
+    })  # fmt: skip
+    write_atomically(options.out.with_suffix(".md"), table(rows, before))
+
+
 def main() -> None:
     """Mutate, read, print a table, write the result; exits with 1 where something is not caught."""
     parser = argparse.ArgumentParser(
@@ -310,15 +321,9 @@ def main() -> None:
             count = max(round(options.mutations * kind.share / shares), 1)
             rows.append(measure(kind, example, folder / "work", count, options, bar))
             bar.console.print(table(rows[-1:], []).splitlines()[2], highlight=False)
-    old = json.loads(options.out.read_text()) if options.out.is_file() else {}
-    before = rows if options.before else old.get("before", [])
-    print(table(rows, before))
-    if not options.only or options.out != RESULT:
-        write_json(options.out, {
-            "seed": options.seed, "seconds_limit": SECONDS, "megabytes_limit": MEGABYTES,
-            "total": _total(rows), "rows": rows, "before": before, **provenance(started),
-        })  # fmt: skip
-        write_atomically(options.out.with_suffix(".md"), table(rows, before))
+            if not options.only or options.out != RESULT:
+                save(rows, options, started)
+    print(table(rows, []))
     if failed := _failed(_total(rows)):
         raise SystemExit(f"{failed:,} mutations were not caught")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zipfile
 import zlib
@@ -82,11 +83,10 @@ def _check_header(file: IO[bytes], size: int, name: str) -> None:
     shape, _, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{name} holds objects, which are never unpickled")
-    declared = prod(shape) * dtype.itemsize
-    if min(shape, default=1) < 0 or declared != size - file.tell():
+    declared, held = prod(shape) * dtype.itemsize, size - file.seek(0, os.SEEK_CUR)
+    if min(shape, default=1) < 0 or declared != held:
         raise ValueError(
-            f"{name} declares {dtype} {list(shape)}, {declared:,} bytes, and has "
-            f"{size - file.tell():,}"
+            f"{name} declares {dtype} {list(shape)}, {declared:,} bytes, and has {held:,}"
         )
 
 

@@ -60,8 +60,7 @@ class _Manifest(OpenSchema):
 
     width: Annotated[int, Meta(ge=1, le=2**16)]
     exact: bool
-    images: Count | None = None
-    pictures: Count | None = None  # its earlier name
+    images: Count
     model: str | UnsetType = UNSET
     weights: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
@@ -193,12 +192,12 @@ class ImageIndex:
     @classmethod
     def _read(cls, folder: Path) -> ImageIndex:
         about = read_json(folder / MANIFEST, dict[str, Any])
+        if "pictures" in about:  # its earlier name
+            about["images"] = about.pop("pictures")
         manifest = convert(about, _Manifest, str(folder / MANIFEST))
         entries = _read_entries(folder / ENTRIES)
         embeddings = read_npy(folder / EMBEDDINGS)
-        count = manifest.pictures if manifest.images is None else manifest.images
-        if count is None:
-            raise FileError(f"{folder / MANIFEST}: lacks 'images'")
+        count = manifest.images
         if embeddings.shape != (count, manifest.width) or embeddings.dtype != np.float32:
             raise FileError(
                 f"{folder / EMBEDDINGS} is {embeddings.dtype} {list(embeddings.shape)}, and must "

@@ -12,6 +12,7 @@ does not see; the floor, where there is none. Where an image is transparent, the
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zipfile
@@ -224,7 +225,7 @@ def _array(archive: zipfile.ZipFile, about: zipfile.ZipInfo) -> NDArray[np.uint8
         if npy.read_magic(content) != (1, 0):
             raise ValueError(f"{about.filename} has another header than an image")
         shape, _, dtype = npy.read_array_header_1_0(content)
-        if prod(shape) * dtype.itemsize != about.file_size - content.tell():
+        if prod(shape) * dtype.itemsize != about.file_size - content.seek(0, os.SEEK_CUR):
             raise ValueError(f"{about.filename} declares {list(shape)}, which it does not hold")
     with archive.open(about) as content:
         return np.asarray(npy.read_array(content, allow_pickle=False))
