@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
         interrupt, such as 130 after Ctrl-C.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):  # where output is no UTF-8, signs become ?
+        sys.stdout.reconfigure(errors="replace")
     if not given or given[0] in ("-h", "--help"):
         lines = "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items())
         print(_HELP.format(commands=lines), end="")

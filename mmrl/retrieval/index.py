@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from mmrl.errors import UserError
 from mmrl.files import atomic_folder
+from mmrl.text_output import is_text
 
 EXACT_LIMIT: Final = 50_000
 """Up to so many images are compared exhaustively; more are searched approximately by a graph (HNSW,
@@ -129,7 +130,7 @@ class ImageIndex:
         content = io.BytesIO()  # np.save to a file hides why it cannot be written
         np.save(content, self.embeddings)
         (draft / EMBEDDINGS).write_bytes(content.getvalue())
-        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in self.entries)
+        lines = ",\n".join(_json(entry) for entry in self.entries)
         (draft / ENTRIES).write_text(f"[\n{lines}\n]\n")
         if self._graph is not None:
             _faiss().write_index(self._graph, str(draft / GRAPH))
@@ -214,3 +215,9 @@ def _faiss() -> Any:
             "pip install 'multimodal-rl[search]'"
         ) from error
     return faiss
+
+
+def _json(entry: Any) -> str:
+    """An entry as JSON; in ASCII where a file's name is not UTF-8."""
+    text = json.dumps(entry, ensure_ascii=False)
+    return text if is_text(text) else json.dumps(entry)

@@ -1,7 +1,9 @@
 """A wrong command line is reported, exits with 2, and leaves nothing behind."""
 
+import io
 import json
 import os
+import sys
 import warnings
 
 import pytest
@@ -264,3 +266,13 @@ def test_names_that_are_too_long(call, tmp_path, command, monkeypatch):
     assert status == 2
     assert "Traceback" not in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_output_that_is_not_utf_8(monkeypatch, encoding):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    assert cli.main(["--version"]) == 0
+    print("→ runs")
+    sys.stdout.flush()
+    assert written.getvalue().endswith(b"? runs\n")
