@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,15 @@ class Layout:
         """What is wrong with an observation; None where nothing is. Arrays of another dtype are
         right if they can be stored, as float64 can in float32.
         """
+        if self._is_mapping and not isinstance(observation, Mapping):
+            return Fault(f"observation is {reprlib.repr(observation)}", "it must be a mapping")
+        try:
+            return self._fault(observation)
+        except KeyError as error:
+            return Fault(f"observation has no entry {error}", "its space declares one")
+
+    def _fault(self, observation: Any) -> Fault | None:
+        """As :meth:`fault`; an entry may be missing."""
         for key, shape, dtype in self._arrays:
             value = observation[key] if self._is_mapping else observation
             if type(value) is np.ndarray and value.shape == shape and value.dtype == dtype:

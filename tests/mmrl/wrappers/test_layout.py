@@ -45,6 +45,12 @@ def test_what_cannot(change, found, needed):
     assert needed in fault.needed
 
 
+def test_an_observation_that_is_no_mapping_or_lacks_an_entry():
+    assert Layout(SPACE).fault("image").found == "observation is 'image'"
+    lacking = {key: value for key, value in RIGHT.items() if key != "state"}
+    assert Layout(SPACE).fault(lacking).found == "observation has no entry 'state'"
+
+
 def test_an_observation_that_is_an_array():
     layout = Layout(spaces.Box(0, 1, (2,), np.float32))
     assert layout.fault(np.zeros(2, np.float32)) is None
