@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -35,15 +36,19 @@ RESAMPLED: Final = 2_000
 USUAL: Final = ["--logger", "jsonl", "--eval-episodes", "64", "--controls", "false"]
 SMALL: Final = ["--model.features", "64"]
 KINDS: Final[dict[str, list[str]]] = {
-    "state vector": ["--env", "CartPole-v1", *SMALL],
+    "state vector": ["--env", "CartPole-v1", *SMALL, "--clip-every", "0"],
+    "state vector, with clips of 600 x 400 pixels": ["--env", "CartPole-v1", *SMALL],
     "image and text": [
         "--env", "mmrl/GoToRedBallGrey-v0", *SMALL, "--model.text", "bag_of_words",
         "--model.image-args", "{width: 8}",
     ],
-    "processes": ["--env", "CartPole-v1", *SMALL, "--env-workers", "2"],
+    "processes": [
+        "--env", "CartPole-v1", *SMALL, "--env-workers", "2", "--clip-every", "0",
+    ],
 }  # fmt: skip
-"""What is trained; with environments in processes of their own for a tenth of the steps."""
-SHARE: Final = {"processes": 0.1}
+"""What is trained. The frames of a clip take up to 256 MB for a moment, which the allocator gives
+back sooner or later."""
+SHARE: Final = {"processes": 0.3}
 
 
 class Sample(NamedTuple):
@@ -104,6 +109,12 @@ def slope(samples: Sequence[Sample], field: str) -> dict[str, Any]:
     }
 
 
+def fifths(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """The samples of each fifth of the training."""
+    size = -(-len(samples) // 5)
+    return [samples[k : k + size] for k in range(0, len(samples), size)]
+
+
 def measure(name: str, steps: int, out: Path, seconds: float) -> dict[str, Any]:
     """Train, and sample the process while it does."""
     steps = int(steps * SHARE.get(name, 1.0))
@@ -131,6 +142,9 @@ def measure(name: str, steps: int, out: Path, seconds: float) -> dict[str, Any]:
         "seconds": round(time.monotonic() - begun, 1),
         "samples": len(samples),
         "rss_mb": slope(samples, "rss_mb"),
+        "least_rss_mb_by_fifths": [
+            round(min(one.rss_mb for one in part), 1) for part in fifths(samples)
+        ],
         "handles": slope(samples, "handles"),
         "threads": slope(samples, "threads"),
         "children": slope(samples, "children"),
@@ -154,13 +168,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000_000)
     parser.add_argument("--every", type=float, default=1.0, help="seconds between samples")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--output", type=Path, default=RESULT, help="the JSON file to write")
+    parser.add_argument(
+        "--output", type=Path, default=RESULT, help="the JSON file to write; it keeps other kinds"
+    )
     add_folder(parser)
     options = parser.parse_args()
-    started, found = time.monotonic(), {}
+    started = time.monotonic()
+    found = json.loads(options.output.read_text())["kinds"] if options.output.is_file() else {}
     with work_folder(options) as folder:
         for name in options.kinds:
-            out = folder / name.replace(" ", "-")
+            out = folder / re.sub(r"\W+", "-", name)
             one = found[name] = measure(name, options.steps, out, options.every)
             low, high = one["rss_mb"]["interval_95"]
             print(

@@ -9,7 +9,7 @@ from typing import IO, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 PAPER: Final = (250, 250, 247)
 INK: Final = (30, 30, 34)
@@ -73,8 +73,23 @@ def open_image(source: Path | IO[bytes]) -> Image.Image:
     return image
 
 
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image of numbers that are no bytes as grey levels: floats up to 1 and integers of up to 16
+    or 32 bits are scaled, what is up to 255 stays.
+    """
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.nan_to_num(np.asarray(image, np.float64))
+    largest = float(values.max(initial=0.0))
+    if image.mode == "F" and largest <= 1:
+        values = values * 255
+    elif largest > 255 or image.mode.startswith("I;16"):
+        values = values * (255 / (largest if largest > 65535 else 65535))
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
 def decoded(source: Path | IO[bytes], mode: str = "RGB") -> NDArray[np.uint8]:
-    """An image file, uint8 [H, W, 3], or [H, W, 4] in the mode RGBA.
+    """An image file, uint8 [H, W, 3], or [H, W, 4] in the mode RGBA; turned as a camera notes.
 
     Raises:
         OSError, ValueError: as :func:`open_image`; or what is in it is damaged.
@@ -82,7 +97,8 @@ def decoded(source: Path | IO[bytes], mode: str = "RGB") -> NDArray[np.uint8]:
     with warnings.catch_warnings(), open_image(source) as image:
         warnings.simplefilter("ignore")
         try:
-            return np.asarray(image.convert(mode), np.uint8)
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(_eight_bits(upright).convert(mode), np.uint8)
         except (OSError, ValueError):
             raise
         except Exception as error:  # Pillow's decoders raise errors of many kinds

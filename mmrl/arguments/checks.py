@@ -16,6 +16,7 @@ from mmrl.loggers import check_loggers
 from mmrl.models.fusion import check_fusion
 from mmrl.registry import agent_section
 from mmrl.wrappers.adapters import make_env
+from mmrl.wrappers.error_context import close
 
 _FIXED: Final = ("agent", "instruction")
 """Keys that cannot change when a training is resumed."""
@@ -44,7 +45,7 @@ def check(config: TrainConfig) -> None:
         UserError: as :func:`check_settings`; no such environment, or arguments that it refuses.
     """
     check_settings(config)
-    make_env(config.env, **config.env_args).close()
+    close(make_env(config.env, **config.env_args))
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -60,6 +61,11 @@ def check_settings(config: TrainConfig) -> None:
     for name in ("env_workers", "eval_episodes", "clip_every", "checkpoint_every"):
         if getattr(config, name) < 0:
             raise UserError(f"{name}={getattr(config, name)}: must be at least 0")
+    if config.model.instruction_length < 2:
+        raise UserError(
+            f"model.instruction_length={config.model.instruction_length}: must be at least 2, a "
+            "mark and a word"
+        )
     if config.record_mb != 0 and not config.record_mb >= 1:
         raise UserError(f"record_mb={config.record_mb}: must be 0 for no records, or at least 1")
     if not 0 <= config.seed < EVAL_SEED_START:

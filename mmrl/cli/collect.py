@@ -24,6 +24,7 @@ from mmrl.sharing.locate import find_run_folder, open_run
 from mmrl.text_output import printable
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.adapters import make_env
+from mmrl.wrappers.error_context import close
 
 _DESCRIPTION = """\
 Record episodes as a Minari dataset: image, instruction, action and reward of every step, the seed
@@ -80,7 +81,7 @@ def _collect(arguments: list[str]) -> int:
     place = find_place(options.out)
     adapter = options.env_adapter or _adapter_of(options.by)
     env_args = {**({ADAPTER: adapter} if adapter else {}), **options.env_args}
-    make_env(options.env, **env_args).close()
+    close(make_env(options.env, **env_args))
     request = Request(
         env=options.env,
         episodes=options.episodes,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Final
 
 from mmrl.agent import Actor
 from mmrl.contract import EVAL_SEED_START
@@ -13,6 +14,8 @@ from mmrl.evaluation.recording import BatchRecorder
 from mmrl.evaluation.report import CONTROLS, result
 from mmrl.evaluation.wrappers import InstructionSwap
 from mmrl.progress import ProgressBar
+
+_NAMED: Final = 12  # unknown words, in a warning
 
 
 def evaluate_actor(
@@ -61,6 +64,7 @@ def evaluate_actor(
             )
         else:
             played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **own, **how)
+    _warn_of_unknown_words(actor)
     if controls:
         total = len(PLAYED) * min(episodes, EPISODES)
         with ProgressBar("playing controls", total, "episodes") as bar:
@@ -78,3 +82,20 @@ def evaluate_actor(
             )
     actions = "most probable" if deterministic else "sampled"
     return result(played, env, env_args, actions=actions, **more)
+
+
+def _warn_of_unknown_words(actor: Any) -> None:
+    """Warn of words of instructions that are outside an agent's vocabulary, which all read as
+    one.
+    """
+    while hasattr(actor, "actor"):
+        actor = actor.actor
+    tokenizer = getattr(getattr(actor, "preprocessing", None), "tokenizer", None)
+    unknown = getattr(getattr(tokenizer, "counts", None), "unknown", None)
+    if unknown:
+        named = ", ".join(word for word, _ in unknown.most_common(_NAMED))
+        warnings.warn(
+            f"{len(unknown)} words of the instructions are outside the agent's vocabulary, and all "
+            f"read as one: {named}",
+            stacklevel=3,
+        )

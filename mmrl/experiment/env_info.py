@@ -24,6 +24,7 @@ from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.files import write_json
 from mmrl.schema import Schema, read_json, well_formed
 from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
 
@@ -141,7 +142,7 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
         raise unknown("instruction", config.instruction, CHANNELS)
     args = {**config.env_args}
     speech = args.pop(SPEECH, None)
-    with closing(make_env(config.env, **args)) as env:
+    with closing(ErrorContext(make_env(config.env, **args))) as env:
         space = cast("spaces.Dict", env.observation_space)
         if speech is None and config.instruction != "text" and SPEECH not in space.spaces:
             speech = {}

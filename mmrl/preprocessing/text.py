@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -42,7 +43,13 @@ UNKNOWN: Final = 1
 START: Final = 2
 _SPECIALS: Final = ("[PAD]", "[UNK]", "[CLS]")
 _HAN: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|')+|[^\w\s]")
+_MARKS: Final = "".join(
+    re.escape(chr(code))
+    for code in range(0x300, 0x10000)
+    if unicodedata.category(chr(code)).startswith("M")
+)
+"""Combining marks, as of Hindi and Thai vowels, which are parts of words."""
+_WORD: Final = re.compile(rf"[{_HAN}]|(?:[^\W{_HAN}]|['{_MARKS}])+|[^\w\s]")
 _NO_SPACE: Final = re.compile(rf" (?=[,.;:!?，。；：！？])|(?<=[{_HAN}，。；：！？]) (?=[{_HAN}])")
 FILE: Final = "tokenizer.json"
 UNKNOWN_PIECE: Final = "[UNK]"
@@ -52,10 +59,10 @@ _CACHED: Final = 1 << 16  # sentences whose ids are kept
 
 
 def split_words(sentence: str) -> list[str]:
-    """Words in lower case; punctuation marks are words of their own, and so is each Chinese
-    character, since nothing stands between Chinese words.
+    """Words in lower case and composed Unicode (NFC); punctuation marks are words of their own, and
+    so is each Chinese character, since nothing stands between Chinese words.
     """
-    return _WORD.findall(sentence.lower())
+    return _WORD.findall(unicodedata.normalize("NFC", sentence.lower()))
 
 
 def join_words(words: Iterable[str]) -> str:

@@ -33,6 +33,7 @@ from mmrl.schema import (
     read_json,
     well_formed,
 )
+from mmrl.text_output import is_text
 
 EXACT_LIMIT: Final = 50_000
 """Up to so many images are compared exhaustively; more are searched approximately by a graph (HNSW,
@@ -167,7 +168,7 @@ class ImageIndex:
         content = io.BytesIO()  # np.save to a file hides why it cannot be written
         np.save(content, self.embeddings)
         (draft / EMBEDDINGS).write_bytes(content.getvalue())
-        lines = ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in self.entries)
+        lines = ",\n".join(_json(entry) for entry in self.entries)
         (draft / ENTRIES).write_text(f"[\n{lines}\n]\n")
         if self._graph is not None:
             _faiss().write_index(self._graph, str(draft / GRAPH))
@@ -264,3 +265,9 @@ def _read_graph(path: Path, shape: tuple[int, ...]) -> Any:
         if not isinstance(graph, faiss.IndexHNSWFlat) or (graph.ntotal, graph.d) != shape:
             raise ValueError(f"it is no graph of {list(shape)} embeddings")
     return graph
+
+
+def _json(entry: Any) -> str:
+    """An entry as JSON; in ASCII where a file's name is not UTF-8."""
+    text = json.dumps(entry, ensure_ascii=False)
+    return text if is_text(text) else json.dumps(entry)

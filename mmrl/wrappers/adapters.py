@@ -23,7 +23,7 @@ from mmrl.splits import SPLIT, Split
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapt.action_masks import engine_has_masks
 from mmrl.wrappers.adapt.config import ADAPTER
-from mmrl.wrappers.error_context import ErrorContext
+from mmrl.wrappers.error_context import ErrorContext, close
 from mmrl.wrappers.making import Plan, has_instruction, make_adapted, make_checked, plan_of
 from mmrl.wrappers.parallel_vector_env import AgentMakers, ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
@@ -154,7 +154,7 @@ def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
 
 def _accepts(env_id: str, env_args: dict[str, Any]) -> bool:
     try:
-        make_env(env_id, **copy.deepcopy(env_args)).close()
+        close(make_env(env_id, **copy.deepcopy(env_args)))
     except UserError:
         return False
     return True
@@ -218,7 +218,7 @@ def _make_batch(
     first = make_adapted(spec, kwargs)
     module = env_id.rpartition(":")[0]
     if isinstance(first.unwrapped, AgentTurns):
-        first.close()
+        close(first)
         if not env_workers:
             return ParallelVectorEnv(spec, kwargs, num_envs, round_up=round_up)
         agents = AgentMakers(spec, kwargs, num_envs, round_up=round_up)
@@ -271,7 +271,7 @@ def instruction_words(env_id: str, *, samples: int = SAMPLES, **kwargs: Any) -> 
     Taken from ``metadata["instruction_words"]`` where the environment declares them, otherwise
     from the instructions of at most ``samples`` episodes, see :func:`learn_words`.
     """
-    with contextlib.closing(make_env(env_id, **kwargs)) as env:
+    with contextlib.closing(ErrorContext(make_env(env_id, **kwargs))) as env:
         return words_of(env, lambda env: sample_instructions(env, range(samples)))
 
 
@@ -312,7 +312,7 @@ def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
     Raises:
         UserError: as :func:`make_env`.
     """
-    with contextlib.closing(make_env(env_id, **kwargs)) as env:
+    with contextlib.closing(ErrorContext(make_env(env_id, **kwargs))) as env:
         return list(sample_instructions(env, seeds))
 
 

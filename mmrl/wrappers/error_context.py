@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -23,7 +24,9 @@ from mmrl.contract import (
     were_successful,
 )
 from mmrl.errors import UserError
+from mmrl.text_output import shortened
 from mmrl.wrappers.actions import own_action
+from mmrl.wrappers.layout import Layout
 from mmrl.wrappers.single_environments import are_single
 
 _SUCCESS: Final = "success"  # as many packages name it
@@ -31,6 +34,15 @@ _SUCCESS: Final = "success"  # as many packages name it
 
 class EnvironmentFailedError(UserError):
     """An environment raised, or gave an unusable number; the message names it, and the step."""
+
+
+def close(env: gym.Env[Any, Any]) -> None:
+    """Close an environment; what it raises then is a warning, since all is done."""
+    try:
+        env.close()
+    except Exception as error:  # of any kind, from another package
+        reason = shortened(f"{type(error).__name__}: {error}")
+        warnings.warn(f"environment {environment_name(env)} raised in close {reason}", stacklevel=2)
 
 
 def environment_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
@@ -42,7 +54,8 @@ def environment_name(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
 
 
 class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
-    """Names the environment in an error, and checks rewards, float observations and success.
+    """Names the environment in an error, and checks rewards, observations and success. What
+    ``close`` raises is a warning.
 
     The last observation of an episode is copied: it outlives the environment's next reset.
     ``info["is_success"]`` is a bool at an episode's end, or absent; where there is only
@@ -55,8 +68,8 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
 
     Raises:
         EnvironmentFailedError: by ``reset`` and ``step``, for whatever the environment raises; for
-            a reward that is not one finite number, a float observation that is not finite, and
-            an ``is_success`` that is neither true nor false.
+            a reward that is not one finite number, an observation of another layout than its
+            space's or one that is not finite, and an ``is_success`` that is neither true nor false.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
         self._seed: int | None = None
         self._episode = self._step = 0
         self._floats = _float_keys(env.observation_space)
+        self._layout = Layout(env.observation_space)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -86,8 +100,7 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
             raise EnvironmentFailedError(
                 f"{self._who} raised in reset {type(error).__name__}: {error}"
             ) from error
-        if self._floats:
-            self._check_observation(observation)
+        self._check_observation(observation)
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -108,11 +121,14 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
                 f"{self._who}: reward is {reprlib.repr(reward)} in step {self._step}, "
                 f"{self._taken(action)}; it must be one finite number"
             )
-        if self._floats:
-            self._check_observation(observation, action)
+        self._check_observation(observation, action)
         if terminated or truncated:
             observation, info = _copied(observation), self._with_success(info, action)
         return observation, number, terminated, truncated, info
+
+    def close(self) -> None:
+        """Close the environment."""
+        close(self.env)
 
     def _taken(self, action: Any) -> str:
         """The action as the environment got it, for an error."""
@@ -126,10 +142,12 @@ class ErrorContext(gym.Wrapper[Any, Any, Any, Any]):
         return _who(environment_name(self.env), place, self._seed, self._episode)
 
     def _check_observation(self, observation: Any, action: Any = None) -> None:
-        wrong = _not_finite(observation, self._floats)
-        if wrong is not None:
+        found, needed = self._layout.fault(observation) or (None, "it must be finite")
+        if found is None and self._floats:
+            found = _not_finite(observation, self._floats)
+        if found is not None:
             when = f"step {self._step}, {self._taken(action)}" if self._step else "reset"
-            raise EnvironmentFailedError(f"{self._who}: {wrong} in {when}; it must be finite")
+            raise EnvironmentFailedError(f"{self._who}: {found} in {when}; {needed}")
 
     def _with_success(self, info: dict[str, Any], action: Any) -> dict[str, Any]:
         if IS_SUCCESS not in info and _SUCCESS in info:

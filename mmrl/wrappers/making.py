@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import gymnasium as gym
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.wrappers.common import OrderEnforcing
 
 from mmrl.contract import INSTRUCTION, contract_violation
 from mmrl.env_apis.old_gym import api_of
@@ -93,8 +94,10 @@ def adaptation(env: gym.Env[Any, Any]) -> list[tuple[str, ...]]:
 
 
 def contract_adapter(env: gym.Env[Any, Any]) -> ContractAdapter | None:
-    """The contract's adapter among the wrappers of an environment."""
-    while isinstance(env, gym.Wrapper):
+    """The contract's adapter among the wrappers of an environment; not one that the environment's
+    own maker has put below the wrappers of ``gym.make``.
+    """
+    while isinstance(env, gym.Wrapper) and not isinstance(env, OrderEnforcing):
         if isinstance(env, ContractAdapter):
             return env
         env = env.env
@@ -140,12 +143,18 @@ def make(spec: EnvSpec, kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     """An environment as it is.
 
     Raises:
-        UserError: arguments that it refuses, or a package that it lacks.
+        UserError: arguments that it refuses, a package that it lacks, or whatever it raises.
     """
     try:
         return gym.make(spec, **kwargs)
+    except UserError:
+        raise
     except (TypeError, ValueError, ImportError, gym.error.Error) as error:
         raise UserError(f"environment {spec.id!r}: {error}") from error
+    except Exception as error:  # such as a simulator that is not there
+        raise UserError(
+            f"environment {spec.id!r} cannot be made: {type(error).__name__}: {error}"
+        ) from error
 
 
 def make_checked(

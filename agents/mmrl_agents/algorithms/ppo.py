@@ -342,6 +342,11 @@ class PPOAgent(SB3Agent):
                 f"{cls.name}.batch_size={hyper.batch_size} must divide "
                 f"num_envs · n_steps = {hyper.num_envs} · {hyper.n_steps} = {collected}"
             )
+        if hyper.batch_size < 2:
+            raise UserError(
+                f"{cls.name}.batch_size={hyper.batch_size}: must be at least 2, to "
+                "normalise advantages"
+            )
         if not 0 <= hyper.min_advantage_std < math.inf:
             raise UserError(
                 f"{cls.name}.min_advantage_std={hyper.min_advantage_std}: must be at least 0"

@@ -265,8 +265,8 @@ class CheckpointCallback(BaseCallback):
 
 
 class CacheCallback(BaseCallback):
-    """Logs the hit rate and memory of the caches of frozen encoders, and how many instructions were
-    truncated.
+    """Logs the hit rate and memory of the caches of frozen encoders, how many instructions were
+    truncated, and how many of their words are outside the vocabulary.
     """
 
     def _on_step(self) -> bool:
@@ -282,6 +282,8 @@ class CacheCallback(BaseCallback):
         tokenizer = getattr(preprocessing, "tokenizer", None)
         if tokenizer is not None and tokenizer.counts.truncated:
             self.logger.record("instructions/truncated", tokenizer.counts.truncated)
+        if tokenizer is not None and tokenizer.counts.unknown:
+            self.logger.record("instructions/unknown_words", len(tokenizer.counts.unknown))
 
 
 class BufferCallback(BaseCallback):

@@ -5,6 +5,7 @@ Embeddings are trained from scratch, or begin with the vectors of a GloVe or wor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -24,10 +25,13 @@ from mmrl.text_output import shortened
 _LARGEST: Final = 1e30
 _WIDEST: Final = 2**16  # numbers of a vector
 
+_BETWEEN: Final = re.compile(r"[ \t]+")
+
 
 def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDArray[np.float32]]:
     """Read word vectors from a text file: lines of a word and its numbers (GloVe, Pennington et
-    al., 2014), perhaps after a first line of two numbers (word2vec, Mikolov et al., 2013).
+    al., 2014) with spaces or tabs between them, perhaps after a first line of two numbers
+    (word2vec, Mikolov et al., 2013).
 
     Args:
         path: of the file; it is read line by line, only the wanted vectors are kept.
@@ -37,25 +41,27 @@ def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDA
         Vectors float32 [width] by word; words that are not in the file are left out.
 
     Raises:
-        UserError: no such file, a line of another width, or none of the words is in it.
+        UserError: no such file, a line of fewer numbers, numbers that are not finite, or none of
+            the words is in it.
     """
     check_regular(path)
     wanted, found = set(words), {}
     width = None
     try:
-        with Path(path).open(encoding="utf-8") as file:
+        with Path(path).open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
-                word, *values = line.rstrip().split(" ")
-                if number == 1 and len(values) == 1:
+                pieces = _BETWEEN.split(line.strip(" \t\r\n"))
+                if pieces == [""] or (number == 1 and len(pieces) == 2):
                     continue
-                width = width or min(len(values), _WIDEST)
-                if len(values) != width:
+                width = width or min(len(pieces) - 1, _WIDEST)
+                if len(pieces) <= width:
                     raise UserError(
-                        f"{path}, line {number}: {len(values)} numbers where the first word has "
-                        f"{width}"
+                        f"{path}, line {number}: {len(pieces) - 1} numbers where the first word "
+                        f"has {width}"
                     )
+                word = " ".join(pieces[:-width])  # some of GloVe's have spaces
                 if word in wanted:
-                    found[word] = _vector(values, f"{path}, line {number}")
+                    found[word] = _vector(pieces[-width:], f"{path}, line {number}")
     except (OSError, ValueError) as error:
         raise UserError(f"word vectors {path} cannot be read: {error}") from error
     if not found:

@@ -122,7 +122,7 @@ def make_plan(env: gym.Env[Any, Any], config: AdapterConfig) -> AdapterPlan:
             raise _no_entry("leave_out", name, found)
     kept = {name: leaf for name, leaf in found.items() if name not in config.leave_out}
     texts = [name for name, leaf in kept.items() if is_text_space(leaf.space)]
-    sample, info = env.reset(seed=0) if _needs_sample(env, kept, texts, config) else (None, None)
+    sample, info = _sample(env) if _needs_sample(env, kept, texts, config) else (None, None)
     source = find_instruction(config.instruction, texts, found, env, info)
     masks = find_action_masks(config.action_masks, kept, env, info, sample, config.discrete_actions)
     used = (*(source.entries if source else ()), *(masks.entries if masks else ()))
@@ -275,3 +275,19 @@ def described(space: gym.Space[Any]) -> str:
     if isinstance(space, spaces.Box):
         return f"{space.dtype} {list(space.shape)}"
     return "text" if is_text_space(space) else describe(space)
+
+
+def _sample(env: gym.Env[Any, Any]) -> tuple[Any, dict[str, Any]]:
+    """The first observation of an episode, and its info.
+
+    Raises:
+        UserError: whatever the environment raises.
+    """
+    try:
+        observation, info = env.reset(seed=0)
+    except Exception as error:  # of any kind, from another package
+        name = env.spec.id if env.spec else type(env.unwrapped).__name__
+        raise UserError(
+            f"environment {name} (seeded with 0) raised in reset {type(error).__name__}: {error}"
+        ) from error
+    return observation, info

@@ -3,6 +3,7 @@
 import json
 import pickle
 import re
+import unicodedata
 from copy import deepcopy
 
 import numpy as np
@@ -48,6 +49,8 @@ NOT_HAN = st.text(st.characters(max_codepoint=0x2FFF) | st.sampled_from("'，。
 @PROPERTY
 @given(NOT_HAN)
 def test_other_text_is_split_as_ever(sentence):
+    sentence = "".join(one for one in sentence if not unicodedata.category(one).startswith("M"))
+    sentence = unicodedata.normalize("NFC", sentence.lower())
     expected = re.findall(r"[\w']+|[^\w\s]", sentence.lower())
     assert split_words(sentence) == expected
 
@@ -255,3 +258,10 @@ def test_corrupt_files(tmp_path, content):
 def test_missing_file(tmp_path):
     with pytest.raises(UserError, match=f"{FILE}: there is no such file"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("sentence", ["लाल गेंद", "öffne die tür", "बायाँ दरवाज़ा", "أفتح الباب"])
+def test_combining_marks_are_parts_of_words(sentence):
+    sentence = unicodedata.normalize("NFC", sentence)
+    assert split_words(sentence) == sentence.split()
+    assert split_words(unicodedata.normalize("NFD", sentence)) == sentence.split()

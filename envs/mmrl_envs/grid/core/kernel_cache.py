@@ -43,15 +43,15 @@ class KernelCache(caching.FunctionCache):  # type: ignore[misc]  # numba has no 
                 self.flush()
                 super().save_overload(sig, data)
         except OSError as error:
-            _warn(self.cache_path, error.strerror or str(error))
+            _warn(error.strerror or str(error))
 
 
 @cache
-def _warn(folder: str, reason: str) -> None:
-    """Warn, once for each folder."""
+def _warn(reason: str) -> None:
+    """Warn, once."""
     warnings.warn(
-        f"compiled kernels cannot be kept in {folder}: {reason}; each process compiles them anew. "
-        "The variable NUMBA_CACHE_DIR names another folder",
+        f"compiled kernels cannot be kept: {reason}; each process compiles them anew. The variable "
+        "NUMBA_CACHE_DIR names another folder",
         stacklevel=2,
     )
 

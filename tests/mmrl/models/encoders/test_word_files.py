@@ -56,3 +56,31 @@ def test_what_is_no_such_file(tmp_path, content, words):
 def test_a_file_needs_words(tmp_path):
     with pytest.raises(UserError, match="needs the words"):
         build_text_encoder("word_vectors", 9, 8, vectors=str(tmp_path / "vectors.txt"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "bell 1 2\nred 3 4\n. . . 5 6\n",
+        "bell 1 2\nred 3 4\n\n",
+        "bell\t1\t2\nred\t3\t4\n",
+        "\ufeffbell 1 2\nred 3 4\n",
+        "2 2\nbell 1 2\nred 3 4\n",
+    ],
+    ids=["spaces in a word", "blank end", "tabs", "byte order mark", "word2vec"],
+)
+def test_files_that_others_write(tmp_path, content):
+    file = tmp_path / "vectors.txt"
+    file.write_text(content, encoding="utf-8")
+    found = read_word_vectors(file, ["bell", "red", ". . ."])
+    assert {word: vector.tolist() for word, vector in found.items() if word != ". . ."} == {
+        "bell": [1, 2],
+        "red": [3, 4],
+    }
+
+
+def test_numbers_that_are_not_finite(tmp_path):
+    file = tmp_path / "vectors.txt"
+    file.write_text("bell 1 2\nred inf 4\n")
+    with pytest.raises(UserError, match="line 2: numbers have to be finite"):
+        read_word_vectors(file, ["bell", "red"])

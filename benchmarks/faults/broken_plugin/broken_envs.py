@@ -1,0 +1,3 @@
+"""Environments of a package whose own import fails."""
+
+import not_there  # noqa: F401
