@@ -28,7 +28,7 @@ def read_factors(given: Sequence[str]) -> list[tuple[str, Any]]:
         except yaml.YAMLError:
             read = None
         if not name or not equals or not read:
-            raise UserError(f"--factor {text!r}: write name=value,value, such as theme=paper,neon")
+            raise UserError(f"--factor {text!r}: write name=value,value, such as light=dim,bright")
         factors += [(name.strip(), value) for value in read]
     return factors
 

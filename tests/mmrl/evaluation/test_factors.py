@@ -7,13 +7,13 @@ from mmrl.evaluation.factors import evaluate_factors, format_factors, read_facto
 
 
 def test_values_are_those_of_yaml():
-    assert read_factors(["theme=paper,neon", "num_dists=4, 12", "strict=true", "size=[2, 3]"]) == [
-        ("theme", "paper"), ("theme", "neon"), ("num_dists", 4), ("num_dists", 12),
+    assert read_factors(["light=dim,bright", "num_dists=4, 12", "strict=true", "size=[2, 3]"]) == [
+        ("light", "dim"), ("light", "bright"), ("num_dists", 4), ("num_dists", 12),
         ("strict", True), ("size", [2, 3]),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["theme", "=paper", "theme=", "theme=[", ""])
+@pytest.mark.parametrize("text", ["light", "=dim", "light=", "light=[", ""])
 def test_what_cannot_be_read(text):
     with pytest.raises(UserError, match="write name=value,value"):
         read_factors([text])
@@ -32,10 +32,10 @@ def test_one_is_changed_at_a_time():
             "mean_length": 3.0,
         }
 
-    reports = evaluate_factors([("theme", "paper"), ("wind", 2)], evaluate)
-    assert asked == [{}, {"theme": "paper"}, {"wind": 2}]
+    reports = evaluate_factors([("light", "dim"), ("wind", 2)], evaluate)
+    assert asked == [{}, {"light": "dim"}, {"wind": 2}]
     assert format_factors(reports).splitlines()[2:] == [
         "| as trained |  | 50.0% | 40.0% to 60.0% | -1.25 | 3.0 |",
-        "| theme | paper | 50.0% | 40.0% to 60.0% | -1.25 | 3.0 |",
+        "| light | dim | 50.0% | 40.0% to 60.0% | -1.25 | 3.0 |",
         "| wind | 2 | – | – | -1.25 | 3.0 |",
     ]
