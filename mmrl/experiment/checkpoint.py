@@ -166,7 +166,7 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
     """Give a module weights as :func:`weights_of` one like it gave them.
 
     Raises:
-        UserError: they are another module's; nothing was changed.
+        UserError: they are another module's, or not finite; nothing was changed.
     """
     own = weights_of(module)
     weights = rename_weights(weights, own)
@@ -182,6 +182,9 @@ def put_weights(module: nn.Module, weights: dict[str, Tensor]) -> None:
             f"these weights are of another model: {'; '.join(wrong[:3])}"
             + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         )
+    for name, _ in module.named_parameters():
+        if not bool(weights[name].isfinite().all()):
+            raise UserError(f"the weights {name} have numbers that are not finite: damaged")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])
