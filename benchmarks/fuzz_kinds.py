@@ -409,7 +409,7 @@ EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
 
 _NULLABLE: Final = (
     r"model\.\w*(trained|weights|size|features|goal_image) :=|ppo\.(auxiliary|curriculum) :="
-    r"|.* := 'true'"  # as a text on the command line
+    r"|.* := '(true|0)'"  # as a text on the command line
 )
 _OPEN: Final = rf"{_NULLABLE}|env_args|env_adapter|.*_args|.*\.args|model\.encoders"
 

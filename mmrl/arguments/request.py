@@ -28,6 +28,7 @@ from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.experiment.run import Run, flat
 from mmrl.models.fusion import check_fusion
 from mmrl.registry import agent_names, agent_section, find_agent
+from mmrl.schema import convert
 from mmrl.wrappers.adapters import make_env
 
 _DESCRIPTION: Final = """\
@@ -186,6 +187,7 @@ def train_parser(agents: tuple[str, ...]) -> Parser:
 
 
 def _request(parser: Parser, parsed: Any) -> TrainRequest:
+    convert({"agent": parsed.agent}, dict[str, str], source_of(parsed))
     find_agent(parsed.agent)
     section = agent_section(parsed.agent)
     plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}

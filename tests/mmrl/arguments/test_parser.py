@@ -182,6 +182,7 @@ LAUGHS = "\n".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}' if k else 'x'] * 9)}]
         (b"seed:", "seed is None, and must be a whole number"),
         (b"model: {features: x}", "model.features"),
         (b"steps: 2.5", "steps"),
+        (b"agent:", "agent is None, and must be a text"),
         (b"stepps: 3", "stepps"),
     ],
 )
