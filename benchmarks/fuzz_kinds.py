@@ -32,6 +32,7 @@ from mmrl.cli.common import claim
 from mmrl.cli.fit import check as check_fit
 from mmrl.cli.fit import parse as parse_fit
 from mmrl.cli.tune import _study
+from mmrl.compat import import_transformers
 from mmrl.data import RandomSource, Request, collect, find_place, open_dataset
 from mmrl.experiment.ablation import Arm, read_row
 from mmrl.experiment.checkpoint import read_checkpoint
@@ -158,6 +159,7 @@ def _run(folder: Path) -> None:
 
 
 def _algorithm(folder: Path) -> None:
+    _ = import_transformers().BertModel  # a changed model may need it, and it takes seconds
     model = ModelConfig(image_args={"width": 4}, text="bag_of_words", features=4)
     batch = make_vec_env("fuzz_kinds:Press", 2)
     env = MultimodalVecEnv(batch, WordTokenizer(SENTENCE.split(), 8))
@@ -303,13 +305,10 @@ def _search(name: str) -> Callable[[Path], Any]:
 def _hub(folder: Path) -> None:
     from tiny_hub import save
 
-    from mmrl.compat import import_transformers
-
     save("bert", folder / "bert")
     save("vit", folder / "vit")
     for one in (folder / "bert", folder / "vit"):
         (one / "README.md").write_text("x")
-    import_transformers()
 
 
 def _read_text_model(folder: Path) -> Any:
@@ -408,8 +407,11 @@ EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
     "algorithm": _algorithm, "hub": _hub, "weights": _weights, "study": _tuned,
 }  # fmt: skip
 
-_NULLABLE: Final = r"model\.\w*(trained|weights|size|features|goal_image) :=|.* := 'true'"
-_OPEN: Final = rf"{_NULLABLE}|env_args|env_adapter|.*_args|.*\.args|model\.encoders|.*auxiliary :="
+_NULLABLE: Final = (
+    r"model\.\w*(trained|weights|size|features|goal_image) :=|ppo\.(auxiliary|curriculum) :="
+    r"|.* := '(true|0)'"  # as a text on the command line
+)
+_OPEN: Final = rf"{_NULLABLE}|env_args|env_adapter|.*_args|.*\.args|model\.encoders"
 
 _MINARI: Final = r"env_spec|mmrl.env_args|mmrl :=|minari_version|dataset_size|description|jpeg|ex"
 
@@ -418,7 +420,7 @@ KINDS: Final = (
     Kind("run: status.json", "run", "run/status.json", "json",
          lambda f: Run.open(f / "run").status, ".*", tolerant=True),
     Kind("run: env_info.json", "run", "run/env_info.json", "json",
-         lambda f: EnvInfo.load(f / "run"), "env_args|info_keys :=|actions :="),
+         lambda f: EnvInfo.load(f / "run"), "env_args|info_keys :=|actions :=|language :="),
     Kind("run: tokenizer.json", "run", "run/tokenizer.json", "json", _agent),
     Kind("checkpoint: manifest.json", "run", f"{CHECKPOINT}/manifest.json", "json",
          lambda f: read_checkpoint(f / CHECKPOINT)),

@@ -117,7 +117,10 @@ def _refusal(kind: Kind, folder: Path, message: str) -> dict[str, Any]:
     names = names or kind.example == "recipes"  # the command has just named it
     lines = 1 if "nothing was changed:" in message else len(message.strip().splitlines())
     clear = names and lines == 1 and len(message) <= _LONGEST
-    return {"outcome": "refused" if clear else "unclear", "why": message[:300]}
+    return {
+        "outcome": "refused" if clear else "unclear",
+        "why": message.replace(str(folder), "FOLDER")[:300],
+    }
 
 
 def _uncaught(error: BaseException) -> dict[str, Any]:

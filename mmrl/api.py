@@ -32,12 +32,13 @@ from mmrl.evaluation.evaluate import evaluate_actor
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.evaluation.predictor import Predictor, PredictorPlayer
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.generative.text.models import Translator
 from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent
 from mmrl.run_training import TrainedRun, batch_recorder, run_training
+from mmrl.schema import well_formed
 from mmrl.sharing.locate import find_run_folder, open_run
 from mmrl.trained_agent import TrainedAgent, env_of
 from mmrl.training.load import load
@@ -130,7 +131,9 @@ def load_agent(
         raise UserError(
             f"{opened.path} was made by 'mmrl fit {opened.config['task']}': it holds no agent"
         )
-    return TrainedAgent(find_agent(opened.config.get("agent", "ppo")).load(opened, device), opened)
+    with well_formed(opened.path / CONFIG):
+        kind = find_agent(opened.config.get("agent", "ppo"))
+    return TrainedAgent(kind.load(opened, device), opened)
 
 
 def evaluate(

@@ -18,6 +18,7 @@ from mmrl.experiment.config import TrainConfig, flat, read_config
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.recipes import CONFIG_HELP, with_config_files
 from mmrl.registry import agent_names, agent_section, find_agent, find_config
+from mmrl.schema import convert
 
 if TYPE_CHECKING:
     from mmrl.experiment.run import Run
@@ -178,6 +179,7 @@ def _config_of(agent: str) -> type[Any] | None:
 
 
 def _request(parser: Parser, parsed: Any) -> TrainRequest:
+    convert({"agent": parsed.agent}, dict[str, str], source_of(parsed))
     find_agent(parsed.agent)
     section = agent_section(parsed.agent)
     plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}

@@ -173,7 +173,7 @@ def put_weights(
         optional: beginnings of names that may be missing; those weights stay as they are.
 
     Raises:
-        UserError: they are another module's; nothing was changed.
+        UserError: they are another module's, or not finite; nothing was changed.
     """
     own = weights_of(module)
     weights = rename_weights(weights, own)
@@ -190,6 +190,9 @@ def put_weights(
             f"these weights are of another model: {'; '.join(wrong[:3])}"
             + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         )
+    for name, _ in module.named_parameters():
+        if not bool(weights[name].isfinite().all()):
+            raise UserError(f"the weights {name} have numbers that are not finite: damaged")
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(weights[name])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ _WITHOUT_WEIGHTS: Final = (
     "AutoImageProcessor",
     "AutoTokenizer",
 )
+_PANIC: Final = "PanicException"  # of the Rust of tokenizers; no Exception
 _MOST: Final = 2**24  # a size in a configuration, such as of a vocabulary or a layer
 _NO_SIZES: Final = frozenset({"model_max_length", "rope_theta"})
 _CONFIGURATIONS: Final = ("config.json", "preprocessor_config.json", "tokenizer_config.json")
@@ -116,7 +118,9 @@ def in_a_line(name: str) -> Iterator[None]:
         yield
     except (OSError, ValueError, UserError):
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != _PANIC:
+            raise
         why = shortened(f"{type(error).__name__}: {error}")
         raise ValueError(f"a file of {name} is damaged, or of another version: {why}") from error
 
@@ -131,6 +135,8 @@ def _check_files(folder: Path) -> None:
         for key, value in _settings(read_json(file, dict[str, Any])):
             if key not in _NO_SIZES and type(value) is int and abs(value) > _MOST:
                 raise FileError(f"{file}: {key} is {value}, and must be at most {_MOST:,}")
+            if isinstance(value, float) and not isfinite(value):
+                raise FileError(f"{file}: {key} is {value}, and must be a finite number")
     for file in sorted(folder.glob("*.safetensors")):
         check_regular(file)
 

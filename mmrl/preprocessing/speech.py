@@ -298,7 +298,7 @@ def read_wav(path: str | Path) -> NDArray[np.float32]:
         try:
             rate, samples = wavfile.read(path)
         except _NO_WAV as error:
-            why = shortened(error)
+            why = shortened(error).rstrip(".")
             raise FileError(f"{path}: is no WAV file: {why}. Convert it to WAV (PCM)") from error
     if not samples.size:
         raise FileError(f"{path}: there is no sound in it")

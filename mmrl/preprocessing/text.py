@@ -298,7 +298,7 @@ class PretrainedTokenizer(CachingTokenizer):
             ids = self._tokenizer(sentence, truncation=True, max_length=self.length)["input_ids"]
         self.counts.unknown.update([UNKNOWN_PIECE] * ids.count(self._tokenizer.unk_token_id))
         encoded = np.full(self.length, PADDING, np.int32)
-        encoded[: len(ids)] = np.array(ids, np.int32) + self.offset
+        encoded[: len(ids)] = np.array(ids[: self.length], np.int32) + self.offset
         encoded.setflags(write=False)
         return encoded
 

@@ -163,3 +163,33 @@ def test_help_has_no_markup_of_docstrings():
         plain("see :class:`~some.where.Tokens` and :mod:`some.where`")
         == "see Tokens and some.where"
     )
+
+
+LAUGHS = "\n".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}' if k else 'x'] * 9)}]" for k in range(9))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"seed: \xff", "is not UTF-8"),
+        (b"seed: [", "is damaged, or no YAML"),
+        (b"seed: " + b"[" * 50_000, "nested deeper than"),
+        (LAUGHS.encode(), "aliases stand for more than"),
+        (b"- 1", "must be a mapping"),
+        (b"optimizer:", "optimizer is None, and must be a mapping"),
+        (b"ppo: 3", "ppo is 3, and must be a mapping"),
+        (b"1: 2", "key 1: must be a text"),
+        (b"seed:", "seed is None, and must be a whole number"),
+        (b"model: {features: x}", "model.features"),
+        (b"steps: 2.5", "steps"),
+        (b"agent:", "agent is None, and must be a text"),
+        (b"stepps: 3", "stepps"),
+    ],
+)
+def test_a_configuration_file_that_cannot_be(tmp_path, content, words):
+    file = tmp_path / "a.yaml"
+    file.write_bytes(b"env: x\n" * (content[:1] != b"-") + content)
+    with pytest.raises(UserError, match=words) as caught:
+        request.parse([f"--config={file}", "--out=new"])
+    assert "\n" not in str(caught.value)
+    assert str(file) in str(caught.value) or "stepps" in words

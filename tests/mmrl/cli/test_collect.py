@@ -118,7 +118,7 @@ def test_an_unknown_environment(call, tmp_path):
         (["none-v0"], "there is no dataset 'none-v0'"),
         (["./some", "--image", "no/where.png"], "--image no/where.png: its folder does not"),
         (["./some", "--image", "."], "--image .: is a folder"),
-        (["./torn"], "lacks total_episodes"),
+        (["./torn"], "lacks 'total_episodes'"),
     ],
 )
 def test_showing_what_cannot_be_shown(call, tmp_path, arguments, reason):

@@ -68,7 +68,7 @@ def test_what_is_wrong(run: Path, recording: Path, call: Call, tmp_path: Path) -
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "config.yaml").write_text("env: mmrl/GoToLocal-v0\nagent: ppo\n")
     for arguments, hint in (
-        ((run, text), "text.wav is no WAV file"),
+        ((run, text), "text.wav: is no WAV file"),
         ((run, tmp_path / "none.wav"), "no such file"),
         ((run, tmp_path / "long.wav"), "at most 2.5 s"),
         ((run, recording, "--beams", 0), "--beams 0"),
