@@ -203,8 +203,9 @@ ENVIRONMENTS: Final = [
                     says=["instruction_length"]),
          trains("room:Room-v0", *NO_CLIPS, "--out", "runs/clipped"),
          refused("clip", "runs/clipped", "--out", "runs", says=["directory"]),
-         trains_not("broken_module:Any-v0", says=["ZeroDivisionError: an error of this module"]),
-         python("import gymnasium, mmrl_envs\n"
+         trains_not("broken_module:Any-v0", says=["ZeroDivisionError: an error of this module"])]),
+    Row("F30", "NUMBA_DISABLE_JIT=1", "OverflowError",
+        [python("import gymnasium, mmrl_envs\n"
                 "gymnasium.make('mmrl/GoToObj-v0').reset(seed=0); print('reset')",
                 says=["reset"], NUMBA_DISABLE_JIT="1")]),
     Row("F41", "unknown environments", "one line of 8,000 characters; a hint at Reacher-v5",

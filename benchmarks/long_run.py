@@ -90,11 +90,11 @@ def descendants(process: int) -> list[int]:
     return [*direct, *(deeper for one in direct for deeper in descendants(one))]
 
 
-def slope(samples: Sequence[Sample], field: str) -> dict[str, Any]:
-    """Growth over a million steps after the warm-up, with its 95% interval."""
+def slope(samples: Sequence[Sample], field: str, after: float = WARM_UP) -> dict[str, Any]:
+    """Growth over a million steps after a share of them, with its 95% interval."""
     steps = np.array([one.steps for one in samples]) / 1e6
     values = np.array([getattr(one, field) for one in samples], float)
-    kept = steps >= WARM_UP * steps.max()
+    kept = steps >= after * steps.max()
     count = min(BLOCKS, kept.sum())
     blocks = np.array_split(np.flatnonzero(kept), count)
     rng = np.random.default_rng(0)
@@ -142,6 +142,7 @@ def measure(name: str, steps: int, out: Path, seconds: float) -> dict[str, Any]:
         "seconds": round(time.monotonic() - begun, 1),
         "samples": len(samples),
         "rss_mb": slope(samples, "rss_mb"),
+        "rss_mb_second_half": slope(samples, "rss_mb", after=0.5),
         "least_rss_mb_by_fifths": [
             round(min(one.rss_mb for one in part), 1) for part in fifths(samples)
         ],

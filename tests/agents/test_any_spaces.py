@@ -78,6 +78,7 @@ PHASES = set(Phase) - {Phase.shrink, Phase.explain}  # each example takes a seco
 
 @pytest.mark.filterwarnings("ignore:.*no state that can be saved")
 @pytest.mark.filterwarnings("ignore:an instruction is empty")
+@pytest.mark.filterwarnings("ignore:.*outside the agent.s vocabulary")
 @pytest.mark.filterwarnings("ignore:.*WARN")  # Gymnasium's, of spaces that it finds odd
 @settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES
