@@ -320,8 +320,12 @@ def sample_instructions(
     env: gym.Env[Any, Any], seeds: Iterable[int] = range(SAMPLES)
 ) -> Iterator[str]:
     """As :func:`instructions`, one by one, of an environment that is built; none where it has
-    none.
+    none. Of a parallel environment, those of all agents.
     """
-    if has_instruction(env.observation_space):
-        for seed in seeds:
-            yield str(env.reset(seed=seed)[0][INSTRUCTION])
+    if not has_instruction(env.observation_space):
+        return
+    turns = env.unwrapped if isinstance(env.unwrapped, AgentTurns) else None
+    for seed in seeds:
+        yield str(env.reset(seed=seed)[0][INSTRUCTION])
+        for _ in range(0 if turns is None else len(turns.group.living) - 1):
+            yield str(env.step(env.action_space.sample())[0][INSTRUCTION])

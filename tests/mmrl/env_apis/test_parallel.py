@@ -9,7 +9,7 @@ from mmrl.env_apis.creation import as_gymnasium
 from mmrl.env_apis.parallel import AgentGroup, blank_of, emptied
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import round_trip
-from mmrl.wrappers.adapters import make_env, make_vec_env
+from mmrl.wrappers.adapters import instruction_words, make_env, make_vec_env
 from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.state import batch_state, set_batch_state, try_state
 
@@ -25,6 +25,10 @@ def played(env, actions):
         given = {one: int(action[NAMES.index(one)]) for one in env.agents}
         steps.append(env.step(given))
     return steps
+
+
+def test_words_are_those_of_all_agents():
+    assert instruction_words(PATH) == sorted(["walk", *NAMES])
 
 
 def test_agents_are_the_environments_of_a_batch():
