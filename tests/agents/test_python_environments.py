@@ -107,7 +107,6 @@ def test_a_training_is_resumed_with_the_class(tmp_path):
     assert Run.open(path).config["ppo"]["n_epochs"] == 2
 
 
-# the words of one agent are learned before the training, and the others' names are not among them
 def test_one_policy_for_all_agents_by_the_command(tmp_path, capsys):
     small = "--model.features 8 --model.text bag_of_words --ppo.num-envs 6 --ppo.n-steps 8"
     command = f"train --env worlds.walkers:Walkers --steps 48 --eval-episodes 4 {small}"
