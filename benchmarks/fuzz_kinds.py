@@ -25,7 +25,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 import mmrl
 from mmrl import trust
-from mmrl.arguments.request import check_settings, parse
+from mmrl.arguments.checks import check_settings
+from mmrl.arguments.request import parse
 from mmrl.cli import main
 from mmrl.cli.caption import read_image
 from mmrl.cli.common import claim

@@ -26,8 +26,6 @@ from mmrl.trust import import_trusted
 
 LANGUAGE: Final = "language"
 """The key of an environment's metadata under which it names its language, ``module:Class``."""
-_OPTIONAL: Final = ("splits", "in_split")
-"""What a language may lack: it then has no splits of its own."""
 _PATH: Final = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
@@ -48,22 +46,6 @@ class InstructionLanguage(Protocol):
 
     def is_held_out(self, sentence: str) -> bool:
         """Whether an instruction or a description mentions a held-out combination."""
-        ...
-
-    @property
-    def splits(self) -> Mapping[str, str]:
-        """Splits of instructions for agents: the name of each, and what it holds out. A language
-        may lack this and :meth:`in_split`.
-        """
-        ...
-
-    def in_split(self, split: str, instruction: str) -> bool:
-        """Whether an instruction is one of those that a split holds out.
-
-        Args:
-            split: a name of :attr:`splits`.
-            instruction: to look at.
-        """
         ...
 
     def kind(self, instruction: str) -> str:
@@ -131,6 +113,24 @@ class InstructionLanguage(Protocol):
         ...
 
 
+class LanguageWithSplits(InstructionLanguage, Protocol):
+    """A language that has splits of instructions of its own, for agents (:mod:`mmrl.splits`)."""
+
+    @property
+    def splits(self) -> Mapping[str, str]:
+        """The name of each split, and what it holds out."""
+        ...
+
+    def in_split(self, split: str, instruction: str) -> bool:
+        """Whether an instruction is one of those that a split holds out.
+
+        Args:
+            split: a name of :attr:`splits`.
+            instruction: to look at.
+        """
+        ...
+
+
 class NeutralLanguage:
     """The default, see :class:`InstructionLanguage`: a sentence is of its own kind, equals only
     itself, and is its own only phrase; a prompt is a description, a goal is prompted for with the
@@ -143,15 +143,6 @@ class NeutralLanguage:
         return ()
 
     def is_held_out(self, sentence: str) -> bool:
-        """False."""
-        return False
-
-    @property
-    def splits(self) -> Mapping[str, str]:
-        """None."""
-        return {}
-
-    def in_split(self, split: str, instruction: str) -> bool:
         """False."""
         return False
 
@@ -318,9 +309,7 @@ def _load(path: Any) -> InstructionLanguage:
 
 
 def _members() -> list[str]:
-    """What every language has to have."""
-    names = (name for name in vars(InstructionLanguage) if not name.startswith("_"))
-    return [name for name in names if name not in _OPTIONAL]
+    return [name for name in vars(InstructionLanguage) if not name.startswith("_")]
 
 
 def _registered_metadata(env_id: str) -> Any:

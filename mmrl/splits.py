@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from mmrl.errors import UserError, unknown
-from mmrl.language import InstructionLanguage
+from mmrl.language import InstructionLanguage, LanguageWithSplits
 
 SPLIT: Final = "split"
 """The argument of environments under which the split is, see :meth:`Split.read`."""
@@ -54,7 +54,8 @@ class Split:
         if self.name == SENTENCES:
             is_held_out = is_test_sentence(self.language.canonical(instruction), SHARE)
         else:
-            is_held_out = self.language.in_split(self.name, instruction)
+            own = cast("LanguageWithSplits", self.language)
+            is_held_out = own.in_split(self.name, instruction)
         return is_held_out is self.held_out
 
 

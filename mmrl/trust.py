@@ -37,7 +37,6 @@ from typing import Any, Final
 from mmrl.errors import UserError
 from mmrl.files import write_json
 from mmrl.known_packages import known_module
-from mmrl.schema import FileError, Schema, read_json, read_text
 
 SIGNATURE: Final = "code.json"
 """The file in a folder that tells where its code was found, signed by whoever wrote it."""
@@ -59,7 +58,8 @@ _ID: Final = re.compile(rf"({_MODULE}):\S+")
 _PATH: Final = re.compile(rf"({_MODULE})[.:]([^\W\d]\w*)")
 
 
-class _Signature(Schema):
+@dataclass
+class _Signature:
     """What :data:`SIGNATURE` holds: where each module was found, and the signature of that."""
 
     modules: dict[str, str]
@@ -368,6 +368,8 @@ def _signed(folder: Path) -> dict[str, str]:
     """Where a folder's code was found when it was signed; nothing where the signature is not the
     user's.
     """
+    from mmrl.schema import FileError, read_json  # here: 'mmrl doctor' works where YAML is broken
+
     try:
         read = read_json(folder / SIGNATURE, _Signature)
     except FileError:
@@ -401,6 +403,6 @@ def _key(*, create: bool = False) -> bytes | None:
                 pass
             finally:
                 draft.unlink()
-        return bytes.fromhex(read_text(file))
-    except (OSError, ValueError, RuntimeError, FileError):  # no home, or one that cannot be written
+        return bytes.fromhex(file.read_text("ascii"))
+    except (OSError, ValueError, RuntimeError):  # no home, or one that cannot be written
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mmrl.arguments.checks import check
 from mmrl.cli import fit, train
 from mmrl.errors import UserError
 from mmrl.registry import find_agent
@@ -31,7 +32,7 @@ def test_train_takes_it(path: Path, tmp_path: Path) -> None:
             train.parse(["--config", str(path), "--out", str(tmp_path / "run")])
         return
     request = train.parse(["--config", str(path), "--out", str(tmp_path / "run")])
-    train.check(request.config)
+    check(request.config)
     find_agent(request.config.agent).check(request.hyper)  # type: ignore[attr-defined]
     assert path.read_text().startswith("# ")
 

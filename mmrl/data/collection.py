@@ -355,17 +355,26 @@ def read_request(path: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
+    request = _read(path)
+    convert(request, SavedRequest, str(path))
+    return request
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """An object in a JSON file of a dataset.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
-        request = read_json(path, dict[str, Any])
-        convert(request, SavedRequest, str(path))
-        return request
+        return read_json(path, dict[str, Any])
     except FileError as error:
         raise UserError(f"{error}; remove its folder to start over") from error
 
 
 def _complete_request(place: Place) -> dict[str, Any]:
     """The request of a dataset that is complete."""
-    ours = read_request(place.metadata).get(OURS)
+    ours = _read(place.metadata).get(OURS)
     if not isinstance(ours, dict):
         raise UserError(
             f"{place.path} is a dataset that mmrl has not collected; nothing was overwritten. "

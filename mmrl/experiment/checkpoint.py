@@ -191,7 +191,7 @@ def put_weights(
             + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         )
     for name, _ in module.named_parameters():
-        if not bool(weights[name].isfinite().all()):
+        if name in own and not bool(weights[name].isfinite().all()):
             raise UserError(f"the weights {name} have numbers that are not finite: damaged")
     with torch.no_grad():
         for name, tensor in own.items():

@@ -188,9 +188,9 @@ def _write_preview(run: Run, log: Log) -> bool:
     """Write a GIF of the agent's first held-out episodes; False where that is impossible."""
     try:
         actor = find_agent(run.config.get("agent", "ppo")).load(run, "cpu")
-        player = EpisodePlayer(run.config["env"], run.config.get("env_args", {}))
         seeds = range(EVAL_SEED_START, EVAL_SEED_START + _EPISODES)
-        with _quiet():
+        place = (run.config["env"], run.config.get("env_args", {}))
+        with _quiet(), EpisodePlayer(*place) as player:
             clips = [draw_clip(player.play(actor, seed=seed), _FRAMES) for seed in seeds]
         (run.path / PREVIEW).write_bytes(clips_gif(clips))
     except Exception as error:  # a GIF is for people: the agent does not need it

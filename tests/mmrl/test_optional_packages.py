@@ -14,7 +14,7 @@ from mmrl.viz.window.window import Window
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
 DECLARED = PROJECT["project"]["optional-dependencies"]
-NOT_FOR_USERS = {"all", "bench", "dev"}
+NOT_FOR_USERS = {"all", "bench", "dev", "docs", "notebooks"}
 
 
 def extras_in(requirement: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_every_extra_is_explained():
 def test_all_brings_every_extra():
     (line,) = DECLARED["all"]
     assert sorted(extras_in(line)) == sorted(EXTRAS)
-    assert DECLARED["dev"][0] == "multimodal-rl[all]"
+    assert DECLARED["dev"][0] == "multimodal-rl[all,docs]"
 
 
 def test_core_has_no_package_of_an_extra():

@@ -116,11 +116,13 @@ def test_hyperparameters_of_an_agent_without_an_entry_of_their_own(tmp_path, mon
 
 
 def test_an_agent_that_cannot_be_imported_leaves_the_others_alone(monkeypatch):
-    broken = {**plugins._entries(plugins.AGENTS)}
+    broken = {**plugins.entry_points(plugins.AGENTS)}
     broken["broken"] = EntryPoint("broken", "no_such_module:Agent", plugins.AGENTS)
-    original = plugins._entries
+    original = plugins.entry_points
     monkeypatch.setattr(
-        plugins, "_entries", lambda asked: broken if asked == plugins.AGENTS else original(asked)
+        plugins,
+        "entry_points",
+        lambda asked: broken if asked == plugins.AGENTS else original(asked),
     )
     arguments = ["--env", "mmrl/GoToObjS4-v0", "--out", "unused"]
     with pytest.warns(UserWarning, match="agent 'broken' cannot be imported: ModuleNotFoundError"):

@@ -60,6 +60,8 @@ class SB3Agent(ABC):
         parts: that it may be composed of, by the hyperparameters that configure them.
         teams: whether several workers can train it together.
         actions: the kinds of action spaces that it takes.
+        from_rewards: whether it learns from rewards; otherwise it needs demonstrations, and is not
+            offered in place of another agent.
         masks: whether it chooses valid actions only, where there are action masks.
         training_only: beginnings of the names of weights that only training needs.
         Algorithm: SB3's, or one made of it.
@@ -74,6 +76,7 @@ class SB3Agent(ABC):
         spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box,
     )  # fmt: skip
     masks: ClassVar[bool] = False
+    from_rewards: ClassVar[bool] = True
     training_only: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
@@ -378,8 +381,12 @@ def check_actions(
         )
     if isinstance(space, kinds):
         return
-    agents = {name: getattr(find_agent(name), "actions", ()) for name in agent_names()}
-    able = [name for name, its_kinds in agents.items() if isinstance(space, its_kinds)]
+    agents = {name: find_agent(name) for name in agent_names()}
+    able = [
+        name
+        for name, agent in agents.items()
+        if isinstance(space, getattr(agent, "actions", ())) and getattr(agent, "from_rewards", True)
+    ]
     bins = discrete_bins(space) if spaces.Discrete in kinds else None
     option = f", and {config.agent} with --env-adapter.discrete-actions {bins}" if bins else ""
     raise UserError(

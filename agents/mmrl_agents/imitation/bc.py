@@ -49,6 +49,7 @@ class BCAgent(SB3Agent):
     name = "bc"
     search = ("bc.learning_rate=3e-4..3e-3:log", "bc.batch_size=128,256,512")
     parts = {"memory": SequenceMemoryPart}
+    from_rewards = False
     Config: ClassVar[type[BCConfig]] = BCConfig
     Policy = MultimodalPolicy
 

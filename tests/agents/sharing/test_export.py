@@ -16,6 +16,7 @@ from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run, Status
+from mmrl.sharing import zoo
 from mmrl_agents.algorithms.dqn import DQNAgent
 from tests.worlds.lamps import Lamps
 
@@ -165,10 +166,7 @@ def test_zoo_of_a_package(exported, tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(tmp_path)
     entries = {"shop": EntryPoint("shop", "shop_zoo", registry.ZOO),
                "gone": EntryPoint("gone", "no_such_zoo", registry.ZOO)}  # fmt: skip
-    original = registry._entries
-    monkeypatch.setattr(
-        registry, "_entries", lambda group: entries if group == registry.ZOO else original(group)
-    )
+    monkeypatch.setattr(zoo, "entry_points", lambda _: entries)
     with pytest.warns(UserWarning, match="'gone' \\(no_such_zoo\\) cannot be found"):
         assert main(["zoo"]) == 0
     assert "zoo:lamp-presser  " in capsys.readouterr().out

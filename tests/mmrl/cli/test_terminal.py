@@ -96,7 +96,7 @@ def test_a_search(call, tmp_path, monkeypatch):
 
 def test_clips(call, tmp_path, monkeypatch):
     run = SimpleNamespace(config={"env": "some-v0"})
-    monkeypatch.setattr(clip.Run, "open", lambda _: run)
+    monkeypatch.setattr(clip, "open_run", lambda _: run)
     monkeypatch.setattr(clip, "load_agent", lambda _: None)
     made = SimpleNamespace(success=True, instruction=STEERING)
     player = SimpleNamespace(play=lambda *_, **__: None)

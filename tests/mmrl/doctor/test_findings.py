@@ -50,7 +50,8 @@ def test_all_works(probed):
 
 
 def test_the_packages_are_those_of_the_project():
-    declared = {re.split(r"[^\w-]", line)[0] for line in PROJECT["project"]["dependencies"]}
+    lines = PROJECT["project"]["dependencies"]
+    declared = {re.split(r"[^\w-]", line)[0].replace("_", "-") for line in lines}
     needed = requirements("multimodal-rl")
     assert needed.keys() == declared
     assert needed["numba"] == "<0.69,>=0.61"

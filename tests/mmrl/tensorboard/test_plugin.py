@@ -247,7 +247,7 @@ def hostile(path: Path, summary=None, steps=None, text=None):
         ({"total_reward": float("nan")}, None),
         ({"total_reward": float("inf")}, {"rewards": [float("nan")] * 12}),
         ({"env_args": {"a": float("nan"), "b": "x" * 100_000}}, None),
-        ({"instruction": "\ud800 <b>x</b>" + "y" * 100_000}, None),
+        ({"instruction": "\x1b <b>x</b>" + "y" * 100_000}, None),
         (None, {"numbers": {"value": "x", "probabilities": [1] * 12, "q_values": [[1], []]}}),
         (None, {"about": {"actions": 5, "words": [1], "expert_steps": "x"}, "infos": [1, 2]}),
         (None, {"about": [], "numbers": [], "infos": {}, "action_names": 7}),
@@ -265,7 +265,14 @@ def test_strange_records_are_answered(tmp_path, of_folder, summary, steps):
 
 
 @pytest.mark.parametrize(
-    "summary", [{"checkpoint": 10**400}, {"steps": -1}, {"cameras": {"x": {}}}, {"steps": "x"}]
+    "summary",
+    [
+        {"checkpoint": 10**400},
+        {"steps": -1},
+        {"cameras": {"x": {}}},
+        {"steps": "x"},
+        {"instruction": "\ud800"},
+    ],
 )
 def test_impossible_summaries_are_damaged(tmp_path, of_folder, summary):
     hostile(write(tmp_path / "run", "one", episode()), summary)
