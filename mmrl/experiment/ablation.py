@@ -156,7 +156,7 @@ def read_row(arm: Arm, folder: Path, seeds: Sequence[int]) -> Row | None:
         return None
     return Row(
         arm.name,
-        [known_success(result, result.get("env", "")) for result, _ in results],
+        [result["success_rate"] for result, _ in results],
         [area for _, area in results],
         [result["training_seconds"] for result, _ in results],
     )
@@ -165,6 +165,10 @@ def read_row(arm: Arm, folder: Path, seeds: Sequence[int]) -> Row | None:
 def _read_result(path: Path) -> dict[str, Any]:
     result = read_json(path, dict[str, Any])
     convert(result, _Result, str(path))
+    try:
+        known_success(result, result.get("env", ""))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     return result
 
 

@@ -265,14 +265,7 @@ def test_strange_records_are_answered(tmp_path, of_folder, summary, steps):
 
 
 @pytest.mark.parametrize(
-    "summary",
-    [
-        {"checkpoint": 10**400},
-        {"steps": -1},
-        {"cameras": {"x": {}}},
-        {"steps": "x"},
-        {"instruction": "\ud800"},
-    ],
+    "summary", [{"checkpoint": 10**400}, {"steps": -1}, {"cameras": {"x": {}}}, {"steps": "x"}]
 )
 def test_impossible_summaries_are_damaged(tmp_path, of_folder, summary):
     hostile(write(tmp_path / "run", "one", episode()), summary)
@@ -281,6 +274,15 @@ def test_impossible_summaries_are_damaged(tmp_path, of_folder, summary):
     found = requests.json("/episodes")
     assert (found["all"], found["damaged"]) == (1, 1)
     requests.json("/heatmap")
+
+
+def test_a_record_that_is_not_unicode_is_answered(tmp_path, of_folder):
+    hostile(write(tmp_path / "run", "one", episode()), {"instruction": "\ud800"})
+    answer = of_folder(tmp_path).get("/episode", {"id": "run/one.episode"})
+    assert (answer.status_code, answer.json["error"]) == (
+        404,
+        "there is no record 'run/one.episode'",
+    )
 
 
 @pytest.mark.parametrize(
