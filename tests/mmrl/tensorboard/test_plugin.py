@@ -279,10 +279,8 @@ def test_impossible_summaries_are_damaged(tmp_path, of_folder, summary):
 def test_a_record_that_is_not_unicode_is_answered(tmp_path, of_folder):
     hostile(write(tmp_path / "run", "one", episode()), {"instruction": "\ud800"})
     answer = of_folder(tmp_path).get("/episode", {"id": "run/one.episode"})
-    assert (answer.status_code, answer.json["error"]) == (
-        404,
-        "there is no record 'run/one.episode'",
-    )
+    assert answer.status_code == 404
+    assert "one.episode" in answer.text
 
 
 @pytest.mark.parametrize(
