@@ -4,6 +4,9 @@ and the internals of numba that ``core/jit.py`` relies on.
 
 import importlib
 import multiprocessing
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -193,3 +196,27 @@ def test_one_of_several_processes_compiles_and_the_others_wait(tmp_path, monkeyp
         task.join()
     assert [task.exitcode for task in tasks] == [0, 0, 0]
     assert sorted(found.get() for _ in tasks) == [(0, 1), (1, 0), (1, 0)]
+
+
+WITHOUT_JIT = """
+import gymnasium, mmrl_envs
+for level in ("PutNextLocal", "BossLevel"):
+    env = gymnasium.make(f"mmrl/{level}-v0").unwrapped
+    shown = [env.reset(seed=3)[0]["image"].sum()]
+    for _ in range(5):
+        shown.append(env.step(env.expert_action())[0]["image"].sum())
+    print(shown)
+"""
+
+
+def test_kernels_are_the_same_in_a_debugger():
+    """With NUMBA_DISABLE_JIT=1 they run as Python."""
+
+    def output(**variables):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", WITHOUT_JIT],
+            env={**os.environ, **variables}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    assert output(NUMBA_DISABLE_JIT="1") == output() != ""

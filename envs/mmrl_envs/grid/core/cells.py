@@ -29,11 +29,18 @@ CODES: Final = 128  # every cell code is below this
 WALL_CELL: Final = WALL | GREY << COLOR_SHIFT
 EMPTY_CELL: Final = EMPTY
 
-# One bit a kind, tested as ``SET >> kind & 1``.
-TRANSPARENT: Final = sum(1 << kind for kind in (EMPTY, DOOR_OPEN, KEY, BALL, BOX))
-PASSABLE: Final = sum(1 << kind for kind in (EMPTY, DOOR_OPEN))
-PORTABLE: Final = sum(1 << kind for kind in (KEY, BALL, BOX))
-DOORS: Final = sum(1 << kind for kind in (DOOR_OPEN, DOOR_CLOSED, DOOR_LOCKED))
+
+def kinds(*members: int) -> int:
+    """A set of kinds, one bit a kind, tested as ``SET >> kind & 1``; of numpy's type, so that a
+    debugger can step through kernels without JIT, where Python's integers do not fit beside bytes.
+    """
+    return np.int64(sum(1 << kind for kind in members))  # type: ignore[return-value]
+
+
+TRANSPARENT: Final = kinds(EMPTY, DOOR_OPEN, KEY, BALL, BOX)
+PASSABLE: Final = kinds(EMPTY, DOOR_OPEN)
+PORTABLE: Final = kinds(KEY, BALL, BOX)
+DOORS: Final = kinds(DOOR_OPEN, DOOR_CLOSED, DOOR_LOCKED)
 
 # Directions 0 right, 1 down, 2 left, 3 up.
 DX: Final = (1, 0, -1, 0)

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl_envs.grid.core.cells import BOX, DOOR_CLOSED, DOOR_LOCKED, DOOR_OPEN, WALL
+from mmrl_envs.grid.core.cells import BOX, DOOR_CLOSED, DOOR_LOCKED, DOOR_OPEN, WALL, kinds
 from mmrl_envs.grid.core.jit import device_function
 from mmrl_envs.grid.rendering.views.perspective import EYE
 from mmrl_envs.grid.rendering.views.textures import TEXELS
 
-OPAQUE: Final = sum(1 << kind for kind in (WALL, DOOR_CLOSED, DOOR_LOCKED))
+OPAQUE: Final = kinds(WALL, DOOR_CLOSED, DOOR_LOCKED)
 """The kinds that hide what is behind them, a bit each."""
 THING_SIZE: Final = 0.9
 """Cells that the side of a thing's drawing takes."""
