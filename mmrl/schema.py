@@ -126,8 +126,14 @@ def read_yaml(path: Path, kind: type[T]) -> T:
     return convert(parse_yaml(read_text(path), str(path)), kind, str(path))
 
 
-def parse_json(content: bytes | str, source: str) -> Any:
+def parse_json(content: bytes | str, source: str, *, file_names: bool = False) -> Any:
     """The plain value of a text in JSON; NaN and infinities are numbers, as Python writes them.
+
+    Args:
+        content: the text.
+        source: the file that it is from, for errors.
+        file_names: whether a text may be the name of a file that is not UTF-8, whose bytes Python
+            keeps as U+DC80 to U+DCFF (``surrogateescape``).
 
     Raises:
         FileError: it is none, nested too deep, or has half of a character.
@@ -142,7 +148,7 @@ def parse_json(content: bytes | str, source: str) -> Any:
     if text.count("[") + text.count("{") > MAX_DEPTH and isinstance(value, dict | list):
         _check_depth(value, source)
     if "\\ud" in text.lower():
-        _check_characters(value, source)
+        _check_characters(value, source, "surrogateescape" if file_names else "strict")
     return value
 
 
@@ -242,9 +248,9 @@ def _check_depth(value: Any, source: str) -> None:
     raise FileError(f"{source}: nested deeper than {MAX_DEPTH} levels")
 
 
-def _check_characters(value: Any, source: str) -> None:
+def _check_characters(value: Any, source: str, errors: str) -> None:
     try:
-        json.dumps(value, ensure_ascii=False).encode()
+        json.dumps(value, ensure_ascii=False).encode(errors=errors)
     except UnicodeEncodeError as error:
         half = error.object[error.start]
         raise FileError(f"{source}: has half of a character: {half!r}") from error

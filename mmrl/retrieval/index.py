@@ -226,7 +226,7 @@ def _read_entries(path: Path) -> list[Entry]:
     Raises:
         FileError: the first that is no image of a folder or of a dataset.
     """
-    plain = parse_json(read_content(path, _LARGEST_ENTRIES), str(path))
+    plain = parse_json(read_content(path, _LARGEST_ENTRIES), str(path), file_names=True)
     entries = convert(plain, list[Entry], str(path))
     for number, entry in enumerate(entries):
         place = f"{path}: entry {number}"

@@ -148,6 +148,14 @@ def test_json_that_is_none(tmp_path, content, words):
         read_json(file, Whole)
 
 
+def test_names_of_files_that_are_not_utf_8():
+    assert parse_json(rb'["\udce9"]', "f", file_names=True) == ["\udce9"]
+    with pytest.raises(FileError, match="has half of a character"):
+        parse_json(rb'["\udce9"]', "f")
+    with pytest.raises(FileError, match="has half of a character"):
+        parse_json(rb'["\ud800"]', "f", file_names=True)
+
+
 LAUGHS = "\n".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}' if k else 'x'] * 9)}]" for k in range(9))
 
 

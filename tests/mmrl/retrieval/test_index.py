@@ -1,6 +1,7 @@
 """An index finds the nearest, by comparing all or by a graph, and is whole or not there."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -66,6 +67,12 @@ def test_kept_and_read_back(tmp_path, limit):
     make(3).save(tmp_path / "index")  # replaced as a whole
     assert len(ImageIndex.load(tmp_path / "index")) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
+
+
+def test_a_file_whose_name_is_not_utf_8(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    ImageIndex(unit_vectors(1), [{"file": name}], ABOUT).save(tmp_path / "index")
+    assert ImageIndex.load(tmp_path / "index").entries == [{"file": name}]
 
 
 def test_nothing_else_is_overwritten(tmp_path):
