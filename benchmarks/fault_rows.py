@@ -457,8 +457,8 @@ SURROUNDINGS: Final = [
                 says=["compiling the kernels of the grid worlds, once"], NUMBA_CACHE_DIR="kernels"),
          tested("tests/envs/core/test_kernel_cache.py")]),
     Row("Surroundings", "recipes that --help names, in the wheel", "not in the wheel",
-        [python("import mmrl.cli, re, pathlib; import mmrl.cli.train, mmrl.arguments.request as r\n"
-                "print('names', 'configs/' in r._DESCRIPTION)")]),
+        [works("recipes", says=["demo", "fit/captioner"]),
+         works("train", "--config", "demo", "--print-config", says=["mmrl/PickupDistStrict-v0"])]),
     Row("Faults", "killed at random moments and resumed", "Ctrl-C in mmrl fit was not exact",
         [script("resume", lambda file: (
             f"weights equal in {sum(one['equal']['weights'] for one in file['interrupts'])} of "
