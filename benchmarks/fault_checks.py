@@ -87,7 +87,7 @@ def run(command: Sequence[str], place: Path, **env: str) -> subprocess.Completed
 
 def outcome(done: subprocess.CompletedProcess[str], holds: bool, says: Sequence[str]) -> Outcome:
     """The outcome of a process: its last line, or a line that has what is looked for."""
-    output = f"{done.stdout}\n{done.stderr}"
+    output = f"{done.stdout}\n{done.stderr}".replace(str(Path.home()), "~")
     missing = [text for text in says if not re.search(text, output)]
     crashed = "Traceback (most recent call last)" in output
     lines = [line.strip() for line in output.splitlines() if line.strip()]

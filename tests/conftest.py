@@ -2,7 +2,10 @@
 
 import gc
 import os
+import shutil
+from collections.abc import Iterator
 from multiprocessing import forkserver
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -39,3 +42,17 @@ def pytest_unconfigure(config):
 def device(request):
     """Each kind of device that this machine has, by its name."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, by Playwright; without them, a test is skipped."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        path = shutil.which("chromium") or shutil.which("chromium-browser")
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except api.Error as error:
+            pytest.skip(f"no chromium: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -89,19 +87,6 @@ def test_docstrings_become_markdown() -> None:
     assert '<autoref optional identifier="a.b.C"><code>C</code></autoref>' in text
     assert 'identifier="a.b.f"' in text
     assert text.endswith("`x`. So:\n\n    code")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except api.Error as error:
-            pytest.skip(f"no chromium: {error.message.splitlines()[0]}")
-        yield browser
-        browser.close()
 
 
 class Reader:

@@ -5,6 +5,7 @@ Shapes: B batch, A components of an action, n actions, S state of a memory.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, Final, cast
 
@@ -35,7 +36,7 @@ NEXT_STATE: Final = f"next_{STATE}"
 _LOGITS: Final = (CategoricalDistribution, MultiCategoricalDistribution, BernoulliDistribution)
 
 
-class _Graph(nn.Module):
+class _Graph(nn.Module, ABC):
     """A function of the tensors of an observation, and of a memory's state, by their names.
 
     Args:
@@ -48,9 +49,9 @@ class _Graph(nn.Module):
         super().__init__()
         self.policy = policy
 
+    @abstractmethod
     def forward(self, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
         """Inputs [B, …] → outputs [B, …] in their order."""
-        raise NotImplementedError
 
 
 class ActorCriticGraph(_Graph):

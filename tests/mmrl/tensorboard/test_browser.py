@@ -14,7 +14,7 @@ from synthetic_episodes import episode, write
 from mmrl.records import read_record
 from mmrl.tensorboard.server import start
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 MARKUP = "<img src=x onerror=\"document.title='run'\"><b>reach</b> & stop"
 PHONE = {"width": 390, "height": 844}
@@ -29,18 +29,6 @@ def address(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     markup = episode(99, instructions=[MARKUP] * 13, kind="markup", checkpoint=20_000)
     write(folder / "planner", "markup", markup)
     return start([folder], 0).removesuffix("#rollouts")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except api.Error as error:
-            pytest.skip(f"no chromium: {error.message.splitlines()[0]}")
-        yield browser
-        browser.close()
 
 
 class Tab:
