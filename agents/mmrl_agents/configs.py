@@ -39,6 +39,8 @@ class PPOConfig:
             changes linearly to 0.
         critic_warmup: environment steps at the start in which the critic's head alone learns, since
             a cloned policy has an untrained one.
+        scale_rewards: divide rewards by the running standard deviation of discounted returns,
+            where that is above 1; smaller rewards stay as they are.
         max_grad_norm: gradients are scaled down to it.
         memory: none, lstm, gru, frame_stack or transformer; or a mapping such as
             {kind: gru, size: 64}, see
@@ -71,6 +73,7 @@ class PPOConfig:
     vf_coef: float = 0.5
     kl_coef: float = 0.0
     critic_warmup: int = 0
+    scale_rewards: bool = True
     max_grad_norm: float = 0.5
     memory: PartOptions = None
     memory_args: dict[str, Any] = field(default_factory=dict)
@@ -113,6 +116,8 @@ class A2CConfig:
         gae_lambda: of the advantage estimator.
         ent_coef: weight of the entropy bonus.
         vf_coef: weight of the value loss.
+        scale_rewards: divide rewards by the running standard deviation of discounted returns,
+            where that is above 1; smaller rewards stay as they are.
         max_grad_norm: gradients are scaled down to it.
         normalize_advantage: to mean 0 and variance 1.
     """
@@ -125,6 +130,7 @@ class A2CConfig:
     gae_lambda: float = 0.95
     ent_coef: float = 0.01
     vf_coef: float = 0.5
+    scale_rewards: bool = True
     max_grad_norm: float = 0.5
     normalize_advantage: bool = True
 

@@ -80,7 +80,7 @@ class Team:
                 return advantages
             std = advantages.std() + _EPSILON
             return (advantages - advantages.mean()) / std.clamp(min=least)
-        count, mean, variance = self._moments(advantages)
+        count, mean, variance = self.moments(advantages)
         if count < 2:
             return advantages
         std = (variance * count / (count - 1)).sqrt() + _EPSILON
@@ -88,11 +88,11 @@ class Team:
 
     def explained_variance(self, predicted: Tensor, real: Tensor) -> float:
         """1 − Var[real − predicted] / Var[real] over all workers; NaN where nothing varies."""
-        variance = self._moments(real)[2]
-        rest = self._moments(real - predicted)[2]
+        variance = self.moments(real)[2]
+        rest = self.moments(real - predicted)[2]
         return float("nan") if variance == 0 else float(1 - rest / variance)
 
-    def _moments(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def moments(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Count, mean and variance (of the population) over all workers, as doubles."""
         exact = values.double()
         whole = torch.stack([exact.new_tensor(exact.numel()), exact.sum()])

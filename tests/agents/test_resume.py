@@ -44,6 +44,7 @@ VARIANTS = {
     "auxiliary": ({"precision": "bf16"}, {"auxiliary": "world_model", "memory": "gru"}),
     "frozen": ({"text": "word_gru", "text_args": {}, "text_trained": 0, "image_trained": 0}, {}),
     "heard": ({"fusion": "gated"}, {}),
+    "large_rewards": ({}, {}),
 }
 
 
@@ -58,10 +59,11 @@ def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, varia
         pytest.importorskip("espeakng_loader")
     heard = {"speech": {"noise": 0.01, "seconds": 2.0}} if variant == "heard" else {}
     themes = {"theme": ["minigrid", "paper", "neon"]} if "themes" in variant else {}
+    large = {"env_adapter": {"reward_scale": 1_000}} if variant == "large_rewards" else {}
     settings = {
         "model": replace(tiny, **model),
         "steps": 128, "clip_every": 75, "checkpoint_every": 64,
-        "env_args": {"max_steps": 5} | heard | themes,
+        "env_args": {"max_steps": 5} | heard | themes | large,
         "instruction": "speech" if heard else "text",
     }  # fmt: skip
     hyper = replace(hyper, n_steps=4, batch_size=16, **more)
@@ -88,6 +90,8 @@ def test_it_goes_on_exactly(make_run, hyper, tiny, tmp_path, stop, curves, varia
         assert files(one, "step_128") == files(whole, "step_128")
         assert curves(one) == curves(whole)
         assert ("train/auxiliary_loss" in curves(one)) == (variant == "auxiliary")
+        scales = [value for _, value in curves(one)["train/reward_scale"]]
+        assert (scales[-1] > 1) == (variant == "large_rewards")
 
 
 def test_environments_that_cannot_tell_their_state_begin_anew(

@@ -23,6 +23,7 @@ VARIANTS = {
     "lstm": ({"fusion": "concat"}, {"memory": "lstm"}),
     "auxiliary": ({}, {"auxiliary": "world_model"}),
     "frozen": ({"text": "word_gru", "text_args": {}, "text_trained": 0, "image_trained": 0}, {}),
+    "large_rewards": ({}, {}),
 }
 
 
@@ -69,9 +70,10 @@ def train(rank, folder, trainings):
 def test_two_workers_are_one(make_run, hyper, tiny, curves, tmp_path):
     alone, trainings = {}, []
     for name, (model, more) in VARIANTS.items():
+        large = {"env_adapter": {"reward_scale": 1_000}} if name == "large_rewards" else {}
         settings = {
             "model": replace(tiny, **model), "steps": 96, "checkpoint_every": 32,
-            "env_args": {"max_steps": 5},
+            "env_args": {"max_steps": 5, **large},
         }  # fmt: skip
         how = replace(hyper, n_steps=4, batch_size=16, **more)
         config, alone[name] = make_run(tmp_path / f"{name}-alone", **settings)

@@ -21,13 +21,17 @@ class A2C(Saveable, RolloutCollection, stable_baselines3.A2C):
     Args:
         policy: :class:`~mmrl_agents.networks.policy.MultimodalPolicy`.
         env: a :class:`~mmrl_agents.vec_env.MultimodalVecEnv`.
+        scale_rewards: see :class:`~mmrl_agents.algorithms.reward_scale.RewardScale`.
         kwargs: SB3's other arguments.
     """
 
     policy_aliases = {**stable_baselines3.A2C.policy_aliases, "MultimodalPolicy": MultimodalPolicy}
     default_buffer = MultimodalRolloutBuffer
 
-    def __init__(self, policy: Any, env: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, policy: Any, env: Any, *, scale_rewards: bool = False, **kwargs: Any
+    ) -> None:
+        self.scale_rewards = scale_rewards
         ours = {"rollout_buffer_class": MultimodalRolloutBuffer, "use_rms_prop": False}
         super().__init__(policy, env, **{**ours, **kwargs})
 

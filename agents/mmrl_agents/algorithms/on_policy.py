@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from mmrl.contract import INSTRUCTION, IS_SUCCESS
+from mmrl_agents.algorithms.reward_scale import RewardScale
 from mmrl_agents.algorithms.success import ROW
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
@@ -36,9 +37,13 @@ class RolloutCollection(OnPolicyAlgorithm):
 
     Attributes:
         team: the workers that train together; steps are counted over all of them.
+        scale_rewards: whether rewards are divided by :attr:`reward_scale`.
+        reward_scale: of the rollouts so far.
     """
 
     team: Team = ALONE
+    scale_rewards: bool = False
+    reward_scale: RewardScale
     policy: MultimodalPolicy
     rollout_buffer: MultimodalRolloutBuffer
     _state: Tensor
@@ -46,6 +51,7 @@ class RolloutCollection(OnPolicyAlgorithm):
     def _setup_model(self) -> None:
         super()._setup_model()
         self._state = self.policy.begin(self.n_envs)
+        self.reward_scale = RewardScale(self.n_envs, self.gamma, self.team)
         self.team.agree(self.policy)
 
     def collect_rollouts(
@@ -64,6 +70,7 @@ class RolloutCollection(OnPolicyAlgorithm):
         self.policy.set_training_mode(False)
         rollout.reset()
         rollout.state = self._state
+        earned, ends = np.empty_like(rollout.rewards), np.empty_like(rollout.cut)
         ended: list[Episodes] = []
         callback.on_rollout_start()
         for _ in range(n_rollout_steps):
@@ -79,10 +86,13 @@ class RolloutCollection(OnPolicyAlgorithm):
             if not callback.on_step():
                 return False
             ended.append(self._record_episodes(infos, dones))
+            earned[rollout.pos], ends[rollout.pos] = rewards, dones
             rollout.cut[rollout.pos] = self._bootstrap_truncated(rewards, dones, infos)
             rollout.add(None, actions, rewards, starts, values, log_probs)
             self._last_obs = new_obs
             self._last_episode_starts = starts = dones
+        if self.scale_rewards:
+            self._scale(rollout, earned, ends)
         with torch.no_grad():
             values = self.policy.values(
                 obs_as_tensor(new_obs, self.device), self._state, self._on_device(starts)
@@ -94,6 +104,22 @@ class RolloutCollection(OnPolicyAlgorithm):
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
+
+    def _scale(
+        self,
+        rollout: MultimodalRolloutBuffer,
+        earned: NDArray[np.float32],
+        ends: NDArray[np.bool_],
+    ) -> None:
+        """Count the rewards of a rollout, and divide all that is in their unit by the new scale."""
+        before = self.reward_scale.value
+        self.reward_scale.update(earned, ends)
+        now = self.reward_scale.value
+        rollout.rewards /= now
+        if now != before:
+            rollout.values *= before / now
+            self.policy.scale_values(before / now)
+        self.logger.record("train/reward_scale", now)
 
     def _penalize(self, rollout: MultimodalRolloutBuffer) -> None:
         """Change the rewards of a rollout before returns are computed."""
@@ -144,7 +170,7 @@ class RolloutCollection(OnPolicyAlgorithm):
                 self._state[torch.tensor(rows)],
                 torch.zeros(len(rows), dtype=torch.bool, device=self.device),
             )
-        rewards[rows] += self.gamma * values.cpu().numpy()
+        rewards[rows] += self.gamma * self.reward_scale.value * values.cpu().numpy()
         return cut
 
     def _clipped(self, actions: NDArray[Any]) -> NDArray[Any]:

@@ -56,6 +56,7 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         kl_coef: at the start, weight of a penalty on rewards: log π(a|s) - log π₀(a|s), where π₀ is
             :attr:`reference` (Ziegler et al., 2019). It changes linearly to 0.
         critic_warmup: environment steps at the start in which the critic's head alone learns.
+        scale_rewards: see :class:`~mmrl_agents.algorithms.reward_scale.RewardScale`.
         team: the workers that train together; ``env`` is this one's part,
             ``batch_size`` counts the transitions of all.
         kwargs: SB3's other arguments.
@@ -78,12 +79,13 @@ class PPO(Saveable, RolloutCollection, stable_baselines3.PPO):
         final_ent_coef: float | None = None,
         kl_coef: float = 0.0,
         critic_warmup: int = 0,
+        scale_rewards: bool = False,
         team: Team = ALONE,
         **kwargs: Any,
     ) -> None:
         self.min_advantage_std, self.final_ent_coef = min_advantage_std, final_ent_coef
         self.kl_coef, self.critic_warmup = kl_coef, critic_warmup
-        self.team = team
+        self.scale_rewards, self.team = scale_rewards, team
         ours = {
             "rollout_buffer_class": MultimodalRolloutBuffer,
             "rollout_buffer_kwargs": {"team": team},

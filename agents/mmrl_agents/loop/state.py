@@ -38,6 +38,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
     log = algorithm.logger
     auxiliary = getattr(algorithm.policy, "auxiliary", None)
     reference = getattr(algorithm, "reference", None)
+    rewards = getattr(algorithm, "reward_scale", None)
     of_parts = {part.name: part.get_state() for part in parts}
     return {
         **{name: state for name, state in of_parts.items() if state is not None},
@@ -50,6 +51,7 @@ def get_training_state(algorithm: Any, parts: Sequence[Part] = ()) -> Tree:
             "starts": algorithm._last_episode_starts.copy(),
             "memory": _memory(algorithm),
         },
+        "returns": None if rewards is None else rewards.returns.copy(),
         "reference_memory": None if reference is None else reference.state.clone(),
         "auxiliary_memory": None if auxiliary is None else auxiliary.get_state(),
         "recent": {
@@ -101,6 +103,8 @@ def set_training_state(algorithm: Any, state: Tree, seed: int, parts: Sequence[P
     if state.get("auxiliary_memory") is not None:
         algorithm.policy.auxiliary.set_state(state["auxiliary_memory"])
     exact = state["env"] is not None
+    if exact and state.get("returns") is not None:
+        algorithm.reward_scale.returns = state["returns"].copy()
     if exact and state.get("reference_memory") is not None:
         algorithm.reference.state = state["reference_memory"].to(algorithm.device)
     if exact:
@@ -145,7 +149,7 @@ def get_learned_state(
     algorithm: Any, *, replay: bool = True
 ) -> tuple[dict[str, torch.Tensor], Tree]:
     """Weights; and the states of the optimisers, single tensors such as SAC's entropy coefficient,
-    and the replay buffer, unless it is left out.
+    the scale of rewards, and the replay buffer, unless it is left out.
 
     The caches of frozen encoders are emptied, so that a training that resumes from here computes
     the same as this one.
@@ -154,9 +158,11 @@ def get_learned_state(
         cache.clear()
     optimizers, tensors = _names(algorithm)
     buffer = getattr(algorithm, "replay_buffer", None) if replay else None
+    rewards = getattr(algorithm, "reward_scale", None)
     return weights_of(algorithm.policy), {
         "optimizers": {name: _state(recursive_getattr(algorithm, name)) for name in optimizers},
         "tensors": {name: recursive_getattr(algorithm, name).clone() for name in tensors},
+        "reward_scale": None if rewards is None else rewards.get_state(),
         "replay": None if buffer is None else buffer.get_state(),
     }
 
@@ -183,6 +189,8 @@ def set_learned_state(algorithm: Any, weights: dict[str, torch.Tensor], rest: Tr
                 recursive_getattr(algorithm, name).copy_(rest["tensors"][name])
     except (ValueError, KeyError) as error:
         raise UserError(f"the optimiser's state is another one's: {error}") from error
+    if rest.get("reward_scale") is not None:
+        algorithm.reward_scale.set_state(rest["reward_scale"])
     if rest["replay"] is not None:
         algorithm.replay_buffer.set_state(rest["replay"])
 

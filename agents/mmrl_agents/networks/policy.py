@@ -193,6 +193,12 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         latent = self.mlp_extractor.forward_critic(features)
         return cast("Tensor", self.value_net(latent)).flatten()
 
+    @torch.no_grad()
+    def scale_values(self, factor: float) -> None:
+        """Multiply the critic's estimates by a factor (PopArt, van Hasselt et al., 2016)."""
+        self.value_net.weight.mul_(factor)
+        self.value_net.bias.mul_(factor)
+
     def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
         """The actor's distribution over actions; arguments as of :meth:`act`."""
         features, _ = self._recall(self._encode(obs), state, starts)
