@@ -277,6 +277,12 @@ class BCConfig:
             {kind: gru, size: 64}, see
             :class:`~mmrl_agents.networks.memory.MemoryConfig`.
         memory_args: options of the memory.
+        mixture: Gaussians of which the distribution of continuous actions is a mixture.
+        chunk_size: actions that are predicted at once, see
+            :class:`~mmrl_agents.imitation.chunks.Chunking`.
+        action_steps: how many of them are executed before the next prediction; if empty, all.
+        temporal_ensemble: instead, the mean of all predictions for a step is executed, that of age
+            i with weight exp(-c i), the oldest first, where this is c; 0.01 for example.
         num_envs: episodes that are played at once.
     """
 
@@ -293,6 +299,10 @@ class BCConfig:
     patience: int = 0
     memory: PartOptions = None
     memory_args: dict[str, Any] = field(default_factory=dict)
+    mixture: int = 1
+    chunk_size: int = 1
+    action_steps: int | None = None
+    temporal_ensemble: float | None = None
     num_envs: int = 64
 
 

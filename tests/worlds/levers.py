@@ -20,6 +20,7 @@ class Lever(gym.Env[Any, Any]):
     Args:
         length: steps of an episode.
         skill: the share of episodes whose levers the expert pulls right.
+        fixed: whether all levers of an episode are on the same side.
     """
 
     observation_space: gym.Space[Any] = spaces.Dict(
@@ -28,11 +29,18 @@ class Lever(gym.Env[Any, Any]):
     )
     action_space: gym.Space[Any] = spaces.Discrete(2)
 
-    def __init__(self, render_mode: str | None = None, length: int = 2, skill: float = 1.0) -> None:
-        self.length, self.skill = length, skill
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        length: int = 2,
+        skill: float = 1.0,
+        fixed: bool = False,
+    ) -> None:
+        self.length, self.skill, self.fixed = length, skill, fixed
 
     def look(self) -> dict[str, Any]:
-        self.side = int(self.np_random.integers(2))
+        if not (self.fixed and self.steps):
+            self.side = int(self.np_random.integers(2))
         image = np.zeros((16, 16, 3), np.uint8)
         halves = image[:, :8], image[:, 8:]
         halves[self.side][..., 0 if self.word == "red" else 2] = 255

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
@@ -18,11 +19,13 @@ from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
 from mmrl_agents.configs import BCConfig
+from mmrl_agents.imitation.chunks import Chunking
 from mmrl_agents.imitation.cloning import CloningTask
 from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
+from mmrl_agents.imitation.policy import CloningPolicy
 from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.networks.memory import MemoryPart
-from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.parts import Part
 from mmrl_agents.preprocessing import prepare
 
 
@@ -43,7 +46,8 @@ class SequenceMemoryPart(MemoryPart):
 class BCAgent(SB3Agent):
     """Behaviour cloning for the command line: of datasets, or of the environment's expert.
 
-    Its policy is that of PPO and A2C. ``config.steps`` counts gradient steps.
+    Its policy is that of PPO and A2C, with action chunks and a mixture of Gaussians on request.
+    ``config.steps`` counts gradient steps.
     """
 
     name = "bc"
@@ -51,7 +55,7 @@ class BCAgent(SB3Agent):
     parts = {"memory": SequenceMemoryPart}
     from_rewards = False
     Config: ClassVar[type[BCConfig]] = BCConfig
-    Policy = MultimodalPolicy
+    Policy = CloningPolicy
 
     @classmethod
     def check(cls, hyper: Any) -> None:
@@ -73,7 +77,18 @@ class BCAgent(SB3Agent):
                 f"{cls.name}.patience={hyper.patience}: must be at least 0, and needs "
                 f"{cls.name}.validation above 0"
             )
+        if hyper.mixture < 1:
+            raise UserError(f"{cls.name}.mixture={hyper.mixture}: must be at least 1")
+        chunking(hyper).check(cls.name)
         super().check(hyper)
+
+    @classmethod
+    def policy_kwargs(
+        cls, config: TrainConfig, hyper: Any, parts: Sequence[Part]
+    ) -> dict[str, Any]:
+        """As :meth:`SB3Agent.policy_kwargs`."""
+        more = {"chunking": chunking(hyper), "mixture": hyper.mixture}
+        return {**super().policy_kwargs(config, hyper, parts), **more}
 
     @classmethod
     def train(  # type: ignore[override]  # it learns in one process
@@ -142,6 +157,11 @@ class BCAgent(SB3Agent):
         demonstrations.check()
         demonstrations.report_failed()
         return CloningTask(actor, demonstrations, hyper)
+
+
+def chunking(hyper: BCConfig) -> Chunking:
+    """How actions are predicted and executed."""
+    return Chunking(hyper.chunk_size, hyper.action_steps, hyper.temporal_ensemble)
 
 
 def demonstration_seed(seed: int, number: int = 0) -> int:

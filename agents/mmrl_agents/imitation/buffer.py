@@ -95,6 +95,23 @@ class DemonstrationBuffer:
         read = {key: column.values[sentences] for key, column in self._encoded.items()}
         return {key: torch.from_numpy(one) for key, one in {**seen, **read}.items()}
 
+    def chunks(
+        self, rows: NDArray[np.int64], size: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The steps from some steps on, within their episodes.
+
+        Args:
+            rows: numbers of steps, int64 [n].
+            size: how many steps K, the first included.
+
+        Returns:
+            Their numbers, int64 [n, K], and whether there are so many, bool [n, K]; beyond an
+            episode's end, its last step is repeated.
+        """
+        ends = self.starts[np.searchsorted(self.starts, rows, side="right")][:, None]
+        ahead = rows[:, None] + np.arange(size)
+        return np.minimum(ahead, ends - 1), ahead < ends
+
     def sample(
         self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:

@@ -18,9 +18,10 @@ from mmrl.viz.confusion import confusion_image
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.configs import BCConfig
 from mmrl_agents.imitation.demonstrations import Demonstrations
-from mmrl_agents.networks.policy import MultimodalPolicy
+from mmrl_agents.imitation.policy import CloningPolicy
 
 ACTIONS: Final = "actions"
+VALID: Final = "valid"
 STARTS: Final = "starts"
 _OBSERVATION: Final = "observation/"
 _AT_ONCE: Final = 4_096  # steps that are evaluated together
@@ -40,10 +41,10 @@ class CloningTask(Task):
     name = "bc"
     summary = "a policy: observations → a demonstrator's actions"
     Config = FitConfig
-    module: MultimodalPolicy
+    module: CloningPolicy
 
     def __init__(self, actor: SB3Actor, demonstrations: Demonstrations, hyper: BCConfig) -> None:
-        self.module, self.recipe = cast("MultimodalPolicy", actor.policy), {}
+        self.module, self.recipe = cast("CloningPolicy", actor.policy), {}
         self.demonstrations, self._hyper = demonstrations, hyper
         self._fingerprints = dict(actor.preprocessing.fingerprints)
         self._best_loss, self._worse = float("inf"), 0
@@ -55,7 +56,7 @@ class CloningTask(Task):
         raise NotImplementedError
 
     @staticmethod
-    def build(recipe: dict[str, Any]) -> MultimodalPolicy:
+    def build(recipe: dict[str, Any]) -> CloningPolicy:
         """Not for ``mmrl fit``: the agent builds its policy."""
         raise NotImplementedError
 
@@ -79,11 +80,12 @@ class CloningTask(Task):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The negative log-likelihood, less the entropy bonus."""
         observations, state, starts = self._inputs(batch)
-        evaluation = self.module.evaluate(observations, batch[ACTIONS], state, starts)
-        loss = -evaluation.log_probs.mean()
+        valid = batch[VALID]
+        log_probs, entropies = self.module.log_probs(observations, batch[ACTIONS], state, starts)
+        loss = -log_probs[valid].mean()
         logged = {"negative_log_likelihood": loss.detach()}
-        if self._hyper.entropy_coef and evaluation.entropies is not None:
-            loss = loss - self._hyper.entropy_coef * evaluation.entropies.mean()
+        if self._hyper.entropy_coef and entropies is not None:
+            loss = loss - self._hyper.entropy_coef * entropies[valid].mean()
         return {"loss": loss, **logged}
 
     def evaluate(self) -> Evaluation:
@@ -96,11 +98,11 @@ class CloningTask(Task):
         with torch.no_grad():
             for batch, kept in self._validation_batches():
                 on_device = {key: one.to(self.module.device) for key, one in batch.items()}
-                actions = on_device[ACTIONS]
-                distribution = self.module.distributions(*self._inputs(on_device))
-                log_probs.append(distribution.log_prob(actions)[kept].cpu())
-                chosen.append(distribution.mode()[kept].cpu())
-                given.append(actions[kept].cpu())
+                inputs, actions = self._inputs(on_device), on_device[ACTIONS]
+                likely, _ = self.module.log_probs(inputs[0], actions, *inputs[1:])
+                log_probs.append(likely[on_device[VALID] & kept[:, None]].cpu())
+                chosen.append(self.module.distributions(*inputs).mode()[kept].cpu())
+                given.append(actions[kept, 0].cpu())
         metrics = {"loss": float(-torch.cat(log_probs).mean())}
         space = self.module.action_space
         if not isinstance(space, spaces.Discrete):
@@ -139,13 +141,16 @@ class CloningTask(Task):
             self._best_weights = dict(best["weights"])
 
     def _batch(self, rows: NDArray[np.int64], starts: NDArray[np.bool_] | None = None) -> Batch:
-        """Steps by their numbers, [n], and the beginnings of episodes, [T, N], in sequences."""
+        """Steps by their numbers, [n], and the beginnings of episodes, [T, N], in sequences; of
+        actions, the K from each step on.
+        """
         observations = self.demonstrations.buffer.observations(rows)
-        actions = torch.from_numpy(self.demonstrations.buffer.actions[rows])
+        ahead, valid = self.demonstrations.buffer.chunks(rows, self.module.chunking.size)
+        actions = torch.from_numpy(self.demonstrations.buffer.actions[ahead])
         if isinstance(self.module.action_space, spaces.Discrete):
             actions = actions.long()
         batch = {_OBSERVATION + key: one for key, one in observations.items()}
-        batch[ACTIONS] = actions
+        batch |= {ACTIONS: actions, VALID: torch.from_numpy(valid)}
         if starts is not None:
             batch[STARTS] = torch.from_numpy(starts)
         return batch

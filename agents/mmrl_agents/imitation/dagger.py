@@ -93,6 +93,11 @@ class DAggerAgent(BCAgent):
                 "dagger.data: an expert has to label what the agent does, so datasets cannot be "
                 "learned from; give --agent bc"
             )
+        if hyper.chunk_size > 1:
+            raise UserError(
+                f"dagger.chunk_size={hyper.chunk_size}: the expert's labels do not follow from one "
+                "another, so single actions are learned; give --agent bc"
+            )
         if hyper.demonstrations < hyper.rounds:
             raise UserError(
                 f"dagger.demonstrations={hyper.demonstrations}: must be at least rounds="

@@ -63,7 +63,12 @@ class ActorCriticGraph(_Graph):
 
     def __init__(self, policy: MultimodalPolicy) -> None:
         super().__init__(policy)
-        self.is_gaussian = isinstance(policy.action_dist, DiagGaussianDistribution)
+        if policy.predicts_chunks:
+            raise UserError(
+                "--onnx: a policy that predicts chunks of actions cannot be a graph: leave --onnx "
+                "out"
+            )
+        self.is_gaussian = type(policy.action_dist) is DiagGaussianDistribution
         if not self.is_gaussian and not isinstance(policy.action_dist, _LOGITS):
             kind = type(policy.action_dist).__name__
             raise UserError(f"--onnx: a policy with a {kind} cannot be a graph: leave --onnx out")

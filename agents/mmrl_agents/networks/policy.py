@@ -101,8 +101,12 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         auxiliary: reward_prediction or world_model, an auxiliary loss on the features; or None.
         auxiliary_args: its arguments, see :mod:`mmrl_agents.networks.auxiliary`.
         kwargs: the other arguments of ``ActorCriticPolicy``.
+
+    Attributes:
+        predicts_chunks: whether several actions are predicted at once.
     """
 
+    predicts_chunks = False
     memory: Memory | None
     auxiliary: AuxiliaryLoss | None
 
