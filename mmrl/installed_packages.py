@@ -59,7 +59,11 @@ def _try_import(module: str, found: InstalledEnvironments) -> None:
     try:
         if find_spec(module.partition(".")[0]) is None:
             return
-        with open(devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        with (
+            open(devnull, "w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
             import_module(module)
     except (Exception, SystemExit) as error:  # of any kind, from another package
         found.failed[module] = " ".join(f"{type(error).__name__}: {error}".split())

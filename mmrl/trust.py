@@ -395,7 +395,7 @@ def _key(*, create: bool = False) -> bytes | None:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = file.with_name(f".key-{secrets.token_hex(8)}")
             handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as content:
+            with os.fdopen(handle, "w", encoding="utf-8") as content:
                 content.write(secrets.token_hex(32))
             try:
                 os.link(draft, file)  # the first of several processes makes it

@@ -39,7 +39,7 @@ class Trainings:
             arguments: of ``mmrl train``.
             log: file for what it prints.
         """
-        with self._lock, log.open("w") as file:
+        with self._lock, log.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mmrl", "train", *arguments],
                 stdout=file,
@@ -98,5 +98,5 @@ def named_code(config: TrainConfig) -> list[str]:
 
 def last_line(log: Path) -> str:
     """The last line of a log."""
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it printed nothing"

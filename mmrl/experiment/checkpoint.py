@@ -93,10 +93,10 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         except SafetensorError as error:
             raise as_os_error(error) from error
         np.savez(draft / ARRAYS, **cast("Any", arrays))
-        (draft / STATE).write_text(state)
+        (draft / STATE).write_text(state, encoding="utf-8")
         sums = {name: _checksum(draft / name) for name in (WEIGHTS, STATE, ARRAYS)}
         manifest = {"steps": checkpoint.steps, "encoding": ENCODING, "sha256": sums}
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        (draft / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def check_checkpoint(folder: Path) -> int:

@@ -103,7 +103,7 @@ class RunLock:
         try:
             handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
-                with os.fdopen(handle, "w") as file:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
                     file.write(self._owner)
             except OSError:
                 self._file.unlink()
@@ -151,7 +151,7 @@ def _this_process() -> dict[str, Any]:
 def _boot() -> str:
     """Which start of the machine this is; "" where the system does not report it."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return ""
 
@@ -161,7 +161,7 @@ def _started(pid: int) -> str | None:
     there is none.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return _exists(pid)
     return None if fields[0] in "ZX" else fields[19]

@@ -285,7 +285,7 @@ class Run:
             WriteError: it cannot be written.
         """
         text, file = to_yaml(self.config), self.path / CONFIG
-        if not file.is_file() or file.read_text() != text:
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
             write_atomically(file, text)
             sign(self.config, self.path)
         if self._env_info is not None and EnvInfo.load(self.path) != self._env_info:

@@ -132,7 +132,7 @@ def _name(folder: Path, steps: int | None) -> str:
     """The name of the run: the folder's and a random number, kept where a training is resumed."""
     file = folder / FILE
     if steps is not None and file.is_file():
-        return str(json.loads(file.read_text())["name"])
+        return str(json.loads(file.read_text(encoding="utf-8"))["name"])
     name = f"{folder.resolve().name}-{secrets.token_hex(4)}"
     write_json(file, {"name": name})
     return name

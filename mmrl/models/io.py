@@ -115,7 +115,7 @@ def save_model(model: MultimodalModel, folder: str | Path) -> None:
         except SafetensorError as error:
             raise as_os_error(error) from error
         about = {**model.recipe, "preprocessing": preprocessing_of(model)}
-        (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n")
+        (draft / MODEL).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         sign(about, draft)
 
 

@@ -169,12 +169,12 @@ class ImageIndex:
         np.save(content, self.embeddings)
         (draft / EMBEDDINGS).write_bytes(content.getvalue())
         lines = ",\n".join(_json(entry) for entry in self.entries)
-        (draft / ENTRIES).write_text(f"[\n{lines}\n]\n")
+        (draft / ENTRIES).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
         if self._graph is not None:
             _faiss().write_index(self._graph, str(draft / GRAPH))
         count, width = self.embeddings.shape
         about = {**self.about, "images": count, "width": width, "exact": self.is_exact}
-        (draft / MANIFEST).write_text(json.dumps(about, indent=2) + "\n")
+        (draft / MANIFEST).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> ImageIndex:

@@ -66,7 +66,7 @@ def export_dataset(
         if has_sheet:
             (draft / SHEET).write_bytes(dataset_sheet(dataset))
         text = dataset_card(dataset, name=folder.name, licence=licence, has_sheet=has_sheet)
-        (draft / CARD).write_text(text)
+        (draft / CARD).write_text(text, encoding="utf-8")
     return folder
 
 

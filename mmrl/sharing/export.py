@@ -107,7 +107,7 @@ def export_run(
             )  # fmt: skip
         except (LookupError, TypeError, ValueError) as error:
             raise UserError(f"{file} is no result of an evaluation: {error!r}") from error
-        (draft / CARD).write_text(card)
+        (draft / CARD).write_text(card, encoding="utf-8")
     return target
 
 
@@ -120,7 +120,7 @@ def read_result(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        read = json.loads(file.read_text())
+        read = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} cannot be read: {error}") from error
     if not isinstance(read, dict):

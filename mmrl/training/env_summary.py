@@ -56,7 +56,11 @@ def summarize_env(env_id: str) -> EnvSummary:
     reason why not; what it prints or warns of is dropped.
     """
     try:
-        with open(devnull, "w") as nowhere, redirect_stdout(nowhere), catch_warnings():
+        with (
+            open(devnull, "w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+            catch_warnings(),
+        ):
             simplefilter("ignore")
             env = make_env(env_id)
             with closing(env):

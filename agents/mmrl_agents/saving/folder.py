@@ -111,7 +111,9 @@ def new_folder(path: Any, file: str, about: Mapping[str, Any]) -> Iterator[Path]
         raise WriteError(folder, error) from error
     with atomic_folder(folder) as draft:
         yield draft
-        (draft / file).write_text(json.dumps({**about, "mmrl": __version__}, indent=2) + "\n")
+        (draft / file).write_text(
+            json.dumps({**about, "mmrl": __version__}, indent=2) + "\n", encoding="utf-8"
+        )
 
 
 def _is_empty(folder: Path) -> bool:
