@@ -38,6 +38,14 @@ def pytest_unconfigure(config):
     print(f"{seconds / 60:.1f} CPU minutes")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_logs_elsewhere(tmp_path_factory) -> Iterator[None]:
+    """Keep the log folders that stable-baselines3 makes for each training among the tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SB3_LOGDIR", str(tmp_path_factory.mktemp("logs")))
+        yield
+
+
 @pytest.fixture(params=available_devices())
 def device(request):
     """Each kind of device that this machine has, by its name."""
