@@ -12,6 +12,7 @@ from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.request import parse
 from mmrl.cli.common import claim
 from mmrl.cli.processes import Trainings, last_line, named_code
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
 from mmrl.interrupts import graceful_stop
@@ -68,7 +69,7 @@ def run(arguments: list[str]) -> int:
     claim(folder, "ablation.yaml", settings, "an ablation")
     _train_all(arms, folder, seeds, common, options.jobs)
     rows = [row for arm in arms if (row := read_row(arm, folder, seeds))]
-    title = f"{config.env}, {config.steps:,} steps"
+    title = f"{short_name(config.env)}, {config.steps:,} steps"
     about = {
         "command": f"mmrl ablate {shlex.join(arguments)}",
         "config": read_yaml(configured),
