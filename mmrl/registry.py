@@ -150,7 +150,8 @@ def find_spec(env_id: str) -> EnvSpec:
 
 def find_environments(env: str) -> str:
     """The name of some environments, see :mod:`mmrl.env_sets`, in which ids with ``*`` stand for
-    all installed environments that match: ``[Box*-v0, other:Room-v0]``.
+    all installed environments that match, but for those that match one after a minus:
+    ``[Box*-v0, -*Large*, other:Room-v0]``.
 
     Args:
         env: an id, which is returned as it is, a pattern, or the text of several.
@@ -161,18 +162,27 @@ def find_environments(env: str) -> str:
     if not names_several(env) and "*" not in env:
         return env
     found: dict[str, Any] = {}
-    for one in members_of(env):
-        options = {"weight": one.weight, "env_args": dict(one.env_args)}
-        found |= dict.fromkeys(_matching(one.env), options)
+    members = members_of(env)
+    without = [one.env[1:] for one in members if one.env.startswith("-")]
+    for one in members:
+        if not one.env.startswith("-"):
+            options = {"weight": one.weight, "env_args": dict(one.env_args)}
+            found |= dict.fromkeys(_matching(one.env, without), options)
     return env_text(found)
 
 
-def _matching(pattern: str) -> list[str]:
-    """The ids of installed environments that match a pattern; an id matches itself."""
+def _matching(pattern: str, without: Iterable[str]) -> list[str]:
+    """The ids of installed environments that match a pattern, and none of some others; an id
+    matches itself.
+    """
     if "*" not in pattern:
         return [pattern]
     load_environments()
-    found = [one for one in gym.registry if fnmatchcase(one, pattern)]
+    found = [
+        one
+        for one in gym.registry
+        if fnmatchcase(one, pattern) and not any(fnmatchcase(one, other) for other in without)
+    ]
     if not found:
         raise UserError(f"env {pattern!r}: no installed environment matches; see 'mmrl envs'")
     return found

@@ -43,7 +43,7 @@ class TrainConfig:
     Attributes:
         env: id of the environment, module:id, or module:Class; or several of them, a list or a
             mapping of ids to weights, which share num_envs: "[a, b]", "{a: 2, b: 1}". A * stands
-            for all installed ids that match.
+            for all installed ids that match, a minus leaves some out: "[Box*, -*Large*]".
         out: run folder, which must not exist yet.
         agent: name of the agent, or a dotted path to your own class; its hyperparameters are the
             section of that name, or of the class's.

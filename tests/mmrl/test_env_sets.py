@@ -72,6 +72,8 @@ def test_patterns_stand_for_installed_environments():
     assert set(members) == {one for one in gym.registry if one.startswith("CliffWalking")}
     assert set(members.values()) == {2}
     assert find_environments("Taxi-v3") == "Taxi-v3"
+    fewer = members_of(find_environments("[CartPole*, Acrobot*, -*-v0]"))
+    assert {one.env for one in fewer} == {"Acrobot-v1", "CartPole-v1"}
     with pytest.raises(UserError, match=r"'Nowhere\*': no installed environment matches"):
         find_environments("Nowhere*")
     with pytest.raises(UserError, match="are several, and one is needed"):
