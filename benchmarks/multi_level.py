@@ -6,10 +6,12 @@
 Trains a recipe of several levels (``configs/imitation/multi_level.yaml``, or ``--recipe``) by the
 ``mmrl train`` command, and evaluates the policy by ``mmrl eval`` on all 96 levels, those that it
 was trained on and others; with ``--strict`` on their strict variants, too. Further options are
-handed to ``mmrl train``. ``benchmarks/results/multi_level.json`` has for each recipe, seed and level the success on
-held-out episodes with its 95% interval, the random policy's, the expert's steps, SPL, and success
-divided by the expert's on the same seeds. A table lies beside it as Markdown. With ``--folder`` a
-measurement that was interrupted is resumed. ``--quick`` shows that it works, in less than a minute.
+handed to ``mmrl train``.
+
+``benchmarks/results/multi_level.json`` has for each recipe, seed and level the success on held-out
+episodes with its 95% interval, the random policy's, the expert's steps, SPL, and success divided by
+the expert's on the same seeds. A table lies beside it as Markdown. With ``--folder`` a measurement
+that was interrupted is resumed. ``--quick`` shows that it works, in less than a minute.
 """
 
 from __future__ import annotations

@@ -277,6 +277,7 @@ def record(
         player = PredictorPlayer(env, env_args, max_episode_steps=max_episode_steps)
     else:
         name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
+        name = find_environments(name)
         player = EpisodePlayer(name, args, max_episode_steps=max_episode_steps)
         how["checkpoint"] = None if run is None else run.newest_steps()
     with closing(player), ProgressBar("recording", episodes, "episodes") as bar:

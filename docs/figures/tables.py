@@ -9,7 +9,6 @@ from typing import Final
 
 from figures import tables_generative, tables_learning, tables_methods, tables_speed
 from figures.reading import RESULTS
-
 from mmrl.experiment.benchmark import read_table, table_names, with_table, without_tables
 
 _BEGIN: Final = "<!-- table: "
