@@ -15,7 +15,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.statistics import mean_interval
 from mmrl.experiment.config import flat
 from mmrl.recipes import SUITES, find_config_file
-from mmrl.schema import Count, FileError, OpenSchema, Schema, Size, read_json, read_yaml
+from mmrl.schema import Count, FileError, Finite, OpenSchema, Schema, Size, read_json, read_yaml
 
 _BLOCK: Final = re.compile(
     r"(?P<begin><!-- benchmark:(?P<name>[\w.-]+) -->\n)(?P<table>.*?)(?P<end><!-- /benchmark -->)",
@@ -169,14 +169,27 @@ def entry_result(
     }
 
 
+class _Control(OpenSchema):
+    """What a table needs of a control."""
+
+    success_rate: Finite | None = None
+    mean_return: Finite | None = None
+
+
+class _Controls(OpenSchema):
+    """What a table needs of the controls."""
+
+    random_policy: _Control | None = None
+
+
 class _Run(OpenSchema):
     """What a table needs of a run."""
 
     seed: int
-    training_seconds: float
-    mean_return: float
-    success_rate: float | None = None
-    controls: dict[str, Any] | None = None
+    training_seconds: Finite
+    mean_return: Finite
+    success_rate: Finite | None = None
+    controls: _Controls | None = None
 
 
 class _Result(OpenSchema):
@@ -223,9 +236,8 @@ def _line(entry: _Result) -> str:
     mean = shown(sum(values) / len(values))
     if len(values) > 1:
         mean += f" ({shown(low)} to {shown(high)})"
-    random = ((entry.runs[0].controls or {}).get("random_policy") or {}).get(
-        "success_rate" if known else "mean_return"
-    )
+    control = (entry.runs[0].controls or _Controls()).random_policy or _Control()
+    random = control.success_rate if known else control.mean_return
     seconds = sum(one.training_seconds for one in entry.runs) / len(entry.runs)
     cells = [
         entry.name,

@@ -141,8 +141,8 @@ def _agent_sections(
     args = _arguments(run)
     return [
         f"An agent for the Gymnasium environment{several} `{env}`{args}, trained with "
-        "[mmrl](#use), multimodal reinforcement learning: agents that see an image, read an instruction, and "
-        "act.",
+        "[mmrl](#use), multimodal reinforcement learning: agents that see an image, read an "
+        "instruction, and act.",
         f"![Two held-out episodes of the agent]({PREVIEW})" if has_preview else "",
         _results(result, is_rounded),
         _use(printable(members[0].env)),
