@@ -36,10 +36,12 @@ from mmrl.cli.tune import _study
 from mmrl.compat import import_transformers
 from mmrl.data import RandomSource, Request, collect, find_place, open_dataset
 from mmrl.experiment.ablation import Arm, read_row
+from mmrl.experiment.benchmark import read_suite, read_table
 from mmrl.experiment.checkpoint import read_checkpoint
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import LockedError, RunLock
 from mmrl.experiment.run import Run
+from mmrl.files import write_json
 from mmrl.models.build import build_model
 from mmrl.models.config import ModelConfig
 from mmrl.models.encoders.text import build_text_encoder
@@ -183,6 +185,21 @@ def _recipes(folder: Path) -> None:
     (folder / "train.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (folder / "fit.yaml").write_text("data: [a, b]\nsteps: 3\nlearning_rate: 0.1\nstyle: 4\n")
     (folder / "claimed.yaml").write_text("config: 'env: x'\nsteps: 16\n")
+    (folder / "suite.yaml").write_text(SUITE)
+    run = {"seed": 0, "training_seconds": 2.5, "mean_return": 1.5, "success_rate": 0.5,
+           "controls": {"random_policy": {"success_rate": 0.25, "mean_return": 0.5}}}  # fmt: skip
+    entry = {"name": "a", "env": "x", "agent": "ppo", "steps": 9, "runs": [run]}
+    write_json(folder / "results.json", {"suite": "s", "entries": [entry]})
+
+
+SUITE: Final = """\
+seeds: [0, 1]
+jobs: 2
+entries:
+  - {config: train.yaml, name: a, overrides: {steps: 9}, seeds: [3]}
+  - {config: train.yaml, name: b, evaluation: {episodes: 4, controls: true, env: [x, y]}}
+evaluation: {episodes: 8}
+"""
 
 
 def _dataset(folder: Path) -> None:
@@ -441,6 +458,12 @@ KINDS: Final = (
     Kind("fitted: state of mmrl fit --resume", "sprites", "fitted/checkpoints/step_1/state.json",
          "json", _resume_fit, ".*", _sign("fitted/checkpoints/step_1"), writes=True),
     Kind("recipe of mmrl train", "recipes", "train.yaml", "yaml", _train_request, _OPEN),
+    Kind("suite of mmrl benchmark", "recipes", "suite.yaml", "yaml",
+         lambda f: read_suite(str(f / "suite.yaml")),
+         r".*overrides|.*evaluation|.*(controls|episodes|env) :="),
+    Kind("results of mmrl benchmark", "recipes", "results.json", "json",
+         lambda f: read_table(f / "results.json"),
+         r".*(controls|random_policy|success_rate|mean_return) :="),
     Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request, "data"),
     Kind("ablation.yaml, search.yaml", "recipes", "claimed.yaml", "yaml",
          lambda f: claim(f, "claimed.yaml", {"config": "env: x", "steps": 16}, "a search")),

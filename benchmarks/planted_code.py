@@ -137,6 +137,7 @@ YAML_COMMANDS = [
     ["train", "--config=a.yaml", "--out=new", "--dry-run", "--workers=2"],
     ["ablate", "a.yaml", "--over=model.fusion=film,concat", "--out=ablation"],
     ["tune", "a.yaml", "--trials=1", "--over=ppo.learning_rate=1e-4..1e-3", "--out=search"],
+    ["benchmark", "suite.yaml", "--out=suite"],
 ]
 DATA_COMMANDS = [
     ["collect", "show", "./data"],
@@ -167,6 +168,9 @@ def plant_configs(shop: Workshop) -> None:
         "class_path in env_args": lambda c: c["env_args"].update(x=spec),
         "class_path in model.image_args": lambda c: c["model"]["image_args"].update(x=spec),
         "environment of a module": lambda c: c.update(env="payload:Id-v0"),
+        "environment of a module among several": lambda c: c.update(
+            env="{payload:Id-v0: 2, mmrl/GoToObjS4-v0: 1}"
+        ),
         "environment of a module in the run": lambda c: c.update(env="run.payload:Id-v0"),
         "fusion of a module": lambda c: c["model"].update(fusion="payload.Fusion"),
         "fusion subprocess.Popen": lambda c: c["model"].update(fusion="subprocess.Popen"),
@@ -184,6 +188,7 @@ def plant_configs(shop: Workshop) -> None:
         f"import_path_allowlist=['subprocess'])\n"
         f"p.instantiate_classes(p.parse_object({{'x': {spec!r}}})); import time; time.sleep(1)",
         "environment of a module": "import payload",
+        "environment of a module among several": "import payload",
         "environment of a module in the run": "import run.payload",
         "fusion of a module": "import payload",
         "agent of a module": "import payload",
@@ -199,6 +204,7 @@ def plant_configs(shop: Workshop) -> None:
         for module in (place, place / "run"):
             shop.module(module, "payload")
         shutil.copy(place / "run" / "config.yaml", place / "a.yaml")
+        (place / "suite.yaml").write_text("entries: [{config: a.yaml}]\n")
         control = controls.get(name, controls["class_path"])
         shop.add(f"run folder: {name}", place, RUN_COMMANDS, control)
         shop.add(f"YAML file: {name}", place, YAML_COMMANDS, control)
@@ -206,6 +212,7 @@ def plant_configs(shop: Workshop) -> None:
     place = shop.place("yaml tag", "run")
     (place / "run" / "config.yaml").open("a").write(f"seed: {tag}\n")
     shutil.copy(place / "run" / "config.yaml", place / "a.yaml")
+    (place / "suite.yaml").write_text(tag)
     (place / "ablation").mkdir()
     (place / "ablation" / "ablation.yaml").write_text(tag)
     (place / "search").mkdir()
@@ -215,7 +222,7 @@ def plant_configs(shop: Workshop) -> None:
     shop.add("YAML file: YAML tag", place, YAML_COMMANDS, control)
     honest = yaml.safe_load((shop.folder / "run" / "config.yaml").read_text())
     (place / "b.yaml").write_text(yaml.safe_dump(honest))
-    studies = [[*c[:1], "b.yaml", *c[2:]] for c in YAML_COMMANDS[2:]]
+    studies = [[*c[:1], "b.yaml", *c[2:]] for c in YAML_COMMANDS[2:4]]
     shop.add("ablation and search folder: YAML tag", place, studies, control)
 
 

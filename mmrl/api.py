@@ -36,7 +36,7 @@ from mmrl.experiment.run import CONFIG, Run
 from mmrl.generative.text.models import Translator
 from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, MEGABYTES, RecordFolder
-from mmrl.registry import find_agent
+from mmrl.registry import find_agent, find_environments
 from mmrl.run_training import TrainedRun, batch_recorder, run_training
 from mmrl.schema import well_formed
 from mmrl.sharing.locate import find_run_folder, open_run
@@ -176,7 +176,8 @@ def evaluate(
         ``success_rate``, ``mean_length`` and ``mean_return``, each with its 95% interval
         (``success_rate_95``); ``controls``, as
         :func:`~mmrl.evaluation.controls.play_controls` returns them; and all that is needed to
-        repeat the evaluation.
+        repeat the evaluation. In several environments, so many episodes are played in each; these
+        are means over them, and ``environments`` has the report of each.
 
     Raises:
         UserError: no such run, impossible numbers, or an environment that fails or does not fit.
@@ -190,6 +191,7 @@ def evaluate(
     if run is None and env is None:
         raise UserError("env is missing: this agent does not know an environment; give its id")
     name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
+    name = find_environments(name)
     more: dict[str, Any] = {"swap_instructions": swap_instructions}
     if translator is not None:
         more["translator"] = translator
@@ -275,6 +277,7 @@ def record(
         player = PredictorPlayer(env, env_args, max_episode_steps=max_episode_steps)
     else:
         name, args = (env_id_of(env), env_args or {}) if run is None else env_of(run, env, env_args)
+        name = find_environments(name)
         player = EpisodePlayer(name, args, max_episode_steps=max_episode_steps)
         how["checkpoint"] = None if run is None else run.newest_steps()
     with closing(player), ProgressBar("recording", episodes, "episodes") as bar:

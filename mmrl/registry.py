@@ -37,6 +37,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
@@ -51,9 +52,11 @@ from mmrl.entry_points import entry_points
 from mmrl.env_apis.creation import Creator
 from mmrl.env_apis.old_gym import OldGymMaker, old_gym_limit, old_gym_spec
 from mmrl.env_apis.registration import NAMESPACE, target_spec, unregistered
+from mmrl.env_sets import env_text, members_of, names_several
 from mmrl.errors import UserError, unknown
 from mmrl.known_packages import known_module, known_package
 from mmrl.optional_packages import needed_for
+from mmrl.text_output import printable, shortened
 from mmrl.trust import import_trusted, split_path
 
 ENVIRONMENTS: Final = "mmrl.environments"
@@ -105,8 +108,11 @@ def find_spec(env_id: str) -> EnvSpec:
             the path of a class, or of a function that makes an environment.
 
     Raises:
-        UserError: there is none; with the nearest ids, or the package or extra that brings it.
+        UserError: there is none, with the nearest ids, or the package or extra that brings it; or
+            the name is that of several.
     """
+    if names_several(env_id):
+        raise UserError(f"env {printable(shortened(env_id))}: are several, and one is needed")
     use_headless_rendering()
     load_environments()
     module, _, name = env_id.rpartition(":")
@@ -140,6 +146,46 @@ def find_spec(env_id: str) -> EnvSpec:
         creator = Creator(OldGymMaker(old), name)
         return EnvSpec(name, entry_point=creator, max_episode_steps=old_gym_limit(old))
     raise _unknown_environment(name, found)
+
+
+def find_environments(env: str) -> str:
+    """The name of some environments, see :mod:`mmrl.env_sets`, in which ids with ``*`` stand for
+    all installed environments that match, but for those that match one after a minus:
+    ``[Box*-v0, -*Large*, other:Room-v0]``.
+
+    Args:
+        env: an id, which is returned as it is, a pattern, or the text of several.
+
+    Raises:
+        UserError: a pattern that nothing matches, or a text that is wrong.
+    """
+    if not names_several(env) and "*" not in env:
+        return env
+    found: dict[str, Any] = {}
+    members = members_of(env)
+    without = [one.env[1:] for one in members if one.env.startswith("-")]
+    for one in members:
+        if not one.env.startswith("-"):
+            options = {"weight": one.weight, "env_args": dict(one.env_args)}
+            found |= dict.fromkeys(_matching(one.env, without), options)
+    return env_text(found)
+
+
+def _matching(pattern: str, without: Iterable[str]) -> list[str]:
+    """The ids of installed environments that match a pattern, and none of some others; an id
+    matches itself.
+    """
+    if "*" not in pattern:
+        return [pattern]
+    load_environments()
+    found = [
+        one
+        for one in gym.registry
+        if fnmatchcase(one, pattern) and not any(fnmatchcase(one, other) for other in without)
+    ]
+    if not found:
+        raise UserError(f"env {pattern!r}: no installed environment matches; see 'mmrl envs'")
+    return found
 
 
 def _attribute(module: ModuleType, name: str) -> Any:

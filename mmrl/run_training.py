@@ -15,6 +15,7 @@ from mmrl.agent import Actor
 from mmrl.arguments.checks import check_resume, probe_environment
 from mmrl.arguments.request import TrainRequest
 from mmrl.contract import EVAL_SEED_START
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.evaluation.evaluate import evaluate_actor
 from mmrl.evaluation.player import EpisodePlayer
@@ -95,7 +96,8 @@ def run_training(request: TrainRequest, log: Callable[[str], None] = print) -> T
         log(f"resuming {run.path} from {name} to {config.steps:,} steps{changed}")
     with run.lock():
         if resume is None:
-            what = f"{config.agent} on {printable(config.env)} for {config.steps:,} steps"
+            env = printable(short_name(config.env))
+            what = f"{config.agent} on {env} for {config.steps:,} steps"
             if info.adaptation:
                 log(format_table(("observation", "is", "becomes", "note"), info.adaptation))
             log(f"training {what} → {run.path}")

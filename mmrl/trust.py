@@ -243,7 +243,9 @@ def _entries(tree: Any, within: str = "") -> Iterator[tuple[str, str]]:
     """All text values by their dotted keys, at any depth."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
-            if isinstance(value, str):
+            if key in _IDS and (isinstance(value, Mapping) or _is_several(value)):
+                yield from _of_several(f"{within}{key}", value)
+            elif isinstance(value, str):
                 yield f"{within}{key}", value
             elif isinstance(value, list | tuple):
                 yield from _listed(f"{within}{key}", value)
@@ -252,6 +254,26 @@ def _entries(tree: Any, within: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(tree, list | tuple):
         for value in tree:
             yield from _entries(value, within)
+
+
+def _is_several(value: Any) -> bool:
+    """Whether a text is that of several environments, see :mod:`mmrl.env_sets`."""
+    return isinstance(value, str) and value.lstrip()[:1] in ("[", "{")
+
+
+def _of_several(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """The ids of several environments, which may be the keys of a mapping, and what is within."""
+    from mmrl.schema import FileError, parse_yaml  # here: as in _signed
+
+    try:
+        tree = parse_yaml(value, key) if isinstance(value, str) else value
+    except FileError:  # whoever reads it refuses it, too
+        tree = {}
+    if isinstance(tree, Mapping):
+        yield from ((key, one) for one in tree if isinstance(one, str))
+        yield from _entries(tree, f"{key}.")
+    elif isinstance(tree, list):
+        yield from _listed(key, tree)
 
 
 def _listed(key: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
@@ -292,7 +314,7 @@ def _named(arguments: Sequence[str]) -> Iterator[str]:
             *_PATHS,
             *_ENCODERS,
         )
-        is_list = option in ("--over", "--logger") or ".encoders" in option
+        is_list = option in ("--over", "--logger", "--env") or ".encoders" in option
         for piece in re.split(r"[,={}\[\]\s\"']|: ", value) if is_list else [value]:
             if found := _ID.fullmatch(piece) or (dotted and _PATH.fullmatch(piece)):
                 yield found[1]

@@ -35,14 +35,19 @@ def read_yaml(text: str) -> Any:
     return value
 
 
-def to_yaml(value: Any) -> str:
+def to_yaml(value: Any, *, flow: bool = False) -> str:
     """The text of a plain value; keys keep their order.
+
+    Args:
+        value: it.
+        flow: whether a list or mapping is written in one line, in brackets.
 
     Raises:
         yaml.YAMLError: something in it is not plain.
     """
-    text: str = yaml.dump(value, Dumper=_DUMPER, sort_keys=False)
-    return text
+    style: dict[str, Any] = {"default_flow_style": True, "width": _MOST} if flow else {}
+    text: str = yaml.dump(value, Dumper=_DUMPER, sort_keys=False, **style)
+    return text.rstrip("\n") if flow else text
 
 
 def _check_depth(text: str) -> bool:

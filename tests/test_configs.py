@@ -10,6 +10,7 @@ from mmrl.arguments.checks import check
 from mmrl.cli import fit, train
 from mmrl.errors import UserError
 from mmrl.registry import find_agent
+from mmrl.trust import modules_named
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINED = sorted(
@@ -26,8 +27,9 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", TRAINED, ids=name_of)
 def test_train_takes_it(path: Path, tmp_path: Path) -> None:
-    module = yaml.safe_load(path.read_text())["env"].rpartition(":")[0]
-    if module and find_spec(module) is None:  # a package of others, which is not installed here
+    modules = modules_named({"env": yaml.safe_load(path.read_text())["env"]})
+    missing = [one for one in modules if find_spec(one) is None]
+    for module in missing:  # a package of others, which is not installed here
         with pytest.raises(UserError, match=rf"there is no module '{module}' here: pip install "):
             train.parse(["--config", str(path), "--out", str(tmp_path / "run")])
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 from gymnasium import spaces
@@ -25,10 +25,13 @@ from mmrl.experiment.plain_data import round_trip
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.preprocessing.text import Tokenizer
 from mmrl.wrappers.error_context import CheckedBatch
+from mmrl.wrappers.joined_vector_env import JoinedVectorEnv
 from mmrl.wrappers.state import batch_state, set_batch_state, try_state
 from mmrl_agents.earlier import entry, in_order
 from mmrl_agents.team import ALONE, Team
 
+LEVEL: Final = "level"
+"""Key of an ended episode's info: the id of its environment, where there are several."""
 Observation = dict[str, NDArray[Any]]
 
 
@@ -42,8 +45,8 @@ class MultimodalVecEnv(VecEnv):
     ``action_mask`` int8 [N, n] where the environments have masks. At an
     episode's end the info holds what SB3 expects (``terminal_observation``,
     ``TimeLimit.truncated``, ``episode`` with return ``r``, length ``l`` and seconds since the start
-    ``t``), its last ``instruction``, ``is_success`` where it is known, and ``achieved`` where the
-    environment reports it.
+    ``t``), its last ``instruction``, ``is_success`` where it is known, ``achieved`` where the
+    environment reports it, and ``level``, the id of its environment, where there are several.
 
     Args:
         env: a batch that restarts within the step that ends an episode.
@@ -51,6 +54,9 @@ class MultimodalVecEnv(VecEnv):
             they are written; None without instructions.
         team: of workers with as many environments each: each is seeded by its number among all.
         masks: whether action masks, where there are some, are among the observations.
+
+    Attributes:
+        levels: the id of each row's environment, where there are several; else None.
 
     Raises:
         ValueError: ``env`` does not fulfil the contract, or restarts otherwise.
@@ -82,6 +88,8 @@ class MultimodalVecEnv(VecEnv):
         if masks and ACTION_MASK in space.spaces:
             self._sensors[ACTION_MASK] = cast("spaces.Box", space[ACTION_MASK])
         self._has_instructions = INSTRUCTION in space.spaces
+        inner = env.unwrapped
+        self.levels = inner.levels if isinstance(inner, JoinedVectorEnv) else None
         super().__init__(
             env.num_envs,
             spaces.Dict({**self._sensors, **encoded}),
@@ -137,6 +145,8 @@ class MultimodalVecEnv(VecEnv):
             success, known = self._batch.were_successful(infos)
             for e in ended.tolist():
                 episodes[e] = self._summary(e, infos["final_obs"][e])
+                if self.levels is not None:
+                    episodes[e][LEVEL] = self.levels[e]
                 if self._instructions[e]:
                     episodes[e][INSTRUCTION] = self._instructions[e]
                 if known[e]:

@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import Final
 
 from figures import tables_generative, tables_learning, tables_methods, tables_speed
+from figures.reading import RESULTS
+from mmrl.experiment.benchmark import read_table, table_names, with_table, without_tables
 
 _BEGIN: Final = "<!-- table: "
 _BLOCK: Final = re.compile(
@@ -47,15 +49,17 @@ def names(page: str) -> list[str]:
 
 
 def refreshed(page: str) -> str:
-    """A page with its tables as they have to be.
+    """A page with its tables as they have to be; those of suites are of ``mmrl benchmark``.
 
     Raises:
         ValueError: as :func:`names`.
     """
     names(page)
+    for suite in table_names(page):
+        page = with_table(page, suite, read_table(RESULTS / f"benchmark-{suite}.json")[1])
     return _BLOCK.sub(lambda match: f"{match[1]}\n{table(match['name'])}\n\n{match[4]}", page)
 
 
 def without(page: str) -> str:
     """A page without its generated tables."""
-    return _BLOCK.sub("", page)
+    return without_tables(_BLOCK.sub("", page))

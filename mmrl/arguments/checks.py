@@ -9,6 +9,7 @@ from mmrl.arguments.request import TrainRequest
 from mmrl.arguments.resuming import changes
 from mmrl.contract import EVAL_SEED_START
 from mmrl.device import find_device
+from mmrl.env_sets import members_of
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.experiment.env_info import EnvInfo, probe
@@ -45,7 +46,8 @@ def check(config: TrainConfig) -> None:
         UserError: as :func:`check_settings`; no such environment, or arguments that it refuses.
     """
     check_settings(config)
-    close(make_env(config.env, **config.env_args))
+    for one in members_of(config.env):
+        close(make_env(one.env, **one.args(config.env_args)))
 
 
 def check_settings(config: TrainConfig) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, get_args, get_origin
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
+from mmrl.env_sets import with_env_text
 from mmrl.errors import UserError
 from mmrl.experiment.config import flat
 from mmrl.experiment.renamed import announce, present_key, rename_keys
@@ -169,10 +170,11 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         if not isinstance(config, dict):
             self.error(f"the configuration is {config!r:.60}, and must be a mapping")
         self._check_sections(config)
-        config, renamed = rename_keys(config)
+        given, renamed = rename_keys(with_env_text(config))
         if renamed:
             announce(renamed, self.prog)
-            content = to_yaml(config)
+        if given != config:
+            content = to_yaml(given)
         return super().parse_string(content, *args, **kwargs)
 
     def parse_path(self, path: Any, *args: Any, **kwargs: Any) -> Any:

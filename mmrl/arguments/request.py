@@ -13,11 +13,18 @@ from jsonargparse import ActionConfigFile
 from mmrl.arguments.agents import agents_of_others, named_agents
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.resuming import as_argument, check_code, check_value, named_run, source_of
+from mmrl.env_sets import env_text, with_env_text
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig, flat, read_config
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.recipes import CONFIG_HELP, with_config_files
-from mmrl.registry import agent_names, agent_section, find_agent, find_config
+from mmrl.registry import (
+    agent_names,
+    agent_section,
+    find_agent,
+    find_config,
+    find_environments,
+)
 from mmrl.schema import convert
 
 if TYPE_CHECKING:
@@ -116,7 +123,7 @@ def request_of(config: Mapping[str, Any]) -> TrainRequest:
         key: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         for key, value in config.items()
     }
-    plain, renamed = rename_keys(plain)
+    plain, renamed = rename_keys(with_env_text(plain))
     announce(renamed, "mmrl.train")
     wrong = sorted(plain.keys() & _NOT_THE_EXPERIMENT)
     if wrong:
@@ -181,6 +188,7 @@ def _config_of(agent: str) -> type[Any] | None:
 def _request(parser: Parser, parsed: Any) -> TrainRequest:
     convert({"agent": parsed.agent}, dict[str, str], source_of(parsed))
     find_agent(parsed.agent)
+    parsed.env = env_text(find_environments(str(parsed.env)))
     section = agent_section(parsed.agent)
     plain, known = parser.plain_values(parsed), {one.name for one in fields(TrainConfig)}
     resolved = {key: value for key, value in plain.items() if key in {*known, section}}

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "translate": "translate sentences",
     "imagine": "continue real episodes with a trained world model",
     "ablate": "train variants of a configuration with equal budgets and compare them",
+    "benchmark": "train and evaluate a suite of configurations; writes results and a table",
     "compare": "compare evaluated runs over their seeds: intervals, controls, a plot",
     "tune": "search hyperparameters with Optuna",
     "record": "record episodes step by step, for TensorBoard's tab Rollouts",

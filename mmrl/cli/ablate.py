@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmrl.arguments.checks import check
 from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.request import parse
 from mmrl.cli.common import claim
-from mmrl.cli.processes import Trainings, last_line, named_code
+from mmrl.cli.processes import PlannedTraining, finish_all, named_code
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.ablation import Arm, markdown, plan, read_row, write_tables
-from mmrl.interrupts import graceful_stop
 from mmrl.optional_packages import install_line, is_installed
-from mmrl.progress import ProgressBar
 from mmrl.recipes import find_config_file
 from mmrl.schema import read_text
 from mmrl.yaml_text import read_yaml
@@ -68,7 +65,7 @@ def run(arguments: list[str]) -> int:
     claim(folder, "ablation.yaml", settings, "an ablation")
     _train_all(arms, folder, seeds, common, options.jobs)
     rows = [row for arm in arms if (row := read_row(arm, folder, seeds))]
-    title = f"{config.env}, {config.steps:,} steps"
+    title = f"{short_name(config.env)}, {config.steps:,} steps"
     about = {
         "command": f"mmrl ablate {shlex.join(arguments)}",
         "config": read_yaml(configured),
@@ -83,55 +80,14 @@ def run(arguments: list[str]) -> int:
 
 def _train_all(arms: list[Arm], folder: Path, seeds: range, common: list[str], jobs: int) -> None:
     """Train every arm with every seed that has no result yet, in processes of their own."""
-    missing = [
-        (arm, seed)
+    planned = [
+        PlannedTraining(
+            f"{arm.name}, seed {seed}",
+            folder / arm.folder / f"seed-{seed}",
+            [*common, *arm.options, f"--seed={seed}"],
+        )
         for seed in seeds  # all arms once before any twice: the table is fair at any time
         for arm in arms
-        if not (folder / arm.folder / f"seed-{seed}" / "result.json").is_file()
     ]
-    trainings = Trainings(jobs)
-    with ProgressBar("trainings", len(missing)) as bar:
-
-        def train(job: tuple[Arm, int]) -> None:
-            arm, seed = job
-            _train(arm, seed, folder, common, trainings)
-            bar.console.print(f"{arm.name}, seed {seed}: done", highlight=False)
-            bar.advance()
-
-        with graceful_stop("the checkpoints of all trainings", trainings.stop) as stop:
-            try:
-                _in_parallel(train, missing, jobs)
-            except UserError:
-                stop.raise_if_asked()
-                raise
-
-
-def _in_parallel(
-    work: Callable[[tuple[Arm, int]], None], items: list[tuple[Arm, int]], jobs: int
-) -> None:
-    """Do the work, so many at once; the first error ends it."""
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _train(arm: Arm, seed: int, folder: Path, common: list[str], trainings: Trainings) -> None:
-    """One training as a process; one that was interrupted is resumed.
-
-    Raises:
-        UserError: it failed; with the last line of its log.
-    """
-    out = folder / arm.folder / f"seed-{seed}"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if any((out / "checkpoints").glob("step_*")):
-        arguments = [f"--resume={out}"]
-    else:
-        arguments = [*common, *arm.options, f"--seed={seed}", f"--out={out}"]
-    log = out.parent / f"seed-{seed}.log"
-    if trainings.run(arguments, log):
-        raise UserError(f"{arm.name}, seed {seed} failed: {last_line(log)} (all of it: {log})")
+    missing = [one for one in planned if not one.is_done]
+    finish_all(missing, jobs, lambda one: f"{one.name}: done")

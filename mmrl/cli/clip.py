@@ -9,6 +9,7 @@ from mmrl.api import load_agent
 from mmrl.arguments.parser import Parser
 from mmrl.cli.eval import DETERMINISTIC, RUN, check_limit
 from mmrl.contract import EVAL_SEED_START
+from mmrl.env_sets import names_several
 from mmrl.errors import UserError
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.files import write_bytes
@@ -74,8 +75,9 @@ def run(arguments: list[str]) -> int:
                     f"--alternatives: {env} names no other instruction for the scene of seed {seed}"
                 )
             clips = list(map(draw_clip, records))
-            for clip in clips:
-                print(f"{outcome(clip.success):<9}{printable(clip.instruction)}")
+            for record, clip in zip(records, clips, strict=True):
+                level = f"{record.env}: " if names_several(env) else ""
+                print(f"{outcome(clip.success):<9}{printable(level + clip.instruction)}")
             shown.append(stacked(clips) if len(clips) > 1 else clips[0])
     write_bytes(target, clips_gif(shown))
     print(f"written to {target}")

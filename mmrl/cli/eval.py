@@ -31,6 +31,7 @@ them out.
 
   mmrl eval runs/first
   mmrl eval runs/first --env mmrl/GoToLocal-v0 --episodes 1000 --json result.json
+  mmrl eval runs/first --env "[mmrl/*, -*Strict*]"   many environments: a table, and means
   mmrl eval runs/first --controls false              the success rate alone
   mmrl eval runs/first --swap-instructions           swapped instructions in all episodes
   mmrl eval runs/first --factor theme=paper,neon     one argument changed at a time, as a table
@@ -78,7 +79,9 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("run", type=str, help=RUN)
     parser.add_argument("--episodes", type=int, default=EVAL_EPISODES, help="how many")
-    parser.add_argument("--env", type=str | None, default=None, help="another environment")
+    parser.add_argument(
+        "--env", type=str | None, default=None, help="another environment, or several"
+    )
     parser.add_argument(
         "--env-args",
         type=dict[str, Any],

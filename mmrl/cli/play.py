@@ -8,6 +8,7 @@ from typing import Any
 from mmrl.arguments.parser import Parser
 from mmrl.data import find_place
 from mmrl.data.episode_writer import EpisodeWriter
+from mmrl.env_sets import names_several
 from mmrl.errors import UserError
 from mmrl.text_output import printable
 from mmrl.viz.window.demonstrator import Demonstrator
@@ -50,6 +51,8 @@ def run(arguments: list[str]) -> int:
     is_film = options.record is None or options.record.lower().endswith(".gif")
     recording = Recording(options.record if is_film else None)
     place = None if is_film else find_place(options.record)
+    if place is not None and names_several(options.env):
+        raise UserError(f"--record {options.record}: a dataset is of one environment: name one")
     with closing(Session(options.env, options.env_args, options.seed)) as session:
         writer = None
         if place is not None:

@@ -1,4 +1,6 @@
-"""Trainings in processes of their own, as ``mmrl ablate`` and ``mmrl tune`` run them."""
+"""Trainings in processes of their own, as ``mmrl ablate``, ``mmrl benchmark`` and ``mmrl tune`` run
+them.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +8,59 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
+from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl.interrupts import ask_to_end, own_group
+from mmrl.experiment.run import RESULT
+from mmrl.interrupts import ask_to_end, graceful_stop, own_group
 from mmrl.loggers import logger_names
+from mmrl.progress import ProgressBar
 from mmrl.trust import split_path
 
 _PATIENCE: Final = 30.0  # seconds to save a checkpoint in, as schedulers give
+
+
+EVALUATION: Final = "evaluation.json"
+"""The file of a run folder with an evaluation of its own, beside that of the training."""
+
+
+@dataclass(frozen=True)
+class PlannedTraining:
+    """A training that is to be finished.
+
+    Attributes:
+        name: for people.
+        out: its run folder.
+        arguments: of ``mmrl train``, but for the folder.
+        evaluation: options of ``mmrl eval`` for an evaluation beside the training's own, which goes
+            to :data:`EVALUATION`; none, if empty.
+    """
+
+    name: str
+    out: Path
+    arguments: list[str]
+    evaluation: list[str] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        wanted = [RESULT, *([EVALUATION] if self.evaluation else [])]
+        return all((self.out / name).is_file() for name in wanted)
+
+    def check(self, status: int, log: Path) -> None:
+        """Refuse the exit status of a command that failed.
+
+        Raises:
+            UserError: it did; with the last line of its log.
+        """
+        if status:
+            raise UserError(f"{self.name} failed: {last_line(log)} (all of it: {log})")
 
 
 class Trainings:
@@ -32,16 +76,19 @@ class Trainings:
         self._lock = Lock()
         self.stopped = False
 
-    def start(self, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    def start(
+        self, arguments: list[str], log: Path, command: str = "train"
+    ) -> subprocess.Popen[bytes]:
         """Begin a training; a terminal's Ctrl-C does not reach it, but :meth:`stop` does.
 
         Args:
             arguments: of ``mmrl train``.
             log: file for what it prints.
+            command: another one of mmrl's.
         """
         with self._lock, log.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mmrl", "train", *arguments],
+                [sys.executable, "-P", "-m", "mmrl", command, *arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 **own_group(),
@@ -64,11 +111,29 @@ class Trainings:
         self._running.discard(process)
         return status
 
-    def run(self, arguments: list[str], log: Path) -> int:
-        """Train to the end; the exit status."""
-        process = self.start(arguments, log)
+    def run(self, arguments: list[str], log: Path, command: str = "train") -> int:
+        """As :meth:`start`, to the end; the exit status."""
+        process = self.start(arguments, log, command)
         process.wait()
         return self.end(process)
+
+    def finish(self, one: PlannedTraining) -> None:
+        """Train; one that was interrupted is resumed, and one that has a result is kept.
+
+        Raises:
+            UserError: it failed; with the last line of its log.
+        """
+        one.out.parent.mkdir(parents=True, exist_ok=True)
+        log = one.out.with_name(f"{one.out.name}.log")
+        if not (one.out / RESULT).is_file():
+            is_begun = any((one.out / "checkpoints").glob("step_*"))
+            own = [*one.arguments, f"--out={one.out}"]
+            one.check(self.run([f"--resume={one.out}"] if is_begun else own, log), log)
+        if one.evaluation and not one.is_done:
+            file = one.out / EVALUATION
+            log = log.with_suffix(".evaluation.log")
+            own = [str(one.out), *one.evaluation, f"--json={file.absolute()}"]
+            one.check(self.run(own, log, "eval"), log)
 
     def stop(self) -> None:
         """Ask all of them to save a checkpoint and end, and no more to begin."""
@@ -76,6 +141,51 @@ class Trainings:
         for process in list(self._running):
             if process.poll() is None:
                 ask_to_end(process)
+
+
+def finish_all(
+    planned: Sequence[PlannedTraining], jobs: int, done: Callable[[PlannedTraining], str]
+) -> None:
+    """Have trainings finish, so many at once, in processes of their own; the first error, or a
+    signal, ends all, each after a last checkpoint.
+
+    Args:
+        planned: them.
+        jobs: how many run side by side.
+        done: gives the line that is printed when one has finished.
+
+    Raises:
+        UserError: one failed.
+        KeyboardInterrupt: by a signal.
+    """
+    trainings = Trainings(jobs)
+    with ProgressBar("trainings", len(planned)) as bar:
+
+        def finish(one: PlannedTraining) -> None:
+            trainings.finish(one)
+            bar.console.print(done(one), highlight=False)
+            bar.advance()
+
+        with graceful_stop("the checkpoints of all trainings", trainings.stop) as stop:
+            try:
+                _in_parallel(finish, planned, jobs)
+            except UserError:
+                stop.raise_if_asked()
+                raise
+
+
+def _in_parallel(
+    work: Callable[[PlannedTraining], None], items: Sequence[PlannedTraining], jobs: int
+) -> None:
+    """Do the work, so many at once; the first error ends it."""
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def named_code(config: TrainConfig) -> list[str]:

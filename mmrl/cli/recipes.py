@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mmrl.arguments.parser import AsWritten, Parser
+from mmrl.env_sets import short_name, with_env_text
 from mmrl.errors import UserError
 from mmrl.recipes import Recipe, all_recipes, find_recipe
 from mmrl.text_output import format_table, printable
@@ -55,11 +56,11 @@ def format_recipes(recipes: Sequence[Recipe]) -> str:
 
 def _row(recipe: Recipe) -> list[str]:
     config = recipe.config
-    data = config.get("env", config.get("data", ""))
+    data = with_env_text(config).get("env", config.get("data", ""))
     steps = config.get("steps", "")
     return [
         recipe.name,
-        ", ".join(map(str, data)) if isinstance(data, list) else str(data),
+        ", ".join(map(str, data)) if isinstance(data, list) else short_name(str(data)),
         str(config.get("agent", config.get("task", ""))),
         f"{steps:,}" if isinstance(steps, int) else str(steps),
         textwrap.shorten(recipe.summary, _LONGEST, placeholder=" …"),

@@ -16,6 +16,7 @@ from mmrl.arguments.parser import AsWritten, Parser
 from mmrl.arguments.request import parse
 from mmrl.cli.common import claim
 from mmrl.cli.processes import Trainings, last_line, named_code
+from mmrl.env_sets import members_of, short_name
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import known_success
@@ -88,7 +89,7 @@ def run(arguments: list[str]) -> int:
     study = _study(folder, options)
     search = Search(study, folder, axes, common, options.episodes)
     search.run(options.trials, options.jobs)
-    return search.report(f"{config.env}, {config.steps:,} steps, by trial")
+    return search.report(f"{short_name(config.env)}, {config.steps:,} steps, by trial")
 
 
 def _suggested(agent: str) -> list[str]:
@@ -196,15 +197,19 @@ class Search:
         out = self._folder / f"trial-{trial.number:04d}"
         self._train(trial, out, values)
         run = Run.open(out)
-        played = play_episodes(
-            load_agent(run),
-            run.config["env"],
-            self._episodes,
-            env_args=run.config["env_args"],
-            first_seed=VALIDATION,
-            env_workers=run.config.get("env_workers", 0),
-        )
-        return known_success(played.summary(), run.config["env"])
+        agent = load_agent(run)
+        rates = []
+        for one in members_of(run.config["env"]):
+            played = play_episodes(
+                agent,
+                one.env,
+                self._episodes,
+                env_args=one.args(run.config["env_args"]),
+                first_seed=VALIDATION,
+                env_workers=run.config.get("env_workers", 0),
+            )
+            rates.append(known_success(played.summary(), one.env))
+        return sum(rates) / len(rates)
 
     def _train(self, trial: Any, out: Path, values: list[str]) -> None:
         """Train, and watch the curve.

@@ -10,6 +10,7 @@ from mmrl.cli.eval import DETERMINISTIC, RUN
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.records import RecordFolder
+from mmrl.registry import find_environments
 from mmrl.sharing.locate import open_run
 from mmrl.viz.window.recording import Recording
 from mmrl.viz.window.session import Session
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
     recording = Recording(options.record)
     folder = open_run(options.run)
     agent = load_agent(folder)
-    env_id = options.env or folder.config["env"]
+    env_id = find_environments(options.env or folder.config["env"])
     env_args = {} if options.env else folder.config.get("env_args", {})
     with (
         closing(Session(env_id, env_args, options.seed)) as session,

@@ -11,7 +11,7 @@ import copy
 import re
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from types import ModuleType
@@ -22,13 +22,16 @@ from gymnasium.envs.registration import EnvSpec
 
 from mmrl.env_apis.creation import Copies, Creator, is_gymnasium_class
 from mmrl.env_apis.parallel import is_parallel
+from mmrl.env_sets import env_text
 from mmrl.errors import UserError
 from mmrl.known_packages import known_package
 
 NAMESPACE: Final = "python/"
 """Begins the ids of what is registered here."""
 EnvLike = str | EnvSpec | Callable[..., Any] | Any
-"""An environment: an id or ``module:Name``, a specification, a class, a factory, or an object."""
+"""An environment: an id or ``module:Name``, a specification, a class, a factory, or an object; or
+several: a list of such, or a mapping of such to weights.
+"""
 
 _ids: dict[int, tuple[Any, str]] = {}  # id(target) → the target, kept alive, and its name
 
@@ -39,7 +42,8 @@ def env_id_of(env: EnvLike) -> str:
     Args:
         env: an id, which is returned; a Gymnasium ``EnvSpec``; a class, or a function that makes
             an environment; or an object, of which deep copies are used (where it cannot be copied,
-            what ``gymnasium.make`` makes of its ``spec``).
+            what ``gymnasium.make`` makes of its ``spec``). Several of these in a list, or with
+            their weights in a mapping, get one name, see :mod:`mmrl.env_sets`.
 
     Returns:
         An id; ``module:Name`` for what can be imported; ``python/Name`` for what exists only in
@@ -51,6 +55,10 @@ def env_id_of(env: EnvLike) -> str:
     """
     if isinstance(env, str):
         return env
+    if isinstance(env, list | tuple):
+        return env_text([env_id_of(one) for one in env])
+    if isinstance(env, Mapping):
+        return env_text({env_id_of(one): weight for one, weight in env.items()})
     if isinstance(env, EnvSpec):
         return _id_of_spec(env)
     if callable(env) and not isinstance(env, gym.Env):

@@ -13,6 +13,7 @@ from typing import Any, Final
 from mmrl.agent import Actor
 from mmrl.contract import ACHIEVED
 from mmrl.errors import UserError
+from mmrl.evaluation.environments import NORMALIZED
 from mmrl.evaluation.episodes import Episodes, play_episodes
 from mmrl.evaluation.expert import Expert, NoExpertError, path_efficiency
 from mmrl.evaluation.language_accuracy import ActRecorder, first_acts
@@ -114,7 +115,8 @@ def play_controls(
     Returns:
         By the names of this module, a summary of each control's episodes as
         :meth:`~mmrl.evaluation.episodes.Episodes.summary` has it, ``spl`` with ``spl_95`` and
-        ``spl_episodes`` in the expert's; ``language_accuracy`` with its ``rate``, ``rate_95``,
+        ``spl_episodes`` in the expert's, and ``normalized_success``, the agent's success on its
+        seeds divided by the expert's; ``language_accuracy`` with its ``rate``, ``rate_95``,
         ``episodes``, and the rates of the random policy and of the expert, if they have one; and
         under ``left_out`` why the others are not there. No control raises.
     """
@@ -175,8 +177,10 @@ def _with_spl(expert: Episodes, played: Episodes) -> dict[str, Any]:
     summary = expert.summary()
     if not efficiency:
         return summary
+    own, theirs = float(played.success[:count].mean()), float(expert.success.mean())
     return {
         **summary,
+        **({NORMALIZED: own / theirs} if played.is_known else {}),
         "spl": sum(efficiency) / len(efficiency),
         "spl_95": list(mean_interval(efficiency, 0, 1)),
         "spl_episodes": len(efficiency),

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from mmrl.agent import Actor
 from mmrl.contract import EVAL_SEED_START
+from mmrl.env_sets import members_of, names_several
 from mmrl.errors import UserError
 from mmrl.evaluation.controls import EPISODES, PLAYED, play_controls, play_recorded
+from mmrl.evaluation.environments import ENVIRONMENTS, combine_reports
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.recording import BatchRecorder
-from mmrl.evaluation.report import CONTROLS, result
+from mmrl.evaluation.report import CONTROLS, PROVENANCE, result, with_provenance
 from mmrl.evaluation.wrappers import InstructionSwap
 from mmrl.progress import ProgressBar
 
@@ -32,7 +34,7 @@ def evaluate_actor(
     env_workers: int = 0,
     recorder: BatchRecorder | None = None,
 ) -> dict[str, Any]:
-    """Evaluate an actor under progress bars.
+    """Evaluate an actor under progress bars; in several environments, one after the other.
 
     Args:
         actor: the agent.
@@ -44,18 +46,40 @@ def evaluate_actor(
         controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
 
     Returns:
-        The report, as :func:`mmrl.evaluation.report.result` makes it.
+        The report, as :func:`mmrl.evaluation.report.result` makes it; of several environments,
+        the means over them, and under ``environments`` the report of each.
 
     Raises:
         UserError: an environment that fails or does not fit the agent; or there is nothing to swap
             an instruction with.
     """
     how: dict[str, Any] = {
-        "env_args": env_args,
+        "first_seed": first_seed,
         "deterministic": deterministic,
         "max_episode_steps": max_episode_steps,
         "env_workers": env_workers,
+        "controls": controls,
     }
+    evaluate = _evaluate_each if names_several(env) else _evaluate
+    report = evaluate(actor, env, env_args, episodes, more, recorder, **how)
+    _warn_of_unknown_words(actor)
+    return report
+
+
+def _evaluate(
+    actor: Actor,
+    env: str,
+    env_args: dict[str, Any],
+    episodes: int,
+    more: dict[str, Any],
+    recorder: BatchRecorder | None,
+    *,
+    controls: bool,
+    first_seed: int,
+    **how: Any,
+) -> dict[str, Any]:
+    """As :func:`evaluate_actor`, in one environment."""
+    how["env_args"] = env_args
     own: dict[str, Any] = {"first_seed": first_seed, "recorder": recorder}
     with ProgressBar("evaluating", episodes, "episodes") as bar:
         if controls or recorder is not None:
@@ -64,7 +88,6 @@ def evaluate_actor(
             )
         else:
             played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **own, **how)
-    _warn_of_unknown_words(actor)
     if controls:
         total = len(PLAYED) * min(episodes, EPISODES)
         with ProgressBar("playing controls", total, "episodes") as bar:
@@ -80,8 +103,32 @@ def evaluate_actor(
                 "in no episode does another one's instruction ask for something else: there is "
                 "none to swap. Take another environment, or more episodes"
             )
-    actions = "most probable" if deterministic else "sampled"
+    actions = "most probable" if how["deterministic"] else "sampled"
     return result(played, env, env_args, actions=actions, **more)
+
+
+def _evaluate_each(
+    actor: Actor,
+    env: str,
+    env_args: dict[str, Any],
+    episodes: int,
+    more: dict[str, Any],
+    recorder: BatchRecorder | None,
+    **how: Any,
+) -> dict[str, Any]:
+    """As :func:`evaluate_actor`, so many episodes in each of several environments."""
+    members = members_of(env)
+    reports: dict[str, dict[str, Any]] = {}
+    left = 0 if recorder is None else recorder.left
+    for k, one in enumerate(members):
+        args = one.args(env_args)
+        own = actor.anew() if isinstance(actor, InstructionSwap) else actor
+        share = left * (k + 1) // len(members) - left * k // len(members)
+        part = None if recorder is None or not share else recorder.of(one.env, args, share)
+        report = _evaluate(own, one.env, args, episodes, {}, part, **how)
+        reports[one.env] = {key: value for key, value in report.items() if key not in PROVENANCE}
+    combined = {**combine_reports(reports), **more, ENVIRONMENTS: reports}
+    return with_provenance(env, env_args, combined)
 
 
 def _warn_of_unknown_words(actor: Any) -> None:

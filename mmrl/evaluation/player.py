@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, Self, TypeVar
 
 import gymnasium as gym
@@ -20,6 +21,7 @@ from mmrl.contract import (
     batch_of_one,
     was_successful,
 )
+from mmrl.env_sets import WeightedEnvironment, draw
 from mmrl.errors import UserError
 from mmrl.language import kind_of
 from mmrl.records import EVALUATION, EpisodeBuilder, EpisodeRecord
@@ -35,14 +37,14 @@ _MAX_STEPS: Final = 1_000  # of an episode that declares no limit
 
 
 class EpisodePlayer:
-    """Plays episodes of one environment and records them; each kind of trouble is warned of once.
+    """Plays episodes of an environment and records them; each kind of trouble is warned of once.
 
     The whole scene is recorded beside what the agent sees where the environment renders arrays
     uint8 [H, W, 3]. The environment is made for the first episode and kept until :meth:`close`, or
     until it fails: closing one may end others that share a display with it.
 
     Args:
-        env_id, env_args: which environment.
+        env_id, env_args: which environment; of several, an episode's is drawn by its seed.
         max_episode_steps: longer episodes are cut there, which are not successful then; None cuts
             those that last 1,000 steps, or as many as the environment declares, up to 10,000.
         source: of the records.
@@ -64,7 +66,7 @@ class EpisodePlayer:
         self._given = max_episode_steps
         self._limit = EpisodeLimit(max_episode_steps)
         self._is_warned = False
-        self._env: gym.Env[Any, Any] | None = None
+        self._envs: dict[str, gym.Env[Any, Any]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -73,9 +75,9 @@ class EpisodePlayer:
         self.close()
 
     def close(self) -> None:
-        """Close the environment, if there is one; the next episode makes it anew."""
-        env, self._env = self._env, None
-        if env is not None:
+        """Close the environments, if there are any; the next episode makes its one anew."""
+        envs, self._envs = self._envs, {}
+        for env in envs.values():
             with suppress(Exception):  # the records are made; closing cannot spoil them
                 env.close()
 
@@ -102,10 +104,15 @@ class EpisodePlayer:
             UserError: an environment that cannot be made or fails, that takes no instruction or
                 not this one, or an actor that does not fit.
         """
+        member = draw(self._env_id, seed)
         builder = EpisodeBuilder(
-            self._source, self._env_id, env_args=self._env_args, seed=seed, checkpoint=checkpoint
+            self._source,
+            member.env,
+            env_args=member.args(self._env_args),
+            seed=seed,
+            checkpoint=checkpoint,
         )
-        with self._environment() as env:
+        with self._environment(member) as env:
             options = _with_instruction(env, instruction)
             success = self._play(env, actor, seed, deterministic, options, builder)
             kind = kind_of(env.metadata, builder.instruction)
@@ -129,7 +136,7 @@ class EpisodePlayer:
         Raises:
             UserError: as :meth:`play`.
         """
-        with self._environment() as env:
+        with self._environment(draw(self._env_id, seed)) as env:
             if not env.has_wrapper_attr(ALTERNATIVES) or _option(env) is None:
                 return []
             env.reset(seed=seed)
@@ -142,18 +149,16 @@ class EpisodePlayer:
         ]
 
     @contextmanager
-    def _environment(self) -> Iterator[gym.Env[Any, Any]]:
-        """The environment, which reports what is achieved if it can."""
-        if self._env is None:
-            self._env = ErrorContext(rendering(self._make))
+    def _environment(self, member: WeightedEnvironment) -> Iterator[gym.Env[Any, Any]]:
+        """An environment, which reports what is achieved if it can."""
+        if member.env not in self._envs:
+            make = partial(make_reporting_env, member.env, ACHIEVED, **member.args(self._env_args))
+            self._envs[member.env] = ErrorContext(rendering(make))
         try:
-            yield self._env
+            yield self._envs[member.env]
         except BaseException:
             self.close()
             raise
-
-    def _make(self, **more: Any) -> gym.Env[Any, Any]:
-        return make_reporting_env(self._env_id, ACHIEVED, **more, **self._env_args)
 
     def _play(
         self,

@@ -46,6 +46,16 @@ class BatchRecorder:
         self._builders: dict[int, EpisodeBuilder] = {}
         self._outputs = PolicyOutputs()
 
+    def of(self, env_id: str, env_args: Mapping[str, Any], count: int) -> BatchRecorder:
+        """A recorder of another environment's episodes, of which so many are recorded."""
+        how = {**self._how, "env_args": env_args}
+        return BatchRecorder(self._add, count, source=self._source, env_id=env_id, **how)
+
+    @property
+    def left(self) -> int:
+        """How many are still to be recorded."""
+        return self._left
+
     @property
     def is_done(self) -> bool:
         """Whether all were recorded."""

@@ -13,7 +13,14 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from typing import Any, Final
 
+from mmrl.env_sets import members_of, short_name
 from mmrl.errors import UserError
+from mmrl.evaluation.environments import (
+    ENVIRONMENTS,
+    NORMALIZED,
+    environments_markdown,
+    environments_text,
+)
 from mmrl.evaluation.episodes import Episodes
 from mmrl.machine import load, processor
 from mmrl.registry import find_spec
@@ -36,6 +43,8 @@ CONTROLS: Final = "controls"
 """The key of the controls in a report."""
 HELD_OUT: Final = "held_out"
 """The key of the evaluation of held-out instructions in a report."""
+PROVENANCE: Final = ("versions", "machine", "date")
+"""The keys of a report that say by what it was measured, and when."""
 WITHOUT_READING: Final = (
     "This level can be solved without reading: with another episode's instruction the agent "
     "succeeds as often."
@@ -116,12 +125,19 @@ def result(
         env_id, env_args: where.
         more: whatever else belongs to it, such as the training steps.
     """
+    return with_provenance(env_id, env_args, {**episodes.summary(), **more})
+
+
+def with_provenance(
+    env_id: str, env_args: dict[str, Any], measured: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was measured, with where, by what and when."""
+    packages = dict.fromkeys(p for one in members_of(env_id) for p in packages_of(one.env))
     return {
         "env": env_id,
         "env_args": env_args,
-        **episodes.summary(),
-        **more,
-        "versions": versions(*packages_of(env_id)),
+        **measured,
+        "versions": versions(*packages),
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -154,7 +170,8 @@ def format_report(report: dict[str, Any]) -> str:
     reasons = report.get(CONTROLS, {}).get("left_out", {}).values()
     lines += [f"  {printable(reason)}" for reason in reasons]
     warning = [WITHOUT_READING] if solves_without_reading(report) else []
-    return "\n".join([_headline(report), *lines, *warning])
+    table = environments_text(report)
+    return "\n".join([_headline(report), *lines, *warning, *table])
 
 
 def solves_without_reading(report: dict[str, Any]) -> bool:
@@ -165,6 +182,8 @@ def solves_without_reading(report: dict[str, Any]) -> bool:
     if not {"random_policy", "swapped_instructions"} <= controls.keys():
         return False
     compared = [report, controls["random_policy"], controls["swapped_instructions"]]
+    if any(ENVIRONMENTS in one for one in compared[1:]):  # of fewer environments
+        return False
     if any(one["success_rate"] is None for one in compared):
         return False
     is_better = report["success_rate_95"][0] > controls["random_policy"]["success_rate_95"][1]
@@ -186,7 +205,10 @@ def scalars(report: dict[str, Any]) -> dict[str, float]:
         "expert_steps": expert.get("mean_length"),
         "held_out_success_rate": report.get(HELD_OUT, {}).get("success_rate"),
         "language_accuracy": controls.get("language_accuracy", {}).get("rate"),
+        NORMALIZED: expert.get(NORMALIZED),
     }
+    for env, one in report.get(ENVIRONMENTS, {}).items():
+        numbers[f"success/{env}"] = one["success_rate"]
     return {f"eval/{name}": one for name, one in numbers.items() if one is not None}
 
 
@@ -203,6 +225,7 @@ def markdown(report: dict[str, Any]) -> str:
         ["| measure | value | 95% interval |", "|---|--:|---|", *lines],
         reasons,
         warning,
+        environments_markdown(report),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -217,7 +240,7 @@ def _headline(report: dict[str, Any]) -> str:
         measure = f"success {report['success_rate']:.1%} (95% interval {low:.1%} to {high:.1%})"
     return (
         f"{measure} on "
-        f"{report['episodes']} held-out episodes of {printable(report['env'])}, "
+        f"{report['episodes']} held-out episodes of {printable(short_name(report['env']))}, "
         f"{report['mean_length']:.1f} steps on average"
         + (", with swapped instructions" if report.get("swap_instructions") else "")
         + _side(report)

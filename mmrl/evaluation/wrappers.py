@@ -52,6 +52,10 @@ class InstructionSwap(ActorWrapper):
         self._are_equivalent: Equivalence | None = None
         self._seeds: Sequence[int] = ()  # of the episodes that have just begun
 
+    def anew(self) -> InstructionSwap:
+        """The same of the agent, without any instruction so far."""
+        return InstructionSwap(self._actor)
+
     def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
         """As :func:`mmrl.agent.attach_environment`."""
         super().attach(env, seeds)

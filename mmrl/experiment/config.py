@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from mmrl.env_sets import with_env_text
 from mmrl.experiment.renamed import rename_keys
 from mmrl.models.config import ModelConfig
 from mmrl.records import MEGABYTES
@@ -40,7 +41,9 @@ class TrainConfig:
     """What is trained, on what, for how long, and where it is kept.
 
     Attributes:
-        env: id of the environment, module:id, or module:Class.
+        env: id of the environment, module:id, or module:Class; or several of them, a list or a
+            mapping of ids to weights, which share num_envs: "[a, b]", "{a: 2, b: 1}". A * stands
+            for all installed ids that match, a minus leaves some out: "[Box*, -*Large*]".
         out: run folder, which must not exist yet.
         agent: name of the agent, or a dotted path to your own class; its hyperparameters are the
             section of that name, or of the class's.
@@ -48,8 +51,9 @@ class TrainConfig:
         init: run folder of an agent with the same model, whose weights and vocabulary the training
             begins with, such as one that was cloned; new weights, if empty.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.
-        env_args: arguments of the environment, such as room_size; and speech, the synthesised
-            voices of the instructions (voices, words_per_minute, pitch, noise, seconds).
+        env_args: arguments of the environment, or of all, such as room_size; and speech, the
+            synthesised voices of the instructions (voices, words_per_minute, pitch, noise,
+            seconds).
         env_adapter: what of the observations is used, and as what; found by itself, if empty. Its
             keys are those of :class:`~mmrl.wrappers.adapt.config.AdapterConfig`, such as image,
             instruction, success and discrete_actions.
@@ -121,7 +125,7 @@ def read_config(
     Raises:
         FileError: it has unknown keys, or values of another type.
     """
-    given, _ = rename_keys(plain)
+    given, _ = rename_keys(with_env_text(plain))
     agent = agent_section(given.get("agent", TrainConfig.agent))
     hyper = _hyperparameters(given.pop(agent, {}), hyperparameters, f"{source}: {agent}")
     model = convert(given.pop("model", {}), ModelConfig, f"{source}: model")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -19,11 +19,13 @@ from gymnasium import spaces
 
 from mmrl.action_labels import action_names
 from mmrl.contract import SPEECH, contract_violation
+from mmrl.env_sets import members_of, names_several
 from mmrl.errors import UserError, unknown
 from mmrl.experiment.config import CHANNELS, TrainConfig
 from mmrl.files import write_json
 from mmrl.schema import Schema, read_json, well_formed
 from mmrl.wrappers.adapters import info_keys, make_env, sample_instructions, words_of
+from mmrl.wrappers.common_spaces import common_actions, common_entries, common_observations
 from mmrl.wrappers.error_context import ErrorContext
 from mmrl.wrappers.making import adaptation
 from mmrl.wrappers.speech import Speakers
@@ -125,7 +127,8 @@ class EnvInfo:
 
 
 def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
-    """Build the environment of a configuration once, and learn all that training needs to know.
+    """Build the environment of a configuration once, and learn all that training needs to know; of
+    several environments, each.
 
     Where the agent needs speech and the environment has none, the default
     :class:`~mmrl.wrappers.speech.Speakers` speak the instructions.
@@ -136,10 +139,52 @@ def probe(config: TrainConfig, *, words: bool = True) -> EnvInfo:
             declare them, they are those of the instructions of at most 512 episodes.
 
     Raises:
-        UserError: no such environment or channel, or arguments that it refuses.
+        UserError: no such environment or channel, arguments that it refuses, or several that one
+            policy cannot play.
     """
     if config.instruction not in CHANNELS:
         raise unknown("instruction", config.instruction, CHANNELS)
+    members = members_of(config.env)
+    return _joined(
+        config.env,
+        [
+            _probe(replace(config, env=one.env, env_args=one.args(config.env_args)), words=words)
+            for one in members
+        ],
+        config.env_args,
+    )
+
+
+def _joined(env: str, infos: Sequence[EnvInfo], env_args: Plain) -> EnvInfo:
+    """What is known of several environments together.
+
+    Args:
+        env: their name.
+        infos: of each.
+        env_args: of all.
+    """
+    first, *rest = infos
+    if not rest and not names_several(env):
+        return first
+    words = [one.instruction_words for one in infos]
+    speech = {SPEECH: first.env_args[SPEECH]} if SPEECH in first.env_args else {}
+    return EnvInfo(
+        env,
+        {**env_args, **speech},
+        common_observations([(one.env, one.observation_space) for one in infos]),
+        common_actions([(one.env, one.action_space) for one in infos]),
+        tuple(sorted({word for one in words for word in one or ()})) if any(words) else None,
+        None
+        if any(one.info_keys is None for one in infos)
+        else common_entries([one.info_keys or {} for one in infos]),
+        first.actions if all(one.actions == first.actions for one in rest) else None,
+        first.language if all(one.language == first.language for one in rest) else None,
+        tuple(dict.fromkeys(row for one in infos for row in one.adaptation)),
+    )
+
+
+def _probe(config: TrainConfig, *, words: bool) -> EnvInfo:
+    """As :func:`probe`, of one environment."""
     args = {**config.env_args}
     speech = args.pop(SPEECH, None)
     with closing(ErrorContext(make_env(config.env, **args))) as env:

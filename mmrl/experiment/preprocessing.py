@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmrl.contract import INSTRUCTION, SPEECH
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
@@ -34,7 +35,7 @@ def build_preprocessing(config: TrainConfig, info: EnvInfo) -> Preprocessing:
     if config.instruction in ("speech", "both"):
         if SPEECH not in info.observation_space.spaces:
             raise UserError(
-                f"instruction={config.instruction!r}: {config.env} has no speech; "
+                f"instruction={config.instruction!r}: {short_name(config.env)} has no speech; "
                 "give env_args.speech={}"
             )
         samples = (info.observation_space[SPEECH].shape or (0,))[0]

@@ -12,6 +12,7 @@ from typing import Any, Final
 from gymnasium import spaces
 
 from mmrl.contract import IMAGE, INSTRUCTION, SPEECH
+from mmrl.env_sets import members_of, short_name
 from mmrl.evaluation.report import markdown, versions
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run
@@ -93,13 +94,13 @@ def _tags(run: Run) -> list[str]:
         return [LIBRARY, "multimodal", str(run.config["task"])]
     return [
         _TASK, "multimodal", "gymnasium", LIBRARY, str(run.config.get("agent", "ppo")),
-        str(run.config["env"]),
+        *(one.env for one in members_of(str(run.config["env"]))),
     ]  # fmt: skip
 
 
 def _model_index(name: str, result: dict[str, Any]) -> list[dict[str, Any]]:
     """The results as the hub shows them beside a model."""
-    env = str(result["env"])
+    env = short_name(str(result["env"]))
     return [
         {
             "name": name,
@@ -134,15 +135,17 @@ def _agent_sections(
     has_preview: bool,
     is_rounded: bool,
 ) -> list[str]:
-    env = printable(str(run.config["env"]))
+    members = members_of(str(run.config["env"]))
+    env = printable(short_name(str(run.config["env"])))
+    several = "s" if len(members) > 1 else ""
     args = _arguments(run)
     return [
-        f"An agent for the Gymnasium environment `{env}`{args}, trained with [mmrl](#use), "
-        "multimodal reinforcement learning: agents that see an image, read an instruction, and "
-        "act.",
+        f"An agent for the Gymnasium environment{several} `{env}`{args}, trained with "
+        "[mmrl](#use), multimodal reinforcement learning: agents that see an image, read an "
+        "instruction, and act.",
         f"![Two held-out episodes of the agent]({PREVIEW})" if has_preview else "",
         _results(result, is_rounded),
-        _use(env),
+        _use(printable(members[0].env)),
         _interface(run),
         _training(run, checkpoint, result),
         _limits(run, result),

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from mmrl.contract import EVAL_SEED_START
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.checkpoint import Checkpoint
@@ -194,7 +195,8 @@ def _write_preview(run: Run, log: Log) -> bool:
             clips = [draw_clip(player.play(actor, seed=seed), _FRAMES) for seed in seeds]
         (run.path / PREVIEW).write_bytes(clips_gif(clips))
     except Exception as error:  # a GIF is for people: the agent does not need it
-        log(f"no {PREVIEW}: {run.config['env']} cannot be shown: {shortened(error) or 'no images'}")
+        reason = shortened(error) or "no images"
+        log(f"no {PREVIEW}: {short_name(run.config['env'])} cannot be shown: {reason}")
         return False
     return True
 

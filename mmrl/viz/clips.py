@@ -109,7 +109,7 @@ def draw_clip(record: EpisodeRecord, max_frames: int = MAX_FRAMES) -> Clip:
     lines = most_lines(instructions[:shown], 1 if scenes[0] is None else 2)
     frames = [
         _draw(scenes[k], views[k], instructions[k], labels[k], k,
-              record.success if k == numbers[-1] else None, lines=lines)
+              record.success if k == numbers[-1] else None, lines=lines, env=record.env)
         for k in numbers
     ]  # fmt: skip
     return Clip(instructions[0], record.success, frames)
@@ -159,9 +159,12 @@ def _draw(
     success: bool | None,
     *,
     lines: int = 1,
+    env: str = "",
 ) -> NDArray[np.uint8]:
     """One frame: the scene, what the agent sees of it, and the words underneath."""
     images = [("the scene", scene)] if scene is not None else []
     images.append(("what the agent sees", view))
+    if env:
+        images[0] = (f"{images[0][0]}: {env}", images[0][1])
     note = f"step {step}: {action}" if action else "start"
     return draw_frame(images, instruction, note, success, lines)

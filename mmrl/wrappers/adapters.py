@@ -15,15 +15,17 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from mmrl.contract import ACHIEVED, DESCRIPTION, INSTRUCTION, SPEECH, contract_violation
 from mmrl.env_apis.parallel import AgentTurns
 from mmrl.env_apis.registration import EnvLike, env_id_of
+from mmrl.env_sets import assign, members_of, names_several
 from mmrl.errors import UserError
 from mmrl.language import find_language
 from mmrl.preprocessing.text import split_words
-from mmrl.registry import find_spec
+from mmrl.registry import find_environments, find_spec
 from mmrl.splits import SPLIT, Split
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapt.action_masks import engine_has_masks
 from mmrl.wrappers.adapt.config import ADAPTER
 from mmrl.wrappers.error_context import ErrorContext, close
+from mmrl.wrappers.joined_vector_env import JoinedVectorEnv
 from mmrl.wrappers.making import Plan, has_instruction, make_adapted, make_checked, plan_of
 from mmrl.wrappers.parallel_vector_env import AgentMakers, ParallelVectorEnv
 from mmrl.wrappers.speech import Speakers, SpokenInstructions, SpokenInstructionsVector
@@ -142,10 +144,14 @@ def make_reporting_env(env_id: str, key: str, **kwargs: Any) -> gym.Env[Any, Any
 def understands(env_id: str, env_args: dict[str, Any], **option: Any) -> bool:
     """Whether an environment takes an argument that turns on an entry of its infos: by what its
     class declares, see :func:`info_keys`; an environment that declares nothing is built with it.
+    Of several, all have to.
 
     Raises:
         UserError: there is no such environment.
     """
+    if names_several(env_id):
+        members = members_of(env_id)
+        return all(understands(one.env, one.args(env_args), **option) for one in members)
     declared = declared_info_keys(env_id)
     if declared is not None:
         return option.keys() <= set(declared.values())
@@ -176,7 +182,8 @@ def make_vec_env(
     of a parallel environment (PettingZoo) is one of the batch.
 
     Args:
-        env: as of :func:`make_env`.
+        env: as of :func:`make_env`; or several, each of which gets its share of the batch by its
+            weight, at least one environment, see :mod:`mmrl.env_sets`.
         num_envs: how many.
         env_workers: processes that step single environments, each a share of them, see
             :class:`~mmrl.wrappers.worker_vector_env.WorkerVectorEnv`; 0 steps them in this one. A
@@ -186,18 +193,38 @@ def make_vec_env(
         kwargs: as of :func:`make_env`.
 
     Raises:
-        UserError: as :func:`make_env`, of workers that cannot be, or a number of environments that
-            is no multiple of the agents.
+        UserError: as :func:`make_env`, of workers that cannot be, a number of environments that
+            is no multiple of the agents, or several environments that differ.
     """
     if env_workers < 0:
         raise UserError(f"env_workers={env_workers}: must be at least 0")
+    env_id = find_environments(env_id_of(env))
+    if names_several(env_id):
+        return _make_joined(env_id, num_envs, env_workers, kwargs)
     speakers = _speakers(kwargs.pop(SPEECH, None))
-    env_id = env_id_of(env)
     split = _split(env_id, kwargs.pop(SPLIT, None))
     batch = _make_batch(env_id, num_envs, env_workers, round_up, kwargs)
     if split is not None:
         batch = SplitVectorEnv(batch, split)
     return batch if speakers is None else SpokenInstructionsVector(batch, speakers)
+
+
+def _make_joined(
+    env_id: str, num_envs: int, env_workers: int, kwargs: dict[str, Any]
+) -> VectorEnv[Any, Any, Any]:
+    """A batch of several environments, each with a share of the workers."""
+    members, counts = members_of(env_id), assign(env_id, num_envs)
+    workers = assign(env_id, env_workers, "env_workers") if env_workers else [0] * len(members)
+    batches: dict[str, VectorEnv[Any, Any, Any]] = {}
+    try:
+        for one, count, share in zip(members, counts, workers, strict=True):
+            own = copy.deepcopy(one.args(kwargs))
+            batches[one.env] = make_vec_env(one.env, count, env_workers=share, **own)
+        return JoinedVectorEnv(batches)
+    except BaseException:
+        for batch in batches.values():
+            batch.close()
+        raise
 
 
 def _split(env_id: str, given: Any) -> Split | None:
@@ -266,13 +293,16 @@ def _make_engine(
 
 
 def instruction_words(env_id: str, *, samples: int = SAMPLES, **kwargs: Any) -> list[str]:
-    """The words that an environment's instructions are made of, sorted.
+    """The words that an environment's instructions are made of, sorted; of several, of all.
 
     Taken from ``metadata["instruction_words"]`` where the environment declares them, otherwise
     from the instructions of at most ``samples`` episodes, see :func:`learn_words`.
     """
-    with contextlib.closing(ErrorContext(make_env(env_id, **kwargs))) as env:
-        return words_of(env, lambda env: sample_instructions(env, range(samples)))
+    words: set[str] = set()
+    for one in members_of(env_id):
+        with contextlib.closing(ErrorContext(make_env(one.env, **one.args(kwargs)))) as env:
+            words.update(words_of(env, lambda env: sample_instructions(env, range(samples))))
+    return sorted(words)
 
 
 def words_of(
@@ -307,13 +337,17 @@ def learn_words(sentences: Iterable[str]) -> set[str]:
 
 
 def instructions(env_id: str, seeds: Iterable[int], **kwargs: Any) -> list[str]:
-    """The instruction of the episode of each seed, some of them more than once.
+    """The instruction of the episode of each seed, some of them more than once; of several
+    environments, those of each.
 
     Raises:
         UserError: as :func:`make_env`.
     """
-    with contextlib.closing(ErrorContext(make_env(env_id, **kwargs))) as env:
-        return list(sample_instructions(env, seeds))
+    found: list[str] = []
+    for one in members_of(env_id):
+        with contextlib.closing(ErrorContext(make_env(one.env, **one.args(kwargs)))) as env:
+            found += sample_instructions(env, seeds)
+    return found
 
 
 def sample_instructions(

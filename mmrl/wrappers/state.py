@@ -53,6 +53,9 @@ def try_state(env: VectorEnv[Any, Any, Any], save: Callable[[State], State]) -> 
     Returns:
         Why it cannot; None where it can.
     """
+    if (own := getattr(env, "try_state", None)) is not None:  # of several batches
+        reason: str | None = own(save)
+        return reason
     try:
         if hasattr(env, "get_state"):
             env.reset(seed=0)

@@ -17,6 +17,7 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import get_device
 
 from mmrl.contract import ACTION_MASK, sensors
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
@@ -30,8 +31,8 @@ from mmrl.schema import well_formed
 from mmrl.wrappers.action_mappings import discrete_bins
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
+from mmrl.wrappers.joined_vector_env import steps_single
 from mmrl.wrappers.nested_spaces import describe
-from mmrl.wrappers.single_environments import are_single
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.initial_weights import begin_with
@@ -140,8 +141,9 @@ class SB3Agent(ABC):
         """
         env_args = {**config.env_args, **_merged(part.env_args(config) for part in parts)}
         batch = make_vec_env(config.env, num_envs, env_workers=config.env_workers, **env_args)
-        if config.env_workers and not are_single(batch):
-            print(f"env_workers is not used: {config.env} has a batched engine", file=sys.stderr)
+        if config.env_workers and not steps_single(batch):
+            name = short_name(config.env)
+            print(f"env_workers is not used: {name} has a batched engine", file=sys.stderr)
         for part in parts:
             batch = part.make_batch(batch, config)
         return batch
@@ -236,7 +238,7 @@ class SB3Agent(ABC):
         masks = uses_masks(config, info, cls, batch)
         env = MultimodalVecEnv(batch, preprocessing, team=team, masks=masks)
         if team.is_first:
-            announce(env.try_state(), config.env)
+            announce(env.try_state(), short_name(config.env))
         with nullcontext() if checkpoint is None else saved_encoders(run.path):
             algorithm = cls.build(config, hyper, env, parts)
         if checkpoint is None:
@@ -391,7 +393,7 @@ def check_actions(
     option = f", and {config.agent} with --env-adapter.discrete-actions {bins}" if bins else ""
     raise UserError(
         f"agent {config.agent!r} takes {' or '.join(kind.__name__ for kind in kinds)} actions, "
-        f"and {config.env} has {describe(space)}: {_listed(able)} can act there{option}"
+        f"and {short_name(config.env)} has {describe(space)}: {_listed(able)} can act there{option}"
     )
 
 
@@ -424,8 +426,9 @@ def uses_masks(
         batch is not None and ACTION_MASK not in cast("Any", batch).single_observation_space.spaces
     ):
         raise UserError(
-            f"{config.env} has action masks, and the observations of its batched engine have no "
-            f"{ACTION_MASK!r}: give env_adapter.action_masks=auto to step single environments"
+            f"{short_name(config.env)} has action masks, and the observations of its batched "
+            f"engine have no {ACTION_MASK!r}: give env_adapter.action_masks=auto to step single "
+            "environments"
         )
     return learner.masks
 

@@ -21,8 +21,14 @@ from mmrl_agents.algorithms.success import ROW
 from mmrl_agents.buffers.rollout import MultimodalRolloutBuffer
 from mmrl_agents.networks.policy import MultimodalPolicy
 from mmrl_agents.team import ALONE, Team
+from mmrl_agents.vec_env import LEVEL
 
-_SHARED: Final = ("episode", INSTRUCTION, IS_SUCCESS)  # of an episode, with the other workers
+_SHARED: Final = (
+    "episode",
+    INSTRUCTION,
+    IS_SUCCESS,
+    LEVEL,
+)  # of an episode, with the other workers
 Episodes = list[dict[str, Any]]
 """Episodes that ended: ``episode``, with return, length and time, ``instruction``, ``is_success``,
 and the ``row`` of their environment.

@@ -1,5 +1,5 @@
 """The success rate of training episodes: of all, counted from the first episode of each environment
-on, and of each kind of instruction.
+on, of each kind of instruction, and of each of several environments.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from mmrl.contract import INSTRUCTION, IS_SUCCESS
 from mmrl.language import kind_of
 from mmrl_agents.team import ALONE, Team
-from mmrl_agents.vec_env import MultimodalVecEnv
+from mmrl_agents.vec_env import LEVEL, MultimodalVecEnv
 
 ROW: Final = "row"
 """Key of an episode's info: its environment's number among those of all workers."""
@@ -29,7 +29,7 @@ class SuccessStatistics(BaseAlgorithm):
 
     Where the environment's language knows kinds of instructions (see :mod:`mmrl.language`), the
     success rate of each kind is logged as ``success/<kind>``, over the episodes since the last
-    entry.
+    entry; where there are several environments, that of each, as ``rollout/success/<id>``.
     """
 
     team: Team = ALONE
@@ -50,7 +50,7 @@ class SuccessStatistics(BaseAlgorithm):
     def _update_info_buffer(
         self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None = None
     ) -> None:
-        self._log_kinds(infos, dones)
+        self._log_shares(infos, dones)
         first = self._first_outcomes
         if first is None or self.ep_success_buffer is None:
             return super()._update_info_buffer(infos, dones)
@@ -65,10 +65,13 @@ class SuccessStatistics(BaseAlgorithm):
             self._first_outcomes = None
         return None
 
-    def _log_kinds(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None) -> None:
+    def _log_shares(self, infos: list[dict[str, Any]], dones: NDArray[np.bool_] | None) -> None:
+        """Log the outcomes of episodes by their environments and their kinds of instructions."""
         env = self.env
         for e in np.flatnonzero([] if dones is None else dones).tolist():
             text, success = infos[e].get(INSTRUCTION), infos[e].get(IS_SUCCESS)
+            if success is not None and LEVEL in infos[e]:
+                self.logger.record_mean(f"rollout/success/{infos[e][LEVEL]}", float(success))
             if not text or success is None or not isinstance(env, MultimodalVecEnv):
                 continue
             kind = kind_of(env.env.metadata, text)

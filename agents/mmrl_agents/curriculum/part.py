@@ -6,6 +6,7 @@ from typing import Any
 
 from gymnasium.vector import VectorEnv
 
+from mmrl.env_sets import names_several
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl_agents.curriculum.config import CURRICULA, CurriculumConfig
@@ -39,8 +40,15 @@ class CurriculumPart(Part):
         """As :meth:`Part.make_batch`.
 
         Raises:
-            UserError: levels are to be edited, and the environment cannot; or there is a split.
+            UserError: levels are to be edited, and the environment cannot; there is a split; or
+                there are several environments.
         """
+        if names_several(config.env):
+            batch.close()
+            raise UserError(
+                f"{self.key}={self.config.kind}: knows the scenes of one environment by their "
+                "seeds, and env names several; give no curriculum, or one environment"
+            )
         if config.split:
             batch.close()
             raise UserError(

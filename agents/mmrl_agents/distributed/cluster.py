@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import probe
@@ -85,7 +86,8 @@ def describe(agent: Any, config: TrainConfig, hyper: Any, cluster: Cluster) -> s
     every = f"every {config.checkpoint_every:,} steps" if config.checkpoint_every else "at the end"
     return "\n".join(
         [
-            f"{config.agent} on {config.env} for {config.steps:,} steps, by {workers} workers",
+            f"{config.agent} on {short_name(config.env)} for {config.steps:,} steps, "
+            f"by {workers} workers",
             f"  where          {where}",
             f"  environments   {hyper.num_envs:,} in all, {hyper.num_envs // workers:,} each",
             f"  an update      {collected:,} steps in all; {messages} minibatches of "

@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from stable_baselines3.common.utils import get_device
 
 from mmrl.contract import ACHIEVED, IMAGE
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
@@ -60,7 +61,7 @@ class HindsightPart(Part):
             return {ACHIEVED: True}
         if self.config.kind == ORACLE:
             raise UserError(
-                f"{self.key}=oracle: {config.env} does not report what was achieved "
+                f"{self.key}=oracle: {short_name(config.env)} does not report what was achieved "
                 f"(infos['{ACHIEVED}']); 'learned' needs no verifier"
             )
         return {}

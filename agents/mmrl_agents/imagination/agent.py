@@ -27,6 +27,7 @@ from mmrl.data import (
     find_place,
     open_dataset,
 )
+from mmrl.env_sets import names_several
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
@@ -148,6 +149,8 @@ class ImaginationAgent:
             raise UserError(
                 f"agent imagination reads instructions: instruction: text, not {config.instruction}"
             )
+        if names_several(config.env):
+            raise UserError("agent imagination fits a world model of one environment: name one")
         checkpoint = run.read_checkpoint() if resume else None
         info = env_info(run.env_info, config)
         check_actions(config, info.action_space, cls.actions)

@@ -147,7 +147,7 @@ class BCAgent(SB3Agent):
         if not datasets:
             folder = run.path / "demonstrations"
             seed = demonstration_seed(config.seed)
-            datasets = [demonstrations.play_expert(folder, hyper.demonstrations, seed)]
+            datasets = demonstrations.play_expert(folder, hyper.demonstrations, seed)
         left = hyper.demonstrations
         for dataset in datasets:
             demonstrations.add(dataset, left, successful_only=hyper.successful_only)

@@ -60,20 +60,21 @@ class DAggerTask(CloningTask):
     def _play(self, number: int) -> None:
         hyper = self._rounds
         share, more = divmod(hyper.demonstrations, hyper.rounds)
-        dataset = self.demonstrations.play_expert(
+        datasets = self.demonstrations.play_expert(
             self._run.path / "rounds" / str(number),
             share + (number < more),
             demonstration_seed(self._config.seed, number),
             self._actor if number else None,
             hyper.beta * hyper.beta_decay ** (number - 1) if number else 0.0,
         )
-        success = [dataset[k].success for k in range(len(dataset))]
-        self.demonstrations.add(dataset, 0, successful_only=hyper.successful_only and not number)
+        success = [one[k].success for one in datasets for k in range(len(one))]
+        for one in datasets:
+            self.demonstrations.add(one, 0, successful_only=hyper.successful_only and not number)
         self.demonstrations.check()
         known = [one for one in success if one is not None]
         who = "the expert" if not number else "the agent"
         rate = f", success {sum(known) / len(known):.1%}" if known else ""
-        print(f"round {number + 1}: {len(dataset):,} episodes of {who}{rate}")
+        print(f"round {number + 1}: {len(success):,} episodes of {who}{rate}")
 
 
 class DAggerAgent(BCAgent):

@@ -19,11 +19,13 @@ from mmrl.data import (
     EpisodeDataset,
     ExpertLabelledSource,
     Request,
+    Source,
     collect,
     find_place,
     open_dataset,
 )
 from mmrl.data.replayed_env import AdaptedEpisodes
+from mmrl.env_sets import assign, file_name, members_of, names_several, short_name
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
@@ -98,33 +100,46 @@ class Demonstrations:
 
     def play_expert(
         self, folder: Path, episodes: int, seed: int, actor: Actor | None = None, beta: float = 0.0
-    ) -> EpisodeDataset:
+    ) -> list[EpisodeDataset]:
         """Play episodes in which the expert acts, or labels what an agent does; or read them, where
-        they were played.
+        they were played. Of several environments, each has its share by weight.
 
         Args:
-            folder: where they are kept, a Minari dataset.
+            folder: where they are kept, a Minari dataset, or one for each environment.
             episodes: how many.
-            seed: of the first one.
+            seed: of the first one, in each environment.
             actor: the agent; None for the expert.
             beta: probability that a step is the expert's.
 
         Raises:
-            UserError: the environment has no expert, or fails.
+            UserError: an environment has no expert, or fails; or there are more environments than
+                episodes.
         """
-        request = Request(
-            self._config.env,
-            episodes,
-            "expert" if actor is None else f"agent labelled by expert, beta {beta:g}",
-            seed=seed % (EVAL_SEED_START - episodes),
-            env_args=self._config.env_args,
-            num_envs=min(self._hyper.num_envs, episodes),
-        )
+        env = self._config.env
+        counts = assign(env, episodes, "demonstrations played at once")
+        return [
+            self._play(
+                Request(
+                    one.env,
+                    count,
+                    "expert" if actor is None else f"agent labelled by expert, beta {beta:g}",
+                    seed=seed % (EVAL_SEED_START - episodes),
+                    env_args=one.args(self._config.env_args),
+                    num_envs=min(self._hyper.num_envs, count),
+                ),
+                folder / file_name(one.env) if names_several(env) else folder,
+                ExpertLabelledSource(actor, beta),
+            )
+            for one, count in zip(members_of(env), counts, strict=True)
+        ]
+
+    def _play(self, request: Request, folder: Path, source: Source) -> EpisodeDataset:
+        """Collect a dataset, or read it where it is there."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         place = find_place(str(folder))
         collect(
             request,
-            lambda: ExpertLabelledSource(actor, beta),
+            lambda: source,
             place,
             env_workers=self._config.env_workers,
         )
@@ -168,7 +183,7 @@ class Demonstrations:
         if not same:
             raise UserError(
                 f"dataset {dataset.place.name!r} has the actions {describe(its)}, and "
-                f"{self._config.env} has {describe(ours)}"
+                f"{short_name(self._config.env)} has {describe(ours)}"
             )
 
     def _check_observations(self, dataset: EpisodeDataset, demonstration: Demonstration) -> None:
@@ -177,7 +192,7 @@ class Demonstrations:
             if shape != space.shape:
                 raise UserError(
                     f"dataset {dataset.place.name!r} has {key!r} of shape {list(shape)}, and "
-                    f"{self._config.env} of {list(space.shape)}"
+                    f"{short_name(self._config.env)} of {list(space.shape)}"
                 )
 
 

@@ -12,6 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from mmrl.agent import Actor
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.experiment.checkpoint import Checkpoint, Tree
@@ -136,7 +137,8 @@ class ClipCallback(BaseCallback):
                 self._has_failed = True
                 reason = shortened(f"{type(error).__name__}: {error}")
                 warnings.warn(
-                    f"no clips: environment {self._config.env}: {reason}; the training continues",
+                    f"no clips: environment {short_name(self._config.env)}: {reason}; the training "
+                    "continues",
                     stacklevel=2,
                 )
 

@@ -14,6 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
+from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
@@ -141,7 +142,7 @@ def resume(
     if not exact and team.is_first:
         workers = 1 + len(state.get("others", ()))
         why = (
-            f"{config.env} has no state that can be saved (get_state and set_state)"
+            f"{short_name(config.env)} has no state that can be saved (get_state and set_state)"
             if workers == team.size
             else f"the checkpoint is of {workers} workers, and now there are {team.size}"
         )

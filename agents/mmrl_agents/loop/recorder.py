@@ -160,8 +160,10 @@ class RolloutRecorder(BaseCallback):
     def _begin(self, row: int) -> None:
         if self._folder is None or self._folder.is_busy or len(self._waiting) >= WAITING // 2:
             return
+        levels = self._env.levels if isinstance(self._env, MultimodalVecEnv) else None
+        env_id = (self._env_id or "") if levels is None else levels[row]
         builder = EpisodeBuilder(
-            TRAINING, self._env_id or "", env_args=self._env_args, checkpoint=self.num_timesteps
+            TRAINING, env_id, env_args=self._env_args, checkpoint=self.num_timesteps
         )
         builder.actions = all_labels(self.training_env.action_space, self._names)
         self._episode = _Episode(row, builder)

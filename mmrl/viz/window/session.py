@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmrl.action_labels import action_label, action_names
 from mmrl.action_masks import is_valid
 from mmrl.contract import ACTION_MASK, INSTRUCTION, was_successful
+from mmrl.env_sets import WeightedEnvironment, draw
 from mmrl.errors import UserError
 from mmrl.evaluation.player import rendered
 from mmrl.observation_image import observation_image
@@ -26,13 +27,14 @@ _DONE: Final = "clauses_done"
 
 
 class Session:
-    """Episodes of one environment, one after the other.
+    """Episodes of an environment, one after the other.
 
     Args:
-        env_id, env_args: which environment.
+        env_id, env_args: which environment; of several, an episode's is drawn by its seed.
         seed: of the first episode; the next ones follow.
 
     Attributes:
+        env_id, env_args: of this episode's environment.
         actions: what the actions are called; empty where they are not ``Discrete``.
         choices: the names of the actions that :meth:`act` takes by their number.
         observation, info: the last ones.
@@ -55,9 +57,15 @@ class Session:
     """
 
     def __init__(self, env_id: str, env_args: dict[str, Any], seed: int) -> None:
-        self._env = ErrorContext(_make(env_id, env_args))
-        space = self._env.action_space
-        self.env_id, self.env_args, self.action_space = env_id, env_args, space
+        self._name, self._common_args, self._seed = env_id, env_args, seed
+        self._open(draw(env_id, seed))
+        self.restart()
+
+    def _open(self, member: WeightedEnvironment) -> None:
+        """Make an environment, and look at what it is."""
+        self.env_id, self.env_args = member.env, member.args(self._common_args)
+        self._env = ErrorContext(_make(self.env_id, self.env_args))
+        self.action_space = space = self._env.action_space
         self.metadata = self._env.metadata
         self._names = action_names(self._env)
         self._choices = single_actions(self._env)
@@ -65,9 +73,6 @@ class Session:
         self.choices = named
         self.actions = named if isinstance(space, spaces.Discrete) else []
         self._renders = self._env.render_mode == "rgb_array"
-        self.limit = _limit(self._env)
-        self._seed = seed
-        self.restart()
 
     @property
     def seed(self) -> int:
@@ -93,6 +98,10 @@ class Session:
 
     def restart(self) -> None:
         """The same episode from its beginning."""
+        member = draw(self._name, self._seed)
+        if member.env != self.env_id:
+            self._env.close()
+            self._open(member)
         observation, info = self._env.reset(seed=self._seed)
         self.instruction: str = observation.get(INSTRUCTION, "")
         self.steps, self.reward, self.last_action = 0, 0.0, ""

@@ -28,9 +28,9 @@ def drawn(monkeypatch):
     seen = []
     draw = clips._draw
 
-    def watch(*args, lines=1):
+    def watch(*args, **how):
         seen.append(args)
-        return draw(*args, lines=lines)
+        return draw(*args, **how)
 
     monkeypatch.setattr(clips, "_draw", watch)
     return seen
