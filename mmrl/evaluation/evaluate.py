@@ -8,11 +8,19 @@ from typing import Any, Final
 from mmrl.agent import Actor
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
-from mmrl.evaluation.controls import EPISODES, PLAYED, play_controls, play_recorded
+from mmrl.evaluation.controls import (
+    EPISODES,
+    LEFT_OUT,
+    PLAYED,
+    play_controls,
+    play_recorded,
+)
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.groups import success_by
 from mmrl.evaluation.recording import BatchRecorder
-from mmrl.evaluation.report import CONTROLS, result
-from mmrl.evaluation.wrappers import InstructionSwap
+from mmrl.evaluation.report import CONTROLS, PARAPHRASES, SUCCESS_BY, result
+from mmrl.evaluation.wrappers import InstructionSwap, ParaphrasedInstructions
+from mmrl.paraphrases import Paraphrases
 from mmrl.progress import ProgressBar
 
 _NAMED: Final = 12  # unknown words, in a warning
@@ -31,6 +39,8 @@ def evaluate_actor(
     controls: bool = False,
     env_workers: int = 0,
     recorder: BatchRecorder | None = None,
+    paraphrases: Paraphrases | None = None,
+    other_actions: bool = False,
 ) -> dict[str, Any]:
     """Evaluate an actor under progress bars.
 
@@ -42,6 +52,8 @@ def evaluate_actor(
         first_seed, deterministic, max_episode_steps, env_workers, recorder: as of
             :func:`~mmrl.evaluation.episodes.play_episodes`.
         controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
+        paraphrases: play all episodes with these instead of their instructions, too.
+        other_actions: as of ``play_controls``.
 
     Returns:
         The report, as :func:`mmrl.evaluation.report.result` makes it.
@@ -64,13 +76,19 @@ def evaluate_actor(
             )
         else:
             played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **own, **how)
+    if paraphrases is not None:
+        more = {
+            **more,
+            PARAPHRASES: _paraphrased(actor, env, episodes, paraphrases, first_seed, how),
+        }
     _warn_of_unknown_words(actor)
     if controls:
-        total = len(PLAYED) * min(episodes, EPISODES)
+        total = (len(PLAYED) + other_actions) * min(episodes, EPISODES)
         with ProgressBar("playing controls", total, "episodes") as bar:
             beside = play_controls(
                 actor, env, played, acts,
-                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")), **how,
+                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")),
+                other_actions=other_actions, **how,
             )  # fmt: skip
         more = {**more, CONTROLS: beside}
     if isinstance(actor, InstructionSwap):
@@ -80,8 +98,34 @@ def evaluate_actor(
                 "in no episode does another one's instruction ask for something else: there is "
                 "none to swap. Take another environment, or more episodes"
             )
+    if groups := success_by(played):
+        more = {**more, SUCCESS_BY: groups}
     actions = "most probable" if deterministic else "sampled"
     return result(played, env, env_args, actions=actions, **more)
+
+
+def _paraphrased(
+    actor: Actor,
+    env: str,
+    episodes: int,
+    paraphrases: Paraphrases,
+    first_seed: int,
+    how: dict[str, Any],
+) -> dict[str, Any]:
+    """The summary of the same episodes in other words, by type, and why types are left out."""
+    types: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    with ProgressBar("paraphrasing", len(paraphrases.types) * episodes, "episodes") as bar:
+        for kind in paraphrases.types:
+            reader = ParaphrasedInstructions(actor, paraphrases, kind)
+            played = play_episodes(
+                reader, env, episodes, on_episodes=bar.advance, first_seed=first_seed, **how
+            ).without(reader.left_out)
+            if len(played.success):
+                types[kind] = played.summary()
+            else:
+                left_out[kind] = f"no instruction has a paraphrase of type {kind}"
+    return {"types": types, **({LEFT_OUT: left_out} if left_out else {})}
 
 
 def _warn_of_unknown_words(actor: Any) -> None:

@@ -13,6 +13,7 @@ from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.evaluation import controls
 from mmrl.evaluation.controls import (
+    BLANK,
     EMPTY,
     EXPERT,
     LANGUAGE,
@@ -84,7 +85,7 @@ def test_an_agent_that_reads(signals: str, scripted: Any) -> None:
         LANGUAGE: "no events: no language accuracy",
     }
     totals = {name: sum(n for other, n in noted if other == name) for name, _ in noted}
-    assert totals == dict.fromkeys((RANDOM, SWAPPED, EMPTY), 24)
+    assert totals == dict.fromkeys((RANDOM, SWAPPED, EMPTY, BLANK), 24)
 
 
 def test_an_agent_that_does_not_read(signals: str, scripted: Any) -> None:
