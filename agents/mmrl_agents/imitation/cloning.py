@@ -22,6 +22,7 @@ from mmrl_agents.networks.policy import MultimodalPolicy
 
 ACTIONS: Final = "actions"
 STARTS: Final = "starts"
+LEARNED: Final = "learned"
 _OBSERVATION: Final = "observation/"
 _AT_ONCE: Final = 4_096  # steps that are evaluated together
 
@@ -80,10 +81,11 @@ class CloningTask(Task):
         """The negative log-likelihood, less the entropy bonus."""
         observations, state, starts = self._inputs(batch)
         evaluation = self.module.evaluate(observations, batch[ACTIONS], state, starts)
-        loss = -evaluation.log_probs.mean()
+        learned = batch.get(LEARNED)
+        loss = -_mean(evaluation.log_probs, learned)
         logged = {"negative_log_likelihood": loss.detach()}
         if self._hyper.entropy_coef and evaluation.entropies is not None:
-            loss = loss - self._hyper.entropy_coef * evaluation.entropies.mean()
+            loss = loss - self._hyper.entropy_coef * _mean(evaluation.entropies, learned)
         return {"loss": loss, **logged}
 
     def evaluate(self) -> Evaluation:
@@ -148,16 +150,21 @@ class CloningTask(Task):
         batch[ACTIONS] = actions
         if starts is not None:
             batch[STARTS] = torch.from_numpy(starts)
+        if self.demonstrations.buffer.is_partial:
+            batch[LEARNED] = torch.from_numpy(self.demonstrations.buffer.learned[rows])
         return batch
 
     def _validation_batches(self) -> Iterator[tuple[Batch, Tensor]]:
-        """All validation steps, and which of a batch are no padding, bool [n]."""
+        """All validation steps, and which of a batch count, bool [n]: those that are learned from,
+        and are no padding.
+        """
         if self.module.memory is None:
             first = self.demonstrations.buffer.starts
             episodes = [
                 np.arange(first[e], first[e + 1]) for e in self.demonstrations.split.validation
             ]
             rows = np.concatenate(episodes)
+            rows = rows[self.demonstrations.buffer.learned[rows]]
             for at in range(0, len(rows), _AT_ONCE):
                 some = rows[at : at + _AT_ONCE]
                 yield self._batch(some), torch.ones(len(some), dtype=torch.bool)
@@ -168,9 +175,9 @@ class CloningTask(Task):
         columns = max(_AT_ONCE // len(whole.rows), 1)
         for at in range(0, whole.rows.shape[1], columns):
             part = slice(at, at + columns)
-            padding = whole.padding[:, part].ravel()
-            batch = self._batch(whole.rows[:, part].ravel(), whole.starts[:, part])
-            yield batch, torch.from_numpy(~padding)
+            rows = whole.rows[:, part].ravel()
+            learned = self.demonstrations.buffer.learned[rows] & ~whole.padding[:, part].ravel()
+            yield self._batch(rows, whole.starts[:, part]), torch.from_numpy(learned)
 
     def _inputs(self, batch: Batch) -> tuple[Batch, Tensor | None, Tensor | None]:
         """Observations, and with a memory the state before the first step and the beginnings."""
@@ -182,3 +189,10 @@ class CloningTask(Task):
         starts = batch.get(STARTS)
         state = None if starts is None else self.module.begin(starts.shape[1])
         return observations, state, starts
+
+
+def _mean(values: Tensor, counts: Tensor | None) -> Tensor:
+    """The mean of values, [n], or of those that count, where not all do; 0 of none."""
+    if counts is None:
+        return values.mean()
+    return (values * counts).sum() / counts.sum().clamp(min=1)
