@@ -49,7 +49,7 @@ def _groups(
     """The groups that an instruction belongs to."""
     if kind := kind_of(played.metadata, instruction):
         yield KIND, kind
-    yield WORDS, str(len(split_words(instruction)))
+    yield WORDS, str(sum(any(map(str.isalnum, word)) for word in split_words(instruction)))
     for sort, names in mentions(language, instruction).items():
         yield from ((sort, str(name)) for name in dict.fromkeys(names))
 

@@ -106,8 +106,6 @@ def test_they_mention_the_same_things(language: str, instruction: Instruction, s
     sentence = translate(instruction, language)
     for kind in TYPES:
         changed = paraphrases(language).paraphrase(sentence, kind, seed)
-        if kind == "order" and changed is None:
-            continue  # two orders of more than two clauses are not swapped
         assert changed is not None, (kind, sentence)
         assert changed != sentence
         assert "{" not in changed

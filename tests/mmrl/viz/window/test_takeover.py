@@ -1,4 +1,4 @@
-"""A person takes the keys from an agent and gives them back: scripted keys, and what is recorded."""
+"""A person takes the keys from an agent and gives them back: scripted keys, what is recorded."""
 
 import importlib
 import json
