@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mmrl.errors import UserError
 from mmrl.evaluation.episodes import Episodes
 from mmrl.evaluation.statistics import wilson_interval
-from mmrl.language import InstructionLanguage, find_language, kind_of, mentions
+from mmrl.language import NEUTRAL, InstructionLanguage, find_language, kind_of, mentions
 from mmrl.preprocessing.text import split_words
 
 KIND: Final = "kind"
@@ -28,19 +29,24 @@ def success_by(played: Episodes) -> dict[str, dict[str, dict[str, Any]]]:
         For ``kind``, ``words`` (the number of words) and whatever the language of the environment
         says that instructions mention, by the name of each group its ``success_rate``,
         ``success_rate_95`` and ``episodes``; nothing where success is not known.
-
-    Raises:
-        UserError: the environment's language cannot be imported.
     """
     if not played.is_known or not played.instructions:
         return {}
-    language = find_language(played.metadata)
+    language = _language(played)
     outcomes: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     pairs = zip(played.instructions, played.success.tolist(), strict=True)
     for instruction, success in pairs:
         for sort, group in _groups(instruction, played, language):
             outcomes[sort][group].append(success)
     return {sort: _rates(groups) for sort, groups in outcomes.items()}
+
+
+def _language(played: Episodes) -> InstructionLanguage:
+    """That of the environment; the neutral one where it cannot be imported."""
+    try:
+        return find_language(played.metadata)
+    except UserError:
+        return NEUTRAL
 
 
 def _groups(

@@ -100,8 +100,8 @@ class Demonstrations:
             by_person = demonstration.by_person
             if corrected and by_person is None:
                 raise UserError(
-                    f"dataset {dataset.place.name!r} does not have who took a step: record it with "
-                    "'mmrl watch RUN --takeover NAME'"
+                    f"dataset {dataset.place.name!r} lacks infos/acted_by, who took each step: "
+                    "record it with 'mmrl watch RUN --takeover NAME'"
                 )
             if successful_only and demonstration.success is False:
                 self.failed += 1

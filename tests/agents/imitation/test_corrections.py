@@ -103,7 +103,7 @@ def test_what_cannot_be(corrected, tmp_path, tiny):
     request = Request(LEVER, 4, "test", num_envs=4)
     collect(request, ExpertSource, find_place(str(tmp_path / "expert")))
     hyper = replace(HYPER, by=[str(tmp_path / "expert")])
-    with pytest.raises(UserError, match="does not have who took a step: record it with"):
+    with pytest.raises(UserError, match="lacks infos/acted_by, who took each step"):
         train(DAggerAgent, hyper, tmp_path / "run", tiny)
     DAggerAgent.check(replace(HYPER, by=[corrected], data=["some/data-v0"]))
     with pytest.raises(UserError, match="dagger.demonstrations=0"):

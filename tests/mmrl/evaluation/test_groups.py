@@ -57,6 +57,9 @@ def test_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left.instructions == played.instructions[1:3]
     assert success_by(left)["kind"]["lift"]["success_rate"] == 1
     assert success_by(episodes(("touch it", True), is_known=False)) == {}
+    broken = episodes(("touch it", True), metadata={"language": "nowhere:Words"})
+    monkeypatch.undo()
+    assert set(success_by(broken)) == {"words"}
 
 
 def test_of_an_environment_that_names_no_language(signals: str) -> None:
