@@ -19,6 +19,10 @@ from mmrl.viz.window.watcher import Watcher
 CORRECTED: Final = "agent corrected by human"
 """The name of the source of actions in datasets."""
 TOGGLE: Final = "t"
+"""The key that takes the keys, or gives them back."""
+_KEYS: Final = [
+    (SUCCESS, "success"), (DISCARD, "discard"), ("n", "next"), ("tab", "map"), ("esc", "quit"),
+]  # fmt: skip
 
 
 class Takeover(Watcher):
@@ -60,17 +64,17 @@ class Takeover(Watcher):
         return super().advance()
 
     def scene(self) -> Scene:
-        """The present scene, with who has the keys."""
+        """The present scene: the agent's probabilities, or the keys that the person has."""
         scene = super().scene()
-        keys = [(cap(key), self.session.choices[k]) for key, k in self._action_keys.items()]
-        swap = "give back" if self.is_person else "take over"
-        keys += [(TOGGLE, swap), (SUCCESS, "success"), (DISCARD, "discard"), ("n", "next")]
-        keys += [("tab", "map"), ("esc", "quit")]
+        keys = [(TOGGLE, "give back" if self.is_person else "take over"), *_KEYS]
         who = "you" if self.is_person else "the agent"
         recorded = f"{self._writer.episodes} episodes"
         status = [*scene.status, ("keys", who), ("recorded", recorded)]
-        notice = f"you have the keys; {TOGGLE} gives them back" if self.is_person else ""
-        return replace(scene, keys=keys, status=status, notice=notice)
+        if not self.is_person:
+            return replace(scene, keys=keys, status=status)
+        actions = [(cap(key), self.session.choices[k]) for key, k in self._action_keys.items()]
+        notice = f"you have the keys; {TOGGLE} gives them back"
+        return replace(scene, keys=[*actions, *keys], status=status, bars=(), notice=notice)
 
     def finish(self) -> None:
         """Keep the last episode, if it has ended, and join all to a dataset.
