@@ -49,6 +49,7 @@ from mmrl.models.encoders.torchvision_networks import network, torchvision_encod
 from mmrl.models.encoders.words import read_word_vectors
 from mmrl.models.inputs import ModelInputs
 from mmrl.models.io import load_model, save_model
+from mmrl.paraphrases import ParaphraseSet
 from mmrl.preprocessing.image_processor import ImageSteps, load_steps, save_steps
 from mmrl.preprocessing.speech import LogMel, load_speech, read_wav
 from mmrl.preprocessing.text import (
@@ -75,6 +76,13 @@ SMALL: Final = [
     "--ppo.num-envs=2", "--ppo.n-steps=8", "--ppo.batch-size=16", "--ppo.n-epochs=1",
 ]  # fmt: skip
 _FIT: Final = ["--steps=1", "--batch-size=4", "--device=cpu"]
+_PARAPHRASES: Final = """
+slots: {side: [left, right], what: ["the {side}"]}
+spelling: {a left: the left}
+types:
+  politeness: {sentences: {"press {what}": ["please press {what}", "would you press {what}?"]}}
+  verb: {phrases: {press: [push, "push on"], "the {side}": ["the {side} one"]}}
+"""
 EVENTS: Final = "arm/seed-0/events.out.tfevents.1.host"
 CHECKPOINT: Final = "run/checkpoints/step_16"
 
@@ -271,6 +279,7 @@ def _texts(folder: Path) -> None:
     save_steps(ImageSteps((8, 8), None, None, "bilinear", (0.5,) * 3, (0.5,) * 3), folder)
     words = "\n".join(f"{word} 0.1 0.2 0.3" for word in SENTENCE.split())
     (folder / "vectors.txt").write_text(f"{words}\n")
+    (folder / "paraphrases.yaml").write_text(_PARAPHRASES)
     result = {"env": "x", "success_rate": 0.5, "training_seconds": 2.0, "mean_return": 0.5,
               "success_rate_95": [0.1, 0.9], "episodes": 9}  # fmt: skip
     (folder / "arm/seed-0").mkdir(parents=True)
@@ -280,6 +289,11 @@ def _texts(folder: Path) -> None:
         writer.add_scalar("rollout/success_rate", step / 3, step)
     writer.close()
     next(folder.glob("arm/seed-0/events*")).rename(folder / EVENTS)
+
+
+def _read_paraphrases(folder: Path) -> Any:
+    found = ParaphraseSet.read(folder / "paraphrases.yaml")
+    return [found.paraphrase(SENTENCE, kind) for kind in found.types]
 
 
 def _read_result(folder: Path) -> Any:
@@ -495,6 +509,8 @@ KINDS: Final = (
          "(size|shortest|crop) :="),
     Kind("word vectors", "texts", "vectors.txt", "lines",
          lambda f: read_word_vectors(f / "vectors.txt", SENTENCE.split())),
+    Kind("paraphrases", "texts", "paraphrases.yaml", "yaml", _read_paraphrases,
+         r"spelling\.|slots\.|types\."),
     Kind("result.json of an ablation", "texts", "arm/seed-0/result.json", "json",
          _read_result,
          "mean_return|success_rate_95|episodes|extra"),

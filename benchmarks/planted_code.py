@@ -224,6 +224,10 @@ def plant_configs(shop: Workshop) -> None:
     (place / "b.yaml").write_text(yaml.safe_dump(honest))
     studies = [[*c[:1], "b.yaml", *c[2:]] for c in YAML_COMMANDS[2:4]]
     shop.add("ablation and search folder: YAML tag", place, studies, control)
+    place = shop.place("paraphrases", "run")
+    (place / "paraphrases.yaml").write_text(f"types: {tag}\n")
+    commands = [["eval", "run", "--episodes=2", "--paraphrases", "paraphrases.yaml"]]
+    shop.add("paraphrases: YAML tag", place, commands, control)
 
 
 def plant_env_infos(shop: Workshop) -> None:

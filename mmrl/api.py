@@ -18,6 +18,7 @@ Ten lines train an agent, evaluate it, let it act and show it in a notebook::
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from mmrl.evaluation.predictor import Predictor, PredictorPlayer
 from mmrl.evaluation.wrappers import InstructionSwap, TranslatedInstructions
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.generative.text.models import Translator
+from mmrl.language import find_language
+from mmrl.paraphrases import Paraphrases, find_paraphrases
 from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, MEGABYTES, RecordFolder
 from mmrl.registry import find_agent, find_environments
@@ -147,6 +150,7 @@ def evaluate(
     max_episode_steps: int | None = None,
     swap_instructions: bool = False,
     controls: bool = True,
+    paraphrases: bool | Sequence[str] = False,
     translator: str | None = None,
     env_workers: int = 0,
     record: int = 0,
@@ -164,7 +168,11 @@ def evaluate(
         swap_instructions: give each episode the instruction of another one, see
             :class:`~mmrl.evaluation.wrappers.InstructionSwap`; without controls.
         controls: play the controls as well, on the first 256 episodes: a random policy, swapped and
-            empty instructions, the expert; see :mod:`mmrl.evaluation.controls`.
+            empty instructions, blank images, the expert, and greedy actions (sampled ones where
+            ``deterministic``); see :mod:`mmrl.evaluation.controls`.
+        paraphrases: play the episodes with paraphrases of their instructions as well: types of the
+            environment's language, or files, see :func:`mmrl.paraphrases.find_paraphrases`; true
+            for all types.
         translator: run folder of ``mmrl fit translation``, through which the agent reads.
         env_workers: processes that step the environments, for slow simulators; 0 steps them in this
             one. Batched engines do not use them.
@@ -174,7 +182,8 @@ def evaluate(
 
     Returns:
         ``success_rate``, ``mean_length`` and ``mean_return``, each with its 95% interval
-        (``success_rate_95``); ``controls``, as
+        (``success_rate_95``); ``success_by``, as :func:`~mmrl.evaluation.groups.success_by` returns
+        it; ``paraphrases``, by ``types`` the same as of all episodes; ``controls``, as
         :func:`~mmrl.evaluation.controls.play_controls` returns them; and all that is needed to
         repeat the evaluation. In several environments, so many episodes are played in each; these
         are means over them, and ``environments`` has the report of each.
@@ -212,6 +221,8 @@ def evaluate(
             episodes,
             more,
             controls=controls and not swap_instructions,
+            other_actions=True,
+            paraphrases=_paraphrases(paraphrases, name),
             first_seed=first_seed,
             deterministic=deterministic,
             max_episode_steps=max_episode_steps,
@@ -285,6 +296,13 @@ def record(
             folder.add(player.play(actor, seed=seed, **how))
             bar.advance()
     return folder.path
+
+
+def _paraphrases(given: bool | Sequence[str], env: str) -> Paraphrases | None:
+    """Those that an evaluation asks for; None where it asks for none."""
+    if given is False:
+        return None
+    return find_paraphrases([] if given is True else given, find_language(env))
 
 
 def _check_least(**bounds: tuple[int | None, int]) -> None:

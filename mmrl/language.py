@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -131,6 +132,32 @@ class LanguageWithSplits(InstructionLanguage, Protocol):
         ...
 
 
+class LanguageWithParaphrases(InstructionLanguage, Protocol):
+    """A language whose instructions have paraphrases (:mod:`mmrl.paraphrases`)."""
+
+    @property
+    def paraphrase_files(self) -> Sequence[Path]:
+        """The files of the paraphrases, such as one for each tongue."""
+        ...
+
+
+class LanguageWithMentions(InstructionLanguage, Protocol):
+    """A language that knows what its instructions mention."""
+
+    def mentions(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """The names of what an instruction mentions, by what they are: ``{"color": ["red"]}``."""
+        ...
+
+
+class LanguageWithFactors(InstructionLanguage, Protocol):
+    """A language that names factors of variation that training leaves as they are."""
+
+    @property
+    def factors(self) -> Mapping[str, Sequence[Any]]:
+        """By arguments of the environment, values that an evaluation changes them to."""
+        ...
+
+
 class NeutralLanguage:
     """The default, see :class:`InstructionLanguage`: a sentence is of its own kind, equals only
     itself, and is its own only phrase; a prompt is a description, a goal is prompted for with the
@@ -244,6 +271,17 @@ def kind_of(source: Any, instruction: str) -> str:
         return known_kind(find_language(source), instruction)
     except Exception:  # a sentence that the language does not know
         return ""
+
+
+def mentions(language: InstructionLanguage, instruction: str) -> Mapping[str, Sequence[str]]:
+    """What an instruction mentions, see :class:`LanguageWithMentions`; nothing where the language
+    does not know it, or does not know the sentence.
+    """
+    named = getattr(language, "mentions", None)
+    try:
+        return {} if named is None else dict(named(instruction))
+    except Exception:  # a sentence that the language does not know
+        return {}
 
 
 def load_language(path: str) -> InstructionLanguage:

@@ -312,12 +312,16 @@ class DAggerConfig(BCConfig):
     in which the agent plays and the expert labels.
 
     Attributes:
+        by: datasets of 'mmrl watch --takeover', in which a person corrected an agent: the person's
+            steps are learned from, beside demonstrations, in place of rounds (HG-DAgger, Kelly et
+            al., 2019). demonstrations may then be 0, and data be given.
         demonstrations: episodes of all rounds together; in the first one, the expert plays.
         rounds: after each, gradient steps follow on the episodes of all rounds so far.
         beta: probability that a step of the second round is the expert's.
         beta_decay: factor of beta from round to round.
     """
 
+    by: list[str] = field(default_factory=list)
     rounds: int = 10
     beta: float = 0.0
     beta_decay: float = 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ with its 95% interval. Controls show what the rate means, on the first 256 seeds
   swapped instructions   the agent gets another episode's instruction, which asks for something
                          else: the success that remains needs no reading
   empty instruction      the agent gets none
+  blank image            the agent gets images of zeros: the success that remains needs no seeing
+  greedy actions         the agent takes its most probable actions, where it samples them otherwise
   steps, SPL             the expert's steps beside the agent's. SPL, success weighted by path
                          length, is 1 where the agent always succeeds as fast as the expert
   language accuracy      in how many episodes the first act of the kind asked for was the one
@@ -34,6 +37,8 @@ them out.
   mmrl eval runs/first --env "[mmrl/*, -*Strict*]"   many environments: a table, and means
   mmrl eval runs/first --controls false              the success rate alone
   mmrl eval runs/first --swap-instructions           swapped instructions in all episodes
+  mmrl eval runs/first --paraphrases                 its instructions in other words, by type
+  mmrl eval runs/first --paraphrases verb order      of two types; FILE.yaml brings your own
   mmrl eval runs/first --factor theme=paper,neon     one argument changed at a time, as a table
   mmrl eval runs/first --record 50                   50 of them to look at, by 'mmrl dashboard'
 """
@@ -61,7 +66,13 @@ SPLIT_HELP: Final = (
 _WHOLE: Final = "none"
 FACTOR: Final = (
     "name=value,value: evaluate with this argument of the environment changed, a line of a table "
-    "for each value, without controls (repeatable)"
+    "for each value, without controls (repeatable). A name alone stands for the values that the "
+    "environment's language declares"
+)
+PARAPHRASES: Final = (
+    "play the episodes with paraphrases of their instructions, too, and report the success by "
+    "type: types that the environment's language has, or files of paraphrases (.yaml), which take "
+    "the place of its own; without a value, all types"
 )
 TRANSLATOR: Final = (
     "run folder that 'mmrl fit translation' made: the agent reads its translations, as with "
@@ -89,6 +100,7 @@ def run(arguments: list[str]) -> int:
         help="its arguments, such as --env-args.room-size 6; beside, or instead of, the run's",
     )
     parser.add_argument("--factor", type=str, action="append", help=FACTOR)
+    parser.add_argument("--paraphrases", type=str, nargs="*", default=None, help=PARAPHRASES)
     parser.add_argument("--split", type=str, default="", help=SPLIT_HELP)
     parser.add_argument("--first-seed", type=int, default=EVAL_SEED_START, help="seed of the first")
     parser.add_argument("--deterministic", type=bool, default=False, help=DETERMINISTIC)
@@ -120,7 +132,9 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--json {options.json}: its folder does not exist")
     if options.json and Path(options.json).is_dir():
         raise UserError(f"--json {options.json}: is a folder; name a file")
-    factors = read_factors(options.factor or [])
+    if options.factor and options.paraphrases is not None:
+        raise UserError("--paraphrases: give it without --factor, one at a time")
+    factors = read_factors(options.factor or [], _declared_factors(options, folder))
     env_args = {**options.env_args, **_split_argument(options.split)}
     how: dict[str, Any] = {
         "episodes": options.episodes,
@@ -139,6 +153,7 @@ def run(arguments: list[str]) -> int:
         options.env,
         env_args=env_args,
         controls=options.controls,
+        paraphrases=False if options.paraphrases is None else options.paraphrases or True,
         record=options.record,
         **how,
     )
@@ -174,6 +189,15 @@ def _evaluate_factors(
         write_json(Path(options.json), {"factors": reports})
         print(f"written to {options.json}")
     return 0
+
+
+def _declared_factors(options: Any, run: Any) -> Mapping[str, Sequence[Any]]:
+    """The factors that the language of the environment declares."""
+    from mmrl.language import find_language
+
+    if not options.factor:
+        return {}
+    return getattr(find_language(options.env or run.config["env"]), "factors", {})
 
 
 def _split_argument(name: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from mmrl.data.collection import OURS, SavedRequest
 from mmrl.data.episode import Demonstration, Episode, RecordedEpisode
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
-from mmrl.data.recorder import EXPERT_ACTION
+from mmrl.data.recorder import ACTED_BY, EXPERT_ACTION, PERSON
 from mmrl.data.spaces import Spaces, read_spaces
 from mmrl.errors import UserError
 from mmrl.images import decoded
@@ -345,7 +345,25 @@ class EpisodeDataset(Sequence[Episode]):
             texts[:steps],
             actions,
             self._success(read, read("rewards")[()].astype(np.float64)),
+            self._by_person(read, steps),
         )
+
+    def _by_person(self, read: Members, steps: int) -> NDArray[np.bool_] | None:
+        """Which steps a person took, bool [T]; None where it is not recorded.
+
+        Raises:
+            FileError: it is recorded of another number of steps.
+        """
+        acted_by = read(f"infos/{ACTED_BY}")
+        if acted_by is None:
+            return None
+        by_person = np.array([one == PERSON for one in _texts(acted_by)], np.bool_)
+        if by_person.shape != (steps,):
+            raise FileError(
+                f"{self.place.main}: infos/{ACTED_BY} has {len(by_person)} entries for {steps} "
+                "steps"
+            )
+        return by_person
 
     def _observations(self, read: Members, key: str) -> NDArray[Any]:
         """All T + 1 images or vectors of an episode under one of the contract's names."""

@@ -51,12 +51,15 @@ class Demonstration:
         instructions: T.
         actions: [T], or [T, A].
         success: of the episode; None where it is not known.
+        by_person: which steps a person took, who corrected an agent, bool [T]; None where all are
+            of one demonstrator.
     """
 
     observations: dict[str, NDArray[Any]]
     instructions: tuple[str, ...]
     actions: NDArray[Any]
     success: bool | None
+    by_person: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.actions)

@@ -18,6 +18,10 @@ _LEVEL: Final = 1
 _SMALL: Final = 1024  # bytes that are not worth packing
 EXPERT_ACTION: Final = "expert_action"
 """The entry of the infos with what an expert would have done in each step."""
+ACTED_BY: Final = "acted_by"
+"""The entry of the infos with who took each step, :data:`AGENT` or :data:`PERSON`."""
+AGENT: Final = "agent"
+PERSON: Final = "person"
 
 
 class Frames:
@@ -73,6 +77,7 @@ class Recording:
         descriptions: T + 1; "" where the environment gives none.
         actions, rewards, terminated, truncated, achieved: of T steps.
         expert_actions: of T steps, where an expert labels them; else empty.
+        acted_by: who took each of T steps, where a person corrects an agent; else empty.
         success: whether it ended in one; None where it has not ended, or it is not known.
     """
 
@@ -83,6 +88,7 @@ class Recording:
     descriptions: list[str] = field(default_factory=list)
     actions: list[Any] = field(default_factory=list)
     expert_actions: list[Any] = field(default_factory=list)
+    acted_by: list[str] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     terminated: list[bool] = field(default_factory=list)
     truncated: list[bool] = field(default_factory=list)
@@ -127,6 +133,8 @@ class Recording:
         if self.expert_actions:
             labels = np.stack([np.asarray(action) for action in self.expert_actions])
             _write(infos, EXPERT_ACTION, labels)
+        if self.acted_by:
+            _write(infos, ACTED_BY, strings(self.acted_by))
         if self.success is not None:
             group.attrs["success"] = self.success
             _write(infos, "is_success", np.arange(steps + 1) == (steps if self.success else -1))

@@ -1,7 +1,8 @@
 """Controls of an evaluation: what a success rate has to be compared with.
 
-On the seeds of the evaluation play a random policy, the agent with another episode's instruction
-and with none, and the environment's expert; language accuracy is counted in the evaluation itself.
+On the seeds of the evaluation play a random policy, the agent with another episode's instruction,
+with none and with blank images, and the environment's expert; language accuracy is counted in the
+evaluation itself.
 A control that cannot be had is left out, with the reason.
 """
 
@@ -20,8 +21,10 @@ from mmrl.evaluation.language_accuracy import ActRecorder, first_acts
 from mmrl.evaluation.random_policy import RandomPolicy
 from mmrl.evaluation.statistics import mean_interval, wilson_interval
 from mmrl.evaluation.wrappers import (
+    BlankImage,
     EmptyInstruction,
     InstructionSwap,
+    NoImageError,
     NoInstructionError,
     OneInstructionError,
 )
@@ -34,10 +37,13 @@ EPISODES: Final = 256
 RANDOM: Final = "random_policy"
 SWAPPED: Final = "swapped_instructions"
 EMPTY: Final = "empty_instruction"
+BLANK: Final = "blank_image"
 EXPERT: Final = "expert"
+GREEDY: Final = "greedy_actions"
+SAMPLED: Final = "sampled_actions"
 LANGUAGE: Final = "language_accuracy"
 LEFT_OUT: Final = "left_out"
-PLAYED: Final = (RANDOM, SWAPPED, EMPTY, EXPERT)
+PLAYED: Final = (RANDOM, SWAPPED, EMPTY, BLANK, EXPERT)
 """The controls that play episodes of their own."""
 _LONGER: Final = 4
 _LEAST: Final = 100
@@ -100,6 +106,7 @@ def play_controls(
     max_episode_steps: int | None = None,
     on_episodes: OnEpisodes | None = None,
     env_workers: int = 0,
+    other_actions: bool = False,
 ) -> dict[str, Any]:
     """The controls of an evaluation, of at most :data:`EPISODES` episodes each.
 
@@ -111,6 +118,8 @@ def play_controls(
         deterministic, max_episode_steps: of the evaluation.
         on_episodes: called with a control's name, and how many more of its episodes have ended.
         env_workers: of the evaluation.
+        other_actions: play greedily, too, where the evaluation samples its actions, and sample
+            where it takes the most probable ones.
 
     Returns:
         By the names of this module, a summary of each control's episodes as
@@ -126,7 +135,11 @@ def play_controls(
     others = {RANDOM: ActRecorder(), EXPERT: ActRecorder()}
 
     def play(
-        name: str, one: Actor, args: dict[str, Any], acts: ActRecorder | None = None
+        name: str,
+        one: Actor,
+        args: dict[str, Any],
+        acts: ActRecorder | None = None,
+        greedy: bool = deterministic,
     ) -> Episodes:
         return play_episodes(
             one,
@@ -134,7 +147,7 @@ def play_controls(
             count,
             env_args=args,
             first_seed=played.first_seed,
-            deterministic=deterministic,
+            deterministic=greedy,
             limit=ControlLimit(max_episode_steps, int(played.lengths.max())),
             on_episodes=None if on_episodes is None else lambda more: on_episodes(name, more),
             acts=acts,
@@ -152,9 +165,13 @@ def play_controls(
         RANDOM: lambda: play(RANDOM, RandomPolicy(), reporting, others[RANDOM]).summary(),
         SWAPPED: swapped,
         EMPTY: lambda: play(EMPTY, EmptyInstruction(actor), env_args).summary(),
+        BLANK: lambda: play(BLANK, BlankImage(actor), env_args).summary(),
         EXPERT: lambda: _with_spl(play(EXPERT, Expert(), reporting, others[EXPERT]), played),
         LANGUAGE: lambda: _language_accuracy(acts, others),
     }
+    if other_actions:
+        other = SAMPLED if deterministic else GREEDY
+        controls[other] = lambda: play(other, actor, env_args, greedy=not deterministic).summary()
     results: dict[str, Any] = {}
     left_out = {}
     for name, control in controls.items():
@@ -217,6 +234,8 @@ def _reason(name: str, error: Exception) -> str:
         return "no expert: no SPL"
     if isinstance(error, NoInstructionError):
         return f"no instruction: no {name.replace('_', ' ')}"
+    if isinstance(error, NoImageError):
+        return "no image: no blank image"
     if isinstance(error, OneInstructionError):
         return "one instruction only: none to swap it with"
     lines = str(error).splitlines() or [type(error).__name__]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -37,6 +38,8 @@ class Episodes:
         at_limit: how many did not end within ``max_episode_steps``, and were cut there.
         left_out: how many of the seeds were played and do not count.
         is_known: whether the success of every episode is known.
+        instructions: E, with which they began; none where the environment has none.
+        metadata: of the environment.
     """
 
     success: NDArray[np.bool_]
@@ -47,6 +50,8 @@ class Episodes:
     max_episode_steps: int = 0
     left_out: int = 0
     is_known: bool = True
+    instructions: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def without(self, seeds: Collection[int]) -> Episodes:
         """The episodes but for those of some seeds."""
@@ -57,6 +62,7 @@ class Episodes:
             lengths=self.lengths[kept],
             returns=self.returns[kept],
             left_out=self.left_out + int((~kept).sum()),
+            instructions=tuple(compress(self.instructions, kept)),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -139,14 +145,24 @@ def play_episodes(
         return make_vec_env(env_id, size, env_workers=env_workers, round_up=True, **args)
 
     env = CheckedBatch(make() if recorder is None else rendering(make))
-    parts = []
+    parts: list[tuple[NDArray[Any], ...]] = []
+    instructions: list[str] = []
     try:
         with forked_rng(first_seed):
             for start in range(0, episodes, size):
                 seed, count = first_seed + start, min(size, episodes - start)
                 parts.append(
                     _play_batch(
-                        actor, env, count, seed, deterministic, limit, on_episodes, acts, recorder
+                        actor,
+                        env,
+                        count,
+                        seed,
+                        deterministic,
+                        limit,
+                        on_episodes,
+                        acts,
+                        recorder,
+                        instructions,
                     )
                 )
     finally:
@@ -160,6 +176,8 @@ def play_episodes(
         limit.reached,
         limit.steps,
         is_known=bool(known.all()),
+        instructions=tuple(instructions),
+        metadata=env.env.metadata or {},
     )
 
 
@@ -173,9 +191,10 @@ def _play_batch(
     on_episodes: Callable[[int], None] | None,
     acts: ActRecorder | None,
     recorder: BatchRecorder | None,
+    instructions: list[str],
 ) -> tuple[NDArray[Any], ...]:
     """Play one episode in as many environments of the batch as are wanted: success, whether it is
-    known, length and return, [wanted] each.
+    known, length and return, [wanted] each. The instructions that they begin with are appended.
     """
     count = env.env.num_envs
     success, known = np.zeros(count, np.bool_), np.ones(count, np.bool_)
@@ -184,6 +203,7 @@ def _play_batch(
     running = np.arange(count) < wanted
     seeds = range(first_seed, first_seed + count)
     observation, _ = env.reset(list(seeds))
+    instructions += observation.get(INSTRUCTION, ())[:wanted]
     longest = limit.of(env.env)
     attach_environment(actor, env.env, seeds)
     begin_episodes(actor, count)

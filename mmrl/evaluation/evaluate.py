@@ -9,12 +9,27 @@ from mmrl.agent import Actor
 from mmrl.contract import EVAL_SEED_START
 from mmrl.env_sets import members_of, names_several
 from mmrl.errors import UserError
-from mmrl.evaluation.controls import EPISODES, PLAYED, play_controls, play_recorded
+from mmrl.evaluation.controls import (
+    EPISODES,
+    LEFT_OUT,
+    PLAYED,
+    play_controls,
+    play_recorded,
+)
 from mmrl.evaluation.environments import ENVIRONMENTS, combine_reports
 from mmrl.evaluation.episodes import play_episodes
+from mmrl.evaluation.groups import success_by
 from mmrl.evaluation.recording import BatchRecorder
-from mmrl.evaluation.report import CONTROLS, PROVENANCE, result, with_provenance
-from mmrl.evaluation.wrappers import InstructionSwap
+from mmrl.evaluation.report import (
+    CONTROLS,
+    PARAPHRASES,
+    PROVENANCE,
+    SUCCESS_BY,
+    result,
+    with_provenance,
+)
+from mmrl.evaluation.wrappers import InstructionSwap, ParaphrasedInstructions
+from mmrl.paraphrases import Paraphrases
 from mmrl.progress import ProgressBar
 
 _NAMED: Final = 12  # unknown words, in a warning
@@ -33,6 +48,8 @@ def evaluate_actor(
     controls: bool = False,
     env_workers: int = 0,
     recorder: BatchRecorder | None = None,
+    paraphrases: Paraphrases | None = None,
+    other_actions: bool = False,
 ) -> dict[str, Any]:
     """Evaluate an actor under progress bars; in several environments, one after the other.
 
@@ -44,6 +61,8 @@ def evaluate_actor(
         first_seed, deterministic, max_episode_steps, env_workers, recorder: as of
             :func:`~mmrl.evaluation.episodes.play_episodes`.
         controls: play the controls, see :func:`~mmrl.evaluation.controls.play_controls`.
+        paraphrases: play all episodes with these instead of their instructions, too.
+        other_actions: as of ``play_controls``.
 
     Returns:
         The report, as :func:`mmrl.evaluation.report.result` makes it; of several environments,
@@ -59,6 +78,8 @@ def evaluate_actor(
         "max_episode_steps": max_episode_steps,
         "env_workers": env_workers,
         "controls": controls,
+        "paraphrases": paraphrases,
+        "other_actions": other_actions,
     }
     evaluate = _evaluate_each if names_several(env) else _evaluate
     report = evaluate(actor, env, env_args, episodes, more, recorder, **how)
@@ -75,6 +96,8 @@ def _evaluate(
     recorder: BatchRecorder | None,
     *,
     controls: bool,
+    paraphrases: Paraphrases | None,
+    other_actions: bool,
     first_seed: int,
     **how: Any,
 ) -> dict[str, Any]:
@@ -88,12 +111,16 @@ def _evaluate(
             )
         else:
             played = play_episodes(actor, env, episodes, on_episodes=bar.advance, **own, **how)
+    if paraphrases is not None:
+        found = _paraphrased(actor, env, episodes, paraphrases, first_seed=first_seed, **how)
+        more = {**more, PARAPHRASES: found}
     if controls:
-        total = len(PLAYED) * min(episodes, EPISODES)
+        total = (len(PLAYED) + other_actions) * min(episodes, EPISODES)
         with ProgressBar("playing controls", total, "episodes") as bar:
             beside = play_controls(
                 actor, env, played, acts,
-                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")), **how,
+                on_episodes=lambda name, count: bar.advance(count, name.replace("_", " ")),
+                other_actions=other_actions, **how,
             )  # fmt: skip
         more = {**more, CONTROLS: beside}
     if isinstance(actor, InstructionSwap):
@@ -103,6 +130,8 @@ def _evaluate(
                 "in no episode does another one's instruction ask for something else: there is "
                 "none to swap. Take another environment, or more episodes"
             )
+    if groups := success_by(played):
+        more = {**more, SUCCESS_BY: groups}
     actions = "most probable" if how["deterministic"] else "sampled"
     return result(played, env, env_args, actions=actions, **more)
 
@@ -129,6 +158,29 @@ def _evaluate_each(
         reports[one.env] = {key: value for key, value in report.items() if key not in PROVENANCE}
     combined = {**combine_reports(reports), **more, ENVIRONMENTS: reports}
     return with_provenance(env, env_args, combined)
+
+
+def _paraphrased(
+    actor: Actor,
+    env: str,
+    episodes: int,
+    paraphrases: Paraphrases,
+    **how: Any,
+) -> dict[str, Any]:
+    """The summary of the same episodes in other words, by type, and why types are left out."""
+    types: dict[str, Any] = {}
+    left_out: dict[str, str] = {}
+    with ProgressBar("paraphrasing", len(paraphrases.types) * episodes, "episodes") as bar:
+        for kind in paraphrases.types:
+            reader = ParaphrasedInstructions(actor, paraphrases, kind)
+            played = play_episodes(reader, env, episodes, on_episodes=bar.advance, **how).without(
+                reader.left_out
+            )
+            if len(played.success):
+                types[kind] = played.summary()
+            else:
+                left_out[kind] = f"no instruction has a paraphrase of type {kind}"
+    return {"types": types, **({LEFT_OUT: left_out} if left_out else {})}
 
 
 def _warn_of_unknown_words(actor: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -11,24 +11,34 @@ from mmrl.errors import UserError
 from mmrl.text_output import printable
 
 
-def read_factors(given: Sequence[str]) -> list[tuple[str, Any]]:
+def read_factors(
+    given: Sequence[str], declared: Mapping[str, Sequence[Any]] | None = None
+) -> list[tuple[str, Any]]:
     """Names and values, in their order.
 
     Args:
-        given: ``name=value,value,…`` each; values as in YAML.
+        given: ``name=value,value,…`` each, values as in YAML; or a name alone of a factor that the
+            environment's language declares, for the values there.
+        declared: these, see :class:`mmrl.language.LanguageWithFactors`.
 
     Raises:
         UserError: one is written otherwise.
     """
-    factors = []
+    factors: list[tuple[str, Any]] = []
     for text in given:
         name, equals, values = text.partition("=")
+        if not equals and name in (declared or {}):
+            factors += [(name, value) for value in (declared or {})[name]]
+            continue
         try:
             read = yaml.safe_load(f"[{values}]")
         except yaml.YAMLError:
             read = None
         if not name or not equals or not read:
-            raise UserError(f"--factor {text!r}: write name=value,value, such as light=dim,bright")
+            names = f", or one of {', '.join(declared)}" if declared else ""
+            raise UserError(
+                f"--factor {text!r}: write name=value,value, such as light=dim,bright{names}"
+            )
         factors += [(name.strip(), value) for value in read]
     return factors
 

@@ -49,7 +49,14 @@ WITHOUT_READING: Final = (
     "This level can be solved without reading: with another episode's instruction the agent "
     "succeeds as often."
 )
-_RATES: Final = ("random_policy", "swapped_instructions", "empty_instruction")
+SUCCESS_BY: Final = "success_by"
+"""The key of the success by groups of instructions in a report."""
+PARAPHRASES: Final = "paraphrases"
+"""The key of the evaluation of paraphrased instructions in a report."""
+_RATES: Final = (
+    "random_policy", "swapped_instructions", "empty_instruction", "blank_image", "greedy_actions",
+    "sampled_actions",
+)  # fmt: skip
 _AS_OFTEN: Final = 0.1
 
 _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -163,12 +170,11 @@ def format_report(report: dict[str, Any]) -> str:
     Args:
         report: as :func:`result` makes it; of earlier versions, too.
     """
-    rows = [*_held_out_row(report), *(_rows(report) if report.get(CONTROLS) else [])]
+    rows = [*_beside(report), *(_rows(report) if report.get(CONTROLS) else [])]
     name = max((len(row[0]) for row in rows), default=0)
     value = max((len(row[1]) for row in rows), default=0)
     lines = [f"  {row[0]:<{name}}  {row[1]:>{value}}  {row[2]}".rstrip() for row in rows]
-    reasons = report.get(CONTROLS, {}).get("left_out", {}).values()
-    lines += [f"  {printable(reason)}" for reason in reasons]
+    lines += [f"  {printable(reason)}" for reason in _reasons(report)]
     warning = [WITHOUT_READING] if solves_without_reading(report) else []
     table = environments_text(report)
     return "\n".join([_headline(report), *lines, *warning, *table])
@@ -214,11 +220,11 @@ def scalars(report: dict[str, Any]) -> dict[str, float]:
 
 def markdown(report: dict[str, Any]) -> str:
     """The result of an evaluation as a table in Markdown, under its one line."""
-    rows = [*_held_out_row(report), *(_rows(report) if report.get(CONTROLS) else [])]
+    rows = [*_beside(report), *(_rows(report) if report.get(CONTROLS) else [])]
     if report["success_rate"] is not None:
         rows = [("success", *_share(report, "success_rate", report)), *rows]
     lines = [f"| {name} | {value} | {note} |" for name, value, note in rows]
-    reasons = [f"- {one}" for one in report.get(CONTROLS, {}).get("left_out", {}).values()]
+    reasons = [f"- {one}" for one in _reasons(report)]
     warning = [WITHOUT_READING] if solves_without_reading(report) else []
     parts = [
         [_headline(report)],
@@ -257,12 +263,25 @@ def _side(report: dict[str, Any]) -> str:
     return f", instructions {side} by split {printable(str(split.get('name')))}"
 
 
-def _held_out_row(report: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The measure of the instructions that a split holds out, where they were evaluated apart."""
-    held_out = report.get(HELD_OUT)
-    if not held_out:
-        return []
-    return [(f"held out: {printable(held_out['split'])}", *_measure(held_out, report))]
+def _beside(report: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The measures of instructions that were evaluated apart: those that a split holds out, and
+    paraphrases by their type.
+    """
+    rows = []
+    if held_out := report.get(HELD_OUT):
+        rows.append((f"held out: {printable(held_out['split'])}", *_measure(held_out, report)))
+    for kind, one in report.get(PARAPHRASES, {}).get("types", {}).items():
+        rows.append((f"paraphrased: {printable(kind)}", *_measure(one, report)))
+    return rows
+
+
+def _reasons(report: dict[str, Any]) -> list[str]:
+    """Why what stands beside the success rate is not all there."""
+    return [
+        reason
+        for key in (PARAPHRASES, CONTROLS)
+        for reason in report.get(key, {}).get("left_out", {}).values()
+    ]
 
 
 def _rows(report: dict[str, Any]) -> list[tuple[str, str, str]]:

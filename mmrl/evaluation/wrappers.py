@@ -1,4 +1,6 @@
-"""Actors with changed instructions: swapped between episodes, empty, or translated."""
+"""Actors with changed observations: instructions that are swapped between episodes, empty,
+paraphrased or translated, and blank images.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from mmrl.agent import Actor, ActorWrapper
 from mmrl.contract import INSTRUCTION, SPEECH
 from mmrl.errors import UserError
 from mmrl.generative.text.models import Translator
+from mmrl.paraphrases import Paraphrases
 from mmrl.wrappers.optional_methods import Equivalence, find_equivalence
 
 
@@ -21,6 +24,10 @@ class OneInstructionError(UserError):
 
 class NoInstructionError(UserError):
     """The environment has no instruction."""
+
+
+class NoImageError(UserError):
+    """The environment has no image."""
 
 
 _TRIES: Final = 32
@@ -142,6 +149,73 @@ class EmptyInstruction(ActorWrapper):
         return changed
 
 
+class BlankImage(ActorWrapper):
+    """An actor that gets blank images: all zeros, in every camera."""
+
+    def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same instructions with blank images.
+
+        Raises:
+            UserError: there is no image.
+        """
+        images = {key: one for key, one in observation.items() if _are_images(one)}
+        if not images:
+            raise NoImageError(
+                f"the environment has no image: its observations are {', '.join(observation)}"
+            )
+        return {**observation, **{key: np.zeros_like(one) for key, one in images.items()}}
+
+
+class ParaphrasedInstructions(ActorWrapper):
+    """An actor that reads paraphrases of its instructions; the environment keeps its own.
+
+    Which paraphrase an episode has depends on its seed and its instruction alone.
+
+    Args:
+        actor: the agent.
+        paraphrases: to choose from.
+        kind: their type.
+
+    Attributes:
+        left_out: seeds of episodes whose instruction has no paraphrase of this type.
+    """
+
+    def __init__(self, actor: Actor, paraphrases: Paraphrases, kind: str) -> None:
+        super().__init__(actor)
+        self._paraphrases, self._kind = paraphrases, kind
+        self.left_out: set[int] = set()
+        self._seeds: Sequence[int] = ()
+        self._known: dict[tuple[int, str], str] = {}  # by row and its own sentence
+        self._begun: set[int] = set()
+
+    def attach(self, env: VectorEnv[Any, Any, Any], seeds: Sequence[int]) -> None:
+        """As :func:`mmrl.agent.attach_environment`."""
+        super().attach(env, seeds)
+        self._seeds, self._known, self._begun = seeds, {}, set()
+
+    def change(self, observation: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same images with the instructions in other words.
+
+        Raises:
+            UserError: there is no instruction, or the agent may listen to it.
+        """
+        sentences = _sentences(observation)
+        if SPEECH in observation:
+            raise UserError("instructions are spoken, and paraphrases are written")
+        changed = [self._paraphrased(row, one) for row, one in enumerate(sentences)]
+        return {**observation, INSTRUCTION: tuple(changed)}
+
+    def _paraphrased(self, row: int, sentence: str) -> str:
+        if (row, sentence) not in self._known:
+            seed = self._seeds[row] if self._seeds else row
+            changed = self._paraphrases.paraphrase(sentence, self._kind, seed)
+            if changed is None and row not in self._begun:
+                self.left_out.add(seed)
+            self._begun.add(row)
+            self._known[row, sentence] = sentence if changed is None else changed
+        return self._known[row, sentence]
+
+
 class TranslatedInstructions(ActorWrapper):
     """An actor that reads translations of its instructions.
 
@@ -182,3 +256,8 @@ def _sentences(observation: Mapping[str, Any]) -> Sequence[str]:
         )
     sentences: Sequence[str] = observation[INSTRUCTION]
     return sentences
+
+
+def _are_images(values: Any) -> bool:
+    """Whether an entry of a batch's observations is images, uint8 [B, H, W, C]."""
+    return isinstance(values, np.ndarray) and values.dtype == np.uint8 and values.ndim == 4

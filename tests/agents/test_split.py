@@ -64,6 +64,31 @@ def test_factors_of_variation(tmp_path, capsys):
     assert reports[2]["mean_length"] <= 3
     assert main(["eval", str(run.path), "--factor", "nothing=1"]) == 2
     assert "nothing" in capsys.readouterr().err
+    assert main(["eval", str(run.path), "--episodes", "4", "--factor", "theme"]) == 0
+    assert "| theme | neon |" in capsys.readouterr().out
+    check_paraphrases(str(run.path), tmp_path, capsys)
+
+
+def check_paraphrases(run, tmp_path, capsys):
+    file, own = tmp_path / "report.json", tmp_path / "own.yaml"
+    arguments = ["eval", run, "--episodes", "4", "--controls", "false", "--json", str(file)]
+    with pytest.warns(UserWarning, match="outside the agent's vocabulary"):
+        assert main([*arguments, "--paraphrases"]) == 0
+    assert "  paraphrased: politeness  " in capsys.readouterr().out
+    report = json.loads(file.read_text())
+    assert len(report["paraphrases"]["types"]) == 6
+    assert report["paraphrases"]["types"]["verb"]["episodes"] == 4
+    assert sum(one["episodes"] for one in report["success_by"]["color"].values()) == 4
+    assert set(report["success_by"]) == {"kind", "words", "color", "object"}
+    own.write_text("types: {here: {sentences: {'{what}': ['now {what}']}}}")
+    with pytest.warns(UserWarning, match="now"):
+        assert main([*arguments, "--paraphrases", str(own)]) == 0
+    assert set(json.loads(file.read_text())["paraphrases"]["types"]) == {"here"}
+    capsys.readouterr()
+    assert main([*arguments, "--paraphrases", "polite"]) == 2
+    assert "did you mean 'politeness'" in capsys.readouterr().err
+    assert main([*arguments, "--paraphrases", "--factor", "theme"]) == 2
+    assert "--paraphrases: give it without --factor" in capsys.readouterr().err
 
 
 def test_demonstrations_are_of_one_side(tmp_path):

@@ -63,7 +63,7 @@ class BCAgent(SB3Agent):
         check_positive(
             cls.name, hyper, "batch_size", "sequence_length", "evaluate_every", "num_envs"
         )
-        if hyper.demonstrations < (0 if hyper.data else 1):
+        if hyper.demonstrations < (0 if cls.datasets(hyper) else 1):
             raise UserError(
                 f"{cls.name}.demonstrations={hyper.demonstrations}: must be at least 1; of "
                 "datasets, 0 takes all"
@@ -124,6 +124,11 @@ class BCAgent(SB3Agent):
         return actor
 
     @classmethod
+    def datasets(cls, hyper: Any) -> list[str]:
+        """The names of the datasets that it learns from; the expert does not have to play then."""
+        return list(hyper.data)
+
+    @classmethod
     def make_task(
         cls,
         config: TrainConfig,
@@ -143,6 +148,23 @@ class BCAgent(SB3Agent):
         Raises:
             UserError: there are none, or they do not fit.
         """
+        cls.add_demonstrations(config, hyper, run, demonstrations)
+        demonstrations.check()
+        demonstrations.report_failed()
+        return CloningTask(actor, demonstrations, hyper)
+
+    @classmethod
+    def add_demonstrations(
+        cls, config: TrainConfig, hyper: Any, run: Run, demonstrations: Demonstrations
+    ) -> None:
+        """Read the datasets, or have the expert play.
+
+        Args:
+            config, hyper, run, demonstrations: as of :meth:`make_task`.
+
+        Raises:
+            UserError: there are none, or they do not fit.
+        """
         datasets = open_datasets(hyper.data)
         if not datasets:
             folder = run.path / "demonstrations"
@@ -154,9 +176,6 @@ class BCAgent(SB3Agent):
             left = max(left - len(dataset), 0)
             if hyper.demonstrations and not left:
                 break
-        demonstrations.check()
-        demonstrations.report_failed()
-        return CloningTask(actor, demonstrations, hyper)
 
 
 def chunking(hyper: BCConfig) -> Chunking:

@@ -47,6 +47,7 @@ class DemonstrationBuffer:
         self._encoded: dict[str, _Column] = {
             key: _Column(space.shape, space.dtype) for key, space in preprocessing.spaces.items()
         }
+        self._learned, self._is_partial = _Column((), np.bool_), False
         self._starts = [0]
 
     def __len__(self) -> int:
@@ -63,13 +64,30 @@ class DemonstrationBuffer:
         return np.array(self._starts)
 
     @property
+    def learned(self) -> NDArray[np.bool_]:
+        """Which steps are learned from, bool [S]; the others are there for a memory."""
+        return self._learned.values
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether there are steps that are not learned from."""
+        return self._is_partial
+
+    @property
     def actions(self) -> NDArray[Any]:
         """The actions of all steps, [S] or [S, A]."""
         assert self._actions is not None
         return self._actions.values
 
     def add(self, demonstration: Demonstration) -> None:
-        """Add an episode, which has at least one step."""
+        """Add an episode, which has at least one step; where a person corrected an agent in it, the
+        person's steps are learned from.
+        """
+        by_person = demonstration.by_person
+        self._learned.extend(
+            np.ones(len(demonstration), np.bool_) if by_person is None else by_person
+        )
+        self._is_partial = self._is_partial or (by_person is not None and not by_person.all())
         for key, column in self._sensors.items():
             column.extend(demonstration.observations[key])
         if self._actions is None:
@@ -115,9 +133,15 @@ class DemonstrationBuffer:
     def sample(
         self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Random steps of some episodes, each step as probable as any other, int64 [count]."""
+        """Random steps of some episodes that are learned from, each as probable as any other, int64
+        [count].
+        """
         first = self.starts[episodes]
         lengths = self.starts[episodes + 1] - first
+        if self._is_partial:
+            rows = _expand(first, lengths, np.arange(int(lengths.sum())))
+            rows = rows[self.learned[rows]]
+            return rows[rng.integers(len(rows), size=count)]
         return _expand(first, lengths, rng.integers(int(lengths.sum()), size=count))
 
     def sample_sequences(

@@ -82,10 +82,10 @@ class CloningTask(Task):
         observations, state, starts = self._inputs(batch)
         valid = batch[VALID]
         log_probs, entropies = self.module.log_probs(observations, batch[ACTIONS], state, starts)
-        loss = -log_probs[valid].mean()
+        loss = -_mean(log_probs, valid)
         logged = {"negative_log_likelihood": loss.detach()}
         if self._hyper.entropy_coef and entropies is not None:
-            loss = loss - self._hyper.entropy_coef * entropies[valid].mean()
+            loss = loss - self._hyper.entropy_coef * _mean(entropies, valid)
         return {"loss": loss, **logged}
 
     def evaluate(self) -> Evaluation:
@@ -146,6 +146,8 @@ class CloningTask(Task):
         """
         observations = self.demonstrations.buffer.observations(rows)
         ahead, valid = self.demonstrations.buffer.chunks(rows, self.module.chunking.size)
+        if self.demonstrations.buffer.is_partial:
+            valid &= self.demonstrations.buffer.learned[ahead]
         actions = torch.from_numpy(self.demonstrations.buffer.actions[ahead])
         if isinstance(self.module.action_space, spaces.Discrete):
             actions = actions.long()
@@ -156,13 +158,16 @@ class CloningTask(Task):
         return batch
 
     def _validation_batches(self) -> Iterator[tuple[Batch, Tensor]]:
-        """All validation steps, and which of a batch are no padding, bool [n]."""
+        """All validation steps, and which of a batch count, bool [n]: those that are learned from,
+        and are no padding.
+        """
         if self.module.memory is None:
             first = self.demonstrations.buffer.starts
             episodes = [
                 np.arange(first[e], first[e + 1]) for e in self.demonstrations.split.validation
             ]
             rows = np.concatenate(episodes)
+            rows = rows[self.demonstrations.buffer.learned[rows]]
             for at in range(0, len(rows), _AT_ONCE):
                 some = rows[at : at + _AT_ONCE]
                 yield self._batch(some), torch.ones(len(some), dtype=torch.bool)
@@ -173,9 +178,9 @@ class CloningTask(Task):
         columns = max(_AT_ONCE // len(whole.rows), 1)
         for at in range(0, whole.rows.shape[1], columns):
             part = slice(at, at + columns)
-            padding = whole.padding[:, part].ravel()
-            batch = self._batch(whole.rows[:, part].ravel(), whole.starts[:, part])
-            yield batch, torch.from_numpy(~padding)
+            rows = whole.rows[:, part].ravel()
+            learned = self.demonstrations.buffer.learned[rows] & ~whole.padding[:, part].ravel()
+            yield self._batch(rows, whole.starts[:, part]), torch.from_numpy(learned)
 
     def _inputs(self, batch: Batch) -> tuple[Batch, Tensor | None, Tensor | None]:
         """Observations, and with a memory the state before the first step and the beginnings."""
@@ -187,3 +192,8 @@ class CloningTask(Task):
         starts = batch.get(STARTS)
         state = None if starts is None else self.module.begin(starts.shape[1])
         return observations, state, starts
+
+
+def _mean(values: Tensor, counts: Tensor) -> Tensor:
+    """The mean of those values, [n, K], that count, bool [n, K]; 0 of none."""
+    return (values * counts).sum() / counts.sum().clamp(min=1)

@@ -1,4 +1,6 @@
-"""DAgger (Ross et al., 2011): the expert labels the states that the learner itself visits."""
+"""DAgger (Ross et al., 2011): the expert labels the states that the learner itself visits; and
+HG-DAgger (Kelly et al., 2019), in which a person corrects it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.configs import DAggerConfig
 from mmrl_agents.imitation.bc import BCAgent, demonstration_seed
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.demonstrations import Demonstrations
+from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
 
 
 class DAggerTask(CloningTask):
@@ -78,7 +80,9 @@ class DAggerTask(CloningTask):
 
 
 class DAggerAgent(BCAgent):
-    """DAgger for the command line: it needs an environment with an expert."""
+    """DAgger for the command line: it needs an environment with an expert, or a person's
+    corrections.
+    """
 
     name = "dagger"
     search = ("dagger.learning_rate=3e-4..3e-3:log", "dagger.rounds=5..40:int")
@@ -89,10 +93,12 @@ class DAggerAgent(BCAgent):
         """As :meth:`SB3Agent.check`."""
         super().check(hyper)
         check_positive(cls.name, hyper, "rounds")
+        if hyper.by:
+            return
         if hyper.data:
             raise UserError(
                 "dagger.data: an expert has to label what the agent does, so datasets cannot be "
-                "learned from; give --agent bc"
+                "learned from; give --agent bc, or dagger.by, a person's corrections, as well"
             )
         if hyper.chunk_size > 1:
             raise UserError(
@@ -117,5 +123,35 @@ class DAggerAgent(BCAgent):
         actor: SB3Actor,
         demonstrations: Demonstrations,
     ) -> CloningTask:
-        """As :meth:`BCAgent.make_task`; the first round is played by the first step."""
+        """As :meth:`BCAgent.make_task`; the first round is played by the first step. There are no
+        rounds with a person's corrections.
+        """
+        if hyper.by:
+            return cls._corrected(config, hyper, run, actor, demonstrations)
         return DAggerTask(actor, demonstrations, hyper, config, run)
+
+    @classmethod
+    def datasets(cls, hyper: Any) -> list[str]:
+        """As :meth:`BCAgent.datasets`."""
+        return [*hyper.data, *hyper.by]
+
+    @classmethod
+    def _corrected(
+        cls,
+        config: TrainConfig,
+        hyper: DAggerConfig,
+        run: Run,
+        actor: SB3Actor,
+        demonstrations: Demonstrations,
+    ) -> CloningTask:
+        """Behaviour cloning of demonstrations, if any, and of a person's steps in corrected
+        episodes.
+        """
+        if hyper.data or hyper.demonstrations:
+            cls.add_demonstrations(config, hyper, run, demonstrations)
+        for dataset in open_datasets(hyper.by):
+            steps = demonstrations.add(dataset, 0, successful_only=False, corrected=True)
+            print(f"{dataset.place.name}: {steps:,} steps of a person")
+        demonstrations.check()
+        demonstrations.report_failed()
+        return CloningTask(actor, demonstrations, hyper)

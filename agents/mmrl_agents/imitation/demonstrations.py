@@ -71,13 +71,20 @@ class Demonstrations:
         held_out = np.concatenate(self._validation)
         return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
-    def add(self, dataset: EpisodeDataset, most: int, *, successful_only: bool) -> None:
-        """Read the episodes of a dataset.
+    def add(
+        self, dataset: EpisodeDataset, most: int, *, successful_only: bool, corrected: bool = False
+    ) -> int:
+        """Read the episodes of a dataset. Of those in which a person corrected an agent, the
+        person's steps are learned from, and an episode without one is left out.
 
         Args:
             dataset: it.
             most: how many at most; 0 for all.
             successful_only: leave out those that are known to have failed.
+            corrected: refuse what is not of a person who corrected an agent.
+
+        Returns:
+            How many steps are learned from.
 
         Raises:
             UserError: it is of another environment, or cannot be read.
@@ -88,15 +95,22 @@ class Demonstrations:
             self._check_actions(dataset, episodes.action_space)
         else:
             self._check_actions(dataset, dataset.spaces.action)
-        before = self.buffer.episodes
+        before, steps = self.buffer.episodes, int(self.buffer.learned.sum())
         for number in range(min(most or len(dataset), len(dataset))):
             demonstration = episodes.demonstration(number, self._sensors)
             self._check_observations(dataset, demonstration)
+            by_person = demonstration.by_person
+            if corrected and by_person is None:
+                raise UserError(
+                    f"dataset {dataset.place.name!r} lacks infos/acted_by, who took each step: "
+                    "record it with 'mmrl watch RUN --takeover NAME'"
+                )
             if successful_only and demonstration.success is False:
                 self.failed += 1
-            elif len(demonstration):
+            elif len(demonstration) and (by_person is None or by_person.any()):
                 self.buffer.add(demonstration)
         self._hold_out(self.buffer.episodes - before)
+        return int(self.buffer.learned.sum()) - steps
 
     def play_expert(
         self, folder: Path, episodes: int, seed: int, actor: Actor | None = None, beta: float = 0.0

@@ -35,9 +35,15 @@ class Demonstrator:
         self._recording = Recording(self._session.seed)
         self._observe()
 
-    def record(self) -> None:
-        """Record the step that was just taken."""
+    def record(self, acted_by: str | None = None) -> None:
+        """Record the step that was just taken.
+
+        Args:
+            acted_by: who took it, where a person corrects an agent.
+        """
         session, recording = self._session, self._recording
+        if acted_by is not None:
+            recording.acted_by.append(acted_by)
         recording.actions.append(session.action)
         recording.rewards.append(session.last_reward)
         recording.terminated.append(session.terminated)

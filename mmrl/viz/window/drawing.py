@@ -51,6 +51,7 @@ class Scene:
         keys: what may be pressed, and what it does.
         bars: a name, a share from 0 to 1, and whether it was chosen.
         banner: written over the image at an episode's end, and whether that is good news.
+        notice: written over the top of the image, in a frame; none where it is empty.
     """
 
     title: str
@@ -63,6 +64,7 @@ class Scene:
     keys: Sequence[tuple[str, str]] = ()
     bars: Sequence[tuple[str, float, bool]] = field(default=())
     banner: tuple[str, bool] | None = None
+    notice: str = ""
 
 
 def draw(scene: Scene) -> NDArray[np.uint8]:
@@ -101,6 +103,11 @@ def _draw_image(sheet: Image.Image, pen: ImageDraw.ImageDraw, scene: Scene) -> N
     sheet.paste(fitted(scene.image, _SIDE, _LINE), (left, top))
     pen.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=_LINE)
     pen.text((left + _SIDE, top - 18), scene.caption, _FAINT, _font(12), anchor="ra")
+    if scene.notice:
+        pen.rectangle((left - 1, top - 1, left + _SIDE, top + _SIDE), outline=_BLUE, width=6)
+        pen.rectangle((left, top, left + _SIDE - 1, top + 27), fill=_BLUE)
+        middle = left + _SIDE // 2, top + 13
+        pen.text(middle, scene.notice, (255, 255, 255), _font(14), anchor="mm")
     if scene.banner is None:
         return
     text, is_good = scene.banner

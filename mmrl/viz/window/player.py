@@ -31,7 +31,10 @@ _CAPS: Final = {
     "backspace": "⌫",
 }
 _RESTART, _NEXT, _MAP, _QUIT = "r", "n", "tab", ("escape", "q", CLOSED)
-_UNDO, _SUCCESS, _DISCARD = "backspace", "m", "x"
+_UNDO: Final = "backspace"
+SUCCESS: Final = "m"
+DISCARD: Final = "x"
+"""Of what is recorded: the episode is marked as a success, or discarded."""
 
 
 def keys_of(actions: list[str]) -> dict[str, int]:
@@ -88,7 +91,7 @@ class Player:
         elif key == _NEXT or (self.session.is_over and key == "return"):
             self._keep()
             self._next()
-        elif self._demonstrator is not None and key in (_UNDO, _SUCCESS, _DISCARD):
+        elif self._demonstrator is not None and key in (_UNDO, SUCCESS, DISCARD):
             return self._demonstrate(key)
         else:
             return self._act(key)
@@ -99,7 +102,7 @@ class Player:
         assert self._demonstrator is not None
         if key == _UNDO:
             return self._demonstrator.undo()
-        if key == _SUCCESS and not self._demonstrator.keep(is_success=True):
+        if key == SUCCESS and not self._demonstrator.keep(is_success=True):
             return False
         self._next()
         return True
@@ -136,7 +139,7 @@ class Player:
         keys += [(_RESTART, "restart"), (_NEXT, "next"), ("esc", "quit")]
         recorded = None
         if self._demonstrator is not None:
-            keys += [(cap(_UNDO), "undo"), (_SUCCESS, "success"), (_DISCARD, "discard")]
+            keys += [(cap(_UNDO), "undo"), (SUCCESS, "success"), (DISCARD, "discard")]
             recorded = f"{self._demonstrator.episodes} episodes"
         hint = "enter: next episode"
         return scene_of(self.session, self.shows_map, keys, hint, recorded=recorded)

@@ -122,9 +122,13 @@ class Session:
         mask = self.observation.get(ACTION_MASK)
         return is_valid(self.action_space, mask, self._choices[action])
 
+    def choice(self, number: int) -> Any:
+        """The action of one of :attr:`choices`, by its number, 0 for the first one."""
+        return self._choices[number]
+
     def act(self, action: int) -> None:
-        """Take one of :attr:`choices` by its number, 0 for the first one, as :meth:`step` does."""
-        self.step(self._choices[action])
+        """Take one of :attr:`choices` by its number, as :meth:`step` does."""
+        self.step(self.choice(action))
 
     def number(self, action: Any) -> int | None:
         """The number of an action of :attr:`action_space`, 0 for the first one; None where they

@@ -103,15 +103,28 @@ class Watcher:
         whether there is something new to be seen.
         """
         if self.session.is_over:
-            self._rest += 1
-            if self._rest < _REST:
-                return False
-            self._left -= 1
-            if self._left == 0:
-                self.is_over = True
-                return False
-            self._begin()
-            return True
+            return self._wait()
+        self._act()
+        return True
+
+    def _wait(self) -> bool:
+        """Show an episode's end for a while, then begin the next one; whether it has begun."""
+        self._rest += 1
+        if self._rest < _REST:
+            return False
+        self._left -= 1
+        if self._left == 0:
+            self.is_over = True
+            return False
+        self._begin()
+        return True
+
+    def _act(self, instead: Any = None) -> None:
+        """Take the agent's step, or another one that it sees.
+
+        Args:
+            instead: the action of somebody else.
+        """
         if self._chosen is not None:
             self._probabilities = self._action_probabilities()
         observation = batch_of_one(self.session.observation)
@@ -119,12 +132,13 @@ class Watcher:
         if self._on_episode is not None:
             outputs = policy_outputs(self._actor, observation)
         actions = self._actor.act(observation, deterministic=self._deterministic)
-        action = first_action(actions, self.session.action_space)
+        action = instead
+        if instead is None:
+            action = first_action(actions, self.session.action_space)
         self._chosen = self.session.number(action)
         before = self.session.reward
         self.session.step(action)
         self._record(action, self.session.reward - before, outputs)
-        return True
 
     def scene(self) -> Scene:
         """The present scene: the bars are the probabilities that led to the last action."""

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mmrl.cli import main
+from mmrl.data import open_dataset
 from mmrl.evaluation.player import EpisodePlayer
 from mmrl.records import read_record
 from mmrl.viz.window.window import CLOSED, Window
@@ -64,6 +65,21 @@ def test_watched_episodes_are_recorded(keys, run_folder):
     single = played.play(PPOAgent.load(run_folder), seed=record.seed)
     assert record.instructions[0] == single.instructions[0]
     assert np.array_equal(record.frames["scene"][0], single.frames["scene"][0])
+
+
+def test_a_person_takes_the_keys(keys, run_folder, tmp_path, capsys):
+    keys([], ["left"], [], ["right"], ["t"], *[[]] * 80)
+    out = tmp_path / "fixes"
+    arguments = ["--episodes", "1", "--fps", "500", "--takeover", str(out)]
+    assert main(["watch", str(run_folder.path), *arguments]) == 0
+    assert f"1 episodes → {out}" in capsys.readouterr().out
+    dataset = open_dataset(str(out))
+    by_person = dataset.demonstration(0, ["image"]).by_person
+    assert np.flatnonzero(by_person).tolist() == [1, 2]
+    assert dataset[0].actions[1:3].tolist() == [0, 1]
+    assert dataset[0].seed == 0
+    assert main(["watch", str(run_folder.path), *arguments]) == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_probabilities_are_those_of_the_policy(run_folder, observations):

@@ -13,11 +13,14 @@ from mmrl.contract import INSTRUCTION
 from mmrl.errors import UserError
 from mmrl.evaluation import controls
 from mmrl.evaluation.controls import (
+    BLANK,
     EMPTY,
     EXPERT,
+    GREEDY,
     LANGUAGE,
     LEFT_OUT,
     RANDOM,
+    SAMPLED,
     SWAPPED,
     ControlLimit,
     play_controls,
@@ -33,7 +36,7 @@ from mmrl.evaluation.report import (
     scalars,
     solves_without_reading,
 )
-from mmrl.evaluation.wrappers import EmptyInstruction, InstructionSwap
+from mmrl.evaluation.wrappers import BlankImage, EmptyInstruction, InstructionSwap
 
 
 def evaluate(
@@ -84,7 +87,7 @@ def test_an_agent_that_reads(signals: str, scripted: Any) -> None:
         LANGUAGE: "no events: no language accuracy",
     }
     totals = {name: sum(n for other, n in noted if other == name) for name, _ in noted}
-    assert totals == dict.fromkeys((RANDOM, SWAPPED, EMPTY), 24)
+    assert totals == dict.fromkeys((RANDOM, SWAPPED, EMPTY, BLANK), 24)
 
 
 def test_an_agent_that_does_not_read(signals: str, scripted: Any) -> None:
@@ -181,6 +184,40 @@ def test_one_instruction_only(signals: str, scripted: Any) -> None:
     assert found[EMPTY]["episodes"] == 1
 
 
+def test_blank_images_in_every_camera(signals: str) -> None:
+    class Looking:
+        def act(self, observation: Any, *, deterministic: bool) -> Any:
+            assert not observation["image"].any()
+            assert not observation["wrist"].any()
+            assert observation["state"].all()
+            assert observation[INSTRUCTION] == ("a", "b")
+            return np.zeros(2, np.int64)
+
+    images = np.full((2, 4, 4, 3), 9, np.uint8)
+    observation = {
+        "image": images, "wrist": images, "state": np.ones((2, 3), np.float32),
+        INSTRUCTION: ("a", "b"),
+    }  # fmt: skip
+    BlankImage(Looking()).act(observation, deterministic=True)
+    assert images.all()  # its own are as they were
+
+
+def test_the_other_way_to_act(signals: str, scripted: Any) -> None:
+    class Two:
+        """Follows its instruction where it acts greedily, and does not where it samples."""
+
+        def act(self, observation: Any, *, deterministic: bool) -> Any:
+            return scripted(follows if deterministic else always_left).act(
+                observation, deterministic=deterministic
+            )
+
+    played, found = evaluate(Two(), signals, 12, other_actions=True)
+    assert found[GREEDY]["success_rate"] == 1 > played.success.mean()
+    assert SAMPLED not in found
+    _, found = evaluate(Two(), signals, 12, other_actions=True, deterministic=True)
+    assert found[SAMPLED]["success_rate"] == played.success.mean()
+
+
 class StillActor:
     """Takes the first action, whatever it sees."""
 
@@ -193,6 +230,7 @@ def test_no_instruction_and_no_success() -> None:
     played, found = evaluate(StillActor(), "CartPole-v1", 4)
     assert found[LEFT_OUT][SWAPPED] == "no instruction: no swapped instructions"
     assert found[LEFT_OUT][EMPTY] == "no instruction: no empty instruction"
+    assert found[LEFT_OUT][BLANK] == "no image: no blank image"
     report = result(played, "CartPole-v1", {}, controls=found)
     assert report["success_rate"] is found[RANDOM]["success_rate"] is None
     for text in (format_report(report), markdown(report)):

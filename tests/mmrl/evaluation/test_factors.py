@@ -13,6 +13,15 @@ def test_values_are_those_of_yaml():
     ]  # fmt: skip
 
 
+def test_a_name_alone_has_the_declared_values():
+    declared = {"light": ("dim", "bright")}
+    assert read_factors(["light", "wind=2"], declared) == [
+        ("light", "dim"), ("light", "bright"), ("wind", 2),
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="or one of light"):
+        read_factors(["wind"], declared)
+
+
 @pytest.mark.parametrize("text", ["light", "=dim", "light=", "light=[", ""])
 def test_what_cannot_be_read(text):
     with pytest.raises(UserError, match="write name=value,value"):

@@ -87,6 +87,8 @@ REPORT = {
         "random_policy": share(0.16),
         "swapped_instructions": share(0.27),
         "empty_instruction": share(0.24),
+        "blank_image": share(0.18),
+        "greedy_actions": share(0.97),
         "expert": {**share(1.0), "mean_length": 5.1, "spl": 0.91, "spl_95": [0.9, 0.92]},
         "language_accuracy": {"rate": 0.973, "rate_95": [0.95, 0.99], "episodes": 480,
                               "random_policy": 0.5, "expert": 0.99},
@@ -104,10 +106,26 @@ def test_the_report():
         "  random policy         16.0%  (11.0% to 21.0%) on 256 episodes",
         "  swapped instructions  27.0%  (22.0% to 32.0%) on 256 episodes",
         "  empty instruction     24.0%  (19.0% to 29.0%) on 256 episodes",
+        "  blank image           18.0%  (13.0% to 23.0%) on 256 episodes",
+        "  greedy actions        97.0%  (92.0% to 100.0%) on 256 episodes",
         "  steps                   6.4  (6.1 to 6.7), the expert's 5.1; SPL 0.91 (0.90 to 0.92)",
         "  return                 0.90  (0.88 to 0.92)",
         "  language accuracy     97.3%  (95.0% to 99.0%) on 480 episodes, a random policy's 50.0%, "
         "the expert's 99.0%: first act was the one asked for",
+    ]
+
+
+def test_paraphrases_stand_beside_it():
+    types = {"verb": share(0.7, 512), "noun": share(0.5, 500)}
+    beside = {
+        "types": types,
+        "left_out": {"order": "no instruction has a paraphrase of type order"},
+    }
+    lines = format_report({**REPORT, "controls": {}, "paraphrases": beside}).splitlines()
+    assert lines[1:] == [
+        "  paraphrased: verb  70.0%  (65.0% to 75.0%)",
+        "  paraphrased: noun  50.0%  (45.0% to 55.0%) on 500 episodes",
+        "  no instruction has a paraphrase of type order",
     ]
 
 
@@ -150,6 +168,8 @@ def test_for_tensorboard():
         "eval/random_policy": 0.16,
         "eval/swapped_instructions": 0.27,
         "eval/empty_instruction": 0.24,
+        "eval/blank_image": 0.18,
+        "eval/greedy_actions": 0.97,
         "eval/spl": 0.91,
         "eval/expert_steps": 5.1,
         "eval/language_accuracy": 0.973,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from mmrl_envs.grid.language import goals, prompts, queries, splits, wording
-from mmrl_envs.grid.language.kinds import instruction_kind
+from mmrl_envs.grid.language.kinds import instruction_kind, mentions
+
+PARAPHRASES: Final = tuple(
+    Path(__file__).with_name("paraphrases") / f"{name}.yaml" for name in ("en", "zh")
+)
+"""Read by ``mmrl.paraphrases``."""
 
 
 class GridLanguage:
@@ -32,6 +39,20 @@ class GridLanguage:
     def in_split(self, split: str, instruction: str) -> bool:
         """As :data:`~mmrl_envs.grid.language.splits.SPLITS`."""
         return bool(splits.SPLITS[split].pattern.search(instruction.lower()))
+
+    @property
+    def factors(self) -> Mapping[str, Sequence[Any]]:
+        """As :data:`~mmrl_envs.grid.language.splits.FACTORS`."""
+        return splits.FACTORS
+
+    @property
+    def paraphrase_files(self) -> Sequence[Path]:
+        """Of the English and of the Chinese instructions."""
+        return PARAPHRASES
+
+    def mentions(self, instruction: str) -> Mapping[str, Sequence[str]]:
+        """As :func:`~mmrl_envs.grid.language.kinds.mentions`."""
+        return mentions(instruction)
 
     def kind(self, instruction: str) -> str:
         """As :func:`~mmrl_envs.grid.language.kinds.instruction_kind`."""

@@ -75,3 +75,12 @@ SPLITS: Final[dict[str, InstructionSplit]] = {
 verb and place is learned from other instructions, but for the longer ones of "long", and "places",
 where the other places are learned.
 """
+
+FACTORS: Final[dict[str, tuple[object, ...]]] = {
+    "room_size": (10, 12),
+    "num_dists": (12, 16),
+    "theme": ("paper", "neon"),
+}
+"""Factors of variation, by arguments of the environments: larger rooms, more things in them, other
+looks. Levels that leave an argument at its default are trained on none of these values.
+"""
