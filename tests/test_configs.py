@@ -14,7 +14,7 @@ from mmrl.registry import find_agent
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINED = sorted(
     path
-    for one in ("", "levels/", "foreign/", "imitation/")
+    for one in ("", "levels/", "foreign/", "imitation/", "offline/")
     for path in CONFIGS.glob(f"{one}*.yaml")
 )
 FITTED = sorted(CONFIGS.glob("fit/*.yaml"))

@@ -69,6 +69,9 @@ class TrainingTask(ABC):
     def before_step(self, step: int) -> None:  # noqa: B027 - nothing by default
         """Make more data, for example; called before gradient step number ``step`` + 1."""
 
+    def after_step(self, step: int) -> None:  # noqa: B027 - nothing by default
+        """Have target networks follow, for example; called after gradient step number ``step``."""
+
     def should_stop(self, evaluation: Evaluation) -> bool:
         """Whether training ends early after an evaluation before its end."""
         return False

@@ -182,6 +182,7 @@ class Training:
             )
         self._optimizer.step()
         self.step += 1
+        self.task.after_step(self.step)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def numbers(self, losses: dict[str, float]) -> dict[str, float]:

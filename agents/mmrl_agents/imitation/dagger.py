@@ -6,6 +6,7 @@ from typing import Any
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
 from mmrl.seeding import forked_rng
 from mmrl_agents.actor import SB3Actor
@@ -104,12 +105,8 @@ class DAggerAgent(BCAgent):
 
     @classmethod
     def make_task(
-        cls,
-        config: TrainConfig,
-        hyper: Any,
-        run: Run,
-        actor: SB3Actor,
-        demonstrations: Demonstrations,
+        cls, config: TrainConfig, hyper: Any, run: Run, actor: SB3Actor, info: EnvInfo
     ) -> CloningTask:
-        """As :meth:`BCAgent.make_task`; the first round is played by the first step."""
+        """As :meth:`DatasetAgent.make_task`; the first round is played by the first step."""
+        demonstrations = Demonstrations(config, hyper, info, actor.preprocessing)
         return DAggerTask(actor, demonstrations, hyper, config, run)
