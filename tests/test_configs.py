@@ -15,7 +15,7 @@ from mmrl.trust import modules_named
 CONFIGS = Path(__file__).parents[1] / "configs"
 TRAINED = sorted(
     path
-    for one in ("", "levels/", "foreign/", "imitation/")
+    for one in ("", "levels/", "foreign/", "imitation/", "offline/")
     for path in CONFIGS.glob(f"{one}*.yaml")
 )
 FITTED = sorted(CONFIGS.glob("fit/*.yaml"))

@@ -235,6 +235,8 @@ class ImaginationConfig(PPOConfig):
     curriculum: imagined episodes begin at steps of real ones.
 
     Attributes:
+        data: Minari datasets that the world model is fitted to; then no real episode is played, and
+            ``steps`` counts imagined steps.
         episodes: real ones that are played in a round, in the first one by a random policy.
         tokenizer: options of 'mmrl fit tokenizer', such as steps.
         world: options of 'mmrl fit world-model'.
@@ -245,6 +247,7 @@ class ImaginationConfig(PPOConfig):
     """
 
     final_learning_rate: float = 7e-4
+    data: list[str] = field(default_factory=list)
     episodes: int = 300
     tokenizer: dict[str, Any] = field(default_factory=lambda: {"steps": 500})
     world: dict[str, Any] = field(default_factory=lambda: {"steps": 1_000})
@@ -325,3 +328,78 @@ class DAggerConfig(BCConfig):
     rounds: int = 10
     beta: float = 0.0
     beta_decay: float = 0.5
+
+
+@dataclass
+class OfflineConfig:
+    """Hyperparameters of offline reinforcement learning; ``steps`` counts gradient steps.
+
+    Attributes:
+        data: Minari datasets that are learned from, by their ids or paths.
+        episodes: the first so many of them; 0 for all.
+        validation: share of the episodes that is held out to validate with.
+        hindsight: what adds failed episodes once more, with an instruction that they did achieve:
+            none; or oracle, the environment's verifier, whose records the datasets have.
+        batch_size: transitions in a gradient step.
+        learning_rate: its peak, after a linear warm-up of 5% of the steps; a cosine decays it to 0.
+        max_grad_norm: gradients are scaled down to it.
+        gamma: discount.
+        tau: how far the target networks follow in a step.
+        evaluate_every: gradient steps between validations.
+    """
+
+    data: list[str] = field(default_factory=list)
+    episodes: int = 0
+    validation: float = 0.1
+    hindsight: PartOptions = NONE
+    batch_size: int = 256
+    learning_rate: float = 5e-4
+    max_grad_norm: float = 10.0
+    gamma: float = 0.98
+    tau: float = 0.01
+    evaluate_every: int = 500
+
+
+@dataclass
+class IQLConfig(OfflineConfig):
+    """Hyperparameters of implicit Q-learning: those of every offline algorithm, and the expectile.
+
+    Attributes:
+        expectile: of the values of the dataset's actions that V(s) is; 0.5 is their mean, near 1
+            their maximum.
+        beta: inverse temperature: how much more probable better actions become; 0 clones all alike.
+        max_weight: of an action in the policy's loss, at most.
+    """
+
+    expectile: float = 0.8
+    beta: float = 3.0
+    max_weight: float = 100.0
+
+
+@dataclass
+class CQLConfig(OfflineConfig):
+    """Hyperparameters of conservative Q-learning: those of every offline algorithm, and α.
+
+    Attributes:
+        alpha: weight of the penalty on values of actions that the dataset does not have.
+    """
+
+    alpha: float = 1.0
+
+
+@dataclass
+class TD3BCConfig(OfflineConfig):
+    """Hyperparameters of TD3+BC: those of every offline algorithm, and what keeps the actor near.
+
+    Attributes:
+        alpha: weight of the value beside the distance to the dataset's actions.
+        policy_delay: updates of the critics to one of the actor.
+        target_noise: standard deviation of the noise on the target's actions, where 1 is half
+            their range.
+        target_noise_clip: of that noise, at most.
+    """
+
+    alpha: float = 2.5
+    policy_delay: int = 2
+    target_noise: float = 0.2
+    target_noise_clip: float = 0.5

@@ -21,12 +21,15 @@ from mmrl.experiment.run import Run
 FOLDER: Final = "init"
 """Of the weights that a training began with, in its run folder."""
 _OPTIONAL: Final = "auxiliary."
+_CRITICS: Final = ("critic.", "critic_target.")
+"""Beginnings of names of weights that one algorithm learns from and another may not have."""
 
 
 def begin_with(policy: BasePolicy, config: TrainConfig, run: Run, *, keep: bool = True) -> None:
     """Give a policy the weights of the run that ``init`` names, and keep a copy of them.
 
-    An auxiliary loss has new weights where the other agent had none.
+    An auxiliary loss has new weights; critics beside the policy have where the other agent had
+    none, and are left out where this one has none.
 
     Args:
         policy: to begin with them.
@@ -59,6 +62,16 @@ def put_initial_weights(policy: BasePolicy, run: Run) -> None:
 
 
 def _fitting(policy: BasePolicy, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights, with the policy's own ones of an auxiliary loss."""
-    own = {name: one for name, one in weights_of(policy).items() if name.startswith(_OPTIONAL)}
-    return {n: one for n, one in weights.items() if not n.startswith(_OPTIONAL)} | own
+    """The weights, with the policy's own ones of an auxiliary loss, and with its critics."""
+    own = weights_of(policy)
+    kept = {
+        name: one
+        for name, one in weights.items()
+        if not name.startswith(_OPTIONAL) and (name in own or not name.startswith(_CRITICS))
+    }
+    new = {
+        name: one
+        for name, one in own.items()
+        if name.startswith(_OPTIONAL) or (name.startswith(_CRITICS) and name not in weights)
+    }
+    return kept | new

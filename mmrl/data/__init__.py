@@ -2,7 +2,7 @@
 
 from mmrl.data.collection import Collection, Request, collect
 from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
-from mmrl.data.episode import Demonstration, Episode
+from mmrl.data.episode import Demonstration, Episode, Trajectory
 from mmrl.data.location import Place, find_place
 from mmrl.data.play import (
     ActorSource,
@@ -27,6 +27,7 @@ __all__ = [
     "Request",
     "Source",
     "Spaces",
+    "Trajectory",
     "collect",
     "find_place",
     "open_dataset",

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
 from mmrl.data.collection import OURS, SavedRequest
-from mmrl.data.episode import Demonstration, Episode, RecordedEpisode
+from mmrl.data.episode import Demonstration, Episode, RecordedEpisode, Trajectory
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
 from mmrl.data.recorder import ACTED_BY, EXPERT_ACTION, PERSON
@@ -187,23 +187,45 @@ class EpisodeDataset(Sequence[Episode]):
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether mmrl has collected it: observations and actions are as agents take them."""
-        return isinstance(self.metadata.get(OURS), dict)
+    def trajectory(self, index: int, keys: Iterable[str]) -> Trajectory:
+        """An episode as offline reinforcement learning reads it: the actions that were taken, their
+        rewards, and all observations with the one after the last step.
 
-    def recorded(self, index: int) -> RecordedEpisode:
-        """An episode as it was recorded, whoever did it.
+        Args:
+            index: of the episode.
+            keys: of the images and vectors, under the contract's names.
 
         Raises:
             UserError: it lacks something, or cannot be read.
         """
         try:
             read = self._members(index)
-            labels, actions = read(f"infos/{EXPERT_ACTION}"), read("actions")[()]
+            self._check_shapes(read, index)
+            return self._trajectory(read, keys)
+        except DAMAGE as error:
+            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether mmrl has collected it: observations and actions are as agents take them."""
+        return isinstance(self.metadata.get(OURS), dict)
+
+    def recorded(self, index: int, *, labels: bool = True) -> RecordedEpisode:
+        """An episode as it was recorded, whoever did it.
+
+        Args:
+            index: of the episode.
+            labels: whether its actions are an expert's labels, where it has some.
+
+        Raises:
+            UserError: it lacks something, or cannot be read.
+        """
+        try:
+            read = self._members(index)
+            actions = (_labels_or_actions(read) if labels else read("actions"))[()]
             return RecordedEpisode(
                 _unpacked(read, "observations", self.spaces.recorded),
-                actions if labels is None else labels[()],
+                actions,
                 read("rewards")[()].astype(np.float64),
                 bool(len(actions) and read("terminations")[-1]),
                 self._success(read, read("rewards")[()].astype(np.float64)),
@@ -335,14 +357,11 @@ class EpisodeDataset(Sequence[Episode]):
         )
 
     def _demonstration(self, read: Members, keys: Iterable[str]) -> Demonstration:
-        labels = read(f"infos/{EXPERT_ACTION}")
-        actions = (read("actions") if labels is None else labels)[()]
+        actions = _labels_or_actions(read)[()]
         steps = len(actions)
-        text = self._keys.get(INSTRUCTION)
-        texts = ("",) * steps if text is None else _texts(read(f"observations/{text}"))
         return Demonstration(
             {key: self._observations(read, key)[:steps] for key in keys},
-            texts[:steps],
+            self._instructions(read, steps),
             actions,
             self._success(read, read("rewards")[()].astype(np.float64)),
             self._by_person(read, steps),
@@ -364,6 +383,23 @@ class EpisodeDataset(Sequence[Episode]):
                 "steps"
             )
         return by_person
+
+    def _trajectory(self, read: Members, keys: Iterable[str]) -> Trajectory:
+        rewards = read("rewards")[()].astype(np.float64)
+        return Trajectory(
+            {key: self._observations(read, key) for key in keys},
+            self._instructions(read, len(rewards) + 1),
+            read("actions")[()],
+            rewards,
+            bool(len(rewards) and read("terminations")[-1]),
+            self._success(read, rewards),
+            _achieved(read, len(rewards)),
+        )
+
+    def _instructions(self, read: Members, count: int) -> tuple[str, ...]:
+        """The first instructions of an episode; "" where it has none."""
+        text = self._keys.get(INSTRUCTION)
+        return ("",) * count if text is None else _texts(read(f"observations/{text}"))[:count]
 
     def _observations(self, read: Members, key: str) -> NDArray[Any]:
         """All T + 1 images or vectors of an episode under one of the contract's names."""
@@ -531,6 +567,12 @@ def _unpacked(read: Members, path: str, space: gym.Space[Any]) -> Any:
 
 def _texts(dataset: Any) -> tuple[str, ...]:
     return tuple(text.decode() for text in dataset[()])
+
+
+def _labels_or_actions(read: Members) -> Any:
+    """An expert's labels, where there are some, or else the actions that were taken."""
+    labels = read(f"infos/{EXPERT_ACTION}")
+    return read("actions") if labels is None else labels
 
 
 def _achieved(read: Members, steps: int) -> tuple[tuple[str, ...], ...]:

@@ -1,4 +1,4 @@
-"""One recorded episode: as it was, and as imitation learning reads it."""
+"""One recorded episode: as it was, and as imitation and offline reinforcement learning read it."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ class Demonstration:
 
     def __len__(self) -> int:
         return len(self.actions)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """An episode of T steps as offline reinforcement learning reads it, whoever acted.
+
+    Attributes:
+        observations: images and vectors from the reset to the last one, by their keys, [T + 1, …].
+        instructions: T + 1.
+        actions: those that were taken, [T], or [T, A].
+        rewards: float64 [T].
+        terminated: whether its last step ended it; a truncated one would have continued.
+        success: of the episode; None where it is not known.
+        achieved: as of :class:`Episode`, T tuples.
+    """
+
+    observations: dict[str, NDArray[Any]]
+    instructions: tuple[str, ...]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    terminated: bool
+    success: bool | None
+    achieved: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.rewards)
 
 
 @dataclass(frozen=True)

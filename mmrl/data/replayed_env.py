@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrl.contract import INSTRUCTION
 from mmrl.data.dataset import EpisodeDataset
-from mmrl.data.episode import Demonstration, RecordedEpisode
+from mmrl.data.episode import Demonstration, RecordedEpisode, Trajectory
 from mmrl.errors import UserError
 from mmrl.wrappers.actions import adapt_actions
 from mmrl.wrappers.adapt.config import AdapterConfig
@@ -20,7 +20,8 @@ from mmrl.wrappers.making import adapt
 class ReplayedEnv(gym.Env[Any, Any]):
     """Gives what was recorded, whatever the actions are; ``expert_action`` is the recorded one.
 
-    ``reset(options={"episode": k})`` chooses the episode.
+    ``reset(options={"episode": k})`` chooses the episode; with ``"labels": False``, its actions are
+    those that were taken, even if an expert has labelled them.
 
     Args:
         dataset: of the episodes.
@@ -41,7 +42,10 @@ class ReplayedEnv(gym.Env[Any, Any]):
             UserError: it cannot be read.
         """
         super().reset(seed=seed)
-        self.episode = self._dataset.recorded((options or {}).get("episode", 0))
+        chosen = options or {}
+        self.episode = self._dataset.recorded(
+            chosen.get("episode", 0), labels=chosen.get("labels", True)
+        )
         self._at = 0
         return _row(self.episode.observations, 0), {}
 
@@ -82,26 +86,56 @@ class AdaptedEpisodes:
 
     def demonstration(self, index: int, keys: Iterable[str]) -> Demonstration:
         """As :meth:`EpisodeDataset.demonstration`."""
-        observation, _ = self._env.reset(options={"episode": index})
-        expert = self._env.get_wrapper_attr("expert_action")
-        seen, actions = [], []
-        for _ in range(len(self._replayed.episode.rewards)):
-            seen.append(observation)
-            actions.append(expert())
-            observation, *_ = self._env.step(actions[-1])
+        seen, actions = self._replay(index, labels=True)
+        steps = len(actions)
         return Demonstration(
-            {key: self._stacked(key, seen, observation) for key in keys},
-            tuple(one.get(INSTRUCTION, "") for one in seen),
+            {key: _stacked(key, seen)[:steps] for key in keys},
+            _instructions(seen)[:steps],
             np.asarray(actions),
             self._replayed.episode.success,
         )
 
-    def _stacked(self, key: str, seen: list[Any], last: Any) -> np.ndarray[Any, Any]:
-        if key not in last:
-            raise UserError(
-                f"the dataset lacks {key!r}, which the environment has: it has {', '.join(last)}"
-            )
-        return np.array([one[key] for one in seen], last[key].dtype)
+    def trajectory(self, index: int, keys: Iterable[str]) -> Trajectory:
+        """As :meth:`EpisodeDataset.trajectory`; what it achieved is not known."""
+        seen, actions = self._replay(index, labels=False)
+        episode = self._replayed.episode
+        return Trajectory(
+            {key: _stacked(key, seen) for key in keys},
+            _instructions(seen),
+            np.asarray(actions),
+            episode.rewards,
+            episode.terminated,
+            episode.success,
+            ((),) * len(actions),
+        )
+
+    def _replay(self, index: int, *, labels: bool) -> tuple[list[Any], list[Any]]:
+        """The T + 1 observations and T actions of an episode, adapted."""
+        observation, _ = self._env.reset(options={"episode": index, "labels": labels})
+        action = self._env.get_wrapper_attr("expert_action")
+        seen, actions = [observation], []
+        for _ in range(len(self._replayed.episode.rewards)):
+            actions.append(action())
+            observation, *_ = self._env.step(actions[-1])
+            seen.append(observation)
+        return seen, actions
+
+
+def _instructions(seen: list[Any]) -> tuple[str, ...]:
+    return tuple(one.get(INSTRUCTION, "") for one in seen)
+
+
+def _stacked(key: str, seen: list[Any]) -> np.ndarray[Any, Any]:
+    """One of the entries of all observations.
+
+    Raises:
+        UserError: they lack it.
+    """
+    if key not in seen[0]:
+        raise UserError(
+            f"the dataset lacks {key!r}, which the environment has: it has {', '.join(seen[0])}"
+        )
+    return np.array([one[key] for one in seen], seen[0][key].dtype)
 
 
 def _row(observations: Any, at: int) -> Any:

@@ -47,7 +47,8 @@ class TrainConfig:
         out: run folder, which must not exist yet.
         agent: name of the agent, or a dotted path to your own class; its hyperparameters are the
             section of that name, or of the class's.
-        steps: environment steps to train for; of bc and dagger, gradient steps.
+        steps: environment steps to train for; gradient steps of agents that learn from recorded
+            episodes: bc, dagger, iql, cql and td3_bc.
         init: run folder of an agent with the same model, whose weights and vocabulary the training
             begins with, such as one that was cloned; new weights, if empty.
         seed: of weights, sampling and environments; below one billion, where evaluation begins.

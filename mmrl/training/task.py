@@ -1,4 +1,4 @@
-"""The interface of a supervised training: task and evaluation."""
+"""What the trainer trains, the tasks of ``mmrl fit`` among it, and evaluations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from mmrl.training.config import FitConfig
 
-__all__ = ["Batch", "Evaluation", "FitConfig", "Task"]
+__all__ = ["Batch", "Evaluation", "FitConfig", "Task", "TrainingTask"]
 
 Batch = dict[str, Tensor]
 
@@ -35,37 +35,19 @@ class Evaluation:
     images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
-class Task(ABC):
+class TrainingTask(ABC):
     """Data, module, loss and evaluation, for :func:`mmrl.training.trainer.fit`.
 
     Attributes:
-        name: in configurations and on the command line.
-        summary: one line for ``mmrl fit --help``.
-        Config: dataclass of its options, a :class:`FitConfig`.
-        recipe: plain data from which :meth:`build` rebuilds the module without the data; kept in
-            every checkpoint.
+        name: in the progress bar, in checkpoints and results.
+        recipe: plain data that is kept in every checkpoint; empty where the module is rebuilt from
+            the configuration of its run, as an agent's policy is.
         module: to train.
     """
 
     name: ClassVar[str]
-    summary: ClassVar[str]
-    Config: ClassVar[type[FitConfig]]
-    recipe: dict[str, Any]
+    recipe: dict[str, Any] = {}
     module: nn.Module
-
-    @classmethod
-    @abstractmethod
-    def prepare(cls, config: Any) -> Self:
-        """Open the data and make the module, with new weights.
-
-        Raises:
-            UserError: missing or unsuitable data, options out of range.
-        """
-
-    @staticmethod
-    @abstractmethod
-    def build(recipe: dict[str, Any]) -> nn.Module:
-        """The module of a recipe, with new weights."""
 
     @abstractmethod
     def batch(self, generator: np.random.Generator) -> Batch:
@@ -87,6 +69,9 @@ class Task(ABC):
     def before_step(self, step: int) -> None:  # noqa: B027 - nothing by default
         """Make more data, for example; called before gradient step number ``step`` + 1."""
 
+    def after_step(self, step: int) -> None:  # noqa: B027 - nothing by default
+        """Have target networks follow, for example; called after gradient step number ``step``."""
+
     def should_stop(self, evaluation: Evaluation) -> bool:
         """Whether training ends early after an evaluation before its end."""
         return False
@@ -97,3 +82,31 @@ class Task(ABC):
 
     def set_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - nothing by default
         """Resume from a checkpoint's state, which has what :meth:`get_state` gave."""
+
+
+class Task(TrainingTask):
+    """A task of ``mmrl fit``: it is made from options, and its module from a recipe.
+
+    Attributes:
+        name: in configurations and on the command line.
+        summary: one line for ``mmrl fit --help``.
+        Config: dataclass of its options, a :class:`FitConfig`.
+        recipe: plain data from which :meth:`build` rebuilds the module without the data.
+    """
+
+    summary: ClassVar[str]
+    Config: ClassVar[type[FitConfig]]
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, config: Any) -> Self:
+        """Open the data and make the module, with new weights.
+
+        Raises:
+            UserError: missing or unsuitable data, options out of range.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def build(recipe: dict[str, Any]) -> nn.Module:
+        """The module of a recipe, with new weights."""

@@ -1,4 +1,4 @@
-"""The loop of every supervised training: gradient steps, evaluations, checkpoints, exact resume.
+"""The loop of every training on given data: gradient steps, evaluations, exact resume.
 
 AdamW with a linear warm-up and cosine decay, and gradient clipping. Everything random comes from
 generators that are part of the checkpoint (:meth:`Training.checkpoint`), so that a resumed training
@@ -30,7 +30,7 @@ from mmrl.progress import ProgressBar
 from mmrl.schema import well_formed
 from mmrl.seeding import forked_rng, rng_state, set_rng_state
 from mmrl.training.config import FitConfig
-from mmrl.training.task import Evaluation, Task
+from mmrl.training.task import Evaluation, TrainingTask
 from mmrl.trust import sign
 from mmrl.viz.tensorboard import event_writer
 
@@ -38,7 +38,7 @@ _WARM_UP: Final = 0.05  # of the steps
 _LOGGED_EVERY: Final = 20
 
 
-def fit(task: Task, config: FitConfig, run: Run, *, resume: bool = False) -> Evaluation:
+def fit(task: TrainingTask, config: FitConfig, run: Run, *, resume: bool = False) -> Evaluation:
     """Train a task's module, log into ``run.events``, save checkpoints, evaluate.
 
     Args:
@@ -151,7 +151,7 @@ class Training:
         config: its configuration.
     """
 
-    def __init__(self, task: Task, config: FitConfig) -> None:
+    def __init__(self, task: TrainingTask, config: FitConfig) -> None:
         self.task, self.config, self.step = task, config, 0
         self._device = find_device(config.device)
         task.module.to(self._device)
@@ -182,6 +182,7 @@ class Training:
             )
         self._optimizer.step()
         self.step += 1
+        self.task.after_step(self.step)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def numbers(self, losses: dict[str, float]) -> dict[str, float]:
@@ -234,7 +235,7 @@ def schedule(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (step - warm_up) / max(steps - warm_up, 1))
 
 
-def _evaluated(task: Task, step: int) -> Evaluation:
+def _evaluated(task: TrainingTask, step: int) -> Evaluation:
     with forked_rng(step):  # evaluating must not change the training
         task.module.eval()
         return task.evaluate()
@@ -258,7 +259,7 @@ class _Curves(NamedTuple):
         self.loggers.close()
 
 
-def _evaluate(task: Task, curves: _Curves, step: int) -> Evaluation:
+def _evaluate(task: TrainingTask, curves: _Curves, step: int) -> Evaluation:
     evaluation, writer = _evaluated(task, step), curves.writer
     curves.write({f"held_out/{name}": one for name, one in evaluation.metrics.items()}, step)
     for name, image in evaluation.images.items():

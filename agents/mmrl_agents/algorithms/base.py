@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 import torch
 from gymnasium import spaces
@@ -46,6 +46,10 @@ from mmrl_agents.schedules import LinearDecay
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
 
+INTERACTION: Final = "interaction"
+DEMONSTRATIONS: Final = "demonstrations"
+DATASETS: Final = "datasets"
+
 
 class SB3Agent(ABC):
     """An algorithm for the command line; see :class:`mmrl.agent.Agent`.
@@ -61,8 +65,8 @@ class SB3Agent(ABC):
         parts: that it may be composed of, by the hyperparameters that configure them.
         teams: whether several workers can train it together.
         actions: the kinds of action spaces that it takes.
-        from_rewards: whether it learns from rewards; otherwise it needs demonstrations, and is not
-            offered in place of another agent.
+        learns_from: interaction with an environment, demonstrations, or datasets with rewards; an
+            agent is offered in place of another that learns from the same.
         masks: whether it chooses valid actions only, where there are action masks.
         training_only: beginnings of the names of weights that only training needs.
         Algorithm: SB3's, or one made of it.
@@ -77,7 +81,7 @@ class SB3Agent(ABC):
         spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box,
     )  # fmt: skip
     masks: ClassVar[bool] = False
-    from_rewards: ClassVar[bool] = True
+    learns_from: ClassVar[str] = INTERACTION
     training_only: ClassVar[tuple[str, ...]] = ()
     Config: ClassVar[type[Any]]
     Algorithm: ClassVar[type[BaseAlgorithm]]
@@ -373,8 +377,8 @@ def check_actions(
         kinds: that the agent takes.
 
     Raises:
-        UserError: it does not take them, with the agents that do; or the run was made before its
-            actions were adapted.
+        UserError: it does not take them, with the agents that do and learn from the same; or the
+            run was made before its actions were adapted.
     """
     if not takes_as_is(space):
         raise UserError(
@@ -384,10 +388,12 @@ def check_actions(
     if isinstance(space, kinds):
         return
     agents = {name: find_agent(name) for name in agent_names()}
+    learns_from = getattr(find_agent(config.agent), "learns_from", INTERACTION)
     able = [
         name
         for name, agent in agents.items()
-        if isinstance(space, getattr(agent, "actions", ())) and getattr(agent, "from_rewards", True)
+        if isinstance(space, getattr(agent, "actions", ()))
+        and getattr(agent, "learns_from", INTERACTION) == learns_from
     ]
     bins = discrete_bins(space) if spaces.Discrete in kinds else None
     option = f", and {config.agent} with --env-adapter.discrete-actions {bins}" if bins else ""

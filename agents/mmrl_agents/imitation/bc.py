@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, ClassVar
-
-import torch
 
 from mmrl.contract import EVAL_SEED_START
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl.experiment.env_info import env_info
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
-from mmrl.models.saved_encoders import saved_encoders
-from mmrl.training.task import FitConfig
-from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
+from mmrl_agents.algorithms.base import DEMONSTRATIONS, check_positive
 from mmrl_agents.configs import BCConfig
+from mmrl_agents.datasets.agent import DatasetAgent
+from mmrl_agents.datasets.reading import open_datasets
 from mmrl_agents.imitation.chunks import Chunking
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
+from mmrl_agents.imitation.demonstrations import Demonstrations
 from mmrl_agents.imitation.policy import CloningPolicy
-from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.networks.memory import MemoryPart
 from mmrl_agents.parts import Part
-from mmrl_agents.preprocessing import prepare
 
 
 class SequenceMemoryPart(MemoryPart):
@@ -43,7 +37,7 @@ class SequenceMemoryPart(MemoryPart):
             )
 
 
-class BCAgent(SB3Agent):
+class BCAgent(DatasetAgent):
     """Behaviour cloning for the command line: of datasets, or of the environment's expert.
 
     Its policy is that of PPO and A2C, with action chunks and a mixture of Gaussians on request.
@@ -53,24 +47,18 @@ class BCAgent(SB3Agent):
     name = "bc"
     search = ("bc.learning_rate=3e-4..3e-3:log", "bc.batch_size=128,256,512")
     parts = {"memory": SequenceMemoryPart}
-    from_rewards = False
+    learns_from = DEMONSTRATIONS
     Config: ClassVar[type[BCConfig]] = BCConfig
     Policy = CloningPolicy
 
     @classmethod
     def check(cls, hyper: Any) -> None:
         """As :meth:`SB3Agent.check`."""
-        check_positive(
-            cls.name, hyper, "batch_size", "sequence_length", "evaluate_every", "num_envs"
-        )
+        check_positive(cls.name, hyper, "sequence_length", "num_envs")
         if hyper.demonstrations < (0 if cls.datasets(hyper) else 1):
             raise UserError(
                 f"{cls.name}.demonstrations={hyper.demonstrations}: must be at least 1; of "
                 "datasets, 0 takes all"
-            )
-        if not 0 <= hyper.validation < 1:
-            raise UserError(
-                f"{cls.name}.validation={hyper.validation}: must be at least 0 and less than 1"
             )
         if hyper.patience < 0 or (hyper.patience and not hyper.validation):
             raise UserError(
@@ -91,63 +79,16 @@ class BCAgent(SB3Agent):
         return {**super().policy_kwargs(config, hyper, parts), **more}
 
     @classmethod
-    def train(  # type: ignore[override]  # it learns in one process
-        cls, config: TrainConfig, hyper: Any, run: Run, *, resume: bool = False
-    ) -> SB3Actor:
-        """Train for ``config.steps`` gradient steps, with checkpoints.
-
-        Args:
-            config, hyper: the configuration.
-            run: where everything is kept.
-            resume: resume from the run's newest checkpoint, exactly.
-
-        Raises:
-            UserError: a hyperparameter that cannot be, an environment without an expert, a dataset
-                that does not fit, or a checkpoint that cannot be read or written.
-            KeyboardInterrupt: the user interrupted; a checkpoint was saved.
-        """
-        cls.check(hyper)
-        checkpoint = run.read_checkpoint() if resume else None
-        torch.manual_seed(config.seed)
-        info = env_info(run.env_info, config)
-        check_actions(config, info.action_space, cls.actions)
-        preprocessing = prepare(config, run, checkpoint, info)
-        space = info.observation_space
-        with nullcontext() if checkpoint is None else saved_encoders(run.path):
-            policy = cls.build_policy(config, hyper, preprocessing, space, info.action_space)
-        if checkpoint is None and config.init:
-            begin_with(policy, config, run)
-        actor = SB3Actor(policy, preprocessing)
-        demonstrations = Demonstrations(config, hyper, info, preprocessing)
-        task = cls.make_task(config, hyper, run, actor, demonstrations)
-        fit(task, _fit_config(config, hyper), run, resume=resume)
-        return actor
-
-    @classmethod
     def datasets(cls, hyper: Any) -> list[str]:
         """The names of the datasets that it learns from; the expert does not have to play then."""
         return list(hyper.data)
 
     @classmethod
     def make_task(
-        cls,
-        config: TrainConfig,
-        hyper: Any,
-        run: Run,
-        actor: SB3Actor,
-        demonstrations: Demonstrations,
+        cls, config: TrainConfig, hyper: Any, run: Run, actor: SB3Actor, info: EnvInfo
     ) -> CloningTask:
-        """The supervised task, with its demonstrations.
-
-        Args:
-            config, hyper: the configuration.
-            run: where they are kept.
-            actor: of the policy that learns.
-            demonstrations: none so far.
-
-        Raises:
-            UserError: there are none, or they do not fit.
-        """
+        """As :meth:`DatasetAgent.make_task`."""
+        demonstrations = Demonstrations(config, hyper, info, actor.preprocessing)
         cls.add_demonstrations(config, hyper, run, demonstrations)
         demonstrations.check()
         demonstrations.report_failed()
@@ -160,7 +101,9 @@ class BCAgent(SB3Agent):
         """Read the datasets, or have the expert play.
 
         Args:
-            config, hyper, run, demonstrations: as of :meth:`make_task`.
+            config, hyper: the configuration.
+            run: where the expert's episodes are kept.
+            demonstrations: to add to.
 
         Raises:
             UserError: there are none, or they do not fit.
@@ -186,20 +129,3 @@ def chunking(hyper: BCConfig) -> Chunking:
 def demonstration_seed(seed: int, number: int = 0) -> int:
     """The seed of the first episode of a training's round, apart from those of other trainings."""
     return (seed * 1_000_003 + number * 65_537) % (EVAL_SEED_START // 2)
-
-
-def _fit_config(config: TrainConfig, hyper: BCConfig) -> FitConfig:
-    """The options of the supervised trainer."""
-    return FitConfig(
-        config.out,
-        steps=config.steps,
-        seed=config.seed,
-        batch_size=hyper.batch_size,
-        learning_rate=hyper.learning_rate,
-        max_grad_norm=hyper.max_grad_norm,
-        device=config.device,
-        evaluate_every=hyper.evaluate_every,
-        checkpoint_every=config.checkpoint_every,
-        checkpoint_minutes=config.checkpoint_minutes,
-        keep_checkpoints=config.keep_checkpoints,
-    )

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmrl.contract import INSTRUCTION
 from mmrl.data import Demonstration
 from mmrl.preprocessing.pipeline import Preprocessing
+from mmrl_agents.datasets.store import Column, ObservationStore, sample_steps
 
 
 class Sequences(NamedTuple):
@@ -39,15 +38,9 @@ class DemonstrationBuffer:
     """
 
     def __init__(self, sensors: Mapping[str, spaces.Box], preprocessing: Preprocessing) -> None:
-        self._sensors = {key: _Column(space.shape, space.dtype) for key, space in sensors.items()}
-        self._preprocessing = preprocessing
-        self._actions: _Column | None = None
-        self._sentences = _Column((), np.int64)
-        self._numbers: dict[str, int] = {}
-        self._encoded: dict[str, _Column] = {
-            key: _Column(space.shape, space.dtype) for key, space in preprocessing.spaces.items()
-        }
-        self._learned, self._is_partial = _Column((), np.bool_), False
+        self._store = ObservationStore(sensors, preprocessing)
+        self._actions: Column | None = None
+        self._learned, self._is_partial = Column((), np.bool_), False
         self._starts = [0]
 
     def __len__(self) -> int:
@@ -88,30 +81,15 @@ class DemonstrationBuffer:
             np.ones(len(demonstration), np.bool_) if by_person is None else by_person
         )
         self._is_partial = self._is_partial or (by_person is not None and not by_person.all())
-        for key, column in self._sensors.items():
-            column.extend(demonstration.observations[key])
+        self._store.add(demonstration.observations, demonstration.instructions)
         if self._actions is None:
-            self._actions = _Column(demonstration.actions.shape[1:], demonstration.actions.dtype)
+            self._actions = Column(demonstration.actions.shape[1:], demonstration.actions.dtype)
         self._actions.extend(demonstration.actions)
-        numbers = [self._number(sentence) for sentence in demonstration.instructions]
-        self._sentences.extend(np.array(numbers, np.int64))
         self._starts.append(len(self) + len(demonstration))
-
-    def _number(self, sentence: str) -> int:
-        """Of a distinct instruction."""
-        if sentence not in self._numbers:
-            self._numbers[sentence] = len(self._numbers)
-            encoded = self._preprocessing.encode({INSTRUCTION: [sentence]}, 0)
-            for key, column in self._encoded.items():
-                column.extend(encoded[key][None])
-        return self._numbers[sentence]
 
     def observations(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """The observations of steps by their numbers, by key, tensors [n, …]."""
-        seen = {key: column.values[rows] for key, column in self._sensors.items()}
-        sentences = self._sentences.values[rows]
-        read = {key: column.values[sentences] for key, column in self._encoded.items()}
-        return {key: torch.from_numpy(one) for key, one in {**seen, **read}.items()}
+        return self._store.read(rows)
 
     def chunks(
         self, rows: NDArray[np.int64], size: int
@@ -133,16 +111,8 @@ class DemonstrationBuffer:
     def sample(
         self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """Random steps of some episodes that are learned from, each as probable as any other, int64
-        [count].
-        """
-        first = self.starts[episodes]
-        lengths = self.starts[episodes + 1] - first
-        if self._is_partial:
-            rows = _expand(first, lengths, np.arange(int(lengths.sum())))
-            rows = rows[self.learned[rows]]
-            return rows[rng.integers(len(rows), size=count)]
-        return _expand(first, lengths, rng.integers(int(lengths.sum()), size=count))
+        """Random steps of some episodes, each step as probable as any other, int64 [count]."""
+        return sample_steps(self.starts, episodes, count, rng)
 
     def sample_sequences(
         self, episodes: NDArray[np.int64], count: int, length: int, rng: np.random.Generator
@@ -188,41 +158,3 @@ class DemonstrationBuffer:
             row[: len(packed)] = packed
         padding = rows < 0
         return Sequences(np.maximum(rows, 0), np.isin(rows, self.starts[:-1]) | padding, padding)
-
-
-def _expand(
-    first: NDArray[np.int64], lengths: NDArray[np.int64], flat: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Positions in ranges laid end to end → the numbers in the ranges."""
-    ends = np.cumsum(lengths)
-    where = np.searchsorted(ends, flat, side="right")
-    return first[where] + flat - (ends - lengths)[where]
-
-
-class _Column:
-    """An array that grows at its end.
-
-    Args:
-        shape: of one row.
-        dtype: of its values.
-    """
-
-    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
-        self._room = np.empty((256, *shape), dtype)
-        self._count = 0
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """All rows, without a copy."""
-        return self._room[: self._count]
-
-    def extend(self, rows: NDArray[Any]) -> None:
-        """Add rows at the end."""
-        needed = self._count + len(rows)
-        if needed > len(self._room):
-            room = np.empty((max(needed, 2 * len(self._room)), *self._room.shape[1:]),
-                            self._room.dtype)  # fmt: skip
-            room[: self._count] = self.values
-            self._room = room
-        self._room[self._count : needed] = rows
-        self._count = needed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, Self, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from mmrl.experiment.checkpoint import put_weights, weights_of
-from mmrl.training.task import Batch, Evaluation, FitConfig, Task
+from mmrl.training.task import Batch, Evaluation, FitConfig, TrainingTask
 from mmrl.viz.confusion import confusion_image
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.configs import BCConfig
@@ -27,7 +27,7 @@ _OBSERVATION: Final = "observation/"
 _AT_ONCE: Final = 4_096  # steps that are evaluated together
 
 
-class CloningTask(Task):
+class CloningTask(TrainingTask):
     """Maximises log π(a | s) of a demonstrator's actions: behaviour cloning (Pomerleau, 1989).
 
     The weight penalties are those of the policy's optimiser.
@@ -39,26 +39,14 @@ class CloningTask(Task):
     """
 
     name = "bc"
-    summary = "a policy: observations → a demonstrator's actions"
-    Config = FitConfig
     module: CloningPolicy
 
     def __init__(self, actor: SB3Actor, demonstrations: Demonstrations, hyper: BCConfig) -> None:
-        self.module, self.recipe = cast("CloningPolicy", actor.policy), {}
+        self.module = cast("CloningPolicy", actor.policy)
         self.demonstrations, self._hyper = demonstrations, hyper
         self._fingerprints = dict(actor.preprocessing.fingerprints)
         self._best_loss, self._worse = float("inf"), 0
         self._best_weights: dict[str, Tensor] = {}
-
-    @classmethod
-    def prepare(cls, config: Any) -> Self:
-        """Not for ``mmrl fit``: the agent makes its task."""
-        raise NotImplementedError
-
-    @staticmethod
-    def build(recipe: dict[str, Any]) -> CloningPolicy:
-        """Not for ``mmrl fit``: the agent builds its policy."""
-        raise NotImplementedError
 
     def build_optimizer(self, config: FitConfig) -> Optimizer:
         """The policy's own."""

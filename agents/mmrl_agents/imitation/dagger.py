@@ -8,14 +8,16 @@ from typing import Any
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
+from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
 from mmrl.seeding import forked_rng
 from mmrl_agents.actor import SB3Actor
 from mmrl_agents.algorithms.base import check_positive
 from mmrl_agents.configs import DAggerConfig
+from mmrl_agents.datasets.reading import open_datasets
 from mmrl_agents.imitation.bc import BCAgent, demonstration_seed
 from mmrl_agents.imitation.cloning import CloningTask
-from mmrl_agents.imitation.demonstrations import Demonstrations, open_datasets
+from mmrl_agents.imitation.demonstrations import Demonstrations
 
 
 class DAggerTask(CloningTask):
@@ -116,16 +118,12 @@ class DAggerAgent(BCAgent):
 
     @classmethod
     def make_task(
-        cls,
-        config: TrainConfig,
-        hyper: Any,
-        run: Run,
-        actor: SB3Actor,
-        demonstrations: Demonstrations,
+        cls, config: TrainConfig, hyper: Any, run: Run, actor: SB3Actor, info: EnvInfo
     ) -> CloningTask:
         """As :meth:`BCAgent.make_task`; the first round is played by the first step. There are no
         rounds with a person's corrections.
         """
+        demonstrations = Demonstrations(config, hyper, info, actor.preprocessing)
         if hyper.by:
             return cls._corrected(config, hyper, run, actor, demonstrations)
         return DAggerTask(actor, demonstrations, hyper, config, run)

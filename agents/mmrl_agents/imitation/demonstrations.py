@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import gymnasium as gym
-import numpy as np
-from gymnasium import spaces
-from numpy.typing import NDArray
 
 from mmrl.agent import Actor
-from mmrl.contract import EVAL_SEED_START, sensors
+from mmrl.contract import EVAL_SEED_START
 from mmrl.data import (
-    Demonstration,
     EpisodeDataset,
     ExpertLabelledSource,
     Request,
@@ -24,23 +16,15 @@ from mmrl.data import (
     find_place,
     open_dataset,
 )
-from mmrl.data.replayed_env import AdaptedEpisodes
-from mmrl.env_sets import assign, file_name, members_of, names_several, short_name
+from mmrl.env_sets import assign, file_name, members_of, names_several
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.wrappers.adapt.config import ADAPTER, AdapterConfig
-from mmrl.wrappers.nested_spaces import describe
 from mmrl_agents.configs import BCConfig
+from mmrl_agents.datasets.holding_out import HoldOut, Split
+from mmrl_agents.datasets.reading import DatasetReader
 from mmrl_agents.imitation.buffer import DemonstrationBuffer
-
-
-class Split(NamedTuple):
-    """Numbers of episodes, int64 each: those that are learned from, and those to validate with."""
-
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
 
 
 class Demonstrations:
@@ -59,17 +43,16 @@ class Demonstrations:
     def __init__(
         self, config: TrainConfig, hyper: BCConfig, info: EnvInfo, preprocessing: Preprocessing
     ) -> None:
-        self._config, self._hyper, self._info = config, hyper, info
-        self._sensors = sensors(info.observation_space)
-        self.buffer = DemonstrationBuffer(self._sensors, preprocessing)
+        self._config, self._hyper = config, hyper
+        self._reader = DatasetReader(config, info)
+        self.buffer = DemonstrationBuffer(self._reader.sensors, preprocessing)
         self.failed = 0
-        self._validation: list[NDArray[np.bool_]] = []
+        self._held_out = HoldOut(hyper.validation, config.seed)
 
     @property
     def split(self) -> Split:
         """Which episodes are learned from, and which are held out."""
-        held_out = np.concatenate(self._validation)
-        return Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+        return self._held_out.split
 
     def add(
         self, dataset: EpisodeDataset, most: int, *, successful_only: bool, corrected: bool = False
@@ -89,16 +72,11 @@ class Demonstrations:
         Raises:
             UserError: it is of another environment, or cannot be read.
         """
-        episodes: EpisodeDataset | AdaptedEpisodes = dataset
-        if not dataset.is_ours:
-            episodes = AdaptedEpisodes(dataset, self._adapter)
-            self._check_actions(dataset, episodes.action_space)
-        else:
-            self._check_actions(dataset, dataset.spaces.action)
+        episodes = self._reader.open(dataset)
         before, steps = self.buffer.episodes, int(self.buffer.learned.sum())
         for number in range(min(most or len(dataset), len(dataset))):
-            demonstration = episodes.demonstration(number, self._sensors)
-            self._check_observations(dataset, demonstration)
+            demonstration = episodes.demonstration(number, self._reader.sensors)
+            self._reader.check_observations(dataset, demonstration.observations)
             by_person = demonstration.by_person
             if corrected and by_person is None:
                 raise UserError(
@@ -109,7 +87,7 @@ class Demonstrations:
                 self.failed += 1
             elif len(demonstration) and (by_person is None or by_person.any()):
                 self.buffer.add(demonstration)
-        self._hold_out(self.buffer.episodes - before)
+        self._held_out.add(self.buffer.episodes - before)
         return int(self.buffer.learned.sum()) - steps
 
     def play_expert(
@@ -175,45 +153,3 @@ class Demonstrations:
                 f"there is no demonstration to learn from: {self.failed:,} episodes failed and are "
                 f"left out, {len(self.split.validation):,} are held out to validate with"
             )
-
-    def _hold_out(self, count: int) -> None:
-        """Choose which of so many new episodes are held out."""
-        rng = np.random.default_rng([self._config.seed, len(self._validation)])
-        held_out = np.zeros(count, np.bool_)
-        held_out[: round(self._hyper.validation * count)] = True
-        self._validation.append(rng.permutation(held_out))
-
-    @property
-    def _adapter(self) -> AdapterConfig | None:
-        """The configuration of the environment's adapter; None where there is none."""
-        given = self._config.env_args.get(ADAPTER)
-        return None if given is None else AdapterConfig.read(given)
-
-    def _check_actions(self, dataset: EpisodeDataset, its: gym.Space[Any]) -> None:
-        ours = self._info.action_space
-        same = type(its) is type(ours) and its.shape == ours.shape
-        if isinstance(its, spaces.Discrete) and isinstance(ours, spaces.Discrete):
-            same = its.n <= ours.n
-        if not same:
-            raise UserError(
-                f"dataset {dataset.place.name!r} has the actions {describe(its)}, and "
-                f"{short_name(self._config.env)} has {describe(ours)}"
-            )
-
-    def _check_observations(self, dataset: EpisodeDataset, demonstration: Demonstration) -> None:
-        for key, space in self._sensors.items():
-            shape = demonstration.observations[key].shape[1:]
-            if shape != space.shape:
-                raise UserError(
-                    f"dataset {dataset.place.name!r} has {key!r} of shape {list(shape)}, and "
-                    f"{short_name(self._config.env)} of {list(space.shape)}"
-                )
-
-
-def open_datasets(names: Sequence[str]) -> list[EpisodeDataset]:
-    """Datasets by their names.
-
-    Raises:
-        UserError: there is none of a name.
-    """
-    return [open_dataset(name) for name in names]

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from mmrl.data import RandomSource, Request, collect, find_place, open_dataset
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
 from mmrl_agents.imagination.agent import ImaginationAgent, ImaginationConfig
 
+importlib.import_module("worlds.levers")
 GRID = "mmrl/GoToObjS4-v0"
 WORLD = {
     "steps": 3, "width": 16, "heads": 2, "layers": 1, "outcome_layers": 1, "frames": 2,
@@ -30,8 +32,8 @@ HYPER = ImaginationConfig(
 
 def make(path: Path, tiny: Any, **changes: Any) -> tuple[TrainConfig, Run]:
     config = TrainConfig(
-        GRID, str(path), agent="imagination", device="cpu", model=tiny, seed=3,
-        env_args={"max_steps": 10}, **{"steps": 100, **changes},
+        out=str(path), agent="imagination", device="cpu", model=tiny, seed=3,
+        **{"env": GRID, "env_args": {"max_steps": 10}, "steps": 100, **changes},
     )  # fmt: skip
     return config, Run.create(path, {**asdict(config), "imagination": asdict(HYPER)})
 
@@ -66,6 +68,49 @@ def test_rounds_and_resume(tmp_path: Path, tiny: Any, observations: Any, curves:
     resumed = ImaginationAgent.train(replace(short, steps=100), HYPER, parts, resume=True)
     assert torch.equal(weights(resumed), weights(whole))
     assert curves(parts) == shown
+
+
+def test_given_datasets_are_learned_from_without_real_episodes(
+    tmp_path: Path, tiny: Any, curves: Any, monkeypatch: pytest.MonkeyPatch
+):
+    name = recorded(tmp_path / "data-v0", GRID, env_args={"max_steps": 10})
+    hyper = replace(HYPER, data=[name])
+    monkeypatch.setattr("mmrl_agents.imagination.rounds.collect", None)  # nobody plays
+    config, run = make(tmp_path / "whole", tiny, steps=150)
+    whole = ImaginationAgent.train(config, hyper, run)
+    checkpoint = run.read_checkpoint()
+    assert checkpoint.state["rounds"] == 2  # of 96 imagined steps each
+    assert checkpoint.steps == checkpoint.state["imagined_steps"] == 192
+    assert [one.name for one in (run.path / "rounds").iterdir()] == ["0"]  # one world model
+    steps = sum(map(len, open_dataset(name)))
+    assert {value for _, value in curves(run)["real/steps"]} == {steps}
+    short, parts = make(tmp_path / "parts", tiny, steps=1)
+    ImaginationAgent.train(short, hyper, parts)
+    resumed = ImaginationAgent.train(replace(short, steps=150), hyper, parts, resume=True)
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("levers/Slider-v0", r"has the actions Box.*, and levers/Lever-v0 has Discrete\(2\)"),
+        (GRID, r"has the images Box\(56.*, and levers/Lever-v0 has Box\(16"),
+    ],
+)
+def test_datasets_of_other_environments_are_refused(
+    data: str, message: str, tmp_path: Path, tiny: Any
+):
+    config, run = make(tmp_path / "run", tiny, env="levers/Lever-v0", env_args={})
+    hyper = replace(HYPER, data=[recorded(tmp_path / "data-v0", data)])
+    with pytest.raises(UserError, match=message):
+        ImaginationAgent.train(config, hyper, run)
+
+
+def recorded(path: Path, env: str, env_args: dict[str, Any] | None = None) -> str:
+    """A dataset of random episodes."""
+    request = Request(env, 6, "random", env_args=env_args or {}, num_envs=6)
+    collect(request, RandomSource, find_place(str(path)))
+    return str(path)
 
 
 @pytest.mark.parametrize(

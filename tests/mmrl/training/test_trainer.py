@@ -103,6 +103,17 @@ def test_loggers_get_the_curves(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_tasks_are_called_before_and_after_each_step(tmp_path: Path) -> None:
+    options, called = config(tmp_path), []
+    task = LineTask(options)
+    task.before_step = lambda step: called.append(("before", step))
+    task.after_step = lambda step: called.append(("after", step))
+    training = Training(task, options)
+    for _ in range(2):
+        training.advance()
+    assert called == [("before", 0), ("after", 1), ("before", 1), ("after", 2)]
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> LineTask:
     """What a training makes that nothing interrupts."""

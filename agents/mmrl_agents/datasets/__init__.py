@@ -1,0 +1,1 @@
+"""What agents that learn from recorded episodes share: reading, storing, splitting, training."""
