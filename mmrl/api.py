@@ -60,8 +60,9 @@ def train(
 
     Args:
         env: id of a Gymnasium environment, ``module:Id`` or ``module:Class``; or a class, a factory
-            (``lambda: MyEnv(size=5)``), a specification or an object, of which copies are used. See
-            :func:`mmrl.env_apis.registration.env_id_of`.
+            (``lambda: MyEnv(size=5)``), a specification or an object, of which copies are used. Or
+            several, which one policy learns at once: a list of such, or a mapping of such to
+            weights. See :func:`mmrl.env_apis.registration.env_id_of`.
         steps: environment steps to train for.
         out: run folder, which must not exist yet.
         agent: name of the agent.

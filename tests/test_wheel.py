@@ -34,10 +34,14 @@ def files(folder, pattern="*"):
     }
 
 
-def test_recipes_are_in_it(wheel):
-    recipes = {name.replace("configs/", "mmrl_agents/recipe_files/") for name in files("configs")}
-    assert recipes
-    assert recipes <= set(wheel.namelist())
+@pytest.mark.parametrize(
+    ("folder", "inside"),
+    [("configs", "recipe_files"), ("benchmarks/suites", "suite_files")],
+)
+def test_recipes_and_suites_are_in_it(wheel, folder, inside):
+    names = {name.replace(folder, f"mmrl_agents/{inside}", 1) for name in files(folder)}
+    assert names
+    assert names <= set(wheel.namelist())
 
 
 def test_every_module_and_data_file_is_in_it(wheel):

@@ -60,12 +60,33 @@ _SUITE_FILE: Final = "suite.yaml"
 def run(arguments: list[str]) -> int:
     """Train what is missing, then write results and tables; or list suites, or check a table."""
     started = time.monotonic()
+    options = _parse(arguments)
+    if options.list:
+        print(_suites())
+        return 0
+    _check_options(options)
+    folder, suite = Path(options.out), read_suite(options.suite)
+    file = Path(options.json or folder / "results.json")
+    if options.check:
+        return _check(suite, file, Path(options.markdown))
+    planned = plan(suite, folder)
+    if options.markdown:  # found now, not after hours
+        with_table(read_text(Path(options.markdown)), suite.name, "")
+    claim(folder, _SUITE_FILE, _settings(suite), "a benchmark")
+    missing = [one for one in planned if not one.is_done]
+    finish_all(missing, options.jobs or suite.content.jobs, _done)
+    command = f"mmrl benchmark {shlex.join(arguments)}"
+    results = {**_results(suite, folder), **provenance(started), "command": command}
+    return _write(suite, results, file, options.markdown)
+
+
+def _parse(arguments: list[str]) -> Any:
     parser = Parser(prog="mmrl benchmark", description=_DESCRIPTION, formatter_class=AsWritten)
     parser.add_argument("suite", nargs="?", type=str, default="", help="name, or YAML file")
     parser.add_argument("--list", type=bool, default=False, help="list the suites")
     parser.add_argument("--out", type=str, default="", help="folder of all runs and the results")
     parser.add_argument(
-        "--jobs", type=int, default=0, help="trainings side by side; 0 as the suite"
+        "--jobs", type=int, default=0, help="trainings side by side; 0 as the suite has it"
     )
     parser.add_argument(
         "--json", type=str, default="", help="file of the results; OUT/results.json"
@@ -74,10 +95,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--check", type=bool, default=False, help="only compare the document with the results"
     )
-    options = parser.parse_args(arguments)
-    if options.list:
-        print(_suites())
-        return 0
+    return parser.parse_args(arguments)
+
+
+def _check_options(options: Any) -> None:
+    """Refuse options that cannot be.
+
+    Raises:
+        UserError: one cannot.
+    """
     if not options.suite:
         raise UserError("name a suite: 'mmrl benchmark --list' lists them")
     if not options.out and not (options.check and options.json):
@@ -86,20 +112,15 @@ def run(arguments: list[str]) -> int:
         raise UserError(f"--jobs {options.jobs}: must be at least 0")
     if options.check and not options.markdown:
         raise UserError("--check compares a document: give --markdown")
-    file = Path(options.json or Path(options.out) / "results.json")
-    suite = read_suite(options.suite)
-    if options.check:
-        return _check(suite, file, Path(options.markdown))
-    planned = plan(suite, Path(options.out))
-    if options.markdown:  # found now, not after hours
-        with_table(read_text(Path(options.markdown)), suite.name, "")
-    settings = read_yaml(suite.path, dict[str, Any])
-    claim(Path(options.out), _SUITE_FILE, settings, "a benchmark")
-    missing = [one for one in planned if not one.is_done]
-    finish_all(missing, options.jobs or suite.content.jobs, _done)
-    command = f"mmrl benchmark {shlex.join(arguments)}"
-    results = {**_results(suite, Path(options.out)), **provenance(started), "command": command}
-    return _write(suite, results, file, options.markdown)
+    if options.json and not Path(options.json).resolve().parent.is_dir():
+        raise UserError(f"--json {options.json}: its folder does not exist")
+
+
+def _settings(suite: Suite) -> dict[str, Any]:
+    """What a folder's trainings depend on: the suite, and the configurations that it names."""
+    files = {one.name: suite.config_file(one) for one in suite.content.entries}
+    configs = {name: read_text(Path(file)) for name, file in files.items() if file is not None}
+    return {"suite": read_yaml(suite.path, dict[str, Any]), "configs": configs}
 
 
 def _suites() -> str:

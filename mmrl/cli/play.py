@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     recording = Recording(options.record if is_film else None)
     place = None if is_film else find_place(options.record)
     if place is not None and names_several(options.env):
-        raise UserError(f"--record {options.record}: a dataset is of one environment: name one")
+        raise UserError(f"--record {options.record}: a dataset is of one environment; name one")
     with closing(Session(options.env, options.env_args, options.seed)) as session:
         writer = None
         if place is not None:

@@ -27,6 +27,7 @@ from mmrl.data.play import Source, play
 from mmrl.data.recorder import Recording
 from mmrl.data.spaces import ACTION_SPACE, OBSERVATION_SPACE
 from mmrl.env_apis.registration import env_id_of
+from mmrl.env_sets import names_several, short_name
 from mmrl.errors import UserError
 from mmrl.files import (
     DRAFT,
@@ -76,6 +77,10 @@ class Request:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "env", env_id_of(self.env))
+        if names_several(self.env):
+            raise UserError(
+                f"a dataset is of one environment, and {short_name(self.env)} are several"
+            )
 
 
 class SavedRequest(OpenSchema):

@@ -173,7 +173,7 @@ def _joined(env: str, infos: Sequence[EnvInfo], env_args: Plain) -> EnvInfo:
         {**env_args, **speech},
         common_observations([(one.env, one.observation_space) for one in infos]),
         common_actions([(one.env, one.action_space) for one in infos]),
-        tuple(sorted({word for one in words for word in one or ()})) if any(words) else None,
+        None if words[0] is None else tuple(sorted({w for one in words for w in one or ()})),
         None
         if any(one.info_keys is None for one in infos)
         else common_entries([one.info_keys or {} for one in infos]),

@@ -153,6 +153,15 @@ def test_refused_in_one_line(tmp_path, capsys, more, message):
     assert error.count("\n") == 1
 
 
+def test_a_dataset_is_of_one_environment(tmp_path, capsys):
+    collect = ["collect", SETS, "--episodes", "2", "--by", "random", "--out", str(tmp_path / "d")]
+    play = ["play", SETS, "--record", str(tmp_path / "d")]
+    for command in (collect, play):
+        assert main(command) == 2
+        assert "a dataset is of one environment" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_runs_of_other_sets_are_not_compared(tmp_path, capsys):
     result = {"success_rate": 0.5, "mean_return": 0.5, "episodes": 8}
     for name, env, seed in (("a", "[x, y]", 0), ("b", "[x, z]", 0)):

@@ -69,7 +69,7 @@ def test_trains_resumes_and_writes(suite, tmp_path, warm, capsys):
     capsys.readouterr()
     assert main(check) == 1
     assert "has another table than" in capsys.readouterr().out
-    suite.write_text(SUITE.replace("seeds: [3]", "seeds: [0]"))
+    (tmp_path / "small.yaml").write_text(SMALL.replace("64", "128"))
     assert main(words) == 2
     assert "another configuration or budget" in capsys.readouterr().err
 
@@ -130,6 +130,7 @@ def test_a_suite_names_no_code_unasked(suite, tmp_path, capsys, monkeypatch):
         (["smokee", "--out", "x"], "did you mean 'smoke'"),
         (["smoke", "--out", "x", "--check"], "give --markdown"),
         (["smoke", "--out", "x", "--jobs", "-1"], "--jobs -1"),
+        (["smoke", "--out", "x", "--json", "nowhere/x.json"], "its folder does not exist"),
     ],
 )
 def test_wrong_options(more, message, capsys, tmp_path, monkeypatch):
