@@ -66,7 +66,9 @@ class Demonstrations:
         episodes, before = self._reader.open(dataset), self.buffer.episodes
         for number in range(min(most or len(dataset), len(dataset))):
             demonstration = episodes.demonstration(number, self._reader.sensors)
-            self._reader.check_observations(dataset, demonstration.observations)
+            self._reader.check_episode(
+                dataset, number, demonstration.observations, demonstration.actions
+            )
             if successful_only and demonstration.success is False:
                 self.failed += 1
             elif len(demonstration):
