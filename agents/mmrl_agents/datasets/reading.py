@@ -49,24 +49,38 @@ class DatasetReader:
         self._check_actions(dataset, episodes.action_space)
         return episodes
 
-    def check_observations(
-        self, dataset: EpisodeDataset, observations: Mapping[str, NDArray[Any]]
+    def check_episode(
+        self,
+        dataset: EpisodeDataset,
+        number: int,
+        observations: Mapping[str, NDArray[Any]],
+        actions: NDArray[Any],
     ) -> None:
-        """Refuse observations of other shapes than the environment's.
+        """Refuse observations of other shapes than the environment's, and choices that it has not.
 
         Args:
             dataset: that they are of.
+            number: of the episode.
             observations: [T, …], by their keys.
+            actions: [T], or [T, A].
 
         Raises:
-            UserError: they have another shape.
+            UserError: they have another shape, or are out of range.
         """
-        for key, space in self.sensors.items():
+        space = self._info.action_space
+        if isinstance(space, spaces.Discrete):
+            wrong = actions[(actions < 0) | (actions >= space.n)]
+            if len(wrong):
+                raise UserError(
+                    f"dataset {dataset.place.name!r}, episode {number} has the action {wrong[0]}, "
+                    f"and {short_name(self._config.env)} has {describe(space)}"
+                )
+        for key, sensor in self.sensors.items():
             shape = observations[key].shape[1:]
-            if shape != space.shape:
+            if shape != sensor.shape:
                 raise UserError(
                     f"dataset {dataset.place.name!r} has {key!r} of shape {list(shape)}, and "
-                    f"{short_name(self._config.env)} of {list(space.shape)}"
+                    f"{short_name(self._config.env)} of {list(sensor.shape)}"
                 )
 
     @property

@@ -76,7 +76,9 @@ class Demonstrations:
         before, steps = self.buffer.episodes, int(self.buffer.learned.sum())
         for number in range(min(most or len(dataset), len(dataset))):
             demonstration = episodes.demonstration(number, self._reader.sensors)
-            self._reader.check_observations(dataset, demonstration.observations)
+            self._reader.check_episode(
+                dataset, number, demonstration.observations, demonstration.actions
+            )
             by_person = demonstration.by_person
             if corrected and by_person is None:
                 raise UserError(

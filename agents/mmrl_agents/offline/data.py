@@ -102,7 +102,7 @@ class OfflineData:
         episodes, before = self._reader.open(dataset), self.buffer.episodes
         for number in range(count):
             trajectory = episodes.trajectory(number, self._reader.sensors)
-            self._reader.check_observations(dataset, trajectory.observations)
+            self._reader.check_episode(dataset, number, trajectory.observations, trajectory.actions)
             _check_finite(dataset, number, trajectory)
             if len(trajectory):
                 self.buffer.add(trajectory)

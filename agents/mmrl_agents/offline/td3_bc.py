@@ -38,7 +38,7 @@ class TD3BCTask(OfflineTask):
         actions = scaled_actions(self.policy, batch.actions)
         critic_loss = self._critic_loss(batch, actions)
         losses = {"loss": critic_loss, "critic_loss": critic_loss}
-        if self.module.training and self._step % self.hyper.policy_delay:
+        if self.module.training and (self._step + 1) % self.hyper.policy_delay:
             return losses
         chosen = self.policy.actor(batch.observations)
         values = self._values(batch.observations, chosen)

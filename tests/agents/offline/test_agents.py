@@ -65,11 +65,12 @@ def test_cloning_the_same_data_is_not(make, recorded):
     ("agent", "learner", "hyper"),
     [("td3_bc", TD3BCAgent, TD3BC), ("iql", IQLAgent, replace(IQL, beta=2.0, gamma=0.1))],
 )
-def test_continuous_actions(agent, learner, hyper, make, recorded):
+def test_continuous_actions(agent, learner, hyper, make, recorded, curves):
     hyper = replace(hyper, data=[recorded(DIAL)])
     config, _, run = make(agent, DIAL, hyper, steps=120)
     actor = learner.train(config, hyper, run)
     assert played(actor, DIAL).returns.mean() > -8.0  # of three steps; random actions get -17
+    assert {"fit/actor_loss", "held_out/actor_loss"} <= set(curves(run))
 
 
 @pytest.mark.parametrize("agent", ALL)
@@ -174,6 +175,15 @@ def test_episodes_without_rewards_are_refused(change, message, make, tmp_path):
     hyper = replace(IQL, data=[str(tmp_path / "data-v0")])
     with pytest.raises(UserError, match=message):
         IQLAgent.train(*make("iql", LEVER, hyper))
+
+
+def test_actions_that_there_are_not_are_refused(make, tmp_path):
+    with h5py.File(copied(tmp_path) / "data" / "main_data.hdf5", "r+") as file:
+        file["episode_3/actions"][0] = 2
+    data = [str(tmp_path / "data-v0")]
+    for agent, learner, hyper in (("iql", IQLAgent, IQL), ("bc", BCAgent, BCConfig())):
+        with pytest.raises(UserError, match=r"episode 3 has the action 2, and .*Discrete\(2\)"):
+            learner.train(*make(agent, LEVER, replace(hyper, data=data), agent))
 
 
 def test_rewards_that_are_all_0_are_refused(make, tmp_path):
