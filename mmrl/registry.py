@@ -112,7 +112,7 @@ def find_spec(env_id: str) -> EnvSpec:
             the name is that of several.
     """
     if names_several(env_id):
-        raise UserError(f"env {printable(shortened(env_id))}: are several, and one is needed")
+        raise UserError(f"env {printable(shortened(env_id))}: names several, and one is needed")
     use_headless_rendering()
     load_environments()
     module, _, name = env_id.rpartition(":")

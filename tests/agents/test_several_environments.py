@@ -9,6 +9,8 @@ from worlds.words import Heights, Sides
 
 import mmrl
 from mmrl.cli import main
+from mmrl.data import Request
+from mmrl.errors import UserError
 from mmrl.evaluation.environments import mean_of_means
 from mmrl.experiment.run import Run
 from mmrl.records import EVALUATION, TRAINING
@@ -156,9 +158,11 @@ def test_refused_in_one_line(tmp_path, capsys, more, message):
 def test_a_dataset_is_of_one_environment(tmp_path, capsys):
     collect = ["collect", SETS, "--episodes", "2", "--by", "random", "--out", str(tmp_path / "d")]
     play = ["play", SETS, "--record", str(tmp_path / "d")]
-    for command in (collect, play):
+    for command, message in ((collect, "one is needed"), (play, "is of one environment")):
         assert main(command) == 2
-        assert "a dataset is of one environment" in capsys.readouterr().err
+        assert message in capsys.readouterr().err
+    with pytest.raises(UserError, match="a dataset is of one environment"):
+        Request([Sides, Heights], 2, "test")
     assert not list(tmp_path.iterdir())
 
 

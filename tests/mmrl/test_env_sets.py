@@ -76,7 +76,7 @@ def test_patterns_stand_for_installed_environments():
     assert {one.env for one in fewer} == {"Acrobot-v1", "CartPole-v1"}
     with pytest.raises(UserError, match=r"'Nowhere\*': no installed environment matches"):
         find_environments("Nowhere*")
-    with pytest.raises(UserError, match="are several, and one is needed"):
+    with pytest.raises(UserError, match="names several, and one is needed"):
         find_spec("[Taxi-v3, CartPole-v1]")
 
 
