@@ -150,6 +150,8 @@ def test_controls_of_an_evaluation(trained):
     )
     assert "random policy" in str(accumulator.Tensors("eval/report/text_summary")[0])
     again = mmrl.evaluate(trained, episodes=4)
+    greedy = again["controls"].pop("greedy_actions")  # those are of evaluations by themselves
+    assert greedy["episodes"] == 4
     assert again["controls"] == controls
     for alone in ({"controls": False}, {"swap_instructions": True}):
         assert "controls" not in mmrl.evaluate(trained, episodes=4, **alone)
