@@ -83,7 +83,7 @@ def test_hyperparameters_are_those_of_the_library(name):
     ours = {
         "num_envs", "final_learning_rate", "memory", "memory_args", "n_quantiles", "hindsight",
         "curriculum", "curriculum_args", "auxiliary", "auxiliary_args",
-        "min_advantage_std", "final_ent_coef", "kl_coef", "critic_warmup",
+        "min_advantage_std", "final_ent_coef", "kl_coef", "critic_warmup", "scale_rewards",
     }  # fmt: skip
     assert {field.name for field in fields(agent.Config)} - known <= ours
 
