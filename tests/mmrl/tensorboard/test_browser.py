@@ -214,6 +214,7 @@ def test_two_episodes_in_step(tab):
 
 def test_a_link_opens_the_view_again(tab, browser, address):
     tab.show("&p.rollouts.run=arm%2Fsecond&p.rollouts.episode=arm%2Fsecond%2F0009.episode")
+    tab.step("0 / ")  # of this episode: it may load while another one is shown
     tab.frame.get_by_role("slider").fill("3")
     tab.page.wait_for_url("**step=3*")
     link = tab.page.url
