@@ -132,6 +132,7 @@ def episodes() -> str:
 
 
 def _recipe(name: str) -> tuple[list[str], Any]:
+    """Its name, level, steps and success by seed; and its runs."""
     one = read("recipes")["recipes"][name]
     level = one["config"]["env"].removeprefix("mmrl/").removesuffix("-v0")
     success = percents(run["success_rate"] for run in one["runs"])
@@ -140,47 +141,46 @@ def _recipe(name: str) -> tuple[list[str], Any]:
 
 def recipes() -> str:
     """The recipes of plain levels."""
-    walk = read("random_policy")["levels"]
-
-    def row(name: str) -> list[str]:
-        cells, runs = _recipe(name)
-        seconds = average(runs, "training_seconds")
-        return [*cells, percent(walk[cells[1]]["walk"]["success"]), f"{seconds:.0f} s"]
-
-    header = (
-        "| recipe | level | steps | success on held-out episodes, by seed | random walk "
-        "| training |"
-    )
-    return lines(header, "llrlrr", map(row, _named(strict=False)))
-
-
-def _named(*, strict: bool) -> list[str]:
-    """The recipes of strict levels, or of the others, the shorter ones first."""
-    configs = {name: one["config"] for name, one in read("recipes")["recipes"].items()}
-    names = [name for name, one in configs.items() if one["env"].endswith("Strict-v0") is strict]
-    return sorted(names, key=lambda name: configs[name]["steps"])
+    return _recipes(strict=False)
 
 
 def recipes_strict() -> str:
-    """The recipes of strict levels, with their controls."""
+    """The recipes of strict levels."""
+    return _recipes(strict=True)
+
+
+def _recipes(*, strict: bool) -> str:
+    """Recipes with their controls, the shorter ones first."""
+    configs = {name: one["config"] for name, one in read("recipes")["recipes"].items()}
+    names = [name for name, one in configs.items() if one["env"].endswith("Strict-v0") is strict]
 
     def row(name: str) -> list[str]:
         cells, runs = _recipe(name)
         steps = average(runs, "mean_length")
-        expert = average(runs, "controls", "expert", "mean_length")
+        expert = _mean(runs, "{:.1f}", "controls", "expert", "mean_length")
+        accuracy = ("controls", "language_accuracy")
         return [
             *cells,
-            *(percent(average(runs, "controls", one, "success_rate")) for one in _CONTROLS),
-            f"{steps:.1f} ({expert:.1f})",
-            f"{average(runs, 'controls', 'expert', 'spl'):.2f}",
-            percent(average(runs, "controls", "language_accuracy", "rate")),
+            *(_mean(runs, "{:.1%}", "controls", one, "success_rate") for one in _CONTROLS),
+            f"{steps:.1f} ({expert})",
+            _mean(runs, "{:.2f}", "controls", "expert", "spl"),
+            f"{_mean(runs, '{:.1%}', *accuracy, 'rate')} "
+            f"({_mean(runs, '{:.1%}', *accuracy, 'expert')})",
         ]
 
     header = (
         "| recipe | level | steps | success, by seed | random policy | swapped instructions "
-        "| empty instruction | steps (the expert's) | SPL | language accuracy |"
+        "| empty instruction | steps (the expert's) | SPL | language accuracy (the expert's) |"
     )
-    return lines(header, "llrlrrrrrr", map(row, _named(strict=True)))
+    return lines(header, "llrlrrrrrr", map(row, sorted(names, key=lambda n: configs[n]["steps"])))
+
+
+def _mean(runs: list[Any], form: str, *keys: str) -> str:
+    """The mean over runs of a control, or a dash where it cannot be had."""
+    try:
+        return form.format(average(runs, *keys))
+    except (KeyError, TypeError):
+        return "–"
 
 
 def spoken() -> str:

@@ -92,7 +92,6 @@ def learning() -> Iterator[Statement]:
     bert = [run["final_success"] for run in read("episodes-go_to_local_bert")["runs"]]
     yield MEASURED, f"({min(bert):.0%} to {max(bert):.0%} after 600,000 steps; a random walk gets"
     yield MEASURED, f"a random walk gets {walk['GoToLocal']:.0%}; [file]"
-    yield MEASURED, f"in up to {walk['GoToDoor']:.0%} of the episodes"
     person = [
         run["success_rate"]
         for run in read("recipes")["recipes"]["go_to_red_ball_first_person"]["runs"]
