@@ -1,4 +1,4 @@
-"""Observations in memory: images and vectors end to end, and each distinct instruction once."""
+"""Recorded episodes in memory: images and vectors end to end, and each distinct instruction once."""
 
 from __future__ import annotations
 
@@ -70,23 +70,54 @@ class ObservationStore:
         return {key: torch.from_numpy(one) for key, one in {**seen, **read}.items()}
 
 
-def sample_steps(
-    starts: NDArray[np.int64], episodes: NDArray[np.int64], count: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Random steps of some episodes, each step as probable as any other, int64 [count].
+class EpisodeBuffer:
+    """The steps of episodes, end to end; each distinct instruction is encoded once.
 
     Args:
-        starts: the first step of each of E episodes that lie end to end, and the number of all
-            steps, int64 [E + 1].
-        episodes: those that are drawn from.
-        count: how many steps.
-        rng: the only source of randomness.
+        sensors: the spaces of images and vectors, by their keys.
+        preprocessing: of the instructions.
     """
-    first = starts[episodes]
-    lengths = starts[episodes + 1] - first
-    ends, flat = np.cumsum(lengths), rng.integers(int(lengths.sum()), size=count)
-    where = np.searchsorted(ends, flat, side="right")
-    return first[where] + flat - (ends - lengths)[where]
+
+    def __init__(self, sensors: Mapping[str, spaces.Box], preprocessing: Preprocessing) -> None:
+        self._store = ObservationStore(sensors, preprocessing)
+        self._actions: Column | None = None
+        self._starts = [0]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @property
+    def episodes(self) -> int:
+        """How many there are."""
+        return len(self._starts) - 1
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The first step of each episode, and the number of all steps, int64 [E + 1]."""
+        return np.array(self._starts)
+
+    @property
+    def actions(self) -> NDArray[Any]:
+        """The actions of all steps, [S] or [S, A]."""
+        assert self._actions is not None
+        return self._actions.values
+
+    def sample(
+        self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Random steps of some episodes, each step as probable as any other, int64 [count]."""
+        first = self.starts[episodes]
+        lengths = self.starts[episodes + 1] - first
+        ends, flat = np.cumsum(lengths), rng.integers(int(lengths.sum()), size=count)
+        where = np.searchsorted(ends, flat, side="right")
+        return first[where] + flat - (ends - lengths)[where]
+
+    def _add_actions(self, actions: NDArray[Any]) -> None:
+        """End an episode that has these actions, [T] or [T, A]."""
+        if self._actions is None:
+            self._actions = Column(actions.shape[1:], actions.dtype)
+        self._actions.extend(actions)
+        self._starts.append(len(self) + len(actions))
 
 
 class Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mmrl.data import Demonstration
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl_agents.datasets.store import Column, ObservationStore, sample_steps
+from mmrl_agents.datasets.store import Column, EpisodeBuffer
 
 
 class Sequences(NamedTuple):
@@ -29,32 +29,16 @@ class Sequences(NamedTuple):
     padding: NDArray[np.bool_]
 
 
-class DemonstrationBuffer:
-    """The steps of demonstrations, end to end; each distinct instruction is encoded once.
+class DemonstrationBuffer(EpisodeBuffer):
+    """The steps of demonstrations, end to end.
 
     Args:
-        sensors: the spaces of images and vectors, by their keys.
-        preprocessing: of the instructions.
+        sensors, preprocessing: as of :class:`EpisodeBuffer`.
     """
 
     def __init__(self, sensors: Mapping[str, spaces.Box], preprocessing: Preprocessing) -> None:
-        self._store = ObservationStore(sensors, preprocessing)
-        self._actions: Column | None = None
+        super().__init__(sensors, preprocessing)
         self._learned, self._is_partial = Column((), np.bool_), False
-        self._starts = [0]
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    @property
-    def episodes(self) -> int:
-        """How many demonstrations there are."""
-        return len(self._starts) - 1
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """The first step of each episode, and the number of all steps, int64 [E + 1]."""
-        return np.array(self._starts)
 
     @property
     def learned(self) -> NDArray[np.bool_]:
@@ -66,12 +50,6 @@ class DemonstrationBuffer:
         """Whether there are steps that are not learned from."""
         return self._is_partial
 
-    @property
-    def actions(self) -> NDArray[Any]:
-        """The actions of all steps, [S] or [S, A]."""
-        assert self._actions is not None
-        return self._actions.values
-
     def add(self, demonstration: Demonstration) -> None:
         """Add an episode, which has at least one step; where a person corrected an agent in it, the
         person's steps are learned from.
@@ -82,10 +60,7 @@ class DemonstrationBuffer:
         )
         self._is_partial = self._is_partial or (by_person is not None and not by_person.all())
         self._store.add(demonstration.observations, demonstration.instructions)
-        if self._actions is None:
-            self._actions = Column(demonstration.actions.shape[1:], demonstration.actions.dtype)
-        self._actions.extend(demonstration.actions)
-        self._starts.append(len(self) + len(demonstration))
+        self._add_actions(demonstration.actions)
 
     def observations(self, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """The observations of steps by their numbers, by key, tensors [n, …]."""
@@ -107,12 +82,6 @@ class DemonstrationBuffer:
         ends = self.starts[np.searchsorted(self.starts, rows, side="right")][:, None]
         ahead = rows[:, None] + np.arange(size)
         return np.minimum(ahead, ends - 1), ahead < ends
-
-    def sample(
-        self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Random steps of some episodes, each step as probable as any other, int64 [count]."""
-        return sample_steps(self.starts, episodes, count, rng)
 
     def sample_sequences(
         self, episodes: NDArray[np.int64], count: int, length: int, rng: np.random.Generator

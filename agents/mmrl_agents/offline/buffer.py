@@ -14,7 +14,7 @@ from torch import Tensor
 from mmrl.data import Trajectory
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.training.task import Batch
-from mmrl_agents.datasets.store import Column, ObservationStore, sample_steps
+from mmrl_agents.datasets.store import Column, EpisodeBuffer
 
 _OBSERVATION: Final = "observation/"
 _NEXT: Final = "next_observation/"
@@ -63,34 +63,18 @@ class Transitions(NamedTuple):
         )
 
 
-class TransitionBuffer:
+class TransitionBuffer(EpisodeBuffer):
     """The steps of trajectories, end to end; relabelled copies share their images.
 
     Args:
-        sensors: the spaces of images and vectors, by their keys.
-        preprocessing: of the instructions.
+        sensors, preprocessing: as of :class:`EpisodeBuffer`.
     """
 
     def __init__(self, sensors: Mapping[str, spaces.Box], preprocessing: Preprocessing) -> None:
-        self._store = ObservationStore(sensors, preprocessing)
-        self._actions: Column | None = None
+        super().__init__(sensors, preprocessing)
         self._rows = Column((), np.int64)  # of the observation before a step; the next one follows
         self._sentences = Column((2,), np.int64)  # of the observations before and after it
         self._rewards, self._continues = Column((), np.float32), Column((), np.float32)
-        self._starts = [0]
-
-    def __len__(self) -> int:
-        return self._starts[-1]
-
-    @property
-    def episodes(self) -> int:
-        """How many trajectories there are, relabelled ones included."""
-        return len(self._starts) - 1
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """The first step of each trajectory, and the number of all steps, int64 [E + 1]."""
-        return np.array(self._starts)
 
     @property
     def rewards(self) -> NDArray[np.float32]:
@@ -122,16 +106,7 @@ class TransitionBuffer:
         rewards, continues = self.rewards[kept].copy(), np.ones(steps, np.float32)
         rewards[-1], continues[-1] = reward, 0.0
         sentences = np.full((steps, 2), self._store.sentence(sentence))
-        assert self._actions is not None
-        self._extend(
-            self._rows.values[kept], sentences, self._actions.values[kept], rewards, continues
-        )
-
-    def sample(
-        self, episodes: NDArray[np.int64], count: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        """Random steps of some trajectories, each step as probable as any other, int64 [count]."""
-        return sample_steps(self.starts, episodes, count, rng)
+        self._extend(self._rows.values[kept], sentences, self.actions[kept], rewards, continues)
 
     def transitions(self, steps: NDArray[np.int64]) -> Transitions:
         """Transitions by the numbers of their steps, int64 [B]."""
@@ -145,8 +120,7 @@ class TransitionBuffer:
         )
 
     def _action_tensor(self, steps: NDArray[np.int64]) -> Tensor:
-        assert self._actions is not None
-        actions = torch.from_numpy(self._actions.values[steps])
+        actions = torch.from_numpy(self.actions[steps])
         return actions.float() if actions.is_floating_point() else actions
 
     def _extend(
@@ -157,14 +131,11 @@ class TransitionBuffer:
         rewards: NDArray[Any],
         continues: NDArray[np.float32],
     ) -> None:
-        if self._actions is None:
-            self._actions = Column(actions.shape[1:], actions.dtype)
-        self._actions.extend(actions)
         self._rows.extend(rows)
         self._sentences.extend(sentences)
         self._rewards.extend(rewards)
         self._continues.extend(continues)
-        self._starts.append(len(self) + len(rows))
+        self._add_actions(actions)
 
 
 def _under(prefix: str, batch: Batch) -> dict[str, Tensor]:
