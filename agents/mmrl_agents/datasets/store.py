@@ -1,4 +1,4 @@
-"""Recorded episodes in memory: images and vectors end to end, and each distinct instruction once."""
+"""Recorded episodes in memory, end to end, each distinct instruction once."""
 
 from __future__ import annotations
 
