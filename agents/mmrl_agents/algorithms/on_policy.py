@@ -117,14 +117,17 @@ class RolloutCollection(OnPolicyAlgorithm):
         earned: NDArray[np.float32],
         ends: NDArray[np.bool_],
     ) -> None:
-        """Count the rewards of a rollout, and divide all that is in their unit by the new scale."""
-        before = self.reward_scale.value
+        """Count the rewards of a rollout, and divide all that is in their unit by the new scale.
+        The critic begins at the mean return.
+        """
+        before, is_first = self.reward_scale.value, not self.reward_scale.has_begun
         self.reward_scale.update(earned, ends)
         now = self.reward_scale.value
         rollout.rewards /= now
         if now != before:
-            rollout.values *= before / now
-            self.policy.scale_values(before / now)
+            mean = self.reward_scale.mean if is_first else 0.0
+            rollout.values[:] = rollout.values * (before / now) + mean
+            self.policy.rescale_values(before / now, mean)
         self.logger.record("train/reward_scale", now)
 
     def _penalize(self, rollout: MultimodalRolloutBuffer) -> None:

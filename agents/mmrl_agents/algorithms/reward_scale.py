@@ -18,9 +18,10 @@ from mmrl_agents.team import ALONE, Team
 class RewardScale:
     """The running standard deviation of discounted returns, where it is above 1; otherwise 1.
 
-    Actor and critic share their features. Where returns are in the thousands, the critic's loss
-    leaves nothing for the actor to learn; rewards up to 1 stay what they are. As in SB3's
-    ``VecNormalize``, a return is R ← γ R + r, from 0 where an episode begins.
+    Actor and critic share their features. Where returns are in the hundreds, the critic's loss
+    leaves nothing for the actor to learn, and ReLUs die on its way to the mean; rewards up to 1
+    stay what they are. As in SB3's ``VecNormalize``, a return is R ← γ R + r, from 0 where an
+    episode begins.
 
     Args:
         num_envs: N.
@@ -38,9 +39,21 @@ class RewardScale:
         self.returns = np.zeros(num_envs)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a rollout has been counted."""
+        return self._count > 0
+
+    @property
     def value(self) -> float:
         """As of the rollouts so far."""
         return max(1.0, (self._squares / self._count) ** 0.5) if self._count else 1.0
+
+    @property
+    def mean(self) -> float:
+        """The mean of discounted returns, in units of :attr:`value`; 0 where rewards stay as they
+        are.
+        """
+        return self._mean / self.value if self.value > 1 else 0.0
 
     def update(self, rewards: NDArray[np.float32], ends: NDArray[np.bool_]) -> None:
         """Count a rollout.

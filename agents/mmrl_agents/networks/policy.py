@@ -198,10 +198,12 @@ class MultimodalPolicy(SaveablePolicy, ActorCriticPolicy):
         return cast("Tensor", self.value_net(latent)).flatten()
 
     @torch.no_grad()
-    def scale_values(self, factor: float) -> None:
-        """Multiply the critic's estimates by a factor (PopArt, van Hasselt et al., 2016)."""
+    def rescale_values(self, factor: float, shift: float) -> None:
+        """Multiply the critic's estimates by a factor, and add a number, as PopArt does (van
+        Hasselt et al., 2016).
+        """
         self.value_net.weight.mul_(factor)
-        self.value_net.bias.mul_(factor)
+        self.value_net.bias.mul_(factor).add_(shift)
 
     def distribution(self, obs: PyTorchObs, state: Tensor, starts: Tensor) -> Distribution:
         """The actor's distribution over actions; arguments as of :meth:`act`."""

@@ -38,6 +38,8 @@ def test_it_is_the_deviation_that_sb3_normalises_by(rollouts, gamma):
             seen.append(theirs.returns.copy())
             theirs.returns[over] = 0
     assert ours.value == pytest.approx(max(1.0, np.std(seen)), rel=1e-6)
+    mean = np.mean(seen) / ours.value if ours.value > 1 else 0.0
+    assert ours.mean == pytest.approx(mean, rel=1e-5, abs=1e-6)
     np.testing.assert_allclose(ours.returns, theirs.returns, rtol=1e-6)
 
 
@@ -75,6 +77,14 @@ def test_the_size_of_large_rewards_does_not_matter(weights):
     assert all(np.allclose(one[name], other[name], atol=1e-2) for name in one)
     without = weights("without", 1e6, scale_rewards=False)
     assert any(not np.allclose(one[name], without[name], atol=1e-2) for name in one)
+
+
+def test_the_critic_begins_at_the_mean_return(weights):
+    """Otherwise it takes the features along on its way there, and they may be 0 for ever after."""
+    still = weights("still", 1e4, learning_rate=0.0, final_learning_rate=0.0)
+    small = weights("small", 1.0, learning_rate=0.0, final_learning_rate=0.0)
+    bias = "value_net.bias"
+    assert still[bias].item() > small[bias].item() + 0.5
 
 
 def test_small_rewards_stay_as_they_are(weights):
