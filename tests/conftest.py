@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from multiprocessing import forkserver
 from typing import Any
@@ -19,6 +20,12 @@ settings.register_profile("thorough", max_examples=500)
 # second, the process and a count. A test goes on with a training within its second, and there
 # the ninth file of a process would come after the tenth: we count from a number with more digits.
 event_file_writer._global_uid = event_file_writer.AtomicCounter(10_000)
+
+
+def pytest_configure(config):
+    """Have a hang-up interrupt as elsewhere, also where the tests run under nohup."""
+    if getattr(signal, "SIGHUP", None) and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish(session):
