@@ -109,6 +109,15 @@ def learning() -> Iterator[Statement]:
     yield MEASURED, f"never used, in {percent(min(wordings))} to {percent(max(wordings))}; with"
 
 
+def pendulum() -> Iterator[Statement]:
+    """Continuous control from pixels and state, in Gymnasium's own environment."""
+    runs = read("foreign_learning")["environments"]["pendulum_pixels"]["runs"]
+    returns = [run["value"] for run in runs]
+    between = f"{min(returns):.0f} to {max(returns):.0f}"
+    yield "docs/your_environment.md", f"a return of {between} after 60,000 steps; random actions"
+    yield "docs/your_environment.md", f"have {count(round(runs[0]['random']))}."
+
+
 def generative() -> Iterator[Statement]:
     """Captions, search, sprites and hindsight."""
     found = read("captioner")["runs"]
@@ -143,5 +152,5 @@ def generative() -> Iterator[Statement]:
 
 
 DETAILS: Final[tuple[Callable[[], Iterator[Statement]], ...]] = (
-    speed, frozen, robustness, learning, generative,
+    speed, frozen, robustness, learning, pendulum, generative,
 )  # fmt: skip
