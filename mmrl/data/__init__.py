@@ -1,8 +1,8 @@
 """Rollouts to learn from: collected in any environment, kept as Minari datasets, read back."""
 
 from mmrl.data.collection import Collection, Request, collect
-from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
-from mmrl.data.episode import Demonstration, Episode, Trajectory
+from mmrl.data.dataset import EpisodeDataset, open_dataset
+from mmrl.data.episode import Columns, Demonstration, Episode, Trajectory
 from mmrl.data.location import Place, find_place
 from mmrl.data.play import (
     ActorSource,

@@ -8,83 +8,41 @@ rollouts.columns().images  # all of them end to end
 from __future__ import annotations
 
 import io
-import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, cast, overload
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from mmrl.contract import IMAGE, INSTRUCTION
-from mmrl.data.collection import OURS, SavedRequest
-from mmrl.data.episode import Demonstration, Episode, RecordedEpisode, Trajectory
+from mmrl.data.collection import OURS
+from mmrl.data.episode import Columns, Demonstration, Episode, RecordedEpisode, Trajectory
 from mmrl.data.hdf5 import DAMAGE, Members, member, open_hdf5
 from mmrl.data.location import Place, find_place
-from mmrl.data.recorder import ACTED_BY, EXPERT_ACTION, PERSON
+from mmrl.data.members import (
+    LastInfo,
+    labels_or_actions,
+    read_achieved,
+    read_nested,
+    read_texts,
+)
+from mmrl.data.metadata import json_object, read_metadata, recorded_environment
+from mmrl.data.recorder import ACTED_BY, PERSON
 from mmrl.data.spaces import Spaces, read_spaces
 from mmrl.errors import UserError
 from mmrl.images import decoded
 from mmrl.language import NEUTRAL, InstructionLanguage, find_language
 from mmrl.registry import find_spec
-from mmrl.schema import Count, FileError, OpenSchema, convert, read_json
+from mmrl.schema import FileError
 from mmrl.trust import is_trusted
 from mmrl.wrappers.adapt.success import EpisodeEnd, SuccessSource, find_success
 from mmrl.wrappers.making import usual_success
 
-_SMALLEST: Final = 64  # bytes of an episode
 _ARRAYS: Final = ("actions", "rewards", "terminations", "truncations")
-
-
-class _Metadata(OpenSchema):
-    """What is needed of Minari's ``metadata.json``, to which packages add keys of their own."""
-
-    total_episodes: Count
-    total_steps: Count
-    data_format: str
-    dataset_id: str | None = None
-    algorithm_name: str | None = None
-    observation_space: str | dict[str, Any] | None = None
-    action_space: str | dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Columns:
-    """E episodes of S steps in all, end to end; episode k has the steps ``starts[k]`` to
-    ``starts[k + 1] - 1``, and the images and descriptions from ``starts[k] + k`` on, one more.
-
-    Attributes:
-        starts: int64 [E + 1].
-        images: uint8 [S + E, H, W, 3]; None where they were not read.
-        instructions: E.
-        actions: int64 [S], or float [S, A].
-        rewards: float64 [S].
-        success: bool [E]; false where it is not known.
-        known: whether it is known, bool [E].
-        seeds: int64 [E]; -1 where they are not recorded.
-        achieved: S tuples of sentences.
-        descriptions: S + E sentences.
-    """
-
-    starts: NDArray[np.int64]
-    images: NDArray[np.uint8] | None
-    instructions: tuple[str, ...]
-    actions: NDArray[Any]
-    rewards: NDArray[np.float64]
-    success: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-    seeds: NDArray[np.int64]
-    achieved: tuple[tuple[str, ...], ...]
-    descriptions: tuple[str, ...]
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Steps of each episode, int64 [E]."""
-        return np.diff(self.starts)
 
 
 class EpisodeDataset(Sequence[Episode]):
@@ -111,7 +69,7 @@ class EpisodeDataset(Sequence[Episode]):
         self._keys, self._rule = keys, success
         self._source = _source_of(success, metadata)
         self._count = int(metadata["total_episodes"])
-        self.env_id, self.env_args = _environment(metadata)
+        self.env_id, self.env_args = recorded_environment(metadata)
         self.by = str(metadata.get("algorithm_name", ""))
 
     def __len__(self) -> int:
@@ -182,10 +140,8 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        try:
+        with self._undamaged(index):
             return self._demonstration(self._members(index), keys)
-        except DAMAGE as error:
-            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
     def trajectory(self, index: int, keys: Iterable[str]) -> Trajectory:
         """An episode as offline reinforcement learning reads it: the actions that were taken, their
@@ -198,12 +154,10 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        try:
+        with self._undamaged(index):
             read = self._members(index)
             self._check_shapes(read, index)
             return self._trajectory(read, keys)
-        except DAMAGE as error:
-            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
     @property
     def is_ours(self) -> bool:
@@ -220,18 +174,16 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        try:
+        with self._undamaged(index):
             read = self._members(index)
-            actions = (_labels_or_actions(read) if labels else read("actions"))[()]
+            actions = (labels_or_actions(read) if labels else read("actions"))[()]
             return RecordedEpisode(
-                _unpacked(read, "observations", self.spaces.recorded),
+                read_nested(read, "observations", self.spaces.recorded),
                 actions,
                 read("rewards")[()].astype(np.float64),
                 bool(len(actions) and read("terminations")[-1]),
                 self._success(read, read("rewards")[()].astype(np.float64)),
             )
-        except DAMAGE as error:
-            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
     def _check_alike(self, episodes: Sequence[Episode]) -> None:
         """Make sure that episodes can be put end to end.
@@ -297,6 +249,18 @@ class EpisodeDataset(Sequence[Episode]):
     def _file(self) -> Any:
         return open_hdf5(self.place.main)
 
+    @contextmanager
+    def _undamaged(self, index: int) -> Iterator[None]:
+        """Name an episode that is damaged.
+
+        Raises:
+            UserError: it is.
+        """
+        try:
+            yield
+        except DAMAGE as error:
+            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
+
     def _members(self, index: int) -> Members:
         """What an episode holds, which is all that is needed.
 
@@ -313,12 +277,10 @@ class EpisodeDataset(Sequence[Episode]):
         return read
 
     def _read(self, index: int, *, images: bool = True) -> Episode:
-        try:
+        with self._undamaged(index):
             read = self._members(index)
             self._check_shapes(read, index)
             return self._decode(read, images)
-        except DAMAGE as error:
-            raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
     def _check_shapes(self, read: Members, index: int) -> None:
         """Make sure that an episode's arrays are of one number of steps.
@@ -350,14 +312,14 @@ class EpisodeDataset(Sequence[Episode]):
             rewards=rewards,
             success=self._success(read, rewards),
             seed=int(read.group.attrs.get("seed", -1)),
-            achieved=_achieved(read, len(rewards)),
-            descriptions=("",) * count if descriptions is None else _texts(descriptions),
+            achieved=read_achieved(read, len(rewards)),
+            descriptions=("",) * count if descriptions is None else read_texts(descriptions),
             env_id=self.env_id,
             terminated=bool(len(rewards) and read("terminations")[-1]),
         )
 
     def _demonstration(self, read: Members, keys: Iterable[str]) -> Demonstration:
-        actions = _labels_or_actions(read)[()]
+        actions = labels_or_actions(read)[()]
         steps = len(actions)
         return Demonstration(
             {key: self._observations(read, key)[:steps] for key in keys},
@@ -376,7 +338,7 @@ class EpisodeDataset(Sequence[Episode]):
         acted_by = read(f"infos/{ACTED_BY}")
         if acted_by is None:
             return None
-        by_person = np.array([one == PERSON for one in _texts(acted_by)], np.bool_)
+        by_person = np.array([one == PERSON for one in read_texts(acted_by)], np.bool_)
         if by_person.shape != (steps,):
             raise FileError(
                 f"{self.place.main}: infos/{ACTED_BY} has {len(by_person)} entries for {steps} "
@@ -393,13 +355,13 @@ class EpisodeDataset(Sequence[Episode]):
             rewards,
             bool(len(rewards) and read("terminations")[-1]),
             self._success(read, rewards),
-            _achieved(read, len(rewards)),
+            read_achieved(read, len(rewards)),
         )
 
     def _instructions(self, read: Members, count: int) -> tuple[str, ...]:
         """The first instructions of an episode; "" where it has none."""
         text = self._keys.get(INSTRUCTION)
-        return ("",) * count if text is None else _texts(read(f"observations/{text}"))[:count]
+        return ("",) * count if text is None else read_texts(read(f"observations/{text}"))[:count]
 
     def _observations(self, read: Members, key: str) -> NDArray[Any]:
         """All T + 1 images or vectors of an episode under one of the contract's names."""
@@ -419,7 +381,7 @@ class EpisodeDataset(Sequence[Episode]):
         if not len(rewards):
             return None
         is_over = bool(read("terminations")[-1])
-        end = EpisodeEnd(_LastInfo(read), is_over, rewards[-1], float(rewards.sum()))
+        end = EpisodeEnd(LastInfo(read), is_over, rewards[-1], float(rewards.sum()))
         try:
             return self._source.read(end)
         except ValueError as error:
@@ -448,7 +410,7 @@ def open_dataset(name: str, success: Any = None) -> EpisodeDataset:
             the fields that are missing.
     """
     place = find_place(name)
-    metadata = _metadata(place)
+    metadata = read_metadata(place)
     try:
         with open_hdf5(place.main) as file:
             its_spaces, keys = read_spaces(place, metadata, file)
@@ -459,125 +421,8 @@ def open_dataset(name: str, success: Any = None) -> EpisodeDataset:
     return rollouts
 
 
-def _metadata(place: Place) -> dict[str, Any]:
-    if not place.metadata.is_file():
-        raise UserError(_why_not(place))
-    metadata = read_json(place.metadata, dict[str, Any])
-    convert(metadata, _Metadata, str(place.metadata))
-    if isinstance(metadata.get(OURS), dict):
-        convert(metadata[OURS], SavedRequest, f"{place.metadata}: {OURS}")
-    if metadata["data_format"] != "hdf5":
-        raise UserError(
-            f"dataset {place.name!r} is kept as {metadata['data_format']!r}: only hdf5 is read"
-        )
-    if not place.main.is_file():
-        raise UserError(f"dataset {place.name!r} lacks {place.main}")
-    most = place.main.stat().st_size // _SMALLEST
-    if metadata["total_episodes"] > most:
-        raise FileError(
-            f"{place.metadata}: total_episodes is {metadata['total_episodes']}, and {place.main} "
-            f"has room for {most} at most: it is damaged"
-        )
-    return metadata
-
-
-def _why_not(place: Place) -> str:
-    if place.collecting.is_dir():
-        return (
-            f"dataset {place.name!r} is not complete: call 'mmrl collect' again with the same "
-            "arguments to resume"
-        )
-    if place.path.is_dir():
-        return (
-            f"{place.path} is no Minari dataset: it lacks {place.metadata.relative_to(place.path)}"
-        )
-    return f"there is no dataset {place.name!r}: {place.path} does not exist"
-
-
-def _environment(metadata: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The id and arguments of the environment, as far as the metadata has them; nothing is made."""
-    request = metadata.get(OURS)
-    if not isinstance(request, dict):
-        spec = _json(metadata.get("env_spec"))
-        request = {"env": spec.get("id"), "env_args": spec.get("kwargs")}
-    env_id, env_args = request.get("env"), request.get("env_args")
-    return (
-        env_id if isinstance(env_id, str) else "",
-        env_args if isinstance(env_args, dict) else {},
-    )
-
-
-def _json(text: Any) -> dict[str, Any]:
-    """An object in JSON; empty for anything else."""
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-class _LastInfo(Mapping[str, Any]):
-    """The info of an episode's last step, read on demand."""
-
-    def __init__(self, read: Members) -> None:
-        self._read = read
-
-    def __getitem__(self, key: str) -> Any:
-        values = self._read(f"infos/{key}")
-        if values is None or not getattr(values, "shape", ()) or not len(values):
-            raise KeyError(key)
-        return values[-1]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._read.group.get("infos", {}))
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
 def _source_of(given: Any, metadata: Mapping[str, Any]) -> SuccessSource:
     """The adapters' rule for what an episode's success is."""
     if given is None:
-        given = usual_success(_json(metadata.get("env_spec")).get("entry_point"))
+        given = usual_success(json_object(metadata.get("env_spec")).get("entry_point"))
     return find_success(given, "success")
-
-
-def _unpacked(read: Members, path: str, space: gym.Space[Any]) -> Any:
-    """The T + 1 observations of a space, nested as it is.
-
-    Raises:
-        UserError: a part of them is not there.
-    """
-    if isinstance(space, spaces.Dict):
-        return {key: _unpacked(read, f"{path}/{key}", one) for key, one in space.items()}
-    if isinstance(space, spaces.Tuple):
-        return tuple(
-            _unpacked(read, f"{path}/_index_{k}", one) for k, one in enumerate(space.spaces)
-        )
-    dataset = read(path)
-    if dataset is None:
-        raise UserError(f"{read.group.name} lacks {path}")
-    values = dataset[()]
-    if isinstance(space, spaces.Text):
-        return np.array([text.decode() for text in values], object)
-    if values.dtype == object:  # images that are kept as JPEG
-        return np.stack([decoded(io.BytesIO(packed.tobytes())) for packed in values])
-    return values
-
-
-def _texts(dataset: Any) -> tuple[str, ...]:
-    return tuple(text.decode() for text in dataset[()])
-
-
-def _labels_or_actions(read: Members) -> Any:
-    """An expert's labels, where there are some, or else the actions that were taken."""
-    labels = read(f"infos/{EXPERT_ACTION}")
-    return read("actions") if labels is None else labels
-
-
-def _achieved(read: Members, steps: int) -> tuple[tuple[str, ...], ...]:
-    sentences, counts = read("infos/achieved"), read("infos/achieved_count")
-    if sentences is None or counts is None:
-        return ((),) * steps
-    texts, ends = _texts(sentences), np.cumsum(counts[()]).tolist()
-    return tuple(texts[start:end] for start, end in zip([0, *ends], ends, strict=False))

@@ -1,4 +1,6 @@
-"""One recorded episode: as it was, and as imitation and offline reinforcement learning read it."""
+"""Recorded episodes: as they were, as imitation and offline reinforcement learning read them, and
+many end to end.
+"""
 
 from __future__ import annotations
 
@@ -108,3 +110,38 @@ class RecordedEpisode:
     rewards: NDArray[np.float64]
     terminated: bool
     success: bool | None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """E episodes of S steps in all, end to end; episode k has the steps ``starts[k]`` to
+    ``starts[k + 1] - 1``, and the images and descriptions from ``starts[k] + k`` on, one more.
+
+    Attributes:
+        starts: int64 [E + 1].
+        images: uint8 [S + E, H, W, 3]; None where they were not read.
+        instructions: E.
+        actions: int64 [S], or float [S, A].
+        rewards: float64 [S].
+        success: bool [E]; false where it is not known.
+        known: whether it is known, bool [E].
+        seeds: int64 [E]; -1 where they are not recorded.
+        achieved: S tuples of sentences.
+        descriptions: S + E sentences.
+    """
+
+    starts: NDArray[np.int64]
+    images: NDArray[np.uint8] | None
+    instructions: tuple[str, ...]
+    actions: NDArray[Any]
+    rewards: NDArray[np.float64]
+    success: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    seeds: NDArray[np.int64]
+    achieved: tuple[tuple[str, ...], ...]
+    descriptions: tuple[str, ...]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Steps of each episode, int64 [E]."""
+        return np.diff(self.starts)

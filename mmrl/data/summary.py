@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from mmrl.data.dataset import Columns, EpisodeDataset
-from mmrl.data.episode import Episode
+from mmrl.data.dataset import EpisodeDataset
+from mmrl.data.episode import Columns, Episode
 from mmrl.images import GREEN, INK, PAPER, RED, png
 from mmrl.optional_packages import install_line
 from mmrl.text_output import printable

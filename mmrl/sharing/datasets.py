@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmrl.contract import IMAGE
-from mmrl.data.dataset import Columns, EpisodeDataset, open_dataset
+from mmrl.data.dataset import EpisodeDataset, open_dataset
+from mmrl.data.episode import Columns
 from mmrl.data.location import DATA
 from mmrl.data.summary import dataset_sheet
 from mmrl.errors import UserError

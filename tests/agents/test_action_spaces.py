@@ -21,7 +21,7 @@ from mmrl.experiment.run import Run
 from mmrl.registry import find_agent
 from mmrl.viz.clips import record_clip
 from mmrl.wrappers.actions import adapt_actions
-from mmrl_agents.algorithms.base import check_actions
+from mmrl_agents.algorithms.checks import check_actions
 from mmrl_agents.networks.policy import MultimodalPolicy
 from tests.mmrl.wrappers.action_spaces import SPACES
 

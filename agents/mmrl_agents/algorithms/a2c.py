@@ -6,7 +6,8 @@ from typing import Any
 
 import stable_baselines3
 
-from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.algorithms.base import SB3Agent
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.algorithms.divergence import check_update
 from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.saving import Saveable

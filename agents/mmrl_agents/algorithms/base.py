@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from gymnasium import spaces
@@ -18,7 +18,6 @@ from stable_baselines3.common.utils import get_device
 
 from mmrl.contract import ACTION_MASK, sensors
 from mmrl.env_sets import short_name
-from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint, put_weights
 from mmrl.experiment.config import TrainConfig, read_config
 from mmrl.experiment.env_info import EnvInfo, env_info
@@ -26,14 +25,11 @@ from mmrl.experiment.run import CONFIG, Run
 from mmrl.models.memory import bound_of, bounded_memory
 from mmrl.models.saved_encoders import save_encoders, saved_encoders
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.registry import agent_names, find_agent
 from mmrl.schema import well_formed
-from mmrl.wrappers.action_mappings import discrete_bins
-from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.adapters import make_vec_env
 from mmrl.wrappers.joined_vector_env import steps_single
-from mmrl.wrappers.nested_spaces import describe
 from mmrl_agents.actor import SB3Actor
+from mmrl_agents.algorithms.checks import INTERACTION, check_actions, uses_masks
 from mmrl_agents.algorithms.saving import constructor_arguments
 from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.loop.callbacks import StandardCallbacks
@@ -45,10 +41,6 @@ from mmrl_agents.preprocessing import load_preprocessing, prepare
 from mmrl_agents.schedules import LinearDecay
 from mmrl_agents.team import ALONE, Team
 from mmrl_agents.vec_env import MultimodalVecEnv
-
-INTERACTION: Final = "interaction"
-DEMONSTRATIONS: Final = "demonstrations"
-DATASETS: Final = "datasets"
 
 
 class SB3Agent(ABC):
@@ -364,93 +356,3 @@ class SB3Agent(ABC):
 def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """All entries of some dictionaries."""
     return {key: value for part in parts for key, value in part.items()}
-
-
-def check_actions(
-    config: TrainConfig, space: spaces.Space[Any], kinds: tuple[type[spaces.Space[Any]], ...]
-) -> None:
-    """Refuse actions that an agent does not take.
-
-    Args:
-        config: of the training.
-        space: of its actions.
-        kinds: that the agent takes.
-
-    Raises:
-        UserError: it does not take them, with the agents that do and learn from the same; or the
-            run was made before its actions were adapted.
-    """
-    if not takes_as_is(space):
-        raise UserError(
-            f"{config.out} was trained to act in {describe(space)}, as an earlier version did: "
-            "actions are adapted now, so train it anew"
-        )
-    if isinstance(space, kinds):
-        return
-    agents = {name: find_agent(name) for name in agent_names()}
-    learns_from = getattr(find_agent(config.agent), "learns_from", INTERACTION)
-    able = [
-        name
-        for name, agent in agents.items()
-        if isinstance(space, getattr(agent, "actions", ()))
-        and getattr(agent, "learns_from", INTERACTION) == learns_from
-    ]
-    bins = discrete_bins(space) if spaces.Discrete in kinds else None
-    option = f", and {config.agent} with --env-adapter.discrete-actions {bins}" if bins else ""
-    raise UserError(
-        f"agent {config.agent!r} takes {' or '.join(kind.__name__ for kind in kinds)} actions, "
-        f"and {short_name(config.env)} has {describe(space)}: {_listed(able)} can act there{option}"
-    )
-
-
-def uses_masks(
-    config: TrainConfig,
-    info: EnvInfo,
-    learner: type[SB3Agent],
-    batch: VectorEnv[Any, Any, Any] | None = None,
-) -> bool:
-    """Whether an agent chooses by an environment's action masks; one that cannot is said to.
-
-    Args:
-        config: of the training.
-        info: what is known of the environment.
-        learner: the agent.
-        batch: of environments that it learns from.
-
-    Raises:
-        UserError: the environment has masks, and its batched engine has none.
-    """
-    if ACTION_MASK not in info.observation_space.spaces:
-        return False
-    if not learner.masks:
-        agents = [name for name in agent_names() if getattr(find_agent(name), "masks", False)]
-        print(
-            f"action masks are not used: agent {config.agent!r} has none; {_listed(agents)} have",
-            file=sys.stderr,
-        )
-    elif (
-        batch is not None and ACTION_MASK not in cast("Any", batch).single_observation_space.spaces
-    ):
-        raise UserError(
-            f"{short_name(config.env)} has action masks, and the observations of its batched "
-            f"engine have no {ACTION_MASK!r}: give env_adapter.action_masks=auto to step single "
-            "environments"
-        )
-    return learner.masks
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names in a sentence."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def check_positive(section: str, hyper: Any, *names: str) -> None:
-    """Refuse numbers below 1.
-
-    Raises:
-        UserError: one is.
-    """
-    for name in names:
-        if getattr(hyper, name) < 1:
-            raise UserError(f"{section}.{name}={getattr(hyper, name)}: must be at least 1")

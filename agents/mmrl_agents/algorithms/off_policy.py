@@ -17,7 +17,8 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import OptimizerConfig, TrainConfig
 from mmrl.machine import total_memory
 from mmrl.models.config import ModelConfig
-from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.algorithms.base import SB3Agent
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.buffers.replay import FrameReplay
 from mmrl_agents.networks.policy import multimodal_kwargs
 from mmrl_agents.parts import Part

@@ -18,7 +18,8 @@ from torch.nn.utils import clip_grad_norm_
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.run import Run
-from mmrl_agents.algorithms.base import SB3Agent, check_positive
+from mmrl_agents.algorithms.base import SB3Agent
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.algorithms.divergence import diverged
 from mmrl_agents.algorithms.on_policy import RolloutCollection
 from mmrl_agents.algorithms.reference import ReferencePolicy

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from sb3_contrib.qrdqn import policies
 
 from mmrl.experiment.config import TrainConfig
-from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.masked_values import MaskedExploration, MaskedValues
 from mmrl_agents.algorithms.off_policy import MultimodalNetworks, OffPolicyAgent, UncastNetwork

@@ -12,7 +12,7 @@ from stable_baselines3.td3 import policies
 
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
-from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.algorithms.divergence import CheckedUpdates
 from mmrl_agents.algorithms.off_policy import (
     ContinuousNetworks,

@@ -16,7 +16,8 @@ from mmrl.models.saved_encoders import saved_encoders
 from mmrl.training.task import FitConfig, TrainingTask
 from mmrl.training.trainer import fit
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive
+from mmrl_agents.algorithms.base import SB3Agent
+from mmrl_agents.algorithms.checks import check_actions, check_positive
 from mmrl_agents.initial_weights import begin_with
 from mmrl_agents.preprocessing import prepare
 

@@ -18,7 +18,8 @@ from mmrl.experiment.run import Run
 from mmrl.training.tasks.configs import TokenizerConfig, WorldModelConfig
 from mmrl.wrappers.nested_spaces import describe
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import SB3Agent, check_actions, check_positive, uses_masks
+from mmrl_agents.algorithms.base import SB3Agent
+from mmrl_agents.algorithms.checks import check_actions, check_positive, uses_masks
 from mmrl_agents.algorithms.ppo import PPOAgent
 from mmrl_agents.choices import NONE
 from mmrl_agents.configs import ImaginationConfig

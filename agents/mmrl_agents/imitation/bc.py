@@ -11,7 +11,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import DEMONSTRATIONS, check_positive
+from mmrl_agents.algorithms.checks import DEMONSTRATIONS, check_positive
 from mmrl_agents.configs import BCConfig
 from mmrl_agents.datasets.agent import DatasetAgent
 from mmrl_agents.datasets.reading import open_datasets

@@ -12,7 +12,7 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
 from mmrl.seeding import forked_rng
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.configs import DAggerConfig
 from mmrl_agents.datasets.reading import open_datasets
 from mmrl_agents.imitation.bc import BCAgent, demonstration_seed

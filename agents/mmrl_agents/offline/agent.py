@@ -9,7 +9,7 @@ from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.run import Run
 from mmrl_agents.actor import SB3Actor
-from mmrl_agents.algorithms.base import DATASETS
+from mmrl_agents.algorithms.checks import DATASETS
 from mmrl_agents.datasets.agent import DatasetAgent
 from mmrl_agents.offline.data import OfflineData
 from mmrl_agents.offline.relabelling import RecordedHindsightPart

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from mmrl_agents.algorithms.base import check_positive
+from mmrl_agents.algorithms.checks import check_positive
 from mmrl_agents.algorithms.td3 import TD3Policy
 from mmrl_agents.configs import TD3BCConfig
 from mmrl_agents.offline.agent import OfflineAgent, check_not_negative

@@ -86,7 +86,7 @@ class Tab:
 
 @pytest.fixture(scope="module")
 def tab(browser: Any, address: str) -> Iterator[Tab]:
-    page = browser.new_page(viewport=DESKTOP)
+    page = browser.new_page(viewport=DESKTOP, reduced_motion="reduce")  # colours stay still
     tab = Tab(page, address)
     tab.open()
     yield tab
