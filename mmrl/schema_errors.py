@@ -87,7 +87,7 @@ def _values(value: Any, steps: list[str], key: list[str]) -> Iterator[tuple[list
         yield key, value
     elif steps[0] == "..." and isinstance(value, dict):
         for name, one in value.items():
-            yield from _values(one, steps[1:], [*key, str(name)])
+            yield from _values(one, steps[1:], [*key, printable(str(name))])
     elif isinstance(value, dict):
         if steps[0] in value:
             yield from _values(value[steps[0]], steps[1:], [*key, steps[0]])

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmrl.errors import UserError
@@ -113,6 +113,7 @@ def test_an_open_schema_has_keys_of_others():
         max_leaves=6,
     )
 )
+@example({"\n": None})
 def test_any_value_is_right_or_one_line(value):
     for one in (value, {**RIGHT, "shapes": value}, {**RIGHT, "part": {"name": value}}):
         assert _line(one).startswith("f.json: ")
