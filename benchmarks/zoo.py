@@ -4,8 +4,8 @@
     python benchmarks/zoo.py --check
 
 writes ``agents/mmrl_agents/zoo/NAME`` for each, and their success into
-``benchmarks/results/zoo.json``, beside that of the weights in float32: 512 held-out episodes each,
-the same seeds. ``--check`` plays those of the package again.
+``benchmarks/results/zoo.json``, beside that of the weights in float32: on as many held-out episodes
+as the training's evaluation had, the same seeds. ``--check`` plays those of the package again.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ from typing import Any
 
 import mmrl
 from mmrl.evaluation.report import format_report, provenance
+from mmrl.experiment.run import Run
 from mmrl.files import write_json
 
 ROOT = Path(__file__).parents[1]
 ZOO = ROOT / "agents" / "mmrl_agents" / "zoo"
 RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
-EPISODES = 512
 LICENCE = "mit"
-MEASURES = ("success_rate", "success_rate_95", "mean_length", "episodes")
+MEASURES = (
+    "success_rate", "success_rate_95", "mean_return", "mean_return_95", "mean_length", "episodes",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -63,8 +65,8 @@ def make(name: str, run: str) -> dict[str, Any]:
     whole = evaluate(run, controls=False)
     return {
         "env": rounded["env"],
-        "float16": {key: rounded[key] for key in MEASURES},
-        "float32": {key: whole[key] for key in MEASURES},
+        "float16": {key: rounded[key] for key in MEASURES if key in rounded},
+        "float32": {key: whole[key] for key in MEASURES if key in whole},
         "kilobytes": round(size_of(target) / 1e3),
     }
 
@@ -72,10 +74,12 @@ def make(name: str, run: str) -> dict[str, Any]:
 def check() -> None:
     """Play the agents of the package, and compare with what is published."""
     for name, entry in read_entries().items():
-        rate = evaluate(ZOO / name, controls=False)["success_rate"]
-        low, high = entry["float16"]["success_rate_95"]
-        print(f"{name}: {rate:.1%}, published {entry['float16']['success_rate']:.1%}")
-        assert low <= rate <= high, name
+        published = entry["float16"]
+        measure = "success_rate" if published.get("success_rate") is not None else "mean_return"
+        found = evaluate(ZOO / name, controls=False)[measure]
+        low, high = published[f"{measure}_95"]
+        print(f"{name}: {measure} {found:.4g}, published {published[measure]:.4g}")
+        assert low <= found <= high, name
 
 
 def size_of(folder: Path) -> int:
@@ -91,8 +95,9 @@ def read_training(run: Path) -> dict[str, Any]:
 
 
 def evaluate(run: str | Path, *, controls: bool = True) -> dict[str, Any]:
-    """The agent on the usual held-out episodes."""
-    report = mmrl.evaluate(run, episodes=EPISODES, controls=controls)
+    """The agent on its held-out episodes."""
+    episodes = Run.open(run).config["eval_episodes"]
+    report = mmrl.evaluate(run, episodes=episodes, controls=controls)
     print(format_report(report))
     return report
 

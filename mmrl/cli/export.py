@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
 def add_options(parser: Parser) -> None:
     """Add the options of what an export holds."""
     parser.add_argument(
-        "--half", type=bool, default=False, help="weights as float16, half as large"
+        "--half", type=bool, default=False, help="weight matrices as float16, half as large"
     )
     parser.add_argument(
         "--onnx",

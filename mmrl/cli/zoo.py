@@ -16,7 +16,8 @@ from mmrl.text_output import format_table
 
 _DESCRIPTION: Final = """\
 List the trained agents that come with installed packages, with their success on held-out episodes
-beside a random policy's and that with another episode's instruction. Such an agent is used by its
+beside a random policy's and that with another episode's instruction; where success is unknown, the
+return. Such an agent is used by its
 name wherever a run is.
 
   mmrl zoo
@@ -52,9 +53,12 @@ def _rows(folders: Mapping[str, Path]) -> Iterator[tuple[str, ...]]:
             controls.get("random_policy", {}),
             controls.get("swapped_instructions", {}),
         )
-        yield f"{ZOO}{name}", env, *map(_percent, rates), f"{size / 1e6:.1f}"
+        yield f"{ZOO}{name}", env, *map(_shown, rates), f"{size / 1e6:.1f}"
 
 
-def _percent(one: Mapping[str, Any]) -> str:
-    rate = one.get("success_rate")
-    return "" if rate is None else f"{rate:.1%}"
+def _shown(one: Mapping[str, Any]) -> str:
+    """The success, or the return where success is unknown; empty where neither was measured."""
+    rate, mean_return = one.get("success_rate"), one.get("mean_return")
+    if rate is not None:
+        return f"{rate:.1%}"
+    return "" if mean_return is None else f"return {mean_return:,.1f}"

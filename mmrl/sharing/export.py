@@ -64,7 +64,7 @@ def export_run(
     Args:
         run: the run folder, its name, or what :func:`mmrl.train` returned.
         folder: to write, whole or not at all.
-        half: weights as float16, which are half as large and read as float32.
+        half: matrices as float16, which are half as large and read as float32.
         onnx: the policy also as an ONNX graph, see :mod:`mmrl.sharing.onnx`.
         preview: play episodes for a GIF.
         licence: for the card, by its name on the hub, such as mit.
@@ -89,7 +89,7 @@ def export_run(
     _check_whole(opened)
     checkpoint = _for_inference(opened)
     if half:
-        checkpoint = replace(checkpoint, weights=_half(checkpoint.weights))
+        checkpoint = replace(checkpoint, weights=half_precision(checkpoint.weights))
     file = opened.path / RESULT if result is None else Path(result)
     found = read_result(file)
     if found is None and result is not None:
@@ -154,13 +154,17 @@ def _for_inference(run: Run) -> Checkpoint:
     return checkpoint if reduce is None else reduce(checkpoint)
 
 
-def _half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights with floats in half precision.
+def half_precision(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with matrices in half precision. Vectors stay: biases, scales and running
+    statistics are few, and rounding them costs most; counts may be too large for it.
 
     Raises:
-        UserError: one is too large for it.
+        UserError: a matrix has a number that is too large for it.
     """
-    small = {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
+    small = {
+        name: one.half() if one.is_floating_point() and one.ndim > 1 else one
+        for name, one in weights.items()
+    }
     wrong = [n for n, one in small.items() if one.is_floating_point() and not one.isfinite().all()]
     if wrong:
         largest = torch.finfo(torch.float16).max

@@ -22,10 +22,14 @@ def test_agent_is_small_and_documented(folder):
         (folder / "README.md").read_text(),
         json.loads((folder / "result.json").read_text()),
     )
-    assert f"success {result['success_rate']:.1%}" in card
     published = json.loads(RESULTS.read_text())["agents"][folder.name]
-    assert published["float16"]["success_rate"] == result["success_rate"]
-    assert abs(published["float32"]["success_rate"] - result["success_rate"]) < 0.01
+    if result["success_rate"] is None:
+        shown, measure, most = f"return {result['mean_return']:.2f}", "mean_return", 1.0
+    else:
+        shown, measure, most = f"success {result['success_rate']:.1%}", "success_rate", 0.01
+    assert shown in card
+    assert published["float16"][measure] == result[measure]
+    assert abs(published["float32"][measure] - result[measure]) < most
     mmrl.load_agent(folder, "cpu")
 
 

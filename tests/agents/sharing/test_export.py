@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
@@ -16,7 +17,9 @@ from mmrl.cli import main
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import Run, Status
+from mmrl.files import write_json
 from mmrl.sharing import zoo
+from mmrl.sharing.export import half_precision
 from mmrl_agents.algorithms.dqn import DQNAgent
 from tests.worlds.lamps import Lamps
 
@@ -83,12 +86,31 @@ def test_card(exported, trained):
 
 def test_half_rounds_the_weights(trained, tmp_path):
     folder = mmrl.export(trained, tmp_path / "half", half=True, preview=False)
-    assert {one.dtype for one in weights_of(folder).values()} <= {np.dtype("f2"), np.dtype("i8")}
+    rounded = weights_of(folder)
+    floats = [one for one in rounded.values() if one.dtype.kind == "f"]
+    assert {one.dtype for one in floats if one.ndim > 1} == {np.dtype("f2")}
+    assert {one.dtype for one in floats if one.ndim < 2} == {np.dtype("f4")}
     halved = mmrl.load_agent(folder).probabilities(observations())
     np.testing.assert_allclose(halved, trained.agent.probabilities(observations()), atol=5e-3)
     assert (
         "Measured before the weights were rounded to float16." in (folder / "README.md").read_text()
     )
+
+
+def test_half_keeps_running_statistics_and_counts():
+    weights = {
+        "body.weight": torch.full((2, 3), 0.1),
+        "running_mean": torch.tensor([70_000.0, 0.1]),
+        "count": torch.tensor([1e6]),
+        "steps": torch.tensor(70_000),
+    }
+    rounded = half_precision(weights)
+    assert rounded["body.weight"].dtype == torch.float16
+    for name in ("running_mean", "count", "steps"):
+        assert rounded[name].dtype == weights[name].dtype
+        torch.testing.assert_close(rounded[name], weights[name], rtol=0, atol=0)
+    with pytest.raises(UserError, match=r"--half: body.weight has numbers above 65504"):
+        half_precision({"body.weight": torch.full((2, 3), 1e5)})
 
 
 def test_the_command_and_what_it_refuses(trained, tmp_path, capsys, monkeypatch):
@@ -171,6 +193,11 @@ def test_zoo_of_a_package(exported, tmp_path, monkeypatch, capsys):
         assert main(["zoo"]) == 0
     assert "zoo:lamp-presser  " in capsys.readouterr().out
     del entries["gone"]
+    result = package / "lamp-presser" / "result.json"
+    measured = json.loads(result.read_text())
+    write_json(result, {**measured, "success_rate": None, "mean_return": -1234.5})
+    assert main(["zoo"]) == 0
+    assert "return -1,234.5  " in capsys.readouterr().out
     ours = mmrl.load_agent("zoo:lamp-presser").probabilities(observations())
     np.testing.assert_array_equal(ours, mmrl.load_agent(exported).probabilities(observations()))
     assert main(["eval", "zoo:lamp-presser", "--episodes", "2", "--controls", "false"]) == 0
