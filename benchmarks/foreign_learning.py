@@ -18,6 +18,7 @@ import argparse
 import json
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Final
 
 import yaml
@@ -51,6 +52,7 @@ def measure(name: str, seed: int, folder: Path, overrides: list[str]) -> dict[st
         "mean_length": result["mean_length"],
         "random": random[kind],
         "random_95": random[f"{kind}_95"],
+        "controls": result["controls"],
         "command_seconds": seconds,
         "curve": curve(out, tag),
     }
@@ -61,20 +63,32 @@ def measure(name: str, seed: int, folder: Path, overrides: list[str]) -> dict[st
 def table(worlds: dict[str, Any]) -> str:
     """One environment a line."""
     lines = [
-        "| configuration | environment | agent | steps | measured | by seed | random policy |",
-        "|---|---|---|--:|---|---|--:|",
+        "| configuration | environment | agent | steps | measured | by seed | random policy "
+        "| swapped instructions | blank image |",
+        "|---|---|---|--:|---|---|--:|--:|--:|",
     ]
     for name, one in worlds.items():
         runs, config = one["runs"], one["config"]
         form = "{:.1%}" if runs[0]["measured"] == "success_rate" else "{:.2f}"
         values = ", ".join(form.format(run["value"]) for run in runs)
-        random = sum(run["random"] for run in runs) / len(runs)
+        random = form.format(fmean(run["random"] for run in runs))
+        swapped, blank = (
+            control(runs, name, form) for name in ("swapped_instructions", "blank_image")
+        )
         measured = "success" if runs[0]["measured"] == "success_rate" else "return"
         lines.append(
             f"| `{name}` | `{config['env']}` | {config['agent']} | {config['steps']:,} "
-            f"| {measured} | {values} | {form.format(random)} |"
+            f"| {measured} | {values} | {random} | {swapped} | {blank} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def control(runs: list[dict[str, Any]], name: str, form: str) -> str:
+    """The mean of a control over the seeds; a dash where there is none, or was none measured."""
+    found = [(run.get("controls") or {}).get(name) for run in runs]
+    if None in found:
+        return "–"
+    return form.format(fmean(one[runs[0]["measured"]] for one in found if one is not None))
 
 
 def plot(worlds: dict[str, Any], path: Path) -> None:

@@ -204,7 +204,8 @@ def training_times() -> str:
     for name in ("go_to_obj", "go_to_local_small", "go_to_local_medium", "open_door_color"):
         cells, runs = _recipe(name)
         link = f"[`{name}`](../configs/levels/{name}.yaml)"
-        rows.append([link, cells[2], _minutes(runs), cells[3], _walk(cells[1])])
+        chance = percent(average(runs, "controls", "random_policy", "success_rate"))
+        rows.append([link, cells[2], _minutes(runs), cells[3], chance])
     for name, level in (
         ("spoken", "GoToRedBallGrey"),
         ("listening", "OpenDoorColorStrict, room_size 4"),
