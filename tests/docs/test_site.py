@@ -89,6 +89,10 @@ def test_docstrings_become_markdown() -> None:
     assert text.endswith("`x`. So:\n\n    code")
 
 
+FOCUSABLE = """() => [...document.querySelectorAll("pre > code")].every(
+    one => one.scrollWidth <= one.clientWidth || one.hasAttribute("tabindex"))"""
+
+
 class Reader:
     """A reader's page, with what went wrong and what was asked of other machines."""
 
@@ -114,8 +118,10 @@ class Reader:
             self.problems.append(line.text)
 
     def open(self, place: str) -> None:
-        """Open a page of the site."""
+        """Open a page of the site, and wait until its scripts have done their part."""
         self.page.goto(f"{self.address}{place}", wait_until="networkidle")
+        self.page.locator(".md-search[aria-label]").wait_for(state="attached")
+        self.page.wait_for_function(FOCUSABLE)
 
     def follow(self, name: str) -> None:
         """Click on a link within the text."""
