@@ -10,7 +10,8 @@ import gymnasium as gym
 from mmrl.action_masks import sample_valid
 from mmrl.errors import UserError
 from mmrl.seeding import action_seed
-from mmrl.wrappers.action_mappings import ActionMapping, Chain, mappings
+from mmrl.wrappers.action_mappings import ActionMapping, Chain
+from mmrl.wrappers.action_plan import mappings
 from mmrl.wrappers.adapt.action_masks import MaskError, MaskSource, find_action_masks
 from mmrl.wrappers.adapt.config import AdapterConfig
 from mmrl.wrappers.adapt.instruction import Moment

@@ -26,13 +26,11 @@ from mmrl.wrappers.action_mappings import (
     Combined,
     Discretised,
     Flat,
-    Merged,
     Rescaled,
     Space,
     ZeroBased,
-    mappings,
-    nearest_to_zero,
 )
+from mmrl.wrappers.action_plan import Merged, mappings, nearest_to_zero
 from mmrl.wrappers.nested_spaces import describe
 from mmrl.wrappers.single_environments import are_single, each
 

@@ -15,7 +15,7 @@ from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.registry import agent_names, find_agent
-from mmrl.wrappers.action_mappings import discrete_bins
+from mmrl.wrappers.action_plan import discrete_bins
 from mmrl.wrappers.actions import takes_as_is
 from mmrl.wrappers.nested_spaces import describe
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mmrl.action_masks import Mask, mask_sizes, mask_space
 from mmrl.contract import ACTION_MASK
 from mmrl.errors import UserError
-from mmrl.wrappers.action_mappings import Chain, Combined, Merged, mappings
+from mmrl.wrappers.action_mappings import Chain, Combined
+from mmrl.wrappers.action_plan import Merged, mappings
 from mmrl.wrappers.adapt.config import ADAPTER, AUTO, NONE
 from mmrl.wrappers.adapt.instruction import Moment
 from mmrl.wrappers.nested_spaces import Leaf, describe, leaves
@@ -69,7 +70,7 @@ class MaskLayout:
 
     Args:
         space: the environment's actions.
-        bins: as of :func:`mmrl.wrappers.action_mappings.mappings`.
+        bins: as of :func:`mmrl.wrappers.action_plan.mappings`.
 
     Attributes:
         space: the agent's actions.
@@ -145,7 +146,7 @@ def find_action_masks(
         found: the entries of the observation.
         env: the environment; it has been reset where ``info`` is given.
         info, sample: info and observation of a reset; None where there was none.
-        bins: as of :func:`mmrl.wrappers.action_mappings.mappings`.
+        bins: as of :func:`mmrl.wrappers.action_plan.mappings`.
 
     Raises:
         UserError: the configuration names what there is not, or what is no mask.
