@@ -31,7 +31,7 @@ from mmrl.data.members import (
     read_texts,
 )
 from mmrl.data.metadata import json_object, read_metadata, recorded_environment
-from mmrl.data.recorder import ACTED_BY, PERSON
+from mmrl.data.recorder import ACTED_BY, EXPERT_ACTION, PERSON
 from mmrl.data.spaces import Spaces, read_spaces
 from mmrl.errors import UserError
 from mmrl.images import decoded
@@ -140,8 +140,8 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        with self._undamaged(index):
-            return self._demonstration(self._members(index), keys)
+        with self._episode(index, keys) as read:
+            return self._demonstration(read, keys)
 
     def trajectory(self, index: int, keys: Iterable[str]) -> Trajectory:
         """An episode as offline reinforcement learning reads it: the actions that were taken, their
@@ -154,9 +154,7 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        with self._undamaged(index):
-            read = self._members(index)
-            self._check_shapes(read, index)
+        with self._episode(index, keys) as read:
             return self._trajectory(read, keys)
 
     @property
@@ -174,11 +172,10 @@ class EpisodeDataset(Sequence[Episode]):
         Raises:
             UserError: it lacks something, or cannot be read.
         """
-        with self._undamaged(index):
-            read = self._members(index)
+        with self._episode(index) as read:
             actions = (labels_or_actions(read) if labels else read("actions"))[()]
             return RecordedEpisode(
-                read_nested(read, "observations", self.spaces.recorded),
+                read_nested(read, "observations", self.spaces.recorded, len(actions) + 1),
                 actions,
                 read("rewards")[()].astype(np.float64),
                 bool(len(actions) and read("terminations")[-1]),
@@ -250,14 +247,20 @@ class EpisodeDataset(Sequence[Episode]):
         return open_hdf5(self.place.main)
 
     @contextmanager
-    def _undamaged(self, index: int) -> Iterator[None]:
-        """Name an episode that is damaged.
+    def _episode(self, index: int, keys: Iterable[str] = ()) -> Iterator[Members]:
+        """The members of an episode, whose arrays are of one number of steps.
+
+        Args:
+            index: of the episode.
+            keys: of observations that are read beside image and instruction.
 
         Raises:
-            UserError: it is.
+            UserError: it lacks something, or is damaged, which may be found while it is read.
         """
         try:
-            yield
+            read = self._members(index)
+            self._check_shapes(read, index, keys)
+            yield read
         except DAMAGE as error:
             raise UserError(f"{self.place.main}, episode {index} is damaged: {error}") from error
 
@@ -277,20 +280,22 @@ class EpisodeDataset(Sequence[Episode]):
         return read
 
     def _read(self, index: int, *, images: bool = True) -> Episode:
-        with self._undamaged(index):
-            read = self._members(index)
-            self._check_shapes(read, index)
+        with self._episode(index) as read:
             return self._decode(read, images)
 
-    def _check_shapes(self, read: Members, index: int) -> None:
+    def _check_shapes(self, read: Members, index: int, keys: Iterable[str]) -> None:
         """Make sure that an episode's arrays are of one number of steps.
 
         Raises:
             FileError: one is not.
         """
         steps = (read("rewards").shape or (-1,))[0]
-        for name in (*_ARRAYS, *(f"observations/{theirs}" for theirs in self._keys.values())):
-            shape = read(name).shape
+        observed = {*self._keys.values(), *(self._keys.get(key, key) for key in keys)}
+        for name in (*_ARRAYS, f"infos/{EXPERT_ACTION}", *(f"observations/{o}" for o in observed)):
+            values = read(name)
+            if values is None:
+                continue  # labels there may be, and what else is missing is named where it is read
+            shape = getattr(values, "shape", None)
             length = steps + name.startswith("observations/")
             if not shape or shape[0] != length or (name == "rewards" and len(shape) != 1):
                 raise FileError(

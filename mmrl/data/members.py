@@ -35,21 +35,32 @@ class LastInfo(Mapping[str, Any]):
         return sum(1 for _ in self)
 
 
-def read_nested(read: Members, path: str, space: gym.Space[Any]) -> Any:
-    """The T + 1 observations of a space, nested as it is.
+def read_nested(read: Members, path: str, space: gym.Space[Any], count: int) -> Any:
+    """The observations of a space, nested as it is.
+
+    Args:
+        read: the members of an episode.
+        path: of the observations.
+        space: theirs.
+        count: how many there have to be.
 
     Raises:
-        UserError: a part of them is not there.
+        UserError: a part of them is not there, or has another number of them.
     """
     if isinstance(space, spaces.Dict):
-        return {key: read_nested(read, f"{path}/{key}", one) for key, one in space.items()}
+        return {key: read_nested(read, f"{path}/{key}", one, count) for key, one in space.items()}
     if isinstance(space, spaces.Tuple):
         return tuple(
-            read_nested(read, f"{path}/_index_{k}", one) for k, one in enumerate(space.spaces)
+            read_nested(read, f"{path}/_index_{k}", one, count)
+            for k, one in enumerate(space.spaces)
         )
     dataset = read(path)
     if dataset is None:
         raise UserError(f"{read.group.name} lacks {path}")
+    if not dataset.shape or len(dataset) != count:
+        raise UserError(
+            f"{read.group.name}: {path} is {list(dataset.shape)}, and must be [{count}, …]"
+        )
     values = dataset[()]
     if isinstance(space, spaces.Text):
         return np.array([text.decode() for text in values], object)

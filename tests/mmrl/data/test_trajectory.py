@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +19,8 @@ from mmrl.data import (
     find_place,
     open_dataset,
 )
+from mmrl.data.hdf5 import Members
+from mmrl.data.members import read_nested
 from mmrl.data.replayed_env import AdaptedEpisodes
 from mmrl.errors import UserError
 
@@ -64,3 +69,35 @@ def test_what_is_missing_is_named(dataset: EpisodeDataset) -> None:
         dataset.trajectory(0, ("depth",))
     with pytest.raises(UserError, match="lacks 'depth', which the environment has"):
         AdaptedEpisodes(dataset, None).trajectory(0, ("depth",))
+
+
+@pytest.mark.parametrize(
+    "name", ["actions", "rewards", "terminations", "observations/image", "infos/expert_action"]
+)
+@pytest.mark.parametrize("read", ["demonstration", "trajectory", "recorded"])
+def test_arrays_of_other_lengths_are_named(
+    dataset: EpisodeDataset, tmp_path: Path, name: str, read: str
+) -> None:
+    folder = tmp_path / "first-v0"
+    shutil.copytree(dataset.place.path, folder)
+    with h5py.File(find_place(str(folder)).main, "r+") as file:
+        episode = file["episode_1"]
+        values = episode[name][:-1]
+        del episode[name]
+        episode[name] = values
+    damaged = open_dataset(str(folder))
+    arguments = () if read == "recorded" else (KEYS,)
+    getattr(damaged, read)(0, *arguments)
+    with pytest.raises(UserError, match=r"episode 1: .* is \[.*\], and must be \["):
+        getattr(damaged, read)(1, *arguments)
+
+
+def test_nested_observations_of_another_length_are_named(dataset: EpisodeDataset) -> None:
+    with (
+        h5py.File(dataset.place.main) as file,
+        pytest.raises(
+            UserError,
+            match=r"episode_0: observations/image is \[\d+, 16, 16, 3\], and must be \[99, …\]",
+        ),
+    ):
+        read_nested(Members(file["episode_0"]), "observations", dataset.spaces.recorded, 99)
