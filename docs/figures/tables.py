@@ -7,7 +7,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Final
 
-from figures import tables_generative, tables_learning, tables_methods, tables_speed
+from figures import (
+    tables_generative,
+    tables_imitation,
+    tables_learning,
+    tables_methods,
+    tables_speed,
+)
 from figures.reading import RESULTS
 from mmrl.experiment.benchmark import read_table, table_names, with_table, without_tables
 
@@ -23,7 +29,8 @@ def table(name: str) -> str:
     Raises:
         KeyError: there is none.
     """
-    for module in (tables_speed, tables_learning, tables_methods, tables_generative):
+    modules = (tables_speed, tables_learning, tables_imitation, tables_methods, tables_generative)
+    for module in modules:
         found = _function(module, name)
         if found is not None:
             return found()

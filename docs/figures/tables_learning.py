@@ -40,6 +40,16 @@ _SPOKEN: Final = {
     "deaf": "audio muted",
     "misled": "another episode's instruction",
 }
+_ARMS: Final = {
+    "default": "the recipe: BERT from scratch, `luma_chroma`, FiLM, reward prediction",
+    "bag_of_words": "bag of words instead of a BERT",
+    "frozen minilm": "frozen pretrained `minilm` instead",
+    "cross_attention": "cross-attention instead of FiLM",
+    "small_resnet": "`small_resnet` instead of `luma_chroma`",
+    "no reward prediction": "no reward prediction",
+    "small_resnet, no reward prediction": "`small_resnet`, no reward prediction",
+    "least advantage 0.1": "`min_advantage_std: 0.1`",
+}
 _CONTROLS: Final = ("random_policy", "swapped_instructions", "empty_instruction")
 _BABYAI: Final = {"go_to_red_ball_grey": 34_000, "go_to_red_ball": 172_000, "go_to_local": 242_000}
 """Episodes from pixels that BabyAI 1.1 needs (Hui et al., 2020), by our result file."""
@@ -181,6 +191,38 @@ def _mean(runs: list[Any], form: str, *keys: str) -> str:
         return form.format(average(runs, *keys))
     except (KeyError, TypeError):
         return "–"
+
+
+def grounding() -> str:
+    """How soon agents read, by what they are made of."""
+
+    def mean_steps(one: Any) -> float | None:
+        reached = [run["steps_to_90"] for run in one["runs"]]
+        return None if None in reached else sum(reached) / len(reached)
+
+    def row(level: str, arm: str, one: Any, base: float | None) -> list[str]:
+        runs, mean = one["runs"], mean_steps(one)
+        swapped = average(runs, "controls", "swapped_instructions", "success_rate")
+        reached = (run["steps_to_90"] for run in runs)
+        return [
+            level,
+            _ARMS[arm],
+            percents(run["success_rate"] for run in runs),
+            percent(swapped),
+            ", ".join("not" if steps is None else count(steps) for steps in reached),
+            "–" if mean is None or base is None else f"× {mean / base:.2f}",
+        ]
+
+    def rows() -> Iterable[list[str]]:
+        for level, arms in read("grounding")["levels"].items():
+            base = mean_steps(arms["bag_of_words"])
+            yield from (row(level, arm, one, base) for arm, one in arms.items())
+
+    header = (
+        "| level | agent | success, by seed | swapped instructions "
+        "| steps to 90% of the training episodes, by seed | mean, beside a bag of words |"
+    )
+    return lines(header, "lllrlr", rows())
 
 
 def spoken() -> str:
