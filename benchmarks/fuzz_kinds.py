@@ -58,7 +58,8 @@ from mmrl.preprocessing.text import (
     WordTokenizer,
     load_tokenizer,
 )
-from mmrl.records.episode import EpisodeRecord, read_record, read_summary, write_record
+from mmrl.records.episode import EpisodeRecord
+from mmrl.records.file import read_record, read_summary, write_record
 from mmrl.retrieval.index import ImageIndex
 from mmrl.training import find_task
 from mmrl.training.load import load

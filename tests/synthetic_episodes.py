@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmrl.records.episode import EpisodeRecord, write_record
+from mmrl.records.episode import EpisodeRecord
+from mmrl.records.file import write_record
 
 KINDS: Final = ("reach", "push", "sort", "wait")
 ACTIONS: Final = ("left", "right", "up", "down", "grip", "stay")

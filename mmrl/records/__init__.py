@@ -6,15 +6,8 @@ of a run.
 
 from typing import TYPE_CHECKING
 
-from mmrl.records.episode import (
-    EpisodeRecord,
-    NewerFormatError,
-    RecordError,
-    Summary,
-    read_record,
-    read_summary,
-    write_record,
-)
+from mmrl.records.episode import EpisodeRecord, Summary
+from mmrl.records.file import NewerFormatError, RecordError, read_record, read_summary, write_record
 from mmrl.records.folder import EPISODES_FOLDER, EVALUATION, MEGABYTES, TRAINING, RecordFolder
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from mmrl.errors import UserError
-from mmrl.records.episode import SUFFIX, EpisodeRecord, RecordError, read_summary, write_record
+from mmrl.records.episode import EpisodeRecord
+from mmrl.records.file import SUFFIX, RecordError, read_summary, write_record
 
 EPISODES_FOLDER: Final = "episodes"
 """The folder of a run folder that holds its records."""

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mmrl.images import png
-from mmrl.records.episode import EpisodeRecord, read_record, read_steps
+from mmrl.records.episode import EpisodeRecord
+from mmrl.records.file import read_record, read_steps
 from mmrl.viz.clip_frame import draw_frame, most_lines
 from mmrl.viz.gif import FRAME_MS, PAUSE_MS, encode_gif
 

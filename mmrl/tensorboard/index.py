@@ -13,7 +13,7 @@ from sys import intern
 from typing import Any, Final
 
 from mmrl.records import EPISODES_FOLDER, NewerFormatError, RecordError, Summary, read_summary
-from mmrl.records.episode import SUFFIX
+from mmrl.records.file import SUFFIX
 
 _FRESH: Final = 2.0  # seconds that a scan is used again
 _MOST: Final = 100_000  # records; of more, the newest are listed

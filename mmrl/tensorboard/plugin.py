@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from mmrl.errors import UserError
 from mmrl.records import RecordError
-from mmrl.records.episode import read_sheet, read_thumbnail
+from mmrl.records.file import read_sheet, read_thumbnail
 from mmrl.tensorboard.export import FORMATS, formats
 from mmrl.tensorboard.index import Entry, RecordIndex
 from mmrl.tensorboard.query import BadQueryError, Query, facets, heatmap

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from mmrl.records import RecordError
-from mmrl.records.episode import read_steps
+from mmrl.records.file import read_steps
 
 _DIMENSIONS: Final = {
     "value": 1, "advantage": 1, "imagined_reward": 1, "probabilities": 2, "q_values": 2,

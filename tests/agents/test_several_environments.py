@@ -14,7 +14,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.environments import mean_of_means
 from mmrl.experiment.run import Run
 from mmrl.records import EVALUATION, TRAINING
-from mmrl.records.episode import read_summary
+from mmrl.records.file import read_summary
 
 importlib.import_module("worlds.levers")
 SETS = "[worlds.words:Heights, worlds.words:Sides]"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mmrl.images import decoded
 from mmrl.records import EpisodeRecord, read_record, read_summary, write_record
-from mmrl.records.episode import (
+from mmrl.records.file import (
     FORMAT,
     STEPS,
     SUMMARY,
