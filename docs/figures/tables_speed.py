@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from figures.reading import count, lines, percent, read, rounded
 
@@ -95,6 +96,33 @@ def full_disk() -> str:
             yield [one["case"], count(one["free_kb"]), kept, ended]
 
     return lines("| command | room before, kB | kept | then, with room |", "lrll", rows())
+
+
+def long_run() -> str:
+    """Memory and handles of trainings of up to a million steps."""
+
+    def slope(found: Any) -> str:
+        low, high = found["interval_95"]
+        return f"{found['per_million_steps']:+.1f} MB ({low:+.1f} to {high:+.1f})"
+
+    def row(name: str, one: Any) -> list[str]:
+        steps = one["command"][one["command"].index("--steps") + 1]
+        left = one["left_at_the_end"]
+        return [
+            name,
+            count(int(steps)),
+            f"{count(one['mean_after_warm_up']['rss_mb'])} MB",
+            slope(one["rss_mb"]),
+            slope(one["rss_mb_second_half"]),
+            f"{one['handles']['per_million_steps']:+.1f}",
+            f"{left['processes']}, {left['shared_memory']}",
+        ]
+
+    header = (
+        "| training | steps | memory | growth a million steps, after a fifth | second half alone "
+        "| handles | processes, shared memory left |"
+    )
+    return lines(header, "lrrrrrr", (row(*item) for item in read("long_run")["kinds"].items()))
 
 
 def expert() -> str:

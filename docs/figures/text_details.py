@@ -74,6 +74,17 @@ def robustness() -> Iterator[Statement]:
     hostile = read("hostile_files")
     planted = f"code was planted in {hostile['controls']} kinds of file"
     yield MEASURED, f"{planted} and folder, and {hostile['commands']} commands were run on them"
+    fuzz = read("fuzz_readers")
+    total = fuzz["total"]
+    tried, kinds = count(total["mutations"]), len(fuzz["rows"])
+    yield MEASURED, f"{tried} mutations of {kinds} kinds of file"
+    yield (
+        MEASURED,
+        f"{count(total['accepted'])} files were accepted, {count(total['refused'])} refused",
+    )
+    yield MEASURED, f"that names the file and {count(total['unclear'])} in one that does not"
+    failed = sum(total[key] for key in ("uncaught", "crash", "timeout", "memory"))
+    yield MEASURED, f"{failed} ended otherwise"
     yield MEASURED, f"A checkpoint takes {read('full_disk')['checkpoint_kb']} kB"
     parity, soak = read("parity")["totals"], read("soak")
     yield MEASURED, f"expert actions: {parity['mismatches']} differences in frame"
@@ -109,13 +120,37 @@ def learning() -> Iterator[Statement]:
     yield MEASURED, f"never used, in {percent(min(wordings))} to {percent(max(wordings))}; with"
 
 
-def pendulum() -> Iterator[Statement]:
-    """Continuous control from pixels and state, in Gymnasium's own environment."""
-    runs = read("foreign_learning")["environments"]["pendulum_pixels"]["runs"]
-    returns = [run["value"] for run in runs]
-    between = f"{min(returns):.0f} to {max(returns):.0f}"
-    yield "docs/your_environment.md", f"a return of {between} after 60,000 steps; random actions"
-    yield "docs/your_environment.md", f"have {count(round(runs[0]['random']))}."
+def foreign() -> Iterator[Statement]:
+    """Environments of other packages, beside random actions and other controls."""
+    page = "docs/your_environment.md"
+    found = {name: one["runs"] for name, one in read("foreign_learning")["environments"].items()}
+
+    def between(name: str, form: str) -> str:
+        values = [run["value"] for run in found[name]]
+        return f"{min(values):{form}} to {max(values):{form}}"
+
+    def chance(name: str) -> float:
+        return found[name][0]["random"]
+
+    def control(name: str, kind: str, measure: str = "success_rate") -> float:
+        return mean(run["controls"][kind][measure] for run in found[name])
+
+    room = "miniworld_one_room"
+    yield page, f"in first person: {between(room, '.0%')} of the episodes reach the box"
+    yield page, f"do in {percent(chance(room))}, and the same agents with a blank image in"
+    yield page, f"blank image in {percent(control(room, 'blank_image'))}"
+    sentence = "panda_reach_sentence"
+    yield page, f"and in {between(sentence, '.0%')}\n  after 100,000 where a sentence"
+    swapped = percent(control(sentence, "swapped_instructions"))
+    yield page, f"sentence in {swapped}, by random actions in {percent(chance(sentence))}"
+    cards = "popgym_repeat_previous"
+    yield page, f"has a return of {between(cards, '.2f')} of 1 after 60,000 steps; random"
+    yield page, f"have {chance(cards):.2f}."
+    pendulum = "pendulum_pixels"
+    yield page, f"a return of {between(pendulum, '.0f')} after 60,000 steps; random actions"
+    blank = control(pendulum, "blank_image", "mean_return")
+    yield page, f"have {count(round(chance(pendulum)))}. Its state suffices"
+    yield page, f"a blank image the same agents have {blank:.0f}"
 
 
 def generative() -> Iterator[Statement]:
@@ -152,5 +187,5 @@ def generative() -> Iterator[Statement]:
 
 
 DETAILS: Final[tuple[Callable[[], Iterator[Statement]], ...]] = (
-    speed, frozen, robustness, learning, pendulum, generative,
+    speed, frozen, robustness, learning, foreign, generative,
 )  # fmt: skip
