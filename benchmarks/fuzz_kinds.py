@@ -441,19 +441,24 @@ EXAMPLES: Final[dict[str, Callable[[Path], None]]] = {
 }  # fmt: skip
 
 _NULLABLE: Final = (
-    r"model\.\w*(trained|weights|size|features|goal_image) :=|ppo\.(auxiliary|curriculum) :="
+    r"(model|config)\.\w*(trained|weights|size|features|goal_image) :="
+    r"|ppo\.(auxiliary|curriculum|memory) :=|logger :=|env :="
     r"|.* := '(true|0)'"  # as a text on the command line
 )
 _OPEN: Final = rf"{_NULLABLE}|env_args|env_adapter|.*_args|.*\.args|model\.encoders"
 
-_MINARI: Final = r"env_spec|mmrl.env_args|mmrl :=|minari_version|dataset_size|description|jpeg|ex"
+_MINARI: Final = (
+    r"env_spec|mmrl\.|mmrl :=|minari_version|dataset_size|dataset_id|algorithm_name|description"
+    r"|jpeg|ex"
+)
 
 KINDS: Final = (
     Kind("run: config.yaml", "run", "run/config.yaml", "yaml", _agent, _OPEN),
     Kind("run: status.json", "run", "run/status.json", "json",
          lambda f: Run.open(f / "run").status, ".*", tolerant=True),
     Kind("run: env_info.json", "run", "run/env_info.json", "json",
-         lambda f: EnvInfo.load(f / "run"), "env_args|info_keys :=|actions :=|language :="),
+         lambda f: EnvInfo.load(f / "run"),
+         "env_args|info_keys :=|actions :=|language :=|instruction_words :="),
     Kind("run: tokenizer.json", "run", "run/tokenizer.json", "json", _agent),
     Kind("checkpoint: manifest.json", "run", f"{CHECKPOINT}/manifest.json", "json",
          lambda f: read_checkpoint(f / CHECKPOINT)),
@@ -479,7 +484,7 @@ KINDS: Final = (
     Kind("results of mmrl benchmark", "recipes", "results.json", "json",
          lambda f: read_table(f / "results.json"),
          r".*(controls|random_policy|success_rate|mean_return) :="),
-    Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request, "data"),
+    Kind("recipe of mmrl fit", "recipes", "fit.yaml", "yaml", _fit_request, "data|style :="),
     Kind("ablation.yaml, search.yaml", "recipes", "claimed.yaml", "yaml",
          lambda f: claim(f, "claimed.yaml", {"config": "env: x", "steps": 16}, "a search")),
     Kind("fitted: recipe in state.json", "sprites", "fitted/checkpoints/step_1/state.json", "json",
@@ -498,7 +503,7 @@ KINDS: Final = (
     Kind("collection: part.hdf5", "parts", "data/.collecting/part_000000.hdf5", "hdf5",
          _resume_parts, writes=True),
     Kind("model.json", "model", "model/model.json", "json", lambda f: load_model(f / "model"),
-         r"config\.\w*_args|extra"),
+         rf"config\.\w*_args|extra|{_NULLABLE}"),
     Kind("model.safetensors", "model", "model/model.safetensors", "safetensors",
          lambda f: load_model(f / "model")),
     Kind("tokenizer.json of words", "texts", "tokenizer.json", "json",
@@ -523,7 +528,7 @@ KINDS: Final = (
     Kind("graph.faiss", "index", "graph/graph.faiss", "bytes", _search("graph")),
     Kind("record .episode", "media", "one.episode", "episode",
          lambda f: (read_summary(f / "one.episode"), read_record(f / "one.episode")),
-         ".*(about|infos|env_args)"),
+         r".*(about|infos|env_args)|steps\.json: (rewards|numbers)\."),
     *(Kind(f"image .{suffix}", "media", f"image.{suffix}", "png" if suffix == "png" else "bytes",
            lambda f, suffix=suffix: read_image(f / f"image.{suffix}"))
       for suffix in ("png", "jpg", "gif", "bmp", "tiff", "webp")),

@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 from commands import finish
 from seeds import add_folder, work_folder
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import provenance
 from mmrl.experiment.checkpoint import Checkpoint, put_weights, read_checkpoint
+from mmrl.experiment.curves import SUCCESS, read_curve
 from mmrl.experiment.run import Run
 from mmrl.files import write_json
 from mmrl.registry import find_agent
@@ -65,12 +65,9 @@ def first_above(curve: list[tuple[int, float]], rate: float) -> int | None:
     return next((step for step, value in curve if value >= rate), None)
 
 
-def curve(events: Path, tag: str = "rollout/success_rate") -> list[tuple[int, float]]:
+def curve(events: Path, tag: str = SUCCESS) -> list[tuple[int, float]]:
     """Environment steps and the success rate of recent training episodes, or another curve."""
-    accumulator = EventAccumulator(str(events), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    points = accumulator.Scalars(tag)
-    return [(point.step, round(point.value, 4)) for point in points]
+    return [(step, round(value, 4)) for step, value in read_curve(events, tag)]
 
 
 def play_checkpoints(run: Run, episodes: int) -> Iterator[tuple[Path, Checkpoint, float]]:

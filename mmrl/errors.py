@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
 _MOST: Final = 24  # names that are listed
 _LONGEST: Final = 80  # characters of a name
+_LONG_WORD: Final = re.compile(r"[^\s/\\]{256,}")  # no name of a file is as long
+_KEPT: Final = 100
 
 
 class UserError(Exception):
     """Something the user asked for cannot be had; the message says what, and what to do.
 
-    The command line prints the message alone and exits with status 2.
+    The command line prints the message alone and exits with status 2. Of a word that is longer than
+    a name can be, the message has the beginning and the end.
     """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_LONG_WORD.sub(_shortened, str(message)))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
@@ -33,3 +40,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
         hint = f"there are: {', '.join(names[:_MOST]) or 'none'}{more}."
     return UserError(f"unknown {what} {name!r}: {hint}")
+
+
+def _shortened(word: re.Match[str]) -> str:
+    return f"{word[0][:_KEPT]}…{word[0][-_KEPT // 2 :]}"

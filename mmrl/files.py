@@ -1,6 +1,7 @@
 """Atomic writes: a file or folder is replaced by a whole new one, or stays as it was.
 
-Everything that mmrl keeps is written through this module. Modes follow the umask.
+Everything that mmrl keeps is written through this module. Modes follow the umask. :func:`exists`,
+:func:`is_file` and :func:`is_folder` take any name that a user may give.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ DRAFT: Final = ".draft-"
 """What is being written has a name that begins so; what a killed process left may be removed."""
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_NAME: Final = (errno.ENAMETOOLONG, errno.EINVAL)
 
 
 class WriteError(UserError):
@@ -173,3 +175,29 @@ def _to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file or folder of a name; there is none of a name that none can have."""
+    return _look(Path(path).exists)
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file of a name, as :func:`exists`."""
+    return _look(Path(path).is_file)
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder of a name, as :func:`exists`."""
+    return _look(Path(path).is_dir)
+
+
+def _look(is_there: Callable[[], bool]) -> bool:
+    try:
+        return is_there()
+    except ValueError:  # a null character
+        return False
+    except OSError as error:
+        if error.errno not in _NO_NAME:
+            raise
+        return False

@@ -24,6 +24,7 @@ import yaml
 
 from mmrl.entry_points import entry_points
 from mmrl.errors import UserError, unknown
+from mmrl.files import is_file
 from mmrl.yaml_text import read_yaml
 
 RECIPES: Final = "mmrl.recipes"
@@ -150,7 +151,7 @@ def find_config_file(name: str, group: str = RECIPES) -> str:
     Raises:
         UserError: there is neither.
     """
-    return name if Path(name).is_file() else str(find_recipe(name, group).file)
+    return name if is_file(name) else str(find_recipe(name, group).file)
 
 
 def with_config_files(arguments: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
@@ -9,6 +10,8 @@ import yaml
 MAX_DEPTH: Final = 100
 """Containers within containers, at most: libyaml's loader overflows the stack at some thousands."""
 _MOST: Final = 1_000_000  # values, aliases counted as what they stand for
+_LONGEST_NUMBER: Final = 250  # digits, of any base: what has fewer becomes a float
+_NUMBER: Final = re.compile(r"[-+]?(0x[\da-fA-F_]+|0b[01_]+|[\d_:.]+)")
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -20,11 +23,11 @@ def read_yaml(text: str) -> Any:
     """The value of a text: dictionaries, lists and scalars, never an object of a class.
 
     Raises:
-        yaml.YAMLError: it is no YAML, nested deeper than :data:`MAX_DEPTH`, or grows beyond a
-            million values by its aliases; in one line.
+        yaml.YAMLError: it is no YAML, nested deeper than :data:`MAX_DEPTH`, grows beyond a
+            million values by its aliases, or has a whole number beyond all floats; in one line.
     """
     try:
-        has_aliases = _check_depth(text)
+        has_aliases = _check_events(text)
         value = yaml.load(text, _LOADER)
     except yaml.YAMLError as error:
         raise yaml.YAMLError(_in_one_line(error)) from error
@@ -50,11 +53,11 @@ def to_yaml(value: Any, *, flow: bool = False) -> str:
     return text.rstrip("\n") if flow else text
 
 
-def _check_depth(text: str) -> bool:
+def _check_events(text: str) -> bool:
     """Make sure that a text can be loaded; whether it has aliases.
 
     Raises:
-        yaml.YAMLError: it is nested too deep, or damaged.
+        yaml.YAMLError: it is nested too deep, has too large a number, or is damaged.
     """
     depth, has_aliases = 0, False
     for event in yaml.parse(text, _LOADER):
@@ -64,8 +67,19 @@ def _check_depth(text: str) -> bool:
                 raise yaml.YAMLError(f"nested deeper than {MAX_DEPTH} levels")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        elif isinstance(event, yaml.ScalarEvent) and _is_too_large(event):
+            raise yaml.YAMLError(f"a number of {len(event.value)} digits: {event.value[:20]}…")
         has_aliases |= isinstance(event, yaml.AliasEvent)
     return has_aliases
+
+
+def _is_too_large(scalar: yaml.ScalarEvent) -> bool:
+    """Whether it is a number with too many digits."""
+    return (
+        len(scalar.value) > _LONGEST_NUMBER
+        and (scalar.implicit[0] or str(scalar.tag).endswith(":int"))
+        and _NUMBER.fullmatch(scalar.value) is not None
+    )
 
 
 def _size(value: Any, known: dict[int, int]) -> int:

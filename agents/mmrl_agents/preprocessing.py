@@ -10,9 +10,9 @@ from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.preprocessing import build_preprocessing
-from mmrl.experiment.run import Run
+from mmrl.experiment.run import CONFIG, Run
 from mmrl.preprocessing.pipeline import Preprocessing
-from mmrl.schema import OpenSchema, convert
+from mmrl.schema import OpenSchema, convert, well_formed
 from mmrl.training.goal_images import with_goals
 
 
@@ -71,6 +71,8 @@ def load_preprocessing(
     Raises:
         UserError: it is not the one that the checkpoint was trained with.
     """
-    preprocessing = with_goals(Preprocessing.load(run.path), config.model, space, config.env)
-    preprocessing.check(convert(checkpoint.state, _State, checkpoint.source).fingerprints)
+    with well_formed(run.path / CONFIG):
+        preprocessing = with_goals(Preprocessing.load(run.path), config.model, space, config.env)
+    with well_formed(checkpoint.source):
+        preprocessing.check(convert(checkpoint.state, _State, checkpoint.source).fingerprints)
     return preprocessing

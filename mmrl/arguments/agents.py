@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from mmrl.files import is_file
 from mmrl.registry import agent_names
 from mmrl.schema import FileError, parse_yaml, read_text
 from mmrl.trust import check, split_path
@@ -54,7 +55,7 @@ def _agent_of(config: str) -> Any:
     the parser reports it.
     """
     try:
-        file = Path(config) if "\n" not in config and Path(config).is_file() else None
+        file = Path(config) if "\n" not in config and is_file(config) else None
         read = parse_yaml(config if file is None else read_text(file), config)
     except (OSError, ValueError, FileError):
         return None

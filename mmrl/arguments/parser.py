@@ -36,6 +36,7 @@ _KEY: Final = re.compile(
 )
 _ROLE: Final = re.compile(r":[a-z]+:`(~?)([\w.]+)`")
 _OPTION: Final = re.compile(r"(?<![\w-])--[a-z][\w.-]*")
+_LONG_NUMBER: Final = re.compile(r"(?<!\w)\d{251,}(?!\w)")  # beyond all floats
 _KIND: Final = "kind"  # of a choice that is given as a mapping
 _TRUTH: Final = frozenset({"true", "false", "yes", "no"})
 
@@ -123,6 +124,9 @@ class Parser(ArgumentParser):  # type: ignore[misc]
         if args is None:
             return super().parse_args(None, *more, **kwargs)
         given = self._normalized(args)
+        for argument in given:
+            if found := _LONG_NUMBER.search(argument):
+                self.error(f"{found[0][:20]}…: a number of {len(found[0])} digits")
         rest, extending, names = self._split(given)
         if names:
             parsed = super().parse_args(rest, *more, **kwargs)

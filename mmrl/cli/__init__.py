@@ -120,7 +120,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder that cannot be read
         if error.errno is None:
             raise
-        print(f"mmrl {name}: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        what = UserError(f"{error.filename or 'output'}: {error.strerror}")
+        print(f"mmrl {name}: {what}", file=sys.stderr)
         return 2
     return status
 

@@ -18,7 +18,7 @@ from mmrl.data.play import ActorSource, ExpertSource, RandomSource, Source
 from mmrl.data.summary import dataset_sheet, summary
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
-from mmrl.files import write_bytes
+from mmrl.files import exists, is_folder, write_bytes
 from mmrl.progress import ProgressBar
 from mmrl.sharing.locate import find_run_folder, open_run
 from mmrl.text_output import printable
@@ -141,7 +141,7 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     """
     if by in _SOURCES:
         return by, _SOURCES[by]
-    if not find_run_folder(by).is_dir():
+    if not is_folder(find_run_folder(by)):
         raise UserError(f"--by {by}: expert, random, or a run folder, and there is no such folder")
     folder = open_run(by)
     checkpoint = folder.newest_checkpoint()
@@ -149,7 +149,7 @@ def find_source(by: str, device: str) -> tuple[str, Callable[[], Source]]:
     def load() -> Source:
         return ActorSource(load_agent(folder, device))
 
-    shown = folder.path if Path(by).exists() else by  # zoo:name, user/name
+    shown = folder.path if exists(by) else by  # zoo:name, user/name
     return f"{shown}, {checkpoint.name}", load
 
 

@@ -14,6 +14,7 @@ from mmrl.data.records import dataset_records
 from mmrl.device import AUTO, DEVICES
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
+from mmrl.files import is_file
 from mmrl.progress import ProgressBar
 from mmrl.records import EPISODES_FOLDER, RecordFolder
 from mmrl.sharing.locate import find_run_folder, names_dataset
@@ -59,7 +60,7 @@ def run(arguments: list[str]) -> int:
     check_limit(options.max_episode_steps)
     name = options.run
     found = Path(name) if names_dataset(name) else find_run_folder(name)
-    if (found / CONFIG).is_file():
+    if is_file(found / CONFIG):
         folder = record(
             Run.open(found),
             options.env,

@@ -20,6 +20,7 @@ from mmrl.env_sets import members_of, short_name
 from mmrl.errors import UserError
 from mmrl.evaluation.episodes import play_episodes
 from mmrl.evaluation.report import known_success
+from mmrl.experiment.curves import read_curve
 from mmrl.experiment.run import CONFIG, Run
 from mmrl.experiment.tuning import (
     VALIDATION,
@@ -121,6 +122,8 @@ def _study(folder: Path, options: Any) -> Any:
         study = _opened(optuna, file)
         # every process that joins or resumes samples with a seed of its own
         study.sampler = optuna.samplers.TPESampler(seed=options.seed + len(study.trials))
+        if not all(isinstance(one.number, int) for one in study.trials):
+            raise TypeError("a trial has no number")
     except Exception as error:  # of any kind: of SQLite, SQLAlchemy, or Optuna
         why = shortened(f"{type(error).__name__}: {error}")
         raise FileError(f"{file}: is damaged, or no study: {why}. Give another --out") from error
@@ -226,7 +229,7 @@ class Search:
         try:
             while process.poll() is None:
                 time.sleep(_POLL)
-                for step, value in _curve(out):
+                for step, value in read_curve(out):
                     if step > reported:
                         reported = step
                         trial.report(value, step)
@@ -272,17 +275,3 @@ def _last(trial: Any) -> float | None:
     """The last value that a trial reported before it was stopped."""
     values = trial.intermediate_values
     return float(values[max(values)]) if values else None
-
-
-def _curve(out: Path) -> list[tuple[int, float]]:
-    """The success rate of recent training episodes so far, by step."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    if not out.is_dir():
-        return []
-    accumulator = EventAccumulator(str(out), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    tag = "rollout/success_rate"
-    if tag not in accumulator.Tags()["scalars"]:
-        return []
-    return [(event.step, event.value) for event in accumulator.Scalars(tag)]

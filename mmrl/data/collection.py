@@ -304,8 +304,8 @@ class Workshop:
         with open_hdf5(path) as part:
             for episode in self.episodes(number):
                 name = f"episode_{episode}"
-                group = member(part, name)
                 try:
+                    group = member(part, name)
                     check_members(group)
                     part.copy(group, file, name)
                     steps += int(group.attrs["total_steps"])

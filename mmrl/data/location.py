@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mmrl.errors import UserError
+from mmrl.files import is_file, is_folder
 from mmrl.optional_packages import needed_for
 
 DATA: Final = "data"
@@ -75,9 +76,13 @@ def find_place(name: str) -> Place:
         UserError: it is neither; or Minari is not installed.
     """
     path = Path(name).expanduser()
-    if name.startswith((".", "/", "~")) or ("/" in name and path.parent.is_dir()) or path.is_dir():
+    if (
+        name.startswith((".", "/", "~"))
+        or ("/" in name and is_folder(path.parent))
+        or is_folder(path)
+    ):
         folder = path.resolve()
-        if folder.name == DATA and (folder / METADATA).is_file():
+        if folder.name == DATA and is_file(folder / METADATA):
             folder = folder.parent
         plain = re.sub(r"[^-_\w]", "_", folder.name)
         return Place(name, folder, plain if _ID.fullmatch(plain) else f"{plain}-v0")

@@ -17,6 +17,7 @@ from msgspec import Meta
 from mmrl.errors import UserError
 from mmrl.evaluation.report import known_success, machine, versions
 from mmrl.evaluation.statistics import mean_interval
+from mmrl.experiment.curves import read_curve
 from mmrl.files import write_atomically, write_bytes, write_json
 from mmrl.optional_packages import import_pyplot, is_installed
 from mmrl.schema import Finite, OpenSchema, convert, read_json
@@ -173,15 +174,13 @@ def _read_result(path: Path) -> dict[str, Any]:
 
 
 def area_under_curve(run: Path) -> float:
-    """The mean over training of the success rate of recent episodes, by the trapezoid rule."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    """The mean over training of the success rate of recent episodes, by the trapezoid rule; 0 where
+    it was too short for an episode of each environment.
 
-    accumulator = EventAccumulator(str(run), size_guidance={"scalars": 0})
-    accumulator.Reload()
-    tag = "rollout/success_rate"
-    if tag not in accumulator.Tags()["scalars"]:  # too short for an episode of each environment
-        return 0.0
-    points = [(p.step, p.value) for p in accumulator.Scalars(tag)]
+    Raises:
+        FileError: as :func:`mmrl.experiment.curves.read_curve`.
+    """
+    points = read_curve(run)
     if len(points) < 2:
         return points[0][1] if points else 0.0
     area = sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in itertools.pairwise(points))

@@ -11,6 +11,7 @@ from mmrl.errors import UserError
 from mmrl.evaluation.comparison import ComparedArm, ScoredRun
 from mmrl.experiment.config import flat
 from mmrl.experiment.run import CONFIG
+from mmrl.files import is_file
 from mmrl.schema import Count, Finite, OpenSchema, convert, parse_yaml, read_json, read_text
 
 RESULT: Final = "result.json"
@@ -48,7 +49,7 @@ def find_runs(paths: Sequence[str]) -> list[ScoredRun]:
     """
     found: dict[Path, ScoredRun] = {}
     for path in map(Path, paths):
-        if (path / CONFIG).is_file():
+        if is_file(path / CONFIG):
             folders = [path]
         else:
             folders = sorted(file.parent for file in path.glob(f"**/{RESULT}"))

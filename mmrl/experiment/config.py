@@ -129,7 +129,8 @@ def read_config(
     given, _ = rename_keys(with_env_text(plain))
     agent = agent_section(given.get("agent", TrainConfig.agent))
     hyper = _hyperparameters(given.pop(agent, {}), hyperparameters, f"{source}: {agent}")
-    model = convert(given.pop("model", {}), ModelConfig, f"{source}: model")
+    with well_formed(source):
+        model = convert(given.pop("model", {}), ModelConfig, f"{source}: model")
     optimizer = convert(given.pop("optimizer", {}), OptimizerConfig, f"{source}: optimizer")
     config = convert({"out": "", **given}, TrainConfig, source)
     return replace(config, model=model, optimizer=optimizer), hyper

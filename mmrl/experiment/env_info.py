@@ -281,6 +281,8 @@ def space_from_plain(plain: Mapping[str, Any]) -> Any:
         return spaces.Dict({key: space_from_plain(one) for key, one in given["spaces"]})
     if kind == "Tuple":
         return spaces.Tuple([space_from_plain(one) for one in given["spaces"]])
+    if kind == "Text" and not isinstance(given["charset"], str):
+        raise TypeError(f"the characters of a text are {given['charset']!r:.60}, and no text")
     simple = {
         "Discrete": spaces.Discrete, "MultiBinary": spaces.MultiBinary, "Text": spaces.Text,
     }  # fmt: skip

@@ -30,7 +30,7 @@ from mmrl.experiment.config import flat
 from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import RunLock
 from mmrl.experiment.renamed import announce, rename_keys
-from mmrl.files import DRAFT, WriteError, remove_drafts, write_atomically, write_json
+from mmrl.files import DRAFT, WriteError, is_file, remove_drafts, write_atomically, write_json
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.records import EPISODES_FOLDER
@@ -141,7 +141,7 @@ class Run:
         """
         path = Path(path)
         file = path / CONFIG
-        if not file.is_file():
+        if not is_file(file):
             raise UserError(f"{path} is no run folder: it has no {CONFIG}")
         config = read_yaml(file, dict[str, Any])
         if not {"env", "task"} & config.keys():

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from mmrl.compat import import_transformers
 from mmrl.errors import UserError
+from mmrl.files import exists, is_folder
 from mmrl.optional_packages import needed_for
 from mmrl.schema import FileError, check_regular, parse_json, read_content, read_json
 from mmrl.text_output import shortened
@@ -33,6 +34,7 @@ _WITHOUT_WEIGHTS: Final = (
 )
 _PANIC: Final = "PanicException"  # of the Rust of tokenizers; no Exception
 _MOST: Final = 2**24  # a size in a configuration, such as of a vocabulary or a layer
+_MOST_LAYERS: Final = 1_024  # several times those of any model
 _NO_SIZES: Final = frozenset({"model_max_length", "rope_theta"})
 _CONFIGURATIONS: Final = ("config.json", "preprocessor_config.json", "tokenizer_config.json")
 _PICKLED: Final = "pytorch_model*.bin*"
@@ -96,7 +98,7 @@ def load_pretrained(kind: str, name: str, **arguments: Any) -> Any:
     """
     folder = Path(name)
     options: dict[str, Any] = {"trust_remote_code": False, **arguments}
-    if folder.is_dir():
+    if is_folder(folder):
         _check_files(folder)
         check_code(folder)
     if kind not in _WITHOUT_WEIGHTS:
@@ -133,8 +135,9 @@ def _check_files(folder: Path) -> None:
     """
     for file in filter(Path.exists, (folder / name for name in _CONFIGURATIONS)):
         for key, value in _settings(read_json(file, dict[str, Any])):
-            if key not in _NO_SIZES and type(value) is int and abs(value) > _MOST:
-                raise FileError(f"{file}: {key} is {value}, and must be at most {_MOST:,}")
+            most = _MOST_LAYERS if key.endswith("layers") else _MOST
+            if key not in _NO_SIZES and type(value) is int and abs(value) > most:
+                raise FileError(f"{file}: {key} is {value}, and must be at most {most:,}")
             if isinstance(value, float) and not isfinite(value):
                 raise FileError(f"{file}: {key} is {value}, and must be a finite number")
     for file in sorted(folder.glob("*.safetensors")):
@@ -256,7 +259,7 @@ def hub_cache() -> str:
 
 def download_hint(name: str) -> str:
     """How a model of the hub gets into the cache; nothing for a folder."""
-    is_path = name.startswith(("/", ".", "~")) or Path(name).exists() or name.count("/") > 1
+    is_path = name.startswith(("/", ".", "~")) or exists(name) or name.count("/") > 1
     return "" if is_path else f", once with a network: hf download {name}"
 
 

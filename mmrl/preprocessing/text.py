@@ -266,7 +266,8 @@ class PretrainedTokenizer(CachingTokenizer):
                 f"tokenizer {name!r} pads with {padding}, and its model with {PADDING}: "
                 "give the tokenizer that the model was trained with"
             )
-        super().__init__(len(self._tokenizer) + self.offset, length)
+        largest = max(self._tokenizer.get_vocab().values(), default=-1)
+        super().__init__(max(len(self._tokenizer), largest + 1) + self.offset, length)
 
     def _offset(self, padding: int | None) -> int:
         """That of the model in the same place; where there is none, of the tokenizer alone."""

@@ -130,7 +130,7 @@ class EpisodeRecord:
         for name, (length, right) in lengths.items():
             if length not in right:
                 raise ValueError(f"{name} has {length} entries for {steps} actions")
-        for name, one in {"rewards": self.rewards, **self.numbers}.items():
+        for name, one in {"rewards": self.rewards, "actions": self.actions, **self.numbers}.items():
             if np.asarray(one, np.float64 if name == "rewards" else None).dtype.kind not in "biuf":
                 raise ValueError(f"{name} are no numbers")
         if not all(isinstance(one, Mapping) for one in (self.about, *self.infos)):

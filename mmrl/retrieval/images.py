@@ -19,6 +19,7 @@ from PIL import Image
 from mmrl.contract import IMAGE
 from mmrl.data import EpisodeDataset, find_place, open_dataset
 from mmrl.errors import UserError
+from mmrl.files import exists, is_file, is_folder
 from mmrl.images import decoded, resized
 from mmrl.retrieval.embedding import SharedEmbedding
 from mmrl.retrieval.index import Entry, ImageIndex, caption
@@ -61,13 +62,13 @@ def open_images(name: str) -> Images:
         UserError: it is neither.
     """
     path = Path(name).expanduser()
-    is_dataset = any((path / sub / "metadata.json").is_file() for sub in (".", "data"))
-    if path.is_dir() and not is_dataset:
+    is_dataset = any(is_file(path / sub / "metadata.json") for sub in (".", "data"))
+    if is_folder(path) and not is_dataset:
         return ImageFolder(path)
     try:
         return RolloutImages(open_dataset(name))
     except UserError as error:
-        if find_place(name).path.exists():
+        if exists(find_place(name).path):
             raise
         raise UserError(f"{name!r} is no folder of images, and no dataset: {error}") from error
 

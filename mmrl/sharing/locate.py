@@ -12,6 +12,7 @@ from pathlib import Path
 from mmrl.data.location import find_place
 from mmrl.errors import UserError
 from mmrl.experiment.run import CONFIG, Run
+from mmrl.files import exists, is_file
 from mmrl.sharing.hub import download
 from mmrl.sharing.names import ZOO, is_hub_name, parse_hub_name
 from mmrl.sharing.zoo import find_agent_folder
@@ -28,7 +29,7 @@ def find_run_folder(name: str | os.PathLike[str]) -> Path:
         UserError: there is no such agent, or the hub cannot be reached.
     """
     text = os.fspath(name)
-    if Path(text).exists():
+    if exists(text):
         return Path(text)
     if text.startswith(ZOO):
         return find_agent_folder(text.removeprefix(ZOO))
@@ -40,10 +41,10 @@ def names_dataset(name: str | os.PathLike[str]) -> bool:
     name of the hub.
     """
     text = os.fspath(name)
-    if (Path(text) / CONFIG).is_file():
+    if is_file(Path(text) / CONFIG):
         return False
     try:
-        return find_place(text).metadata.is_file()
+        return is_file(find_place(text).metadata)
     except UserError:
         return False
 

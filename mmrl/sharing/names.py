@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mmrl.errors import UserError
+from mmrl.files import exists, is_folder
 
 ZOO: Final = "zoo:"
 """What the name of an agent of an installed package begins with."""
@@ -50,7 +51,7 @@ def is_hub_name(name: str) -> bool:
     """Whether a text names a repository of the hub, and not a folder: neither it nor the folder
     that it would be in exists here, so that the name of a local folder is never sent anywhere.
     """
-    if Path(name).exists() or Path(name).parent.is_dir():
+    if exists(name) or is_folder(Path(name).parent):
         return False
     try:
         parse_hub_name(name)

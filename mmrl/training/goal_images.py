@@ -19,6 +19,7 @@ from mmrl.contract import IMAGE
 from mmrl.errors import UserError
 from mmrl.experiment.checkpoint import Checkpoint
 from mmrl.experiment.run import CONFIG, Run
+from mmrl.files import is_file
 from mmrl.generative.image.painter import Painter
 from mmrl.language import LANGUAGE, NEUTRAL, InstructionLanguage, find_language, load_language
 from mmrl.models.config import ModelConfig
@@ -91,7 +92,7 @@ def load_goals(path: str | Path, image_size: tuple[int, int], env_id: str = "") 
     Raises:
         UserError: no such painter, with the command that makes one; or one of other frames.
     """
-    if not (Path(path) / CONFIG).is_file():
+    if not is_file(Path(path) / CONFIG):
         raise UserError(
             f"model.goal_image: there is no painter in {path}; 'mmrl fit painter --out {path} …' "
             "makes one, and 'mmrl recipes show painter' says of what"

@@ -12,6 +12,9 @@ from mmrl.files import (
     WriteError,
     as_os_error,
     atomic_folder,
+    exists,
+    is_file,
+    is_folder,
     remove_drafts,
     write_atomically,
     write_json,
@@ -107,3 +110,20 @@ def test_errors_of_safetensors():
     error = as_os_error(RuntimeError("I/O error: No space left on device (os error 28)"))
     assert WriteError(Path("a"), error).disk_is_full
     assert str(as_os_error(RuntimeError("header too large"))) == "header too large"
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "a/" * 5_000, "no\0"])
+def test_nothing_has_a_name_that_nothing_can_have(name):
+    assert not exists(name)
+    assert not is_file(name)
+    assert not is_folder(name)
+
+
+def test_what_is_there(tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    assert exists(file)
+    assert is_file(str(file))
+    assert not is_folder(file)
+    assert is_folder(tmp_path)
+    assert not is_file(tmp_path)

@@ -18,3 +18,15 @@ def test_what_is_no_plain_value(text):
         read_yaml(text)
     with pytest.raises(yaml.YAMLError):
         to_yaml({"a": object()})
+
+
+@pytest.mark.parametrize("text", ["a: " + "9" * 400, "a: !!int '" + "9" * 400 + "'"])
+def test_a_number_that_is_no_float(text):
+    with pytest.raises(yaml.YAMLError, match=r"a number of 400 digits: 99999999999999999999…"):
+        read_yaml(text)
+
+
+def test_long_texts_and_numbers_that_are_floats():
+    assert read_yaml(f"a: '{'9' * 400}'") == {"a": "9" * 400}
+    assert float(read_yaml("9" * 250)) == 1e250
+    assert read_yaml("0x" + "f" * 240) == int("f" * 240, 16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, cast
 
 from stable_baselines3.common.utils import get_device
@@ -13,6 +12,7 @@ from mmrl.env_sets import short_name
 from mmrl.errors import UserError
 from mmrl.experiment.config import TrainConfig
 from mmrl.experiment.env_info import EnvInfo
+from mmrl.files import is_folder
 from mmrl.generative.text.models import TextGenerator, build_captioner
 from mmrl.language import find_language
 from mmrl.models.config import ModelConfig
@@ -121,7 +121,7 @@ def build_relabeller(
                 size, words, frames=_FRAMES, length=length, image_args=_PATCHES, width=64, layers=1
             )
         return LearnedCaptioner(generator.to(get_device(config.device)), tokenizer, config.seed)
-    if not Path(kind).is_dir():
+    if not is_folder(kind):
         raise UserError(
             f"hindsight={kind!r}: is not none, oracle or learned, nor a run folder of "
             "'mmrl fit captioner'"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from torch import nn
 
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError, unknown
+from mmrl.files import is_folder
 from mmrl.models.encoders.hub import UNREADABLE, first_line
 from mmrl.models.encoders.hub_image import pretrained_image
 from mmrl.models.encoders.image_base import ImageEncoder
@@ -173,7 +173,7 @@ def build_image_encoder(
     build: Callable[..., ImageEncoder] = pretrained_image
     if name in theirs:
         build = partial(torchvision_encoder, weights=weights)
-    elif "/" not in name and not Path(name).is_dir():
+    elif "/" not in name and not is_folder(name):
         raise unknown("image encoder", name, [*IMAGE_ENCODERS, *theirs])
     elif weights:
         raise UserError(f"{name} comes with its weights: leave model.image_weights empty")

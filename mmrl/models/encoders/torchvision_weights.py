@@ -19,6 +19,7 @@ from torch import Tensor
 from mmrl.compat import import_torchvision
 from mmrl.errors import UserError
 from mmrl.schema import check_regular
+from mmrl.text_output import shortened
 
 _HASH: Final = torch.hub.HASH_REGEX  # in a file's name: the beginning of the SHA-256 of its content
 _SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".bin")
@@ -75,7 +76,10 @@ def published_weights(name: str, weights: str) -> dict[str, Tensor]:
 
 def _tensors(content: bytes, file: object) -> dict[str, Tensor]:
     """What torch saved, of which nothing but tensors is read."""
-    state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    try:
+        state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"{file} is damaged: {shortened(error)}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # as training scripts save it
     if not isinstance(state, dict):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmrl.arrays import read_npz
 from mmrl.errors import UserError
+from mmrl.files import is_folder
 from mmrl.generative.image.sprites import SpritePainter
 from mmrl.images import decoded
 from mmrl.training import TASKS
@@ -122,7 +123,7 @@ def read_images(path: Path) -> dict[str, NDArray[np.uint8]]:
         UserError: it cannot be read, or holds something else.
     """
     try:
-        if path.is_dir():
+        if is_folder(path):
             images = {file.stem: decoded(file, "RGBA") for file in sorted(path.glob("*.png"))}
         else:
             images = read_npz(path)

@@ -183,6 +183,7 @@ LAUGHS = "\n".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}' if k else 'x'] * 9)}]
         (b"model: {features: x}", "model.features"),
         (b"steps: 2.5", "steps"),
         (b"agent:", "agent is None, and must be a text"),
+        (b"ppo: {gamma: " + b"9" * 400 + b"}", "a number of 400 digits: 99999999999999999999…"),
         (b"stepps: 3", "stepps"),
     ],
 )
@@ -193,3 +194,10 @@ def test_a_configuration_file_that_cannot_be(tmp_path, content, words):
         request.parse([f"--config={file}", "--out=new"])
     assert "\n" not in str(caught.value)
     assert str(file) in str(caught.value) or "stepps" in words
+
+
+@pytest.mark.parametrize("options", ["--ppo.gamma {}", "--seed={}", "--env-args.size [1,-{}]"])
+def test_a_number_beyond_all_floats(options):
+    given = options.format("9" * 400).split()
+    with pytest.raises(UserError, match="99999999999999999999…: a number of 400 digits"):
+        request.parse(["--env=x", "--out=new", *given])

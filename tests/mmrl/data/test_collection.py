@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import gymnasium as gym
 import h5py
@@ -355,6 +356,13 @@ def test_a_disk_that_fills_up(minari_home, monkeypatch, failing):
     kept = collect(request, ExpertSource, place).kept
     assert kept == {"request.json": 0, "part_000001.hdf5": 4}.get(failing, 9)
     assert len(list(open_dataset("full-v0"))) == 9
+
+
+def test_a_damaged_group_of_a_part_is_named(minari_home, monkeypatch):
+    """What h5py raises for a bit in the wrong place of a group's header."""
+    monkeypatch.setattr(collecting, "member", Mock(side_effect=KeyError("incorrect checksum")))
+    with pytest.raises(UserError, match=r"part_000000.hdf5, episode 0 is damaged: .*checksum"):
+        collect(Request(GRID, 2, "expert", num_envs=2), ExpertSource, find_place("torn-v0"))
 
 
 def test_a_damaged_part_is_named(minari_home, monkeypatch):

@@ -40,6 +40,13 @@ def test_a_space_of_another_kind():
         space_to_plain(spaces.Sequence(spaces.Discrete(2)))
 
 
+@pytest.mark.parametrize("charset", [[], {}, ["x"], None])
+def test_characters_that_are_no_text(charset):
+    plain = {**space_to_plain(spaces.Text(3)), "charset": charset}
+    with pytest.raises(TypeError, match="the characters of a text are .*, and no text"):
+        space_from_plain(plain)
+
+
 @pytest.mark.parametrize("env", [GRID, "signals"])
 def test_it_is_what_the_environment_shows(env, signals, tmp_path):
     env_id = signals if env == "signals" else env

@@ -202,6 +202,14 @@ def test_a_damaged_record(tmp_path, members, words):
         read_record(path)
 
 
+@pytest.mark.parametrize("actions", [["", "x"], [None, 1]])
+def test_actions_that_are_no_numbers(tmp_path, actions):
+    record = episode(steps=2)
+    record.actions = np.array(actions)
+    with pytest.raises(ValueError, match="actions are no numbers"):
+        write_record(tmp_path / "a.episode", record)
+
+
 @PROPERTY
 @given(st.data())
 def test_any_other_bytes_are_refused_or_read(tmp_path_factory, data):

@@ -2,6 +2,7 @@
 saved, and loaded without the folder that it came from.
 """
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -281,6 +282,26 @@ def test_what_does_not_fit_is_refused(hub, tmp_path):
         with pytest.raises(UserError, match=message) as caught:
             build()
         assert "\n" not in str(caught.value)
+
+
+def test_an_id_beyond_the_embeddings_is_refused(hub, tmp_path):
+    folder = spoilt(hub, "bert", tmp_path)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary[max(vocabulary, key=vocabulary.get)] = 1_000_000
+    file.write_text(json.dumps(tokenizer))
+    with pytest.raises(UserError, match="has 13 embeddings, and its tokenizer makes 1000001"):
+        read(str(folder), image=False)
+
+
+@pytest.mark.parametrize("name", ["bert", "vit"])
+def test_more_layers_than_any_model_has(hub, tmp_path, name):
+    file = spoilt(hub, name, tmp_path) / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "num_hidden_layers": 2_000}))
+    words = r"config.json: num_hidden_layers is 2000, and must be at most 1,024"
+    with pytest.raises(UserError, match=words):
+        read(str(file.parent), image=name == "vit")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every classification network of torchvision is an image encoder, with any weights."""
 
 import re
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -94,6 +95,16 @@ def test_weights_of_a_file_with_another_head(tmp_path, suffix):
     build_image_encoder("shufflenet_v2_x0_5", (32, 32), weights=str(file) + "x", pretrained=False)
     with pytest.raises(UserError, match="cannot be loaded.*weights are missing, such as conv1"):
         build_image_encoder("resnet18", (32, 32), weights=str(file))
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError])
+def test_a_damaged_file_of_weights(tmp_path, monkeypatch, error):
+    """What torch raises for a bit in the wrong place of a pickle."""
+    file = tmp_path / "mine.pth"
+    torch.save({}, file)
+    monkeypatch.setattr(torch, "load", Mock(side_effect=error("'backward_hooks'")))
+    with pytest.raises(UserError, match=r"mine.pth is damaged: 'backward_hooks'"):
+        build_image_encoder("shufflenet_v2_x0_5", (32, 32), weights=str(file))
 
 
 def test_earlier_names_of_densenets_weights():
