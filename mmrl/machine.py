@@ -55,6 +55,14 @@ def resident_memory() -> int | None:
     return None
 
 
+def release_memory() -> None:
+    """Give back to the system what was freed: glibc keeps it, in pieces between what is in use,
+    which grow in long trainings. Other allocators give it back by themselves.
+    """
+    with suppress(AttributeError, OSError, TypeError, ValueError):  # no glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def load() -> float | None:
     """Processes that wanted a core during the last minute, on average."""
     with suppress(AttributeError, OSError):  # Windows; where it cannot be obtained

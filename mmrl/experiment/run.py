@@ -31,6 +31,7 @@ from mmrl.experiment.env_info import EnvInfo
 from mmrl.experiment.lock import RunLock
 from mmrl.experiment.renamed import announce, rename_keys
 from mmrl.files import DRAFT, WriteError, is_file, remove_drafts, write_atomically, write_json
+from mmrl.machine import release_memory
 from mmrl.models.config import complete
 from mmrl.preprocessing.pipeline import Preprocessing
 from mmrl.records import EPISODES_FOLDER
@@ -231,6 +232,7 @@ class Run:
         target = self.checkpoints / f"step_{checkpoint.steps}"
         if not _is_whole(target):
             self._make_room(lambda: write_checkpoint(target, checkpoint))
+            release_memory()
         for old in self._newest_first()[keep:]:
             shutil.rmtree(old, ignore_errors=True)
         return target

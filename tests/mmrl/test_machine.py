@@ -54,3 +54,13 @@ def test_memory_of_windows(elsewhere, monkeypatch, answers):
 
 def test_size_of_the_structure_is_that_of_windows():
     assert machine.ctypes.sizeof(machine._MemoryStatus) in (64, 72)  # where a long has 8 bytes
+
+
+def test_memory_is_given_back(monkeypatch):
+    machine.release_memory()
+
+    class Musl:
+        """A C library without ``malloc_trim``."""
+
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda _: Musl())
+    machine.release_memory()
