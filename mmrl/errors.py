@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
-_MOST: Final = 24  # names that are listed
+_MOST: Final = 16  # names that are listed
 _LONGEST: Final = 80  # characters of a name
 _LONG_WORD: Final = re.compile(r"[^\s/\\]{256,}")  # no name of a file is as long
 _KEPT: Final = 100

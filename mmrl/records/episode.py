@@ -125,7 +125,10 @@ class EpisodeRecord:
             "infos": (len(self.infos), {0, steps}),
             **{name: (len(one), {steps, steps + 1}) for name, one in self.numbers.items()},
         }
-        if not all(isinstance(one, str) for one in (*self.instructions, *self.action_names)):
+        texts = (self.instructions, self.action_names)
+        if not all(isinstance(one, str) for listed in texts for one in listed) or any(
+            isinstance(listed, str) for listed in texts
+        ):
             raise ValueError("instructions and names of actions are strings")
         for name, (length, right) in lengths.items():
             if length not in right:

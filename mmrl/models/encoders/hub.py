@@ -22,6 +22,7 @@ from mmrl.preprocessing.hub import (
     pretrained_config,
     tower_config,
 )
+from mmrl.text_output import shortened
 
 Pooled = bool | Literal["mean", "model"]
 """One token instead of all: True or "mean" for their mean, "model" for the model's own pooling."""
@@ -43,8 +44,8 @@ def check_pooled(pooled: object, known: Sequence[bool | str]) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, on one line."""
-    return (str(error).splitlines() or [repr(error)])[0]
+    """The beginning of what an error says, on one line."""
+    return shortened((str(error).splitlines() or [repr(error)])[0])
 
 
 def load_tower(name: str, tower: Tower, *, weights: bool = True, pooled: Pooled = False) -> Any:

@@ -32,6 +32,7 @@ from mmrl.preprocessing.hub import (
     pretrained_config,
 )
 from mmrl.preprocessing.speech import LogMel, PretrainedSpeech, SpeechPreprocessor
+from mmrl.text_output import shortened
 
 _NOT_USED: Final = "masked_spec_embed"  # of Wav2Vec2's masking, which is off; most files lack it
 _LEAST_VARIANCE: Final = 1e-4  # of a band; one that never changes stays 0
@@ -283,7 +284,9 @@ def build_speech_encoder(
         try:
             return SPEECH_ENCODERS[name](shape, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"model.speech_args {kwargs} do not fit {name}: {error}") from error
+            raise UserError(
+                f"model.speech_args {kwargs} do not fit {name}: {shortened(error)}"
+            ) from error
     if is_of_others(name):
         return build_other("speech", name, SpeechEncoder, SPEECH_ENCODERS, kwargs, shape)
     if kwargs:

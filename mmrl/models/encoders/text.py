@@ -13,6 +13,7 @@ from mmrl.models.encoders.hub_text import HubTextEncoder, pretrained_text
 from mmrl.models.encoders.others import build_other, is_of_others
 from mmrl.models.encoders.words import BagOfWords, WordCNN, WordGRU, WordVectors
 from mmrl.preprocessing.hub import PACKAGED, download_hint, hub_cache
+from mmrl.text_output import shortened
 
 TEXT_ENCODERS: Final[dict[str, Callable[..., TextEncoder]]] = {
     "small_bert": small_bert,
@@ -47,7 +48,9 @@ def build_text_encoder(
         try:
             return TEXT_ENCODERS[name](vocabulary, length=length, **kwargs)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"model.text_args {kwargs} do not fit {name}: {error}") from error
+            raise UserError(
+                f"model.text_args {kwargs} do not fit {name}: {shortened(error)}"
+            ) from error
     if is_of_others(name):
         return build_other(
             "text", name, TextEncoder, TEXT_ENCODERS, kwargs, vocabulary, length=length

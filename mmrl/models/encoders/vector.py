@@ -15,6 +15,7 @@ from mmrl.errors import UserError
 from mmrl.models.encoders.base import Encoder
 from mmrl.models.encoders.others import build_other
 from mmrl.models.tokens import Tokens, TokensShape
+from mmrl.text_output import shortened
 
 _CLIP: Final = 10.0
 _EPSILON: Final = 1e-8
@@ -186,4 +187,6 @@ def build_vector_encoder(name: str, size: int, **kwargs: Any) -> Encoder:
     try:
         return VECTOR_ENCODERS[name](size, **kwargs)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"model.vector_args {kwargs} do not fit {name}: {error}") from error
+        raise UserError(
+            f"model.vector_args {kwargs} do not fit {name}: {shortened(error)}"
+        ) from error

@@ -24,6 +24,7 @@ from mmrl.models.fusion.weighted_sum import WeightedSumFusion
 from mmrl.models.tokens import TokensShape
 from mmrl.registry import FUSIONS as ENTRY_POINTS
 from mmrl.registry import find_offered, is_offered
+from mmrl.text_output import shortened
 
 FUSIONS: Final[dict[str, type[Fusion]]] = {
     "bilinear": BilinearFusion,
@@ -59,7 +60,9 @@ def build_fusion(
         return cast("Fusion", kind(shapes, features, **(args or {})))
     except (TypeError, ValueError) as error:
         if args:
-            raise UserError(f"model.fusion_args {dict(args)} do not fit {name}: {error}") from error
+            raise UserError(
+                f"model.fusion_args {dict(args)} do not fit {name}: {shortened(error)}"
+            ) from error
         if isinstance(error, TypeError):
             raise
         raise UserError(f"fusion {name!r}: {error}") from error

@@ -16,6 +16,7 @@ from mmrl.generative.text.models import Recogniser
 from mmrl.models.encoders.speech import SpeechTransformer
 from mmrl.preprocessing.speech import LogMel
 from mmrl.preprocessing.text import WordTokenizer
+from mmrl.text_output import shortened
 from mmrl.training import TASKS
 from mmrl.training.config import FitConfig
 from mmrl.training.task import Batch, Evaluation, Task
@@ -90,7 +91,7 @@ class SpeechTask(Task):
                 **recipe["decoder"],
             )
         except (AssertionError, ValueError) as error:
-            raise UserError(f"sizes {recipe['encoder']} do not fit: {error}") from error
+            raise UserError(f"sizes {recipe['encoder']} do not fit: {shortened(error)}") from error
 
     def batch(self, generator: np.random.Generator) -> Batch:
         """Augmented utterances, and their sentences."""

@@ -202,6 +202,13 @@ def test_a_damaged_record(tmp_path, members, words):
         read_record(path)
 
 
+def test_a_text_is_no_list_of_texts(tmp_path):
+    record = episode(steps=3)
+    record.instructions = "true"
+    with pytest.raises(ValueError, match="instructions and names of actions are strings"):
+        write_record(tmp_path / "a.episode", record)
+
+
 @pytest.mark.parametrize("actions", [["", "x"], [None, 1]])
 def test_actions_that_are_no_numbers(tmp_path, actions):
     record = episode(steps=2)
