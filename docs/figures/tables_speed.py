@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from figures.reading import count, lines, percent, read, rounded
+from figures.reading import average, count, lines, percent, read, rounded
 
 _FIRST_PERSON = {
     "mmrl, batch of 256": "mmrl, batch of 256",
@@ -96,6 +96,28 @@ def full_disk() -> str:
             yield [one["case"], count(one["free_kb"]), kept, ended]
 
     return lines("| command | room before, kB | kept | then, with room |", "lrll", rows())
+
+
+def memories() -> str:
+    """What memories of PPO reach where one is needed, and how fast they are."""
+
+    def row(name: str, one: Any) -> list[str]:
+        runs = one["runs"]
+        reached = ("not" if run["steps_to_0.9"] is None else count(run["steps_to_0.9"])
+                   for run in runs)  # fmt: skip
+        return [
+            f"`{one['memory']}`",
+            ", ".join(f"{run['mean_return']:.2f}" for run in runs),
+            f"{average(runs, 'random'):.2f}",
+            ", ".join(reached),
+            count(average(runs, "steps_per_second")),
+        ]
+
+    header = (
+        "| `ppo.memory` | return, by seed | random policy | steps to a return of 0.9, by seed "
+        "| steps/s |"
+    )
+    return lines(header, "llrlr", (row(*item) for item in read("memories")["memories"].items()))
 
 
 def long_run() -> str:
