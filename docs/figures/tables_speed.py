@@ -101,7 +101,7 @@ def full_disk() -> str:
 def memories() -> str:
     """What memories of PPO reach where one is needed, and how fast they are."""
 
-    def row(name: str, one: Any) -> list[str]:
+    def row(one: Any) -> list[str]:
         runs = one["runs"]
         reached = ("not" if run["steps_to_0.9"] is None else count(run["steps_to_0.9"])
                    for run in runs)  # fmt: skip
@@ -117,7 +117,7 @@ def memories() -> str:
         "| `ppo.memory` | return, by seed | random policy | steps to a return of 0.9, by seed "
         "| steps/s |"
     )
-    return lines(header, "llrlr", (row(*item) for item in read("memories")["memories"].items()))
+    return lines(header, "llrlr", map(row, read("memories")["memories"].values()))
 
 
 def long_run() -> str:
