@@ -112,6 +112,18 @@ def speed() -> Iterator[Statement]:
     yield PAGE, f"scatter from {min(ratios):.2f} to {max(ratios):.2f}, so a slowdown"
 
 
+def imitation() -> Iterator[Statement]:
+    """DAgger beside behaviour cloning."""
+    level = read("imitation")["levels"]["GoToRedBall"]
+
+    def between(agent: str, episodes: str) -> str:
+        rates = [run["success_rate"] for run in level[agent][episodes]["runs"]]
+        return f"{percent(min(rates))} to {percent(max(rates))}"
+
+    yield PAGE, f"DAgger with 1,000 episodes has {between('dagger', '1000')}, where 99% was"
+    yield PAGE, f"cloning 2,500 episodes has {between('bc', '2500')}"
+
+
 LOG: Final[tuple[Callable[[], Iterator[Statement]], ...]] = (
-    reading, small_rooms, recipes, generative, rounds, speed,
+    reading, small_rooms, recipes, generative, rounds, speed, imitation,
 )  # fmt: skip
