@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,7 @@ def main() -> None:
     options = parser.parse_args()
     started = time.monotonic()
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and so would the commands
     found: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     plan = [
         (part, row)
