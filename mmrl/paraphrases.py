@@ -42,6 +42,7 @@ _START: Final = r"(?<![A-Za-z0-9])"
 _END: Final = r"(?![A-Za-z0-9])"
 _MOST_SLOTS: Final = 8  # of a pattern
 _LONGEST: Final = 100_000  # characters of a pattern's regular expression
+_LONGEST_FILE: Final = 1_000_000  # of those of a file together; compiled, each takes some bytes
 _SUFFIXES: Final = (".yaml", ".yml")
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Texts = Annotated[list[Text], Meta(min_length=1)]
@@ -79,7 +80,7 @@ class ParaphraseSet:
 
     def __init__(self, declared: _File, source: str) -> None:
         self._source, self._slots = source, declared.slots
-        self._spelling = declared.spelling
+        self._spelling, self._length = declared.spelling, 0
         self._sentences = self._rules(declared, "sentences", "", "")
         self._phrases = self._rules(declared, "phrases", _START, _END)
         self.types = tuple(declared.types)
@@ -197,7 +198,8 @@ class ParaphraseSet:
                 "most"
             )
         compiled = self._expanded(pattern, (), named=True)
-        if len(compiled) > _LONGEST:
+        self._length += len(compiled)
+        if len(compiled) > _LONGEST or self._length > _LONGEST_FILE:
             raise self._too_long(pattern)
         return compiled
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mmrl.errors import UserError
 from mmrl.language import NEUTRAL, NeutralLanguage
@@ -100,6 +101,19 @@ def test_what_is_refused(read, text: str, message: str) -> None:
         read(text)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_many_long_patterns_are_refused_together(read) -> None:
+    slots = {"long": ["x" * 999] * 90}
+    few, many = (
+        yaml.safe_dump({"slots": slots, "types": {"a": {"phrases": {
+            f"{number} {{long}}": ["y"] for number in range(count)
+        }}}})
+        for count in (2, 12)
+    )  # fmt: skip
+    read(few)
+    with pytest.raises(FileError, match="its slots have too many alternatives"):
+        read(many)
 
 
 def test_what_a_user_names(read, tmp_path: Path) -> None:

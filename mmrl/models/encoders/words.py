@@ -63,7 +63,7 @@ def read_word_vectors(path: str | Path, words: Collection[str]) -> dict[str, NDA
                 if word in wanted:
                     found[word] = _vector(pieces[-width:], f"{path}, line {number}")
     except (OSError, ValueError) as error:
-        raise UserError(f"word vectors {path} cannot be read: {error}") from error
+        raise UserError(f"word vectors {path} cannot be read: {shortened(error)}") from error
     if not found:
         raise UserError(f"word vectors {path}: none of the {len(wanted)} words is in it")
     return found
