@@ -11,7 +11,8 @@ limit on the time of one reading and on memory. It ends at the first file that i
 nor refused by a line that names it. Readers that change other files are left out.
 
 ``benchmarks/results/fuzz_coverage.json`` has for each kind how many files were read, the code
-that they reached (libFuzzer's counters), and what was not caught.
+that they reached (libFuzzer's counters), and what was not caught. Kinds that are not read this time
+keep their rows.
 """
 
 from __future__ import annotations
@@ -157,6 +158,8 @@ def main() -> None:
         fuzz(kind, example, options.folder / str(number), options.seconds, options.seed)
     chosen = [one for one in kinds if not options.only or options.only in one.name]
     started, rows = time.monotonic(), []
+    old = json.loads(RESULT.read_text())["rows"] if RESULT.is_file() else []
+    found = {row["kind"]: row for row in old}
     with work_folder(options) as folder, ProgressBar("kinds of files", len(chosen)) as bar:
         for kind in chosen:
             example, here = folder / kind.example, folder / str(kinds.index(kind))
@@ -167,9 +170,10 @@ def main() -> None:
             rows.append(measure(kind, here, options))
             bar.advance()
             bar.console.print(table(rows[-1:]).splitlines()[2], highlight=False)
-            if not options.only:
-                write_json(RESULT, {"seed": options.seed, "rows": rows, **provenance(started)})
-                write_atomically(RESULT.with_suffix(".md"), table(rows))
+            found[kind.name] = rows[-1]
+            kept = [found[one.name] for one in kinds if one.name in found]
+            write_json(RESULT, {"seed": options.seed, "rows": kept, **provenance(started)})
+            write_atomically(RESULT.with_suffix(".md"), table(kept))
     print(table(rows), end="")
     if failed := sum(bool(row["not_caught"]) for row in rows):
         raise SystemExit(f"{failed} kinds of files were not caught")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final
 from urllib.parse import urlparse
 
@@ -22,6 +23,8 @@ from mmrl.schema import check_regular
 from mmrl.text_output import shortened
 
 _HASH: Final = torch.hub.HASH_REGEX  # in a file's name: the beginning of the SHA-256 of its content
+_KNOWN: Final = (OSError, EOFError, LookupError, ValueError, RuntimeError, UnpicklingError)
+"""What is raised for weights that are damaged, and handled."""
 _SUFFIXES: Final = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -78,7 +81,9 @@ def _tensors(content: bytes, file: object) -> dict[str, Tensor]:
     """What torch saved, of which nothing but tensors is read."""
     try:
         state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (TypeError, AttributeError, ArithmeticError) as error:
+    except _KNOWN:
+        raise
+    except Exception as error:  # of any kind, for bits in the wrong place of a pickle
         raise ValueError(f"{file} is damaged: {shortened(error)}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]  # as training scripts save it

@@ -1,6 +1,7 @@
 """Every classification network of torchvision is an image encoder, with any weights."""
 
 import re
+import struct
 from unittest.mock import Mock
 
 import pytest
@@ -97,7 +98,7 @@ def test_weights_of_a_file_with_another_head(tmp_path, suffix):
         build_image_encoder("resnet18", (32, 32), weights=str(file))
 
 
-@pytest.mark.parametrize("error", [TypeError, AttributeError])
+@pytest.mark.parametrize("error", [TypeError, AttributeError, struct.error])
 def test_a_damaged_file_of_weights(tmp_path, monkeypatch, error):
     """What torch raises for a bit in the wrong place of a pickle."""
     file = tmp_path / "mine.pth"
