@@ -41,8 +41,8 @@ _NAME: Final = re.compile(r"[^\W\d]\w*")
 _START: Final = r"(?<![A-Za-z0-9])"
 _END: Final = r"(?![A-Za-z0-9])"
 _MOST_SLOTS: Final = 8  # of a pattern
-_LONGEST: Final = 100_000  # characters of a pattern's regular expression
-_LONGEST_FILE: Final = 1_000_000  # of those of a file together; compiled, each takes some bytes
+_LONGEST: Final = 20_000  # characters of a pattern's regular expression
+_LONGEST_FILE: Final = 200_000  # of those of a file together; compiled, each takes some bytes
 _SUFFIXES: Final = (".yaml", ".yml")
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Texts = Annotated[list[Text], Meta(min_length=1)]

@@ -6,6 +6,7 @@ is replaced atomically, and nothing in it is pickled.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,7 @@ class _Manifest(OpenSchema):
     model: str | UnsetType = UNSET
     weights: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
+    graph_sha256: str | None = None
 
 
 class _FileEntry(Schema):
@@ -170,10 +172,12 @@ class ImageIndex:
         (draft / EMBEDDINGS).write_bytes(content.getvalue())
         lines = ",\n".join(_json(entry) for entry in self.entries)
         (draft / ENTRIES).write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-        if self._graph is not None:
-            _faiss().write_index(self._graph, str(draft / GRAPH))
         count, width = self.embeddings.shape
         about = {**self.about, "images": count, "width": width, "exact": self.is_exact}
+        about.pop("graph_sha256", None)
+        if self._graph is not None:
+            _faiss().write_index(self._graph, str(draft / GRAPH))
+            about["graph_sha256"] = _digest(draft / GRAPH)
         (draft / MANIFEST).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -210,7 +214,7 @@ class ImageIndex:
             raise FileError(f"{folder / ENTRIES} has {len(entries)} entries of {count} images")
         index = cls(embeddings, entries, about, exact_limit=len(entries))
         if not manifest.exact:
-            index._graph = _read_graph(folder / GRAPH, embeddings.shape)
+            index._graph = _read_graph(folder / GRAPH, embeddings.shape, manifest.graph_sha256)
         return index
 
 
@@ -252,19 +256,33 @@ def _faiss() -> Any:
     return faiss
 
 
-def _read_graph(path: Path, shape: tuple[int, ...]) -> Any:
+def _read_graph(path: Path, shape: tuple[int, ...], digest: str | None) -> Any:
     """The graph of embeddings [N, D].
+
+    Args:
+        path: of the file.
+        shape: of the embeddings.
+        digest: the SHA-256 of the file, which is checked first: faiss asks for as much memory as a
+            damaged one says. None for an index of an earlier version.
 
     Raises:
         FileError: it is damaged, or of others.
     """
     faiss = _faiss()
     check_regular(path)
+    if digest is not None and _digest(path) != digest:
+        raise FileError(f"{path}: its SHA-256 is not that in {MANIFEST}")
     with well_formed(path):
         graph = faiss.read_index(str(path))
         if not isinstance(graph, faiss.IndexHNSWFlat) or (graph.ntotal, graph.d) != shape:
             raise ValueError(f"it is no graph of {list(shape)} embeddings")
     return graph
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(entry: Any) -> str:

@@ -69,6 +69,23 @@ def test_kept_and_read_back(tmp_path, limit):
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
 
+def test_a_damaged_graph_is_refused_before_faiss_reads_it(tmp_path):
+    pytest.importorskip("faiss")
+    folder = tmp_path / "index"
+    make(60, exact_limit=10).save(folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    content = bytearray((folder / GRAPH).read_bytes())
+    content[40] ^= 1
+    whole = (folder / GRAPH).read_bytes()
+    (folder / GRAPH).write_bytes(content)
+    with pytest.raises(UserError, match=r"graph.faiss: its SHA-256 is not that in index.json"):
+        ImageIndex.load(folder)
+    (folder / GRAPH).write_bytes(whole)
+    del manifest["graph_sha256"]  # as earlier versions wrote it
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    assert len(ImageIndex.load(folder)) == 60
+
+
 def test_a_file_whose_name_is_not_utf_8(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     ImageIndex(unit_vectors(1), [{"file": name}], ABOUT).save(tmp_path / "index")
