@@ -83,6 +83,12 @@ def robustness() -> Iterator[Statement]:
         f"{count(total['accepted'])} files were accepted, {count(total['refused'])} refused",
     )
     yield MEASURED, f"that names the file and {count(total['unclear'])} in one that does not"
+    guided = read("fuzz_coverage")["rows"]
+    yield MEASURED, f"{count(sum(row['read'] for row in guided))} more were read"
+    yield (
+        MEASURED,
+        f"of {len(guided)} kinds, {sum(bool(row['not_caught']) for row in guided)} ended",
+    )
     failed = sum(total[key] for key in ("uncaught", "crash", "timeout", "memory"))
     yield MEASURED, f"{failed} ended otherwise"
     yield MEASURED, f"A checkpoint takes {read('full_disk')['checkpoint_kb']} kB"
