@@ -82,3 +82,23 @@ def test_a_trial_that_fails_says_why(config, tmp_path, capsys, monkeypatch):
     arguments = ["--trials", "1", "--over", "ppo.gamma=0.9..0.99", "--out", str(tmp_path / "s")]
     assert main(["tune", config, *arguments]) == 2
     assert "trial 0 failed: no luck today" in capsys.readouterr().err
+
+
+def test_a_study_with_a_number_of_another_type(config, tmp_path, capsys):
+    """SQLite keeps any type in any column, and Optuna compares the numbers of trials."""
+    out = tmp_path / "search"
+    optuna = pytest.importorskip("optuna")
+    request = ["tune", config, "--out", str(out), "--over", "ppo.learning_rate=1e-3..1e-2:log"]
+    out.mkdir()
+    settings = {"config": (tmp_path / "config.yaml").read_text(), "steps": None}
+    (out / "search.yaml").write_text(yaml.safe_dump(settings))
+    study = optuna.create_study(
+        study_name="mmrl", storage=f"sqlite:///{out / 'study.db'}", direction="maximize"
+    )
+    study.ask()
+    with sqlite3.connect(out / "study.db") as database:
+        database.execute("update trials set number = x'ff'")
+    assert main([*request, "--trials", "2"]) == 2
+    error = capsys.readouterr().err
+    assert "study.db: is damaged, or no study: TypeError: a trial has no number" in error
+    assert error.count("\n") == 1
