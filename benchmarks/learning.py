@@ -105,7 +105,11 @@ def curves(
     axes.set(xlabel=across, ylabel=up, ylim=(0, 1.02))
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    if len(axes.get_legend_handles_labels()[1]) > 4:  # beside the curves, which it would hide
+        figure.set_figwidth(8.5)
+        figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    else:
+        axes.legend(frameon=False)
     figure.savefig(path, dpi=130)
 
 
