@@ -34,9 +34,11 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tiny_hub
 
 if "--one" in sys.argv:
     with atheris.instrument_imports(include=["mmrl", "mmrl_agents"]):
-        from fuzz_kinds import EXAMPLES, KINDS, Kind
+        from fuzz_examples import EXAMPLES
+        from fuzz_kinds import KINDS, Kind
 else:
-    from fuzz_kinds import EXAMPLES, KINDS, Kind
+    from fuzz_examples import EXAMPLES
+    from fuzz_kinds import KINDS, Kind
 
 from fuzz_mutations import Mutation, mutate
 from fuzz_readers import outcome, put_back, warm_up

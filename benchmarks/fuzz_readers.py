@@ -38,7 +38,8 @@ from typing import Any, Final
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # tiny_hub
 
-from fuzz_kinds import EXAMPLES, KINDS, Kind
+from fuzz_examples import EXAMPLES
+from fuzz_kinds import KINDS, Kind
 from fuzz_mutations import Mutation, mutate
 from seeds import add_folder, work_folder
 
@@ -119,7 +120,7 @@ def _refusal(kind: Kind, folder: Path, message: str) -> dict[str, Any]:
     clear = names and lines == 1 and len(message) <= _LONGEST
     return {
         "outcome": "refused" if clear else "unclear",
-        "why": message.replace(str(folder), "FOLDER")[:300],
+        "why": message.replace(str(folder), "FOLDER").replace(str(Path.home()), "~")[:300],
     }
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 pytest.importorskip("resource", reason="limits of a process are POSIX's")
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import fuzz_readers
-from fuzz_kinds import EXAMPLES, KINDS, Kind
+from fuzz_examples import EXAMPLES
+from fuzz_kinds import KINDS, Kind
 from fuzz_mutations import FORMS, Mutation, mutate
 
 from mmrl.errors import UserError
